@@ -1,0 +1,26 @@
+"""manage.py create_admin"""
+
+import secrets
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from accounts.models import User
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a superuser with a random password, printed this once, unless there is one already."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--username", default="admin")
+
+    def handle(self, *, username: str, **options: Any) -> None:
+        if User.objects.filter(username=username).exists():
+            self.stdout.write(f"The user {username} is there already; its password stays.")
+            return
+        password = secrets.token_urlsafe(12)
+        User.objects.create_superuser(username, password=password)
+        self.stdout.write(f"Made the user {username} with the password {password}")
+        self.stdout.write("Keep it: it is not shown again.")

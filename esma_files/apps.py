@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class EsmaFilesConfig(AppConfig):
+    name = "esma_files"
+    verbose_name = "ESMA files"

@@ -1,0 +1,51 @@
+"""Opening a zip from outside: what is in it is checked before and while it is read."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from esma_files.errors import BadArchive, EmptyFile, UnsafeArchive
+
+# What `zipfile` and `zlib` raise when bytes are not what the directory promised.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+@contextmanager
+def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[zipfile.ZipFile]:
+    """The zip of `source`, its directory checked. Raises EmptyFile, BadArchive, UnsafeArchive."""
+    source.seek(0, 2)
+    if source.tell() == 0:
+        raise EmptyFile(file_name, "the file is empty")
+    source.seek(0)
+    try:
+        archive = zipfile.ZipFile(source)
+    except (*DAMAGE, ValueError) as error:
+        raise BadArchive(file_name, f"not a zip that can be read ({error})") from error
+    with archive:
+        _check_directory(archive, file_name=file_name, max_bytes=max_bytes)
+        yield archive
+
+
+def xml_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The entries in the order of the zip; `opened` has made sure that all are XML."""
+    return [entry for entry in archive.infolist() if not entry.is_dir()]
+
+
+def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int) -> None:
+    entries = xml_entries(archive)
+    for entry in archive.infolist():
+        # `orig_filename` is what the zip says; `filename` has been cut and turned around.
+        if entry.is_dir() or any(mark in entry.orig_filename for mark in ("/", "\\", ":", "\0")):
+            raise UnsafeArchive(file_name, f"the entry {entry.orig_filename!r} has a path")
+        if entry.flag_bits & 0x1:
+            raise BadArchive(file_name, f"the entry {entry.filename!r} is encrypted")
+        if not entry.filename.lower().endswith(".xml"):
+            raise BadArchive(file_name, f"the entry {entry.filename!r} is not XML")
+    if not entries:
+        raise EmptyFile(file_name, "there is no file in the zip")
+    if (size := sum(entry.file_size for entry in entries)) > max_bytes:
+        raise UnsafeArchive(
+            file_name, f"unpacks to {size:,} bytes, more than ARCHIVE_MAX_BYTES={max_bytes:,}"
+        )

@@ -1,0 +1,77 @@
+"""ESMA's file names (ESMA65-8-5014, FIRDS and FITRS file naming).
+
+FULINS_<CFI letter>_<YYYYMMDD>_<part>of<parts>.zip    full, weekly, active records only
+DLTINS_<YYYYMMDD>_<part>of<parts>.zip                 delta, daily
+FULCAN_<YYYYMMDD>_<part>of<parts>.zip                 cancelled records, daily
+INVINS_<YYYYMMDD>_<part>of<parts>.zip                 invalid records
+FULECR_<YYYYMMDD>_<letter>_<part>of<parts>.zip        FITRS, and DLTECR, FULNCR, DLTNCR
+"""
+
+import dataclasses
+import datetime as dt
+import enum
+import re
+
+from esma_files.errors import BadFileName
+
+
+class Kind(enum.StrEnum):
+    """What a file holds, by the first part of its name."""
+
+    FULINS = "FULINS"
+    DLTINS = "DLTINS"
+    FULCAN = "FULCAN"
+    INVINS = "INVINS"
+    FULECR = "FULECR"
+    DLTECR = "DLTECR"
+    FULNCR = "FULNCR"
+    DLTNCR = "DLTNCR"
+
+
+# Of one day, a full file comes after the delta: it is the register's state at the end of the day.
+_PLACE_IN_DAY = {Kind.DLTINS: 1, Kind.FULCAN: 2, Kind.FULINS: 3}
+_PATTERN = re.compile(
+    r"(?P<kind>[A-Z]{6})"
+    r"(?:_(?P<letter>[A-Z]{1,4}))?_(?P<day>[0-9]{8})(?:_(?P<letter_after>[A-Z]{1,4}))?"
+    r"_(?P<part>[0-9]{1,3})of(?P<parts>[0-9]{1,3})"
+)
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class FileName:
+    """One of ESMA's names, taken apart. Compares in publication order."""
+
+    published_on: dt.date
+    place_in_day: int
+    kind: Kind
+    letter: str  # CFI category; "" in deltas
+    part: int
+    parts: int
+    stem: str
+
+    @classmethod
+    def parse(cls, name: str) -> "FileName":
+        """Take `name` apart (with or without `.zip`); raises BadFileName."""
+        stem = name.removesuffix(".zip").removesuffix(".xml")
+        found = _PATTERN.fullmatch(stem)
+        if found is None or found["kind"] not in Kind.__members__:
+            raise BadFileName(name, "not one of ESMA's file names, as FULINS_E_20250830_01of02.zip")
+        kind, part, parts = Kind(found["kind"]), int(found["part"]), int(found["parts"])
+        try:
+            day = dt.date.fromisoformat(found["day"])
+        except ValueError:
+            raise BadFileName(name, f"{found['day']} is not a day") from None
+        if not 1 <= part <= parts:
+            raise BadFileName(name, f"part {part} of {parts} cannot be")
+        letter = found["letter"] or found["letter_after"] or ""
+        return cls(day, _PLACE_IN_DAY.get(kind, 9), kind, letter, part, parts, stem)
+
+    def sequence(self, revision: int = 0) -> int:
+        """The place in publication order, as one number: YYYYMMDD, place, part, revision."""
+        day = int(self.published_on.strftime("%Y%m%d"))
+        return ((day * 10 + self.place_in_day) * 1000 + self.part) * 100 + min(revision, 99)
+
+    def same_message(self, other: "FileName") -> bool:
+        """Whether `other` is the same publication, perhaps another part of it."""
+        mine = (self.kind, self.published_on, self.letter)
+        return mine == (other.kind, other.published_on, other.letter)

@@ -1,0 +1,165 @@
+"""One ESMA file, from zip to record batches, in constant memory."""
+
+import dataclasses
+import zipfile
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import IO, cast
+
+import numpy as np
+import pyarrow as pa
+import xml2arrow
+
+from esma_files import archive
+from esma_files.errors import BadArchive, BadXml, EmptyFile, UnsafeArchive
+from esma_files.names import FileName
+from esma_files.parsing import envelope, unmapped
+from esma_files.parsing.mapping import Mapping, parser
+from esma_files.parsing.stream import WatchedStream
+from esma_files.parsing.tally import Tally
+
+BATCH_ROWS = 16_384
+# Small files may well compress better than the ratio that is taken for a bomb.
+_RATIO_COUNTS_FROM = 10_000_000
+# </root></Document></Pyld></BizData>
+_CLOSING_TAGS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to: bytes, and bytes for each byte of the zip."""
+
+    max_bytes: int
+    max_ratio: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Records of one kind (`group` is ""), or rows of one group of records of that kind.
+
+    `rows` has a text column for each leaf path of the mapping. `positions[i]` is the record that row
+    i belongs to: 0 is the first record of the file.
+    """
+
+    kind: str
+    group: str
+    rows: pa.RecordBatch
+    positions: np.ndarray
+
+
+class EsmaReader:
+    """Reads one file's records; the errors of esma_files.errors say what is wrong with it.
+
+    Afterwards, `records` is how many there were and `unmapped` which elements no mapping is there
+    for, with their count.
+    """
+
+    def __init__(self, source: IO[bytes], *, name: str, mapping: Mapping, limits: Limits) -> None:
+        self._source = source
+        self._file_name = name
+        self._name = FileName.parse(name)
+        self._mapping = mapping
+        self._limits = limits
+        self.records = 0
+        self.bytes_read = 0
+        self.unmapped: dict[str, int] = {}
+
+    def __iter__(self) -> Iterator[Batch]:
+        limit = self._limits.max_bytes
+        with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
+            for entry in archive.xml_entries(opened):
+                self._check_ratio(entry.file_size, entry.compress_size)
+                with self._entry(opened, entry) as xml:
+                    all_caught = yield from self._records_of(xml)
+                if not all_caught:
+                    with self._entry(opened, entry) as xml:
+                        found = unmapped.find(xml, self._mapping)
+                    self.unmapped = dict(Counter(self.unmapped) + Counter(found))
+                self.bytes_read += entry.file_size
+        if self.records == 0:
+            raise EmptyFile(self._file_name, "not one record in it")
+
+    @contextmanager
+    def _entry(self, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+        try:
+            xml = opened.open(entry)
+        except archive.DAMAGE as error:
+            raise BadArchive(self._file_name, f"the zip is damaged ({error})") from error
+        with xml:
+            yield xml
+
+    def _check_ratio(self, size: int, compressed: int) -> None:
+        ratio = size / max(compressed, 1)
+        if size > _RATIO_COUNTS_FROM and ratio > self._limits.max_ratio:
+            reason = f"unpacks to {ratio:,.0f} times its size, more than ARCHIVE_MAX_RATIO"
+            raise UnsafeArchive(self._file_name, f"{reason}={self._limits.max_ratio}")
+
+    def _records_of(self, xml: IO[bytes]) -> Generator[Batch, None, bool]:
+        """The batches of one XML; returns whether they hold every element that is in it."""
+        stream = WatchedStream(xml, file_name=self._file_name)
+        header = envelope.read(stream.head, file_name=self._file_name, mapping=self._mapping)
+        envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._mapping)
+        tally, first = Tally(self._mapping), self.records
+        for table, rows in self._batches(stream):
+            positions = rows.column(0).to_numpy().astype(np.int64) + first
+            if table == "records":
+                yield from self._by_kind(rows, positions, tally)
+            else:
+                kind, _, name = table.partition("|")
+                group = next(group for group in self._mapping.groups if group.name == name)
+                leaves = rows.select(range(2, rows.num_columns))
+                tally.add_group(group.path, leaves, positions)
+                yield Batch(kind, name, leaves, positions)
+        if header.records_begin is None:
+            return False
+        before = stream.head[: header.records_begin]
+        tags = before.count(b"<") + 2 * tally.elements + _CLOSING_TAGS
+        attributes = before.count(b'="') + before.count(b"='") + tally.attributes
+        return (stream.tags, stream.attributes) == (tags, attributes)
+
+    def _batches(self, stream: WatchedStream) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """xml2arrow's batches, its errors turned into ours."""
+        try:
+            source = cast(IO[bytes], stream)  # only `read` is called
+            yield from parser(self._mapping).parse_batches(source, max_rows_per_batch=BATCH_ROWS)
+        except Exception as error:
+            if stream.problem is not None:
+                raise stream.problem from error
+            if isinstance(error, xml2arrow.exceptions.Xml2ArrowError):
+                raise BadXml(self._file_name, str(error)) from error
+            raise
+
+    def _by_kind(
+        self, rows: pa.RecordBatch, positions: np.ndarray, tally: Tally
+    ) -> Iterator[Batch]:
+        width = len(self._mapping.leaves)
+        taken = 0
+        for number, kind in enumerate(self._mapping.records):
+            columns = rows.select(range(1 + number * width, 1 + (number + 1) * width))
+            present = _any_valid(columns)
+            count = int(present.sum())
+            if not count:
+                continue
+            taken += count
+            of_kind = columns if count == len(rows) else columns.filter(pa.array(present))
+            of_kind = pa.RecordBatch.from_arrays(of_kind.columns, names=list(self._mapping.leaves))
+            where = positions[present]
+            tally.add_records(kind, of_kind, where)
+            yield Batch(kind, "", of_kind, where)
+        if taken != len(rows):
+            first = int(positions[0]) + 1
+            reason = (
+                f"an element among records {first:,} to {first + len(rows):,} holds two records"
+            )
+            raise BadXml(self._file_name, reason)
+        self.records += len(rows)
+
+
+def _any_valid(batch: pa.RecordBatch) -> np.ndarray:
+    """Which rows have a value in any column."""
+    present = np.zeros(len(batch), dtype=bool)
+    for column in batch.columns:
+        if column.null_count < len(batch):
+            present |= column.is_valid().to_numpy(zero_copy_only=False)
+    return present

@@ -1,0 +1,53 @@
+"""What a file holds that no mapping is there for: read slowly, and only where the tally says so."""
+
+from collections import Counter
+from typing import IO
+
+from lxml import etree
+
+from esma_files.parsing.mapping import Mapping
+
+
+def find(xml: IO[bytes], mapping: Mapping) -> dict[str, int]:
+    """Count, by path below the root, the leaves and attributes that the mapping does not name.
+
+    A leaf without text is named `path (empty)`: the tables cannot tell it from one that is absent.
+    """
+    known = _known(mapping)
+    strange: Counter[str] = Counter()
+    tags = [f"{{*}}{tag}" for tag in mapping.record_tags]
+    for _, top in etree.iterparse(xml, tag=tags, resolve_entities=False, no_network=True):
+        parent = top.getparent()
+        if parent is None or _name(parent) != mapping.root:
+            continue
+        _compare(top, _name(top), known, strange)
+        top.clear()
+        while top.getprevious() is not None:
+            del top.getparent()[0]
+    return dict(strange)
+
+
+def _known(mapping: Mapping) -> set[str]:
+    leaves = set(mapping.leaves)
+    for group in mapping.groups:
+        leaves |= {f"{group.path}/{leaf}" for leaf in group.leaves}
+    return {f"{record}/{leaf}" for record in mapping.records.values() for leaf in leaves}
+
+
+def _compare(element: etree._Element, path: str, known: set[str], strange: Counter[str]) -> None:
+    for attribute in element.attrib:
+        where = f"{path}/@{str(attribute).rpartition('}')[2]}"
+        if where not in known:
+            strange[where] += 1
+    children = [child for child in element if isinstance(child.tag, str)]
+    for child in children:
+        _compare(child, f"{path}/{_name(child)}", known, strange)
+    if not children:
+        if path not in known:
+            strange[path] += 1
+        elif not element.text:
+            strange[f"{path} (empty)"] += 1
+
+
+def _name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]

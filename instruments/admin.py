@@ -1,0 +1,83 @@
+"""Instruments and listings, to look at: only a load writes them."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from instruments.models import CATEGORIES, Instrument, InstrumentQuerySet, Listing, ListingVersion
+from marketdata.common.admin import ReadOnlyAdmin
+
+
+class CategoryFilter(admin.SimpleListFilter):
+    title = "category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(CATEGORIES.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        letter = self.value()
+        if not letter:
+            return queryset
+        return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
+
+
+class BoundedPaginator(Paginator[Any]):
+    """Counts no further than people turn pages: a count of millions of rows takes seconds."""
+
+    most = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        found = cast(QuerySet[Any], self.object_list)
+        return len(found.order_by().values_list("pk")[: self.most])
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = [
+        "isin",
+        "full_name",
+        "cfi_code",
+        "notional_currency",
+        "issuer_lei",
+        "status",
+        "mic",
+        "listing_count",
+    ]
+    list_filter = ["status", CategoryFilter]
+    search_fields = ["isin"]
+    search_help_text = "An ISIN, or words of the name"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term:
+            return queryset, False
+        return InstrumentQuerySet.search(queryset, search_term), False  # type: ignore[arg-type]
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    """Listings by key: a search by name is the instruments' business."""
+
+    paginator = BoundedPaginator
+    list_display = ["isin", "mic", "status", "full_name", "valid_from", "source_file"]
+    list_filter = ["status", "record_kind"]
+    list_select_related = ["source_file"]
+    search_fields = ["=isin"]  # exact: anything else would read the whole table
+    search_help_text = "An ISIN"
+
+
+@admin.register(Listing)
+class ListingAdmin(RecordAdmin):
+    pass
+
+
+@admin.register(ListingVersion)
+class ListingVersionAdmin(RecordAdmin):
+    list_display = [*RecordAdmin.list_display[:-1], "valid_to", "source_file"]

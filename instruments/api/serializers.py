@@ -1,0 +1,87 @@
+"""Instruments and listings as the API and the commands show them."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from instruments.api.terms import ExactDecimal, Terms
+from instruments.models import Instrument, Listing
+from marketdata.common.fields import ExactDecimalField
+
+
+class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
+    """An instrument in a list."""
+
+    category = serializers.CharField(help_text="CFI category, the first letter of the CFI code")
+
+    class Meta:
+        model = Instrument
+        fields: tuple[str, ...] = (
+            "isin",
+            "full_name",
+            "short_name",
+            "cfi_code",
+            "category",
+            "notional_currency",
+            "issuer_lei",
+            "status",
+            "mic",
+            "register",
+            "listing_count",
+        )
+        read_only_fields: tuple[str, ...] = fields
+
+
+class ListingSerializer(serializers.ModelSerializer[Listing]):
+    """An instrument on one venue: what differs between venues, and where it was read."""
+
+    source_file = serializers.CharField(source="source_file.name")
+
+    class Meta:
+        model = Listing
+        fields = (
+            "mic",
+            "register",
+            "status",
+            "full_name",
+            "short_name",
+            "issuer_requested",
+            "admission_approved_at",
+            "admission_requested_at",
+            "first_trade_at",
+            "terminated_at",
+            "valid_from",
+            "competent_authority",
+            "relevant_venue",
+            "never_published",
+            "record_kind",
+            "source_file",
+            "source_position",
+        )
+        read_only_fields = fields
+
+
+class RecordSerializer(serializers.ModelSerializer[Listing]):
+    """Every field of RTS 23 that ESMA has published of one listing."""
+
+    source_file = serializers.CharField(source="source_file.name")
+
+    class Meta:
+        model = Listing
+        exclude = ("id", "fingerprint")
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        if isinstance(model_field, ExactDecimalField):
+            return ExactDecimal, {"read_only": True, "allow_null": True}
+        return super().build_standard_field(field_name, model_field)
+
+
+class InstrumentDetailSerializer(InstrumentSerializer):
+    """An instrument with its terms and all its listings."""
+
+    terms = Terms(source="authoritative", read_only=True)
+    listings = ListingSerializer(many=True, read_only=True)
+
+    class Meta(InstrumentSerializer.Meta):
+        fields: tuple[str, ...] = (*InstrumentSerializer.Meta.fields, "terms", "listings")
+        read_only_fields: tuple[str, ...] = fields

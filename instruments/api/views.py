@@ -1,0 +1,77 @@
+"""Instruments over HTTP."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import exceptions, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from instruments.api.filters import InstrumentFilterSet
+from instruments.api.serializers import (
+    InstrumentDetailSerializer,
+    InstrumentSerializer,
+    RecordSerializer,
+)
+from instruments.isin import problem_of
+from instruments.models import Instrument, Listing
+from marketdata.api.problems import ProblemSerializer
+
+_ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
+_PROBLEMS = {
+    400: OpenApiResponse(ProblemSerializer, "A parameter cannot be what it says."),
+    404: OpenApiResponse(ProblemSerializer, "No such instrument, or page."),
+}
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List, filter and search instruments",
+        responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
+    ),
+    retrieve=extend_schema(
+        summary="One instrument with its terms and all its listings",
+        parameters=[_ISIN],
+        responses={200: InstrumentDetailSerializer, **_PROBLEMS},
+    ),
+)
+class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
+    """Instruments tradable in the EU, as ESMA last published them."""
+
+    queryset = Instrument.objects.all()
+    serializer_class = InstrumentSerializer
+    filterset_class = InstrumentFilterSet
+    lookup_field = "isin"
+    lookup_value_regex = "[^/]+"
+
+    def get_object(self) -> Instrument:
+        """The instrument; a 400 says what is wrong with an ISIN, a 404 that there is none."""
+        isin = self.kwargs["isin"].upper()
+        if problem := problem_of(isin):
+            raise exceptions.ValidationError({"isin": [f"{isin}: {problem}."]})
+        found = self.get_queryset().filter(pk=isin).first()
+        if found is None:
+            raise exceptions.NotFound(f"No instrument with the ISIN {isin} is in the files loaded.")
+        return found
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(InstrumentDetailSerializer(self.get_object()).data)
+
+    @extend_schema(
+        summary="Every field of RTS 23 of each listing",
+        parameters=[_ISIN],
+        responses={200: RecordSerializer(many=True), **_PROBLEMS},
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None)
+    def listings(self, request: Request, isin: str) -> Response:
+        listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
+        page: Any = self.paginate_queryset(listings.select_related("source_file"))
+        return self.get_paginated_response(RecordSerializer(page, many=True).data)

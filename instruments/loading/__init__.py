@@ -1,0 +1,1 @@
+"""From record batches to tables: check, stage, merge."""

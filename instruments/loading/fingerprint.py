@@ -1,0 +1,37 @@
+"""A number that changes when anything in a record does.
+
+It is the sum of a hash of each value that is there, the column's name mixed in. So a column that is
+added later does not change the fingerprint of records without it, and a value that is found later
+(a basket) can be added later.
+"""
+
+import functools
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+MASK = (1 << 62) - 1  # the sum of two still fits a signed 64-bit integer
+
+
+def of_distinct(column: str, values: pa.StringArray) -> np.ndarray:
+    """What each of `values`, none of them null, adds to its record: int64, 0 to 2**62 - 1."""
+    _, offsets, data = values.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)
+    ends = ends[values.offset : values.offset + len(values) + 1].tolist()
+    text, seed = memoryview(data) if data else memoryview(b""), _seed(column)
+    hashes = [
+        xxhash.xxh3_64_intdigest(text[begin:end], seed) for begin, end in itertools.pairwise(ends)
+    ]
+    return (np.array(hashes, dtype=np.uint64) & np.uint64(MASK)).astype(np.int64)
+
+
+def of_text(column: str, text: str) -> int:
+    """What one value adds to its record."""
+    return xxhash.xxh3_64_intdigest(text.encode(), _seed(column)) & MASK
+
+
+@functools.cache
+def _seed(column: str) -> int:
+    return xxhash.xxh3_64_intdigest(column.encode())

@@ -1,0 +1,73 @@
+"""The row of each instrument, derived from its listings: see `Instrument`."""
+
+from django.db.backends.utils import CursorWrapper
+
+from esma_files.models import EsmaFile
+from instruments.models import Instrument, Listing, ListingVersion
+
+INSTRUMENT = Instrument._meta.db_table
+LISTING = Listing._meta.db_table
+VERSION = ListingVersion._meta.db_table
+FILE = EsmaFile._meta.db_table
+
+# Columns of Instrument that the authoritative listing gives; NULL there is "" here.
+_TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
+_COLUMNS = (*_TEXTS, "status", "mic", "register", "listing_count")
+
+# Which of an instrument's listings speaks for it: the first in this order.
+_AUTHORITY = """
+    CASE l.status WHEN 'active' THEN 0 WHEN 'terminated' THEN 1 ELSE 2 END,
+    CASE WHEN l.mic = l.relevant_venue THEN 0 ELSE 1 END,
+    CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
+    l.first_trade_at, l.mic, l.register
+"""
+_CHANGED = """
+    INSERT INTO temp.changed SELECT DISTINCT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+"""
+# CROSS JOIN: from the few that changed to their listings, and never the other way around.
+_AUTHORITATIVE = f"""
+    CREATE TEMP TABLE authoritative AS
+    SELECT c.isin, count(*) AS listing_count, min(l.id) AS listing_id
+    FROM temp.changed c CROSS JOIN {LISTING} l WHERE l.isin = c.isin GROUP BY c.isin
+"""
+# Most instruments have one listing, and need no ranking.
+_RANKED = f"""
+    UPDATE authoritative SET listing_id = (
+        SELECT l.id FROM {LISTING} l WHERE l.isin = authoritative.isin
+        ORDER BY {_AUTHORITY} LIMIT 1)
+    WHERE listing_count > 1
+"""
+_SAID = f"""
+    SELECT l.isin, {", ".join(f"coalesce(l.{column}, '') AS {column}" for column in _TEXTS)},
+        l.status, l.mic, l.register, a.listing_count
+    FROM temp.authoritative a JOIN {LISTING} l ON l.id = a.listing_id
+"""
+_INSERT = f"""
+    INSERT INTO {INSTRUMENT} (isin, {", ".join(_COLUMNS)}) {_SAID}
+    WHERE NOT EXISTS (SELECT 1 FROM {INSTRUMENT} i WHERE i.isin = a.isin)
+"""
+_UPDATE = f"""
+    UPDATE {INSTRUMENT} SET {", ".join(f"{column} = b.{column}" for column in _COLUMNS)}
+    FROM ({_SAID}) AS b WHERE b.isin = {INSTRUMENT}.isin
+    AND ({" OR ".join(f"b.{column} <> {INSTRUMENT}.{column}" for column in _COLUMNS)})
+"""
+# A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
+_LAST_KNOWN = f"""
+    UPDATE {INSTRUMENT} SET ({", ".join(_TEXTS)}) = (
+        SELECT {", ".join(f"coalesce(v.{column}, '')" for column in _TEXTS)}
+        FROM {VERSION} v JOIN {FILE} f ON f.id = v.source_file_id
+        WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled'
+        ORDER BY f.sequence DESC, v.mic, v.source_position DESC LIMIT 1)
+    WHERE status = 'cancelled' AND isin IN (SELECT isin FROM temp.changed)
+    AND EXISTS (SELECT 1 FROM {VERSION} v
+        WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled')
+"""
+
+
+def derive(cursor: CursorWrapper) -> None:
+    """Derive anew the instruments of the records that changed something (`temp.outcome`)."""
+    for table in ("changed", "authoritative"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+    for statement in (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN):
+        cursor.execute(statement)

@@ -1,0 +1,61 @@
+"""One stored file into the tables: staged outside the database, merged in one transaction."""
+
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from esma_files.models import EsmaFile, LoadRun, RejectedRecord
+from esma_files.parsing.reader import Limits
+from instruments.loading import merge
+from instruments.loading.staging import Progress, Staged, stage
+from instruments.models import Register
+
+REJECTED = RejectedRecord._meta.db_table
+
+
+def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
+    """Read the stored zip of `file` into its staging file. Needs no database connection."""
+    folder = Path(settings.STAGING_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
+    path = folder / f"{file.pk}.sqlite3"
+    with file.open() as source:
+        return stage(source, name=file.name, path=path, limits=limits, progress=progress)
+
+
+def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
+    """Merge, and note it: the records, the run and the file's state change together or not at all.
+
+    Leaves the file LOADED and the run DONE.
+    """
+    started = time.monotonic()
+    connection.ensure_connection()
+    with connection.cursor() as cursor:
+        cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
+        try:
+            with transaction.atomic():
+                counts = merge.merge(cursor, file, register=Register.ESMA, columns=staged.columns)
+                _keep_rejected(file)
+                run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
+                run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
+                run.late, run.unchanged = counts.late, counts.unchanged
+                run.outcome = LoadRun.Outcome.DONE
+                run.seconds = staged.seconds + time.monotonic() - started
+                run.save()
+                file.enter(EsmaFile.State.LOADED)
+        finally:
+            cursor.execute("DETACH DATABASE stage")
+    return run
+
+
+def _keep_rejected(file: EsmaFile) -> None:
+    RejectedRecord.objects.filter(file=file).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
+            "SELECT %s, position, isin, mic, field, value, reason, record FROM stage.rejected "
+            "ORDER BY position, field",
+            [file.pk],
+        )

@@ -1,0 +1,243 @@
+"""A staging file into the tables: sets of rows, never one; the caller holds the transaction.
+
+What the register says of a listing is the sequence of its distinct records, in publication order,
+each at the place where it was first published. The last is the listing; each other one is a version,
+valid until the day before the next one's `valid_from` (ESMA65-8-5014's rules 2 to 4 all come to this).
+So the tables are a function of the *set* of files loaded: the order of loading does not matter, and
+a file loaded twice changes nothing.
+
+Most records are new, or the same as last time: these are settled by one comparison (`outcome`). For
+the others the sequence is laid out anew (`timeline`), and rows move only where it says so.
+"""
+
+import dataclasses
+
+from django.db.backends.utils import CursorWrapper
+
+from esma_files.models import EsmaFile
+from instruments.loading import instruments
+from instruments.loading.dialect import day_before
+from instruments.loading.staging import GROUPED
+from instruments.models import Listing, ListingVersion
+from instruments.records import FIELDS
+
+LISTING = Listing._meta.db_table
+VERSION = ListingVersion._meta.db_table
+FILE = EsmaFile._meta.db_table
+
+# In every table of records, and in staging.
+_SAID = (*(field.column for field in FIELDS), *GROUPED)
+_COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_SAID)
+_OWN = ("register", "source_file_id", "source_position")
+_TARGET = (*_OWN, *_COMMON)
+
+_OUTCOME = """
+    CREATE TEMP TABLE outcome (
+        position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
+        outcome TEXT)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """What became of the records of a file, rejected ones left out."""
+
+    new: int
+    changed: int
+    ended: int
+    late: int
+    unchanged: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Merge:
+    """The statements for one file. Codes and numbers of our own are written into them."""
+
+    file_id: int
+    sequence: int
+    register: str
+    staged: frozenset[str]  # the fields that have a value in any staged record
+
+    @property
+    def there(self) -> tuple[str, ...]:
+        """The columns worth inserting: the others are NULL anyway."""
+        return tuple(column for column in _COMMON if column in self.staged or column not in _SAID)
+
+    @property
+    def target(self) -> str:
+        return _list((*_OWN, *self.there))
+
+    @property
+    def from_stage(self) -> str:
+        """The columns of `target`, read from a staged record `s`."""
+        return f"'{self.register}', {self.file_id}, s.position, {_list(self.there, 's')}"
+
+    @property
+    def outcome(self) -> str:
+        """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
+        return f"""
+            INSERT INTO temp.outcome (position, isin, mic, ends, listing_id, outcome)
+            SELECT s.position, s.isin, s.mic, CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
+                CASE
+                WHEN twice.isin IS NOT NULL THEN NULL
+                WHEN l.id IS NULL THEN 'new'
+                WHEN l.fingerprint = s.fingerprint AND l.valid_from = s.valid_from
+                    AND l.status = s.status AND f.sequence <= {self.sequence} THEN 'unchanged'
+                END
+            FROM stage.record s
+            LEFT JOIN {LISTING} l
+                ON l.isin = s.isin AND l.mic = s.mic AND l.register = '{self.register}'
+            LEFT JOIN {FILE} f ON f.id = l.source_file_id
+            LEFT JOIN (SELECT isin, mic FROM stage.record GROUP BY isin, mic HAVING count(*) > 1)
+                AS twice ON twice.isin = s.isin AND twice.mic = s.mic
+        """
+
+    @property
+    def insert_new(self) -> str:
+        return f"""
+            INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+            FROM stage.record s JOIN temp.outcome o ON o.position = s.position
+            WHERE o.outcome = 'new' ORDER BY s.isin, s.mic
+        """
+
+    @property
+    def timeline(self) -> str:
+        """Every record ever read of the listings in question, in publication order.
+
+        `kept` where it is the first of its kind; `last` where it is the last kept; `valid_to` from
+        the next kept one. `origin` says which table it is in, `row_id` which row; `also` is
+        'listing' where the listing says the same ('listing' < 'staged' < 'version').
+        """
+        same = "isin, mic, status, valid_from, fingerprint"
+        order = "sequence, position, fingerprint, place"
+        return f"""
+            CREATE TEMP TABLE timeline AS
+            WITH said AS (
+                SELECT l.isin, l.mic, l.status, l.valid_from, l.fingerprint,
+                    f.sequence, l.source_position AS position, 'listing' AS origin, l.id AS row_id,
+                    0 AS place
+                FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
+                WHERE l.id IN (SELECT listing_id FROM temp.outcome WHERE outcome IS NULL)
+                UNION ALL
+                SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
+                    f.sequence, v.source_position, 'version', v.id, 0
+                FROM (SELECT DISTINCT isin, mic FROM temp.outcome WHERE outcome IS NULL) k
+                JOIN {VERSION} v
+                    ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{self.register}'
+                JOIN {FILE} f ON f.id = v.source_file_id
+                UNION ALL
+                SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint,
+                    {self.sequence}, s.position, 'staged', s.position, 1
+                FROM stage.record s JOIN temp.outcome o ON o.position = s.position
+                WHERE o.outcome IS NULL
+            ), numbered AS (
+                SELECT said.*, row_number() OVER (PARTITION BY {same} ORDER BY {order}) AS repeat,
+                    min(origin) OVER (PARTITION BY {same}) AS also
+                FROM said
+            ), ordered AS (
+                SELECT numbered.*,
+                    lead(valid_from) OVER (PARTITION BY isin, mic ORDER BY {order}) AS next_from
+                FROM numbered WHERE repeat = 1
+            )
+            SELECT isin, mic, origin, also, row_id, 1 AS kept,
+                CASE WHEN next_from IS NULL THEN 1 ELSE 0 END AS last,
+                {day_before("next_from")} AS valid_to
+            FROM ordered
+            UNION ALL
+            SELECT isin, mic, origin, also, row_id, 0, 0, NULL FROM numbered WHERE repeat > 1
+        """
+
+    @property
+    def rewrite(self) -> list[str]:
+        """Bring both tables to what the timeline says. Only rows that differ are written."""
+        staged = """FROM stage.record s
+                JOIN temp.timeline t ON t.origin = 'staged' AND t.row_id = s.position"""
+        same_listing = f"""{LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
+                AND {LISTING}.register = '{self.register}'"""
+        return [
+            # Listings that have been superseded.
+            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_list(_TARGET, "l")}, t.valid_to
+                FROM {LISTING} l JOIN temp.timeline t ON t.origin = 'listing' AND t.row_id = l.id
+                WHERE t.kept = 1 AND t.last = 0""",
+            # Records that come late, below a newer one.
+            f"""INSERT INTO {VERSION} ({self.target}, valid_to) SELECT {self.from_stage}, t.valid_to
+                {staged} WHERE t.kept = 1 AND t.last = 0""",
+            f"""UPDATE {VERSION} SET valid_to = t.valid_to FROM temp.timeline t
+                WHERE t.origin = 'version' AND t.row_id = {VERSION}.id
+                AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
+            # The newest record, for listings that there are already and for others.
+            f"""UPDATE {LISTING} SET source_file_id = {self.file_id}, source_position = s.position,
+                {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
+            f"""INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+                {staged} JOIN temp.outcome o ON o.position = s.position
+                WHERE t.last = 1 AND o.listing_id IS NULL""",
+            # A version that is the newest after all: what superseded it was first published before.
+            f"""UPDATE {LISTING} SET {_assign(_TARGET[1:], "v")}
+                FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
+                WHERE t.last = 1 AND {same_listing}""",
+            f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
+                WHERE origin = 'version' AND (kept = 0 OR last = 1))""",
+        ]
+
+    @property
+    def settle(self) -> str:
+        """Name the outcome of the records that went through the timeline."""
+        return """
+            UPDATE outcome SET outcome = CASE
+                WHEN t.kept = 0 THEN 'unchanged'
+                WHEN t.last = 0 THEN 'late'
+                WHEN outcome.listing_id IS NULL THEN 'new'
+                WHEN t.also = 'listing' THEN 'unchanged'  -- as it was, but published before that
+                ELSE 'changed' END
+            FROM temp.timeline t
+            WHERE outcome.outcome IS NULL AND t.origin = 'staged' AND t.row_id = outcome.position
+        """
+
+
+def merge(
+    cursor: CursorWrapper, file: EsmaFile, *, register: str, columns: frozenset[str]
+) -> Counts:
+    """Merge the staging file attached as `stage`, which holds the records of `file`.
+
+    `columns` are those of its fields that have a value in any record.
+    """
+    statements = _Merge(file.pk, file.sequence, register, columns)
+    _drop_temporary(cursor)
+    cursor.execute(_OUTCOME)
+    cursor.execute(statements.outcome)
+    cursor.execute(statements.insert_new)
+    cursor.execute("SELECT 1 FROM temp.outcome WHERE outcome IS NULL LIMIT 1")
+    if cursor.fetchone():
+        cursor.execute(statements.timeline)
+        cursor.execute("CREATE INDEX temp.timeline_row ON timeline (origin, row_id)")
+        for statement in (*statements.rewrite, statements.settle):
+            cursor.execute(statement)
+    instruments.derive(cursor)
+    counts = _count(cursor)
+    _drop_temporary(cursor)
+    return counts
+
+
+def _drop_temporary(cursor: CursorWrapper) -> None:
+    for table in ("outcome", "timeline"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _count(cursor: CursorWrapper) -> Counts:
+    """A record that ends its listing counts as ended, whether the listing was known or not."""
+    cursor.execute("""
+        SELECT CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END,
+            count(*)
+        FROM temp.outcome GROUP BY 1
+    """)
+    found = dict(cursor.fetchall())
+    return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
+
+
+def _list(columns: tuple[str, ...], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + column for column in columns)
+
+
+def _assign(columns: tuple[str, ...], alias: str) -> str:
+    return ", ".join(f"{column} = {alias}.{column}" for column in columns)

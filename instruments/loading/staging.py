@@ -1,0 +1,275 @@
+"""A staging file: one ESMA file's records, checked, in a SQLite file of their own.
+
+It is written by ADBC, straight from Arrow, outside the database: nobody waits for it, and it may be
+thrown away at any moment. The merge attaches it.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import adbc_driver_manager.dbapi as adbc
+import adbc_driver_sqlite
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esma_files.errors import BadXml, UnsupportedKind
+from esma_files.names import FileName
+from esma_files.parsing.reader import Batch, EsmaReader, Limits
+from instruments.loading import checks, fingerprint
+from instruments.records import (
+    BASKET,
+    BASKET_PATTERNS,
+    CODE4,
+    COMMODITY,
+    COMMODITY_BRANCHES,
+    COMMODITY_LEVELS,
+    FIELDS,
+    GROUPS,
+    MAPPINGS,
+    Field,
+    RecordKind,
+    Type,
+)
+
+_REJECTED = pa.schema(
+    [("position", pa.int64())]
+    + [(name, pa.string()) for name in ("isin", "mic", "field", "value", "reason", "record")]
+)
+Progress = Callable[[int], None]
+# The columns that are read from groups, and come into a record after it is staged.
+COMMODITY_COLUMNS = ("commodity_product", *COMMODITY_LEVELS)
+GROUPED = (*COMMODITY_COLUMNS, "underlying_basket")
+_ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
+_ACTIVE = "active"
+_SCHEMA = f"""
+PRAGMA page_size=32768;
+CREATE TABLE record (
+    position INTEGER PRIMARY KEY, record_kind TEXT, status TEXT, valid_from TEXT,
+    fingerprint INTEGER,
+    {", ".join(f"{f.column} {'INTEGER' if f.type is Type.BOOLEAN else 'TEXT'}" for f in FIELDS)},
+    {", ".join(f"{column} TEXT" for column in GROUPED)}
+);
+CREATE TABLE commodity (position INTEGER, {", ".join(f"{c} TEXT" for c in COMMODITY_COLUMNS)});
+CREATE TABLE basket (position INTEGER, code TEXT);
+CREATE TABLE rejected (
+    position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT
+);
+"""
+
+_TAKE_OUT = """
+UPDATE rejected SET isin = r.isin, mic = r.mic FROM record r WHERE r.position = rejected.position;
+DELETE FROM record WHERE position IN (SELECT position FROM rejected);
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Staged:
+    """A staging file, and what was found while it was written."""
+
+    path: Path
+    columns: frozenset[str]  # of `record`: those that have a value somewhere
+    read: int
+    rejected: int
+    unmapped: dict[str, int]
+    seconds: float
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def stage(
+    source: IO[bytes], *, name: str, path: Path, limits: Limits, progress: Progress
+) -> Staged:
+    """Write the records of the zip `source`, published as `name`, into a new staging file.
+
+    `progress` is called with the number of records read so far. Raises the errors of
+    esma_files.errors; no staging file is left then.
+    """
+    file = FileName.parse(name)
+    if file.kind not in MAPPINGS:
+        raise UnsupportedKind(name, f"{file.kind} files cannot be loaded yet")
+    started = time.monotonic()
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_SCHEMA)
+    reader = EsmaReader(source, name=name, mapping=MAPPINGS[file.kind], limits=limits)
+    try:
+        with _Writer(path, day=file.published_on.isoformat()) as writer:
+            for batch in reader:
+                writer.write(batch)
+                progress(reader.records)
+        rejected = _finish(path, name)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    seconds = time.monotonic() - started
+    return Staged(
+        path, frozenset(writer.columns), reader.records, rejected, reader.unmapped, seconds
+    )
+
+
+class _Writer:
+    """Checks batches and appends them to a staging file, in one transaction."""
+
+    def __init__(self, path: Path, *, day: str) -> None:
+        self._day = day
+        self._connection = adbc.connect(
+            driver=adbc_driver_sqlite._driver_path(),
+            db_kwargs={"uri": str(path)},
+            autocommit=True,
+        )
+        self.columns: set[str] = set()  # that have a value in any record
+
+    def __enter__(self) -> "_Writer":
+        self._cursor = self._connection.cursor()
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
+            self._cursor.execute(f"PRAGMA {pragma}")
+        self._connection.adbc_connection.set_autocommit(False)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self._connection.adbc_connection.commit()
+        self._cursor.close()
+        self._connection.close()
+
+    def write(self, batch: Batch) -> None:
+        if not batch.group:
+            self._write_records(batch)
+            return
+        group = GROUPS[batch.group]
+        refused = []
+        for leaf, texts in zip(group.leaves, batch.rows.columns, strict=True):
+            pattern = BASKET_PATTERNS.get(leaf, CODE4)
+            field = Field("", f"{group.path}/{leaf}", Type.CODE, 0, pattern)
+            refused += checks.check(field, texts).refusals
+        # The records themselves are staged by another batch: `_finish` takes them out.
+        self._ingest("rejected", _rejected(batch, refused))
+        self.columns |= set(COMMODITY_COLUMNS if group is COMMODITY else ["underlying_basket"])
+        self._ingest(batch.group, _basket(batch) if group is BASKET else _commodity(batch))
+
+    def _write_records(self, batch: Batch) -> None:
+        size = len(batch.rows)
+        columns: dict[str, pa.Array] = {}
+        hashes = np.zeros(size, dtype=np.int64)
+        refused: list[checks.Refusal] = []
+        for field, texts in zip(FIELDS, batch.rows.columns, strict=True):
+            column = checks.check(field, texts)
+            columns[field.column] = column.values
+            refused += column.refusals
+            if column.hashes is not None:
+                hashes = (hashes + column.hashes) & fingerprint.MASK
+        said = [columns[c] for c in ("published_period_from", "published_from", "published_on")]
+        there = {name: values for name, values in columns.items() if values.null_count < size}
+        self.columns |= there.keys()
+        rows = pa.RecordBatch.from_pydict(
+            {
+                "position": pa.array(batch.positions + 1),
+                "record_kind": pa.repeat(str(batch.kind), size),
+                "status": pa.repeat(_ENDED.get(RecordKind(batch.kind), _ACTIVE), size),
+                "valid_from": pc.coalesce(*said, self._day),
+                "fingerprint": pa.array(hashes),
+                **there,
+            }
+        )
+        if refused:
+            good = np.ones(size, dtype=bool)
+            good[[refusal.row for refusal in refused]] = False
+            self._ingest("rejected", _rejected(batch, refused))
+            rows = rows.filter(pa.array(good))
+        self._ingest("record", rows)
+
+    def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
+        if len(rows):
+            self._cursor.adbc_ingest(table, rows, mode="append")
+
+
+def _basket(batch: Batch) -> pa.RecordBatch:
+    """One row a member; their order is the order of insertion."""
+    codes = pc.coalesce(*batch.rows.columns)
+    return pa.RecordBatch.from_pydict({"position": pa.array(batch.positions + 1), "code": codes})
+
+
+def _commodity(batch: Batch) -> pa.RecordBatch:
+    """The branch that is there becomes a value, its levels columns."""
+    rows, size = batch.rows, len(batch.rows)
+    product = pa.nulls(size, pa.string())
+    levels = {column: pa.nulls(size, pa.string()) for column in COMMODITY_LEVELS}
+    for branch in COMMODITY_BRANCHES:
+        parts = {c: rows.column(f"{branch}/{level}") for c, level in COMMODITY_LEVELS.items()}
+        present = np.zeros(size, dtype=bool)
+        for column, values in parts.items():
+            levels[column] = pc.coalesce(levels[column], values)
+            present |= values.is_valid().to_numpy(zero_copy_only=False)
+        product = pc.if_else(pa.array(present), branch, product)
+    return pa.RecordBatch.from_pydict(
+        {"position": pa.array(batch.positions + 1), "commodity_product": product, **levels}
+    )
+
+
+def _rejected(batch: Batch, refused: list[checks.Refusal]) -> pa.RecordBatch:
+    names = batch.rows.schema.names
+    records: dict[int, dict[str, str]] = {}
+    for row in {refusal.row for refusal in refused}:
+        values = zip(names, (column[row].as_py() for column in batch.rows.columns), strict=True)
+        records[row] = {name: value for name, value in values if value is not None}
+    isin, mic = FIELDS[0].path, FIELDS[1].path
+    return pa.RecordBatch.from_pylist(
+        [
+            {
+                "position": int(batch.positions[refusal.row]) + 1,
+                "isin": records[refusal.row].get(isin, "")[:50],
+                "mic": records[refusal.row].get(mic, "")[:50],
+                "field": refusal.field.path,
+                "value": refusal.value or "",
+                "reason": refusal.reason,
+                "record": json.dumps(records[refusal.row], ensure_ascii=False),
+            }
+            for refusal in refused
+        ],
+        schema=_REJECTED,
+    )
+
+
+def _finish(path: Path, name: str) -> int:
+    """Bring baskets and commodities into their records, take out what was rejected for one of
+    these, and index the records by key. Returns how many records were rejected.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
+        twice = "SELECT position FROM commodity GROUP BY position HAVING count(*) > 1 LIMIT 1"
+        for (position,) in connection.execute(twice):
+            raise BadXml(name, f"record {position:,} has two commodity products")
+        connection.executescript("".join(_bring_in()))
+        connection.executescript(_TAKE_OUT)
+        connection.execute("CREATE INDEX record_key ON record (isin, mic)")
+        connection.execute("ANALYZE")
+        connection.commit()
+        (rejected,) = connection.execute("SELECT count(DISTINCT position) FROM rejected").fetchone()
+    return int(rejected)
+
+
+def _bring_in() -> Iterator[str]:
+    columns = ", ".join(COMMODITY_COLUMNS)
+    text = " || ' ' || ".join(f"ifnull({column}, '')" for column in COMMODITY_COLUMNS)
+    yield f"""
+        UPDATE record SET ({columns}, fingerprint) = (
+            SELECT {columns}, (record.fingerprint + fingerprint_of('commodity', {text})) & {fingerprint.MASK}
+            FROM commodity c WHERE c.position = record.position)
+        WHERE position IN (SELECT position FROM commodity);
+    """
+    yield f"""
+        CREATE TABLE whole_basket (position INTEGER PRIMARY KEY, codes TEXT);
+        INSERT INTO whole_basket SELECT position, group_concat(code, ' ')
+            FROM (SELECT position, code FROM basket ORDER BY position, rowid) GROUP BY position;
+        UPDATE record SET underlying_basket = b.codes,
+            fingerprint = (fingerprint + fingerprint_of('basket', b.codes)) & {fingerprint.MASK}
+            FROM whole_basket b WHERE b.position = record.position;
+    """

@@ -1,0 +1,82 @@
+"""manage.py instruments list|get"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instruments.api.filters import InstrumentFilterSet
+from instruments.api.serializers import InstrumentDetailSerializer, InstrumentSerializer
+from instruments.facts import flatten
+from instruments.isin import problem_of
+from instruments.models import Instrument
+from marketdata.common import output
+
+_FILTERS = tuple(InstrumentFilterSet.base_filters)
+_IN_TABLE = (
+    "isin",
+    "full_name",
+    "cfi_code",
+    "notional_currency",
+    "issuer_lei",
+    "status",
+    "mic",
+    "listing_count",
+)
+
+
+class Command(BaseCommand):
+    help = "List instruments, or show one with its terms and listings."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
+        listing = actions.add_parser("list", help="instruments, filtered as in the API")
+        listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
+        for name in _FILTERS:
+            listing.add_argument(
+                f"--{name}", help=str(InstrumentFilterSet.base_filters[name].label)
+            )
+        output.add_format(listing)
+        getting = actions.add_parser("get", help="one instrument")
+        getting.add_argument("isin", metavar="ISIN")
+        output.add_format(getting)
+
+    def handle(self, **options: Any) -> None:
+        if options["action"] == "list":
+            self._list(options)
+        else:
+            self._get(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit must be 1 or more.")
+        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
+        filters = InstrumentFilterSet(wanted, Instrument.objects.all())
+        if not filters.is_valid():
+            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
+            raise CommandError("; ".join(said))
+        found = InstrumentSerializer(filters.qs[: options["limit"]], many=True).data
+        if options["format"] == "json":
+            output.print_json(self.stdout, found)
+        elif not found:
+            self.stdout.write("No instrument matches.")
+        else:
+            rows = [{name: row[name] for name in _IN_TABLE} for row in found]
+            output.print_table(self.stdout, rows, numbers=["listing_count"])
+
+    def _get(self, options: dict[str, Any]) -> None:
+        isin = options["isin"].upper()
+        if problem := problem_of(isin):
+            raise CommandError(f"{isin}: {problem}.")
+        found = Instrument.objects.filter(pk=isin).first()
+        if found is None:
+            raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
+        shown = InstrumentDetailSerializer(found).data
+        if options["format"] == "json":
+            output.print_json(self.stdout, shown)
+            return
+        said = {k: v for k, v in shown.items() if k != "listings"}
+        rows = [{"field": name, "value": value} for name, value in flatten(said)]
+        output.print_table(self.stdout, rows, title=isin)
+        columns = ("mic", "status", "valid_from", "first_trade_at", "terminated_at", "source_file")
+        listings = [{name: row[name] for name in columns} for row in shown["listings"]]
+        output.print_table(self.stdout, listings, title="Listings")

@@ -1,0 +1,111 @@
+"""manage.py load"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from esma_files.models import EsmaFile
+from instruments import steps
+from marketdata.common import output
+from marketdata.common.errors import MarketDataError
+
+_COUNTS = ("read", "new", "changed", "ended", "late", "unchanged", "rejected")
+
+
+class Command(BaseCommand):
+    help = "Store ESMA's zips (FULINS, DLTINS) and load them, in publication order."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "paths", nargs="+", type=Path, metavar="PATH", help="a zip, or a folder of them"
+        )
+        parser.add_argument(
+            "--skip-loaded", action="store_true", help="leave out files that are loaded already"
+        )
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        try:
+            files = steps.take_in(options["paths"])
+        except MarketDataError as error:
+            raise CommandError(str(error)) from error
+        rows, errors = [], []
+        with _progress(len(files)) as watcher:
+            for loaded in steps.load(files, again=not options["skip_loaded"], watcher=watcher):
+                rows.append(_row(loaded))
+                errors += [str(loaded.error)] if loaded.error else []
+                watcher.done(loaded.file)
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+        else:
+            shown = [
+                {k: v for k, v in row.items() if k not in ("unmapped", "problem")} for row in rows
+            ]
+            numbers = [*_COUNTS, "seconds", "records_per_second"]
+            output.print_table(self.stdout, shown, numbers=numbers)
+            self._explain(rows)
+        if errors:
+            raise CommandError("; ".join(errors))
+
+    def _explain(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["unmapped"]:
+                found = ", ".join(f"{path} ({count})" for path, count in row["unmapped"].items())
+                self.stderr.write(
+                    f"{row['file']}: elements without a field, kept in the zip: {found}"
+                )
+            if row["rejected"]:
+                self.stderr.write(
+                    f"{row['file']}: {row['rejected']:,} records rejected, see /admin/"
+                )
+
+
+def _row(loaded: steps.Loaded) -> dict[str, Any]:
+    run = loaded.run
+    seconds = run.seconds if run else 0.0
+    return {
+        "file": loaded.file.name,
+        "state": loaded.file.state,
+        **{name: getattr(run, name) if run else 0 for name in _COUNTS},
+        "seconds": round(seconds, 3),
+        "records_per_second": round(run.read / seconds) if run and seconds else 0,
+        "unmapped": run.unmapped if run else {},
+        "problem": loaded.file.problem,
+    }
+
+
+class _Bar:
+    """One line for the file at work, one for all: on a terminal only."""
+
+    def __init__(self, progress: Progress, files: int) -> None:
+        self._progress = progress
+        self._all = progress.add_task("files", total=files)
+        self._file = progress.add_task("", total=None)
+
+    def reading(self, file: EsmaFile, records: int) -> None:
+        self._progress.update(self._file, description=f"reading {file.name}", completed=records)
+
+    def merging(self, file: EsmaFile) -> None:
+        self._progress.update(self._file, description=f"merging {file.name}")
+
+    def done(self, file: EsmaFile) -> None:
+        self._progress.advance(self._all)
+
+
+@contextlib.contextmanager
+def _progress(files: int) -> Iterator[_Bar]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bars = Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not output.is_terminal(),
+        transient=True,
+    )
+    with bars:
+        yield _Bar(bars, files)

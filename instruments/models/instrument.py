@@ -1,0 +1,106 @@
+"""One row an ISIN: what lists, search and filters need."""
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils.functional import cached_property
+
+from instruments.isin import problem_of
+from instruments.models.listing import Listing
+from instruments.models.record import Register, Status
+
+# ISO 10962, first letter. A listing's CFI code says which kind of instrument it is.
+CATEGORIES = {
+    "E": "Equities",
+    "C": "Collective investment vehicles",
+    "D": "Debt instruments",
+    "R": "Entitlements (rights)",
+    "O": "Listed options",
+    "F": "Futures",
+    "S": "Swaps",
+    "H": "Non-listed and complex listed options",
+    "I": "Spot",
+    "J": "Forwards",
+    "K": "Strategies",
+    "L": "Financing",
+    "T": "Referential instruments",
+    "M": "Others (miscellaneous)",
+}
+
+
+class InstrumentQuerySet(models.QuerySet["Instrument"]):
+    def of_category(self, letter: str) -> "InstrumentQuerySet":
+        return self.cfi_starting(letter[:1])
+
+    def cfi_starting(self, prefix: str) -> "InstrumentQuerySet":
+        """A range and not LIKE: on SQLite only a range uses the index."""
+        if not prefix:
+            return self.all()
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        return self.filter(cfi_code__gte=prefix, cfi_code__lt=end)
+
+    def traded_on(self, mic: str) -> "InstrumentQuerySet":
+        """Instruments with a listing there, whatever its status."""
+        return self.filter(Exists(Listing.objects.filter(isin=OuterRef("pk"), mic=mic)))
+
+    def search(self, words: str) -> "InstrumentQuerySet":
+        """An ISIN, or instruments that have every word in a name."""
+        wanted = words.strip().upper()
+        if problem_of(wanted) is None:
+            return self.filter(pk=wanted)
+        found = self.all()
+        for word in wanted.split():
+            found = found.filter(
+                Q(full_name__icontains=word)
+                | Q(short_name__icontains=word)
+                | Q(pk__startswith=word)
+            )
+        return found
+
+
+class Instrument(models.Model):
+    """What the authoritative listing says of an instrument, for all of them.
+
+    That is the listing on the most liquid market (`RlvntTradgVn`), else the one with the earliest
+    first trade, then by MIC; an active one before one that has ended. Its terms are in `Listing`.
+    Derived: a load writes it anew, in the same transaction as the listings.
+    """
+
+    isin = models.CharField(max_length=12, primary_key=True)
+    full_name = models.CharField(max_length=350, blank=True)
+    short_name = models.CharField(max_length=350, blank=True)
+    cfi_code = models.CharField(max_length=6, blank=True)
+    notional_currency = models.CharField(max_length=3, blank=True)
+    issuer_lei = models.CharField(max_length=20, blank=True)
+    status = models.CharField(max_length=10, choices=Status)
+    mic = models.CharField(max_length=4, help_text="venue of the authoritative listing")
+    register = models.CharField(max_length=5, choices=Register)
+    listing_count = models.PositiveIntegerField()
+
+    objects = InstrumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["isin"]
+        indexes = [
+            models.Index(fields=["cfi_code", "isin"], name="instrument_cfi_idx"),
+            models.Index(fields=["issuer_lei", "isin"], name="instrument_issuer_idx"),
+            models.Index(fields=["notional_currency", "isin"], name="instrument_currency_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.isin} {self.full_name}"
+
+    @property
+    def category(self) -> str:
+        """The CFI category letter; "" where no record says it."""
+        return self.cfi_code[:1]
+
+    @cached_property
+    def listings(self) -> list[Listing]:
+        """All its listings with their source files, by venue; read once."""
+        return list(Listing.objects.of(self.isin).select_related("source_file"))
+
+    @property
+    def authoritative(self) -> Listing:
+        """The listing that speaks for the instrument."""
+        mine = (self.mic, self.register)
+        return next(found for found in self.listings if (found.mic, found.register) == mine)

@@ -1,0 +1,44 @@
+"""Instruments on their venues: what ESMA says now, and what it said before."""
+
+from django.db import models
+
+from instruments.models.record import ListingRecord
+
+
+class ListingQuerySet(models.QuerySet["Listing"]):
+    def of(self, isin: str) -> "ListingQuerySet":
+        """All listings of one instrument, by venue."""
+        return self.filter(isin=isin).order_by("mic", "register")
+
+
+class Listing(ListingRecord):
+    """The latest record of one instrument on one venue in one register."""
+
+    objects = ListingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["isin", "mic", "register"]
+        constraints = [
+            models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
+        ]
+        indexes = [models.Index(fields=["mic", "isin"], name="listing_mic_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.isin}@{self.mic}"
+
+
+class ListingVersion(ListingRecord):
+    """A record that a later publication has superseded. A load never deletes what ESMA has said.
+
+    `valid_to` is the day before the next version's `valid_from`: before its own `valid_from` where
+    the next one replaced it from the start (ESMA65-8-5014, rules 3 and 4).
+    """
+
+    valid_to = models.DateField()
+
+    class Meta:
+        ordering = ["isin", "mic", "register", "-valid_from", "-pk"]
+        indexes = [models.Index(fields=["isin", "mic", "register"], name="listing_version_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.isin}@{self.mic} from {self.valid_from}"

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from instruments.views import InstrumentView, SearchView
+
+urlpatterns = [
+    path("", SearchView.as_view(), name="search"),
+    path("instruments/<str:isin>/", InstrumentView.as_view(), name="instrument"),
+]

@@ -1,0 +1,65 @@
+"""The pages: a search box, what it finds, and an instrument."""
+
+from django.conf import settings
+from django.contrib.auth.mixins import AccessMixin
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views import View
+
+from instruments.api.serializers import RecordSerializer
+from instruments.api.terms import Terms
+from instruments.isin import problem_of
+from instruments.models import CATEGORIES, Instrument
+
+PAGE_SIZE = 20
+
+
+class ReadableView(AccessMixin, View):
+    """A page for everybody who is signed in, or for everybody with ANONYMOUS_READ."""
+
+    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
+        if not (settings.ANONYMOUS_READ or request.user.is_authenticated):
+            return self.handle_no_permission()
+        return super().dispatch(request, *args, **kwargs)
+
+
+class SearchView(ReadableView):
+    """The front page; an ISIN that is known leads straight to its instrument."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        words = request.GET.get("q", "").strip()
+        problem = problem_of(words.upper())
+        if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
+            return redirect("instrument", isin=words.upper())
+        page = None
+        if words:
+            paginator = Paginator(Instrument.objects.search(words), PAGE_SIZE)
+            page = paginator.get_page(request.GET.get("page"))
+        # Twelve characters with a digit at the end were meant as an ISIN.
+        meant_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
+        shown = {
+            "words": words,
+            "page": page,
+            "isin_problem": problem if meant_isin else None,
+            "any": bool(words) or Instrument.objects.exists(),
+        }
+        return render(request, "instruments/search.html", shown)
+
+
+class InstrumentView(ReadableView):
+    """One instrument: its terms, and every listing with every field that ESMA published of it."""
+
+    def get(self, request: HttpRequest, isin: str) -> HttpResponse:
+        found = Instrument.objects.filter(pk=isin.upper()).first()
+        if found is None:
+            raise Http404(f"No instrument with the ISIN {isin.upper()} is in the files loaded.")
+        records = RecordSerializer(found.listings, many=True).data
+        shown = {
+            "instrument": found,
+            "category": CATEGORIES.get(found.category, ""),
+            "terms": Terms(found.authoritative).data,
+            "listings": zip(found.listings, records, strict=True),
+        }
+        return render(request, "instruments/instrument.html", shown)

@@ -1,0 +1,38 @@
+"""Filters that refuse what they do not know."""
+
+from typing import TYPE_CHECKING, Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from marketdata.api.pagination import NumberedPages
+
+if TYPE_CHECKING:  # DRF reads this module while it is itself being imported
+    from rest_framework.views import APIView
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """A parameter that no filter has is a mistake of the caller's: 400, and not everything."""
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: "APIView"
+    ) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is not None:
+            known = {*filterset_class.base_filters, *NumberedPages.parameters, "format"}
+            if unknown := sorted(set(request.query_params) - known):
+                reason = f"no such parameter; there are {', '.join(sorted(known))}"
+                raise ValidationError({name: [reason] for name in unknown})
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered
+
+
+class CodeFilter(django_filters.CharFilter):
+    """A code: compared in upper case."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        filtered: QuerySet[Any] = super().filter(queryset, value.upper() if value else value)
+        return filtered

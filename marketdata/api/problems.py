@@ -1,0 +1,76 @@
+"""Errors as RFC 9457 problem details."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, exception_handler
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """The body of every error."""
+
+    type = serializers.CharField(help_text="always about:blank: the status says what it is")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="what is wrong, and what to do")
+    instance = serializers.CharField(help_text="the path asked for")
+    errors = serializers.DictField(  # type: ignore[assignment]  # of the body, not of the serializer
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="what is wrong with each parameter",
+    )
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: None for errors that are none of a client's business."""
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    request: Request = context["request"]
+    status = HTTPStatus(response.status_code)
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": _detail(error),
+        "instance": request.path,
+    }
+    if isinstance(error, exceptions.ValidationError):
+        problem["errors"] = _by_parameter(error)
+        said = (f"{name}: {' '.join(texts)}" for name, texts in problem["errors"].items())
+        problem["detail"] = "; ".join(said)
+    response.data = problem
+    if getattr(request.accepted_renderer, "format", "") == "json":
+        response.content_type = CONTENT_TYPE
+    return response
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, Http404):
+        return str(error) or "There is nothing here."
+    if isinstance(error, PermissionDenied):
+        return "You may not do this."
+    return str(getattr(error, "detail", error))
+
+
+def _by_parameter(error: exceptions.ValidationError) -> dict[str, list[str]]:
+    detail = error.detail
+    if not isinstance(detail, dict):
+        detail = {"request": detail}
+    return {name: [str(text) for text in texts] for name, texts in detail.items()}
+
+
+class UnknownPath(APIView):
+    """Every path below /api/ that is none of ours: a problem, and not a page."""
+
+    schema = None
+
+    def get(self, request: Request, **path: str) -> Response:
+        raise exceptions.NotFound("There is no such path; /api/docs/ shows those there are.")

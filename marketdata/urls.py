@@ -1,0 +1,28 @@
+"""Every address of the service."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from marketdata.api.problems import UnknownPath
+from monitoring.api.views import StatsView
+
+admin.site.site_header = admin.site.site_title = "MarketData"
+admin.site.index_title = "Reference data"
+
+api: list[URLPattern | URLResolver] = [
+    path("", include("instruments.api.urls")),
+    path("stats/", StatsView.as_view(), name="stats"),
+]
+urlpatterns = [
+    path("", include("instruments.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/", RedirectView.as_view(pattern_name="docs"), name="api"),
+    path("api/auth/", include("rest_framework.urls")),
+    re_path(r"^api/(?P<path>.*)$", UnknownPath.as_view()),
+]

@@ -1,0 +1,32 @@
+from typing import Any
+
+from rest_framework import serializers
+
+
+class CategoryCountSerializer(serializers.Serializer[Any]):
+    category = serializers.CharField(help_text="first letter of the CFI code")
+    name = serializers.CharField()
+    status = serializers.CharField()
+    instruments = serializers.IntegerField()
+
+
+class FileCountSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    files = serializers.IntegerField()
+    first_day = serializers.DateField()
+    last_day = serializers.DateField()
+
+
+class StatsSerializer(serializers.Serializer[Any]):
+    """What is in the database."""
+
+    instruments = serializers.IntegerField()
+    listings = serializers.IntegerField(help_text="latest records, one an instrument and venue")
+    versions = serializers.IntegerField(help_text="records that later ones have superseded")
+    rejected_records = serializers.IntegerField()
+    categories = CategoryCountSerializer(many=True)
+    files = FileCountSerializer(many=True)
+    last_loaded = serializers.DateField(allow_null=True, help_text="day of the newest loaded file")
+    database = serializers.CharField()
+    database_bytes = serializers.IntegerField(allow_null=True)

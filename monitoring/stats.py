@@ -1,0 +1,105 @@
+"""What is in the database: counts, coverage, size."""
+
+import dataclasses
+import datetime as dt
+import os
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Max, Min
+from django.db.models.functions import Substr
+
+from esma_files.models import EsmaFile, RejectedRecord
+from instruments.models import CATEGORIES, Instrument, Listing, ListingVersion
+
+
+@dataclasses.dataclass(frozen=True)
+class CategoryCount:
+    """Instruments of one CFI category in one status."""
+
+    category: str
+    name: str
+    status: str
+    instruments: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FileCount:
+    """Files of one kind in one state, and the days they cover."""
+
+    kind: str
+    state: str
+    files: int
+    first_day: dt.date
+    last_day: dt.date
+
+
+@dataclasses.dataclass(frozen=True)
+class Stats:
+    """The whole of it; `database_bytes` is None where the database does not tell."""
+
+    instruments: int
+    listings: int
+    versions: int
+    rejected_records: int
+    categories: list[CategoryCount]
+    files: list[FileCount]
+    last_loaded: dt.date | None
+    database: str
+    database_bytes: int | None
+
+
+def collect() -> Stats:
+    """Count everything, in six queries."""
+    categories = _by_category()
+    files = _by_kind()
+    loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
+    return Stats(
+        instruments=sum(row.instruments for row in categories),
+        listings=Listing.objects.count(),
+        versions=ListingVersion.objects.count(),
+        rejected_records=RejectedRecord.objects.values("file", "position").distinct().count(),
+        categories=categories,
+        files=files,
+        last_loaded=max(loaded, default=None),
+        database=connection.vendor,
+        database_bytes=_size(),
+    )
+
+
+def _by_category() -> list[CategoryCount]:
+    rows: Any = (
+        Instrument.objects.annotate(letter=Substr("cfi_code", 1, 1))
+        .values("letter", "status")
+        .annotate(instruments=Count("pk"))
+        .order_by("letter", "status")
+    )
+    return [
+        CategoryCount(
+            row["letter"],
+            CATEGORIES.get(row["letter"], "Not said"),
+            row["status"],
+            row["instruments"],
+        )
+        for row in rows
+    ]
+
+
+def _by_kind() -> list[FileCount]:
+    rows: Any = (
+        EsmaFile.objects.values("kind", "state")
+        .annotate(files=Count("pk"), first_day=Min("published_on"), last_day=Max("published_on"))
+        .order_by("kind", "state")
+    )
+    return [
+        FileCount(row["kind"], row["state"], row["files"], row["first_day"], row["last_day"])
+        for row in rows
+    ]
+
+
+def _size() -> int | None:
+    """Bytes on disk, with the write-ahead log that has not been folded in yet."""
+    if connection.vendor != "sqlite":
+        return None
+    path = str(connection.settings_dict["NAME"])
+    return sum(os.path.getsize(p) for p in (path, f"{path}-wal") if os.path.exists(p))

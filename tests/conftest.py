@@ -1,0 +1,49 @@
+"""What the tests share: real files, and a place for what a test stores."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+DATA = Path(__file__).parent / "data"
+FIRDS = DATA / "firds"
+
+
+@pytest.fixture(autouse=True)
+def own_folders(settings: LazySettings, tmp_path: Path) -> None:
+    """Nothing that a test stores or stages is seen by another one."""
+    settings.MEDIA_ROOT = tmp_path / "files"
+    settings.STAGING_DIR = tmp_path / "staging"
+
+
+@pytest.fixture
+def xml_of() -> Callable[[str], bytes]:
+    """The XML of one of the bundled zips, by the zip's name."""
+
+    def read(name: str) -> bytes:
+        with zipfile.ZipFile(next(DATA.rglob(name))) as archive:
+            return archive.read(archive.namelist()[0])
+
+    return read
+
+
+@pytest.fixture
+def make_zip(tmp_path: Path) -> Callable[..., Path]:
+    """Write XML into a zip with a name of ESMA's."""
+
+    def write(name: str, xml: bytes, *, folder: str = "made", entry: str = "") -> Path:
+        path = tmp_path / folder / f"{name}.zip"
+        path.parent.mkdir(exist_ok=True)
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(entry or f"{name}.xml", xml)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def anonymous_reading(settings: LazySettings) -> Iterator[None]:
+    settings.ANONYMOUS_READ = True
+    yield
