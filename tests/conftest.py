@@ -1,11 +1,13 @@
 """What the tests share: real files, and a place for what a test stores."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+
+from instruments import steps
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
@@ -16,6 +18,11 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     """Nothing that a test stores or stages is seen by another one."""
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
+    settings.STATIC_ROOT = tmp_path / "static"
+    settings.STATIC_ROOT.mkdir()
+    # Without collecting: tests/test_repository.py collects once, with the real storage.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 
 
 @pytest.fixture
@@ -44,6 +51,13 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def anonymous_reading(settings: LazySettings) -> Iterator[None]:
+def anonymous_reading(settings: LazySettings) -> None:
     settings.ANONYMOUS_READ = True
-    yield
+
+
+@pytest.fixture
+def real_instruments(transactional_db: None, own_folders: None) -> None:
+    """The full files of 2025 and the excerpt of the delta of 2021: 589 records."""
+    paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
+    for loaded in steps.load(steps.take_in(paths)):
+        assert loaded.error is None

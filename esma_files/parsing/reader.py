@@ -5,7 +5,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from esma_files.errors import BadArchive, BadXml, EmptyFile, UnsafeArchive
 from esma_files.names import FileName
 from esma_files.parsing import envelope, unmapped
 from esma_files.parsing.mapping import Mapping, parser
+from esma_files.parsing.pipe import piped
 from esma_files.parsing.stream import WatchedStream
 from esma_files.parsing.tally import Tally
 
@@ -52,7 +53,7 @@ class EsmaReader:
     """Reads one file's records; the errors of esma_files.errors say what is wrong with it.
 
     Afterwards, `records` is how many there were and `unmapped` which elements no mapping is there
-    for, with their count.
+    for, with their count; `recounted` is how many XML entries had to be looked through for these.
     """
 
     def __init__(self, source: IO[bytes], *, name: str, mapping: Mapping, limits: Limits) -> None:
@@ -63,6 +64,7 @@ class EsmaReader:
         self._limits = limits
         self.records = 0
         self.bytes_read = 0
+        self.recounted = 0
         self.unmapped: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Batch]:
@@ -73,6 +75,7 @@ class EsmaReader:
                 with self._entry(opened, entry) as xml:
                     all_caught = yield from self._records_of(xml)
                 if not all_caught:
+                    self.recounted += 1
                     with self._entry(opened, entry) as xml:
                         found = unmapped.find(xml, self._mapping)
                     self.unmapped = dict(Counter(self.unmapped) + Counter(found))
@@ -121,8 +124,13 @@ class EsmaReader:
     def _batches(self, stream: WatchedStream) -> Iterator[tuple[str, pa.RecordBatch]]:
         """xml2arrow's batches, its errors turned into ours."""
         try:
-            source = cast(IO[bytes], stream)  # only `read` is called
-            yield from parser(self._mapping).parse_batches(source, max_rows_per_batch=BATCH_ROWS)
+            with piped(stream) as path:
+                batches = parser(self._mapping).parse_batches(path, max_rows_per_batch=BATCH_ROWS)
+                try:
+                    for batch in batches:  # noqa: UP028  # `yield from` would hold on to it
+                        yield batch
+                finally:
+                    del batches  # ends the parser's thread, and with it the reading of the pipe
         except Exception as error:
             if stream.problem is not None:
                 raise stream.problem from error

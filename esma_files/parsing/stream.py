@@ -98,8 +98,6 @@ class WatchedStream:
             raise self._found(ForbiddenXml(self._file_name, reason))
 
     def _check_encoding(self) -> None:
-        if self.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise self._found(NotUtf8(self._file_name, "the XML is UTF-16, not UTF-8"))
         said = _ENCODING.match(self.head.removeprefix(codecs.BOM_UTF8))
         if said and said[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
             encoding = said[1].decode("ascii", "replace")

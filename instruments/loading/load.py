@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from esma_files.models import EsmaFile, LoadRun, RejectedRecord
 from esma_files.parsing.reader import Limits
 from instruments.loading import merge
+from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 
@@ -16,13 +17,20 @@ REJECTED = RejectedRecord._meta.db_table
 
 
 def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
-    """Read the stored zip of `file` into its staging file. Needs no database connection."""
+    """Read the stored zip of `file` into its staging file. Needs no connection of Django's."""
     folder = Path(settings.STAGING_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     path = folder / f"{file.pk}.sqlite3"
     with file.open() as source:
-        return stage(source, name=file.name, path=path, limits=limits, progress=progress)
+        return stage(
+            source,
+            name=file.name,
+            path=path,
+            limits=limits,
+            tables=Tables(str(connection.settings_dict["NAME"]), Register.ESMA, file.sequence),
+            progress=progress,
+        )
 
 
 def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
@@ -40,7 +48,7 @@ def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
                 _keep_rejected(file)
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
-                run.late, run.unchanged = counts.late, counts.unchanged
+                run.late, run.unchanged = counts.late, counts.unchanged + staged.known
                 run.outcome = LoadRun.Outcome.DONE
                 run.seconds = staged.seconds + time.monotonic() - started
                 run.save()

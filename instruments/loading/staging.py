@@ -23,6 +23,7 @@ from esma_files.errors import BadXml, UnsupportedKind
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from instruments.loading import checks, fingerprint
+from instruments.loading.known import Known, Tables
 from instruments.records import (
     BASKET,
     BASKET_PATTERNS,
@@ -56,6 +57,7 @@ CREATE TABLE record (
     {", ".join(f"{f.column} {'INTEGER' if f.type is Type.BOOLEAN else 'TEXT'}" for f in FIELDS)},
     {", ".join(f"{column} TEXT" for column in GROUPED)}
 );
+CREATE TABLE known (position INTEGER PRIMARY KEY);
 CREATE TABLE commodity (position INTEGER, {", ".join(f"{c} TEXT" for c in COMMODITY_COLUMNS)});
 CREATE TABLE basket (position INTEGER, code TEXT);
 CREATE TABLE rejected (
@@ -76,6 +78,7 @@ class Staged:
     path: Path
     columns: frozenset[str]  # of `record`: those that have a value somewhere
     read: int
+    known: int  # records that the tables hold already: they are not in the file
     rejected: int
     unmapped: dict[str, int]
     seconds: float
@@ -85,52 +88,87 @@ class Staged:
 
 
 def stage(
-    source: IO[bytes], *, name: str, path: Path, limits: Limits, progress: Progress
+    source: IO[bytes],
+    *,
+    name: str,
+    path: Path,
+    limits: Limits,
+    tables: Tables,
+    progress: Progress = lambda records: None,
 ) -> Staged:
     """Write the records of the zip `source`, published as `name`, into a new staging file.
 
-    `progress` is called with the number of records read so far. Raises the errors of
-    esma_files.errors; no staging file is left then.
+    Only those that `tables` does not hold already. `progress` is called with the number of records
+    read so far. Raises the errors of esma_files.errors; no staging file is left then.
     """
     file = FileName.parse(name)
     if file.kind not in MAPPINGS:
         raise UnsupportedKind(name, f"{file.kind} files cannot be loaded yet")
     started = time.monotonic()
-    path.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_SCHEMA)
-    reader = EsmaReader(source, name=name, mapping=MAPPINGS[file.kind], limits=limits)
+    day = file.published_on.isoformat()
     try:
-        with _Writer(path, day=file.published_on.isoformat()) as writer:
-            for batch in reader:
-                writer.write(batch)
-                progress(reader.records)
+        for only_unknown in (True, False):
+            _create(path)
+            reader = EsmaReader(source, name=name, mapping=MAPPINGS[file.kind], limits=limits)
+            with _Writer(path, day=day, tables=tables if only_unknown else None) as writer:
+                for batch in reader:
+                    writer.write(batch)
+                    progress(reader.records)
+            if not _left_out_wrongly(path):
+                break
         rejected = _finish(path, name)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    seconds = time.monotonic() - started
     return Staged(
-        path, frozenset(writer.columns), reader.records, rejected, reader.unmapped, seconds
+        path=path,
+        columns=frozenset(writer.columns),
+        read=reader.records,
+        known=writer.known,
+        rejected=rejected,
+        unmapped=reader.unmapped,
+        seconds=time.monotonic() - started,
     )
+
+
+def _create(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_SCHEMA)
+
+
+def _left_out_wrongly(path: Path) -> bool:
+    """Whether a record was taken for known before its basket or commodity product was read.
+
+    Then it is not the record that is in the tables, and all is staged anew, without leaving any out.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("""
+            SELECT 1 FROM known WHERE position IN (
+                SELECT position FROM commodity UNION ALL SELECT position FROM basket) LIMIT 1
+        """)
+        return found.fetchone() is not None
 
 
 class _Writer:
     """Checks batches and appends them to a staging file, in one transaction."""
 
-    def __init__(self, path: Path, *, day: str) -> None:
+    def __init__(self, path: Path, *, day: str, tables: Tables | None) -> None:
         self._day = day
+        self._tables = tables
         self._connection = adbc.connect(
             driver=adbc_driver_sqlite._driver_path(),
             db_kwargs={"uri": str(path)},
             autocommit=True,
         )
         self.columns: set[str] = set()  # that have a value in any record
+        self.known = 0
 
     def __enter__(self) -> "_Writer":
         self._cursor = self._connection.cursor()
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
             self._cursor.execute(f"PRAGMA {pragma}")
+        self._known = Known(self._tables) if self._tables else None
         self._connection.adbc_connection.set_autocommit(False)
         return self
 
@@ -139,6 +177,8 @@ class _Writer:
             self._connection.adbc_connection.commit()
         self._cursor.close()
         self._connection.close()
+        if self._known:
+            self._known.close()
 
     def write(self, batch: Batch) -> None:
         if not batch.group:
@@ -184,6 +224,10 @@ class _Writer:
             good[[refusal.row for refusal in refused]] = False
             self._ingest("rejected", _rejected(batch, refused))
             rows = rows.filter(pa.array(good))
+        if self._known and (known := self._known.among(rows)).any():
+            self.known += int(known.sum())
+            self._ingest("known", rows.select(["position"]).filter(pa.array(known)))
+            rows = rows.filter(pa.array(~known))
         self._ingest("record", rows)
 
     def _ingest(self, table: str, rows: pa.RecordBatch) -> None:

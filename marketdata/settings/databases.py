@@ -36,4 +36,6 @@ def sqlite(path: Path) -> dict[str, Any]:
             "init_command": _SQLITE_START,
         },
         "CONN_HEALTH_CHECKS": True,
+        # On disk, as in life: a load attaches it from a connection of its own.
+        "TEST": {"NAME": path.with_name("test.sqlite3")},
     }

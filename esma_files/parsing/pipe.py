@@ -1,0 +1,53 @@
+"""A Python stream as a file that native code reads by itself.
+
+xml2arrow asks a Python stream for 8 KB at a time, and takes the interpreter's lock for each: with
+other threads at work it mostly waits for that. From a pipe it reads without.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+_CAPACITY = 1 << 20
+
+
+class Readable(Protocol):
+    def read(self, size: int = -1) -> bytes: ...
+
+
+@contextlib.contextmanager
+def piped(stream: Readable) -> Iterator[str]:
+    """Yields a path from which all of `stream` can be read once, opened before the context ends.
+
+    What `stream.read` raises is raised when the context ends; until then the reader sees the end of
+    the file. A reader that stops early stops the stream.
+    """
+    reading, writing = os.pipe()
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _CAPACITY)
+    raised: list[BaseException] = []
+
+    def feed() -> None:
+        try:
+            with open(writing, "wb", buffering=0) as out:
+                while chunk := stream.read():
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[out.write(view) :]
+        except BrokenPipeError:
+            pass
+        except BaseException as error:  # noqa: BLE001  # raised again by the reading side
+            raised.append(error)
+
+    feeder = threading.Thread(target=feed, name="xml-feeder", daemon=True)
+    feeder.start()
+    try:
+        yield f"/dev/fd/{reading}"
+    finally:
+        os.close(reading)
+        feeder.join()
+    if raised:
+        raise raised[0]

@@ -1,0 +1,71 @@
+"""Records that the tables hold already, found before anything is written: most of a weekly full file.
+
+A record that is in the tables, from this file or from one published before it, adds nothing to them
+(instruments/loading/merge.py), and never will: no load deletes what has been said. So it need not
+be staged, and it does not matter that other files are merged meanwhile.
+"""
+
+import dataclasses
+import json
+import sqlite3
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esma_files.models import EsmaFile
+from instruments.models import Listing
+
+# Where few records are known, looking each up costs more than it saves: look at one batch in eight.
+_WORTH_IT, _PAUSE = 0.5, 7
+# A record as one text: ISIN and MIC have fixed widths, the rest is compared as a whole.
+_KEY = ("isin", "mic", "status", "valid_from", "fingerprint")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """The SQLite database that a file is to be merged into, and the file's place in it."""
+
+    database: str
+    register: str
+    sequence: int
+
+
+class Known:
+    """Asks, batch by batch, which records the tables hold.
+
+    With Python's sqlite3 and not by ADBC, which brings a SQLite of its own: two of them in one
+    process undo each other's locks on a file (sqlite.org/howtocorrupt.html, 2.2.1).
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._skip = 0
+        self._connection = sqlite3.connect(
+            f"file:{tables.database}?mode=ro", uri=True, isolation_level=None
+        )
+        listing, file = Listing._meta.db_table, EsmaFile._meta.db_table
+        # One row in and one row out: SQLite works on the whole batch without Python's lock.
+        self._question = f"""
+            SELECT json_group_array(key.key) FROM json_each(?) key CROSS JOIN {listing} l
+            JOIN {file} f ON f.id = l.source_file_id
+            WHERE l.isin = substr(key.value, 1, 12) AND l.mic = substr(key.value, 13, 4)
+            AND l.register = '{tables.register}' AND f.sequence <= {tables.sequence}
+            AND l.status || l.valid_from || l.fingerprint = substr(key.value, 17)
+        """
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def among(self, rows: pa.RecordBatch) -> np.ndarray:
+        """Which of `rows` are known, as a mask; none where it was not worth asking."""
+        if self._skip:
+            self._skip -= 1
+            return np.zeros(len(rows), dtype=bool)
+        columns = (rows.column(name).cast(pa.string()) for name in _KEY)
+        keys = pc.binary_join_element_wise(*columns, "").to_pylist()
+        (answer,) = self._connection.execute(self._question, [json.dumps(keys)]).fetchone()
+        known = np.zeros(len(rows), dtype=bool)
+        known[json.loads(answer)] = True
+        if known.sum() < _WORTH_IT * len(rows):
+            self._skip = _PAUSE
+        return known

@@ -1,0 +1,114 @@
+"""`make bench`: how fast files become tables, beside a plain loader and beside parsing alone.
+
+Each line is a process of its own: seconds and CPU seconds of the whole process, its start included.
+"""
+
+import argparse
+import datetime as dt
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import measure
+from tests.benchmarks.generator import grow
+
+SOURCES = Path(__file__).parent.parent / "data"
+DAY = dt.date(2026, 1, 3)
+# The plain loader is slow: it gets a share of the records, and its rate is what is compared.
+BASELINE_SHARE = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    records = parser.parse_args().records
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        _bench(records, Path(name), console)
+
+
+def _bench(records: int, folder: Path, console: Console) -> None:
+    sources = sorted(SOURCES.glob("firds*/FULINS_*.zip"))
+    console.print(f"Growing {records:,} records from {len(sources)} real files ...")
+    paths = grow(sources, records=records, folder=folder / "whole", day=DAY)
+    half = grow(sources, records=records // 2, folder=folder / "half", day=DAY)
+    next_week = grow(
+        sources, records=records, folder=folder / "next", day=DAY + dt.timedelta(days=7)
+    )
+    share = grow(sources, records=records // BASELINE_SHARE, folder=folder / "share", day=DAY)
+
+    done = [
+        _measure("lxml + bulk_create", "baseline", share, folder),
+        _measure("parse only", "parse", paths, folder),
+        _measure("load half of it", "load", half, folder),
+        _measure("load", "load", paths, folder, keep=True),
+        _measure("load the same files again", "load", paths, folder, keep=True),
+        _measure("load next week's, unchanged", "load", next_week, folder, keep=True),
+    ]
+    console.print(_table(done))
+    plain, _, smaller, loaded, again, unchanged = done
+    size, rows = _size(folder / "load")
+    console.print(
+        f"load: {loaded.rate / plain.rate:.1f} times the plain loader's records/s, "
+        f"{plain.cpu_seconds / plain.records / (loaded.cpu_seconds / loaded.records):.1f} times "
+        "fewer CPU seconds a record"
+    )
+    console.print(
+        f"linear: {loaded.seconds / smaller.seconds:.2f} times the seconds for "
+        f"{loaded.records / smaller.records:.2f} times the records"
+    )
+    console.print(
+        f"unchanged: {loaded.seconds / again.seconds:.1f} times as fast again, "
+        f"{loaded.seconds / unchanged.seconds:.1f} times next week"
+    )
+    console.print(
+        f"database: {size / 1e6:,.0f} MB, {size / rows:.0f} bytes a listing, indexes and all"
+    )
+
+
+def _measure(
+    what: str, step: str, paths: list[Path], folder: Path, *, keep: bool = False
+) -> measure.Measured:
+    database = folder / step
+    if not keep:
+        shutil.rmtree(database, ignore_errors=True)
+    if not database.exists():
+        database.mkdir()
+        measure.run("migrate", "tests.benchmarks.step", "migrate", folder=database)
+    result = measure.run(what, "tests.benchmarks.step", step, *map(str, paths), folder=database)
+    if not keep:
+        shutil.rmtree(database)
+    return result
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    path = folder / "marketdata.sqlite3"
+    with sqlite3.connect(path) as connection:
+        (rows,) = connection.execute("SELECT count(*) FROM instruments_listing").fetchone()
+    return path.stat().st_size, rows
+
+
+def _table(done: list[measure.Measured]) -> Table:
+    table = Table(header_style="bold")
+    table.add_column("")
+    for column in ("records", "seconds", "records/s", "CPU seconds", "us CPU/record", "peak MB"):
+        table.add_column(column, justify="right")
+    for one in done:
+        table.add_row(
+            one.what,
+            f"{one.records:,}",
+            f"{one.seconds:.1f}",
+            f"{one.rate:,.0f}",
+            f"{one.cpu_seconds:.1f}",
+            f"{one.cpu_seconds / one.records * 1e6:.1f}",
+            f"{one.peak_bytes / 1e6:.0f}",
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Running a step in a process of its own, and what that process used."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+# ru_maxrss is in kilobytes on Linux, in bytes on macOS.
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Seconds on the clock and of CPU (user and system, all threads), peak memory in bytes."""
+
+    what: str
+    records: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+    @property
+    def rate(self) -> float:
+        return self.records / self.seconds
+
+
+def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
+    """Run `python -m module` on a database in `folder`; it prints `{"records": n}` at last."""
+    environment = {
+        **os.environ,
+        "ENV_FILE": os.devnull,
+        "SECRET_KEY": "only for the benchmark",
+        "DJANGO_SETTINGS_MODULE": "marketdata.settings",
+        "SQLITE_DB_PATH": str(folder / "marketdata.sqlite3"),
+        "MEDIA_ROOT": str(folder / "files"),
+        "STAGING_DIR": str(folder / "staging"),
+    }
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    out = process.stdout.read() if process.stdout else ""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - started
+    if process.returncode:
+        raise SystemExit(f"{what} failed with exit code {process.returncode}")
+    last = out.strip().splitlines()[-1] if out.strip() else "{}"
+    records = int(json.loads(last).get("records", 0)) if last.startswith("{") else 0
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(what, records, seconds, cpu, usage.ru_maxrss * _PEAK_UNIT)

@@ -1,0 +1,61 @@
+"""One step of the benchmark, in its own process: `python -m tests.benchmarks.step WHAT PATH...`."""
+
+import json
+import sys
+from pathlib import Path
+
+import django
+
+
+def parse(paths: list[Path]) -> int:
+    """Zip to record batches, and nothing with them."""
+    from django.conf import settings
+
+    from esma_files.names import FileName
+    from esma_files.parsing.reader import EsmaReader, Limits
+    from instruments.records import MAPPINGS
+
+    limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
+    records = 0
+    for path in paths:
+        mapping = MAPPINGS[FileName.parse(path.name).kind]
+        with path.open("rb") as source:
+            reader = EsmaReader(source, name=path.name, mapping=mapping, limits=limits)
+            for _ in reader:
+                pass
+        records += reader.records
+    return records
+
+
+def load(paths: list[Path]) -> int:
+    """What `manage.py load` does."""
+    from instruments import steps
+
+    records = 0
+    for loaded in steps.load(steps.take_in(paths)):
+        if loaded.error or loaded.run is None:
+            raise SystemExit(str(loaded.error))
+        records += loaded.run.read
+    return records
+
+
+def baseline(paths: list[Path]) -> int:
+    """lxml and bulk_create."""
+    from esma_files import store
+    from tests.benchmarks import baseline
+
+    return sum(baseline.load(path, store.take_in(path)) for path in paths)
+
+
+def migrate(paths: list[Path]) -> int:
+    """An empty database."""
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    return 0
+
+
+if __name__ == "__main__":
+    django.setup()
+    step = {"parse": parse, "load": load, "baseline": baseline, "migrate": migrate}[sys.argv[1]]
+    print(json.dumps({"records": step([Path(argument) for argument in sys.argv[2:]])}))

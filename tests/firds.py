@@ -1,0 +1,103 @@
+"""FIRDS messages made by hand, for what no real file shows; and real ones read by lxml alone."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from lxml import etree
+
+FULL = ("auth.017.001.02", "FinInstrmRptgRefDataRpt")
+DELTA = ("auth.036.001.03", "FinInstrmRptgRefDataDltaRpt")
+RECORDS = ("RefData", "NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd")
+
+
+def record(  # noqa: PLR0913
+    tag: str,
+    isin: str,
+    mic: str,
+    *,
+    name: str = "A name",
+    period: str | None = None,
+    until: str | None = None,
+    cfi: str = "ESVUFR",
+    extra: str = "",
+    relevant: str = "",
+) -> str:
+    """One record. `period` is FrDt; with `until` it is FrDtToDt."""
+    if until is not None:
+        said = f"<FrDtToDt><FrDt>{period}</FrDt><ToDt>{until}</ToDt></FrDtToDt>"
+    else:
+        said = f"<FrDt>{period}</FrDt>" if period else ""
+    body = (
+        f"<FinInstrmGnlAttrbts><Id>{isin}</Id><FullNm>{escape(name)}</FullNm>"
+        f"<ShrtNm>{escape(name[:35])}</ShrtNm><ClssfctnTp>{cfi}</ClssfctnTp><NtnlCcy>SEK</NtnlCcy>"
+        "<CmmdtyDerivInd>false</CmmdtyDerivInd></FinInstrmGnlAttrbts>"
+        "<Issr>549300GDPG70E3MBBU98</Issr>"
+        f"<TradgVnRltdAttrbts><Id>{mic}</Id><IssrReq>false</IssrReq>"
+        "<FrstTradDt>2014-01-14T09:00:00Z</FrstTradDt></TradgVnRltdAttrbts>"
+        f"{extra}<TechAttrbts><RlvntCmptntAuthrty>SE</RlvntCmptntAuthrty>"
+        + (f"<PblctnPrd>{said}</PblctnPrd>" if said else "")
+        + (f"<RlvntTradgVn>{relevant}</RlvntTradgVn>" if relevant else "")
+        + "</TechAttrbts>"
+    )
+    return _wrapped(tag, body)
+
+
+def cancellation(isin: str, mic: str) -> str:
+    """As ESMA sends them: the key, and nothing else."""
+    return _wrapped(
+        "CancRcrd",
+        f"<FinInstrmGnlAttrbts><Id>{isin}</Id></FinInstrmGnlAttrbts>"
+        f"<TradgVnRltdAttrbts><Id>{mic}</Id></TradgVnRltdAttrbts>",
+    )
+
+
+def _wrapped(tag: str, body: str) -> str:
+    inner = f"<{tag}>{body}</{tag}>"
+    return inner if tag == "RefData" else f"<FinInstrm>{inner}</FinInstrm>"
+
+
+def message(name: str, *records: str) -> bytes:
+    """The whole message, as ESMA writes it, for the file called `name`."""
+    schema, root = FULL if name.startswith("FULINS") else DELTA
+    day = name.rsplit("_", 2)[-2]
+    day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<BizData xmlns="urn:iso:std:iso:20022:tech:xsd:head.003.001.01"><Hdr><AppHdr '
+        'xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.01"><Fr><OrgId><Id><OrgId><Othr>'
+        "<Id>EU</Id></Othr></OrgId></Id></OrgId></Fr>"
+        f"<BizMsgIdr>{name}</BizMsgIdr><MsgDefIdr>{schema}</MsgDefIdr>"
+        f"<CreDt>{day}T03:00:00Z</CreDt></AppHdr></Hdr><Pyld>"
+        f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{schema}"><{root}>'
+        "<RptHdr><RptgNtty><NtlCmptntAuthrty>EU</NtlCmptntAuthrty></RptgNtty>"
+        f"<RptgPrd><Dt>{day}</Dt></RptgPrd></RptHdr>{''.join(records)}"
+        f"</{root}></Document></Pyld></BizData>"
+    ).encode()
+
+
+def leaves_of(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each record of a zip, read by lxml: its tag, and path and text of every leaf and attribute."""
+    with zipfile.ZipFile(path) as archive:
+        xml = io.BytesIO(archive.read(archive.namelist()[0]))
+    for _, element in etree.iterparse(xml, tag=[f"{{*}}{tag}" for tag in RECORDS]):
+        yield _name(element), list(_leaves(element, ""))
+        element.clear()
+        while element.getprevious() is not None:
+            del element.getparent()[0]
+
+
+def _leaves(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    for attribute, value in element.attrib.items():
+        yield f"{path}/@{str(attribute).rpartition('}')[2]}".lstrip("/"), str(value)
+    children = list(element)
+    for child in children:
+        yield from _leaves(child, f"{path}/{_name(child)}".lstrip("/"))
+    if not children:
+        yield path, element.text or ""
+
+
+def _name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]

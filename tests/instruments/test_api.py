@@ -1,0 +1,263 @@
+"""The API on real records."""
+
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from instruments.models import Instrument, Listing
+
+LIST = "/api/v1/instruments/"
+pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+
+
+def get(client: Client, path: str, **parameters: Any) -> Any:
+    response = client.get(path, parameters)
+    assert response.status_code == 200, response.content
+    return response.json()
+
+
+def isins(answer: Any) -> list[str]:
+    return [row["isin"] for row in answer["results"]]
+
+
+def test_a_page_has_its_rows_and_says_how_many_there_are(client: Client) -> None:
+    answer = get(client, LIST, per_page=7, page=2)
+
+    ordered = list(Instrument.objects.order_by("pk").values_list("pk", flat=True))
+    assert isins(answer) == ordered[7:14]
+    pagination = answer["pagination"]
+    assert (pagination["page"], pagination["per_page"]) == (2, 7)
+    assert pagination["total"] == len(ordered)
+    assert pagination["pages"] == -(-len(ordered) // 7)
+    assert "page=3" in pagination["next"]
+    assert "page" in pagination["previous"] or pagination["previous"].endswith("per_page=7")
+
+
+@pytest.mark.parametrize("category", list("CDEFHIJORS"))
+def test_a_category_is_the_first_letter_of_the_cfi_code(client: Client, category: str) -> None:
+    answer = get(client, LIST, category=category, per_page=100)
+
+    wanted = set(
+        Instrument.objects.filter(cfi_code__startswith=category).values_list("pk", flat=True)
+    )
+    assert wanted
+    assert answer["pagination"]["total"] == len(wanted)
+    assert {row["category"] for row in answer["results"]} == {category}
+
+
+def test_each_filter_finds_what_has_that_value_and_nothing_else(client: Client) -> None:
+    listing = Listing.objects.filter(status="active", isin__startswith="DE").earliest("isin")
+    instrument = Instrument.objects.get(pk=listing.isin)
+    conditions = {
+        "isin": (instrument.isin, {"pk": instrument.isin}),
+        "cfi": (instrument.cfi_code[:2].lower(), {"cfi_code__startswith": instrument.cfi_code[:2]}),
+        "currency": ("eur", {"notional_currency": "EUR"}),
+        "issuer": (instrument.issuer_lei, {"issuer_lei": instrument.issuer_lei}),
+        "mic": (
+            listing.mic.lower(),
+            {"pk__in": Listing.objects.filter(mic=listing.mic).values("isin")},
+        ),
+        "status": ("terminated", {"status": "terminated"}),
+    }
+    for name, (value, condition) in conditions.items():
+        answer = get(client, LIST, **{name: value, "per_page": 100})
+
+        wanted = Instrument.objects.filter(**condition).order_by("pk")  # type: ignore[arg-type]
+        expected = list(wanted.values_list("pk", flat=True))
+        assert isins(answer) == expected[:100], name
+        assert 0 < answer["pagination"]["total"] == len(expected)
+
+
+def test_several_isins_are_asked_for_at_once(client: Client) -> None:
+    wanted = list(Instrument.objects.order_by("pk").values_list("pk", flat=True)[5:8])
+
+    assert isins(get(client, LIST, isin=",".join(wanted).lower())) == wanted
+
+
+def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
+    name = Instrument.objects.get(pk="HK0405033157").full_name
+    assert name == "Yuexiu Real Estate Investment Registered Units o.N."
+
+    assert isins(get(client, LIST, q="estate YUEXIU")) == ["HK0405033157"]
+    assert isins(get(client, LIST, q="hk0405033157")) == ["HK0405033157"]
+    assert isins(get(client, LIST, q="estate yuexiu nonsense")) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"isin": "SE0000115447"}, "should be 6"),
+        ({"isin": "SE0000115446,volvo"}, "VOLVO: an ISIN has 12 characters"),
+        ({"category": "X"}, "category"),
+        ({"cfi": "E5"}, "letters"),
+        ({"currency": "euro"}, "three letters"),
+        ({"issuer": "x"}, "20 letters"),
+        ({"mic": "x"}, "four letters"),
+        ({"status": "dead"}, "status"),
+        ({"per_page": "101"}, "from 1 to 100"),
+        ({"per_page": "0"}, "from 1 to 100"),
+        ({"per_page": "many"}, "from 1 to 100"),
+        ({"categroy": "E"}, "no such parameter"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
+    client: Client, parameters: dict[str, str], said: str
+) -> None:
+    response = client.get(LIST, parameters)
+
+    problem = response.json()
+    assert response.status_code == problem["status"] == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert problem["title"] == "Bad Request"
+    assert problem["instance"] == LIST
+    [(name, texts)] = problem["errors"].items()
+    assert name == next(iter(parameters))
+    assert said in f"{name} {' '.join(texts)}"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        (f"{LIST}SE0000115447/", 400, "the check digit is 7, and should be 6"),
+        (f"{LIST}SE0000115446/", 404, "No instrument with the ISIN SE0000115446"),
+        (f"{LIST}?page=9999", 404, "nvalid page"),
+        ("/api/v1/nothing/", 404, "/api/docs/"),
+    ],
+)
+def test_what_is_not_there_is_a_problem(client: Client, path: str, status: int, said: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert said in response.json()["detail"]
+
+
+def test_a_bond_has_its_terms(client: Client) -> None:
+    answer = get(client, f"{LIST}de000a1r07v3/")
+
+    assert answer["isin"] == "DE000A1R07V3"
+    assert answer["category"] == "D"
+    assert answer["terms"]["derivative"] is None
+    debt = answer["terms"]["debt"]
+    assert debt["total_issued_nominal"] == {"amount": "5000000000", "currency": "EUR"}
+    assert debt["maturity_date"] == "2021-01-15"
+    assert debt["fixed_rate"] == "1.625"
+    assert debt["floating_rate"] is None
+    assert answer["listing_count"] == len(answer["listings"]) == 5
+    listing = next(row for row in answer["listings"] if row["mic"] == "XEUB")
+    assert listing["status"] == "terminated"
+    assert listing["first_trade_at"] == "2014-01-14T09:00:00Z"
+    assert listing["terminated_at"] == "2017-12-15T00:00:00Z"
+    assert listing["full_name"].startswith("Kreditanst.f.Wiederaufbau     Anl."), "spaces are kept"
+    assert listing["source_file"] == "DLTINS_20210117_01of01.zip"
+
+
+def test_every_section_of_terms_is_shown_for_some_real_instrument(client: Client) -> None:
+    """Of each category one instrument is asked for; together they fill every section."""
+    filled: set[str] = set()
+
+    def note(value: dict[str, Any], path: str) -> None:
+        for name, part in value.items():
+            if isinstance(part, dict):
+                filled.add(f"{path}{name}")
+                note(part, f"{path}{name}.")
+
+    for isin in Instrument.objects.values_list("pk", flat=True):
+        note(get(client, f"{LIST}{isin}/")["terms"], "")
+    assert {
+        "debt.floating_rate",
+        "debt.nominal_value_per_unit",
+        "derivative.underlying.index",
+        "derivative.strike",
+        "derivative.commodity",
+        "derivative.interest_rate.reference_rate",
+        "derivative.foreign_exchange",
+    } <= filled
+
+
+def test_the_records_of_an_instrument_have_every_field(client: Client) -> None:
+    [record, *_] = get(client, f"{LIST}DE000A1R07V3/listings/", per_page=100)["results"]
+
+    row = Listing.objects.of("DE000A1R07V3").first()
+    assert row is not None
+    for field in Listing._meta.fields:
+        if field.name not in ("id", "fingerprint"):
+            assert field.name in record
+    assert record["nominal_value_per_unit"] == "1000"
+    assert record["nominal_value_per_unit_currency"] == "EUR"
+    assert record["commodity_derivative"] is False
+    assert record["valid_from"] == row.valid_from.isoformat()
+
+
+def test_the_number_of_queries_is_fixed(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for size in (1, 50):
+        with django_assert_num_queries(2):
+            get(client, LIST, per_page=size, category="D", mic="FRAB")
+    many = Instrument.objects.latest("listing_count").isin
+    few = Instrument.objects.earliest("listing_count").isin
+    for isin in (many, few):
+        with django_assert_num_queries(2):
+            get(client, f"{LIST}{isin}/")
+        with django_assert_num_queries(3):
+            get(client, f"{LIST}{isin}/listings/")
+    with django_assert_num_queries(5):
+        get(client, "/api/v1/stats/")
+
+
+def test_stats_count_what_is_there(client: Client) -> None:
+    answer = get(client, "/api/v1/stats/")
+
+    assert answer["instruments"] == Instrument.objects.count()
+    assert answer["listings"] == Listing.objects.count()
+    assert sum(row["instruments"] for row in answer["categories"]) == answer["instruments"]
+    assert {(row["kind"], row["files"]) for row in answer["files"]} == {
+        ("FULINS", 10),
+        ("DLTINS", 1),
+    }
+    assert answer["last_loaded"] == "2025-08-30"
+
+
+def test_without_anonymous_reading_one_must_sign_in(client: Client, settings: LazySettings) -> None:
+    settings.ANONYMOUS_READ = False
+    for path in (LIST, "/api/v1/stats/", "/api/schema/", "/api/docs/"):
+        assert client.get(path).status_code == 403, path
+    assert client.get("/").headers["Location"].startswith("/admin/login/")
+    client.force_login(User.objects.create_user("reader"))
+
+    assert get(client, LIST)["pagination"]["total"] > 0
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_nothing_can_be_written(client: Client, method: str) -> None:
+    response = getattr(client, method)(f"{LIST}DE000A1R07V3/")
+    assert response.status_code == 403
+    client.force_login(User.objects.create_superuser("curator"))
+
+    assert getattr(client, method)(f"{LIST}DE000A1R07V3/").status_code == 405
+
+
+def test_answers_have_the_fields_that_the_schema_says(client: Client) -> None:
+    schema = get(client, "/api/schema/", format="json")["components"]["schemas"]
+
+    detail = get(client, f"{LIST}DE000A1R07V3/")
+    assert set(schema["InstrumentDetail"]["properties"]) == set(detail)
+    assert set(schema["Listing"]["properties"]) == set(detail["listings"][0])
+    assert set(schema["Instrument"]["properties"]) == set(get(client, LIST)["results"][0])
+    assert set(schema["Stats"]["properties"]) == set(get(client, "/api/v1/stats/"))
+    assert set(schema["DebtTerms"]["properties"]) == set(detail["terms"]["debt"])
+
+
+def test_the_browsable_api_and_its_docs_are_pages_with_their_own_files(client: Client) -> None:
+    page = client.get(LIST, headers={"accept": "text/html"})
+    assert b"Instruments tradable in the EU" in page.content
+    for path in ("/api/docs/", "/api/redoc/"):
+        docs = client.get(path)
+        assert docs.status_code == 200
+        assert b"//cdn" not in docs.content
+        assert b"/static/drf_spectacular_sidecar/" in docs.content

@@ -1,0 +1,122 @@
+"""The commands, as people and programs call them."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from instruments.models import Instrument
+from tests.conftest import FIRDS
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*arguments: str | Path) -> str:
+    out = io.StringIO()
+    call_command(*map(str, arguments), stdout=out)
+    return out.getvalue()
+
+
+def as_json(*arguments: str | Path) -> Any:
+    return json.loads(run(*arguments, "--format", "json"))
+
+
+def test_load_takes_folders_in_publication_order_and_counts(tmp_path: Path) -> None:
+    for path in [*FIRDS.glob("FULINS_*.zip"), FIRDS / "DLTINS_20210117_01of01.zip"]:
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "notes.zip").write_text("not one of ESMA's names")
+
+    rows = as_json("load", tmp_path)
+
+    assert rows[0]["file"] == "DLTINS_20210117_01of01.zip"
+    assert len(rows) == 11
+    assert rows[0]["read"] == 447
+    for row in rows:
+        outcomes = ("new", "changed", "ended", "late", "unchanged", "rejected")
+        assert row["read"] == sum(row[name] for name in outcomes)
+        assert row["state"] == "loaded"
+        assert row["records_per_second"] > 0
+    table = run("load", tmp_path)
+    assert "records per second" in table
+    assert "447" in table
+
+
+def test_load_skips_what_is_loaded_when_asked_to() -> None:
+    path = FIRDS / "FULINS_C_20250830_01of01.zip"
+    assert as_json("load", path)[0]["new"] == 5
+
+    [again] = as_json("load", path)
+    [skipped] = as_json("load", "--skip-loaded", path)
+
+    assert (again["read"], again["unchanged"]) == (5, 5)
+    assert (skipped["read"], skipped["state"]) == (0, "loaded")
+
+
+def test_load_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    bad = tmp_path / "FULINS_E_20250302_01of01.zip"
+    bad.write_bytes(b"no zip")
+    for path, said in (
+        (tmp_path / "nothing", "no such file or folder"),
+        (bad, "FULINS_E_20250302_01of01.zip: not a zip"),
+    ):
+        with pytest.raises(CommandError, match=said) as raised:
+            run("load", path)
+        assert "\n" not in str(raised.value)
+        assert raised.value.returncode == 1
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CommandError, match="no zip"):
+        run("load", tmp_path / "empty")
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_instruments_answers_as_the_api_does(client: Client) -> None:
+    listed = as_json("instruments", "list", "--limit", "5", "--category", "D", "--currency", "eur")
+    api = client.get("/api/v1/instruments/?per_page=5&category=D&currency=EUR")
+    assert listed == api.json()["results"]
+    assert len(listed) == 5
+
+    one = as_json("instruments", "get", "de000a1r07v3")
+    assert one == client.get("/api/v1/instruments/DE000A1R07V3/").json()
+    assert as_json("stats") == client.get("/api/v1/stats/").json()
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_tables_are_for_people() -> None:
+    assert "HK0405033157" in run("instruments", "list", "--q", "yuexiu")
+    assert "No instrument matches." in run("instruments", "list", "--q", "nonsense")
+    shown = run("instruments", "get", "DE000A1R07V3")
+    assert "terms debt maturity date" in shown
+    assert "XEUB" in shown
+    assert f"{Instrument.objects.count():,}" in run("stats")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("get", "SE0000115447"), "should be 6"),
+        (("get", "SE0000115446"), "No instrument with the ISIN"),
+        (("list", "--category", "X"), "--category"),
+        (("list", "--isin", "x"), "--isin: X: an ISIN has 12"),
+        (("list", "--limit", "0"), "--limit"),
+    ],
+)
+def test_instruments_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        run("instruments", *arguments)
+
+
+def test_stats_of_an_empty_database() -> None:
+    assert as_json("stats")["instruments"] == 0
+    assert "last loaded" in run("stats")
+
+
+def test_create_admin_prints_a_password_once_and_it_works(client: Client) -> None:
+    said = run("create_admin")
+    password = said.split("password ")[1].split()[0]
+
+    assert client.login(username="admin", password=password)
+    assert password not in run("create_admin")

@@ -1,0 +1,308 @@
+"""What loading comes to: ESMA's rules, whatever the order, and however often."""
+
+import datetime as dt
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from esma_files.models import EsmaFile, LoadRun
+from instruments import steps
+from instruments.models import Instrument, Listing, ListingVersion
+from tests import firds
+from tests.instruments.model import MadeFile, Said, expected, found
+
+VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
+pytestmark = pytest.mark.django_db(transaction=True)
+Write = Callable[..., Path]
+
+
+def load(make_zip: Write, name: str, *records: str) -> LoadRun:
+    """Load a made file and return its run."""
+    [loaded] = steps.load(steps.take_in([make_zip(name, firds.message(name, *records))]))
+    assert loaded.error is None
+    assert loaded.run is not None
+    return loaded.run
+
+
+def day(number: int) -> str:
+    return f"2025-03-{number:02}"
+
+
+def delta(number: int) -> str:
+    return f"DLTINS_202503{number:02}_01of01"
+
+
+def full(number: int) -> str:
+    return f"FULINS_E_202503{number:02}_01of01"
+
+
+def counts(run: LoadRun) -> dict[str, int]:
+    names = ("new", "changed", "ended", "late", "unchanged", "rejected")
+    return {name: getattr(run, name) for name in names if getattr(run, name)}
+
+
+def test_a_modification_closes_the_open_record_the_day_before(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="Old", period=day(1)))
+
+    run = load(
+        make_zip, delta(5), firds.record("ModfdRcrd", VOLVO, "XSTO", name="New", period=day(5))
+    )
+
+    assert counts(run) == {"changed": 1}
+    assert Listing.objects.get().full_name == "New"
+    version = ListingVersion.objects.get()
+    assert (version.full_name, version.valid_from, version.valid_to) == (
+        "Old",
+        dt.date(2025, 3, 1),
+        dt.date(2025, 3, 4),
+    )
+    assert Instrument.objects.get().full_name == "New"
+
+
+def test_a_termination_without_an_open_record_is_a_late_report(make_zip: Write) -> None:
+    run = load(make_zip, delta(5), firds.record("TermntdRcrd", VOLVO, "XSTO", period=day(1)))
+
+    assert counts(run) == {"ended": 1}
+    assert Listing.objects.get().status == "terminated"
+
+
+def test_a_termination_of_another_period_is_a_correction(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+
+    load(
+        make_zip, delta(5), firds.record("TermntdRcrd", VOLVO, "XSTO", period=day(3), until=day(4))
+    )
+
+    assert Listing.objects.get().valid_from == dt.date(2025, 3, 3)
+    assert ListingVersion.objects.get().valid_to == dt.date(2025, 3, 2)
+
+
+def test_a_termination_of_the_open_period_replaces_it(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+
+    run = load(
+        make_zip, delta(5), firds.record("TermntdRcrd", VOLVO, "XSTO", period=day(1), until=day(4))
+    )
+
+    assert counts(run) == {"ended": 1}
+    replaced = ListingVersion.objects.get()
+    assert replaced.valid_to < replaced.valid_from, "it counts for no day, and is not lost"
+
+
+def test_a_termination_without_a_period_begins_on_the_day_of_its_file(make_zip: Write) -> None:
+    load(make_zip, delta(5), firds.record("TermntdRcrd", VOLVO, "XSTO"))
+
+    assert Listing.objects.get().valid_from == dt.date(2025, 3, 5)
+
+
+def test_a_cancellation_is_a_tombstone_and_the_instrument_keeps_its_terms(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="Volvo", period=day(1)))
+
+    run = load(make_zip, delta(5), firds.cancellation(VOLVO, "XSTO"))
+
+    assert counts(run) == {"ended": 1}
+    listing, instrument = Listing.objects.get(), Instrument.objects.get()
+    assert (listing.status, listing.full_name) == ("cancelled", None)
+    assert (instrument.status, instrument.full_name) == ("cancelled", "Volvo")
+    assert ListingVersion.objects.get().full_name == "Volvo"
+
+
+def test_a_record_that_comes_late_is_filed_below_the_newer_one(make_zip: Write) -> None:
+    load(make_zip, delta(5), firds.record("ModfdRcrd", VOLVO, "XSTO", name="New", period=day(5)))
+
+    run = load(
+        make_zip, delta(3), firds.record("NewRcrd", VOLVO, "XSTO", name="Old", period=day(3))
+    )
+
+    assert counts(run) == {"late": 1}
+    assert Listing.objects.get().full_name == "New"
+    assert ListingVersion.objects.get().valid_to == dt.date(2025, 3, 4)
+
+
+def test_a_full_file_after_its_deltas_changes_nothing(make_zip: Write) -> None:
+    load(make_zip, delta(5), firds.record("NewRcrd", VOLVO, "XSTO", period=day(5)))
+
+    run = load(make_zip, full(9), firds.record("RefData", VOLVO, "XSTO", period=day(5)))
+
+    assert counts(run) == {"unchanged": 1}
+    assert Listing.objects.get().source_file.name == f"{delta(5)}.zip"
+
+
+def test_two_records_of_one_key_in_a_file_are_both_kept(make_zip: Write) -> None:
+    run = load(
+        make_zip,
+        delta(5),
+        firds.record("NewRcrd", VOLVO, "XSTO", name="First", period=day(5)),
+        firds.record("ModfdRcrd", VOLVO, "XSTO", name="Second", period=day(5)),
+    )
+
+    assert counts(run) == {"new": 1, "late": 1}
+    assert Listing.objects.get().full_name == "Second"
+    assert ListingVersion.objects.get().full_name == "First"
+
+
+def test_a_file_published_again_supersedes_the_one_of_its_name(make_zip: Write) -> None:
+    """ESMA republishes under the same name: the later bytes win, the earlier ones are kept."""
+    for number, name in enumerate(("Wrong", "Right")):
+        xml = firds.message(
+            full(2), firds.record("RefData", VOLVO, "XSTO", name=name, period=day(1))
+        )
+        [loaded] = steps.load(steps.take_in([make_zip(full(2), xml, folder=str(number))]))
+        assert loaded.error is None
+
+    assert list(EsmaFile.objects.order_by("pk").values_list("revision", flat=True)) == [0, 1]
+    assert Listing.objects.get().full_name == "Right"
+    assert ListingVersion.objects.get().full_name == "Wrong"
+
+
+def test_the_instrument_speaks_by_its_listing_on_the_relevant_venue(make_zip: Write) -> None:
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "AAAA", name="Elsewhere", period=day(1), relevant="XSTO"),
+        firds.record("RefData", VOLVO, "XSTO", name="At home", period=day(1), relevant="XSTO"),
+        firds.record("RefData", DSB, "AAAA", name="An OTC swap", period=day(1), cfi="SRCCSP"),
+    )
+
+    volvo = Instrument.objects.get(pk=VOLVO)
+    assert (volvo.full_name, volvo.mic, volvo.listing_count) == ("At home", "XSTO", 2)
+    assert Instrument.objects.get(pk=DSB).category == "S"
+
+
+def test_an_active_listing_speaks_before_one_that_has_ended(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "BBBB", name="Active", period=day(1)))
+    load(
+        make_zip,
+        delta(5),
+        firds.record("TermntdRcrd", VOLVO, "XSTO", name="Ended", period=day(1), relevant="XSTO"),
+    )
+
+    assert Instrument.objects.get().full_name == "Active"
+    assert Instrument.objects.get().status == "active"
+
+
+BASKET = "<DerivInstrmAttrbts><UndrlygInstrm><Bskt>{}</Bskt></UndrlygInstrm></DerivInstrmAttrbts>"
+
+
+def test_a_basket_alone_makes_another_record(make_zip: Write) -> None:
+    """Baskets are read apart from their records, which must not be taken for known without them."""
+    baskets = [
+        "",
+        "<ISIN>SE0000108656</ISIN>",
+        "<ISIN>SE0000108656</ISIN><ISIN>FI4000297767</ISIN>",
+    ]
+    runs = []
+    for number, basket in enumerate(baskets, start=2):
+        extra = BASKET.format(basket) if basket else ""
+        records = [
+            firds.record("RefData", VOLVO, "AAAA", period=day(1)),
+            firds.record("RefData", VOLVO, "BBBB", period=day(1), extra=extra),
+        ]
+        runs.append(load(make_zip, full(number), *records))
+
+    assert [counts(run) for run in runs] == [
+        {"new": 2},
+        {"changed": 1, "unchanged": 1},
+        {"changed": 1, "unchanged": 1},
+    ]
+    assert Listing.objects.get(mic="BBBB").underlying_basket == "SE0000108656 FI4000297767"
+    assert ListingVersion.objects.count() == 2
+
+
+def dump() -> list[Any]:
+    """All that the tables say, without what only counts rows."""
+    said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
+    fields = [
+        field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
+    ]
+    return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
+
+
+def test_loading_twice_changes_nothing(make_zip: Write) -> None:
+    records = [firds.record("RefData", VOLVO, mic, period=day(1)) for mic in ("AAAA", "BBBB")]
+    load(make_zip, full(2), *records)
+    before = dump()
+
+    run = load(make_zip, full(2), *records)
+
+    assert counts(run) == {"unchanged": 2}
+    assert dump() == before
+    assert EsmaFile.objects.count() == 1
+
+
+def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
+    """The letters of 2021 and the delta of the same day hold the same records, told apart by kind."""
+    data = Path(__file__).parent.parent / "data"
+    paths = [
+        data / "firds" / "DLTINS_20210117_01of01.zip",
+        *sorted((data / "firds_2021").glob("FULINS_[DJ]_*.zip")),
+        *sorted((data / "firds").glob("FULINS_[DEJ]_*.zip")),
+    ]
+    states = []
+    for order in (paths, paths[::-1], paths[3:] + paths[:3]):
+        clear()
+        for path in order:
+            [loaded] = steps.load(steps.take_in([path]))
+            assert loaded.error is None
+        states.append(dump())
+
+    assert states[0] == states[1] == states[2]
+    assert Listing.objects.count() > 4000
+
+
+def clear() -> None:
+    for model in (Listing, ListingVersion, Instrument, LoadRun, EsmaFile):
+        model.objects.all().delete()
+
+
+KEYS = list(itertools.product([VOLVO, DSB], ["AAAA", "BBBB"]))
+
+
+@st.composite
+def made_files(draw: st.DrawFn) -> list[MadeFile]:
+    """A few files of a few days about a few keys, each key once a file."""
+    names = draw(
+        st.lists(
+            st.sampled_from([*(delta(n) for n in range(2, 7)), *(full(n) for n in (3, 5))]),
+            min_size=1,
+            max_size=4,
+            unique=True,
+        )
+    )
+    files = []
+    for name in names:
+        tags = ["RefData"] if name.startswith("FULINS") else list(firds.RECORDS[1:])
+        keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+        records = [
+            Said(
+                draw(st.sampled_from(tags)),
+                *key,
+                draw(st.sampled_from(["One name", "Another"])),
+                draw(st.sampled_from([None, day(1), day(2), day(4)])),
+            )
+            for key in keys
+        ]
+        files.append(MadeFile(name, tuple(records)))
+    return files
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(files=made_files(), again=st.booleans())
+def test_any_files_in_any_order_come_to_what_the_rules_say(
+    make_zip: Write, files: list[MadeFile], *, again: bool
+) -> None:
+    clear()
+    for file in [*files, *(files[:1] if again else [])]:
+        [loaded] = steps.load(steps.take_in([make_zip(file.name, file.xml())]))
+        assert loaded.error is None
+
+    assert found() == expected(files)

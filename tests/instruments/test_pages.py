@@ -1,0 +1,89 @@
+"""The pages and the admin, on real records."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from accounts.models import User
+from esma_files.models import EsmaFile
+
+pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+
+
+def test_the_search_box_leads_straight_to_a_known_isin(client: Client) -> None:
+    assert b'name="q"' in client.get("/").content
+
+    response = client.get("/", {"q": " de000a1r07v3 "})
+
+    assert response.headers["Location"] == "/instruments/DE000A1R07V3/"
+
+
+def test_words_find_instruments_by_name(client: Client) -> None:
+    page = client.get("/", {"q": "yuexiu"}).content.decode()
+
+    assert "1 instrument for “yuexiu”" in page
+    assert 'href="/instruments/HK0405033157/"' in page
+
+
+def test_a_wrong_check_digit_is_told(client: Client) -> None:
+    page = client.get("/", {"q": "DE000A1R07V4"}).content.decode()
+
+    assert "the check digit is 4, and should be 3" in page
+
+
+def test_what_is_asked_for_is_shown_as_text(client: Client) -> None:
+    page = client.get("/", {"q": "<script>alert(1)</script>"}).content.decode()
+
+    assert "<script>" not in page
+
+
+def test_an_instrument_shows_its_terms_and_every_listing(client: Client) -> None:
+    page = client.get("/instruments/DE000A1R07V3/").content.decode()
+
+    for shown in (
+        "KFW/1.625 ANL 20210115 GGAR",
+        "5000000000",
+        "XEUB",
+        "Maturity date",
+        "Terminated",
+    ):
+        assert shown in page
+
+
+def test_an_unknown_instrument_is_a_page_with_a_search_box(client: Client) -> None:
+    response = client.get("/instruments/SE0000115446/")
+
+    assert response.status_code == 404
+    assert b'name="q"' in response.content
+
+
+def test_every_admin_page_opens_and_data_cannot_be_changed(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    for model in admin.site._registry:
+        path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        assert client.get(path).status_code == 200, path
+        assert client.get(path, {"q": "DE000A1R07V3"}).status_code == 200, path
+        if model._meta.app_label in ("instruments", "esma_files"):
+            assert client.get(f"{path}add/").status_code == 403
+            first = model._default_manager.first()
+            if first is not None:
+                page = client.get(f"{path}{first.pk}/change/")
+                assert page.status_code == 200
+                assert b'name="_save"' not in page.content
+                assert client.post(f"{path}{first.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert EsmaFile.objects.count() == 11
+
+
+def test_the_admin_is_for_staff(client: Client) -> None:
+    client.force_login(User.objects.create_user("reader"))
+
+    assert client.get("/admin/").status_code == 302
+
+
+def test_the_admin_finds_instruments_by_name_and_category(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+
+    page = client.get("/admin/instruments/instrument/", {"q": "yuexiu", "category": "C"})
+
+    assert b"HK0405033157" in page.content
+    assert b"DE000A1R07V3" not in page.content
