@@ -7,8 +7,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 DEMO_ENV := HTTPS=false ANONYMOUS_READ=true ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
-# What `check --deploy` looks at: the defaults of production, with a key that is thrown away.
-DEPLOY_ENV := ENV_FILE=/dev/null SECRET_KEY=$$(openssl rand -hex 32 2>/dev/null || $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
+# The defaults of production, with a key that is thrown away: what tests and checks look at.
+CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
+# As in: make test ARGS="tests/instruments -k merge"
+ARGS ?=
 
 .PHONY: demo demo-data test check format bench clean
 .DEFAULT_GOAL := demo
@@ -41,16 +43,16 @@ demo: demo-data
 	@$(DEMO_ENV) $(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
 
 test: .venv/.installed-dev
-	$(BIN)/pytest
+	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
 
 check: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
-	$(BIN)/lint-imports
-	@$(DEPLOY_ENV) $(MANAGE) makemigrations --check --dry-run
-	@$(DEPLOY_ENV) $(MANAGE) check --deploy --fail-level WARNING
-	@$(DEPLOY_ENV) $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
+	@$(CLEAN_ENV) $(BIN)/mypy .
+	@$(CLEAN_ENV) $(BIN)/lint-imports
+	@$(CLEAN_ENV) $(MANAGE) makemigrations --check --dry-run
+	@$(CLEAN_ENV) $(MANAGE) check --deploy --fail-level WARNING
+	@$(CLEAN_ENV) $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 
 format: .venv/.installed-dev
 	$(BIN)/ruff check --fix .
