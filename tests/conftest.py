@@ -15,7 +15,8 @@ FIRDS = DATA / "firds"
 
 @pytest.fixture(autouse=True)
 def own_folders(settings: LazySettings, tmp_path: Path) -> None:
-    """Nothing that a test stores or stages is seen by another one."""
+    """Nothing that a test stores or stages is seen by another one; pages are asked for by http."""
+    settings.SECURE_SSL_REDIRECT = False
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
     settings.STATIC_ROOT = tmp_path / "static"

@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
 from tests.conftest import DATA
 
@@ -60,6 +61,19 @@ def test_the_static_files_can_be_collected_as_for_production(
     call_command("collectstatic", interactive=False, verbosity=0)
 
     assert list((tmp_path / "collected" / "css").glob("site.*.css"))
+
+
+def test_by_default_everything_goes_by_https_and_nobody_reads_unknown(
+    settings: LazySettings, client: Client
+) -> None:
+    assert settings.ANONYMOUS_READ is False
+    assert settings.SESSION_COOKIE_SECURE is True
+    settings.SECURE_SSL_REDIRECT = True  # the tests' default is the other way
+
+    response = client.get("/api/v1/instruments/")
+
+    assert response.status_code == 301
+    assert response.headers["Location"].startswith("https://")
 
 
 @pytest.mark.django_db
