@@ -60,6 +60,6 @@ class InstrumentView(ReadableView):
             "instrument": found,
             "category": CATEGORIES.get(found.category, ""),
             "terms": Terms(found.authoritative).data,
-            "listings": zip(found.listings, records, strict=True),
+            "listings": list(zip(found.listings, records, strict=True)),
         }
         return render(request, "instruments/instrument.html", shown)

@@ -6,12 +6,14 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from marketdata.api.problems import UnknownPath
+from marketdata.api.root import RootView
 from monitoring.api.views import StatsView
 
 admin.site.site_header = admin.site.site_title = "MarketData"
 admin.site.index_title = "Reference data"
 
 api: list[URLPattern | URLResolver] = [
+    path("", RootView.as_view(), name="root"),
     path("", include("instruments.api.urls")),
     path("stats/", StatsView.as_view(), name="stats"),
 ]

@@ -253,6 +253,11 @@ def test_answers_have_the_fields_that_the_schema_says(client: Client) -> None:
     assert set(schema["DebtTerms"]["properties"]) == set(detail["terms"]["debt"])
 
 
+def test_the_api_says_where_it_begins(client: Client) -> None:
+    for path in get(client, "/api/v1/").values():
+        assert client.get(path).status_code == 200
+
+
 def test_the_browsable_api_and_its_docs_are_pages_with_their_own_files(client: Client) -> None:
     page = client.get(LIST, headers={"accept": "text/html"})
     assert b"Instruments tradable in the EU" in page.content

@@ -1,0 +1,26 @@
+"""Where the API begins."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+_BEGINNINGS = {
+    "instruments": "instrument-list",
+    "stats": "stats",
+    "schema": "schema",
+    "docs": "docs",
+}
+
+
+class RootView(APIView):
+    """Reference data of every instrument tradable in the EU, from ESMA's FIRDS."""
+
+    name = "API"
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response(
+            {what: reverse(name, request=request) for what, name in _BEGINNINGS.items()}
+        )
