@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.core.files import File
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from esma_files.errors import BadFileName
 from esma_files.models import EsmaFile
@@ -50,22 +50,25 @@ def take_in(path: Path) -> EsmaFile:
             _keep(known, path)
             known.save(update_fields=["content"])
         return known
-    with transaction.atomic():
-        revision = EsmaFile.objects.filter(name=f"{name.stem}.zip").count()
-        file = EsmaFile(
-            name=f"{name.stem}.zip",
-            kind=name.kind,
-            letter=name.letter,
-            published_on=name.published_on,
-            part=name.part,
-            parts=name.parts,
-            revision=revision,
-            sequence=name.sequence(revision),
-            md5=md5,
-            size=path.stat().st_size,
-        )
-        _keep(file, path)
-        file.save()
+    file = EsmaFile(
+        name=f"{name.stem}.zip",
+        kind=name.kind,
+        letter=name.letter,
+        published_on=name.published_on,
+        part=name.part,
+        parts=name.parts,
+        md5=md5,
+        size=path.stat().st_size,
+    )
+    _keep(file, path)
+    try:
+        with transaction.atomic():
+            file.revision = EsmaFile.objects.filter(name=file.name).count()
+            file.sequence = name.sequence(file.revision)
+            file.save()
+    except IntegrityError:  # another process has just taken in the same bytes
+        file.content.delete(save=False)
+        return EsmaFile.objects.get(name=file.name, md5=md5)
     return file
 
 

@@ -17,8 +17,9 @@ from instruments.loading.load import merge_staged, stage_file
 from instruments.loading.staging import Staged
 from marketdata.common.errors import MarketDataError, RetryableError
 
-# Files staged, or being staged, while one is merged: letters differ in size, so one is not enough.
-_AHEAD = 2
+# Files staged at a time (a file that is known already is all staging and no merge), and files staged
+# or being staged while one is merged: letters differ in size, so one is not enough.
+_STAGERS, _AHEAD = 2, 3
 
 
 class Watcher(Protocol):
@@ -62,12 +63,12 @@ def load(
 ) -> Iterator[Loaded]:
     """Load stored files in the order given; yields what came of each.
 
-    While one file is merged the next ones are staged already, in another thread. Files that are loaded
+    While one file is merged the next ones are staged already, in other threads. Files that are loaded
     are read again unless `again` is false; what another worker is busy with is left to it.
     """
     watcher = watcher or _Nobody()
     _release_abandoned()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as stager:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=_STAGERS) as stager:
         begun: list[_Begun] = []
         try:
             for file in files:

@@ -8,6 +8,7 @@ be staged, and it does not matter that other files are merged meanwhile.
 import dataclasses
 import json
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +42,7 @@ class Known:
     def __init__(self, tables: Tables) -> None:
         self._skip = 0
         self._connection = sqlite3.connect(
-            f"file:{tables.database}?mode=ro", uri=True, isolation_level=None
+            f"{Path(tables.database).as_uri()}?mode=ro", uri=True, isolation_level=None
         )
         listing, file = Listing._meta.db_table, EsmaFile._meta.db_table
         # One row in and one row out: SQLite works on the whole batch without Python's lock.

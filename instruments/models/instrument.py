@@ -44,16 +44,16 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """An ISIN, or instruments that have every word in a name."""
-        wanted = words.strip().upper()
-        if problem_of(wanted) is None:
-            return self.filter(pk=wanted)
+        isin = words.strip().upper()
+        if problem_of(isin) is None:
+            return self.filter(pk=isin)
         found = self.all()
-        for word in wanted.split():
-            found = found.filter(
-                Q(full_name__icontains=word)
-                | Q(short_name__icontains=word)
-                | Q(pk__startswith=word)
-            )
+        for word in words.split():
+            named = Q(pk__startswith=word.upper())
+            # SQLite's LIKE knows the case of ASCII only.
+            for form in {word} if word.isascii() else {word, word.lower(), word.upper()}:
+                named |= Q(full_name__icontains=form) | Q(short_name__icontains=form)
+            found = found.filter(named)
         return found
 
 

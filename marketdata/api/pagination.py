@@ -1,5 +1,6 @@
 """Pages by number, in the one envelope of all lists."""
 
+import re
 from typing import Any, cast
 
 from django.core.paginator import Page
@@ -19,7 +20,7 @@ class NumberedPages(PageNumberPagination):
 
     def get_page_size(self, request: Request) -> int:
         raw = request.query_params.get("per_page", str(self.page_size))
-        if not (raw.isascii() and raw.isdigit() and 1 <= int(raw) <= self.max_page_size):
+        if not (re.fullmatch("[0-9]{1,3}", raw) and 1 <= int(raw) <= self.max_page_size):
             raise ValidationError({"per_page": [f"a whole number from 1 to {self.max_page_size}"]})
         return int(raw)
 

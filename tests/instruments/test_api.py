@@ -101,6 +101,8 @@ def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
         ({"per_page": "101"}, "from 1 to 100"),
         ({"per_page": "0"}, "from 1 to 100"),
         ({"per_page": "many"}, "from 1 to 100"),
+        ({"per_page": "9" * 5000}, "from 1 to 100"),
+        ({"q": "volvo\x00"}, "ull character"),
         ({"categroy": "E"}, "no such parameter"),
     ],
 )

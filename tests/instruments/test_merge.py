@@ -174,6 +174,18 @@ def test_the_instrument_speaks_by_its_listing_on_the_relevant_venue(make_zip: Wr
     assert Instrument.objects.get(pk=DSB).category == "S"
 
 
+def test_a_name_is_found_in_any_case_of_any_letter(make_zip: Write) -> None:
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "XSTO", name="Företaget Å AB", period=day(1)),
+    )
+
+    for words in ("företaget", "FÖRETAGET", "ab å", VOLVO.lower(), VOLVO[:6].lower()):
+        assert Instrument.objects.search(words).count() == 1, words
+    assert Instrument.objects.search("företaget b%").count() == 0
+
+
 def test_an_active_listing_speaks_before_one_that_has_ended(make_zip: Write) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "BBBB", name="Active", period=day(1)))
     load(

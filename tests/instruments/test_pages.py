@@ -41,7 +41,13 @@ def test_an_instrument_shows_its_terms_and_every_listing(client: Client) -> None
     page = client.get("/instruments/DE000A1R07V3/").content.decode()
 
     terms, published = page.split("Every field, as published")
-    for shown in ("KFW/1.625 ANL 20210115 GGAR", "5000000000", "XEUB", "Maturity date", "Terminated"):
+    for shown in (
+        "KFW/1.625 ANL 20210115 GGAR",
+        "5000000000",
+        "XEUB",
+        "Maturity date",
+        "Terminated",
+    ):
         assert shown in terms
     for shown in ("Kreditanst.f.Wiederaufbau     Anl.", "2014-01-14T09:00:00Z", "Relevant venue"):
         assert shown in published
