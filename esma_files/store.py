@@ -1,7 +1,7 @@
 """Taking zips that lie on this machine into the store: known by name and MD5, kept as a file field."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.files import File
@@ -19,31 +19,37 @@ class NothingToLoad(PermanentError):
     """A path that was named holds no zip."""
 
 
-def zips(paths: Iterable[Path]) -> Iterator[Path]:
-    """The zips named, and those in the folders named. Raises NothingToLoad, BadFileName.
+class Unreadable(PermanentError):
+    """The system does not let us read a file."""
+
+
+def zips(path: Path) -> Iterator[Path]:
+    """The zip named, or those in the folder named. Raises NothingToLoad, BadFileName.
 
     In a folder only files with ESMA's names are taken; a file that is named outright must have one.
     """
-    for path in paths:
-        if path.is_dir():
-            found = [p for p in sorted(path.rglob("*.zip")) if _is_esma_name(p.name)]
-            if not found:
-                raise NothingToLoad(f"{path}: no zip with a name of ESMA's in this folder")
-            yield from found
-        elif path.is_file():
-            FileName.parse(path.name)
-            yield path
-        else:
-            raise NothingToLoad(f"{path}: no such file or folder")
+    if path.is_dir():
+        found = [p for p in sorted(path.rglob("*.zip")) if _is_esma_name(p.name)]
+        if not found:
+            raise NothingToLoad(f"{path}: no zip with a name of ESMA's in this folder")
+        yield from found
+    elif path.is_file():
+        FileName.parse(path.name)
+        yield path
+    else:
+        raise NothingToLoad(f"{path}: no such file or folder")
 
 
 def take_in(path: Path) -> EsmaFile:
     """Store the zip at `path` unless the same bytes are here under its name; returns its row.
 
-    Nothing of the content is looked at yet. Raises BadFileName.
+    Nothing of the content is looked at yet. Raises BadFileName, Unreadable.
     """
     name = FileName.parse(path.name)
-    md5 = _md5(path)
+    try:
+        md5 = _md5(path)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from error
     known = EsmaFile.objects.filter(name=f"{name.stem}.zip", md5=md5).first()
     if known is not None:
         if not known.content.storage.exists(known.stored_name):

@@ -3,7 +3,7 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -50,9 +50,25 @@ class Loaded:
     error: MarketDataError | None = None
 
 
-def take_in(paths: Iterable[Path]) -> list[EsmaFile]:
-    """Register and store the zips at `paths`; returns their rows, each once."""
-    files = {file.pk: file for file in map(store.take_in, list(store.zips(paths)))}
+def _raise(problem: MarketDataError) -> None:
+    raise problem
+
+
+def take_in(
+    paths: Iterable[Path], *, on_problem: Callable[[MarketDataError], None] = _raise
+) -> list[EsmaFile]:
+    """Register and store the zips at `paths`, files or folders; returns their rows, each once.
+
+    In publication order. `on_problem` is told what cannot be taken in; the others are.
+    """
+    files: dict[int, EsmaFile] = {}
+    for path in paths:
+        try:
+            for found in store.zips(path):
+                file = store.take_in(found)
+                files[file.pk] = file
+        except MarketDataError as problem:
+            on_problem(problem)
     # Of one day the order is free; the small ones first keep the merge from waiting for a large one
     # (Johnson's rule for two machines in a row).
     return sorted(files.values(), key=lambda file: (file.sequence, file.size, file.pk))

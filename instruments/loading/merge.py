@@ -15,9 +15,8 @@ import dataclasses
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.loading import instruments
+from instruments.loading import groups, instruments
 from instruments.loading.dialect import day_before
-from instruments.loading.staging import GROUPED
 from instruments.models import Listing, ListingVersion
 from instruments.records import FIELDS
 
@@ -26,7 +25,7 @@ VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
 
 # In every table of records, and in staging.
-_SAID = (*(field.column for field in FIELDS), *GROUPED)
+_SAID = (*(field.column for field in FIELDS), *groups.COLUMNS)
 _COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_SAID)
 _OWN = ("register", "source_file_id", "source_position")
 _TARGET = (*_OWN, *_COMMON)

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -19,22 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esma_files.errors import BadXml, UnsupportedKind
+from esma_files.errors import UnsupportedKind
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
-from instruments.loading import checks, fingerprint
+from instruments.loading import checks, fingerprint, groups
 from instruments.loading.known import Known, Tables
 from instruments.records import (
-    BASKET,
-    BASKET_PATTERNS,
-    CODE4,
-    COMMODITY,
-    COMMODITY_BRANCHES,
-    COMMODITY_LEVELS,
     FIELDS,
-    GROUPS,
     MAPPINGS,
-    Field,
     RecordKind,
     Type,
 )
@@ -44,9 +36,6 @@ _REJECTED = pa.schema(
     + [(name, pa.string()) for name in ("isin", "mic", "field", "value", "reason", "record")]
 )
 Progress = Callable[[int], None]
-# The columns that are read from groups, and come into a record after it is staged.
-COMMODITY_COLUMNS = ("commodity_product", *COMMODITY_LEVELS)
-GROUPED = (*COMMODITY_COLUMNS, "underlying_basket")
 _ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
 _ACTIVE = "active"
 _SCHEMA = f"""
@@ -55,11 +44,10 @@ CREATE TABLE record (
     position INTEGER PRIMARY KEY, record_kind TEXT, status TEXT, valid_from TEXT,
     fingerprint INTEGER,
     {", ".join(f"{f.column} {'INTEGER' if f.type is Type.BOOLEAN else 'TEXT'}" for f in FIELDS)},
-    {", ".join(f"{column} TEXT" for column in GROUPED)}
+    {", ".join(f"{column} TEXT" for column in groups.COLUMNS)}
 );
 CREATE TABLE known (position INTEGER PRIMARY KEY);
-CREATE TABLE commodity (position INTEGER, {", ".join(f"{c} TEXT" for c in COMMODITY_COLUMNS)});
-CREATE TABLE basket (position INTEGER, code TEXT);
+{groups.SCHEMA}
 CREATE TABLE rejected (
     position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT
 );
@@ -115,7 +103,7 @@ def stage(
                     writer.write(batch)
                     progress(reader.records)
             if not _left_out_wrongly(path):
-                break
+                break  # else all is staged anew, and none is left out
         rejected = _finish(path, name)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -138,16 +126,8 @@ def _create(path: Path) -> None:
 
 
 def _left_out_wrongly(path: Path) -> bool:
-    """Whether a record was taken for known before its basket or commodity product was read.
-
-    Then it is not the record that is in the tables, and all is staged anew, without leaving any out.
-    """
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("""
-            SELECT 1 FROM known WHERE position IN (
-                SELECT position FROM commodity UNION ALL SELECT position FROM basket) LIMIT 1
-        """)
-        return found.fetchone() is not None
+        return groups.known_without(connection)
 
 
 class _Writer:
@@ -184,16 +164,10 @@ class _Writer:
         if not batch.group:
             self._write_records(batch)
             return
-        group = GROUPS[batch.group]
-        refused = []
-        for leaf, texts in zip(group.leaves, batch.rows.columns, strict=True):
-            pattern = BASKET_PATTERNS.get(leaf, CODE4)
-            field = Field("", f"{group.path}/{leaf}", Type.CODE, 0, pattern)
-            refused += checks.check(field, texts).refusals
         # The records themselves are staged by another batch: `_finish` takes them out.
-        self._ingest("rejected", _rejected(batch, refused))
-        self.columns |= set(COMMODITY_COLUMNS if group is COMMODITY else ["underlying_basket"])
-        self._ingest(batch.group, _basket(batch) if group is BASKET else _commodity(batch))
+        self._ingest("rejected", _rejected(batch, list(groups.refusals(batch))))
+        self.columns |= set(groups.columns_of(batch))
+        self._ingest(batch.group, groups.staged(batch))
 
     def _write_records(self, batch: Batch) -> None:
         size = len(batch.rows)
@@ -235,29 +209,6 @@ class _Writer:
             self._cursor.adbc_ingest(table, rows, mode="append")
 
 
-def _basket(batch: Batch) -> pa.RecordBatch:
-    """One row a member; their order is the order of insertion."""
-    codes = pc.coalesce(*batch.rows.columns)
-    return pa.RecordBatch.from_pydict({"position": pa.array(batch.positions + 1), "code": codes})
-
-
-def _commodity(batch: Batch) -> pa.RecordBatch:
-    """The branch that is there becomes a value, its levels columns."""
-    rows, size = batch.rows, len(batch.rows)
-    product = pa.nulls(size, pa.string())
-    levels = {column: pa.nulls(size, pa.string()) for column in COMMODITY_LEVELS}
-    for branch in COMMODITY_BRANCHES:
-        parts = {c: rows.column(f"{branch}/{level}") for c, level in COMMODITY_LEVELS.items()}
-        present = np.zeros(size, dtype=bool)
-        for column, values in parts.items():
-            levels[column] = pc.coalesce(levels[column], values)
-            present |= values.is_valid().to_numpy(zero_copy_only=False)
-        product = pc.if_else(pa.array(present), branch, product)
-    return pa.RecordBatch.from_pydict(
-        {"position": pa.array(batch.positions + 1), "commodity_product": product, **levels}
-    )
-
-
 def _rejected(batch: Batch, refused: list[checks.Refusal]) -> pa.RecordBatch:
     names = batch.rows.schema.names
     records: dict[int, dict[str, str]] = {}
@@ -287,33 +238,10 @@ def _finish(path: Path, name: str) -> int:
     these, and index the records by key. Returns how many records were rejected.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
-        twice = "SELECT position FROM commodity GROUP BY position HAVING count(*) > 1 LIMIT 1"
-        for (position,) in connection.execute(twice):
-            raise BadXml(name, f"record {position:,} has two commodity products")
-        connection.executescript("".join(_bring_in()))
+        groups.bring_in(connection, file_name=name)
         connection.executescript(_TAKE_OUT)
         connection.execute("CREATE INDEX record_key ON record (isin, mic)")
         connection.execute("ANALYZE")
         connection.commit()
         (rejected,) = connection.execute("SELECT count(DISTINCT position) FROM rejected").fetchone()
     return int(rejected)
-
-
-def _bring_in() -> Iterator[str]:
-    columns = ", ".join(COMMODITY_COLUMNS)
-    text = " || ' ' || ".join(f"ifnull({column}, '')" for column in COMMODITY_COLUMNS)
-    yield f"""
-        UPDATE record SET ({columns}, fingerprint) = (
-            SELECT {columns}, (record.fingerprint + fingerprint_of('commodity', {text})) & {fingerprint.MASK}
-            FROM commodity c WHERE c.position = record.position)
-        WHERE position IN (SELECT position FROM commodity);
-    """
-    yield f"""
-        CREATE TABLE whole_basket (position INTEGER PRIMARY KEY, codes TEXT);
-        INSERT INTO whole_basket SELECT position, group_concat(code, ' ')
-            FROM (SELECT position, code FROM basket ORDER BY position, rowid) GROUP BY position;
-        UPDATE record SET underlying_basket = b.codes,
-            fingerprint = (fingerprint + fingerprint_of('basket', b.codes)) & {fingerprint.MASK}
-            FROM whole_basket b WHERE b.position = record.position;
-    """

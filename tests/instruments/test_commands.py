@@ -72,6 +72,17 @@ def test_load_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
         run("load", tmp_path / "empty")
 
 
+def test_load_goes_on_with_the_rest(tmp_path: Path) -> None:
+    good, bad = FIRDS / "FULINS_C_20250830_01of01.zip", tmp_path / "volvo.zip"
+    bad.write_bytes(good.read_bytes())
+
+    with pytest.raises(CommandError, match=r"volvo\.zip: not one of ESMA's file names") as raised:
+        run("load", bad, tmp_path / "nothing", good)
+
+    assert "no such file" in str(raised.value)
+    assert Instrument.objects.exists()
+
+
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_instruments_answers_as_the_api_does(client: Client) -> None:
     listed = as_json("instruments", "list", "--limit", "5", "--category", "D", "--currency", "eur")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from instruments.loading.staging import GROUPED
+from instruments.loading import groups
 from instruments.models import Listing, ListingRecord, ListingVersion
 from instruments.records import DELTA_FILE, FIELDS, FULL_FILE, Type
 from tests.conftest import DATA
@@ -66,7 +66,7 @@ def test_every_field_has_its_column() -> None:
         assert field.type is not Type.TEXT or column.max_length == field.max_length
     own = {"isin", "mic", "register", "status", "valid_from", "source_file_id", "source_position"}
     own |= {"record_kind", "fingerprint"}
-    assert columns == own | {field.column for field in FIELDS} | set(GROUPED)
+    assert columns == own | {field.column for field in FIELDS} | set(groups.COLUMNS)
 
 
 def test_a_version_has_the_columns_of_a_listing() -> None:

@@ -30,27 +30,25 @@ class Command(BaseCommand):
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
-        try:
-            files = steps.take_in(options["paths"])
-        except MarketDataError as error:
-            raise CommandError(str(error)) from error
-        rows, errors = [], []
+        problems: list[MarketDataError] = []
+        rows = []
+        files = steps.take_in(options["paths"], on_problem=problems.append)
         with _progress(len(files)) as watcher:
             for loaded in steps.load(files, again=not options["skip_loaded"], watcher=watcher):
                 rows.append(_row(loaded))
-                errors += [str(loaded.error)] if loaded.error else []
+                problems += [loaded.error] if loaded.error else []
                 watcher.done(loaded.file)
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
-        else:
+        elif rows:
             shown = [
                 {k: v for k, v in row.items() if k not in ("unmapped", "problem")} for row in rows
             ]
             numbers = [*_COUNTS, "seconds", "records_per_second"]
             output.print_table(self.stdout, shown, numbers=numbers)
             self._explain(rows)
-        if errors:
-            raise CommandError("; ".join(errors))
+        if problems:
+            raise CommandError("; ".join(map(str, problems)))
 
     def _explain(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:

@@ -1,0 +1,76 @@
+"""No statement of a load, and no question of the API, reads a whole table of records."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from instruments import steps
+from instruments.models import Instrument, Listing
+from tests.conftest import FIRDS
+
+BIG = r"(?:instruments_\w+|[lvi])"
+SCAN = re.compile(rf"^SCAN {BIG}(?: |$)")
+pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+
+
+@contextmanager
+def planned() -> Iterator[list[tuple[str, str]]]:
+    """Collects (statement, line of its query plan) for all that Django's connection executes."""
+    found: list[tuple[str, str]] = []
+
+    def explain(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql):
+            rows = execute(f"EXPLAIN QUERY PLAN {sql}", params, many, context).fetchall()
+            found.extend((sql, row[3]) for row in rows)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield found
+
+
+def scans(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    assert found
+    return [(" ".join(sql.split())[:200], line) for sql, line in found if SCAN.match(line)]
+
+
+def test_a_load_goes_from_what_changed_to_the_tables() -> None:
+    """With records that are new, changed, ended, late and unchanged, in one file or another."""
+    names = ("FULINS_D_20210117_01of01.zip", "FULINS_J_20210117_01of01.zip")
+    paths: list[Path] = [FIRDS.parent / "firds_2021" / name for name in names]
+    with planned() as found:
+        for loaded in steps.load(steps.take_in(paths)):
+            assert loaded.error is None
+            assert loaded.run is not None
+            assert loaded.run.changed + loaded.run.ended > 0
+
+    assert any("timeline" in sql for sql, _ in found)
+    assert scans(found) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "DE000A1R07V3/",
+        "DE000A1R07V3/listings/",
+        "?isin=DE000A1R07V3,HK0405033157",
+        "?category=D",
+        "?cfi=DB",
+        "?currency=EUR",
+        "?issuer=549300GDPG70E3MBBU98",
+    ],
+)
+def test_a_question_uses_an_index(client: Client, path: str) -> None:
+    with planned() as found:
+        assert client.get(f"/api/v1/instruments/{path}").status_code == 200
+
+    assert scans(found) == []
+    assert Instrument.objects.count() > 100
+    assert Listing.objects.count() > 100
