@@ -25,12 +25,12 @@ _STAGERS, _AHEAD = 2, 3
 class Watcher(Protocol):
     """Told how far a load is; the default below does nothing."""
 
-    def reading(self, file: EsmaFile, records: int) -> None: ...
+    def reading(self, file: EsmaFile, records: int, share: float) -> None: ...
     def merging(self, file: EsmaFile) -> None: ...
 
 
 class _Nobody:
-    def reading(self, file: EsmaFile, records: int) -> None:
+    def reading(self, file: EsmaFile, records: int, share: float) -> None:
         pass
 
     def merging(self, file: EsmaFile) -> None:
@@ -128,8 +128,8 @@ def _claim(file: EsmaFile, *, again: bool) -> bool:
 
 
 def _begin(file: EsmaFile, stager: concurrent.futures.Executor, watcher: Watcher) -> _Begun:
-    def read(records: int) -> None:
-        watcher.reading(file, records)
+    def read(records: int, share: float) -> None:
+        watcher.reading(file, records, share)
 
     run = LoadRun.objects.create(file=file)
     return _Begun(file, run, stager.submit(stage_file, file, progress=read))

@@ -63,14 +63,17 @@ class EsmaReader:
         self._mapping = mapping
         self._limits = limits
         self.records = 0
-        self.bytes_read = 0
+        self._size = self._before = 0
+        self._stream: WatchedStream | None = None
         self.recounted = 0
         self.unmapped: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Batch]:
         limit = self._limits.max_bytes
         with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
-            for entry in archive.xml_entries(opened):
+            entries = archive.xml_entries(opened)
+            self._size = sum(entry.file_size for entry in entries)
+            for entry in entries:
                 self._check_ratio(entry.file_size, entry.compress_size)
                 with self._entry(opened, entry) as xml:
                     all_caught = yield from self._records_of(xml)
@@ -79,9 +82,16 @@ class EsmaReader:
                     with self._entry(opened, entry) as xml:
                         found = unmapped.find(xml, self._mapping)
                     self.unmapped = dict(Counter(self.unmapped) + Counter(found))
-                self.bytes_read += entry.file_size
+                self._before += entry.file_size
+                self._stream = None
         if self.records == 0:
             raise EmptyFile(self._file_name, "not one record in it")
+
+    @property
+    def share_read(self) -> float:
+        """How much of the file has been read, from 0 to 1."""
+        within = self._stream.bytes_read if self._stream else 0
+        return min(1.0, (self._before + within) / self._size) if self._size else 0.0
 
     @contextmanager
     def _entry(self, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
@@ -100,7 +110,7 @@ class EsmaReader:
 
     def _records_of(self, xml: IO[bytes]) -> Generator[Batch, None, bool]:
         """The batches of one XML; returns whether they hold every element that is in it."""
-        stream = WatchedStream(xml, file_name=self._file_name)
+        self._stream = stream = WatchedStream(xml, file_name=self._file_name)
         header = envelope.read(stream.head, file_name=self._file_name, mapping=self._mapping)
         envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._mapping)
         tally, first = Tally(self._mapping), self.records

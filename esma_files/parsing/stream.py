@@ -32,7 +32,8 @@ _QUOTES = np.frombuffer(b"\"'", dtype=np.uint8)
 class WatchedStream:
     """A readable stream that raises FileProblem where the bytes are not those of a whole UTF-8 XML.
 
-    `tags` and `attributes` count what has been read: every `<` and every `="` or `='`.
+    `tags` and `attributes` count what has been read: every `<` and every `="` or `='`; `bytes_read` the
+    bytes.
     """
 
     def __init__(self, source: IO[bytes], *, file_name: str) -> None:
@@ -42,7 +43,7 @@ class WatchedStream:
         self._tail = b""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._at_end = False
-        self._read = 0
+        self.bytes_read = 0
         self.tags = 0
         self.attributes = 0
         self.problem: FileProblem | None = None
@@ -64,11 +65,11 @@ class WatchedStream:
         try:
             chunk = self._source.read(CHUNK)
         except DAMAGE as error:
-            reason = f"the zip is damaged after {self._read:,} bytes of XML ({error})"
+            reason = f"the zip is damaged after {self.bytes_read:,} bytes of XML ({error})"
             raise self._found(BadArchive(self._file_name, reason)) from error
         self._at_end = not chunk
         self._check(chunk)
-        self._read += len(chunk)
+        self.bytes_read += len(chunk)
         self._buffer = memoryview(chunk)
 
     def _check(self, chunk: bytes) -> None:
@@ -76,15 +77,15 @@ class WatchedStream:
             if not chunk or not chunk.isascii() or self._decoder.getstate()[0]:
                 self._decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError as error:
-            where = self._read + error.start
+            where = self.bytes_read + error.start
             raise self._found(
                 NotUtf8(self._file_name, f"not UTF-8 at about byte {where:,} of the XML")
             ) from error
         # Two bytes that belong together may lie in two chunks: so look from the last byte on.
         self._look(np.frombuffer((self._tail[-1:] or b" ") + chunk, dtype=np.uint8))
         self._tail = (self._tail + chunk[-_OVERLAP:])[-_OVERLAP:]
-        if self._at_end and self._read and not _CLOSED.search(self._tail):
-            reason = f"cut off after {self._read:,} bytes: </BizData> is missing at the end"
+        if self._at_end and self.bytes_read and not _CLOSED.search(self._tail):
+            reason = f"cut off after {self.bytes_read:,} bytes: </BizData> is missing at the end"
             raise self._found(TruncatedFile(self._file_name, reason))
 
     def _look(self, seen: np.ndarray) -> None:

@@ -35,7 +35,8 @@ _REJECTED = pa.schema(
     [("position", pa.int64())]
     + [(name, pa.string()) for name in ("isin", "mic", "field", "value", "reason", "record")]
 )
-Progress = Callable[[int], None]
+# Told the number of records read so far, and the share of the file, from 0 to 1.
+Progress = Callable[[int, float], None]
 _ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
 _ACTIVE = "active"
 _SCHEMA = f"""
@@ -82,12 +83,12 @@ def stage(
     path: Path,
     limits: Limits,
     tables: Tables,
-    progress: Progress = lambda records: None,
+    progress: Progress = lambda records, share: None,
 ) -> Staged:
     """Write the records of the zip `source`, published as `name`, into a new staging file.
 
-    Only those that `tables` does not hold already. `progress` is called with the number of records
-    read so far. Raises the errors of esma_files.errors; no staging file is left then.
+    Only those that `tables` does not hold already. Raises the errors of esma_files.errors; no
+    staging file is left then.
     """
     file = FileName.parse(name)
     if file.kind not in MAPPINGS:
@@ -101,7 +102,7 @@ def stage(
             with _Writer(path, day=day, tables=tables if only_unknown else None) as writer:
                 for batch in reader:
                     writer.write(batch)
-                    progress(reader.records)
+                    progress(reader.records, reader.share_read)
             if not _left_out_wrongly(path):
                 break  # else all is staged anew, and none is left out
         rejected = _finish(path, name)

@@ -7,7 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from esma_files.models import EsmaFile
 from instruments import steps
@@ -77,33 +84,44 @@ def _row(loaded: steps.Loaded) -> dict[str, Any]:
     }
 
 
-class _Bar:
-    """One line for the file at work, one for all: on a terminal only."""
+class _Bars:
+    """A line for all files, and one for each that is at work: on a terminal only."""
 
     def __init__(self, progress: Progress, files: int) -> None:
         self._progress = progress
-        self._all = progress.add_task("files", total=files)
-        self._file = progress.add_task("", total=None)
+        self._all = progress.add_task("files", total=files, said=f"of {files}")
+        self._lines: dict[int, TaskID] = {}
 
-    def reading(self, file: EsmaFile, records: int) -> None:
-        self._progress.update(self._file, description=f"reading {file.name}", completed=records)
+    def reading(self, file: EsmaFile, records: int, share: float) -> None:
+        said = f"{records:,} records"
+        self._progress.update(self._line(file), completed=share, said=said)
 
     def merging(self, file: EsmaFile) -> None:
-        self._progress.update(self._file, description=f"merging {file.name}")
+        self._progress.update(self._line(file), description=f"merging {file.name}", completed=1)
 
     def done(self, file: EsmaFile) -> None:
+        if (line := self._lines.pop(file.pk, None)) is not None:
+            self._progress.remove_task(line)
         self._progress.advance(self._all)
+
+    def _line(self, file: EsmaFile) -> TaskID:
+        if file.pk not in self._lines:
+            text = f"reading {file.name}"
+            self._lines[file.pk] = self._progress.add_task(text, total=1, said="")
+        return self._lines[file.pk]
 
 
 @contextlib.contextmanager
-def _progress(files: int) -> Iterator[_Bar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+def _progress(files: int) -> Iterator[_Bars]:
     bars = Progress(
-        *columns,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         disable=not output.is_terminal(),
         transient=True,
     )
     with bars:
-        yield _Bar(bars, files)
+        yield _Bars(bars, files)
