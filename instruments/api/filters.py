@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 
 from instruments.isin import problem_of
 from instruments.models import CATEGORIES, Instrument, InstrumentQuerySet, Status
-from marketdata.api.filters import CodeFilter
+from marketdata.api.filters import CodeFilter, CommaOrAgain
 
 
 def _check_isins(text: str) -> None:
@@ -25,7 +25,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
         validators=[_check_isins],
-        label="One ISIN or several, with commas between",
+        widget=CommaOrAgain,
+        label="One ISIN or several, with commas between or the parameter repeated",
     )
     category = django_filters.ChoiceFilter(
         method="filter_category",

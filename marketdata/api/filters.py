@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
@@ -28,6 +29,14 @@ class StrictFilterBackend(DjangoFilterBackend):
                 raise ValidationError({name: [reason] for name in unknown})
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+class CommaOrAgain(forms.TextInput):
+    """Several values: with commas between, or the parameter given several times."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
+        values = data.getlist(name) if hasattr(data, "getlist") else [data.get(name)]
+        return ",".join(value for value in values if value) or None
 
 
 class CodeFilter(django_filters.CharFilter):

@@ -76,6 +76,7 @@ def test_several_isins_are_asked_for_at_once(client: Client) -> None:
     wanted = list(Instrument.objects.order_by("pk").values_list("pk", flat=True)[5:8])
 
     assert isins(get(client, LIST, isin=",".join(wanted).lower())) == wanted
+    assert isins(get(client, LIST, isin=wanted)) == wanted
 
 
 def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
