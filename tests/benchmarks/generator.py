@@ -29,6 +29,7 @@ MIX = {
 }
 _RECORD = re.compile(rb"<RefData>(.*?)</RefData>", re.DOTALL)
 _ISIN = re.compile(rb"<Id>([A-Z]{2}[A-Z0-9]{9}[0-9])</Id>")
+_AUTHORITY = re.compile(rb"<RlvntCmptntAuthrty>[A-Z]{2}</RlvntCmptntAuthrty>")
 _CFI = re.compile(rb"<ClssfctnTp>([A-Z])")
 
 Template = tuple[bytes, bytes, bytes]  # the ISIN, what stands before it and after it
@@ -46,9 +47,20 @@ def templates(sources: Iterable[Path]) -> tuple[dict[str, list[Template]], bytes
             isin, letter = _ISIN.search(record[0]), _CFI.search(record[0])
             if isin is None or letter is None:
                 raise ValueError(f"{path}: a record without ISIN or CFI code")
-            template = (isin[1], record[0][: isin.start(1)], record[0][isin.end(1) :])
+            rest = _with_period(record[0][isin.end(1) :])
+            template = (isin[1], record[0][: isin.start(1)], rest)
             found[letter[1].decode()].append(template)
     return {letter: of_letter for letter, of_letter in found.items() if of_letter}, head
+
+
+def _with_period(record: bytes) -> bytes:
+    """The record with a publication period: terminations lack it, and full files always have it."""
+    if b"<PblctnPrd>" in record:
+        return record
+    period = b"<PblctnPrd><FrDt>2020-01-02</FrDt></PblctnPrd>"
+    after = _AUTHORITY.search(record)
+    place = after.end() if after else record.index(b"<TechAttrbts>") + len(b"<TechAttrbts>")
+    return record[:place] + period + record[place:]
 
 
 def grow(sources: Iterable[Path], *, records: int, folder: Path, day: dt.date) -> list[Path]:
