@@ -3,12 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import (
-    OpenApiParameter,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_view,
-)
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -22,13 +17,16 @@ from instruments.api.serializers import (
 )
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
-from marketdata.api.problems import ProblemSerializer
+from marketdata.api.problems import documented
 
 _ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
-_PROBLEMS = {
-    400: OpenApiResponse(ProblemSerializer, "A parameter cannot be what it says."),
-    404: OpenApiResponse(ProblemSerializer, "No such instrument, or page."),
-}
+_PROBLEMS = documented(
+    {
+        400: "A parameter cannot be what it says.",
+        403: "Reading needs a sign-in here.",
+        404: "No such instrument, or page.",
+    }
+)
 
 
 @extend_schema_view(

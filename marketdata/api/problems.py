@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +27,14 @@ class ProblemSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="what is wrong with each parameter",
     )
+
+
+def documented(problems: dict[int, str]) -> dict[tuple[int, str], OpenApiResponse]:
+    """Problems by status, as drf-spectacular takes them."""
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, said)
+        for status, said in problems.items()
+    }
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -3,13 +3,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from marketdata.api.problems import documented
 from monitoring import stats
 from monitoring.api.serializers import StatsSerializer
+
+_PROBLEMS = documented({403: "Reading needs a sign-in here."})
 
 
 class StatsView(APIView):
     """Counts by category and status, files, coverage and the size of the database."""
 
-    @extend_schema(summary="What is in the database", responses=StatsSerializer)
+    @extend_schema(summary="What is in the database", responses={200: StatsSerializer, **_PROBLEMS})
     def get(self, request: Request) -> Response:
         return Response(StatsSerializer(stats.collect()).data)
