@@ -14,7 +14,11 @@ from marketdata.api.filters import CodeFilter, CommaOrAgain
 def _check_isins(text: str) -> None:
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):
-            raise ValidationError(f"{isin.strip()}: {problem}.")
+            said = {
+                "isin": isin.strip(),
+                "problem": problem,
+            }  # apart: an ISIN may hold a percent sign
+            raise ValidationError("%(isin)s: %(problem)s.", params=said)
 
 
 def _code(pattern: str, message: str) -> RegexValidator:
