@@ -14,6 +14,7 @@ from instruments.isin import problem_of
 from instruments.models import CATEGORIES, Instrument
 
 PAGE_SIZE = 20
+MAX_LENGTH = 100  # characters of a search, as the box allows
 
 
 class ReadableView(AccessMixin, View):
@@ -29,7 +30,7 @@ class SearchView(ReadableView):
     """The front page; an ISIN that is known leads straight to its instrument."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        words = request.GET.get("q", "").strip()
+        words = request.GET.get("q", "").strip()[:MAX_LENGTH]
         problem = problem_of(words.upper())
         if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
             return redirect("instrument", isin=words.upper())

@@ -59,7 +59,9 @@ class InstrumentFilterSet(django_filters.FilterSet):
     )
     status = django_filters.ChoiceFilter(choices=Status.choices, label="Status of the instrument")
     q = django_filters.CharFilter(
-        method="filter_q", label="Words of the full or short name, an ISIN or the start of one"
+        max_length=100,
+        method="filter_q",
+        label="Words of the full or short name, an ISIN or the start of one",
     )
 
     class Meta:

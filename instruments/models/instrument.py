@@ -27,6 +27,9 @@ CATEGORIES = {
 }
 
 
+MAX_WORDS = 20
+
+
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
     def of_category(self, letter: str) -> "InstrumentQuerySet":
         return self.cfi_starting(letter[:1])
@@ -43,12 +46,12 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return self.filter(Exists(Listing.objects.filter(isin=OuterRef("pk"), mic=mic)))
 
     def search(self, words: str) -> "InstrumentQuerySet":
-        """An ISIN, or instruments that have every word in a name."""
+        """An ISIN, or instruments that have every word in a name; the first 20 words count."""
         isin = words.strip().upper()
         if problem_of(isin) is None:
             return self.filter(pk=isin)
         found = self.all()
-        for word in words.split():
+        for word in words.split()[:MAX_WORDS]:
             named = Q(pk__startswith=word.upper())
             # SQLite's LIKE knows the case of ASCII only.
             for form in {word} if word.isascii() else {word, word.lower(), word.upper()}:

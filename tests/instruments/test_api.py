@@ -95,6 +95,7 @@ def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
         ({"isin": "SE0000115446,volvo"}, "VOLVO: an ISIN has 12 characters"),
         ({"isin": "100%s"}, "100%S: an ISIN has 12 characters"),
         ({"category": "%s"}, "category"),
+        ({"q": "word " * 1000}, "at most 100 characters"),
         ({"category": "X"}, "category"),
         ({"cfi": "E5"}, "letters"),
         ({"currency": "euro"}, "three letters"),

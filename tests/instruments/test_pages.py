@@ -37,6 +37,14 @@ def test_what_is_asked_for_is_shown_as_text(client: Client) -> None:
     assert "<script>" not in page
 
 
+def test_a_very_long_search_is_answered(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    words = "a " * 5000
+
+    assert client.get("/", {"q": words}).status_code == 200
+    assert client.get("/admin/instruments/instrument/", {"q": words}).status_code == 200
+
+
 def test_an_instrument_shows_its_terms_and_every_listing(client: Client) -> None:
     page = client.get("/instruments/DE000A1R07V3/").content.decode()
 
