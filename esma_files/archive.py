@@ -9,7 +9,14 @@ from typing import IO
 from esma_files.errors import BadArchive, EmptyFile, UnsafeArchive
 
 # What `zipfile` and `zlib` raise when bytes are not what the directory promised.
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @contextmanager
@@ -21,7 +28,7 @@ def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[zip
     source.seek(0)
     try:
         archive = zipfile.ZipFile(source)
-    except (*DAMAGE, ValueError) as error:
+    except DAMAGE as error:
         raise BadArchive(file_name, f"not a zip that can be read ({error})") from error
     with archive:
         _check_directory(archive, file_name=file_name, max_bytes=max_bytes)
@@ -39,6 +46,8 @@ def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int
         # `orig_filename` is what the zip says; `filename` has been cut and turned around.
         if entry.is_dir() or any(mark in entry.orig_filename for mark in ("/", "\\", ":", "\0")):
             raise UnsafeArchive(file_name, f"the entry {entry.orig_filename!r} has a path")
+        if entry.header_offset < 0:
+            raise BadArchive(file_name, f"the entry {entry.filename!r} lies outside the zip")
         if entry.flag_bits & 0x1:
             raise BadArchive(file_name, f"the entry {entry.filename!r} is encrypted")
         if not entry.filename.lower().endswith(".xml"):

@@ -16,6 +16,10 @@ class BadFileName(FileProblem):
     """The name is not one of ESMA's, so it says neither what the file holds nor of which day."""
 
 
+class LostFile(FileProblem):
+    """The storage does not have the zip any more; taking it in again puts it there."""
+
+
 class BadArchive(FileProblem):
     """The zip is damaged, encrypted, or holds something else than plain XML entries."""
 

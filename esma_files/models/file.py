@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from esma_files import worker
+from esma_files.errors import LostFile
 from esma_files.names import Kind
 from marketdata.common.errors import MarketDataError, RetryableError
 
@@ -103,8 +104,11 @@ class EsmaFile(models.Model):
         return str(self.content.name)
 
     def open(self) -> File[bytes]:
-        """The stored zip. Raises FileNotFoundError where the storage has lost it."""
-        return self.content.storage.open(self.stored_name, "rb")
+        """The stored zip. Raises LostFile."""
+        try:
+            return self.content.storage.open(self.stored_name, "rb")
+        except FileNotFoundError as error:
+            raise LostFile(self.name, f"{self.stored_name} is not in the storage") from error
 
     @contextmanager
     def step(self, *, retry_from: State) -> Iterator[None]:

@@ -80,7 +80,7 @@ class EsmaReader:
                 if not all_caught:
                     self.recounted += 1
                     with self._entry(opened, entry) as xml:
-                        found = unmapped.find(xml, self._mapping)
+                        found = unmapped.find(xml, self._mapping, file_name=self._file_name)
                     self.unmapped = dict(Counter(self.unmapped) + Counter(found))
                 self._before += entry.file_size
                 self._stream = None
@@ -145,7 +145,8 @@ class EsmaReader:
             if stream.problem is not None:
                 raise stream.problem from error
             if isinstance(error, xml2arrow.exceptions.Xml2ArrowError):
-                raise BadXml(self._file_name, str(error)) from error
+                reason = f"{error} (after record {self.records:,} or a later one)"
+                raise BadXml(self._file_name, reason) from error
             raise
 
     def _by_kind(

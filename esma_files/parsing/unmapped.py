@@ -5,16 +5,26 @@ from typing import IO
 
 from lxml import etree
 
+from esma_files.errors import BadXml
 from esma_files.parsing.mapping import Mapping
 
 
-def find(xml: IO[bytes], mapping: Mapping) -> dict[str, int]:
+def find(xml: IO[bytes], mapping: Mapping, *, file_name: str) -> dict[str, int]:
     """Count, by path below the root, the leaves and attributes that the mapping does not name.
 
+    Raises BadXml: libxml2 is stricter than the parser that has read the file before.
     A leaf without text is named `path (empty)`: the tables cannot tell it from one that is absent.
     """
-    known = _known(mapping)
     strange: Counter[str] = Counter()
+    try:
+        _count(xml, mapping, strange)
+    except etree.XMLSyntaxError as error:
+        raise BadXml(file_name, str(error)) from error
+    return dict(strange)
+
+
+def _count(xml: IO[bytes], mapping: Mapping, strange: Counter[str]) -> None:
+    known = _known(mapping)
     tags = [f"{{*}}{tag}" for tag in mapping.record_tags]
     for _, top in etree.iterparse(xml, tag=tags, resolve_entities=False, no_network=True):
         parent = top.getparent()
@@ -24,7 +34,6 @@ def find(xml: IO[bytes], mapping: Mapping) -> dict[str, int]:
         top.clear()
         while top.getprevious() is not None:
             del top.getparent()[0]
-    return dict(strange)
 
 
 def _known(mapping: Mapping) -> set[str]:

@@ -1,49 +1,16 @@
 """What loading comes to: ESMA's rules, whatever the order, and however often."""
 
 import datetime as dt
-import itertools
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from esma_files.models import EsmaFile, LoadRun
+from esma_files.models import EsmaFile
 from instruments import steps
 from instruments.models import Instrument, Listing, ListingVersion
 from tests import firds
-from tests.instruments.model import MadeFile, Said, expected, found
+from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 
-VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
 pytestmark = pytest.mark.django_db(transaction=True)
-Write = Callable[..., Path]
-
-
-def load(make_zip: Write, name: str, *records: str) -> LoadRun:
-    """Load a made file and return its run."""
-    [loaded] = steps.load(steps.take_in([make_zip(name, firds.message(name, *records))]))
-    assert loaded.error is None
-    assert loaded.run is not None
-    return loaded.run
-
-
-def day(number: int) -> str:
-    return f"2025-03-{number:02}"
-
-
-def delta(number: int) -> str:
-    return f"DLTINS_202503{number:02}_01of01"
-
-
-def full(number: int) -> str:
-    return f"FULINS_E_202503{number:02}_01of01"
-
-
-def counts(run: LoadRun) -> dict[str, int]:
-    names = ("new", "changed", "ended", "late", "unchanged", "rejected")
-    return {name: getattr(run, name) for name in names if getattr(run, name)}
 
 
 def test_a_modification_closes_the_open_record_the_day_before(make_zip: Write) -> None:
@@ -224,97 +191,3 @@ def test_a_basket_alone_makes_another_record(make_zip: Write) -> None:
     ]
     assert Listing.objects.get(mic="BBBB").underlying_basket == "SE0000108656 FI4000297767"
     assert ListingVersion.objects.count() == 2
-
-
-def dump() -> list[Any]:
-    """All that the tables say, without what only counts rows."""
-    said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
-    fields = [
-        field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
-    ]
-    return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
-
-
-def test_loading_twice_changes_nothing(make_zip: Write) -> None:
-    records = [firds.record("RefData", VOLVO, mic, period=day(1)) for mic in ("AAAA", "BBBB")]
-    load(make_zip, full(2), *records)
-    before = dump()
-
-    run = load(make_zip, full(2), *records)
-
-    assert counts(run) == {"unchanged": 2}
-    assert dump() == before
-    assert EsmaFile.objects.count() == 1
-
-
-def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
-    """The letters of 2021 and the delta of the same day hold the same records, told apart by kind."""
-    data = Path(__file__).parent.parent / "data"
-    paths = [
-        data / "firds" / "DLTINS_20210117_01of01.zip",
-        *sorted((data / "firds_2021").glob("FULINS_[DJ]_*.zip")),
-        *sorted((data / "firds").glob("FULINS_[DEJ]_*.zip")),
-    ]
-    states = []
-    for order in (paths, paths[::-1], paths[3:] + paths[:3]):
-        clear()
-        for path in order:
-            [loaded] = steps.load(steps.take_in([path]))
-            assert loaded.error is None
-        states.append(dump())
-
-    assert states[0] == states[1] == states[2]
-    assert Listing.objects.count() > 4000
-
-
-def clear() -> None:
-    for model in (Listing, ListingVersion, Instrument, LoadRun, EsmaFile):
-        model.objects.all().delete()
-
-
-KEYS = list(itertools.product([VOLVO, DSB], ["AAAA", "BBBB"]))
-
-
-@st.composite
-def made_files(draw: st.DrawFn) -> list[MadeFile]:
-    """A few files of a few days about a few keys, each key once a file."""
-    names = draw(
-        st.lists(
-            st.sampled_from([*(delta(n) for n in range(2, 7)), *(full(n) for n in (3, 5))]),
-            min_size=1,
-            max_size=4,
-            unique=True,
-        )
-    )
-    files = []
-    for name in names:
-        tags = ["RefData"] if name.startswith("FULINS") else list(firds.RECORDS[1:])
-        keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
-        records = [
-            Said(
-                draw(st.sampled_from(tags)),
-                *key,
-                draw(st.sampled_from(["One name", "Another"])),
-                draw(st.sampled_from([None, day(1), day(2), day(4)])),
-            )
-            for key in keys
-        ]
-        files.append(MadeFile(name, tuple(records)))
-    return files
-
-
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(files=made_files(), again=st.booleans())
-def test_any_files_in_any_order_come_to_what_the_rules_say(
-    make_zip: Write, files: list[MadeFile], *, again: bool
-) -> None:
-    clear()
-    for file in [*files, *(files[:1] if again else [])]:
-        [loaded] = steps.load(steps.take_in([make_zip(file.name, file.xml())]))
-        assert loaded.error is None
-
-    assert found() == expected(files)

@@ -1,4 +1,4 @@
-"""Files and records that are not what they should be: a clear error each, and the rest goes on."""
+"""Files that are not what they should be: a clear error each, and nothing of them is loaded."""
 
 import io
 import struct
@@ -8,32 +8,23 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from esma_files import errors
-from esma_files.models import EsmaFile, LoadRun, RejectedRecord
+from esma_files.models import EsmaFile, LoadRun
+from esma_files.parsing.reader import Limits
 from instruments import steps
+from instruments.loading import staging
+from instruments.loading.known import Tables
 from instruments.models import Instrument, Listing
 from tests import firds
+from tests.instruments.made import NAME, NORDEA, VOLVO, good, put, zipped
 
 pytestmark = pytest.mark.django_db(transaction=True)
-VOLVO, ERICSSON, NORDEA = "SE0000115446", "SE0000108656", "FI4000297767"
-NAME = "FULINS_E_20250302_01of01"
 Write = Callable[..., Path]
-
-
-def good(*, extra: str = "") -> bytes:
-    return firds.message(
-        NAME,
-        firds.record("RefData", VOLVO, "XSTO", name="Volvo", period="2025-03-01", extra=extra),
-        firds.record("RefData", ERICSSON, "XSTO", name="Ericsson", period="2025-03-01"),
-    )
-
-
-def zipped(xml: bytes, *, entry: str = f"{NAME}.xml") -> bytes:
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(entry, xml)
-    return made.getvalue()
 
 
 def damaged() -> bytes:
@@ -60,6 +51,14 @@ def lying_about_its_size() -> bytes:
     return bytes(content)
 
 
+def pointing_outside() -> bytes:
+    """The directory says that the entry lies elsewhere."""
+    content = bytearray(zipped(good()))
+    end = content.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", content, end + 16, len(content) * 2)  # where the directory begins
+    return bytes(content)
+
+
 CUT = good().rindex(b"<RefData>")
 LATIN = good().replace(b"Volvo", "Volvo Företag".encode("latin-1"))
 OTHER = firds.message("FULINS_E_20250309_01of01", firds.record("RefData", VOLVO, "XSTO"))
@@ -70,6 +69,12 @@ PROBLEMS: dict[str, tuple[bytes, type[errors.FileProblem], str]] = {
     "damaged zip": (damaged(), errors.BadArchive, "damaged"),
     "encrypted zip": (encrypted(), errors.BadArchive, "encrypted"),
     "wrong size in the directory": (lying_about_its_size(), errors.FileProblem, NAME),
+    "entry outside the zip": (pointing_outside(), errors.BadArchive, "zip"),
+    "an attribute that is none": (
+        zipped(good().replace(b"<ShrtNm>", b'<ShrtNm a="<">', 1)),
+        errors.BadXml,
+        "attribute",
+    ),
     "entry with a path": (zipped(good(), entry=f"../{NAME}.xml"), errors.UnsafeArchive, "path"),
     "entry with a drive": (zipped(good(), entry="C:\\x.xml"), errors.UnsafeArchive, "path"),
     "another entry": (zipped(good(), entry="readme.txt"), errors.BadArchive, "not XML"),
@@ -129,12 +134,6 @@ def stored_before(make_zip: Write) -> None:
     assert loaded.error is None
 
 
-def put(tmp_path: Path, content: bytes, name: str = NAME) -> Path:
-    path = tmp_path / f"{name}.zip"
-    path.write_bytes(content)
-    return path
-
-
 @pytest.mark.parametrize("problem", PROBLEMS)
 def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
     tmp_path: Path, settings: LazySettings, problem: str
@@ -180,6 +179,18 @@ def test_a_good_file_after_a_bad_one_is_loaded(tmp_path: Path) -> None:
     assert Instrument.objects.filter(pk=VOLVO).exists()
 
 
+def test_a_file_that_the_storage_has_lost_fails_and_is_stored_again(tmp_path: Path) -> None:
+    path = put(tmp_path, zipped(good()))
+    [file] = steps.take_in([path])
+    file.content.storage.delete(file.stored_name)
+
+    [lost] = steps.load([file])
+    [found] = steps.load(steps.take_in([path]))
+
+    assert isinstance(lost.error, errors.LostFile)
+    assert found.error is None
+
+
 def test_a_failed_file_is_loaded_once_it_is_right(tmp_path: Path) -> None:
     list(steps.load(steps.take_in([put(tmp_path, b"")])))
 
@@ -187,98 +198,6 @@ def test_a_failed_file_is_loaded_once_it_is_right(tmp_path: Path) -> None:
 
     assert loaded.error is None
     assert Listing.objects.count() == 3
-
-
-WRONG_ISIN = VOLVO[:-1] + "7"
-DEBT = "<DebtInstrmAttrbts><TtlIssdNmnlAmt Ccy='EUR'>{}</TtlIssdNmnlAmt></DebtInstrmAttrbts>"
-BASKET = (
-    "<DerivInstrmAttrbts><UndrlygInstrm><Bskt><ISIN>{}</ISIN></Bskt></UndrlygInstrm>"
-    "</DerivInstrmAttrbts>"
-)
-NOMINAL = "DebtInstrmAttrbts/TtlIssdNmnlAmt"
-BAD_RECORDS = {
-    "ISIN's check digit": (VOLVO, WRONG_ISIN, "FinInstrmGnlAttrbts/Id", "should be 6"),
-    "ISIN's form": (VOLVO, "volvo", "FinInstrmGnlAttrbts/Id", "does not match"),
-    "no ISIN": (f"<Id>{VOLVO}</Id>", "", "FinInstrmGnlAttrbts/Id", "is missing"),
-    "no MIC": ("<Id>XSTO</Id>", "", "TradgVnRltdAttrbts/Id", "is missing"),
-    "LEI's check digits": ("MBBU98", "MBBU97", "Issr", "check digits"),
-    "date and time": (
-        "2014-01-14T09:00:00Z",
-        "2014-02-30T09:00:00Z",
-        "TradgVnRltdAttrbts/FrstTradDt",
-        "not a date",
-    ),
-    "time without a date": (
-        "2014-01-14T09:00:00Z",
-        "09:00",
-        "TradgVnRltdAttrbts/FrstTradDt",
-        "not a date",
-    ),
-    "date": ("<FrDt>2025-03-01", "<FrDt>2025-02-29", "TechAttrbts/PblctnPrd/FrDt", "not a date"),
-    "truth": (">false<", ">perhaps<", "FinInstrmGnlAttrbts/CmmdtyDerivInd", "neither"),
-    "number": ("<TechAttrbts>", DEBT.format("1,5") + "<TechAttrbts>", NOMINAL, "not a decimal"),
-    "long number": ("<TechAttrbts>", DEBT.format("9" * 19) + "<TechAttrbts>", NOMINAL, "at most"),
-    "infinity": ("<TechAttrbts>", DEBT.format("INF") + "<TechAttrbts>", NOMINAL, "not a decimal"),
-    "long name": (">Volvo<", f">{'x' * 351}<", "FinInstrmGnlAttrbts/FullNm", "longer than 350"),
-    "basket": (
-        "<TechAttrbts>",
-        BASKET.format("NOT AN ISIN") + "<TechAttrbts>",
-        "DerivInstrmAttrbts/UndrlygInstrm/Bskt/ISIN",
-        "does not match",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", BAD_RECORDS)
-def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(tmp_path: Path, what: str) -> None:
-    old, new, field, reason = BAD_RECORDS[what]
-    first, second = good().split(b"<RefData>")[1:]
-    head = good().split(b"<RefData>")[0]
-    # The bad one stands second: its place in the file must be told right.
-    tail = second[second.index(b"</RefData>") + 10 :]
-    changed = first.decode().replace(old, new, 1).encode()
-    assert changed != first
-    xml = head + b"<RefData>" + second.replace(tail, b"") + b"<RefData>" + changed + tail
-
-    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(xml))]))
-
-    assert loaded.error is None
-    assert loaded.run is not None
-    assert (loaded.run.read, loaded.run.new, loaded.run.rejected) == (2, 1, 1)
-    rejected = RejectedRecord.objects.get()
-    assert (rejected.position, rejected.field) == (2, field)
-    assert rejected.value in changed.decode()
-    assert reason in rejected.reason
-    assert set(Listing.objects.values_list("isin", flat=True)) == {NORDEA, ERICSSON}
-    if what != "basket":  # its record is read apart from it
-        assert rejected.record["FinInstrmGnlAttrbts/ShrtNm"] == "Volvo"
-
-
-def test_what_was_rejected_is_noted_once_however_often_it_is_loaded(tmp_path: Path) -> None:
-    path = put(tmp_path, zipped(good().replace(VOLVO.encode(), WRONG_ISIN.encode())))
-
-    for _ in range(2):
-        [loaded] = steps.load(steps.take_in([path]))
-        assert loaded.run is not None
-        assert loaded.run.rejected == 1
-
-    assert RejectedRecord.objects.count() == 1
-
-
-def test_an_element_without_a_field_is_noticed(tmp_path: Path) -> None:
-    """RTS 23 is under revision: what a later schema adds must not be lost without a word."""
-    xml = good(extra="<EfctvDt>2025-03-01</EfctvDt>").replace(
-        b"<ClssfctnTp>", b'<ClssfctnTp Vrsn="2">', 1
-    )
-
-    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(xml))]))
-
-    assert loaded.run is not None
-    assert loaded.run.new == 2
-    assert loaded.run.unmapped == {
-        "RefData/EfctvDt": 1,
-        "RefData/FinInstrmGnlAttrbts/ClssfctnTp/@Vrsn": 1,
-    }
 
 
 def test_every_xml_of_a_zip_is_read(tmp_path: Path) -> None:
@@ -308,3 +227,49 @@ def test_a_kind_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
     [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(good()), "FULECR_20250302_E_1of1")]))
 
     assert isinstance(loaded.error, errors.UnsupportedKind)
+
+
+SCRAPS = [
+    b"<!-- c -->",
+    b"<![CDATA[x]]>",
+    b"&x;",
+    b"<X>1</X>",
+    b"\x00",
+    b"\xff",
+    b"<",
+    b'"',
+    b"</Id>",
+]
+
+
+@examples(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
+    tmp_path: Path, xml_of: Callable[[str], bytes], data: st.DataObject
+) -> None:
+    name = data.draw(st.sampled_from(["FULINS_S_20250830_01of01", "FULINS_I_20250830_01of01"]))
+    xml = bytearray(xml_of(f"{name}.zip"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin = data.draw(st.integers(0, len(xml) - 1))
+        xml[begin : begin + data.draw(st.integers(0, 200))] = data.draw(st.sampled_from(SCRAPS))
+    content = bytearray(zipped(bytes(xml), entry=f"{name}.xml"))
+    if data.draw(st.booleans()):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path = tmp_path / "staged.sqlite3"
+
+    try:
+        staging.stage(
+            io.BytesIO(bytes(content)),
+            name=f"{name}.zip",
+            path=path,
+            limits=Limits(max_bytes=10_000_000, max_ratio=1000),
+            tables=Tables(str(connection.settings_dict["NAME"]), "ESMA", 1),
+        ).remove()
+    except errors.FileProblem as problem:
+        said = str(problem)
+    else:
+        said = name
+    assert name in said
+    assert not path.exists()

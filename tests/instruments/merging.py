@@ -1,0 +1,36 @@
+"""What the tests of merging share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from esma_files.models import LoadRun
+from instruments import steps
+from tests import firds
+
+VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
+Write = Callable[..., Path]
+
+
+def load(make_zip: Write, name: str, *records: str) -> LoadRun:
+    """Load a made file and return its run."""
+    [loaded] = steps.load(steps.take_in([make_zip(name, firds.message(name, *records))]))
+    assert loaded.error is None
+    assert loaded.run is not None
+    return loaded.run
+
+
+def day(number: int) -> str:
+    return f"2025-03-{number:02}"
+
+
+def delta(number: int) -> str:
+    return f"DLTINS_202503{number:02}_01of01"
+
+
+def full(number: int) -> str:
+    return f"FULINS_E_202503{number:02}_01of01"
+
+
+def counts(run: LoadRun) -> dict[str, int]:
+    names = ("new", "changed", "ended", "late", "unchanged", "rejected")
+    return {name: getattr(run, name) for name in names if getattr(run, name)}
