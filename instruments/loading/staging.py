@@ -27,6 +27,7 @@ from instruments.loading.known import Known, Tables
 from instruments.records import (
     FIELDS,
     MAPPINGS,
+    Field,
     RecordKind,
     Type,
 )
@@ -54,8 +55,19 @@ CREATE TABLE rejected (
 );
 """
 
-_TAKE_OUT = """
-UPDATE rejected SET isin = r.isin, mic = r.mic FROM record r WHERE r.position = rejected.position;
+
+def _as_json(fields: tuple[Field, ...]) -> str:
+    """A staged record `r` as a JSON object, path to value; `json_patch` leaves out what is NULL."""
+    pairs = ", ".join(f"'{field.path}', r.{field.column}" for field in fields)
+    return f"json_object({pairs})"
+
+
+# What was refused for a group has been staged as a record too: it goes, and its fields are kept.
+_HALF = len(FIELDS) // 2  # a function of SQLite's takes 127 arguments at most
+_TAKE_OUT = f"""
+UPDATE rejected SET isin = r.isin, mic = r.mic, record = json_patch(
+    json_patch(rejected.record, {_as_json(FIELDS[:_HALF])}), {_as_json(FIELDS[_HALF:])})
+FROM record r WHERE r.position = rejected.position;
 DELETE FROM record WHERE position IN (SELECT position FROM rejected);
 """
 

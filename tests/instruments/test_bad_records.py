@@ -72,8 +72,7 @@ def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(tmp_path: Path, what:
     assert rejected.value in changed.decode()
     assert reason in rejected.reason
     assert set(Listing.objects.values_list("isin", flat=True)) == {ERICSSON}
-    if what != "basket":  # its record is read apart from it
-        assert rejected.record["FinInstrmGnlAttrbts/ShrtNm"] == "Volvo"
+    assert rejected.record["FinInstrmGnlAttrbts/ShrtNm"] == "Volvo"
 
 
 def test_what_was_rejected_is_noted_once_however_often_it_is_loaded(tmp_path: Path) -> None:
