@@ -111,9 +111,11 @@ def test_a_file_that_another_process_loads_is_left_to_it(tmp_path: Path) -> None
     while not installation.staging.exists() or not any(installation.staging.iterdir()):
         assert first.poll() is None
         time.sleep(0.002)
+    first.send_signal(signal.SIGSTOP)  # it is slow, and not dead
 
     [second] = json.loads(installation.run("load", DELTA, "--format", "json"))
 
+    first.send_signal(signal.SIGCONT)
     out, err = first.communicate(timeout=120)
     assert first.returncode == 0, err
     assert second["state"] == "loading"
