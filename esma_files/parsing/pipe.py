@@ -27,7 +27,9 @@ def piped(stream: Readable) -> Iterator[str]:
     """
     reading, writing = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _CAPACITY)
+        # A user who has many pipes open may not have a larger one: the usual 64 KB do as well.
+        with contextlib.suppress(PermissionError):
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _CAPACITY)
     raised: list[BaseException] = []
 
     def feed() -> None:

@@ -14,10 +14,8 @@ from marketdata.api.filters import CodeFilter, CommaOrAgain
 def _check_isins(text: str) -> None:
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):
-            said = {
-                "isin": isin.strip(),
-                "problem": problem,
-            }  # apart: an ISIN may hold a percent sign
+            # As parameters, because what was given may hold a percent sign.
+            said = {"isin": isin.strip(), "problem": problem}
             raise ValidationError("%(isin)s: %(problem)s.", params=said)
 
 

@@ -1,8 +1,10 @@
 """One stored file into the tables: staged outside the database, merged in one transaction."""
 
+import sqlite3
 import time
 from pathlib import Path
 
+import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
 
@@ -12,25 +14,36 @@ from instruments.loading import merge
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
+from marketdata.common.errors import RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
 
 
+class StagingFailed(RetryableError):
+    """The disk is full, or a staging file cannot be written for another reason; nothing is lost."""
+
+
 def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
-    """Read the stored zip of `file` into its staging file. Needs no connection of Django's."""
+    """Read the stored zip of `file` into its staging file. Needs no connection of Django's.
+
+    Raises the errors of esma_files.errors, and StagingFailed.
+    """
     folder = Path(settings.STAGING_DIR)
-    folder.mkdir(parents=True, exist_ok=True)
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     path = folder / f"{file.pk}.sqlite3"
-    with file.open() as source:
-        return stage(
-            source,
-            name=file.name,
-            path=path,
-            limits=limits,
-            tables=Tables(str(connection.settings_dict["NAME"]), Register.ESMA, file.sequence),
-            progress=progress,
-        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open() as source:
+            return stage(
+                source,
+                name=file.name,
+                path=path,
+                limits=limits,
+                tables=Tables(str(connection.settings_dict["NAME"]), Register.ESMA, file.sequence),
+                progress=progress,
+            )
+    except (adbc.Error, sqlite3.Error, OSError) as error:
+        raise StagingFailed(f"{file.name}: cannot be staged in {folder} ({error})") from error
 
 
 def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:

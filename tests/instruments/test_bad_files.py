@@ -20,6 +20,7 @@ from instruments import steps
 from instruments.loading import staging
 from instruments.loading.known import Tables
 from instruments.models import Instrument, Listing
+from marketdata.common.errors import RetryableError
 from tests import firds
 from tests.instruments.made import NAME, NORDEA, VOLVO, good, put, zipped
 
@@ -189,6 +190,25 @@ def test_a_file_that_the_storage_has_lost_fails_and_is_stored_again(tmp_path: Pa
 
     assert isinstance(lost.error, errors.LostFile)
     assert found.error is None
+
+
+def test_a_file_that_cannot_be_staged_waits_for_another_try(
+    tmp_path: Path, settings: LazySettings
+) -> None:
+    files = steps.take_in([put(tmp_path, zipped(good()))])
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where the folder should be")
+    settings.STAGING_DIR = blocked
+    [refused] = steps.load(files)
+    blocked.unlink()
+
+    [loaded] = steps.load(files)
+
+    assert isinstance(refused.error, RetryableError)
+    assert str(blocked) in str(refused.error)
+    outcomes = [run.outcome for run in files[0].runs.order_by("pk")]
+    assert outcomes == [LoadRun.Outcome.FAILED, LoadRun.Outcome.DONE]
+    assert loaded.error is None
 
 
 def test_a_failed_file_is_loaded_once_it_is_right(tmp_path: Path) -> None:
