@@ -6,13 +6,14 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
-DEMO_ENV := HTTPS=false ANONYMOUS_READ=true ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
+WORKER := $(BIN)/celery --quiet --app marketdata worker --beat --concurrency 2 --loglevel WARNING
+DEMO_ENV := HTTPS=false ANONYMOUS_READ=true FETCH_ON_SCHEDULE=false ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
 # The defaults of production, with a key that is thrown away: what tests and checks look at.
 CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data test check format bench clean
+.PHONY: demo demo-data worker test check format bench clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -40,9 +41,21 @@ demo-data: .venv/.installed .env
 
 demo: demo-data
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
-	@$(DEMO_ENV) $(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
+	@export $(DEMO_ENV); $(WORKER) & worker=$$!; trap "kill $$worker" EXIT INT TERM; \
+		$(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
 
-test: .venv/.installed-dev
+# What was asked for in the API and the admin is done by a worker; --beat keeps the schedule.
+worker: .venv/.installed .env
+	@$(WORKER)
+
+# Real servers for the tests: Redis, and an emulator of Blob Storage.
+.venv/.servers: tests/azurite/package.json tests/azurite/package-lock.json | .venv/bin/python
+	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq redis-server)
+	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
+	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
+	@touch $@
+
+test: .venv/.installed-dev .venv/.servers
 	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
 
 check: .venv/.installed-dev
@@ -62,4 +75,4 @@ bench: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.loading --records $(RECORDS)
 
 clean:
-	rm -rf var .venv .env
+	rm -rf var .venv .env tests/azurite/node_modules

@@ -1,28 +1,164 @@
-"""Files, what loading them did, and what they hold that cannot be."""
+"""Files, what was done with them, and what they hold that cannot be."""
 
-from django.contrib import admin
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
-from esma_files.models import EsmaFile, LoadRun, RejectedRecord
+from esma_files import gaps, queue, retention, sets, steps, usage
+from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
 
 
 @admin.register(EsmaFile)
 class EsmaFileAdmin(ReadOnlyAdmin):
+    """Actions queue the work for a worker, and say what they have left out and why."""
+
+    actions = ["download", "load", "try_again", "keep", "stop_keeping", "delete_bytes"]
+    change_list_template = "admin/esma_files/esmafile/change_list.html"
     date_hierarchy = "published_on"
-    list_display = ["name", "kind", "published_on", "size", "state", "state_since", "problem"]
-    list_filter = ["state", "kind", "letter"]
+    list_display = [
+        "name",
+        "source",
+        "published_on",
+        "state",
+        "state_since",
+        "size",
+        "tier",
+        "kept",
+        "problem",
+    ]
+    list_filter = ["state", "source", "kind", "letter", "kept", "tier"]
     search_fields = ["name"]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = {"gaps": gaps.find(), "usage": usage.collect(), **(extra_context or {})}
+        return super().changelist_view(request, shown)
 
-@admin.register(LoadRun)
-class LoadRunAdmin(ReadOnlyAdmin):
-    date_hierarchy = "started_at"
+    @admin.action(description="Download", permissions=["download"])
+    def download(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        def ask(file: EsmaFile) -> str:
+            if not file.url:
+                return "no register lists it"
+            queue.ask(Run.Kind.DOWNLOAD, file=steps.once_more(file), by=_who(request))
+            return ""
+
+        self._each(request, queryset, ask, done="will be downloaded")
+
+    @admin.action(description="Load", permissions=["load"])
+    def load(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        def ask(file: EsmaFile) -> str:
+            if not file.has_content:
+                return f"it is {file.state}: download it first"
+            queue.ask(Run.Kind.LOAD, file=file, by=_who(request))
+            return ""
+
+        self._each(request, queryset, ask, done="will be loaded")
+
+    @admin.action(description="Try the failed ones again", permissions=["load"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        def ask(file: EsmaFile) -> str:
+            if not EsmaFile.objects.filter(pk=file.pk).retry():
+                return f"it is {file.state}, and has not failed"
+            kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
+            queue.ask(kind, file=file, by=_who(request))
+            return ""
+
+        self._each(request, queryset, ask, done="will be tried again")
+
+    @admin.action(description="Keep: never delete", permissions=["keep"])
+    def keep(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        self._mark(request, queryset, kept=True)
+
+    @admin.action(description="Stop keeping", permissions=["keep"])
+    def stop_keeping(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        self._mark(request, queryset, kept=False)
+
+    @admin.action(description="Delete the bytes, set by set", permissions=["delete_bytes"])
+    def delete_bytes(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        """A set goes only where all of its stored files are chosen."""
+        chosen = {file.pk for file in queryset}
+        complete = {each.key: retention.set_of(each.key) for each in sets.group(queryset)}
+
+        def ask(file: EsmaFile) -> str:
+            whole = complete[sets.SetKey.of(file)]
+            stored = [each for each in whole.files if each.has_content]
+            if not stored:
+                return "it is not stored"
+            if any(each.pk not in chosen for each in stored):
+                return "other parts of its set are not chosen"
+            if why_not := retention.hindrance(whole):
+                return why_not
+            if file.pk == stored[0].pk:
+                queue.ask(Run.Kind.DELETE, file=file, by=_who(request))
+            return ""
+
+        self._each(request, queryset, ask, done="will be deleted")
+
+    def has_download_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("esma_files.download_esmafile")
+
+    def has_load_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("esma_files.load_esmafile")
+
+    def has_keep_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("esma_files.keep_esmafile")
+
+    def has_delete_bytes_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("esma_files.delete_esmafile")
+
+    def _mark(self, request: HttpRequest, queryset: QuerySet[EsmaFile], *, kept: bool) -> None:
+        def mark(file: EsmaFile) -> str:
+            if file.kept == kept:
+                return "it is so already"
+            steps.keep(file, kept=kept, by=_who(request))
+            return ""
+
+        done = "will be kept" if kept else "will be kept no longer"
+        self._each(request, queryset, mark, done=done)
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[EsmaFile],
+        do: Callable[[EsmaFile], str],
+        *,
+        done: str,
+    ) -> None:
+        """Do something to each file; `do` returns "" or why it has left one out."""
+        skipped = {file.name: why for file in queryset if (why := do(file))}
+        count = len(queryset) - len(skipped)
+        if count:
+            self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)
+        for name, why in list(skipped.items())[:10]:
+            self.message_user(request, f"{name} was left out: {why}.", messages.WARNING)
+        if len(skipped) > 10:
+            more = _files(len(skipped) - 10)
+            self.message_user(request, f"{more} more left out.", messages.WARNING)
+
+
+def _who(request: HttpRequest) -> str:
+    return request.user.get_username()
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    date_hierarchy = "asked_at"
     list_display = [
+        "kind",
         "file",
-        "started_at",
-        "outcome",
+        "asked_at",
+        "asked_by",
+        "state",
+        "progress",
         "read",
         "new",
         "changed",
@@ -33,9 +169,14 @@ class LoadRunAdmin(ReadOnlyAdmin):
         "seconds",
         "problem",
     ]
-    list_filter = ["outcome", "file__kind"]
+    list_display_links = ["kind", "file"]
+    list_filter = ["state", "kind", "file__kind"]
     list_select_related = ["file"]
     search_fields = ["file__name"]
+
+    @admin.display(description="done")
+    def progress(self, run: Run) -> str:
+        return f"{run.share:.0%}"
 
 
 @admin.register(RejectedRecord)

@@ -1,10 +1,12 @@
 """Opening a zip from outside: what is in it is checked before and while it is read."""
 
+import codecs
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, cast
 
 from esma_files.errors import BadArchive, EmptyFile, UnsafeArchive
 
@@ -19,12 +21,53 @@ DAMAGE = (
 )
 
 
+class PlainXml:
+    """An XML that lies in no zip, as the only entry of one."""
+
+    def __init__(self, source: IO[bytes], *, size: int) -> None:
+        self._source = source
+        self._entry = zipfile.ZipInfo("plain.xml")
+        self._entry.file_size = self._entry.compress_size = size
+
+    def infolist(self) -> list[zipfile.ZipInfo]:
+        return [self._entry]
+
+    def open(self, entry: zipfile.ZipInfo) -> IO[bytes]:
+        """From its beginning; closing it leaves the source open."""
+        self._source.seek(0)
+        return cast(IO[bytes], _Borrowed(self._source))
+
+
+class _Borrowed(io.RawIOBase):
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._source.read(size)
+
+
+Archive = zipfile.ZipFile | PlainXml
+
+
 @contextmanager
-def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[zipfile.ZipFile]:
-    """The zip of `source`, its directory checked. Raises EmptyFile, BadArchive, UnsafeArchive."""
-    source.seek(0, 2)
-    if source.tell() == 0:
+def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Archive]:
+    """The zip of `source`, its directory checked, or the XML that is stored as it came.
+
+    Raises EmptyFile, BadArchive, UnsafeArchive.
+    """
+    size = source.seek(0, 2)
+    if size == 0:
         raise EmptyFile(file_name, "the file is empty")
+    source.seek(0)
+    if source.read(64).removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<?xml", b"<BizData")):
+        if size > max_bytes:
+            limit = f"more than ARCHIVE_MAX_BYTES={max_bytes:,}"
+            raise UnsafeArchive(file_name, f"has {size:,} bytes, {limit}")
+        yield PlainXml(source, size=size)
+        return
     source.seek(0)
     try:
         archive = zipfile.ZipFile(source)
@@ -35,7 +78,7 @@ def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[zip
         yield archive
 
 
-def xml_entries(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def xml_entries(archive: Archive) -> list[zipfile.ZipInfo]:
     """The entries in the order of the zip; `opened` has made sure that all are XML."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
 

@@ -5,6 +5,7 @@ DLTINS_<YYYYMMDD>_<part>of<parts>.zip                 delta, daily
 FULCAN_<YYYYMMDD>_<part>of<parts>.zip                 cancelled records, daily
 INVINS_<YYYYMMDD>_<part>of<parts>.zip                 invalid records
 FULECR_<YYYYMMDD>_<letter>_<part>of<parts>.zip        FITRS, and DLTECR, FULNCR, DLTNCR
+DVCRES_<YYYYMMDD>[_<more>].zip                        volume cap results
 """
 
 import dataclasses
@@ -26,6 +27,12 @@ class Kind(enum.StrEnum):
     DLTECR = "DLTECR"
     FULNCR = "FULNCR"
     DLTNCR = "DLTNCR"
+    DVCRES = "DVCRES"
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether it holds the changes of a day; a full file holds a state."""
+        return self in (Kind.DLTINS, Kind.FULCAN, Kind.DLTECR, Kind.DLTNCR)
 
 
 # Of one day, a full file comes after the delta: it is the register's state at the end of the day.
@@ -35,6 +42,7 @@ _PATTERN = re.compile(
     r"(?:_(?P<letter>[A-Z]{1,4}))?_(?P<day>[0-9]{8})(?:_(?P<letter_after>[A-Z]{1,4}))?"
     r"_(?P<part>[0-9]{1,3})of(?P<parts>[0-9]{1,3})"
 )
+_VOLUME_CAP = re.compile(r"(?P<kind>DVCRES)_(?P<day>[0-9]{8})(?:_[A-Za-z0-9]{1,20}){0,5}")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -53,17 +61,18 @@ class FileName:
     def parse(cls, name: str) -> "FileName":
         """Take `name` apart (with or without `.zip`); raises BadFileName."""
         stem = name.removesuffix(".zip").removesuffix(".xml")
-        found = _PATTERN.fullmatch(stem)
+        found = _PATTERN.fullmatch(stem) or _VOLUME_CAP.fullmatch(stem)
         if found is None or found["kind"] not in Kind.__members__:
             raise BadFileName(name, "not one of ESMA's file names, as FULINS_E_20250830_01of02.zip")
-        kind, part, parts = Kind(found["kind"]), int(found["part"]), int(found["parts"])
+        said = {"part": "1", "parts": "1", "letter": "", "letter_after": "", **found.groupdict()}
+        kind, part, parts = Kind(said["kind"]), int(said["part"]), int(said["parts"])
         try:
-            day = dt.date.fromisoformat(found["day"])
+            day = dt.date.fromisoformat(said["day"])
         except ValueError:
-            raise BadFileName(name, f"{found['day']} is not a day") from None
+            raise BadFileName(name, f"{said['day']} is not a day") from None
         if not 1 <= part <= parts:
             raise BadFileName(name, f"part {part} of {parts} cannot be")
-        letter = found["letter"] or found["letter_after"] or ""
+        letter = said["letter"] or said["letter_after"] or ""
         return cls(day, _PLACE_IN_DAY.get(kind, 9), kind, letter, part, parts, stem)
 
     def sequence(self, revision: int = 0) -> int:

@@ -1,35 +1,58 @@
-"""Taking zips that lie on this machine into the store: known by name and MD5, kept as a file field."""
+"""Putting files into a storage: those that lie on this machine, and those that were fetched.
+
+Bytes go to a file of their own in DOWNLOAD_DIR first, where their MD5 is taken, and from there to the
+storage as a whole. A row says that a file is stored only when it is.
+"""
 
 import hashlib
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
+from django.conf import settings
 from django.core.files import File
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from esma_files.errors import BadFileName
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
+from esma_files.sources import esma_source_of
 from marketdata.common.errors import PermanentError
 
 _CHUNK = 1 << 20
+ENDINGS = (".zip", ".xml")
+# The fields that say where the bytes are.
+_WHERE = ("content", "location", "tier", "size", "stored_md5", "stored_at")
 
 
 class NothingToLoad(PermanentError):
-    """A path that was named holds no zip."""
+    """A path that was named holds no file of ESMA's."""
 
 
 class Unreadable(PermanentError):
     """The system does not let us read a file."""
 
 
-def zips(path: Path) -> Iterator[Path]:
-    """The zip named, or those in the folder named. Raises NothingToLoad, BadFileName.
+class _Movable(File[bytes]):
+    """A file on disk that a storage may move instead of copying it."""
+
+    def temporary_file_path(self) -> str:
+        """Where FileSystemStorage takes it from; Blob Storage reads it."""
+        return str(self.name)
+
+
+def files_in(path: Path) -> Iterator[Path]:
+    """The zip or XML named, or those in the folder named. Raises NothingToLoad, BadFileName.
 
     In a folder only files with ESMA's names are taken; a file that is named outright must have one.
     """
     if path.is_dir():
-        found = [p for p in sorted(path.rglob("*.zip")) if _is_esma_name(p.name)]
+        found = [
+            p for p in sorted(path.rglob("*")) if p.suffix in ENDINGS and _is_esma_name(p.name)
+        ]
         if not found:
             raise NothingToLoad(f"{path}: no zip with a name of ESMA's in this folder")
         yield from found
@@ -40,53 +63,111 @@ def zips(path: Path) -> Iterator[Path]:
         raise NothingToLoad(f"{path}: no such file or folder")
 
 
-def take_in(path: Path) -> EsmaFile:
-    """Store the zip at `path` unless the same bytes are here under its name; returns its row.
+def take_in(path: Path, *, source: str = "") -> EsmaFile:
+    """Store the file at `path` unless the same bytes are here under its name; returns its row.
 
-    Nothing of the content is looked at yet. Raises BadFileName, Unreadable.
+    `source` is the register it is from, one of ESMA's by default. Nothing of the content is looked at
+    yet. Raises BadFileName, Unreadable, and what the storage raises that may pass.
     """
     name = FileName.parse(path.name)
+    source = source or esma_source_of(name.kind)
     try:
-        md5 = _md5(path)
+        with path.open("rb") as found:
+            md5, size = checksum(found)
+        known = EsmaFile.objects.filter(source=source, name=f"{name.stem}.zip", md5=md5).first()
+        if known is None:
+            known = EsmaFile.of(name, source=source)
+            known.md5 = md5
+        if not (known.has_content and known.content.storage.exists(known.stored_name)):
+            _copy_in(known, path, size=size)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
-    known = EsmaFile.objects.filter(name=f"{name.stem}.zip", md5=md5).first()
-    if known is not None:
-        if not known.content.storage.exists(known.stored_name):
-            _keep(known, path)
-            known.save(update_fields=["content"])
-        return known
-    file = EsmaFile(
-        name=f"{name.stem}.zip",
-        kind=name.kind,
-        letter=name.letter,
-        published_on=name.published_on,
-        part=name.part,
-        parts=name.parts,
-        md5=md5,
-        size=path.stat().st_size,
-    )
-    _keep(file, path)
+    return known
+
+
+def _copy_in(file: EsmaFile, path: Path, *, size: int) -> None:
+    copy = Path(settings.DOWNLOAD_DIR) / f"{path.name}.{file.md5}.copy"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(path, copy)
+        put(file, copy, md5=file.md5, size=size, ending=path.suffix or ".zip")
+    finally:
+        copy.unlink(missing_ok=True)
+    if file._state.adding or file.state in (EsmaFile.State.LISTED, EsmaFile.State.DELETED):
+        arrived(file)
+    else:
+        file.save(update_fields=_WHERE)
+
+
+def put(file: EsmaFile, path: Path, *, md5: str, size: int, ending: str = ".zip") -> None:
+    """Move the bytes at `path` to the storage for new files, and note in `file` (not saved) where."""
+    file.location = settings.FILES_LOCATION
+    file.tier = EsmaFile.Tier.HOT if file.location == EsmaFile.Location.BLOB else ""
+    file.stored_md5, file.size, file.stored_at = md5, size, timezone.now()
+    with path.open("rb") as source:
+        name = file.name.removesuffix(".zip") + ending
+        file.content.save(name, _Movable(source, name=str(path)), save=False)
+
+
+def arrived(file: EsmaFile) -> EsmaFile:
+    """Save a file whose bytes have been put: DOWNLOADED, or LOADED if it has been loaded before.
+
+    Where the same bytes are known under the same name, the row of these is kept, and returned.
+    """
     try:
         with transaction.atomic():
-            file.revision = EsmaFile.objects.filter(name=file.name).count()
-            file.sequence = name.sequence(file.revision)
-            file.save()
-    except IntegrityError:  # another process has just taken in the same bytes
-        file.content.delete(save=False)
-        return EsmaFile.objects.get(name=file.name, md5=md5)
+            if file._state.adding:
+                file.number()
+            state = EsmaFile.State
+            file.enter(state.LOADED if file.loaded_at else state.DOWNLOADED)
+    except IntegrityError:
+        # Taken in by another process meanwhile, or listed without an MD5: only now we know.
+        same = EsmaFile.objects.get(source=file.source, name=file.name, md5=file.md5)
+        with transaction.atomic():
+            if not file._state.adding:
+                same.url, same.register_id = file.url, file.register_id
+                file.runs.update(file=same)
+                EsmaFile.objects.filter(pk=file.pk).delete()
+            if not same.has_content:
+                for name in _WHERE:
+                    setattr(same, name, getattr(file, name))
+                same.state = EsmaFile.State.LOADED if same.loaded_at else EsmaFile.State.DOWNLOADED
+            same.save()
+        return same
     return file
 
 
-def _keep(file: EsmaFile, path: Path) -> None:
-    with path.open("rb") as source:
-        file.content.save(file.name, File(source), save=False)
+def compress(file: EsmaFile) -> int:
+    """Put an XML that is stored as it came into a zip; returns the bytes that this saves."""
+    xml_name, before = file.stored_name, file.size
+    storage = file.content.storage
+    packed = Path(settings.DOWNLOAD_DIR) / f"{file.pk}.{file.md5}.packed"
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            file.open() as xml,
+            zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
+            archive.open(f"{Path(file.name).stem}.xml", "w", force_zip64=True) as entry,
+        ):
+            while chunk := xml.read(_CHUNK):
+                entry.write(chunk)
+        with packed.open("rb") as source:
+            md5, size = checksum(source)
+        put(file, packed, md5=md5, size=size)
+        file.save(update_fields=_WHERE)
+    finally:
+        packed.unlink(missing_ok=True)
+    storage.delete(xml_name)
+    return before - file.size
 
 
-def _md5(path: Path) -> str:
-    """MD5, because it is what ESMA's register gives to compare with."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+def checksum(source: IO[bytes]) -> tuple[str, int]:
+    """MD5 and number of bytes of what can be read: MD5 is what ESMA's register gives."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def _is_esma_name(name: str) -> bool:

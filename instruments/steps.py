@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
-from django.db import OperationalError
-from django.utils import timezone
 
+import esma_files.steps
 from esma_files import store
-from esma_files.models import EsmaFile, LoadRun
+from esma_files.models import EsmaFile, Run
 from instruments.loading.load import merge_staged, stage_file
 from instruments.loading.staging import Staged
-from marketdata.common.errors import MarketDataError, RetryableError
+from marketdata.common.errors import MarketDataError
 
 # Files staged at a time (a file that is known already is all staging and no merge), and files staged
 # or being staged while one is merged: letters differ in size, so one is not enough.
 _STAGERS, _AHEAD = 2, 3
+# How often a run notes how far it is, and how much of a load reading is.
+_NOTE_SECONDS, _READING_IS = 2.0, 0.7
 
 
 class Watcher(Protocol):
@@ -37,16 +38,12 @@ class _Nobody:
         pass
 
 
-class DatabaseRefused(RetryableError):
-    """The database could not take a file; nothing of it has been written."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Loaded:
     """What came of one file: its run, or the error that ended it, or neither where it was skipped."""
 
     file: EsmaFile
-    run: LoadRun | None = None
+    run: Run | None = None
     error: MarketDataError | None = None
 
 
@@ -55,17 +52,20 @@ def _raise(problem: MarketDataError) -> None:
 
 
 def take_in(
-    paths: Iterable[Path], *, on_problem: Callable[[MarketDataError], None] = _raise
+    paths: Iterable[Path],
+    *,
+    source: str = "",
+    on_problem: Callable[[MarketDataError], None] = _raise,
 ) -> list[EsmaFile]:
-    """Register and store the zips at `paths`, files or folders; returns their rows, each once.
+    """Register and store the files at `paths`, or in them; returns their rows, each once.
 
     In publication order. `on_problem` is told what cannot be taken in; the others are.
     """
     files: dict[int, EsmaFile] = {}
     for path in paths:
         try:
-            for found in store.zips(path):
-                file = store.take_in(found)
+            for found in store.files_in(path):
+                file = store.take_in(found, source=source)
                 files[file.pk] = file
         except MarketDataError as problem:
             on_problem(problem)
@@ -75,23 +75,29 @@ def take_in(
 
 
 def load(
-    files: Iterable[EsmaFile], *, again: bool = True, watcher: Watcher | None = None
+    files: Iterable[EsmaFile],
+    *,
+    again: bool = True,
+    run: Run | None = None,
+    watcher: Watcher | None = None,
 ) -> Iterator[Loaded]:
     """Load stored files in the order given; yields what came of each.
 
     While one file is merged the next ones are staged already, in other threads. Files that are loaded
-    are read again unless `again` is false; what another worker is busy with is left to it.
+    are read again unless `again` is false; what another worker is busy with is left to it. `run` is
+    the one that asked for a single file.
     """
     watcher = watcher or _Nobody()
-    _release_abandoned()
+    esma_files.steps.release_abandoned()
     with concurrent.futures.ThreadPoolExecutor(max_workers=_STAGERS) as stager:
         begun: list[_Begun] = []
         try:
             for file in files:
                 if not _claim(file, again=again):
-                    yield Loaded(file)
+                    _say_nothing_done(file, run)
+                    yield Loaded(file, run)
                     continue
-                begun.append(_begin(file, stager, watcher))
+                begun.append(_begin(file, run, stager, watcher))
                 if len(begun) > _AHEAD:
                     yield _finish(begun.pop(0), watcher)
             while begun:
@@ -101,38 +107,59 @@ def load(
                 _give_back(left)
 
 
+class _Reading:
+    """How far the reading of a file is: told by the stager's thread, noted by the main one."""
+
+    def __init__(self, file: EsmaFile, watcher: Watcher) -> None:
+        self._file, self._watcher = file, watcher
+        self.records, self.share = 0, 0.0
+
+    def __call__(self, records: int, share: float) -> None:
+        self.records, self.share = records, share
+        self._watcher.reading(self._file, records, share)
+
+
 @dataclasses.dataclass
 class _Begun:
     """A file that this process has claimed, and is staging."""
 
     file: EsmaFile
-    run: LoadRun
+    run: Run
+    reading: _Reading
     staged: "concurrent.futures.Future[Staged]"
 
-
-def _release_abandoned() -> None:
-    EsmaFile.objects.release_abandoned()
-    LoadRun.objects.filter(outcome=LoadRun.Outcome.RUNNING).exclude(
-        file__state=EsmaFile.State.LOADING
-    ).update(outcome=LoadRun.Outcome.ABANDONED)
+    def wait(self) -> Staged:
+        """The staged file; notes the progress while waiting for it."""
+        while not self.staged.done():
+            concurrent.futures.wait([self.staged], _NOTE_SECONDS)
+            if not self.staged.done():
+                share = self.reading.share * _READING_IS
+                self.run.note(share=share, done=self.reading.records, unit="records")
+        return self.staged.result()
 
 
 def _claim(file: EsmaFile, *, again: bool) -> bool:
     """Take the file; False where it is not to be loaded, or another worker has it."""
     state = EsmaFile.State
+    stored = EsmaFile.objects.stored()
     sources = [state.DOWNLOADED, state.FAILED, *([state.LOADED] if again else [])]
-    claims = EsmaFile.objects.claim
-    claimed = any(claims(file.pk, source=source, target=state.LOADING) for source in sources)
+    claimed = any(stored.claim(file.pk, source=s, target=state.LOADING) for s in sources)
     file.refresh_from_db()
     return claimed
 
 
-def _begin(file: EsmaFile, stager: concurrent.futures.Executor, watcher: Watcher) -> _Begun:
-    def read(records: int, share: float) -> None:
-        watcher.reading(file, records, share)
+def _say_nothing_done(file: EsmaFile, run: Run | None) -> None:
+    if run is not None:
+        run.report = [f"{file.name} is {file.state}: there was nothing to load"]
+        run.end()
 
-    run = LoadRun.objects.create(file=file)
-    return _Begun(file, run, stager.submit(stage_file, file, progress=read))
+
+def _begin(
+    file: EsmaFile, run: Run | None, stager: concurrent.futures.Executor, watcher: Watcher
+) -> _Begun:
+    run = run or Run.begin(Run.Kind.LOAD, file=file)
+    reading = _Reading(file, watcher)
+    return _Begun(file, run, reading, stager.submit(stage_file, file, progress=reading))
 
 
 def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
@@ -140,17 +167,13 @@ def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
     file, run = begun.file, begun.run
     try:
         with file.step(retry_from=EsmaFile.State.DOWNLOADED), contextlib.ExitStack() as cleaning:
-            staged = begun.staged.result()
+            staged = begun.wait()
             cleaning.callback(staged.remove)
             watcher.merging(file)
-            try:
-                return Loaded(file, merge_staged(file, staged, run))
-            except OperationalError as error:
-                raise DatabaseRefused(f"{file.name}: {error}") from error
+            run.note(share=_READING_IS, done=staged.read, unit="records")
+            return Loaded(file, merge_staged(file, staged, run))
     except MarketDataError as error:
-        run.outcome, run.problem = LoadRun.Outcome.FAILED, str(error)
-        run.seconds = (timezone.now() - run.started_at).total_seconds()
-        run.save()
+        run.end(state=Run.State.FAILED, problem=str(error))
         return Loaded(file, run, error)
 
 
@@ -159,5 +182,4 @@ def _give_back(begun: _Begun) -> None:
     if begun.staged.cancel() or begun.staged.exception() is None:
         (Path(settings.STAGING_DIR) / f"{begun.file.pk}.sqlite3").unlink(missing_ok=True)
     begun.file.enter(EsmaFile.State.DOWNLOADED)
-    begun.run.outcome = LoadRun.Outcome.ABANDONED
-    begun.run.save()
+    begun.run.end(state=Run.State.ABANDONED)

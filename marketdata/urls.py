@@ -15,6 +15,7 @@ admin.site.index_title = "Reference data"
 api: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("instruments.api.urls")),
+    path("", include("esma_files.api.urls")),
     path("stats/", StatsView.as_view(), name="stats"),
 ]
 urlpatterns = [

@@ -1,13 +1,14 @@
 """What the tests share: real files, and a place for what a test stores."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
 from instruments import steps
+from tests import servers
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
@@ -19,6 +20,7 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
+    settings.DOWNLOAD_DIR = tmp_path / "downloads"
     settings.STATIC_ROOT = tmp_path / "static"
     settings.STATIC_ROOT.mkdir()
     # Without collecting: tests/test_repository.py collects once, with the real storage.
@@ -49,6 +51,20 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of an emulated Blob Storage."""
+    with servers.azurite(tmp_path_factory.mktemp("azurite")) as connection_string:
+        yield connection_string
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    """The address of a Redis."""
+    with servers.redis() as address:
+        yield address
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ DELTA = ("auth.036.001.03", "FinInstrmRptgRefDataDltaRpt")
 RECORDS = ("RefData", "NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd")
 
 
-def record(  # noqa: PLR0913
+def record(
     tag: str,
     isin: str,
     mic: str,

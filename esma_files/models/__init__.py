@@ -1,4 +1,16 @@
 from esma_files.models.file import EsmaFile, EsmaFileQuerySet
-from esma_files.models.run import LoadRun, RejectedRecord
+from esma_files.models.run import RejectedRecord, Run, RunQuerySet
 
-__all__ = ["EsmaFile", "EsmaFileQuerySet", "LoadRun", "RejectedRecord"]
+# Choices under names of their own, for the schema of the API.
+FileState, RunKind, RunState = EsmaFile.State, Run.Kind, Run.State
+
+__all__ = [
+    "EsmaFile",
+    "EsmaFileQuerySet",
+    "FileState",
+    "RejectedRecord",
+    "Run",
+    "RunKind",
+    "RunQuerySet",
+    "RunState",
+]

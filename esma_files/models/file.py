@@ -1,17 +1,21 @@
 """The files, and how far this project has got with each."""
 
 import datetime as dt
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.files import File
-from django.db import models
+from django.db import OperationalError, models
+from django.db.models import Q
 from django.utils import timezone
 
 from esma_files import worker
-from esma_files.errors import LostFile
-from esma_files.names import Kind
+from esma_files.errors import DatabaseRefused, LostFile
+from esma_files.names import FileName, Kind
+from esma_files.sources import CONTAINERS, Source
+from esma_files.storage.field import StoredFileField
 from marketdata.common.errors import MarketDataError, RetryableError
 
 
@@ -20,54 +24,114 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         """Oldest first, the delta of a day before its full files: the order of ESMA's own rules."""
         return self.order_by("sequence", "name", "pk")
 
+    def due(self, state: str) -> "EsmaFileQuerySet":
+        """Those in `state` whose time to be tried (again) has come."""
+        due = Q(not_before=None) | Q(not_before__lte=timezone.now())
+        return self.filter(due, state=state).in_publication_order()
+
     def waiting(self) -> "EsmaFileQuerySet":
         """Stored, and not loaded yet."""
-        return self.filter(state=self.model.State.DOWNLOADED).in_publication_order()
+        return self.due(self.model.State.DOWNLOADED)
+
+    def stored(self) -> "EsmaFileQuerySet":
+        """Those whose bytes are in a storage."""
+        return self.exclude(content="").exclude(state=self.model.State.DELETED)
+
+    def loaded(self) -> "EsmaFileQuerySet":
+        return self.exclude(loaded_at=None)
+
+    def wanted(self) -> "EsmaFileQuerySet":
+        """What the configuration wants to have, by source, kind, category and age."""
+        since = timezone.localdate() - dt.timedelta(days=settings.DOWNLOAD_DAYS)
+        wanted = self.filter(
+            source__in=settings.REGISTERS, kind__in=settings.DOWNLOAD_KINDS, published_on__gte=since
+        )
+        if settings.DOWNLOAD_CATEGORIES:
+            wanted = wanted.filter(letter__in=["", *settings.DOWNLOAD_CATEGORIES])
+        return wanted
+
+    def named(self, name: str) -> "EsmaFileQuerySet":
+        """The files of a name, the newest revision first."""
+        return self.filter(name=name).order_by("source", "-revision")
 
     def claim(self, pk: int, *, source: str, target: str) -> "EsmaFile | None":
         """Move one file from `source` to `target`; None where another worker was first."""
         moved = self.filter(pk=pk, state=source).update(
             state=target, state_since=timezone.now(), claimed_by=worker.me(), problem=""
         )
-        return self.get(pk=pk) if moved else None
+        return self.model.objects.get(pk=pk) if moved else None
 
     def release_abandoned(self) -> int:
         """Send back the files whose worker has died; returns how many.
 
         A worker of this host is looked up; one of another host counts as dead after
-        `STUCK_AFTER_SECONDS`.
+        `STUCK_AFTER_SECONDS`. A file that has cost MAX_ATTEMPTS workers their life is FAILED.
         """
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
         released = 0
-        for busy in self.filter(state=self.model.State.LOADING):
+        for busy in self.filter(state__in=self.model.BEFORE):
             if worker.is_gone(busy.claimed_by) or busy.state_since < stuck_since:
-                mine = self.filter(pk=busy.pk, state=busy.state, claimed_by=busy.claimed_by)
-                released += mine.update(
-                    state=self.model.State.DOWNLOADED, state_since=timezone.now(), claimed_by=""
-                )
+                released += busy.release()
         return released
+
+    def retry(self) -> int:
+        """Send failed files back to where they failed; returns how many."""
+        state, failed = self.model.State, self.filter(state=self.model.State.FAILED)
+        again = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}
+        missing = failed.filter(content="").update(state=state.LISTED, **again)
+        return missing + failed.exclude(content="").update(state=state.DOWNLOADED, **again)
 
 
 def stored_as(file: "EsmaFile", name: str) -> str:
-    """Where the zip lies below MEDIA_ROOT. `file.name` has passed FileName.parse."""
-    return f"firds/{file.published_on:%Y}/{file.name}"
+    """The container, the year, and a name that says what bytes it holds.
+
+    `file.name` has passed FileName.parse. With a part of the MD5 in it, two revisions have two names,
+    and storing the same bytes once more is harmless, also after half of them.
+    """
+    folder = CONTAINERS[file.source]
+    if file.source == Source.FCA_FIRDS:
+        folder += "/fca"
+    stem, dot, ending = name.rpartition(".")
+    return f"{folder}/{file.published_on:%Y}/{stem}.{file.stored_md5[:8]}{dot}{ending}"
 
 
 class EsmaFile(models.Model):
-    """One file that ESMA has published, and how far this project has got with it.
+    """One file that a register has published, and how far this project has got with it.
 
-    DOWNLOADED -> LOADING -> LOADED; FAILED from LOADING. The same name with other bytes is
-    another file: ESMA republishes.
+    LISTED -> DOWNLOADING -> DOWNLOADED -> LOADING -> LOADED -> ARCHIVED or DELETED; FAILED from a busy
+    state. The same name with other bytes is another file: ESMA republishes. A file that lay on this
+    machine begins as DOWNLOADED.
     """
 
     class State(models.TextChoices):
+        LISTED = "listed", "Listed"
+        DOWNLOADING = "downloading", "Downloading"
         DOWNLOADED = "downloaded", "Downloaded"
         LOADING = "loading", "Loading"
         LOADED = "loaded", "Loaded"
+        ARCHIVED = "archived", "Archived"
+        DELETED = "deleted", "Deleted"
         FAILED = "failed", "Failed"
 
+    # What a file goes back to from a busy state.
+    BEFORE = {State.DOWNLOADING: State.LISTED, State.LOADING: State.DOWNLOADED}
+
+    class Location(models.TextChoices):
+        """Aliases of settings.STORAGES."""
+
+        LOCAL = "local", "Local"
+        BLOB = "blob", "Blob"
+
+    class Tier(models.TextChoices):
+        """Of Blob Storage; folders have none."""
+
+        HOT = "hot", "Hot"
+        COOL = "cool", "Cool"
+        ARCHIVE = "archive", "Archive"
+
+    source = models.CharField(max_length=20, choices=Source, default=Source.ESMA_FIRDS)
     name = models.CharField(max_length=100)
-    kind = models.CharField(max_length=10, choices=[(kind, str(kind)) for kind in Kind])
+    kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in Kind])
     letter = models.CharField(max_length=4, blank=True, help_text="CFI category; empty in deltas")
     published_on = models.DateField()
     part = models.PositiveSmallIntegerField()
@@ -76,13 +140,33 @@ class EsmaFile(models.Model):
     revision = models.PositiveSmallIntegerField(
         default=0, help_text="counts the times that other bytes came under the same name"
     )
-    md5 = models.CharField(max_length=32)
-    size = models.BigIntegerField(help_text="bytes of the zip")
-    content = models.FileField(upload_to=stored_as, max_length=200)
+    md5 = models.CharField(
+        max_length=32, blank=True, help_text="as published; empty until it is known"
+    )
+
+    url = models.CharField(max_length=500, blank=True, help_text="where the register says it is")
+    register_id = models.CharField(max_length=50, blank=True)
+    listed_at = models.DateTimeField(default=timezone.now, help_text="when it was first heard of")
+
+    content = StoredFileField(upload_to=stored_as, max_length=200, blank=True)
+    location = models.CharField(max_length=10, choices=Location, default=Location.LOCAL)
+    original = models.CharField(
+        max_length=200, blank=True, help_text="still in the storage that the file was moved from"
+    )
+    tier = models.CharField(max_length=10, choices=Tier, blank=True, help_text="in Blob Storage")
+    size = models.BigIntegerField(default=0, help_text="bytes stored")
+    stored_md5 = models.CharField(
+        max_length=32, blank=True, help_text="of the bytes stored; other than `md5` once compressed"
+    )
+    stored_at = models.DateTimeField(null=True, blank=True)
+    kept = models.BooleanField(default=False, help_text="never deleted by the retention policy")
+    loaded_at = models.DateTimeField(null=True, blank=True)
 
     state = models.CharField(max_length=20, choices=State, default=State.DOWNLOADED)
     state_since = models.DateTimeField(default=timezone.now)
     claimed_by = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="in vain, one after another")
+    not_before = models.DateTimeField(null=True, blank=True, help_text="when to try again")
     problem = models.TextField(blank=True)
 
     objects = EsmaFileQuerySet.as_manager()
@@ -91,20 +175,57 @@ class EsmaFile(models.Model):
         ordering = ["-published_on", "name"]
         verbose_name = "ESMA file"
         constraints = [
-            models.UniqueConstraint(fields=["name", "md5"], name="esma_file_once"),
+            models.UniqueConstraint(fields=["source", "name", "md5"], name="esma_file_once"),
         ]
-        indexes = [models.Index(fields=["state", "sequence"], name="esma_file_state_idx")]
+        indexes = [
+            models.Index(fields=["state", "sequence"], name="esma_file_state_idx"),
+            models.Index(fields=["name"], name="esma_file_name_idx"),
+        ]
+        permissions = [
+            ("download_esmafile", "Can have files downloaded"),
+            ("load_esmafile", "Can have files loaded, or tried again"),
+            ("keep_esmafile", "Can exempt files from the retention policy"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
+    @classmethod
+    def of(cls, name: FileName, *, source: str) -> "EsmaFile":
+        """A new row, not saved, for a file of this name."""
+        return cls(
+            source=source,
+            name=f"{name.stem}.zip",
+            kind=name.kind,
+            letter=name.letter,
+            published_on=name.published_on,
+            part=name.part,
+            parts=name.parts,
+        )
+
     @property
     def stored_name(self) -> str:
-        """The name of the zip in the storage of `content`."""
-        return str(self.content.name)
+        """The name of the file in the storage of `content`; "" where it is not stored."""
+        return str(self.content.name or "")
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.stored_name) and self.state != self.State.DELETED
+
+    @property
+    def original_location(self) -> Location:
+        """The storage that `original` is in: the other one."""
+        where = self.Location
+        return where.LOCAL if self.location == where.BLOB else where.BLOB
+
+    def number(self) -> None:
+        """Give the row its revision and its place in publication order. In the saving transaction."""
+        same = EsmaFile.objects.filter(source=self.source, name=self.name)
+        self.revision = same.count()
+        self.sequence = FileName.parse(self.name).sequence(self.revision)
 
     def open(self) -> File[bytes]:
-        """The stored zip. Raises LostFile."""
+        """The stored file. Raises LostFile, and what the storage raises that may pass."""
         try:
             return self.content.storage.open(self.stored_name, "rb")
         except FileNotFoundError as error:
@@ -116,8 +237,12 @@ class EsmaFile(models.Model):
         try:
             yield
         except RetryableError as error:
-            self.enter(retry_from, problem=str(error))
+            self.put_off(retry_from, problem=str(error))
             raise
+        except OperationalError as error:
+            refused = DatabaseRefused(f"{self.name}: {error}")
+            self.put_off(retry_from, problem=str(refused))
+            raise refused from error
         except MarketDataError as error:
             self.enter(self.State.FAILED, problem=str(error))
             raise
@@ -126,6 +251,34 @@ class EsmaFile(models.Model):
             raise
 
     def enter(self, state: State, *, problem: str = "") -> None:
+        """Leave a step: `state` is what it has come to."""
         self.state, self.state_since, self.problem = state, timezone.now(), problem
-        self.claimed_by = ""
-        self.save(update_fields=["state", "state_since", "problem", "claimed_by"])
+        self.claimed_by, self.attempts, self.not_before = "", 0, None
+        if state == self.State.LOADED:
+            self.loaded_at = self.state_since
+        self.save()
+
+    def put_off(self, state: State, *, problem: str) -> None:
+        """Go back to `state`, to be tried again after a while that doubles; FAILED after MAX_ATTEMPTS."""
+        attempts = self.attempts + 1
+        if attempts >= settings.MAX_ATTEMPTS:
+            self.enter(self.State.FAILED, problem=f"{problem} (given up after {attempts} attempts)")
+            return
+        self.enter(state, problem=problem)
+        wait = min(settings.RETRY_SECONDS * 2 ** (attempts - 1), 6 * 3600)
+        self.attempts = attempts
+        self.not_before = self.state_since + dt.timedelta(seconds=wait * random.uniform(1, 1.2))  # noqa: S311
+        self.save(update_fields=["attempts", "not_before"])
+
+    def release(self) -> int:
+        """Take the file from a worker that has died; 1, or 0 where somebody else has just done it."""
+        attempts = self.attempts + 1
+        dead = attempts >= settings.MAX_ATTEMPTS
+        mine = EsmaFile.objects.filter(pk=self.pk, state=self.state, claimed_by=self.claimed_by)
+        return mine.update(
+            state=self.State.FAILED if dead else self.BEFORE[self.State(self.state)],
+            state_since=timezone.now(),
+            claimed_by="",
+            attempts=attempts,
+            problem=f"{attempts} workers have died of it" if dead else "",
+        )

@@ -94,7 +94,7 @@ class EsmaReader:
         return min(1.0, (self._before + within) / self._size) if self._size else 0.0
 
     @contextmanager
-    def _entry(self, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    def _entry(self, opened: archive.Archive, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
         try:
             xml = opened.open(entry)
         except archive.DAMAGE as error:

@@ -8,7 +8,7 @@ import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
 
-from esma_files.models import EsmaFile, LoadRun, RejectedRecord
+from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
 from instruments.loading import merge
 from instruments.loading.known import Tables
@@ -46,7 +46,7 @@ def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
         raise StagingFailed(f"{file.name}: cannot be staged in {folder} ({error})") from error
 
 
-def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
+def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
     """Merge, and note it: the records, the run and the file's state change together or not at all.
 
     Leaves the file LOADED and the run DONE.
@@ -62,9 +62,9 @@ def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
                 run.late, run.unchanged = counts.late, counts.unchanged + staged.known
-                run.outcome = LoadRun.Outcome.DONE
                 run.seconds = staged.seconds + time.monotonic() - started
-                run.save()
+                run.done = staged.read
+                run.end()
                 file.enter(EsmaFile.State.LOADED)
         finally:
             cursor.execute("DETACH DATABASE stage")

@@ -76,6 +76,13 @@ def _by_parameter(error: exceptions.ValidationError) -> dict[str, list[str]]:
     return {name: [str(text) for text in texts] for name, texts in detail.items()}
 
 
+class Conflict(exceptions.APIException):
+    """409: what is asked for cannot be done in the state that the thing is in."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
+
+
 class UnknownPath(APIView):
     """Every path below /api/ that is none of ours: a problem, and not a page."""
 
@@ -83,3 +90,5 @@ class UnknownPath(APIView):
 
     def get(self, request: Request, **path: str) -> Response:
         raise exceptions.NotFound("There is no such path; /api/docs/ shows those there are.")
+
+    post = put = patch = delete = get

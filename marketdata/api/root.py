@@ -8,6 +8,9 @@ from rest_framework.views import APIView
 
 _BEGINNINGS = {
     "instruments": "instrument-list",
+    "files": "file-list",
+    "runs": "run-list",
+    "storage": "storage",
     "stats": "stats",
     "schema": "schema",
     "docs": "docs",

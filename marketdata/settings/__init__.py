@@ -5,7 +5,7 @@ from pathlib import Path
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from marketdata.settings import databases, env
+from marketdata.settings import databases, env, schedule, storages
 
 django_stubs_ext.monkeypatch()
 
@@ -90,11 +90,7 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.read("STATIC_ROOT", env.path, BASE_DIR / "var" / "static")
 MEDIA_ROOT = env.read("MEDIA_ROOT", env.path, BASE_DIR / "var" / "files")
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
-# ESMA's zips are large; Django spools uploads above this to disk anyway.
+STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
 
 # What an archive may hold before it is taken for a bomb. ESMA's largest XML is about 700 MB.
@@ -102,6 +98,65 @@ ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)
 ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)
 # A file that has been in one step for longer than this was left behind by a dead worker.
 STUCK_AFTER_SECONDS = env.read("STUCK_AFTER_SECONDS", env.positive, 6 * 3600)
+# A step that may succeed later is tried again after this time, then after twice as long, ...
+RETRY_SECONDS = env.read("RETRY_SECONDS", env.positive, 60)
+MAX_ATTEMPTS = env.read("MAX_ATTEMPTS", env.positive, 6)
+
+# The registers that are followed, and what is fetched of what they list.
+REGISTERS = env.read("REGISTERS", env.names, ["esma_firds"])
+DOWNLOAD_KINDS = env.read("DOWNLOAD_KINDS", env.names, ["FULINS", "DLTINS", "FULCAN"])
+DOWNLOAD_CATEGORIES: list[str] = env.read("DOWNLOAD_CATEGORIES", env.names, [])
+DOWNLOAD_DAYS = env.read("DOWNLOAD_DAYS", env.positive, 90)
+ESMA_REGISTER_URL = env.read("ESMA_REGISTER_URL", env.url, "https://registers.esma.europa.eu/solr")
+FCA_REGISTER_URL = env.read(
+    "FCA_REGISTER_URL", env.url, "https://api.data.fca.org.uk/fca_data_firds_files"
+)
+REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)
+# The only hosts that a file is fetched from, by https; `http://host` allows plain http there.
+DOWNLOAD_HOSTS = env.read(
+    "DOWNLOAD_HOSTS",
+    env.names,
+    [
+        "firds.esma.europa.eu",
+        "fitrs.esma.europa.eu",
+        "dvcap.esma.europa.eu",
+        "registers.esma.europa.eu",
+        "data.fca.org.uk",
+    ],
+)
+DOWNLOAD_DIR = env.read("DOWNLOAD_DIR", env.path, BASE_DIR / "var" / "downloads")
+DOWNLOAD_MAX_BYTES = env.read("DOWNLOAD_MAX_BYTES", env.positive, 1_000_000_000)
+DOWNLOADS_AT_A_TIME = env.read("DOWNLOADS_AT_A_TIME", env.positive, 4)
+HTTP_USER_AGENT = env.read("HTTP_USER_AGENT", str, "MarketData/1 (reference data mirror)")
+HTTP_TIMEOUT_SECONDS = env.read("HTTP_TIMEOUT_SECONDS", env.positive, 60)
+HTTP_ATTEMPTS = env.read("HTTP_ATTEMPTS", env.positive, 5)
+
+# What is kept of what was fetched: esma_files/retention.py carries it out.
+COOL_AFTER_DAYS = env.read("COOL_AFTER_DAYS", env.positive, 7)
+ARCHIVE_AFTER_DAYS = env.read("ARCHIVE_AFTER_DAYS", env.positive, 30)
+DELETE_DELTAS_AFTER_DAYS = env.read("DELETE_DELTAS_AFTER_DAYS", env.positive, 30)
+COMPRESS_AFTER_DAYS = env.read("COMPRESS_AFTER_DAYS", env.positive, 7)
+STORAGE_BUDGET_BYTES = env.read("STORAGE_BUDGET_BYTES", env.positive, 5_000_000_000)
+STORAGE_WARN_PERCENT = env.read("STORAGE_WARN_PERCENT", env.positive, 80)
+# US dollars for a GB (10^9 bytes) and month: Azure Blob Storage, Standard LRS, Sweden Central.
+STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
+
+REDIS_URL = env.read("REDIS_URL", str, "")
+QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.folders(QUEUE_DIR)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 5
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
+# Acknowledged when it has ended. Should a message be lost with a killed worker, the file or run still
+# waits in the database, and the schedule sends it again.
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = schedule.beat()
+CELERY_BEAT_SCHEDULE_FILENAME = str(QUEUE_DIR / "beat")
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.ReadOrStaff"],
@@ -128,7 +183,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"ListingStatus": "instruments.models.Status.choices"},
+    "ENUM_NAME_OVERRIDES": {
+        "ListingStatus": "instruments.models.Status.choices",
+        "FileState": "esma_files.models.FileState",
+        "FileKind": "esma_files.names.Kind",
+        "RunState": "esma_files.models.RunState",
+        "RunKind": "esma_files.models.RunKind",
+    },
 }
 
 # Over plain http on this machine only: everywhere else the defaults ask for https.

@@ -38,6 +38,13 @@ def names(raw: str) -> list[str]:
     return [name.strip() for name in raw.split(",") if name.strip()]
 
 
+def url(raw: str) -> str:
+    """An address by http or https, without the slash at its end."""
+    if not raw.startswith(("https://", "http://")):
+        raise ValueError(raw)
+    return raw.rstrip("/")
+
+
 def positive(raw: str) -> int:
     number = int(raw)
     if number < 1:

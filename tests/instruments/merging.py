@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from esma_files.models import LoadRun
+from esma_files.models import Run
 from instruments import steps
 from tests import firds
 
@@ -11,7 +11,7 @@ VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
 Write = Callable[..., Path]
 
 
-def load(make_zip: Write, name: str, *records: str) -> LoadRun:
+def load(make_zip: Write, name: str, *records: str) -> Run:
     """Load a made file and return its run."""
     [loaded] = steps.load(steps.take_in([make_zip(name, firds.message(name, *records))]))
     assert loaded.error is None
@@ -31,6 +31,6 @@ def full(number: int) -> str:
     return f"FULINS_E_202503{number:02}_01of01"
 
 
-def counts(run: LoadRun) -> dict[str, int]:
+def counts(run: Run) -> dict[str, int]:
     names = ("new", "changed", "ended", "late", "unchanged", "rejected")
     return {name: getattr(run, name) for name in names if getattr(run, name)}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esma_files.models import EsmaFile, LoadRun
+from esma_files.models import EsmaFile, Run
 from instruments import steps
 from instruments.models import Instrument, Listing, ListingVersion
 from tests import firds
@@ -60,7 +60,7 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
 
 
 def clear() -> None:
-    for model in (Listing, ListingVersion, Instrument, LoadRun, EsmaFile):
+    for model in (Listing, ListingVersion, Instrument, Run, EsmaFile):
         model.objects.all().delete()
 
 

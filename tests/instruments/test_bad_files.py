@@ -14,7 +14,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from esma_files import errors
-from esma_files.models import EsmaFile, LoadRun
+from esma_files.models import EsmaFile, Run
 from esma_files.parsing.reader import Limits
 from instruments import steps
 from instruments.loading import staging
@@ -148,7 +148,7 @@ def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
     assert NAME in str(loaded.error)
     file = EsmaFile.objects.get(name=f"{NAME}.zip")
     assert (file.state, file.problem) == (EsmaFile.State.FAILED, str(loaded.error))
-    assert file.runs.get().outcome == LoadRun.Outcome.FAILED
+    assert file.runs.get().state == Run.State.FAILED
     assert list(Listing.objects.values_list("isin", flat=True)) == [NORDEA]
     assert list(Path(settings.STAGING_DIR).iterdir()) == []
 
@@ -206,8 +206,8 @@ def test_a_file_that_cannot_be_staged_waits_for_another_try(
 
     assert isinstance(refused.error, RetryableError)
     assert str(blocked) in str(refused.error)
-    outcomes = [run.outcome for run in files[0].runs.order_by("pk")]
-    assert outcomes == [LoadRun.Outcome.FAILED, LoadRun.Outcome.DONE]
+    outcomes = [run.state for run in files[0].runs.order_by("pk")]
+    assert outcomes == [Run.State.FAILED, Run.State.DONE]
     assert loaded.error is None
 
 

@@ -1,11 +1,7 @@
 """kill -9 at any moment: the database is as before the file or as after it, and the next run finishes."""
 
 import json
-import os
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,56 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DATA, FIRDS
+from tests.installation import Installation
 
-ROOT = DATA.parent.parent
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"
 SMALL_RECORDS = 2_664
 IN_BOTH = 1  # a listing that is in the delta of 2017 and in the full file of 2021
-
-
-class Installation:
-    """The service in a folder of its own, worked by its commands."""
-
-    def __init__(self, folder: Path) -> None:
-        self.database = folder / "marketdata.sqlite3"
-        self.staging = folder / "staging"
-        self.environment = {
-            **os.environ,
-            "ENV_FILE": os.devnull,
-            "SECRET_KEY": "only for this test",
-            "SQLITE_DB_PATH": str(self.database),
-            "MEDIA_ROOT": str(folder / "files"),
-            "STAGING_DIR": str(self.staging),
-        }
-
-    def start(self, *command: str | Path) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "manage.py", *map(str, command)],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *command: str | Path) -> str:
-        process = self.start(*command)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        return out
-
-    def one(self, sql: str) -> int:
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
-            return int(connection.execute(sql).fetchone()[0])
-
-    def counts(self) -> tuple[int, int]:
-        """Listings and instruments."""
-        return (
-            self.one("SELECT count(*) FROM instruments_listing"),
-            self.one("SELECT count(*) FROM instruments_instrument"),
-        )
 
 
 def staging_has_begun(installation: Installation) -> bool:
@@ -99,7 +52,7 @@ def test_a_load_that_is_killed_is_finished_by_the_next(
     [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
     assert (result["read"], result["state"]) == (RECORDS, "loaded")
     assert installation.counts()[0] == SMALL_RECORDS + RECORDS - IN_BOTH
-    abandoned = "SELECT count(*) FROM esma_files_loadrun WHERE outcome = 'abandoned'"
+    abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
     assert installation.one(abandoned) == 1
     assert list(installation.staging.iterdir()) == []
 

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from esma_files.models import EsmaFile
+from esma_files.sources import Source
 from instruments import steps
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
@@ -25,11 +26,20 @@ _COUNTS = ("read", "new", "changed", "ended", "late", "unchanged", "rejected")
 
 
 class Command(BaseCommand):
-    help = "Store ESMA's zips (FULINS, DLTINS) and load them, in publication order."
+    help = (
+        "Store ESMA's files (FULINS, DLTINS) and load them, in publication order; "
+        "without a path, load what has been downloaded and waits."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "paths", nargs="+", type=Path, metavar="PATH", help="a zip, or a folder of them"
+            "paths", nargs="*", type=Path, metavar="PATH", help="a zip, or a folder of them"
+        )
+        parser.add_argument(
+            "--source",
+            choices=Source.values,
+            default="",
+            help="the register they are from (ESMA's)",
         )
         parser.add_argument(
             "--skip-loaded", action="store_true", help="leave out files that are loaded already"
@@ -39,7 +49,11 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         problems: list[MarketDataError] = []
         rows = []
-        files = steps.take_in(options["paths"], on_problem=problems.append)
+        files = (
+            steps.take_in(options["paths"], source=options["source"], on_problem=problems.append)
+            if options["paths"]
+            else list(EsmaFile.objects.waiting())
+        )
         with _progress(len(files)) as watcher:
             for loaded in steps.load(files, again=not options["skip_loaded"], watcher=watcher):
                 rows.append(_row(loaded))
@@ -54,6 +68,8 @@ class Command(BaseCommand):
             numbers = [*_COUNTS, "seconds", "records_per_second"]
             output.print_table(self.stdout, shown, numbers=numbers)
             self._explain(rows)
+        elif not problems:
+            self.stdout.write("Nothing waits to be loaded; download fetches what is listed.")
         if problems:
             raise CommandError("; ".join(map(str, problems)))
 

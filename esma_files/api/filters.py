@@ -1,0 +1,41 @@
+"""What lists of files and runs can be narrowed down by."""
+
+import django_filters
+from django.db.models import QuerySet
+
+from esma_files.models import EsmaFile, Run
+from marketdata.api.filters import CodeFilter
+
+
+class EsmaFileFilterSet(django_filters.FilterSet):
+    name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
+    letter = CodeFilter("letter", label="CFI category, as E")
+    day = django_filters.DateFilter("published_on", label="Day of publication")
+    since = django_filters.DateFilter("published_on", "gte", label="Published on this day or later")
+    until = django_filters.DateFilter(
+        "published_on", "lte", label="Published on this day or before"
+    )
+    state = django_filters.MultipleChoiceFilter(choices=EsmaFile.State, label="State")
+    wanted = django_filters.BooleanFilter(
+        method="filter_wanted", label="Whether the configuration wants the file"
+    )
+
+    class Meta:
+        model = EsmaFile
+        fields = ["source", "kind", "tier", "location", "kept"]
+
+    def filter_wanted(
+        self, queryset: QuerySet[EsmaFile], name: str, value: bool
+    ) -> QuerySet[EsmaFile]:
+        wanted = EsmaFile.objects.wanted().values("pk")
+        return queryset.filter(pk__in=wanted) if value else queryset.exclude(pk__in=wanted)
+
+
+class RunFilterSet(django_filters.FilterSet):
+    file = django_filters.CharFilter("file__name", "iexact", label="Name of the file")
+    since = django_filters.DateFilter("asked_at", "date__gte", label="Asked on this day or later")
+    state = django_filters.MultipleChoiceFilter(choices=Run.State, label="State")
+
+    class Meta:
+        model = Run
+        fields = ["kind", "asked_by"]

@@ -1,0 +1,132 @@
+"""The one module that knows what `requests` raises, and which addresses may be asked."""
+
+import datetime as dt
+import email.utils
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import stamina
+from django.conf import settings
+from django.utils import timezone
+
+from esma_files.errors import ForbiddenAddress, Refused, Unavailable
+
+_CONNECT_SECONDS = 10
+_PASSING = {408, 425, 429, *range(500, 600)}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 3
+_LONGEST_WAIT = 60.0
+
+
+def new_session() -> requests.Session:
+    """A session that says who we are. It must not be shared by threads."""
+    session = requests.Session()
+    session.headers["User-Agent"] = settings.HTTP_USER_AGENT
+    return session
+
+
+@contextmanager
+def answer(
+    session: requests.Session,
+    url: str,
+    *,
+    hosts: list[str],
+    params: Mapping[str, str | int] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[requests.Response]:
+    """GET `url`, its body not read yet; redirects are followed on `hosts` only.
+
+    Raises Unavailable, Refused, ForbiddenAddress, also while the body is read in the context.
+    """
+    with translated(url):
+        response = _get(session, allowed(url, hosts=hosts), params=params, headers=headers)
+        for _ in range(_MAX_REDIRECTS):
+            if response.status_code not in _REDIRECTS:
+                break
+            response.close()
+            to = urljoin(response.url, response.headers.get("Location", ""))
+            response = _get(session, allowed(to, hosts=hosts), headers=headers)
+        with response:
+            _check_status(response)
+            yield response
+
+
+def _get(
+    session: requests.Session,
+    url: str,
+    *,
+    params: Mapping[str, str | int] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> requests.Response:
+    timeout = (_CONNECT_SECONDS, settings.HTTP_TIMEOUT_SECONDS)
+    return session.get(
+        url, params=params, headers=headers, stream=True, allow_redirects=False, timeout=timeout
+    )
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Turn what `requests` raises into errors that say whether a later try may work."""
+    try:
+        yield
+    except requests.RequestException as error:
+        raise Unavailable(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def retried() -> Iterable[stamina.Attempt]:
+    """Attempts at something that may be Unavailable: the pause doubles, with jitter, to a minute.
+
+    A server's wish for a longer pause is granted, up to a minute too.
+    """
+    return stamina.retry_context(
+        on=_pause_after,
+        attempts=settings.HTTP_ATTEMPTS,
+        timeout=None,
+        wait_initial=0.5,
+        wait_max=_LONGEST_WAIT,
+        wait_jitter=0.5,
+    )
+
+
+def _pause_after(error: Exception) -> bool | float:
+    if not isinstance(error, Unavailable):
+        return False
+    return True if not error.retry_after else min(error.retry_after, _LONGEST_WAIT)
+
+
+def allowed(url: str, *, hosts: list[str]) -> str:
+    """The address to ask instead of `url`: https on a listed host, http where the list says so.
+
+    Raises ForbiddenAddress.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and "@" not in parts.netloc:
+        if f"http://{parts.netloc}" in hosts:
+            return parts._replace(scheme="http").geturl()
+        if parts.netloc in hosts:
+            return parts._replace(scheme="https").geturl()
+    raise ForbiddenAddress(f"{url}: {parts.netloc or 'this'} is not one of the hosts to fetch from")
+
+
+def _check_status(response: requests.Response) -> None:
+    status = response.status_code
+    if status in _PASSING:
+        wait = _seconds(response.headers.get("Retry-After", ""))
+        raise Unavailable(f"{response.url}: HTTP {status}", retry_after=wait)
+    if not response.ok or status in _REDIRECTS:
+        raise Refused(f"{response.url}: HTTP {status}", status=status)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """Retry-After is a number of seconds, or a date (RFC 9110, 10.2.3)."""
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        until = email.utils.parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=dt.UTC)
+    return max(0.0, (until - timezone.now()).total_seconds())

@@ -1,0 +1,58 @@
+"""manage.py clean_files"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from esma_files import retention, steps
+from marketdata.common import output
+
+
+class Command(BaseCommand):
+    help = "Carry out the retention policy: cheaper tiers, compression, deletion of old files."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only print what would happen, and why"
+        )
+        parser.add_argument(
+            "--all", action="store_true", help="with --dry-run: also what is left, and why"
+        )
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        if options["dry_run"]:
+            self._print_plan(options)
+            return
+        run = steps.clean_up()
+        if options["format"] == "json":
+            counts = {name: getattr(run, name) for name in ("ended", "changed", "unchanged")}
+            shown = {"deleted": counts["ended"], **counts, "not_done": run.rejected}
+            del shown["ended"]
+            output.print_json(self.stdout, {**shown, "report": run.report})
+        else:
+            for line in run.report:
+                self.stdout.write(line)
+            self.stdout.write(
+                f"{run.ended} deleted, {run.changed} moved or compressed, {run.unchanged} left."
+            )
+        if run.rejected:
+            raise CommandError(f"{run.rejected} could not be done; see above.")
+
+    def _print_plan(self, options: dict[str, Any]) -> None:
+        plan = retention.plan()
+        rows = [
+            {"file": a.file.name, "do": a.verb, "bytes": a.file.size, "why": a.reason}
+            for a in plan
+            if options["all"] or a.verb != "leave"
+        ]
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+            return
+        if rows:
+            output.print_table(self.stdout, rows, numbers=["bytes"])
+        freed = sum(a.file.size for a in plan if a.verb == "delete")
+        left = sum(a.verb == "leave" for a in plan)
+        self.stdout.write(
+            f"{freed:,} bytes would be freed; {left} files would be left as they are."
+        )

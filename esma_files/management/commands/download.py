@@ -1,0 +1,111 @@
+"""manage.py download"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from esma_files import steps
+from esma_files.models import EsmaFile
+from marketdata.common import output
+
+
+class Command(BaseCommand):
+    help = "Fetch files that the registers have listed: those named, or all that are wanted."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help="as in FULINS_E_20250830_01of02.zip"
+        )
+        parser.add_argument(
+            "--again", action="store_true", help="also those that are stored; other bytes are kept"
+        )
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        files, problems = _named(options["names"], again=options["again"])
+        rows = []
+        with _bars() as watcher:
+            for result in steps.download(files, watcher=watcher):
+                rows.append(_row(result))
+                problems += [str(result.error)] if result.error else []
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+        elif rows:
+            output.print_table(self.stdout, rows, numbers=["size", "seconds"])
+        elif not problems:
+            self.stdout.write("Nothing waits to be downloaded; sync_register lists what is new.")
+        if problems:
+            raise CommandError("; ".join(problems))
+
+
+def _named(names: list[str], *, again: bool) -> tuple[list[EsmaFile], list[str]]:
+    """The newest file of each name, or what the configuration wants; and the names nobody knows."""
+    if not names:
+        wanted = EsmaFile.objects.wanted()
+        listed = wanted.filter(state=EsmaFile.State.LISTED).order_by("-sequence")
+        return list(listed), []
+    files, unknown = [], []
+    for name in names:
+        file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip").first()
+        if file is None:
+            unknown.append(f"{name}: no register has listed it; run sync_register first")
+        else:
+            files.append(steps.once_more(file) if again else file)
+    return files, unknown
+
+
+def _row(result: steps.Result) -> dict[str, Any]:
+    file = result.file
+    return {
+        "file": file.name,
+        "source": file.source,
+        "state": file.state,
+        "size": file.size,
+        "md5": file.md5,
+        "seconds": round(result.run.seconds, 1) if result.run else 0.0,
+    }
+
+
+class _Bars:
+    """A line for each file that is being fetched."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lines: dict[int, TaskID] = {}
+
+    def fetching(self, file: EsmaFile, size: int, total: int) -> None:
+        if file.pk not in self._lines:
+            self._lines[file.pk] = self._progress.add_task(file.name, total=None)
+        self._progress.update(self._lines[file.pk], completed=size, total=total or None)
+
+    def done(self, file: EsmaFile) -> None:
+        if (line := self._lines.pop(file.pk, None)) is not None:
+            self._progress.remove_task(line)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[_Bars]:
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not output.is_terminal(),
+        transient=True,
+    )
+    with bars:
+        yield _Bars(bars)

@@ -1,0 +1,170 @@
+"""Azure Blob Storage as a storage of Django's: one container for each dataset."""
+
+import functools
+import threading
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
+from typing import Any, cast
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files import File
+from django.core.files.storage import Storage
+from django.utils.deconstruct import deconstructible
+from storages.backends.azure_storage import AzureStorage
+
+from marketdata.common.errors import RetryableError
+
+# Bytes of a blob that are held in memory; a larger one goes to a temporary file.
+_IN_MEMORY = 32 * 1024 * 1024
+_ARCHIVED = ("BlobArchived", "BlobBeingRehydrated")
+
+
+class StorageUnavailable(RetryableError):
+    """Blob Storage did not answer, or refused for now."""
+
+
+class InArchive(RetryableError):
+    """The blob is in the Archive tier: it can be read some hours after it has been brought back."""
+
+
+@deconstructible
+class BlobStorage(Storage):
+    """`firds/2025/NAME` is the blob `2025/NAME` of the container `firds`.
+
+    The name of a file says what bytes it holds (esma_files/store.py), so one that exists is written
+    over and never set aside under another name. Containers are made when first written to.
+    """
+
+    def __init__(self, *, account: str = "", key: str = "", connection_string: str = "") -> None:
+        self._account, self._key, self._connection_string = account, key, connection_string
+        self._containers: dict[str, AzureStorage] = {}
+        self._lock = threading.Lock()
+
+    def container(self, name: str) -> AzureStorage:
+        """django-storages' storage of one container."""
+        with self._lock:
+            if name not in self._containers:
+                self._containers[name] = AzureStorage(
+                    azure_container=name,
+                    account_name=self._account or None,
+                    account_key=self._key or None,
+                    connection_string=self._connection_string or None,
+                    token_credential=None if self._has_key else _identity(),
+                    overwrite_files=True,
+                )
+            return self._containers[name]
+
+    @property
+    def _has_key(self) -> bool:
+        return bool(self._key or self._connection_string)
+
+    def _place(self, name: str) -> tuple[AzureStorage, str]:
+        container, _, blob = name.partition("/")
+        if not blob:
+            raise ImproperlyConfigured(f"{name}: a name in Blob Storage begins with its container")
+        return self.container(container), blob
+
+    def _blob(self, name: str) -> BlobClient:
+        storage, blob = self._place(name)
+        return cast(BlobClient, storage.client.get_blob_client(blob))
+
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        """The blob, in memory or in a temporary file without a name: nothing of it stays behind.
+
+        Raises FileNotFoundError, InArchive, StorageUnavailable.
+        """
+        fetched = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115  # the caller closes it
+        try:
+            self._blob(name).download_blob(max_concurrency=2).readinto(fetched)
+        except BaseException as error:
+            fetched.close()
+            if isinstance(error, ResourceNotFoundError):
+                raise FileNotFoundError(name) from error
+            if getattr(error, "error_code", "") in _ARCHIVED:
+                raise InArchive(f"{name} is in the Archive tier; bring it back first") from error
+            if isinstance(error, AzureError):
+                raise _unavailable(name, error) from error
+            raise
+        fetched.seek(0)
+        return File(fetched, name=name)
+
+    def _save(self, name: str, content: File[Any]) -> str:
+        storage, blob = self._place(name)
+        try:
+            try:
+                storage.save(blob, content)
+            except ResourceNotFoundError:
+                storage.client.create_container()
+                storage.save(blob, content)
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+        return name
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def exists(self, name: str) -> bool:
+        try:
+            return self._blob(name).exists()
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+
+    def size(self, name: str) -> int:
+        try:
+            return int(self._blob(name).get_blob_properties().size)
+        except ResourceNotFoundError as error:
+            raise FileNotFoundError(name) from error
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+
+    def delete(self, name: str) -> None:
+        """Also where there is nothing to delete."""
+        storage, blob = self._place(name)
+        try:
+            storage.delete(blob)
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+
+    def tier(self, name: str) -> str:
+        """`hot`, `cool` or `archive`. Raises FileNotFoundError, StorageUnavailable."""
+        try:
+            properties = self._blob(name).get_blob_properties()
+        except ResourceNotFoundError as error:
+            raise FileNotFoundError(name) from error
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+        return str(properties.blob_tier or "Hot").lower()
+
+    def set_tier(self, name: str, tier: str) -> None:
+        """Move to `hot`, `cool` or `archive`; coming back from the archive takes hours."""
+        try:
+            self._blob(name).set_standard_blob_tier(tier.capitalize())
+        except ResourceNotFoundError as error:
+            raise FileNotFoundError(name) from error
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+
+    def names(self, container: str) -> Iterator[str]:
+        """Every blob of a container, as `container/blob`."""
+        try:
+            for blob in self.container(container).client.list_blob_names():
+                yield f"{container}/{blob}"
+        except ResourceNotFoundError:
+            return
+        except AzureError as error:
+            raise _unavailable(container, error) from error
+
+
+def _unavailable(name: str, error: AzureError) -> StorageUnavailable:
+    reason = str(error).partition("\n")[0]
+    return StorageUnavailable(f"{name}: Blob Storage says: {reason}")
+
+
+@functools.cache
+def _identity() -> Any:
+    """The managed identity of this machine, or what a developer is signed in with."""
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # slow, and rarely needed
+
+    return DefaultAzureCredential()

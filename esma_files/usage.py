@@ -1,0 +1,105 @@
+"""How much is stored, where, how old, and what it costs."""
+
+import dataclasses
+import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.utils import timezone
+
+from esma_files.models import EsmaFile
+from esma_files.sources import CONTAINERS
+
+_GB = 10**9
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What is stored of one dataset, kind, tier and age; `monthly_cost` in US dollars."""
+
+    dataset: str
+    source: str
+    kind: str
+    tier: str
+    age: str
+    files: int
+    bytes: int
+    monthly_cost: Decimal
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """All of it, beside the budget; `warning` is "" below STORAGE_WARN_PERCENT of it."""
+
+    location: str
+    files: int
+    bytes: int
+    budget_bytes: int
+    percent: float
+    monthly_cost: Decimal
+    warning: str
+    shares: list[Share]
+
+
+def bytes_used() -> int:
+    """What all stored files have together. One query."""
+    return EsmaFile.objects.stored().aggregate(total=Sum("size"))["total"] or 0
+
+
+def collect() -> Usage:
+    """Add everything up. One query."""
+    rows = (
+        EsmaFile.objects.stored()
+        .order_by()
+        .values("source", "kind", "location", "tier", "published_on")
+        .annotate(files=Count("pk"), bytes=Sum("size"))
+    )
+    sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    today = timezone.localdate()
+    for row in rows:
+        tier = row["tier"] or row["location"]
+        key = (row["source"], row["kind"], tier, age_group(row["published_on"], today=today))
+        sums[key][0] += row["files"]
+        sums[key][1] += row["bytes"]
+    shares = [
+        Share(CONTAINERS[source], source, kind, tier, age, files, size, monthly_cost(size, tier))
+        for (source, kind, tier, age), (files, size) in sorted(sums.items())
+    ]
+    total = sum(share.bytes for share in shares)
+    percent = 100 * total / settings.STORAGE_BUDGET_BYTES
+    return Usage(
+        location=settings.FILES_LOCATION,
+        files=sum(share.files for share in shares),
+        bytes=total,
+        budget_bytes=settings.STORAGE_BUDGET_BYTES,
+        percent=round(percent, 1),
+        monthly_cost=sum((share.monthly_cost for share in shares), Decimal(0)),
+        warning=_warning(total, percent),
+        shares=shares,
+    )
+
+
+def age_group(day: dt.date, *, today: dt.date) -> str:
+    """The age that the retention policy looks at, in days."""
+    cool, archive = settings.COOL_AFTER_DAYS, settings.ARCHIVE_AFTER_DAYS
+    days = (today - day).days
+    if days <= cool:
+        return f"0-{cool} days"
+    return f"{cool + 1}-{archive} days" if days <= archive else f"over {archive} days"
+
+
+def monthly_cost(size: int, tier: str) -> Decimal:
+    """US dollars for `size` bytes; a folder on this machine costs nothing."""
+    price = Decimal(settings.STORAGE_PRICES.get(tier, "0"))
+    return (price * size / _GB).quantize(Decimal("0.000001"))
+
+
+def _warning(total: int, percent: float) -> str:
+    if percent < settings.STORAGE_WARN_PERCENT:
+        return ""
+    return (
+        f"{total:,} bytes are {percent:.0f} % of STORAGE_BUDGET_BYTES="
+        f"{settings.STORAGE_BUDGET_BYTES:,}: clean_files makes room, or raise the budget."
+    )

@@ -1,0 +1,33 @@
+"""Where files are kept: folders on this machine, or Azure Blob Storage."""
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from marketdata.settings import env
+
+
+def from_environment() -> tuple[dict[str, Any], str]:
+    """Django's `STORAGES`, and the alias of the one that new files go to.
+
+    `local` is always there: what lay there before Blob Storage came is read from it, and moved by
+    `manage.py move_files`.
+    """
+    account = env.read("AZURE_STORAGE_ACCOUNT", str, "")
+    key = env.read("AZURE_STORAGE_KEY", str, "")
+    connection_string = env.read("AZURE_STORAGE_CONNECTION_STRING", str, "")
+    if key and not account:
+        raise ImproperlyConfigured(
+            "AZURE_STORAGE_KEY needs AZURE_STORAGE_ACCOUNT: set the account's name too."
+        )
+    local = {"BACKEND": "esma_files.storage.local.LocalStorage"}
+    storages: dict[str, Any] = {
+        "default": local,
+        "local": local,
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+    if not (account or connection_string):
+        return storages, "local"
+    options = {"account": account, "key": key, "connection_string": connection_string}
+    blob = {"BACKEND": "esma_files.storage.blob.BlobStorage", "OPTIONS": options}
+    return {**storages, "default": blob, "blob": blob}, "blob"

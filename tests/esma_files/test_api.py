@@ -1,0 +1,219 @@
+"""Files, runs and storage over HTTP and in the admin."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from accounts.models import User
+from esma_files import steps
+from esma_files.models import EsmaFile, Run
+from esma_files.sources import Source
+from esma_files.tasks import delete, download, sync
+from instruments.steps import load, take_in
+from instruments.tasks import load as load_task
+from tests.conftest import FIRDS
+from tests.register import FakeRegister
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LOCAL = FIRDS / "FULINS_C_20250830_01of01.zip"
+LISTED = "DLTINS_20250830_01of01.zip"
+DAY = dt.date(2025, 8, 30)
+TASKS = {"sync": sync, "download": download, "load": load_task, "delete": delete}
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("curator", password="x"))
+    return client
+
+
+def do(client: Client, path: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+    """POST, and be the worker that does what was asked for; returns the run as the API shows it."""
+    response = client.post(f"/api/v1/{path}", data or {}, content_type="application/json")
+    assert response.status_code == 202, response.content
+    run = response.json()
+    assert response.headers["Location"].endswith(f"/api/v1/runs/{run['id']}/")
+    if run["state"] == "queued":
+        TASKS[run["kind"]](run["id"])
+    shown: dict[str, Any] = client.get(f"/api/v1/runs/{run['id']}/").json()
+    return shown
+
+
+def test_a_file_goes_from_the_register_to_the_tables_by_api(
+    staff: Client, esma: FakeRegister
+) -> None:
+    esma.publish(LOCAL.name, LOCAL.read_bytes(), day=f"{DAY}")
+
+    synced = do(staff, "files/sync/", {"source": "esma_firds", "since": f"{DAY}"})
+    assert (synced["state"], synced["new"], synced["asked_by"]) == ("done", 1, "curator")
+    fetched = do(staff, f"files/{LOCAL.name}/download/")
+    assert (fetched["state"], fetched["done"]) == ("done", LOCAL.stat().st_size)
+    loaded = do(staff, f"files/{LOCAL.name}/load/")
+    assert (loaded["state"], loaded["read"], loaded["share"]) == ("done", 5, 1.0)
+
+    shown = staff.get(f"/api/v1/files/{LOCAL.name}/").json()
+    assert (shown["state"], shown["size"]) == ("loaded", LOCAL.stat().st_size)
+    assert [run["kind"] for run in shown["runs"]] == ["load", "download"]
+    assert staff.get(f"/api/v1/files/{shown['id']}/").json() == shown
+    assert staff.get("/api/v1/files/?state=loaded&kind=FULINS").json()["pagination"]["total"] == 1
+    assert staff.get("/api/v1/files/?since=2025-08-31").json()["results"] == []
+    assert staff.get("/api/v1/runs/?kind=load").json()["pagination"]["total"] == 1
+
+
+def test_why_a_file_failed_is_shown_and_it_can_be_tried_again(
+    staff: Client, tmp_path: Path
+) -> None:
+    bad = tmp_path / "FULINS_E_20250302_01of01.zip"
+    bad.write_bytes(b"PK no zip")
+    [result] = load(take_in([bad]))
+    assert result.error
+
+    [failed] = staff.get("/api/v1/files/?state=failed").json()["results"]
+    assert "not a zip" in failed["problem"]
+    run = do(staff, f"files/{bad.name}/retry/")
+    assert (run["state"], run["kind"]) == ("failed", "load")
+    assert "not a zip" in run["problem"]
+
+
+def test_keep_and_delete(staff: Client) -> None:
+    delta = FIRDS / "DLTINS_20210117_01of01.zip"
+    [loaded] = load(take_in([delta]))
+    path = Path(loaded.file.content.path)
+
+    kept = do(staff, f"files/{delta.name}/keep/", {"kept": True})
+    assert (kept["kind"], kept["state"], kept["changed"]) == ("keep", "done", 1)
+    refused = staff.post(f"/api/v1/files/{delta.name}/delete/")
+    assert refused.status_code == 409
+    assert "marked as kept" in refused.json()["detail"]
+    do(staff, f"files/{delta.name}/keep/", {"kept": False})
+    deleted = do(staff, f"files/{delta.name}/delete/")
+
+    assert (deleted["state"], deleted["ended"]) == ("done", 1)
+    assert not path.exists()
+    assert staff.get(f"/api/v1/files/{delta.name}/").json()["state"] == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        (f"files/{LISTED}/load/", 409, "download it first"),
+        (f"files/{LISTED}/retry/", 409, "only what has failed"),
+        (f"files/{LISTED}/delete/", 409, "not loaded yet"),
+        (f"files/{LOCAL.name}/download/", 409, "No register has listed"),
+        ("files/FULINS_E_19990101_01of01.zip/load/", 404, "sync_register"),
+        ("files/99999999999999999999/load/", 404, "No file"),
+        ("files/..%2F..%2Fetc%2Fpasswd/load/", 404, ""),
+        ("files/sync/", 400, "source"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    staff: Client, esma: FakeRegister, path: str, status: int, said: str
+) -> None:
+    esma.publish(LISTED, b"PK", day=f"{DAY}")
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    take_in([LOCAL])
+
+    response = staff.post(f"/api/v1/{path}", {}, content_type="application/json")
+
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert said in json.dumps(response.json())
+
+
+def test_no_address_can_be_given_from_outside(staff: Client, esma: FakeRegister) -> None:
+    esma.publish(LISTED, b"PK", day=f"{DAY}")
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+
+    do(staff, f"files/{LISTED}/download/", {"url": "http://10.0.0.1/x", "name": "../x"})
+
+    assert EsmaFile.objects.get().url == f"{esma.url}/files/{LISTED}"
+    for method in (staff.put, staff.patch, staff.delete):
+        assert method(f"/api/v1/files/{LISTED}/").status_code == 405
+        assert method(f"/api/v1/files/{LISTED}/delete/").status_code == 405
+
+
+def test_asking_twice_is_one_run(staff: Client) -> None:
+    take_in([LOCAL])
+    first = staff.post(f"/api/v1/files/{LOCAL.name}/load/").json()
+    second = staff.post(f"/api/v1/files/{LOCAL.name}/load/").json()
+
+    assert first["id"] == second["id"]
+    load_task(first["id"])
+    load_task(first["id"])  # delivered twice
+    run = Run.objects.get()
+    assert (run.state, run.read) == (Run.State.DONE, 5)
+
+
+@pytest.mark.usefixtures("anonymous_reading")
+def test_who_may_only_read_may_not_do(client: Client) -> None:
+    take_in([LOCAL])
+    User.objects.create_user("reader", password="x")
+
+    for user in (None, "reader"):
+        if user:
+            client.force_login(User.objects.get(username=user))
+        assert client.get("/api/v1/files/").status_code == 200
+        for what in ("download", "load", "retry", "keep", "delete"):
+            assert client.post(f"/api/v1/files/{LOCAL.name}/{what}/").status_code == 403
+        for path in ("files/sync/", "storage/retention/"):
+            assert client.post(f"/api/v1/{path}").status_code == 403
+    assert not Run.objects.exists()
+
+
+def test_storage_retention_and_gaps(staff: Client) -> None:
+    files = [FIRDS / "DLTINS_20171027_01of01.zip", FIRDS / "DLTINS_20210117_01of01.zip", LOCAL]
+    list(load(take_in(files[1:])))
+    take_in(files[:1])
+
+    storage = staff.get("/api/v1/storage/").json()
+    assert storage["bytes"] == sum(path.stat().st_size for path in files)
+    assert {share["kind"] for share in storage["shares"]} == {"DLTINS", "FULINS"}
+    planned = {row["file"]: row for row in staff.get("/api/v1/storage/retention/").json()}
+    assert planned["DLTINS_20210117_01of01.zip"]["verb"] == "delete"
+    assert "not loaded yet" in planned["DLTINS_20171027_01of01.zip"]["reason"]
+    [gap] = staff.get("/api/v1/files/gaps/").json()["results"]
+    assert (gap["day"], gap["until"], gap["count"]) == ("2017-10-28", "2021-01-16", 1177)
+    response = staff.post("/api/v1/storage/retention/")
+    assert response.status_code == 202
+
+
+def admin_action(client: Client, action: str, *files: EsmaFile) -> list[str]:
+    data = {"action": action, "_selected_action": [file.pk for file in files]}
+    response = client.post("/admin/esma_files/esmafile/", data)
+    assert response.status_code == 302, response.content
+    said = [str(message) for message in get_messages(response.wsgi_request)]
+    client.get("/admin/esma_files/esmafile/")  # shows them, once
+    return said
+
+
+def test_the_admin_says_what_it_did_and_what_it_left_out(
+    staff: Client, esma: FakeRegister, tmp_path: Path
+) -> None:
+    esma.publish(LISTED, b"PK", day=f"{DAY}")
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    listed = EsmaFile.objects.get()
+    [local] = take_in([LOCAL])
+
+    assert admin_action(staff, "load", listed, local) == [
+        "1 file will be loaded.",
+        f"{LISTED} was left out: it is listed: download it first.",
+    ]
+    assert admin_action(staff, "download", local) == [
+        f"{LOCAL.name} was left out: no register lists it."
+    ]
+    assert admin_action(staff, "try_again", local) == [
+        f"{LOCAL.name} was left out: it is downloaded, and has not failed."
+    ]
+    assert admin_action(staff, "keep", local, listed) == ["2 files will be kept."]
+    assert admin_action(staff, "stop_keeping", local) == ["1 file will be kept no longer."]
+    [said] = admin_action(staff, "delete_bytes", local)
+    assert "newest complete full set" in said
+    assert Run.objects.filter(asked_by="curator").count() == 4
+    page = staff.get("/admin/esma_files/esmafile/").content.decode()
+    assert "1 file with" in page

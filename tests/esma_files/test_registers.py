@@ -1,0 +1,337 @@
+"""Asking registers: ESMA's Solr and the FCA's Elasticsearch, in good times and bad."""
+
+import datetime as dt
+import time
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from esma_files import gaps, registers, steps
+from esma_files.errors import (
+    ForbiddenAddress,
+    Refused,
+    RegisterChanged,
+    Unavailable,
+    UnknownAnswer,
+)
+from esma_files.http import allowed
+from esma_files.models import EsmaFile, Run
+from esma_files.names import Kind
+from esma_files.registers import answers
+from esma_files.sources import Source
+from tests.conftest import DATA
+from tests.register import FakeRegister, Trouble
+
+RECORDED = DATA / "registers"
+DAY = dt.date(2025, 8, 30)
+SOLR = "/solr/esma_registers_firds_files/select"
+
+
+def published(source: str = Source.ESMA_FIRDS, **options: Any) -> list[str]:
+    found = registers.published(source, DAY, DAY + dt.timedelta(days=1), **options)
+    assert found.bad == []
+    return [f"{file.name.stem}.zip" for file in found.files]
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "count", "checksums"),
+    [
+        ("firds_files_20190602.json", 91, 91, False),
+        ("firds_files_20210117_to_20210119.xml", 4, 4, True),
+        ("firds_files_20221114.xml", 3632, 100, True),
+    ],
+)
+def test_recorded_answers_are_read_whole(
+    name: str, total: int, count: int, checksums: bool, settings: LazySettings
+) -> None:
+    found, entries = answers.read((RECORDED / name).read_bytes(), url=name)
+
+    assert (found, len(entries)) == (total, count)
+    files = [registers.PublishedFile.of(entry, source=Source.ESMA_FIRDS) for entry in entries]
+    for file, entry in zip(files, entries, strict=True):
+        assert file.name.stem + ".zip" == entry["file_name"]
+        assert file.name.kind == entry["file_type"]
+        assert f"{file.name.published_on}" == entry["publication_date"][:10]
+        assert file.register_id == entry["_root_"]
+        assert bool(file.md5) == checksums
+        # ESMA's links are plain http; they are asked by https
+        assert file.url == entry["download_link"].replace("http://", "https://")
+
+
+def test_pages_are_read_to_the_end(esma: FakeRegister, settings: LazySettings) -> None:
+    settings.REGISTER_PAGE_SIZE = 2
+    names = [f"FULINS_E_20250830_{part:02}of05.zip" for part in range(1, 6)]
+    for name in names:
+        esma.publish(name, b"PK", day="2025-08-30")
+
+    assert published() == names
+    assert len(esma.asked(SOLR)) == 3
+
+
+def test_only_the_days_and_kinds_asked_for(esma: FakeRegister) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
+    esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
+    esma.publish("FULINS_E_20250906_01of01.zip", b"PK", day="2025-09-06")
+
+    assert published(kinds=[Kind.FULINS]) == ["FULINS_E_20250830_01of01.zip"]
+    assert published(kinds=[Kind.FULECR]) == []
+
+
+@pytest.mark.parametrize("source", [Source.ESMA_FITRS, Source.ESMA_DVCAP, Source.FCA_FIRDS])
+def test_every_register_is_asked_in_its_own_way(esma: FakeRegister, source: Source) -> None:
+    name = {
+        Source.ESMA_FITRS: "FULNCR_20250830_D_1of1.zip",
+        Source.ESMA_DVCAP: "DVCRES_20250830.zip",
+        Source.FCA_FIRDS: "FULINS_E_20250830_01of01.zip",
+    }[source]
+    changes: dict[str, Any] = {"file_type": "Full"} if source == Source.ESMA_FITRS else {}
+    esma.publish(name, b"PK", day="2025-08-30", **changes)
+
+    assert published(source) == [name]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(status=503),
+        Trouble(status=429, headers={"Retry-After": "0"}),
+        Trouble(status=500),
+        Trouble(cut_after=10),
+        Trouble(wait=3),
+    ],
+    ids=["503", "429", "500", "cut", "slow"],
+)
+def test_what_passes_is_tried_again(esma: FakeRegister, trouble: Trouble) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
+    esma.trouble(SOLR, trouble)
+
+    assert published() == ["DLTINS_20250830_01of01.zip"]
+    assert len(esma.asked(SOLR)) == 2
+
+
+@pytest.mark.with_pauses
+def test_a_server_gets_the_pause_that_it_asks_for(esma: FakeRegister) -> None:
+    esma.trouble(SOLR, Trouble(status=429, headers={"Retry-After": "2"}))
+    started = time.monotonic()
+
+    assert published() == []
+
+    assert time.monotonic() - started >= 2
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "said"),
+    [
+        (Trouble(status=404), Refused, "HTTP 404"),
+        (Trouble(status=403), Refused, "HTTP 403"),
+        (Trouble(body=b"<html>maintenance</html>"), UnknownAnswer, "no list of files"),
+        (Trouble(body=b"not at all"), UnknownAnswer, "no list of files"),
+        (Trouble(body=b'{"response": {"docs": []}}'), UnknownAnswer, "numFound"),
+        (Trouble(body=b'{"hits": 3}'), UnknownAnswer, "no list of files"),
+        (
+            Trouble(status=302, headers={"Location": "http://169.254.169.254/metadata"}),
+            ForbiddenAddress,
+            "169.254",
+        ),
+    ],
+)
+def test_what_does_not_pass_says_why(
+    esma: FakeRegister, trouble: Trouble, error: type[Exception], said: str
+) -> None:
+    esma.trouble(SOLR, trouble)
+
+    with pytest.raises(error, match=said):
+        published()
+    assert len(esma.asked(SOLR)) == 1
+
+
+def test_a_register_that_stays_away_is_given_up(esma: FakeRegister) -> None:
+    esma.trouble(SOLR, *[Trouble(status=503)] * 3)
+
+    with pytest.raises(Unavailable, match="HTTP 503"):
+        published()
+
+
+def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
+    esma.forget_pages = True
+
+    with pytest.raises(RegisterChanged, match="4 entries are announced, 1 came"):
+        published()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"file_name": "../../etc/passwd"}, "not one of ESMA's file names"),
+        ({"file_name": "FULINS_E_20250899_01of01.zip"}, "20250899 is not a day"),
+        ({"download_link": "http://evil.example/DLTINS_20250830_01of01.zip"}, "evil.example"),
+        ({"download_link": "file:///etc/passwd"}, "not one of the hosts"),
+        ({"download_link": "http://a@127.0.0.1/DLTINS_20250830_01of01.zip"}, "not one of"),
+        ({"checksum": "no MD5"}, "is no MD5"),
+        ({"file_name": "FULECR_20250830_E_1of1.zip"}, "no files of the kind"),
+    ],
+)
+def test_an_entry_that_cannot_be_is_left_out_and_reported(
+    esma: FakeRegister, changes: dict[str, Any], said: str
+) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30", **changes)
+    esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
+
+    found = registers.published(Source.ESMA_FIRDS, DAY, DAY)
+
+    assert [file.name.stem for file in found.files] == ["FULINS_E_20250830_01of01"]
+    [bad] = found.bad
+    assert said in str(bad)
+
+
+def test_a_link_to_another_file_is_left_out(esma: FakeRegister) -> None:
+    link = f"{esma.url}/files/FULINS_C_20250830_01of01.zip"
+    esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30", download_link=link)
+
+    found = registers.published(Source.ESMA_FIRDS, DAY, DAY)
+
+    assert found.files == []
+    assert "its link is that of another file" in str(found.bad[0])
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://firds.esma.europa.eu/firds/A.zip", "https://firds.esma.europa.eu/firds/A.zip"),
+        ("https://firds.esma.europa.eu/A.zip", "https://firds.esma.europa.eu/A.zip"),
+        ("http://mirror.example/A.zip", "http://mirror.example/A.zip"),
+        ("https://firds.esma.europa.eu.evil.example/A.zip", ""),
+        ("https://firds.esma.europa.eu:8443/A.zip", ""),
+        ("https://user@firds.esma.europa.eu/A.zip", ""),
+        ("ftp://firds.esma.europa.eu/A.zip", ""),
+        ("//firds.esma.europa.eu/A.zip", ""),
+        ("", ""),
+    ],
+)
+def test_only_listed_hosts_are_asked(url: str, asked: str) -> None:
+    hosts = ["firds.esma.europa.eu", "http://mirror.example"]
+    if asked:
+        assert allowed(url, hosts=hosts) == asked
+    else:
+        with pytest.raises(ForbiddenAddress):
+            allowed(url, hosts=hosts)
+
+
+@pytest.mark.django_db
+def test_a_sync_lists_what_is_new_and_only_that(esma: FakeRegister) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK one", day="2025-08-30")
+    esma.publish("FULINS_E_20250830_01of01.zip", b"PK two", day="2025-08-30")
+
+    first = steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    second = steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+
+    assert (first.read, first.new, first.unchanged, first.state) == (2, 2, 0, Run.State.DONE)
+    assert (second.read, second.new, second.unchanged) == (2, 0, 2)
+    file = EsmaFile.objects.get(kind="DLTINS")
+    assert file.state == EsmaFile.State.LISTED
+    assert file.url == f"{esma.url}/files/DLTINS_20250830_01of01.zip"
+    assert len(file.md5) == 32
+    assert not file.has_content
+
+
+@pytest.mark.django_db
+def test_other_bytes_under_a_known_name_are_another_file(esma: FakeRegister) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK one", day="2025-08-30")
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    esma.entries.clear()
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK another", day="2025-08-30")
+
+    run = steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+
+    assert (run.new, run.changed) == (0, 1)
+    old, new = EsmaFile.objects.order_by("revision")
+    assert (old.revision, new.revision) == (0, 1)
+    assert old.sequence < new.sequence
+    assert old.md5 != new.md5
+
+
+@pytest.mark.django_db
+def test_without_checksums_the_number_of_an_entry_tells_files_apart(esma: FakeRegister) -> None:
+    entry = esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30", with_checksum=False)
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+
+    assert steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY).unchanged == 1
+    # what a later answer says of it is learned
+    entry["checksum"] = "0" * 32
+    assert steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY).unchanged == 1
+    assert EsmaFile.objects.get().md5 == "0" * 32
+    entry["id"], entry["checksum"] = "77", "1" * 32
+    assert steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY).changed == 1
+
+
+@pytest.mark.django_db
+def test_the_same_name_in_two_registers_is_two_files(esma: FakeRegister) -> None:
+    esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
+
+    for source in (Source.ESMA_FIRDS, Source.FCA_FIRDS):
+        assert steps.sync(source, since=DAY, until=DAY).new == 1
+
+    assert EsmaFile.objects.values("name").distinct().count() == 1
+
+
+@pytest.mark.django_db
+def test_a_sync_that_fails_says_so_in_its_run(esma: FakeRegister) -> None:
+    esma.trouble(SOLR, *[Trouble(status=503)] * 3)
+
+    with pytest.raises(Unavailable):
+        steps.sync(Source.ESMA_FIRDS)
+
+    run = Run.objects.get()
+    assert run.state == Run.State.FAILED
+    assert "HTTP 503" in run.problem
+
+
+@pytest.mark.django_db
+def test_a_missing_day_is_noticed_looked_for_and_filled(esma: FakeRegister) -> None:
+    today = timezone.localdate()
+    days = [today - dt.timedelta(days=n) for n in (40, 39, 37, 36)]
+    for day in days:
+        esma.publish(f"DLTINS_{day:%Y%m%d}_01of01.zip", b"PK", day=f"{day}")
+    run = steps.sync(Source.ESMA_FIRDS, since=days[0])
+    missing = today - dt.timedelta(days=38)
+
+    [gap] = gaps.find()
+    assert (gap.kind, gap.day, gap.count) == ("DLTINS", missing, 1)
+    assert str(gap) in run.report
+    # once it appears, a sync that nobody told a day looks back far enough
+    esma.publish(f"DLTINS_{missing:%Y%m%d}_01of01.zip", b"PK", day=f"{missing}")
+    assert steps.sync(Source.ESMA_FIRDS).new == 1
+    assert gaps.find() == []
+
+
+@pytest.mark.django_db
+def test_an_incomplete_set_and_a_missing_week_are_gaps(esma: FakeRegister) -> None:
+    for name, day in (
+        ("FULINS_E_20250830_01of03.zip", "2025-08-30"),
+        ("FULINS_E_20250830_03of03.zip", "2025-08-30"),
+        ("FULINS_E_20250920_01of01.zip", "2025-09-20"),
+    ):
+        esma.publish(name, b"PK", day=day)
+    steps.sync(Source.ESMA_FIRDS, since=DAY, until=dt.date(2025, 9, 30))
+
+    assert [str(gap) for gap in gaps.find()] == [
+        "FULINS E of 2025-08-30 (esma_firds): part 2 of 3 missing",
+        "FULINS E of 2025-09-06 to 2025-09-13 (esma_firds): 2 missing",
+    ]
+
+
+@pytest.mark.django_db
+def test_the_gap_that_a_recorded_answer_of_esma_has_is_found(
+    esma: FakeRegister, settings: LazySettings
+) -> None:
+    """In May 2019 there is no delta of the 22nd; that of the 25th has five parts."""
+    settings.DOWNLOAD_HOSTS = ["firds.esma.europa.eu"]
+    esma.trouble(SOLR, Trouble(body=(RECORDED / "firds_files_20190602.json").read_bytes()))
+
+    run = steps.sync(Source.ESMA_FIRDS, since=dt.date(2019, 5, 16), until=dt.date(2019, 5, 30))
+
+    assert (run.new, run.rejected) == (91, 0)
+    assert run.report == ["DLTINS of 2019-05-22 (esma_firds) missing"]

@@ -1,0 +1,141 @@
+"""Real workers on real queues: parts share out, deliveries repeat, processes die."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from esma_files import queue
+from esma_files.models import Run
+from marketdata.celery import app
+from tests import register
+from tests.conftest import DATA, FIRDS
+from tests.installation import Installation
+from tests.register import Trouble
+
+PARTS = sorted((DATA / "firds_2021").glob("FULINS_*.zip"))
+DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
+WAITING = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+STORE = "from esma_files import store; from pathlib import Path; "
+
+
+def test_every_task_that_is_sent_exists() -> None:
+    app.loader.import_default_modules()
+    sent = {entry["task"] for entry in app.conf.beat_schedule.values()} | {*queue._TASKS.values()}
+
+    assert sent <= set(app.tasks)
+    assert set(Run.Kind) - set(queue._TASKS) == {Run.Kind.KEEP, Run.Kind.MOVE}
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    """With a queue of files."""
+    return migrated(Installation(tmp_path))
+
+
+@pytest.fixture(params=["files", "redis"])
+def with_either_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+    address = request.getfixturevalue("redis") if request.param == "redis" else ""
+    return migrated(Installation(tmp_path, REDIS_URL=address))
+
+
+def migrated(installation: Installation) -> Installation:
+    installation.run("migrate")
+    return installation
+
+
+def take_in(installation: Installation, *paths: Path) -> None:
+    """Store files without loading them."""
+    names = ", ".join(f"Path({str(path)!r})" for path in paths)
+    installation.run("shell", "-v", "0", "-c", f"{STORE}[store.take_in(p) for p in ({names},)]")
+
+
+def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Installation) -> None:
+    installation = with_either_queue
+    take_in(installation, *PARTS)
+    with installation.worker(), installation.worker(processes=2):
+        for _ in range(3):  # the schedule does not know what is under way either
+            installation.send("instruments.load_waiting")
+        installation.wait_for(WAITING, 0)
+    done = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND kind = 'load'"
+    assert installation.one(done) == len(PARTS)
+    assert installation.one("SELECT count(*) FROM esma_files_run") == len(PARTS)
+    assert installation.one("SELECT sum(read) FROM esma_files_run") == 14_003
+    workers = "SELECT count(DISTINCT claimed_by) FROM esma_files_run"
+    assert installation.one(workers) > 1
+    assert list(installation.staging.iterdir()) == []
+
+
+def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installation) -> None:
+    take_in(installation, DELTA)
+    with installation.worker() as worker:
+        installation.send("instruments.load_waiting")
+        deadline = time.monotonic() + 60
+        while not any(p.stat().st_size > 5_000_000 for p in installation.staging.glob("*.sqlite3")):
+            assert time.monotonic() < deadline, installation.log.read_text()
+            time.sleep(0.005)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE state = 'loading'") == 1
+    assert installation.one("SELECT count(*) FROM instruments_listing") == 0
+
+    with installation.worker():
+        installation.send("esma_files.release")
+        abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
+        installation.wait_for(abandoned, 1)
+        installation.send("instruments.load_waiting")
+        installation.wait_for(WAITING, 0)
+    assert installation.one("SELECT count(*) FROM instruments_listing") == 112_318
+    assert installation.one("SELECT attempts FROM esma_files_esmafile") == 0
+
+
+def test_a_run_that_was_queued_and_lost_is_sent_again(installation: Installation) -> None:
+    """As when the queue was emptied, or could not be reached, after somebody had asked."""
+    take_in(installation, PARTS[0])
+    installation.run(
+        "shell",
+        "-v",
+        "0",
+        "-c",
+        "from esma_files.models import *; Run.objects.create("
+        "kind='load', state='queued', file=EsmaFile.objects.get(), asked_by='somebody')",
+    )
+    with installation.worker():
+        installation.send("esma_files.release")
+        installation.wait_for(WAITING, 0)
+    assert installation.one("SELECT count(*) FROM esma_files_run WHERE state = 'done'") == 1
+
+
+def test_from_the_register_to_the_tables_with_a_server_that_fails(tmp_path: Path) -> None:
+    """Sync, download, load: what fails on the way is put off, and done when its time has come."""
+    source = FIRDS / "FULINS_C_20250830_01of01.zip"
+    with register.running() as esma:
+        esma.publish(source.name, source.read_bytes(), day="2025-08-30")
+        esma.trouble(f"/files/{source.name}", *[Trouble(status=503)] * 2)
+        installation = Installation(
+            tmp_path,
+            ESMA_REGISTER_URL=f"{esma.url}/solr",
+            DOWNLOAD_HOSTS=esma.url,
+            DOWNLOAD_DAYS="100000",
+            HTTP_ATTEMPTS="1",
+            RETRY_SECONDS="1",
+        )
+        installation.run("migrate")
+        synced = installation.run(
+            "sync_register", "--since", "2025-08-01", "--until", "2025-09-01", "--format", "json"
+        )
+        assert json.loads(synced)[0]["new"] == 1
+        with installation.worker():
+            deadline = time.monotonic() + 90
+            while installation.one(WAITING):
+                assert time.monotonic() < deadline, installation.log.read_text()
+                for task in ("esma_files.download_wanted", "instruments.load_waiting"):
+                    installation.send(task)
+                time.sleep(0.5)
+    assert installation.one("SELECT count(*) FROM instruments_listing") == 5
+    failed = "SELECT count(*) FROM esma_files_run WHERE state = 'failed' AND kind = 'download'"
+    assert installation.one(failed) == 2
+    assert "HTTP 503" in installation.log.read_text()

@@ -1,0 +1,107 @@
+"""The service as a person installs it: a folder, environment variables, processes."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from celery import Celery
+
+from marketdata.settings import schedule
+from tests.conftest import DATA
+
+ROOT = DATA.parent.parent
+
+
+class Installation:
+    """The service in a folder of its own, worked by its commands."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.database = folder / "marketdata.sqlite3"
+        self.staging = folder / "staging"
+        self.queue = folder / "queue"
+        self.log = folder / "worker.log"
+        self.environment = {
+            **os.environ,
+            "ENV_FILE": os.devnull,
+            "SECRET_KEY": "only for this test",
+            "SQLITE_DB_PATH": str(self.database),
+            "MEDIA_ROOT": str(folder / "files"),
+            "STAGING_DIR": str(self.staging),
+            "DOWNLOAD_DIR": str(folder / "downloads"),
+            "QUEUE_DIR": str(self.queue),
+            **settings,
+        }
+
+    def start(self, *command: str | Path) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *map(str, command)],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextlib.contextmanager
+    def worker(self, *, processes: int = 1) -> Iterator["subprocess.Popen[bytes]"]:
+        """A Celery worker in a process group of its own, ended with the context."""
+        command = ["-m", "celery", "-A", "marketdata", "worker", "--loglevel", "WARNING"]
+        options = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command, *options, "--hostname", f"{uuid.uuid4()}@test"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def send(self, task: str, *arguments: int) -> None:
+        """Give a task to the queue, as anybody would."""
+        broker = self.environment.get("REDIS_URL") or "filesystem://localhost/"
+        with Celery("tests", broker=broker, set_as_current=False) as app:
+            if not self.environment.get("REDIS_URL"):
+                app.conf.broker_transport_options = schedule.folders(self.queue)
+            app.send_task(task, args=arguments)
+
+    def wait_for(self, sql: str, value: int, *, seconds: float = 90) -> None:
+        """Until a query gives the value."""
+        deadline = time.monotonic() + seconds
+        while self.one(sql) != value:
+            assert time.monotonic() < deadline, f"{sql} is {self.one(sql)}\n{self.log.read_text()}"
+            time.sleep(0.1)
+
+    def run(self, *command: str | Path) -> str:
+        process = self.start(*command)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        return out
+
+    def one(self, sql: str) -> int:
+        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
+            return int(connection.execute(sql).fetchone()[0])
+
+    def counts(self) -> tuple[int, int]:
+        """Listings and instruments."""
+        return (
+            self.one("SELECT count(*) FROM instruments_listing"),
+            self.one("SELECT count(*) FROM instruments_instrument"),
+        )

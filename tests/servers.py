@@ -1,0 +1,83 @@
+"""Servers that the tests start for themselves, on free ports of loopback."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_AZURITE = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+# The account that every Azurite has: no secret (learn.microsoft.com, "Use the Azurite emulator").
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@contextlib.contextmanager
+def azurite(folder: Path) -> Iterator[str]:
+    """An emulated Blob Storage that keeps its blobs in `folder`; yields its connection string."""
+    command: list[str | Path] = [
+        _AZURITE,
+        "--blobHost",
+        "127.0.0.1",
+        "--blobPort",
+        "0",
+        "--location",
+        folder,
+    ]
+    options = ["--disableTelemetry", "--skipApiVersionCheck"]
+    with _process(*command, *options) as process:
+        assert process.stdout
+        port = ""
+        while not port:
+            line = process.stdout.readline()
+            assert line, "Azurite has ended"
+            if "listens on" in line:
+                port = line.strip().rpartition(":")[2]
+        yield (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{port}/{_ACCOUNT};"
+        )
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """A Redis that keeps nothing on disk; yields its address."""
+    port = free_port()
+    options: list[str | int] = [
+        "--port",
+        port,
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    with _process("redis-server", *options):
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            assert time.monotonic() < deadline, "Redis has not started"
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _process(*command: str | Path | int) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
