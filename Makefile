@@ -7,7 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
 WORKER := $(BIN)/celery --quiet --app marketdata worker --beat --concurrency 2 --loglevel WARNING
-DEMO_ENV := HTTPS=false ANONYMOUS_READ=true FETCH_ON_SCHEDULE=false ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
+DEMO_ENV := HTTPS=false ANONYMOUS_READ=true FETCH_ON_SCHEDULE=false \
+	PYTHONWARNINGS="ignore:You're running the worker" ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
 # The defaults of production, with a key that is thrown away: what tests and checks look at.
 CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
 # As in: make test ARGS="tests/instruments -k merge"

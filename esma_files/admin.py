@@ -6,10 +6,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
 
 from esma_files import gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
+
+# Characters of a problem in a list; the page of the row has all of it.
+_SHOWN = 100
 
 
 @admin.register(EsmaFile)
@@ -24,11 +28,11 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         "source",
         "published_on",
         "state",
+        "short_problem",
         "state_since",
         "size",
         "tier",
         "kept",
-        "problem",
     ]
     list_filter = ["state", "source", "kind", "letter", "kept", "tier"]
     search_fields = ["name"]
@@ -111,6 +115,10 @@ class EsmaFileAdmin(ReadOnlyAdmin):
     def has_delete_bytes_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("esma_files.delete_esmafile")
 
+    @admin.display(description="problem", ordering="problem")
+    def short_problem(self, file: EsmaFile) -> str:
+        return Truncator(file.problem).chars(_SHOWN)
+
     def _mark(self, request: HttpRequest, queryset: QuerySet[EsmaFile], *, kept: bool) -> None:
         def mark(file: EsmaFile) -> str:
             if file.kept == kept:
@@ -159,6 +167,7 @@ class RunAdmin(ReadOnlyAdmin):
         "asked_by",
         "state",
         "progress",
+        "short_problem",
         "read",
         "new",
         "changed",
@@ -167,7 +176,6 @@ class RunAdmin(ReadOnlyAdmin):
         "unchanged",
         "rejected",
         "seconds",
-        "problem",
     ]
     list_display_links = ["kind", "file"]
     list_filter = ["state", "kind", "file__kind"]
@@ -177,6 +185,10 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="done")
     def progress(self, run: Run) -> str:
         return f"{run.share:.0%}"
+
+    @admin.display(description="problem", ordering="problem")
+    def short_problem(self, run: Run) -> str:
+        return Truncator(run.problem).chars(_SHOWN)
 
 
 @admin.register(RejectedRecord)

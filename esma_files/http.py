@@ -2,16 +2,20 @@
 
 import datetime as dt
 import email.utils
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import stamina
+import stamina.instrumentation
 from django.conf import settings
 from django.utils import timezone
 
 from esma_files.errors import ForbiddenAddress, Refused, Unavailable
+
+logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10
 _PASSING = {408, 425, 429, *range(500, 600)}
@@ -72,7 +76,19 @@ def translated(url: str) -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        raise Unavailable(f"{url}: {type(error).__name__}: {error}") from error
+        raise Unavailable(f"{url}: {_reason(error)}") from error
+
+
+def _reason(error: requests.RequestException) -> str:
+    """What lies below the layers of the library, in one line."""
+    cause: object = error.args[0] if error.args else error
+    reason = getattr(cause, "reason", None) or cause
+    return f"{type(error).__name__}: {reason}".partition("\n")[0]
+
+
+def log_retry(details: stamina.instrumentation.RetryDetails) -> None:
+    """Stamina calls it before each pause."""
+    logger.warning("%s; again in %.1f s", details.caused_by, details.wait_for)
 
 
 def retried() -> Iterable[stamina.Attempt]:

@@ -112,7 +112,11 @@ def _for_set(each: sets.FileSet, newest: set[sets.SetKey], age: int) -> list[Act
     if old_delta and not why_not:
         limit = f"more than DELETE_DELTAS_AFTER_DAYS={settings.DELETE_DELTAS_AFTER_DAYS}"
         return [Action(file, "delete", f"a delta of {age} days, {limit}") for file in files]
-    left = f"would be deleted, but: {why_not}" if old_delta else f"{age} days old"
+    left = f"{age} days old"
+    if old_delta:
+        left = f"would be deleted, but: {why_not}"
+    elif each.key in newest:
+        left += ", and the newest complete full set"
     return [_for_file(file, age, left, readable=each.key in newest) for file in files]
 
 
