@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
-from esma_files import gaps, queue, retention, sets, steps, usage
+from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
 
@@ -48,7 +48,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         def ask(file: EsmaFile) -> str:
             if not file.url:
                 return "no register lists it"
-            queue.ask(Run.Kind.DOWNLOAD, file=steps.once_more(file), by=_who(request))
+            queue.ask(Run.Kind.DOWNLOAD, file=downloading.once_more(file), by=_who(request))
             return ""
 
         self._each(request, queryset, ask, done="will be downloaded")

@@ -114,27 +114,37 @@ def arrived(file: EsmaFile) -> EsmaFile:
 
     Where the same bytes are known under the same name, the row of these is kept, and returned.
     """
+    state = EsmaFile.State
+    same = EsmaFile.objects.filter(source=file.source, name=file.name, md5=file.md5)
+    if (known := same.exclude(pk=file.pk).first()) is not None:  # it was listed without an MD5
+        return _merge(file, known)
     try:
         with transaction.atomic():
             if file._state.adding:
                 file.number()
-            state = EsmaFile.State
+                file.save()
+            else:
+                file.save(update_fields=[*_WHERE, "md5"])
             file.enter(state.LOADED if file.loaded_at else state.DOWNLOADED)
-    except IntegrityError:
-        # Taken in by another process meanwhile, or listed without an MD5: only now we know.
-        same = EsmaFile.objects.get(source=file.source, name=file.name, md5=file.md5)
-        with transaction.atomic():
-            if not file._state.adding:
-                same.url, same.register_id = file.url, file.register_id
-                file.runs.update(file=same)
-                EsmaFile.objects.filter(pk=file.pk).delete()
-            if not same.has_content:
-                for name in _WHERE:
-                    setattr(same, name, getattr(file, name))
-                same.state = EsmaFile.State.LOADED if same.loaded_at else EsmaFile.State.DOWNLOADED
-            same.save()
-        return same
+    except IntegrityError:  # another process has just taken in the same bytes
+        return _merge(file, same.exclude(pk=file.pk).get())
     return file
+
+
+def _merge(file: EsmaFile, same: EsmaFile) -> EsmaFile:
+    """Keep one row of two that turned out to be the same file."""
+    with transaction.atomic():
+        if not file._state.adding:
+            same.url, same.register_id = file.url, file.register_id
+            same.save(update_fields=["url", "register_id"])
+            file.runs.update(file=same)
+            EsmaFile.objects.filter(pk=file.pk).delete()
+        if not same.has_content:
+            for name in _WHERE:
+                setattr(same, name, getattr(file, name))
+            same.save(update_fields=_WHERE)
+            same.enter(EsmaFile.State.LOADED if same.loaded_at else EsmaFile.State.DOWNLOADED)
+    return same
 
 
 def compress(file: EsmaFile) -> int:

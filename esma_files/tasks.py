@@ -10,7 +10,7 @@ import logging
 from celery import shared_task
 from django.conf import settings
 
-from esma_files import queue, steps, usage
+from esma_files import downloading, queue, runs, steps, usage
 from esma_files.models import EsmaFile, Run
 from marketdata.common.errors import MarketDataError
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 @shared_task(name="esma_files.release")
 def release() -> None:
     """Take files and runs from dead workers, and wake workers for what still waits."""
-    steps.release_abandoned()
+    runs.release_abandoned()
     queue.send_lost()
 
 
@@ -60,7 +60,7 @@ def download_wanted() -> None:
 def download(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
-        for result in steps.download([run.file], run=run):
+        for result in downloading.download([run.file], run=run):
             if result.error:
                 logger.error("%s", result.error)
 

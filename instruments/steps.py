@@ -9,8 +9,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-import esma_files.steps
-from esma_files import store
+from esma_files import runs, store
 from esma_files.models import EsmaFile, Run
 from instruments.loading.load import merge_staged, stage_file
 from instruments.loading.staging import Staged
@@ -88,7 +87,7 @@ def load(
     the one that asked for a single file.
     """
     watcher = watcher or _Nobody()
-    esma_files.steps.release_abandoned()
+    runs.release_abandoned()
     with concurrent.futures.ThreadPoolExecutor(max_workers=_STAGERS) as stager:
         begun: list[_Begun] = []
         try:

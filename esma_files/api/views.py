@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from esma_files import gaps, queue, retention, sets, steps, usage
+from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.api.filters import EsmaFileFilterSet, RunFilterSet
 from esma_files.api.serializers import (
     ActionSerializer,
@@ -83,7 +83,7 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         file = self.get_object()
         if not file.url:
             raise Conflict(f"No register has listed {file.name}, so there is no address.")
-        return self._queued(request, Run.Kind.DOWNLOAD, steps.once_more(file))
+        return self._queued(request, Run.Kind.DOWNLOAD, downloading.once_more(file))
 
     @extend_schema(summary="Load the file", parameters=[_NAME], request=None, responses=_DOING)
     @action(detail=True, methods=["post"])

@@ -254,9 +254,9 @@ class EsmaFile(models.Model):
         """Leave a step: `state` is what it has come to."""
         self.state, self.state_since, self.problem = state, timezone.now(), problem
         self.claimed_by, self.attempts, self.not_before = "", 0, None
-        if state == self.State.LOADED:
-            self.loaded_at = self.state_since
-        self.save()
+        # Only these: somebody may have marked the file as kept meanwhile.
+        changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
+        self.save(update_fields=[*changed, "loaded_at"])
 
     def put_off(self, state: State, *, problem: str) -> None:
         """Go back to `state`, to be tried again after a while that doubles; FAILED after MAX_ATTEMPTS."""

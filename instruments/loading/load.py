@@ -7,6 +7,7 @@ from pathlib import Path
 import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
@@ -65,6 +66,7 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
                 run.seconds = staged.seconds + time.monotonic() - started
                 run.done = staged.read
                 run.end()
+                file.loaded_at = timezone.now()
                 file.enter(EsmaFile.State.LOADED)
         finally:
             cursor.execute("DETACH DATABASE stage")

@@ -2,18 +2,13 @@
 
 import datetime as dt
 import hashlib
-import io
-import json
 import random
-import zipfile
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.core.management import CommandError, call_command
-from django.utils import timezone
 
-from esma_files import errors, steps
+from esma_files import downloading, errors, steps
 from esma_files.models import EsmaFile, Run
 from esma_files.sources import Source
 from tests.register import FakeRegister, Trouble
@@ -38,8 +33,8 @@ def listed() -> EsmaFile:
     return EsmaFile.objects.order_by("-revision")[0]
 
 
-def download(file: EsmaFile) -> steps.Result:
-    [result] = steps.download([file])
+def download(file: EsmaFile) -> downloading.Result:
+    [result] = downloading.download([file])
     return result
 
 
@@ -187,7 +182,7 @@ def test_nothing_is_fetched_beyond_the_budget(file: EsmaFile, settings: LazySett
     assert download(file).error is None
     settings.STORAGE_BUDGET_BYTES = len(CONTENT)
 
-    result = download(steps.once_more(EsmaFile.objects.get()))
+    result = download(downloading.once_more(EsmaFile.objects.get()))
 
     assert isinstance(result.error, errors.BudgetExceeded)
     assert "clean_files" in str(result.error)
@@ -238,12 +233,12 @@ def test_again_finds_out_whether_a_file_without_checksum_has_changed(esma: FakeR
     download(listed())
     first = EsmaFile.objects.get()
 
-    same = download(steps.once_more(first))
+    same = download(downloading.once_more(first))
     assert (same.file.pk, EsmaFile.objects.count()) == (first.pk, 1)
     assert first.runs.count() == 2
 
     esma.files[PATH] = b"PK changed"
-    changed = download(steps.once_more(first))
+    changed = download(downloading.once_more(first))
     assert changed.file.revision == 1
     assert (stored(first), stored(changed.file)) == (CONTENT, b"PK changed")
 
@@ -257,64 +252,3 @@ def test_a_file_that_is_busy_or_stored_is_left_alone(file: EsmaFile, esma: FakeR
     download(file)
     assert download(file).run is None
     assert len(esma.asked(PATH)) == 1
-
-
-def test_many_files_come_several_at_a_time_and_a_bad_one_does_not_stop_them(
-    esma: FakeRegister,
-) -> None:
-    for part in range(1, 8):
-        name = f"FULINS_E_20250830_{part:02}of07.zip"
-        esma.publish(name, b"PK" + bytes([part]) * 400_000, day=f"{DAY}")
-    esma.trouble("/files/FULINS_E_20250830_03of07.zip", Trouble(status=404))
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
-
-    results = list(steps.download(EsmaFile.objects.in_publication_order()))
-
-    assert len(results) == 7
-    failed = [result.file.part for result in results if result.error]
-    assert failed == [3]
-    assert EsmaFile.objects.filter(state="downloaded").count() == 6
-
-
-def test_who_stops_early_leaves_nothing_claimed(esma: FakeRegister) -> None:
-    for part in range(1, 8):
-        name = f"FULINS_E_20250830_{part:02}of07.zip"
-        esma.publish(name, b"PK" + bytes([part]) * 400_000, day=f"{DAY}")
-        esma.trouble(f"/files/{name}", Trouble(wait=0.2 if part == 1 else 1.0))
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
-
-    going = steps.download(EsmaFile.objects.in_publication_order())
-    next(going)
-    going.close()  # type: ignore[attr-defined]
-
-    assert not EsmaFile.objects.filter(state="downloading").exists()
-    assert not Run.objects.open().exists()
-
-
-def test_the_command_fetches_what_is_wanted(esma: FakeRegister, settings: LazySettings) -> None:
-    today = timezone.localdate()
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as made:
-        made.writestr("a.xml", "<a/>")
-    wanted, other = f"FULINS_E_{today:%Y%m%d}_01of01.zip", f"FULINS_D_{today:%Y%m%d}_01of01.zip"
-    for name in (wanted, other):
-        esma.publish(name, archive.getvalue(), day=f"{today}")
-    esma.publish("FULINS_E_20190105_01of01.zip", archive.getvalue(), day="2019-01-05")
-    settings.DOWNLOAD_CATEGORIES = ["E"]
-
-    def run(*arguments: str) -> str:
-        out = io.StringIO()
-        call_command(*arguments, stdout=out, stderr=io.StringIO())
-        return out.getvalue()
-
-    [synced] = json.loads(run("sync_register", "--since", "2019-01-01", "--format", "json"))
-    assert (synced["read"], synced["new"]) == (3, 3)
-    [row] = json.loads(run("download", "--format", "json"))
-    assert (row["file"], row["state"]) == (wanted, "downloaded")
-    assert "Nothing waits" in run("download")
-    # what is not wanted comes when it is named
-    [named] = json.loads(run("download", "FULINS_E_20190105_01of01", "--format", "json"))
-    assert named["state"] == "downloaded"
-    with pytest.raises(CommandError, match=r"FULINS_X_20190105_01of01\.zip: no register"):
-        run("download", "FULINS_X_20190105_01of01.zip")
-    assert "FULINS_E_20190105_01of01.zip" in run("files", "list", "--state", "downloaded")

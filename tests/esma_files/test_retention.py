@@ -11,11 +11,8 @@ from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
-from esma_files import retention, sets, steps, store, usage
+from esma_files import retention, steps, store, usage
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
 from esma_files.sources import Source
@@ -298,58 +295,3 @@ def test_usage_adds_up_and_warns(settings: LazySettings) -> None:
     call_command("storage", stdout=out, stderr=err)
     assert "8,000 of 10,000 bytes" in out.getvalue()
     assert "clean_files makes room" in err.getvalue()
-
-
-# Any mixture of rows, and a budget.
-ROWS = st.lists(
-    st.tuples(
-        st.sampled_from(["FULINS_E", "FULINS_D", "DLTINS", "FULCAN"]),
-        st.integers(0, 60),
-        st.integers(1, 3),
-        st.integers(1, 3),
-        st.booleans(),  # loaded
-        st.booleans(),  # kept
-        st.sampled_from(["loaded", "loading", "failed", "deleted", "downloaded"]),
-    ),
-    max_size=12,
-)
-
-
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(rows=ROWS, budget=st.integers(1, 6000))
-def test_whatever_is_stored_nothing_goes_that_must_not(
-    rows: list[tuple[Any, ...]], budget: int, settings: LazySettings
-) -> None:
-    settings.STORAGE_BUDGET_BYTES = budget
-    EsmaFile.objects.all().delete()
-    for kind, days, part, parts, loaded, kept, state in rows:
-        if part > parts:
-            continue
-        name = FileName.parse(f"{kind}_{days_ago(days)}_{part:02}of{parts:02}")
-        if EsmaFile.objects.filter(name=f"{name.stem}.zip").exists():
-            continue
-        file = EsmaFile.of(name, source=Source.ESMA_FIRDS)
-        file.content, file.size, file.kept, file.state = f"firds/{name.stem}", 1000, kept, state
-        file.loaded_at = timezone.now() if loaded else None
-        file.number()
-        file.save()
-
-    deleted = {a.file.pk for a in retention.plan(today=TODAY) if a.verb == "delete"}
-
-    newest: dict[tuple[str, str], sets.SetKey] = {}
-    for each in sets.group(EsmaFile.objects.order_by("published_on")):
-        stored_rows = [file for file in each.files if file.has_content]
-        gone = {file.pk for file in stored_rows} & deleted
-        assert gone in (set(), {file.pk for file in stored_rows}), "a set goes as a whole"
-        whole = {file.part for file in stored_rows} == set(range(1, each.key.parts + 1))
-        if whole and each.key.kind == "FULINS":
-            newest[each.key.kind, each.key.letter] = each.key
-        for file in each.files:
-            if gone:
-                assert file.loaded_at or file.state == "deleted"
-                assert not file.kept
-                assert file.state != "loading"
-    for key in newest.values():
-        assert not {f.pk for f in retention.set_of(key).files} & deleted

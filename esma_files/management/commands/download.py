@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from esma_files import steps
+from esma_files import downloading
 from esma_files.models import EsmaFile
 from marketdata.common import output
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         files, problems = _named(options["names"], again=options["again"])
         rows = []
         with _bars() as watcher:
-            for result in steps.download(files, watcher=watcher):
+            for result in downloading.download(files, watcher=watcher):
                 rows.append(_row(result))
                 problems += [str(result.error)] if result.error else []
         if options["format"] == "json":
@@ -62,11 +62,11 @@ def _named(names: list[str], *, again: bool) -> tuple[list[EsmaFile], list[str]]
         if file is None:
             unknown.append(f"{name}: no register has listed it; run sync_register first")
         else:
-            files.append(steps.once_more(file) if again else file)
+            files.append(downloading.once_more(file) if again else file)
     return files, unknown
 
 
-def _row(result: steps.Result) -> dict[str, Any]:
+def _row(result: downloading.Result) -> dict[str, Any]:
     file = result.file
     return {
         "file": file.name,

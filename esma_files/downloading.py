@@ -1,0 +1,192 @@
+"""Downloads of files, several at a time: claimed, fetched, stored, noted."""
+
+import concurrent.futures
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.db import transaction
+
+from esma_files import runs, store, usage
+from esma_files.errors import BudgetExceeded
+from esma_files.fetch import Part, fetch
+from esma_files.models import EsmaFile, Run
+from esma_files.names import FileName
+from marketdata.common.errors import MarketDataError, PermanentError
+
+_NOTE_SECONDS = 2.0
+
+
+class NoAddress(PermanentError):
+    """No register has listed the file, so nothing says where it can be fetched."""
+
+
+class Watcher(Protocol):
+    """Told how far downloads are, from several threads; the default below does nothing."""
+
+    def fetching(self, file: EsmaFile, size: int, total: int) -> None: ...
+    def done(self, file: EsmaFile) -> None: ...
+
+
+class _Nobody:
+    def fetching(self, file: EsmaFile, size: int, total: int) -> None:
+        pass
+
+    def done(self, file: EsmaFile) -> None:
+        pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came of one file: its run, or the error that ended it, or neither where it was skipped."""
+
+    file: EsmaFile
+    run: Run | None = None
+    error: MarketDataError | None = None
+
+
+def download(
+    files: Iterable[EsmaFile], *, run: Run | None = None, watcher: Watcher | None = None
+) -> Iterator[Result]:
+    """Fetch files and store them, several at a time; yields what came of each.
+
+    `run` is the one that asked for a single file. A file that is stored, or that another worker is
+    busy with, is left alone: see `once_more`.
+    """
+    watcher = watcher or _Nobody()
+    runs.release_abandoned()
+    waiting = iter(files)
+    begun: dict[concurrent.futures.Future[Part], _Fetching] = {}
+    with concurrent.futures.ThreadPoolExecutor(settings.DOWNLOADS_AT_A_TIME) as pool:
+        try:
+            while True:
+                while len(begun) < settings.DOWNLOADS_AT_A_TIME and (file := next(waiting, None)):
+                    started = _begin(file, run)
+                    if isinstance(started, Result):
+                        yield started
+                    else:
+                        begun[pool.submit(started.receive, watcher)] = started
+                if not begun:
+                    return
+                finished, _ = concurrent.futures.wait(
+                    begun, _NOTE_SECONDS, concurrent.futures.FIRST_COMPLETED
+                )
+                for future in finished:
+                    fetching = begun.pop(future)
+                    watcher.done(fetching.file)
+                    yield fetching.finish(future)
+                for fetching in begun.values():
+                    fetching.note()
+        finally:
+            for future, fetching in begun.items():
+                fetching.stopped = True
+                future.cancel()
+            concurrent.futures.wait(begun)
+            for future, fetching in begun.items():
+                fetching.give_back(future)
+
+
+def once_more(file: EsmaFile) -> EsmaFile:
+    """What to download to get the newest bytes of a file that is stored.
+
+    A row of its own: where the bytes turn out to be the same, it disappears again, and where they
+    differ, it is the new revision.
+    """
+    if not file.has_content:
+        return file
+    known = EsmaFile.objects.filter(source=file.source, name=file.name, md5="").first()
+    if known is not None:
+        return known
+    row = EsmaFile.of(FileName.parse(file.name), source=file.source)
+    row.url, row.register_id, row.state = file.url, file.register_id, EsmaFile.State.LISTED
+    with transaction.atomic():
+        row.number()
+        row.save()
+    return row
+
+
+class _Stopped(MarketDataError):
+    """The caller has left before the file was whole; what has come stays for the next time."""
+
+
+@dataclasses.dataclass
+class _Fetching:
+    """A file that this process has claimed and fetches. Only `receive` runs in another thread."""
+
+    file: EsmaFile
+    run: Run
+    came: int = 0
+    total: int = 0
+    stopped: bool = False
+
+    def receive(self, watcher: Watcher) -> Part:
+        def progress(size: int, total: int) -> None:
+            if self.stopped:
+                raise _Stopped(f"{self.file.name}: stopped")
+            self.came, self.total = size, total
+            watcher.fetching(self.file, size, total)
+
+        file, path = self.file, Path(settings.DOWNLOAD_DIR) / f"{self.file.pk}.part"
+        part = fetch(file.url, name=file.name, md5=file.md5, path=path, progress=progress)
+        store.put(file, part.path, md5=part.md5, size=part.size)
+        path.unlink(missing_ok=True)  # a folder takes the file itself, Blob Storage a copy
+        return part
+
+    def note(self) -> None:
+        if self.came != self.run.done:
+            share = min(self.came / self.total, 1.0) if self.total else 0.0
+            self.run.note(share=share, done=self.came, unit="bytes")
+
+    def finish(self, future: "concurrent.futures.Future[Part]") -> Result:
+        try:
+            with self.file.step(retry_from=EsmaFile.State.LISTED):
+                part = future.result()
+                self.file.md5 = part.md5
+                self.file = store.arrived(self.file)
+            self.run.file, self.run.done, self.run.unit = self.file, part.size, "bytes"
+            self.run.end()
+        except MarketDataError as error:
+            self.run.end(state=Run.State.FAILED, problem=str(error))
+            return Result(self.file, self.run, error)
+        return Result(self.file, self.run)
+
+    def give_back(self, future: "concurrent.futures.Future[Part]") -> None:
+        """The caller has stopped: keep what is whole, undo the claim of the rest."""
+        if not future.cancelled() and future.exception() is None:
+            self.finish(future)
+            return
+        self.file.enter(EsmaFile.State.LISTED)
+        self.run.end(state=Run.State.ABANDONED)
+
+
+def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
+    """Claim a file and open its run; a Result where there is nothing to fetch, or no leave to."""
+    error = _hindrance(file)
+    if error is not None:
+        if run is not None:
+            run.end(state=Run.State.FAILED, problem=str(error))
+        return Result(file, run, error)
+    state = EsmaFile.State
+    sources = [state.LISTED, state.DELETED, *([] if file.has_content else [state.FAILED])]
+    for source in sources:
+        if claimed := EsmaFile.objects.claim(file.pk, source=source, target=state.DOWNLOADING):
+            return _Fetching(claimed, run or Run.begin(Run.Kind.DOWNLOAD, file=claimed))
+    file.refresh_from_db()
+    if run is not None:
+        run.report = [f"{file.name} is {file.state}: there was nothing to download"]
+        run.end()
+    return Result(file, run)
+
+
+def _hindrance(file: EsmaFile) -> MarketDataError | None:
+    if not file.url:
+        return NoAddress(
+            f"{file.name}: no register lists it, so there is no address; sync_register"
+        )
+    used = usage.bytes_used()
+    if used >= settings.STORAGE_BUDGET_BYTES:
+        budget = f"STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
+        return BudgetExceeded(f"{file.name}: {used:,} bytes are stored, and {budget}; clean_files")
+    return None
