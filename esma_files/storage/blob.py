@@ -3,10 +3,11 @@
 import functools
 import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
@@ -95,8 +96,13 @@ class BlobStorage(Storage):
         try:
             try:
                 storage.save(blob, content)
-            except ResourceNotFoundError:
-                storage.client.create_container()
+            except HttpResponseError as error:
+                if getattr(error, "error_code", "") in _ARCHIVED:
+                    storage.delete(blob)  # what is in the archive cannot be written over
+                elif error.status_code == HTTPStatus.NOT_FOUND:
+                    storage.client.create_container()
+                else:
+                    raise
                 storage.save(blob, content)
         except AzureError as error:
             raise _unavailable(name, error) from error

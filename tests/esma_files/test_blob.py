@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from django.conf import LazySettings
+from django.core.files import File
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
@@ -171,6 +172,10 @@ def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) ->
     assert (old.state, old.tier) == ("archived", "archive")
     with pytest.raises(InArchive, match="bring it back first"):
         old.open()
+    # the same bytes can be stored once more: then they are at hand
+    with OTHER.open("rb") as source:
+        blob.save(old.stored_name, File(source))
+    assert blob.tier(old.stored_name) == "hot"
     retention.set_tier(newest, EsmaFile.Tier.COOL)
     assert blob.tier(newest.stored_name) == "cool"
     with newest.open() as content:
