@@ -8,7 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from instruments.models import CATEGORIES, Instrument, InstrumentQuerySet, Listing, ListingVersion
+from instruments import cfi
+from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingVersion
 from marketdata.common.admin import ReadOnlyAdmin
 
 
@@ -17,7 +18,7 @@ class CategoryFilter(admin.SimpleListFilter):
     parameter_name = "category"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(CATEGORIES.items())
+        return list(cfi.category_names().items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         letter = self.value()

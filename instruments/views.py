@@ -10,8 +10,9 @@ from django.views import View
 
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
+from instruments.facts import classification_rows
 from instruments.isin import problem_of
-from instruments.models import CATEGORIES, Instrument
+from instruments.models import Instrument
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
@@ -57,9 +58,13 @@ class InstrumentView(ReadableView):
         if found is None:
             raise Http404(f"No instrument with the ISIN {isin.upper()} is in the files loaded.")
         records = RecordSerializer(found.listings, many=True).data
+        classification = found.classification
         shown = {
             "instrument": found,
-            "category": CATEGORIES.get(found.category, ""),
+            "category": classification.category.name
+            if classification and classification.category
+            else "",
+            "classification": classification_rows(classification) if classification else [],
             "terms": Terms(found.authoritative).data,
             "listings": list(zip(found.listings, records, strict=True)),
         }

@@ -10,7 +10,8 @@ from django.db.models import Count, Max, Min
 from django.db.models.functions import Substr
 
 from esma_files.models import EsmaFile, RejectedRecord
-from instruments.models import CATEGORIES, Instrument, Listing, ListingVersion
+from instruments import cfi
+from instruments.models import Instrument, Listing, ListingVersion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,7 @@ def collect() -> Stats:
 
 
 def _by_category() -> list[CategoryCount]:
+    categories = cfi.category_names()
     rows: Any = (
         Instrument.objects.annotate(letter=Substr("cfi_code", 1, 1))
         .values("letter", "status")
@@ -77,7 +79,7 @@ def _by_category() -> list[CategoryCount]:
     return [
         CategoryCount(
             row["letter"],
-            CATEGORIES.get(row["letter"], "Not said"),
+            categories.get(row["letter"], "Not said"),
             row["status"],
             row["instruments"],
         )

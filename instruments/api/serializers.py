@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from instruments.api.classification import ClassificationSerializer
 from instruments.api.terms import ExactDecimal, Terms
 from instruments.models import Instrument, Listing
 from marketdata.common.fields import ExactDecimalField
@@ -77,11 +78,19 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):
-    """An instrument with its terms and all its listings."""
+    """An instrument with what its CFI code says, its terms and all its listings."""
 
+    classification = ClassificationSerializer(
+        allow_null=True, read_only=True, help_text="null where no record has a CFI code"
+    )
     terms = Terms(source="authoritative", read_only=True)
     listings = ListingSerializer(many=True, read_only=True)
 
     class Meta(InstrumentSerializer.Meta):
-        fields: tuple[str, ...] = (*InstrumentSerializer.Meta.fields, "terms", "listings")
+        fields: tuple[str, ...] = (
+            *InstrumentSerializer.Meta.fields,
+            "classification",
+            "terms",
+            "listings",
+        )
         read_only_fields: tuple[str, ...] = fields

@@ -1,7 +1,14 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.api.classification import CategoriesView, CfiView, ExpansionView
 from instruments.api.views import InstrumentViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
-urlpatterns = router.urls
+urlpatterns = [
+    path("cfi/", CategoriesView.as_view(), name="cfi-list"),
+    path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
+    path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),
+    *router.urls,
+]

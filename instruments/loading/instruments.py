@@ -3,12 +3,13 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.models import Instrument, Listing, ListingVersion
+from instruments.models import CfiCode, Instrument, Listing, ListingVersion
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
+CFI_CODE = CfiCode._meta.db_table
 
 # Columns of Instrument that the authoritative listing gives; NULL there is "" here.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
@@ -62,6 +63,11 @@ _LAST_KNOWN = f"""
     AND EXISTS (SELECT 1 FROM {VERSION} v
         WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled')
 """
+_NEW_CFI_CODES = f"""
+    INSERT INTO {CFI_CODE} (code)
+    SELECT cfi_code FROM (SELECT DISTINCT cfi_code FROM stage.record WHERE cfi_code IS NOT NULL)
+    WHERE cfi_code NOT IN (SELECT code FROM {CFI_CODE})
+"""
 
 
 def derive(cursor: CursorWrapper) -> None:
@@ -69,5 +75,6 @@ def derive(cursor: CursorWrapper) -> None:
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
-    for statement in (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN):
+    changes = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN, _NEW_CFI_CODES)
+    for statement in changes:
         cursor.execute(statement)

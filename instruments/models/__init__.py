@@ -1,9 +1,10 @@
-from instruments.models.instrument import CATEGORIES, Instrument, InstrumentQuerySet
+from instruments.models.classification import CfiCode
+from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.models.record import ListingRecord, Register, Status
 
 __all__ = [
-    "CATEGORIES",
+    "CfiCode",
     "Instrument",
     "InstrumentQuerySet",
     "Listing",

@@ -34,9 +34,17 @@ class StrictFilterBackend(DjangoFilterBackend):
 class CommaOrAgain(forms.TextInput):
     """Several values: with commas between, or the parameter given several times."""
 
+    separator = ","
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
         values = data.getlist(name) if hasattr(data, "getlist") else [data.get(name)]
-        return ",".join(value for value in values if value) or None
+        return self.separator.join(value for value in values if value) or None
+
+
+class SemicolonOrAgain(CommaOrAgain):
+    """The same for values that have commas in them."""
+
+    separator = ";"
 
 
 class CodeFilter(django_filters.CharFilter):
