@@ -141,6 +141,7 @@ class CategoriesView(APIView):
     name = "CFI codes"
 
     @extend_schema(
+        operation_id="cfi_list",
         summary="The categories of CFI codes, and their groups",
         responses={200: CategorySerializer(many=True), **_PROBLEMS},
     )
