@@ -9,7 +9,14 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from instruments import cfi
-from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingVersion
+from instruments.models import (
+    Instrument,
+    InstrumentQuerySet,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    Venue,
+)
 from marketdata.common.admin import ReadOnlyAdmin
 
 
@@ -82,3 +89,28 @@ class ListingAdmin(RecordAdmin):
 @admin.register(ListingVersion)
 class ListingVersionAdmin(RecordAdmin):
     list_display = [*RecordAdmin.list_display[:-1], "valid_to", "source_file"]
+
+
+@admin.register(Venue)
+class VenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "operating_mic", "kind", "name", "category", "country", "status", "lei"]
+    list_filter = ["status", "kind", "category", "country"]
+    search_fields = ["mic", "name", "acronym", "legal_entity_name", "lei"]
+
+
+class MissingFilter(admin.SimpleListFilter):
+    title = "ISO 10383"
+    parameter_name = "missing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "not in the list")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return cast(Any, queryset).missing() if self.value() else queryset
+
+
+@admin.register(ListedVenue)
+class ListedVenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "listings"]
+    list_filter = [MissingFilter]
+    search_fields = ["=mic"]

@@ -36,12 +36,16 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
 class ListingSerializer(serializers.ModelSerializer[Listing]):
     """An instrument on one venue: what differs between venues, and where it was read."""
 
+    venue_name = serializers.CharField(
+        allow_null=True, help_text="from the ISO 10383 list; null where it lacks the MIC"
+    )
     source_file = serializers.CharField(source="source_file.name")
 
     class Meta:
         model = Listing
         fields = (
             "mic",
+            "venue_name",
             "register",
             "status",
             "full_name",

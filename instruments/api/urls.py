@@ -2,10 +2,12 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.venues import VenueViewSet
 from instruments.api.views import InstrumentViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
+router.register("venues", VenueViewSet)
 urlpatterns = [
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),

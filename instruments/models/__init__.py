@@ -2,15 +2,19 @@ from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.models.record import ListingRecord, Register, Status
+from instruments.models.venue import ListedVenue, Venue, VenueQuerySet
 
 __all__ = [
     "CfiCode",
     "Instrument",
     "InstrumentQuerySet",
+    "ListedVenue",
     "Listing",
     "ListingQuerySet",
     "ListingRecord",
     "ListingVersion",
     "Register",
     "Status",
+    "Venue",
+    "VenueQuerySet",
 ]

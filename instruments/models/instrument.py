@@ -1,7 +1,7 @@
 """One row an ISIN: what lists, search and filters need."""
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.functional import cached_property
 
 from instruments import cfi
@@ -34,7 +34,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     def traded_on(self, mic: str) -> "InstrumentQuerySet":
         """Instruments with a listing there, whatever its status."""
-        return self.filter(Exists(Listing.objects.filter(isin=OuterRef("pk"), mic=mic)))
+        return self.filter(pk__in=Listing.objects.filter(mic=mic).order_by().values("isin"))
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """An ISIN, or instruments that have every word in a name; the first 20 words count."""
@@ -96,7 +96,7 @@ class Instrument(models.Model):
     @cached_property
     def listings(self) -> list[Listing]:
         """All its listings with their source files, by venue; read once."""
-        return list(Listing.objects.of(self.isin).select_related("source_file"))
+        return list(Listing.objects.of(self.isin).with_venues().select_related("source_file"))
 
     @property
     def authoritative(self) -> Listing:

@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 _BEGINNINGS = {
     "instruments": "instrument-list",
+    "venues": "venue-list",
     "cfi": "cfi-list",
     "stats": "stats",
     "schema": "schema",

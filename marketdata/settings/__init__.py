@@ -103,6 +103,14 @@ ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)
 # A file that has been in one step for longer than this was left behind by a dead worker.
 STUCK_AFTER_SECONDS = env.read("STUCK_AFTER_SECONDS", env.positive, 6 * 3600)
 
+# Where ISO publishes the list of venues, and the only hosts that it is fetched from.
+MIC_LIST_URL = env.read(
+    "MIC_LIST_URL",
+    str,
+    "https://www.iso20022.org/sites/default/files/ISO10383_MIC/ISO10383_MIC.csv",
+)
+MIC_LIST_HOSTS: list[str] = env.read("MIC_LIST_HOSTS", env.names, ["www.iso20022.org"])
+
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.ReadOrStaff"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

@@ -156,7 +156,7 @@ def test_filters_by_what_a_code_means(
         assert listed(client, **parameters) == wanted
 
     assert wanted
-    assert scans(plan, but="instruments_cficode") == []
+    assert scans(plan) == []
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")

@@ -79,6 +79,14 @@ class Command(BaseCommand):
         output.print_table(self.stdout, rows, title=isin)
         if found.classification:
             output.print_table(self.stdout, classification_rows(found.classification), title="CFI")
-        columns = ("mic", "status", "valid_from", "first_trade_at", "terminated_at", "source_file")
+        columns = (
+            "mic",
+            "venue_name",
+            "status",
+            "valid_from",
+            "first_trade_at",
+            "terminated_at",
+            "source_file",
+        )
         listings = [{name: row[name] for name in columns} for row in shown["listings"]]
         output.print_table(self.stdout, listings, title="Listings")
