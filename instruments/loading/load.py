@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
@@ -9,13 +10,15 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from esma_files.models import EsmaFile, LoadRun, RejectedRecord
+from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
-from instruments.loading import merge
+from instruments.loading import merge, transparency
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 from marketdata.common.errors import RetryableError
 
+_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS}
 REJECTED = RejectedRecord._meta.db_table
 
 
@@ -57,7 +60,9 @@ def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
         cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
         try:
             with transaction.atomic():
-                counts = merge.merge(cursor, file, register=Register.ESMA, columns=staged.columns)
+                counts = _merge_of(file)(
+                    cursor, file, register=Register.ESMA, columns=staged.columns
+                )
                 _keep_rejected(file)
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
@@ -69,6 +74,10 @@ def merge_staged(file: EsmaFile, staged: Staged, run: LoadRun) -> LoadRun:
         finally:
             cursor.execute("DETACH DATABASE stage")
     return run
+
+
+def _merge_of(file: EsmaFile) -> Callable[..., merge.Counts]:
+    return merge.merge if Kind(file.kind) in _INSTRUMENT_FILES else transparency.merge
 
 
 def _keep_rejected(file: EsmaFile) -> None:

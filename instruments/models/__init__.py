@@ -2,6 +2,13 @@ from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.models.record import ListingRecord, Register, Status
+from instruments.models.transparency import (
+    ResultQuerySet,
+    ResultRecord,
+    SubclassTransparency,
+    Subject,
+    TransparencyResult,
+)
 from instruments.models.venue import ListedVenue, Venue, VenueQuerySet
 
 __all__ = [
@@ -14,7 +21,12 @@ __all__ = [
     "ListingRecord",
     "ListingVersion",
     "Register",
+    "ResultQuerySet",
+    "ResultRecord",
     "Status",
+    "SubclassTransparency",
+    "Subject",
+    "TransparencyResult",
     "Venue",
     "VenueQuerySet",
 ]
