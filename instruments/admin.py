@@ -15,6 +15,8 @@ from instruments.models import (
     ListedVenue,
     Listing,
     ListingVersion,
+    SubclassTransparency,
+    TransparencyResult,
     Venue,
 )
 from marketdata.common.admin import ReadOnlyAdmin
@@ -114,3 +116,25 @@ class ListedVenueAdmin(ReadOnlyAdmin):
     list_display = ["mic", "listings"]
     list_filter = [MissingFilter]
     search_fields = ["=mic"]
+
+
+class ResultAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_filter = ["superseded", "liquid", "subject"]
+    list_select_related = ["source_file"]
+    _shown = ["classification", "subject", "reported_period_from", "reported_period_to", "liquid"]
+
+
+@admin.register(TransparencyResult)
+class TransparencyResultAdmin(ResultAdmin):
+    list_display = ["isin", "methodology", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"
+    ordering = ["isin", "pk"]
+
+
+@admin.register(SubclassTransparency)
+class SubclassTransparencyAdmin(ResultAdmin):
+    list_display = ["asset_class", "sub_class", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["sub_class"]
+    ordering = ["asset_class", "pk"]

@@ -13,7 +13,7 @@ from instruments.models import Instrument, InstrumentQuerySet, Status
 from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
 
 
-def _check_isins(text: str) -> None:
+def check_isins(text: str) -> None:
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):
             # As parameters, because what was given may hold a percent sign.
@@ -47,7 +47,7 @@ def _code(pattern: str, message: str) -> RegexValidator:
 class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[_check_isins],
+        validators=[check_isins],
         widget=CommaOrAgain,
         label="One ISIN or several, with commas between or the parameter repeated",
     )

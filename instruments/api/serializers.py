@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from instruments.api.classification import ClassificationSerializer
-from instruments.api.terms import ExactDecimal, Terms
+from instruments.api.sections import ExactDecimal
+from instruments.api.terms import Terms
 from instruments.models import Instrument, Listing
 from marketdata.common.fields import ExactDecimalField
 

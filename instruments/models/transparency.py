@@ -1,8 +1,10 @@
 """What ESMA publishes of the liquidity and size of trading: FITRS, by ISIN and by sub-class."""
 
+import datetime as dt
 from typing import Any
 
 from django.db import models
+from django.db.models import F, Q
 
 from esma_files.models import EsmaFile
 from instruments.models.record import Register, decimal, text
@@ -25,6 +27,25 @@ class ResultQuerySet(models.QuerySet[Any]):
     def current(self) -> "ResultQuerySet":
         """Those that no later publication has replaced."""
         return self.filter(superseded=False)
+
+    def of(self, isin: str) -> "ResultQuerySet":
+        """The current results of one ISIN, the newest reporting period first."""
+        newest = F("reported_period_to").desc(nulls_last=True)
+        return self.current().filter(isin=isin).order_by(newest, "pk")
+
+
+# First and last day; None where a period is open.
+Period = tuple[dt.date | None, dt.date | None]
+
+
+def _period(record: "ResultRecord", name: str) -> Period:
+    """The period whose columns begin with `name`, from the one of its four forms that is there."""
+
+    def said(*parts: str) -> dt.date | None:
+        days = (getattr(record, f"{name}_{part}") for part in parts)
+        return next((day for day in days if day is not None), None)
+
+    return said("period_from", "from", "on"), said("period_to", "to", "on")
 
 
 class ResultRecord(models.Model):
@@ -80,6 +101,11 @@ class ResultRecord(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def reporting_period(self) -> Period:
+        """First and last day; None where the period is open, or there is none."""
+        return _period(self, "reported")
+
 
 class TransparencyResult(ResultRecord):
     """What ESMA has computed for one ISIN, by one methodology, over one reporting period."""
@@ -111,9 +137,32 @@ class TransparencyResult(ResultRecord):
                 fields=["isin", "result_key", "fingerprint", "register"], name="result_once"
             ),
         ]
+        # Each with the ISIN after it, so that a list in that order need not be sorted.
+        indexes = [
+            models.Index(fields=["classification", "isin"], name="result_class_idx"),
+            models.Index(fields=["reported_period_to", "isin"], name="result_period_idx"),
+            models.Index(
+                fields=["methodology", "isin"],
+                condition=Q(methodology__isnull=False),
+                name="result_methodology_idx",
+            ),
+            models.Index(
+                fields=["relevant_market", "isin"],
+                condition=Q(relevant_market__isnull=False),
+                name="result_market_idx",
+            ),
+            models.Index(
+                fields=["isin"], condition=Q(superseded=True), name="result_superseded_idx"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.isin}, {self.subject}"
+
+    @property
+    def application_period(self) -> Period:
+        """First and last day; None where the period is open, or none is published."""
+        return _period(self, "applied")
 
 
 class SubclassTransparency(ResultRecord):

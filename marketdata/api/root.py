@@ -9,6 +9,8 @@ from rest_framework.views import APIView
 _BEGINNINGS = {
     "instruments": "instrument-list",
     "venues": "venue-list",
+    "transparency": "transparency-list",
+    "transparency_of_sub_classes": "subclass-transparency-list",
     "cfi": "cfi-list",
     "stats": "stats",
     "schema": "schema",

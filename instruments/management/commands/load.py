@@ -25,8 +25,10 @@ _COUNTS = ("read", "new", "changed", "ended", "late", "unchanged", "rejected")
 
 
 class Command(BaseCommand):
-    help = "Store ESMA's zips (FIRDS: FULINS, DLTINS; FITRS: FULECR, DLTECR, FULNCR, DLTNCR) and load them."
-    help += " In publication order."
+    help = (
+        "Store ESMA's zips (FULINS, DLTINS; FULECR, DLTECR, FULNCR, DLTNCR) and load them, "
+        "in publication order."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
