@@ -3,10 +3,8 @@
 from typing import Any, cast
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 
 from instruments import cfi
 from instruments.models import (
@@ -20,6 +18,7 @@ from instruments.models import (
     Venue,
 )
 from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
 
 
 class CategoryFilter(admin.SimpleListFilter):
@@ -34,17 +33,6 @@ class CategoryFilter(admin.SimpleListFilter):
         if not letter:
             return queryset
         return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
-
-
-class BoundedPaginator(Paginator[Any]):
-    """Counts no further than people turn pages: a count of millions of rows takes seconds."""
-
-    most = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        found = cast(QuerySet[Any], self.object_list)
-        return len(found.order_by().values_list("pk")[: self.most])
 
 
 @admin.register(Instrument)

@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views import View
 
+from instruments.api.results import TransparencyResultSerializer
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
-from instruments.api.transparency import TransparencyResultSerializer
 from instruments.facts import classification_rows
 from instruments.isin import problem_of
 from instruments.models import Instrument, TransparencyResult

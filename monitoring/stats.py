@@ -61,7 +61,7 @@ class Stats:
 
 
 def collect() -> Stats:
-    """Count everything, in nine queries."""
+    """Count everything, in eight queries."""
     categories = _by_category()
     files = _by_kind()
     loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]

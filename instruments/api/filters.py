@@ -67,6 +67,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
         label="CFI code, the start of one, or a pattern with * for any letter, as ESV***",
     )
     attribute = django_filters.CharFilter(
+        max_length=200,
         method="filter_attribute",
         validators=[_check_meanings],
         widget=SemicolonOrAgain,

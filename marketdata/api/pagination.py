@@ -3,13 +3,13 @@
 import re
 from typing import Any, cast
 
-from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
-from django.utils.functional import cached_property
+from django.core.paginator import Page
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from marketdata.common.pages import BoundedPaginator
 
 
 class NumberedPages(PageNumberPagination):
@@ -66,18 +66,7 @@ class NumberedPages(PageNumberPagination):
         }
 
 
-class _BoundedPaginator(Paginator[Any]):
-    """Counts no further than people turn pages: counting millions of rows takes seconds."""
-
-    most = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        found = cast(QuerySet[Any], self.object_list)
-        return len(found.order_by().values_list("pk")[: self.most])
-
-
 class BoundedPages(NumberedPages):
     """Of long lists the first 10,000 rows; `total` is no more than that. Filters lead to the others."""
 
-    django_paginator_class = _BoundedPaginator
+    django_paginator_class = BoundedPaginator

@@ -160,6 +160,28 @@ def test_filters_by_what_a_code_means(
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_a_meaning_that_hundreds_of_attributes_have_is_answered(client: Client) -> None:
+    several = ";".join(["not applicable/undefined"] * 8)
+    answer = client.get("/api/v1/instruments/", {"attribute": several, "per_page": "1"}).json()
+
+    wanted = [row for row in Instrument.objects.all() if "X" in row.cfi_code[2:]]
+    assert answer["pagination"]["total"] == len(wanted) > 0
+    too_long = client.get("/api/v1/instruments/", {"attribute": "voting;" * 100})
+    assert "at most 200" in too_long.json()["detail"]
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_the_command_lists_by_the_same_filters(client: Client) -> None:
+    out = io.StringIO()
+    filters = {"type": "equity", "attribute": "form: registered", "cfi": "es"}
+    arguments = [part for name, value in filters.items() for part in (f"--{name}", value)]
+    call_command("instruments", "list", *arguments, "--format", "json", stdout=out)
+
+    answer = client.get("/api/v1/instruments/", filters).json()
+    assert json.loads(out.getvalue()) == answer["results"] != []
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_wrong_questions_are_told_what_there_is(client: Client) -> None:
     for parameters, said in (
         ({"attribute": "votin"}, "near it there are Voting"),

@@ -218,7 +218,8 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         records = [
             fitrs.bond(i, end=end, more=LIQUID.format(liquid)) for i, end, liquid in files[name]
         ]
-        load(make_zip, name, *records)
+        run = load(make_zip, name, *records)
+        assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
 
     found = TransparencyResult.objects.values_list(
         "isin", "reported_period_to", "liquid", "source_file__name", "superseded"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from instruments import steps
@@ -184,6 +185,17 @@ def test_sub_classes_are_listed_with_their_criteria(client: Client, make_zip: Wr
     assert (row["asset_class"], row["criteria"]) == ("EMAL", [{"name": "SACL", "value": "X1"}])
     assert row["thresholds"]["pre_trade_lis"]["number"] == "12.5"
     assert get(client, "transparency/sub-classes/", q="a sub")["pagination"]["total"] == 2
+
+
+@pytest.mark.usefixtures("real_results")
+def test_the_number_of_queries_is_fixed(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for size in (1, 50):
+        with django_assert_num_queries(2):
+            get(client, "transparency/", per_page=size)
+    with django_assert_num_queries(1):
+        get(client, "instruments/US78463V1070/transparency/")
 
 
 @pytest.mark.usefixtures("real_results")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from instruments import steps
@@ -102,6 +103,20 @@ def test_a_venue_with_its_segments_and_instruments(client: Client) -> None:
     wanted = Listing.objects.filter(mic=mic).order_by("isin").values_list("isin", flat=True)
     assert [row["isin"] for row in found["results"]] == list(wanted)[:100]
     assert found["pagination"]["total"] == count
+
+
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [("", 2), ("XETR/", 1), ("XETR/segments/", 3), ("countries/", 2), ("statistics/", 7)],
+)
+def test_the_number_of_queries_is_fixed(
+    client: Client,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    path: str,
+    queries: int,
+) -> None:
+    with django_assert_num_queries(queries):
+        get(client, path)
 
 
 def test_countries_and_statistics_add_up(client: Client) -> None:

@@ -6,12 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import APIException
 
-from instruments.api.transparency import (
-    InstrumentTransparencySerializer,
-    TransparencyFilterSet,
-    TransparencyResultSerializer,
-    transparency_of,
-)
+from instruments.api.results import InstrumentTransparencySerializer, TransparencyResultSerializer
+from instruments.api.transparency import TransparencyFilterSet, transparency_of
 from instruments.facts import flatten
 from instruments.models import TransparencyResult
 from instruments.transparency import said_as
