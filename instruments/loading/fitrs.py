@@ -59,13 +59,21 @@ CREATE TABLE said (position INTEGER PRIMARY KEY, isin TEXT, asset_class TEXT, su
 _SPLIT = "SELECT position FROM sub_class GROUP BY position HAVING count(*) > 1"
 # `described` and `cut` are the hashes of description and criteria; of a class, criteria make the result.
 _SAID = f"""
-CREATE INDEX sub_class_position ON sub_class (position);
 INSERT INTO said
 SELECT r.position, r.isin, {{asset_class}}, c.sub_class, c.criteria,
     (((r.fingerprint + ifnull(c.described, 0)) & {fingerprint.MASK}) + ifnull(c.cut, 0))
         & {fingerprint.MASK},
     (r.result_key + CASE WHEN r.isin IS NULL THEN ifnull(c.cut, 0) ELSE 0 END) & {fingerprint.MASK}
 FROM record r LEFT JOIN sub_class c ON c.position = r.position;
+"""
+# Of a record that was refused, the sub-class is kept with its other elements.
+_KEEP_REJECTED = f"""
+UPDATE rejected SET record = json_patch(record, CASE WHEN isin = '' THEN
+    json_object('{SUB_CLASS_GROUPS[1].path}/Desc', c.sub_class,
+        '{SUB_CLASS_GROUPS[1].path}/SgmttnCrit', json(c.criteria))
+    ELSE json_object('{SUB_CLASS_GROUPS[0].path}/Desc', c.sub_class,
+        '{SUB_CLASS_GROUPS[0].path}/SgmttnCrit', json(c.criteria)) END)
+FROM sub_class c WHERE c.position = rejected.position
 """
 _INDEX = "CREATE INDEX said_isin ON said (isin, result_key, fingerprint, position)"
 
@@ -114,7 +122,8 @@ def _refused_sub_class(batch: Batch) -> Iterator[Refusal]:
         for refusal in checks.check(field, texts.take(pa.array(rows))).refusals:
             yield dataclasses.replace(refusal, row=int(rows[refusal.row]))
     description, texts, rows = checked[0][0], batch.rows.column(0), np.flatnonzero(described)
-    for row in rows[1:][np.diff(batch.positions[rows]) == 0].tolist():
+    records, count = np.unique(batch.positions[rows], return_counts=True)
+    for row in rows[np.isin(batch.positions[rows], records[count > 1])].tolist():
         yield Refusal(row, description, texts[row].as_py(), "stands there twice")
 
 
@@ -164,6 +173,7 @@ def _as_json(texts: pa.StringArray) -> pa.StringArray:
 
 def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
     """Tie sub-classes to records. That of a record may have come in two batches. Raises BadXml."""
+    connection.execute("CREATE INDEX sub_class_position ON sub_class (position)")
     for (position,) in connection.execute(_SPLIT).fetchall():
         parts = "SELECT sub_class, criteria FROM sub_class WHERE position = ? ORDER BY rowid"
         found = connection.execute(parts, [position]).fetchall()
@@ -180,6 +190,7 @@ def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
         connection.execute(
             "INSERT INTO sub_class VALUES (?, ?, ?, ?, ?)", [position, *texts.values(), *hashes]
         )
+    connection.execute(_KEEP_REJECTED)
     columns = {row[1] for row in connection.execute("PRAGMA table_info(record)")}
     of_class = "r.asset_class" if "asset_class" in columns else "NULL"
     connection.executescript(_SAID.format(asset_class=of_class))

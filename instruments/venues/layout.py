@@ -45,10 +45,13 @@ _NEEDED = {"mic", "operating_mic", "kind", "name", "country", "status"}
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row as written: `place` says where it is, `texts` what its fields hold, spaces around left off."""
+    """One row as written: `place` says where it is, `texts` what its fields hold, spaces around left
+    off; `problem` why they cannot be told apart.
+    """
 
     place: str
     texts: Mapping[str, str]
+    problem: str = ""
 
 
 def rows(content: bytes, *, name: str) -> Iterator[Row]:
@@ -72,14 +75,15 @@ def _csv(text: str, name: str) -> Iterator[Row]:
     try:
         header = [column.strip().upper() for column in next(reader, [])]
         fields = [_field(column, name) for column in header]
-        _check(set(fields), name)
+        if missing := _missing(set(fields)):
+            raise BadVenueList(f"{name}: not an ISO 10383 list, {missing}")
         for row in reader:
             if not any(row):
                 continue
             if len(row) != len(fields):
-                raise BadVenueList(
-                    f"{name}: line {reader.line_num} has {len(row)} fields, the header {len(fields)}"
-                )
+                said = f"has {len(row)} fields, the header {len(fields)}"
+                yield Row(f"line {reader.line_num}", {}, said)
+                continue
             texts = {f: text.strip() for f, text in zip(fields, row, strict=True) if f}
             yield Row(f"line {reader.line_num}", texts)
     except csv.Error as error:
@@ -99,8 +103,7 @@ def _xml(content: bytes, name: str) -> Iterator[Row]:
         for child in element.iterchildren(etree.Element):
             if field := _field(_unescaped(etree.QName(child).localname), name):
                 texts[field] = (child.text or "").strip()
-        _check(set(texts), f"{name}, row {number}")
-        yield Row(f"row {number}", texts)
+        yield Row(f"row {number}", texts, _missing(set(texts)))
 
 
 def _unescaped(tag: str) -> str:
@@ -115,6 +118,7 @@ def _field(column: str, name: str) -> str:
     return _FIELDS[column]
 
 
-def _check(fields: set[str], name: str) -> None:
-    if missing := sorted(_NEEDED - fields):
-        raise BadVenueList(f"{name}: not an ISO 10383 list, there is no {', '.join(missing)}")
+def _missing(fields: set[str]) -> str:
+    """Which columns that every list has are not there, in words; "" where all are."""
+    missing = sorted(_NEEDED - fields)
+    return f"there is no {', '.join(missing)}" if missing else ""

@@ -19,6 +19,7 @@ MAX_BYTES = 20_000_000
 _KINDS = {"O": "OPRT", "S": "SGMT"}
 _DATES = ("created_on", "updated_on", "validated_on", "expires_on")
 _MONTH = r"(?:BEFORE )?(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]* [0-9]{4}"
+_DAY = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T00:00:00)?"
 _PATTERNS = {
     "mic": "[A-Z0-9]{4}",
     "operating_mic": "[A-Z0-9]{4}",
@@ -92,6 +93,8 @@ def _venues(read: Iterable[Row], counts: Counts) -> dict[str, Venue]:
     for row in read:
         counts.read += 1
         try:
+            if row.problem:
+                raise _BadRow(row.problem)
             venue = _venue(row.texts)
             if venue.mic in venues:
                 raise _BadRow(f"mic: {venue.mic} stands there a second time")
@@ -130,6 +133,9 @@ def _date(field: str, text: str) -> tuple[dt.date | None, str]:
     if re.fullmatch(_MONTH, text.upper()):
         return None, text
     try:
-        return dt.datetime.strptime(text.replace("-", "")[:8], "%Y%m%d").date(), ""  # noqa: DTZ007
+        if day := re.fullmatch(_DAY, text):
+            year, month, of_month = map(int, day.groups())
+            return dt.date(year, month, of_month), ""
     except ValueError:
-        raise _BadRow(f"{field}: {text!r} is not a date") from None
+        pass
+    raise _BadRow(f"{field}: {text!r} is not a date")

@@ -1,5 +1,6 @@
 """Records of FITRS that are not what they should be: kept aside, and the rest is loaded."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,12 +68,17 @@ def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(make_zip: Write, what
     run = fitrs.load(make_zip(NAME, fitrs.message(NAME, fitrs.bond(ERICSSON, more=LIMIT), bad)))
 
     assert (run.read, run.new, run.rejected) == (2, 1, 1)
-    rejected = RejectedRecord.objects.get()
+    every = list(RejectedRecord.objects.all())
+    rejected = every[-1]
+    assert len(every) == (2 if what == "two descriptions" else 1)
     assert (rejected.position, rejected.field) == (2, field)
     assert rejected.value in bad
     assert reason in rejected.reason
     assert rejected.record["RptgPrd/FrDtToDt/ToDt"] == "2024-12-31"
     assert rejected.isin in bad
+    kept = json.dumps([[one.value, one.record] for one in every])
+    assert "A sub-class" in kept
+    assert ("BOND5" if "BOND5" in bad else "SACL") in kept
     assert "Id/ISINAndSubClss/ISIN" in rejected.record or what == "no ISIN"
     assert TransparencyResult.objects.get().isin == ERICSSON
     assert not SubclassTransparency.objects.exists()

@@ -159,6 +159,7 @@ def test_a_newer_row_replaces_an_older_one_and_a_missing_one_stays() -> None:
         ("STATUS", "MAYBE", "status: 'MAYBE'"),
         ("OPRT/SGMT", "X", "kind: 'X'"),
         ("CREATION DATE", "20250230", "created_on: '20250230' is not a date"),
+        ("CREATION DATE", "20250228x", "created_on: '20250228x' is not a date"),
         ("ACRONYM", "A" * 101, "acronym: longer than 100"),
     ],
 )
@@ -173,6 +174,14 @@ def test_a_bad_row_is_left_out_and_named(column: str, text: str, said: str) -> N
     assert (counts.read, counts.new) == (3, 2)
 
 
+def test_a_row_of_another_length_is_left_out_and_the_rest_is_loaded() -> None:
+    content = as_csv(PUBLISHED[:2], "utf-8") + b'"XXXX","too","short"\r\n'
+
+    counts = load.load(content, name="list")
+
+    assert (counts.new, counts.problems) == (2, ["line 4: has 3 fields, the header 17"])
+
+
 def test_a_mic_twice_is_a_problem_of_the_second() -> None:
     counts = load.load(as_csv([PUBLISHED[0], PUBLISHED[0]], "utf-8"), name="list")
 
@@ -185,11 +194,11 @@ def test_a_mic_twice_is_a_problem_of_the_second() -> None:
         (b"", "there is no country"),
         (b"a,b\r\n1,2\r\n", "no ISO 10383 list has a column 'A'"),
         (OLD_HEADER.encode(), "not one venue in it"),
-        (OLD_HEADER.encode() + b"only,three,fields\r\n", "line 2 has 3 fields, the header 13"),
+        (OLD_HEADER.encode() + b"only,three,fields\r\n", "line 2: has 3 fields, the header 13"),
         (OLD_HEADER.encode() + b'"open', "line 2"),
         (OLD_HEADER.encode() + b"\x81\x8d,", "neither UTF-8 nor Windows-1252"),
         (b"<dataroot><row><MIC>XETR</MIC></row>", "list: "),
-        (b"<dataroot><row><MIC>XETR</MIC></row></dataroot>", "row 1: not an ISO 10383 list"),
+        (b"<dataroot><row><MIC>XETR</MIC></row></dataroot>", "row 1: there is no country"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><x><r><MIC>&a;</MIC></r></x>', "document type"),
         (b"<html><body><p>Sorry</p></body></html>", "no ISO 10383 list has a column 'P'"),
     ],
