@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views import View
 
+from instruments import cfi
 from instruments.api.results import TransparencyResultSerializer
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
@@ -71,9 +72,7 @@ class InstrumentView(ReadableView):
         shown = {
             "instrument": found,
             "transparency": _shown(applies) if any(one.result for one in applies.values()) else [],
-            "category": classification.category.name
-            if classification and classification.category
-            else "",
+            "category": cfi.category_names().get(found.category, ""),
             "classification": classification_rows(classification) if classification else [],
             "terms": Terms(found.authoritative).data,
             "listings": list(zip(found.listings, records, strict=True)),

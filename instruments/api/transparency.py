@@ -27,7 +27,7 @@ from instruments.models import (
     Subject,
     TransparencyResult,
 )
-from marketdata.api.filters import CodeFilter, CommaOrAgain
+from marketdata.api.filters import CodeFilter, CommaOrAgain, TruthFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 
@@ -52,8 +52,8 @@ class ResultFilterSet(django_filters.FilterSet):
         validators=[_CODE4], label="Kind of instrument, as SHRS, ETFS, BOND or DERV"
     )
     subject = django_filters.ChoiceFilter(choices=Subject.choices, label="What a result says")
-    liquid = django_filters.BooleanFilter(label="Liquid or not, as published")
-    superseded = django_filters.BooleanFilter(
+    liquid = TruthFilter(label="Liquid or not, as published")
+    superseded = TruthFilter(
         method="filter_superseded",
         label="Results that later ones have replaced; else only current ones",
     )
@@ -62,7 +62,7 @@ class ResultFilterSet(django_filters.FilterSet):
         return queryset.filter(superseded=value)
 
     def filter_queryset(self, queryset: Any) -> Any:
-        if self.form.cleaned_data.get("superseded") is None:
+        if self.form.cleaned_data.get("superseded") in ("", None):
             queryset = queryset.current()
         return super().filter_queryset(queryset)
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from instruments.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue, VenueQuerySet
-from marketdata.api.filters import CodeFilter
+from marketdata.api.filters import CodeFilter, TruthFilter
 from marketdata.api.problems import documented
 
 _MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
@@ -64,7 +64,7 @@ class VenueFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
         label="LEI of the operator",
     )
-    listed = django_filters.BooleanFilter(
+    listed = TruthFilter(
         method="filter_listed", label="Whether listings in the files loaded use it"
     )
     q = django_filters.CharFilter(

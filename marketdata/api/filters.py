@@ -53,3 +53,11 @@ class CodeFilter(django_filters.CharFilter):
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         filtered: QuerySet[Any] = super().filter(queryset, value.upper() if value else value)
         return filtered
+
+
+class TruthFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`; django-filter's own takes anything else for a question not asked."""
+
+    def __init__(self, **options: Any) -> None:
+        choices = [("true", "yes"), ("false", "no")]
+        super().__init__(choices=choices, coerce=lambda raw: raw == "true", **options)

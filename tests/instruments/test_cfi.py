@@ -238,7 +238,12 @@ def test_the_table_can_be_browsed(client: Client) -> None:
     assert [row["code"] for row in codes["results"]] == list(cfi.expand("ESV***"))[10:20]
     assert codes["pagination"]["total"] == 3 * 4 * 7
     assert client.get("/api/v1/cfi/Z/").status_code == 404
-    assert client.get("/api/v1/cfi/E-/").status_code == 400
+    for bad in ("E-", "É", "ESVUFRX", "%", "€"):
+        assert client.get(f"/api/v1/cfi/{bad}/").status_code == 400
+        assert client.get(f"/api/v1/cfi/{bad}/codes/").status_code == 400
+    everything = client.get("/api/v1/cfi/*/codes/", {"per_page": 100, "page": 740}).json()
+    assert everything["pagination"]["total"] == cfi.count("******")
+    assert everything["results"][-1]["code"] == list(cfi.expand("******"))[-1]
 
 
 def run(*arguments: str) -> str:

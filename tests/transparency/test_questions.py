@@ -205,6 +205,7 @@ def test_wrong_questions_are_told_so(client: Client) -> None:
     assert "on" in get(client, "instruments/US78463V1070/transparency/", 400, on="soon")["errors"]
     assert "off" in get(client, "instruments/US78463V1070/transparency/", 400, off="1")["errors"]
     assert "methodology" in get(client, "transparency/", 400, methodology="YEARLY")["errors"]
+    assert "liquid" in get(client, "transparency/", 400, liquid="perhaps")["errors"]
     assert "year" in get(client, "transparency/", 400, year="2024")["errors"]
 
 

@@ -157,6 +157,9 @@ def test_wrong_questions_are_told_so(client: Client) -> None:
     assert get(client, "ZZZ9/", 404)["detail"].endswith("has no ZZZ9.")
     assert "two letters" in get(client, "", 400, country="GERMANY")["detail"]
     assert "listed" in get(client, "", 400, nonsense="1")["detail"]
+    assert "maybe" in get(client, "", 400, listed="maybe")["detail"]
+    for mic in ("ÄÖÜX", "X%00Y", "____"):
+        assert "four letters or digits" in get(client, f"{mic}/", 400)["detail"]
 
 
 def test_the_command_says_what_the_api_says(client: Client) -> None:
