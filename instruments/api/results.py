@@ -72,6 +72,8 @@ class ResultSerializer(serializers.ModelSerializer[Any]):
         "trading_venue",
         "superseded",
         "register",
+        "record_kind",
+        "technical_record_id",
         "source_file",
         "source_position",
     )

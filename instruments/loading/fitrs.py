@@ -46,7 +46,7 @@ _SECTIONS = {
     ),
 }
 # Every set of sections, by the number whose bits say which are in it.
-_SUBJECTS = [
+SUBJECTS = [
     ", ".join(name for bit, name in enumerate(_SECTIONS) if number >> bit & 1) or "none"
     for number in range(1 << len(_SECTIONS))
 ]
@@ -84,7 +84,7 @@ def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
         checked.present(*columns).astype(np.int64) << bit
         for bit, columns in enumerate(_SECTIONS.values())
     )
-    subjects = pa.array(_SUBJECTS)
+    subjects = pa.array(SUBJECTS)
     key = checked.summed(KEY, fingerprint.MASK)
     if checked.kind != ResultKind.EQUITY:
         each = fingerprint.of_distinct("subject", subjects)

@@ -10,7 +10,8 @@ import pytest
 from lxml import etree
 
 from instruments.fields import Type
-from instruments.models import ResultRecord, SubclassTransparency, TransparencyResult
+from instruments.loading import fitrs as fitrs_layout
+from instruments.models import ResultRecord, SubclassTransparency, Subject, TransparencyResult
 from instruments.results import (
     EQUITY_FILE,
     FIELDS_OF,
@@ -81,6 +82,11 @@ def test_every_field_has_its_column(kind: ResultKind) -> None:
         for model in models:
             column = model._meta.get_field(field.column)
             assert field.type not in (Type.CODE, Type.TEXT) or column.max_length == field.max_length
+
+
+def test_every_subject_that_staging_can_find_has_a_name() -> None:
+    assert set(Subject.values) == set(fitrs_layout.SUBJECTS)
+    assert len(fitrs_layout.SUBJECTS) == 8
 
 
 SAMPLES = {
