@@ -36,7 +36,8 @@ ARGS ?=
 
 demo-data: .venv/.installed .env
 	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) load --skip-loaded tests/data/firds
+	@$(MANAGE) load_venues
+	@$(MANAGE) load --skip-loaded tests/data/firds tests/data/fitrs
 	@$(MANAGE) create_admin
 	@$(MANAGE) collectstatic --noinput --verbosity 0
 

@@ -57,6 +57,31 @@ def answer(
             yield response
 
 
+def read(
+    url: str,
+    *,
+    hosts: list[str],
+    max_bytes: int,
+    params: Mapping[str, str | int] | None = None,
+    session: requests.Session | None = None,
+) -> bytes:
+    """The body at `url`, asked for again where that may help. Raises also Refused where it is too large."""
+    own = session or new_session()
+    try:
+        for attempt in retried():
+            with attempt, answer(own, url, hosts=hosts, params=params) as response:
+                body = bytearray()
+                for chunk in response.iter_content(1 << 16):
+                    body += chunk
+                    if len(body) > max_bytes:
+                        reason = f"{url}: larger than {max_bytes:,} bytes"
+                        raise Refused(reason, status=response.status_code)
+    finally:
+        if session is None:
+            own.close()
+    return bytes(body)
+
+
 def _get(
     session: requests.Session,
     url: str,

@@ -37,6 +37,7 @@ class Kind(enum.StrEnum):
 
 # Of one day, a full file comes after the delta: it is the register's state at the end of the day.
 _PLACE_IN_DAY = {Kind.DLTINS: 1, Kind.FULCAN: 2, Kind.FULINS: 3}
+_PLACE_IN_DAY |= {Kind.DLTECR: 1, Kind.DLTNCR: 1, Kind.FULECR: 3, Kind.FULNCR: 3}
 _PATTERN = re.compile(
     r"(?P<kind>[A-Z]{6})"
     r"(?:_(?P<letter>[A-Z]{1,4}))?_(?P<day>[0-9]{8})(?:_(?P<letter_after>[A-Z]{1,4}))?"

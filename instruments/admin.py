@@ -3,13 +3,22 @@
 from typing import Any, cast
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
 
-from instruments.models import CATEGORIES, Instrument, InstrumentQuerySet, Listing, ListingVersion
+from instruments import cfi
+from instruments.models import (
+    Instrument,
+    InstrumentQuerySet,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    SubclassTransparency,
+    TransparencyResult,
+    Venue,
+)
 from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
 
 
 class CategoryFilter(admin.SimpleListFilter):
@@ -17,24 +26,13 @@ class CategoryFilter(admin.SimpleListFilter):
     parameter_name = "category"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(CATEGORIES.items())
+        return list(cfi.category_names().items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         letter = self.value()
         if not letter:
             return queryset
         return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
-
-
-class BoundedPaginator(Paginator[Any]):
-    """Counts no further than people turn pages: a count of millions of rows takes seconds."""
-
-    most = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        found = cast(QuerySet[Any], self.object_list)
-        return len(found.order_by().values_list("pk")[: self.most])
 
 
 @admin.register(Instrument)
@@ -81,3 +79,50 @@ class ListingAdmin(RecordAdmin):
 @admin.register(ListingVersion)
 class ListingVersionAdmin(RecordAdmin):
     list_display = [*RecordAdmin.list_display[:-1], "valid_to", "source_file"]
+
+
+@admin.register(Venue)
+class VenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "operating_mic", "kind", "name", "category", "country", "status", "lei"]
+    list_filter = ["status", "kind", "category", "country"]
+    search_fields = ["mic", "name", "acronym", "legal_entity_name", "lei"]
+
+
+class MissingFilter(admin.SimpleListFilter):
+    title = "ISO 10383"
+    parameter_name = "missing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "not in the list")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return cast(Any, queryset).missing() if self.value() else queryset
+
+
+@admin.register(ListedVenue)
+class ListedVenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "listings"]
+    list_filter = [MissingFilter]
+    search_fields = ["=mic"]
+
+
+class ResultAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_filter = ["superseded", "liquid", "subject"]
+    list_select_related = ["source_file"]
+    _shown = ["classification", "subject", "reported_period_from", "reported_period_to", "liquid"]
+
+
+@admin.register(TransparencyResult)
+class TransparencyResultAdmin(ResultAdmin):
+    list_display = ["isin", "methodology", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"
+    ordering = ["isin", "pk"]
+
+
+@admin.register(SubclassTransparency)
+class SubclassTransparencyAdmin(ResultAdmin):
+    list_display = ["asset_class", "sub_class", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["sub_class"]
+    ordering = ["asset_class", "pk"]

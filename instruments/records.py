@@ -4,74 +4,34 @@ The one place that says which element is which column: the XML mapping, the stag
 checks and the way back from a row to what ESMA published are all made from `FIELDS`.
 """
 
-import dataclasses
 import enum
 
-from esma_files.names import Kind
 from esma_files.parsing.mapping import Group, Mapping
-
-
-class Type(enum.Enum):
-    """How the text of an element is read."""
-
-    TEXT = "text"
-    CODE = "code"  # text that must match a pattern
-    BOOLEAN = "boolean"
-    DATE = "date"
-    DATETIME = "date and time"
-    DECIMAL = "decimal"
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """One element or attribute of a record, and the column that holds it."""
-
-    column: str
-    path: str
-    type: Type = Type.TEXT
-    max_length: int = 0  # characters, of TEXT and CODE
-    pattern: str = ""  # of CODE
-
-
-ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
-LEI = "[A-Z0-9]{18}[0-9]{2}"
-# A four-letter code of an ISO 20022 external list: the lists grow, so they are not checked.
-CODE4 = "[A-Z0-9]{4}"
-
-
-def _isin(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 12, ISIN)
-
-
-def _lei(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 20, LEI)
-
-
-def _mic(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 4, "[A-Z0-9]{4}")
-
-
-def _currency(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 3, "[A-Z]{3}")
-
-
-def _code4(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 4, CODE4)
+from instruments.fields import (
+    ISIN,
+    LEI,
+    MIC,
+    Field,
+    Type,
+    code4,
+    currency,
+    dated,
+    isin,
+    lei,
+    mic,
+    period,
+)
 
 
 def _rate(column: str, path: str) -> list[Field]:
     """A floating rate: its name in one of three forms, and its term."""
     return [
-        _isin(f"{column}_isin", f"{path}/RefRate/ISIN"),
-        _code4(f"{column}_index", f"{path}/RefRate/Indx"),
+        isin(f"{column}_isin", f"{path}/RefRate/ISIN"),
+        code4(f"{column}_index", f"{path}/RefRate/Indx"),
         Field(f"{column}_name", f"{path}/RefRate/Nm", Type.TEXT, 350),
-        _code4(f"{column}_term_unit", f"{path}/Term/Unit"),
+        code4(f"{column}_term_unit", f"{path}/Term/Unit"),
         Field(f"{column}_term_value", f"{path}/Term/Val", Type.DECIMAL),
     ]
-
-
-def _dated(type_: Type, **columns: str) -> list[Field]:
-    return [Field(column, path, type_) for column, path in columns.items()]
 
 
 _GENERAL = "FinInstrmGnlAttrbts"
@@ -86,18 +46,18 @@ _COMMODITY = f"{_DERIV}/AsstClssSpcfcAttrbts/Cmmdty"
 _TECH = "TechAttrbts"
 
 FIELDS: tuple[Field, ...] = (
-    _isin("isin", f"{_GENERAL}/Id"),
-    _mic("mic", f"{_VENUE}/Id"),
+    Field("isin", f"{_GENERAL}/Id", Type.CODE, 12, ISIN, required=True, hashed=False),
+    Field("mic", f"{_VENUE}/Id", Type.CODE, 4, MIC, required=True, hashed=False),
     # General
     Field("full_name", f"{_GENERAL}/FullNm", Type.TEXT, 350),
     Field("short_name", f"{_GENERAL}/ShrtNm", Type.TEXT, 350),
     Field("cfi_code", f"{_GENERAL}/ClssfctnTp", Type.CODE, 6, "[A-Z]{6}"),
-    _currency("notional_currency", f"{_GENERAL}/NtnlCcy"),
+    currency("notional_currency", f"{_GENERAL}/NtnlCcy"),
     Field("commodity_derivative", f"{_GENERAL}/CmmdtyDerivInd", Type.BOOLEAN),
-    _lei("issuer_lei", "Issr"),
+    lei("issuer_lei", "Issr"),
     # Venue
     Field("issuer_requested", f"{_VENUE}/IssrReq", Type.BOOLEAN),
-    *_dated(
+    *dated(
         Type.DATETIME,
         admission_approved_at=f"{_VENUE}/AdmssnApprvlDtByIssr",
         admission_requested_at=f"{_VENUE}/ReqForAdmssnDt",
@@ -106,76 +66,65 @@ FIELDS: tuple[Field, ...] = (
     ),
     # Debt
     Field("total_issued_nominal", f"{_DEBT}/TtlIssdNmnlAmt", Type.DECIMAL),
-    _currency("total_issued_nominal_currency", f"{_DEBT}/TtlIssdNmnlAmt/@Ccy"),
+    currency("total_issued_nominal_currency", f"{_DEBT}/TtlIssdNmnlAmt/@Ccy"),
     Field("maturity_date", f"{_DEBT}/MtrtyDt", Type.DATE),
     Field("nominal_value_per_unit", f"{_DEBT}/NmnlValPerUnit", Type.DECIMAL),
-    _currency("nominal_value_per_unit_currency", f"{_DEBT}/NmnlValPerUnit/@Ccy"),
+    currency("nominal_value_per_unit_currency", f"{_DEBT}/NmnlValPerUnit/@Ccy"),
     Field("fixed_rate", f"{_DEBT}/IntrstRate/Fxd", Type.DECIMAL),
     *_rate("floating_rate", f"{_DEBT}/IntrstRate/Fltg"),
     Field("floating_rate_spread", f"{_DEBT}/IntrstRate/Fltg/BsisPtSprd", Type.DECIMAL),
-    _code4("seniority", f"{_DEBT}/DebtSnrty"),
+    code4("seniority", f"{_DEBT}/DebtSnrty"),
     # Derivatives
     Field("expiry_date", f"{_DERIV}/XpryDt", Type.DATE),
     Field("price_multiplier", f"{_DERIV}/PricMltplr", Type.DECIMAL),
-    _isin("underlying_isin", f"{_SINGLE}/ISIN"),
-    _lei("underlying_lei", f"{_SINGLE}/LEI"),
-    _isin("underlying_index_isin", f"{_SINGLE}/Indx/ISIN"),
-    _isin("underlying_index_rate_isin", f"{_SINGLE}/Indx/Nm/RefRate/ISIN"),
-    _code4("underlying_index_code", f"{_SINGLE}/Indx/Nm/RefRate/Indx"),
+    isin("underlying_isin", f"{_SINGLE}/ISIN"),
+    lei("underlying_lei", f"{_SINGLE}/LEI"),
+    isin("underlying_index_isin", f"{_SINGLE}/Indx/ISIN"),
+    isin("underlying_index_rate_isin", f"{_SINGLE}/Indx/Nm/RefRate/ISIN"),
+    code4("underlying_index_code", f"{_SINGLE}/Indx/Nm/RefRate/Indx"),
     Field("underlying_index_name", f"{_SINGLE}/Indx/Nm/RefRate/Nm", Type.TEXT, 350),
-    _code4("underlying_index_term_unit", f"{_SINGLE}/Indx/Nm/Term/Unit"),
+    code4("underlying_index_term_unit", f"{_SINGLE}/Indx/Nm/Term/Unit"),
     Field("underlying_index_term_value", f"{_SINGLE}/Indx/Nm/Term/Val", Type.DECIMAL),
-    _code4("option_type", f"{_DERIV}/OptnTp"),
+    code4("option_type", f"{_DERIV}/OptnTp"),
     Field("strike_amount", f"{_PRICE}/MntryVal/Amt", Type.DECIMAL),
-    _currency("strike_currency", f"{_PRICE}/MntryVal/Amt/@Ccy"),
+    currency("strike_currency", f"{_PRICE}/MntryVal/Amt/@Ccy"),
     # True stands on positive amounts too: it is kept, and never applied to the amount.
     Field("strike_sign", f"{_PRICE}/MntryVal/Sgn", Type.BOOLEAN),
     Field("strike_percentage", f"{_PRICE}/Pctg", Type.DECIMAL),
     Field("strike_yield", f"{_PRICE}/Yld", Type.DECIMAL),
     Field("strike_basis_points", f"{_PRICE}/BsisPts", Type.DECIMAL),
-    _code4("strike_pending", f"{_DERIV}/StrkPric/NoPric/Pdg"),
-    _currency("strike_pending_currency", f"{_DERIV}/StrkPric/NoPric/Ccy"),
-    _code4("exercise_style", f"{_DERIV}/OptnExrcStyle"),
-    _code4("delivery_type", f"{_DERIV}/DlvryTp"),
+    code4("strike_pending", f"{_DERIV}/StrkPric/NoPric/Pdg"),
+    currency("strike_pending_currency", f"{_DERIV}/StrkPric/NoPric/Ccy"),
+    code4("exercise_style", f"{_DERIV}/OptnExrcStyle"),
+    code4("delivery_type", f"{_DERIV}/DlvryTp"),
     # Commodity
-    _code4("commodity_transaction_type", f"{_COMMODITY}/TxTp"),
-    _code4("commodity_final_price_type", f"{_COMMODITY}/FnlPricTp"),
+    code4("commodity_transaction_type", f"{_COMMODITY}/TxTp"),
+    code4("commodity_final_price_type", f"{_COMMODITY}/FnlPricTp"),
     # Interest rates
     *_rate("interest_rate", f"{_INTEREST}/IntrstRate"),
     Field("first_leg_fixed_rate", f"{_INTEREST}/FrstLegIntrstRate/Fxd", Type.DECIMAL),
     *_rate("first_leg_rate", f"{_INTEREST}/FrstLegIntrstRate/Fltg"),
-    _currency("other_leg_currency", f"{_INTEREST}/OthrNtnlCcy"),
+    currency("other_leg_currency", f"{_INTEREST}/OthrNtnlCcy"),
     Field("other_leg_fixed_rate", f"{_INTEREST}/OthrLegIntrstRate/Fxd", Type.DECIMAL),
     *_rate("other_leg_rate", f"{_INTEREST}/OthrLegIntrstRate/Fltg"),
     # Foreign exchange
-    _code4("fx_type", f"{_FX}/FxTp"),
-    _currency("fx_other_currency", f"{_FX}/OthrNtnlCcy"),
+    code4("fx_type", f"{_FX}/FxTp"),
+    currency("fx_other_currency", f"{_FX}/OthrNtnlCcy"),
     # Technical
     Field("inconsistent", f"{_TECH}/IncnsstncyInd", Type.BOOLEAN),
-    *_dated(
+    *dated(
         Type.DATETIME,
         last_updated_at=f"{_TECH}/LastUpd",
         submitted_at=f"{_TECH}/SubmissnDtTm",
     ),
     Field("competent_authority", f"{_TECH}/RlvntCmptntAuthrty", Type.CODE, 2, "[A-Z]{2}"),
-    *_dated(
-        Type.DATE,
-        published_on=f"{_TECH}/PblctnPrd/Dt",
-        published_from=f"{_TECH}/PblctnPrd/FrDt",
-        published_to=f"{_TECH}/PblctnPrd/ToDt",
-        published_period_from=f"{_TECH}/PblctnPrd/FrDtToDt/FrDt",
-        published_period_to=f"{_TECH}/PblctnPrd/FrDtToDt/ToDt",
-    ),
+    *period("published", f"{_TECH}/PblctnPrd"),
     Field("never_published", f"{_TECH}/NvrPblshd", Type.BOOLEAN),
-    _mic("relevant_venue", f"{_TECH}/RlvntTradgVn"),
-    Field("technical_record_id", "TechRcrdId", Type.TEXT, 35),
+    mic("relevant_venue", f"{_TECH}/RlvntTradgVn"),
+    Field("technical_record_id", "TechRcrdId", Type.TEXT, 35, hashed=False),
 )
 
-KEY = ("isin", "mic")
-# What makes a version a version: all but the key, and the number that starts anew in each file.
-CONTENT = tuple(f for f in FIELDS if f.column not in (*KEY, "technical_record_id"))
 BY_COLUMN = {field.column: field for field in FIELDS}
-REQUIRED = KEY
 
 # The branches of a commodity product: Pdct/<branch>/{BasePdct,SubPdct,AddtlSubPdct}.
 _TREE = {
@@ -242,4 +191,3 @@ DELTA_FILE = _mapping(
         RecordKind.CANCELLED: "FinInstrm/CancRcrd",
     },
 )
-MAPPINGS = {Kind.FULINS: FULL_FILE, Kind.DLTINS: DELTA_FILE}

@@ -1,17 +1,24 @@
 """The pages: a search box, what it finds, and an instrument."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth.mixins import AccessMixin
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views import View
 
+from instruments import cfi
+from instruments.api.results import TransparencyResultSerializer
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
+from instruments.facts import classification_rows
 from instruments.isin import problem_of
-from instruments.models import CATEGORIES, Instrument
+from instruments.models import Instrument, TransparencyResult
+from instruments.transparency import Applying, applying
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
@@ -57,10 +64,36 @@ class InstrumentView(ReadableView):
         if found is None:
             raise Http404(f"No instrument with the ISIN {isin.upper()} is in the files loaded.")
         records = RecordSerializer(found.listings, many=True).data
+        classification = found.classification
+        on = timezone.now().date()
+        applies = applying(
+            TransparencyResult.objects.of(found.isin).select_related("source_file"), on
+        )
         shown = {
             "instrument": found,
-            "category": CATEGORIES.get(found.category, ""),
+            "transparency": _shown(applies) if any(one.result for one in applies.values()) else [],
+            "category": cfi.category_names().get(found.category, ""),
+            "classification": classification_rows(classification) if classification else [],
             "terms": Terms(found.authoritative).data,
             "listings": list(zip(found.listings, records, strict=True)),
         }
         return render(request, "instruments/instrument.html", shown)
+
+
+# What the page shows of a result: the rest is in the API.
+_OF_RESULT = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
+
+
+def _shown(applies: dict[str, Applying]) -> list[dict[str, Any]]:
+    """Each result that applies once, with all that it applies to."""
+    shown: dict[int, dict[str, Any]] = {}
+    for respect, one in applies.items():
+        if one.result is None:
+            continue
+        said = TransparencyResultSerializer(one.result).data
+        row = shown.setdefault(
+            one.result.pk,
+            {"respects": [], "why": one.why, "facts": {name: said[name] for name in _OF_RESULT}},
+        )
+        row["respects"].append(respect.replace("_", " "))
+    return list(shown.values())

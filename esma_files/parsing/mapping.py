@@ -35,9 +35,17 @@ class Mapping:
     records: dict[str, str]
     leaves: tuple[str, ...]
     groups: tuple[Group, ...]
+    # Versions of the message that are laid out too differently to be read by one mapping.
+    versions: tuple[tuple[str, "Mapping"], ...] = ()
+
+    def of_version(self, definition: str) -> "Mapping":
+        """The mapping for a message that says it is `definition`, as auth.045.001.02."""
+        return next(
+            (found for version, found in self.versions if definition.endswith(version)), self
+        )
 
     def __hash__(self) -> int:
-        return hash(self.message)
+        return hash((self.message, self.leaves))
 
     @property
     def record_tags(self) -> set[str]:

@@ -60,7 +60,7 @@ class EsmaReader:
         self._source = source
         self._file_name = name
         self._name = FileName.parse(name)
-        self._mapping = mapping
+        self._promised = self._mapping = mapping
         self._limits = limits
         self.records = 0
         self._size = self._before = 0
@@ -111,8 +111,9 @@ class EsmaReader:
     def _records_of(self, xml: IO[bytes]) -> Generator[Batch, None, bool]:
         """The batches of one XML; returns whether they hold every element that is in it."""
         self._stream = stream = WatchedStream(xml, file_name=self._file_name)
-        header = envelope.read(stream.head, file_name=self._file_name, mapping=self._mapping)
-        envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._mapping)
+        header = envelope.read(stream.head, file_name=self._file_name, mapping=self._promised)
+        envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._promised)
+        self._mapping = self._promised.of_version(header.definition)
         tally, first = Tally(self._mapping), self.records
         for table, rows in self._batches(stream):
             positions = rows.column(0).to_numpy().astype(np.int64) + first

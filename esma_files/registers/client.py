@@ -14,7 +14,7 @@ import requests
 from django.conf import settings
 
 from esma_files import http
-from esma_files.errors import RegisterChanged, UnknownAnswer
+from esma_files.errors import RegisterChanged
 from esma_files.names import Kind
 from esma_files.registers import answers
 from esma_files.registers.answers import Entry
@@ -106,11 +106,5 @@ def _page(
 ) -> tuple[int, list[Entry]]:
     host = url.split("/")[2]
     hosts = [f"http://{host}" if url.startswith("http://") else host]
-    for attempt in http.retried():
-        with attempt, http.answer(session, url, hosts=hosts, params=params) as response:
-            body = b""
-            for chunk in response.iter_content(1 << 16):
-                body += chunk
-                if len(body) > _MAX_ANSWER_BYTES:
-                    raise UnknownAnswer(f"{url}: more than {_MAX_ANSWER_BYTES:,} bytes")
+    body = http.read(url, hosts=hosts, max_bytes=_MAX_ANSWER_BYTES, params=params, session=session)
     return answers.read(body, url=url)

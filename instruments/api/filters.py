@@ -1,22 +1,43 @@
 """What instruments can be asked by: the one definition, for the API and for commands."""
 
+import difflib
 import re
 
 import django_filters
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
+from instruments import cfi
 from instruments.isin import problem_of
-from instruments.models import CATEGORIES, Instrument, InstrumentQuerySet, Status
-from marketdata.api.filters import CodeFilter, CommaOrAgain
+from instruments.models import Instrument, InstrumentQuerySet, Status
+from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
 
 
-def _check_isins(text: str) -> None:
+def check_isins(text: str) -> None:
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):
             # As parameters, because what was given may hold a percent sign.
             said = {"isin": isin.strip(), "problem": problem}
             raise ValidationError("%(isin)s: %(problem)s.", params=said)
+
+
+def _check_pattern(text: str) -> None:
+    try:
+        cfi.pattern_of(text)
+    except cfi.BadCfi as problem:
+        raise ValidationError("A CFI code: %(problem)s.", params={"problem": problem}) from None
+
+
+def _check_meanings(text: str) -> None:
+    for wanted in text.split(";"):
+        if not cfi.attribute_patterns(wanted):
+            close = difflib.get_close_matches(wanted.strip().capitalize(), cfi.meanings(), n=3)
+            hint = f"; near it there are {', '.join(close)}" if close else ""
+            said = {"wanted": wanted.strip(), "hint": hint}
+            raise ValidationError(
+                "No attribute of ISO 10962 means %(wanted)s%(hint)s; /api/v1/cfi/ES/ shows a group's.",
+                params=said,
+            )
 
 
 def _code(pattern: str, message: str) -> RegexValidator:
@@ -26,19 +47,32 @@ def _code(pattern: str, message: str) -> RegexValidator:
 class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[_check_isins],
+        validators=[check_isins],
         widget=CommaOrAgain,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
     category = django_filters.ChoiceFilter(
         method="filter_category",
-        choices=list(CATEGORIES.items()),
+        choices=list(cfi.category_names().items()),
         label="CFI category, the first letter of the CFI code",
+    )
+    type = django_filters.ChoiceFilter(
+        method="filter_type",
+        choices=[(name, name.replace("_", " ")) for name in cfi.BUSINESS_TYPES],
+        label="Kind of instrument, as equity, bond, fund, option or swap",
     )
     cfi = django_filters.CharFilter(
         method="filter_cfi",
-        validators=[_code("[A-Z]{1,6}", "A CFI code has one to six letters.")],
-        label="CFI code, or the start of one",
+        validators=[_check_pattern],
+        label="CFI code, the start of one, or a pattern with * for any letter, as ESV***",
+    )
+    attribute = django_filters.CharFilter(
+        max_length=200,
+        method="filter_attribute",
+        validators=[_check_meanings],
+        widget=SemicolonOrAgain,
+        label="What an attribute of the CFI code means, as voting, or form: registered; several"
+        " with semicolons between or the parameter repeated",
     )
     currency = CodeFilter(
         "notional_currency",
@@ -77,7 +111,19 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset.of_category(value)
 
     def filter_cfi(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        return queryset.cfi_starting(value.upper())
+        return queryset.classified(cfi.pattern_of(value))
+
+    def filter_type(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.classified(*map(cfi.pattern_of, cfi.BUSINESS_TYPES[value]))
+
+    def filter_attribute(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        for wanted in value.split(";"):
+            queryset = queryset.classified(*cfi.attribute_patterns(wanted))
+        return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.traded_on(value.upper())

@@ -4,7 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from instruments.api.terms import ExactDecimal, Terms
+from instruments.api.classification import ClassificationSerializer
+from instruments.api.sections import ExactDecimal
+from instruments.api.terms import Terms
 from instruments.models import Instrument, Listing
 from marketdata.common.fields import ExactDecimalField
 
@@ -35,12 +37,16 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
 class ListingSerializer(serializers.ModelSerializer[Listing]):
     """An instrument on one venue: what differs between venues, and where it was read."""
 
+    venue_name = serializers.CharField(
+        allow_null=True, help_text="from the ISO 10383 list; null where it lacks the MIC"
+    )
     source_file = serializers.CharField(source="source_file.name")
 
     class Meta:
         model = Listing
         fields = (
             "mic",
+            "venue_name",
             "register",
             "status",
             "full_name",
@@ -77,11 +83,19 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):
-    """An instrument with its terms and all its listings."""
+    """An instrument with what its CFI code says, its terms and all its listings."""
 
+    classification = ClassificationSerializer(
+        allow_null=True, read_only=True, help_text="null where no record has a CFI code"
+    )
     terms = Terms(source="authoritative", read_only=True)
     listings = ListingSerializer(many=True, read_only=True)
 
     class Meta(InstrumentSerializer.Meta):
-        fields: tuple[str, ...] = (*InstrumentSerializer.Meta.fields, "terms", "listings")
+        fields: tuple[str, ...] = (
+            *InstrumentSerializer.Meta.fields,
+            "classification",
+            "terms",
+            "listings",
+        )
         read_only_fields: tuple[str, ...] = fields

@@ -1,7 +1,28 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.transparency import (
+    InstrumentTransparencyView,
+    SubclassTransparencyViewSet,
+    TransparencyViewSet,
+)
+from instruments.api.venues import VenueViewSet
 from instruments.api.views import InstrumentViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
-urlpatterns = router.urls
+router.register("venues", VenueViewSet)
+router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
+router.register("transparency", TransparencyViewSet, "transparency")
+urlpatterns = [
+    path("cfi/", CategoriesView.as_view(), name="cfi-list"),
+    path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
+    path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),
+    path(
+        "instruments/<str:isin>/transparency/",
+        InstrumentTransparencyView.as_view(),
+        name="instrument-transparency",
+    ),
+    *router.urls,
+]

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from stdnum import lei
 
+from instruments.fields import Field, Type
 from instruments.isin import check_digits_hold, problem_of
 from instruments.loading import fingerprint
-from instruments.records import CONTENT, REQUIRED, Field, Type
 
 # 18 digits before the point and 17 after it is what the columns hold on SQL Server.
 _DECIMAL = r"^[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})$"
@@ -24,7 +24,6 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 _PLAIN_DATETIME = _DATETIME + "Z?$"
 _OFFSET_DATETIME = _DATETIME + r"(Z|[+-][0-9]{2}:[0-9]{2})$"
-_CONTENT = {field.column for field in CONTENT}
 
 STORED = {type_: pa.int64() if type_ is Type.BOOLEAN else pa.string() for type_ in Type}
 
@@ -50,7 +49,7 @@ class Column:
 
 def check(field: Field, texts: pa.StringArray) -> Column:
     """Check one column of texts by its type, and convert it."""
-    missing = _missing(field, texts) if field.column in REQUIRED and texts.null_count else []
+    missing = _missing(field, texts) if field.required and texts.null_count else []
     if texts.null_count == len(texts):
         return Column(pa.nulls(len(texts), STORED[field.type]), None, missing)
     encoded = texts.dictionary_encode()
@@ -58,7 +57,7 @@ def check(field: Field, texts: pa.StringArray) -> Column:
     stored, reasons = _CHECKS[field.type](field, distinct)
     values = texts if stored is distinct else stored.take(encoded.indices)
     hashes = None
-    if field.column in _CONTENT:
+    if field.hashed:
         each = fingerprint.of_distinct(field.column, _as_text(stored))
         hashes = _spread(each, encoded.indices)
     refused = [*missing, *_refusals(field, encoded, reasons)] if reasons else missing

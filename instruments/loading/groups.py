@@ -9,17 +9,15 @@ import pyarrow.compute as pc
 
 from esma_files.errors import BadXml
 from esma_files.parsing.reader import Batch
+from instruments.fields import CODE4, Field, Type
 from instruments.loading import checks, fingerprint
 from instruments.records import (
     BASKET,
     BASKET_PATTERNS,
-    CODE4,
     COMMODITY,
     COMMODITY_BRANCHES,
     COMMODITY_LEVELS,
     GROUPS,
-    Field,
-    Type,
 )
 
 _COMMODITY_COLUMNS = ("commodity_product", *COMMODITY_LEVELS)
@@ -46,9 +44,9 @@ def refusals(batch: Batch) -> Iterator[checks.Refusal]:
         yield from checks.check(field, texts).refusals
 
 
-def staged(batch: Batch) -> pa.RecordBatch:
-    """The rows of a group as the table of its name in the staging file holds them."""
-    return _STAGED[batch.group](batch)
+def staged(batch: Batch) -> tuple[str, pa.RecordBatch]:
+    """The rows of a group, and the table of the staging file that holds them."""
+    return batch.group, _STAGED[batch.group](batch)
 
 
 def _basket(batch: Batch) -> pa.RecordBatch:
@@ -92,7 +90,7 @@ def known_without(connection: sqlite3.Connection) -> bool:
     return found.fetchone() is not None
 
 
-def bring_in(connection: sqlite3.Connection, *, file_name: str) -> None:
+def bring_in(connection: sqlite3.Connection, file_name: str) -> None:
     """Fill `COLUMNS` of the staged records, and add to their fingerprints. Raises BadXml."""
     twice = "SELECT position FROM commodity GROUP BY position HAVING count(*) > 1 LIMIT 1"
     for (position,) in connection.execute(twice):

@@ -3,12 +3,14 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.models import Instrument, Listing, ListingVersion
+from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
+CFI_CODE = CfiCode._meta.db_table
+LISTED_VENUE = ListedVenue._meta.db_table
 
 # Columns of Instrument that the authoritative listing gives; NULL there is "" here.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
@@ -62,12 +64,31 @@ _LAST_KNOWN = f"""
     AND EXISTS (SELECT 1 FROM {VERSION} v
         WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled')
 """
+_NEW_CFI_CODES = f"""
+    INSERT INTO {CFI_CODE} (code)
+    SELECT cfi_code FROM (SELECT DISTINCT cfi_code FROM stage.record WHERE cfi_code IS NOT NULL)
+    WHERE cfi_code NOT IN (SELECT code FROM {CFI_CODE})
+"""
+# Listings are added and never taken away, so counting the new ones is enough.
+_ADDED = "SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic"
+_COUNT_LISTINGS = f"""
+    UPDATE {LISTED_VENUE} SET listings = {LISTED_VENUE}.listings + a.listings
+    FROM ({_ADDED}) AS a WHERE a.mic = {LISTED_VENUE}.mic
+"""
+_NEW_VENUES = f"""
+    INSERT INTO {LISTED_VENUE} (mic, listings) SELECT mic, listings FROM ({_ADDED}) AS a
+    WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})
+"""
+_DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
 def derive(cursor: CursorWrapper) -> None:
-    """Derive anew the instruments of the records that changed something (`temp.outcome`)."""
+    """Derive anew the instruments of the records that changed something (`temp.outcome`).
+
+    And note the CFI codes and venues that are new.
+    """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
-    for statement in (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN):
+    for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):
         cursor.execute(statement)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
@@ -9,14 +10,18 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from esma_files.errors import UnsupportedKind
 from esma_files.models import EsmaFile, RejectedRecord, Run
+from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
-from instruments.loading import merge
+from esma_files.sources import Source
+from instruments.loading import merge, transparency
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 from marketdata.common.errors import RetryableError
 
+_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS}
 REJECTED = RejectedRecord._meta.db_table
 
 
@@ -29,6 +34,8 @@ def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
 
     Raises the errors of esma_files.errors, and StagingFailed.
     """
+    if file.source == Source.FCA_FIRDS:
+        raise UnsupportedKind(file.name, "files of the FCA are kept, but cannot be loaded yet")
     folder = Path(settings.STAGING_DIR)
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     path = folder / f"{file.pk}.sqlite3"
@@ -58,7 +65,9 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
         cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
         try:
             with transaction.atomic():
-                counts = merge.merge(cursor, file, register=Register.ESMA, columns=staged.columns)
+                counts = _merge_of(file)(
+                    cursor, file, register=Register.ESMA, columns=staged.columns
+                )
                 _keep_rejected(file)
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
@@ -71,6 +80,10 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
         finally:
             cursor.execute("DETACH DATABASE stage")
     return run
+
+
+def _merge_of(file: EsmaFile) -> Callable[..., merge.Counts]:
+    return merge.merge if Kind(file.kind) in _INSTRUMENT_FILES else transparency.merge
 
 
 def _keep_rejected(file: EsmaFile) -> None:

@@ -19,18 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esma_files.errors import UnsupportedKind
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
-from instruments.loading import checks, fingerprint, groups
+from instruments.loading import checks
 from instruments.loading.known import Known, Tables
-from instruments.records import (
-    FIELDS,
-    MAPPINGS,
-    Field,
-    RecordKind,
-    Type,
-)
+from instruments.loading.layout import Checked, Layout
+from instruments.loading.layouts import layout_of
 
 _REJECTED = pa.schema(
     [("position", pa.int64())]
@@ -38,38 +32,7 @@ _REJECTED = pa.schema(
 )
 # Told the number of records read so far, and the share of the file, from 0 to 1.
 Progress = Callable[[int, float], None]
-_ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
-_ACTIVE = "active"
-_SCHEMA = f"""
-PRAGMA page_size=32768;
-CREATE TABLE record (
-    position INTEGER PRIMARY KEY, record_kind TEXT, status TEXT, valid_from TEXT,
-    fingerprint INTEGER,
-    {", ".join(f"{f.column} {'INTEGER' if f.type is Type.BOOLEAN else 'TEXT'}" for f in FIELDS)},
-    {", ".join(f"{column} TEXT" for column in groups.COLUMNS)}
-);
-CREATE TABLE known (position INTEGER PRIMARY KEY);
-{groups.SCHEMA}
-CREATE TABLE rejected (
-    position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT
-);
-"""
-
-
-def _as_json(fields: tuple[Field, ...]) -> str:
-    """A staged record `r` as a JSON object, path to value; `json_patch` leaves out what is NULL."""
-    pairs = ", ".join(f"'{field.path}', r.{field.column}" for field in fields)
-    return f"json_object({pairs})"
-
-
-# What was refused for a group has been staged as a record too: it goes, and its fields are kept.
-_HALF = len(FIELDS) // 2  # a function of SQLite's takes 127 arguments at most
-_TAKE_OUT = f"""
-UPDATE rejected SET isin = r.isin, mic = r.mic, record = json_patch(
-    json_patch(rejected.record, {_as_json(FIELDS[:_HALF])}), {_as_json(FIELDS[_HALF:])})
-FROM record r WHERE r.position = rejected.position;
-DELETE FROM record WHERE position IN (SELECT position FROM rejected);
-"""
+_PAIRS = 60  # a function of SQLite's takes 127 arguments at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,22 +65,21 @@ def stage(
     Only those that `tables` does not hold already. Raises the errors of esma_files.errors; no
     staging file is left then.
     """
-    file = FileName.parse(name)
-    if file.kind not in MAPPINGS:
-        raise UnsupportedKind(name, f"{file.kind} files cannot be loaded yet")
+    layout = layout_of(name)
     started = time.monotonic()
-    day = file.published_on.isoformat()
+    day = FileName.parse(name).published_on.isoformat()
+    attempts = (tables, None) if layout.asks_what_is_known else (None,)
     try:
-        for only_unknown in (True, False):
-            _create(path)
-            reader = EsmaReader(source, name=name, mapping=MAPPINGS[file.kind], limits=limits)
-            with _Writer(path, day=day, tables=tables if only_unknown else None) as writer:
+        for known in attempts:
+            _create(path, layout)
+            reader = EsmaReader(source, name=name, mapping=layout.mapping, limits=limits)
+            with _Writer(path, layout=layout, day=day, tables=known) as writer:
                 for batch in reader:
                     writer.write(batch)
                     progress(reader.records, reader.share_read)
-            if not _left_out_wrongly(path):
+            if not _left_out_wrongly(path, layout):
                 break  # else all is staged anew, and none is left out
-        rejected = _finish(path, name)
+        rejected = _finish(path, name, layout)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -132,21 +94,23 @@ def stage(
     )
 
 
-def _create(path: Path) -> None:
+def _create(path: Path, layout: Layout) -> None:
     path.unlink(missing_ok=True)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_SCHEMA)
+        connection.executescript(layout.schema)
 
 
-def _left_out_wrongly(path: Path) -> bool:
+def _left_out_wrongly(path: Path, layout: Layout) -> bool:
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return groups.known_without(connection)
+        return layout.groups.left_out_wrongly(connection)
 
 
 class _Writer:
     """Checks batches and appends them to a staging file, in one transaction."""
 
-    def __init__(self, path: Path, *, day: str, tables: Tables | None) -> None:
+    def __init__(self, path: Path, *, layout: Layout, day: str, tables: Tables | None) -> None:
+        self._layout = layout
+        self._fields = {field.path: field for field in layout.fields}
         self._day = day
         self._tables = tables
         self._connection = adbc.connect(
@@ -178,38 +142,24 @@ class _Writer:
             self._write_records(batch)
             return
         # The records themselves are staged by another batch: `_finish` takes them out.
-        self._ingest("rejected", _rejected(batch, list(groups.refusals(batch))))
-        self.columns |= set(groups.columns_of(batch))
-        self._ingest(batch.group, groups.staged(batch))
+        groups = self._layout.groups
+        self._reject(batch, list(groups.refuse(batch)))
+        self.columns |= set(groups.columns(batch))
+        self._ingest(*groups.stage(batch))
 
     def _write_records(self, batch: Batch) -> None:
-        size = len(batch.rows)
-        columns: dict[str, pa.Array] = {}
-        hashes = np.zeros(size, dtype=np.int64)
-        refused: list[checks.Refusal] = []
-        for field, texts in zip(FIELDS, batch.rows.columns, strict=True):
-            column = checks.check(field, texts)
-            columns[field.column] = column.values
-            refused += column.refusals
-            if column.hashes is not None:
-                hashes = (hashes + column.hashes) & fingerprint.MASK
-        said = [columns[c] for c in ("published_period_from", "published_from", "published_on")]
-        there = {name: values for name, values in columns.items() if values.null_count < size}
-        self.columns |= there.keys()
+        checked, refused = self._check(batch)
+        refused += self._layout.refuse(checked)
+        self.columns |= checked.columns.keys()
+        size = checked.size
+        derived = self._layout.derive(checked, self._day)
         rows = pa.RecordBatch.from_pydict(
-            {
-                "position": pa.array(batch.positions + 1),
-                "record_kind": pa.repeat(str(batch.kind), size),
-                "status": pa.repeat(_ENDED.get(RecordKind(batch.kind), _ACTIVE), size),
-                "valid_from": pc.coalesce(*said, self._day),
-                "fingerprint": pa.array(hashes),
-                **there,
-            }
+            {"position": pa.array(batch.positions + 1), **derived, **checked.columns}
         )
         if refused:
             good = np.ones(size, dtype=bool)
             good[[refusal.row for refusal in refused]] = False
-            self._ingest("rejected", _rejected(batch, refused))
+            self._reject(batch, refused)
             rows = rows.filter(pa.array(good))
         if self._known and (known := self._known.among(rows)).any():
             self.known += int(known.sum())
@@ -217,24 +167,52 @@ class _Writer:
             rows = rows.filter(pa.array(~known))
         self._ingest("record", rows)
 
+    def _check(self, batch: Batch) -> tuple[Checked, list[checks.Refusal]]:
+        """Check each column; paths of which a record has one at most may share a column."""
+        checked = Checked(batch.kind, len(batch.rows), {}, {})
+        refused: list[checks.Refusal] = []
+        for path, texts in zip(batch.rows.schema.names, batch.rows.columns, strict=True):
+            field = self._fields[path]
+            column = checks.check(field, texts)
+            refused += column.refusals
+            if column.values.null_count == checked.size:
+                continue
+            if (other := checked.columns.get(field.column)) is not None:
+                both = pc.and_(other.is_valid(), column.values.is_valid())
+                for row in np.flatnonzero(both.to_numpy(zero_copy_only=False)).tolist():
+                    said = "stands there twice, in two places"
+                    refused.append(checks.Refusal(row, field, texts[row].as_py(), said))
+            shared = column.values if other is None else pc.coalesce(other, column.values)
+            checked.columns[field.column] = shared
+            if column.hashes is not None:
+                hashed = checked.hashes.get(field.column)
+                checked.hashes[field.column] = (
+                    column.hashes if hashed is None else hashed + column.hashes
+                )
+        return checked, refused
+
+    def _reject(self, batch: Batch, refused: list[checks.Refusal]) -> None:
+        if refused:
+            self._ingest("rejected", _rejected(batch, refused, self._layout))
+
     def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
         if len(rows):
             self._cursor.adbc_ingest(table, rows, mode="append")
 
 
-def _rejected(batch: Batch, refused: list[checks.Refusal]) -> pa.RecordBatch:
+def _rejected(batch: Batch, refused: list[checks.Refusal], layout: Layout) -> pa.RecordBatch:
     names = batch.rows.schema.names
     records: dict[int, dict[str, str]] = {}
     for row in {refusal.row for refusal in refused}:
         values = zip(names, (column[row].as_py() for column in batch.rows.columns), strict=True)
         records[row] = {name: value for name, value in values if value is not None}
-    isin, mic = FIELDS[0].path, FIELDS[1].path
+    isins, mics = layout.paths("isin"), layout.paths("mic")
     return pa.RecordBatch.from_pylist(
         [
             {
                 "position": int(batch.positions[refusal.row]) + 1,
-                "isin": records[refusal.row].get(isin, "")[:50],
-                "mic": records[refusal.row].get(mic, "")[:50],
+                "isin": _first(records[refusal.row], isins)[:50],
+                "mic": _first(records[refusal.row], mics)[:50],
                 "field": refusal.field.path,
                 "value": refusal.value or "",
                 "reason": refusal.reason,
@@ -246,15 +224,39 @@ def _rejected(batch: Batch, refused: list[checks.Refusal]) -> pa.RecordBatch:
     )
 
 
-def _finish(path: Path, name: str) -> int:
-    """Bring baskets and commodities into their records, take out what was rejected for one of
-    these, and index the records by key. Returns how many records were rejected.
+def _first(record: dict[str, str], paths: list[str]) -> str:
+    return next((record[path] for path in paths if path in record), "")
+
+
+def _finish(path: Path, name: str, layout: Layout) -> int:
+    """Bring groups into their records, take out what was rejected for one of these, and index what
+    the merge looks up. Returns how many records were rejected.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        groups.bring_in(connection, file_name=name)
-        connection.executescript(_TAKE_OUT)
-        connection.execute("CREATE INDEX record_key ON record (isin, mic)")
+        connection.executescript(_take_out(layout))
+        layout.groups.bring_in(connection, name)
+        connection.execute(layout.index)
         connection.execute("ANALYZE")
         connection.commit()
         (rejected,) = connection.execute("SELECT count(DISTINCT position) FROM rejected").fetchone()
     return int(rejected)
+
+
+def _take_out(layout: Layout) -> str:
+    """What was refused for a group has been staged as a record too: it goes, and its fields are kept.
+
+    As a JSON object, path to value; `json_patch` leaves out what is NULL.
+    """
+    record = "rejected.record"
+    for begin in range(0, len(layout.fields), _PAIRS):
+        pairs = ", ".join(
+            f"'{field.path}', CASE WHEN {layout.holds(field)} THEN r.{field.column} END"
+            for field in layout.fields[begin : begin + _PAIRS]
+        )
+        record = f"json_patch({record}, json_object({pairs}))"
+    mic = "r.mic" if layout.paths("mic") else "''"
+    return f"""
+        UPDATE rejected SET isin = coalesce(r.isin, ''), mic = {mic}, record = {record}
+        FROM record r WHERE r.position = rejected.position;
+        DELETE FROM record WHERE position IN (SELECT position FROM rejected);
+    """

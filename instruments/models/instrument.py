@@ -1,31 +1,14 @@
 """One row an ISIN: what lists, search and filters need."""
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils.functional import cached_property
 
+from instruments import cfi
 from instruments.isin import problem_of
+from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
-
-# ISO 10962, first letter. A listing's CFI code says which kind of instrument it is.
-CATEGORIES = {
-    "E": "Equities",
-    "C": "Collective investment vehicles",
-    "D": "Debt instruments",
-    "R": "Entitlements (rights)",
-    "O": "Listed options",
-    "F": "Futures",
-    "S": "Swaps",
-    "H": "Non-listed and complex listed options",
-    "I": "Spot",
-    "J": "Forwards",
-    "K": "Strategies",
-    "L": "Financing",
-    "T": "Referential instruments",
-    "M": "Others (miscellaneous)",
-}
-
 
 MAX_WORDS = 20
 
@@ -41,9 +24,17 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         return self.filter(cfi_code__gte=prefix, cfi_code__lt=end)
 
+    def classified(self, *patterns: str) -> "InstrumentQuerySet":
+        """Instruments whose CFI code matches one of these patterns of six, `*` for any letter."""
+        beginning = patterns[0].rstrip(cfi.ANY) if len(patterns) == 1 else cfi.ANY
+        if cfi.ANY not in beginning:
+            return self.cfi_starting(beginning)
+        codes = CfiCode.objects.order_by().matching(patterns)
+        return self.filter(cfi_code__in=codes.values("code"))
+
     def traded_on(self, mic: str) -> "InstrumentQuerySet":
         """Instruments with a listing there, whatever its status."""
-        return self.filter(Exists(Listing.objects.filter(isin=OuterRef("pk"), mic=mic)))
+        return self.filter(pk__in=Listing.objects.filter(mic=mic).order_by().values("isin"))
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """An ISIN, or instruments that have every word in a name; the first 20 words count."""
@@ -92,6 +83,11 @@ class Instrument(models.Model):
     def __str__(self) -> str:
         return f"{self.isin} {self.full_name}"
 
+    @cached_property
+    def classification(self) -> cfi.Decoded | None:
+        """What its CFI code says; None where no record has one."""
+        return cfi.decode(self.cfi_code) if self.cfi_code else None
+
     @property
     def category(self) -> str:
         """The CFI category letter; "" where no record says it."""
@@ -100,7 +96,7 @@ class Instrument(models.Model):
     @cached_property
     def listings(self) -> list[Listing]:
         """All its listings with their source files, by venue; read once."""
-        return list(Listing.objects.of(self.isin).select_related("source_file"))
+        return list(Listing.objects.of(self.isin).with_venues().select_related("source_file"))
 
     @property
     def authoritative(self) -> Listing:

@@ -1,14 +1,21 @@
 """Instruments on their venues: what ESMA says now, and what it said before."""
 
 from django.db import models
+from django.db.models import OuterRef, Subquery
 
 from instruments.models.record import ListingRecord
+from instruments.models.venue import Venue
 
 
 class ListingQuerySet(models.QuerySet["Listing"]):
     def of(self, isin: str) -> "ListingQuerySet":
         """All listings of one instrument, by venue."""
         return self.filter(isin=isin).order_by("mic", "register")
+
+    def with_venues(self) -> "ListingQuerySet":
+        """With `venue_name`, from the ISO 10383 list; None where that lacks the MIC."""
+        venue = Venue.objects.filter(pk=OuterRef("mic")).order_by()
+        return self.annotate(venue_name=Subquery(venue.values("name")))
 
 
 class Listing(ListingRecord):

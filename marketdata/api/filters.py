@@ -34,9 +34,17 @@ class StrictFilterBackend(DjangoFilterBackend):
 class CommaOrAgain(forms.TextInput):
     """Several values: with commas between, or the parameter given several times."""
 
+    separator = ","
+
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str | None:
         values = data.getlist(name) if hasattr(data, "getlist") else [data.get(name)]
-        return ",".join(value for value in values if value) or None
+        return self.separator.join(value for value in values if value) or None
+
+
+class SemicolonOrAgain(CommaOrAgain):
+    """The same for values that have commas in them."""
+
+    separator = ";"
 
 
 class CodeFilter(django_filters.CharFilter):
@@ -45,3 +53,11 @@ class CodeFilter(django_filters.CharFilter):
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         filtered: QuerySet[Any] = super().filter(queryset, value.upper() if value else value)
         return filtered
+
+
+class TruthFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`; django-filter's own takes anything else for a question not asked."""
+
+    def __init__(self, **options: Any) -> None:
+        choices = [("true", "yes"), ("false", "no")]
+        super().__init__(choices=choices, coerce=lambda raw: raw == "true", **options)

@@ -9,6 +9,8 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from marketdata.common.pages import BoundedPaginator
+
 
 class NumberedPages(PageNumberPagination):
     """`page` and `per_page` (20, at most 100); `results` and `pagination` in the answer."""
@@ -62,3 +64,9 @@ class NumberedPages(PageNumberPagination):
                 },
             },
         }
+
+
+class BoundedPages(NumberedPages):
+    """Of long lists the first 10,000 rows; `total` is no more than that. Filters lead to the others."""
+
+    django_paginator_class = BoundedPaginator

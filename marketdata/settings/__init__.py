@@ -158,6 +158,14 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat()
 CELERY_BEAT_SCHEDULE_FILENAME = str(QUEUE_DIR / "beat")
 
+# Where ISO publishes the list of venues, and the only hosts that it is fetched from.
+MIC_LIST_URL = env.read(
+    "MIC_LIST_URL",
+    str,
+    "https://www.iso20022.org/sites/default/files/ISO10383_MIC/ISO10383_MIC.csv",
+)
+MIC_LIST_HOSTS: list[str] = env.read("MIC_LIST_HOSTS", env.names, ["www.iso20022.org"])
+
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.ReadOrStaff"],
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],

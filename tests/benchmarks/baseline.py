@@ -11,8 +11,9 @@ from typing import Any
 from lxml import etree
 
 from esma_files.models import EsmaFile
+from instruments.fields import Type
 from instruments.models import Listing
-from instruments.records import BASKET, COMMODITY, COMMODITY_LEVELS, FIELDS, Type
+from instruments.records import BASKET, COMMODITY, COMMODITY_LEVELS, FIELDS
 
 _COLUMNS = {field.path: field for field in FIELDS}
 

@@ -27,6 +27,11 @@ MIX = {
     "F": 46_984,
     "I": 2,
 }
+ROOT = b"FinInstrmRptgRefDataRpt"
+# Of 13.9 million FITRS records, few are about equity.
+RESULTS_MIX = {"FULECR": 1, "FULNCR": 20}
+_RESULT = re.compile(rb"<((?:Non)?EqtyTrnsprncyData)>.*?</\1>", re.DOTALL)
+_RESULT_ISIN = re.compile(rb"<(?:Id|ISIN)>([A-Z]{2}[A-Z0-9]{9}[0-9])</")
 _RECORD = re.compile(rb"<RefData>(.*?)</RefData>", re.DOTALL)
 _ISIN = re.compile(rb"<Id>([A-Z]{2}[A-Z0-9]{9}[0-9])</Id>")
 _AUTHORITY = re.compile(rb"<RlvntCmptntAuthrty>[A-Z]{2}</RlvntCmptntAuthrty>")
@@ -78,7 +83,7 @@ def grow(sources: Iterable[Path], *, records: int, folder: Path, day: dt.date) -
             name = f"FULINS_{letter}_{day:%Y%m%d}_{part:02}of{parts:02}"
             size = min(PART, count - (part - 1) * PART)
             path = folder / f"{name}.zip"
-            _write(path, name, _dated(head, name, day), itertools.islice(grown, size))
+            _write(path, name, _dated(head, name, day), itertools.islice(grown, size), ROOT)
             paths.append(path)
     return paths
 
@@ -99,7 +104,7 @@ def _dated(head: bytes, name: str, day: dt.date) -> bytes:
     return re.sub(rb"<(CreDt|Dt)>\d{4}-\d{2}-\d{2}", rb"<\g<1>>" + str(day).encode(), head)
 
 
-def _write(path: Path, name: str, head: bytes, records: Iterator[bytes]) -> None:
+def _write(path: Path, name: str, head: bytes, records: Iterator[bytes], root: bytes) -> None:
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(f"{name}.xml", "w", force_zip64=True) as stream,
@@ -107,4 +112,44 @@ def _write(path: Path, name: str, head: bytes, records: Iterator[bytes]) -> None
         stream.write(head)
         while chunk := b"".join(itertools.islice(records, 2_000)):
             stream.write(chunk)
-        stream.write(b"</FinInstrmRptgRefDataRpt></Document></Pyld></BizData>")
+        stream.write(b"</" + root + b"></Document></Pyld></BizData>")
+
+
+def grow_results(
+    sources: Iterable[Path], *, records: int, folder: Path, day: dt.date
+) -> list[Path]:
+    """The same of FITRS: a file for each source, with its real records over and over."""
+    numbers = itertools.count(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {path: _results(path) for path in sources}
+    whole = sum(RESULTS_MIX[path.name[:6]] for path in found)
+    paths = []
+    for path, (head, root, templates_) in found.items():
+        count = round(records * RESULTS_MIX[path.name[:6]] / whole)
+        grown = _grown(templates_, numbers)
+        kind, _, letter, _ = path.stem.split("_")
+        parts = -(-count // PART)
+        for part in range(1, parts + 1):
+            name = f"{kind}_{day:%Y%m%d}_{letter}_{part}of{parts}"
+            size = min(PART, count - (part - 1) * PART)
+            target = folder / f"{name}.zip"
+            _write(target, name, _dated(head, name, day), itertools.islice(grown, size), root)
+            paths.append(target)
+    return paths
+
+
+def _results(path: Path) -> tuple[bytes, bytes, list[Template]]:
+    """The head of a FITRS file, the name of its root, and its records as templates."""
+    with zipfile.ZipFile(path) as archive:
+        xml = archive.read(archive.namelist()[0])
+    first = _RESULT.search(xml)
+    root = re.search(rb"<(FinInstrmRptg\w+Rslt)>", xml)
+    if first is None or root is None:
+        raise ValueError(f"{path}: no records")
+    found: list[Template] = []
+    for record in _RESULT.finditer(xml):
+        isin = _RESULT_ISIN.search(record[0])
+        if isin is None:
+            raise ValueError(f"{path}: a record without ISIN")
+        found.append((isin[1], record[0][: isin.start(1)], record[0][isin.end(1) :]))
+    return xml[: first.start()], root[1], found

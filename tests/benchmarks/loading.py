@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import measure
-from tests.benchmarks.generator import grow
+from tests.benchmarks.generator import grow, grow_results
 from tests.benchmarks.waiting import small_writes
 
 SOURCES = Path(__file__).parent.parent / "data"
@@ -30,8 +30,9 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     records = parser.parse_args().records
     console = Console(width=None if sys.stdout.isatty() else 120)
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        _bench(records, Path(name), console)
+    for bench in (_bench, _bench_results):
+        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+            bench(records, Path(name), console)
 
 
 def _bench(records: int, folder: Path, console: Console) -> None:
@@ -77,6 +78,34 @@ def _bench(records: int, folder: Path, console: Console) -> None:
     )
     console.print(
         f"database: {size / 1e6:,.0f} MB, {size / rows:.0f} bytes a listing, indexes and all"
+    )
+
+
+def _bench_results(records: int, folder: Path, console: Console) -> None:
+    """The same for FITRS."""
+    sources = sorted(SOURCES.glob("fitrs/*.zip"))
+    console.print(f"Growing {records:,} FITRS records from {len(sources)} real files ...")
+    paths = grow_results(sources, records=records, folder=folder / "whole", day=DAY)
+    half = grow_results(sources, records=records // 2, folder=folder / "half", day=DAY)
+    share = grow_results(
+        sources, records=records // BASELINE_SHARE, folder=folder / "share", day=DAY
+    )
+    next_week = grow_results(
+        sources, records=records, folder=folder / "next", day=DAY + dt.timedelta(days=7)
+    )
+    done = [
+        _measure("FITRS: lxml + bulk_create", "plain_results", share, folder),
+        _measure("FITRS: parse only", "parse", paths, folder),
+        _measure("FITRS: load half of it", "load", half, folder),
+        _measure("FITRS: load", "load", paths, folder, keep=True),
+        _measure("FITRS: load next week's, unchanged", "load", next_week, folder, keep=True),
+    ]
+    console.print(_table(done))
+    plain, _, smaller, loaded, _ = done
+    console.print(
+        f"FITRS load: {loaded.rate / plain.rate:.1f} times the plain loader's records/s; "
+        f"{loaded.seconds / smaller.seconds:.2f} times the seconds for "
+        f"{loaded.records / smaller.records:.2f} times the records"
     )
 
 

@@ -11,14 +11,13 @@ def parse(paths: list[Path]) -> int:
     """Zip to record batches, and nothing with them."""
     from django.conf import settings
 
-    from esma_files.names import FileName
     from esma_files.parsing.reader import EsmaReader, Limits
-    from instruments.records import MAPPINGS
+    from instruments.loading.layouts import layout_of
 
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     records = 0
     for path in paths:
-        mapping = MAPPINGS[FileName.parse(path.name).kind]
+        mapping = layout_of(path.name).mapping
         with path.open("rb") as source:
             reader = EsmaReader(source, name=path.name, mapping=mapping, limits=limits)
             for _ in reader:
@@ -47,6 +46,14 @@ def baseline(paths: list[Path]) -> int:
     return sum(baseline.load(path, store.take_in(path)) for path in paths)
 
 
+def plain_results(paths: list[Path]) -> int:
+    """lxml and bulk_create, for FITRS."""
+    from esma_files import store
+    from tests.benchmarks import results
+
+    return sum(results.load(path, store.take_in(path)) for path in paths)
+
+
 def migrate(paths: list[Path]) -> int:
     """An empty database."""
     from django.core.management import call_command
@@ -57,5 +64,6 @@ def migrate(paths: list[Path]) -> int:
 
 if __name__ == "__main__":
     django.setup()
-    step = {"parse": parse, "load": load, "baseline": baseline, "migrate": migrate}[sys.argv[1]]
+    steps = (parse, load, baseline, plain_results, migrate)
+    step = {step.__name__: step for step in steps}[sys.argv[1]]
     print(json.dumps({"records": step([Path(argument) for argument in sys.argv[2:]])}))

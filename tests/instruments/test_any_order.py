@@ -1,6 +1,7 @@
 """Files in any order, and however often: the same tables."""
 
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from instruments import steps
-from instruments.models import Instrument, Listing, ListingVersion
+from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
 from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
@@ -60,7 +61,7 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
 
 
 def clear() -> None:
-    for model in (Listing, ListingVersion, Instrument, Run, EsmaFile):
+    for model in (Listing, ListingVersion, Instrument, ListedVenue, Run, EsmaFile):
         model.objects.all().delete()
 
 
@@ -110,3 +111,5 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         assert loaded.error is None
 
     assert found() == expected(files)
+    counted = Counter(Listing.objects.values_list("mic", flat=True))
+    assert dict(ListedVenue.objects.values_list("mic", "listings")) == counted

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from instruments import steps
+from instruments.fields import Field, Type
 from instruments.models import Listing, ListingRecord
-from instruments.records import BASKET, BY_COLUMN, COMMODITY, COMMODITY_LEVELS, FIELDS, Field, Type
+from instruments.records import BASKET, BY_COLUMN, COMMODITY, COMMODITY_LEVELS, FIELDS
 from tests import firds
 from tests.conftest import DATA
 

@@ -15,6 +15,8 @@ from instruments.models import Instrument, Listing
 from tests.conftest import FIRDS
 
 BIG = r"(?:instruments_\w+|[lvi])"
+# Hundreds of rows or a few thousand, however many instruments there are.
+SMALL = {"instruments_cficode", "instruments_listedvenue", "instruments_venue"}
 SCAN = re.compile(rf"^SCAN {BIG}(?: |$)")
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 
@@ -37,8 +39,13 @@ def planned() -> Iterator[list[tuple[str, str]]]:
 
 
 def scans(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The plans that read a whole table."""
     assert found
-    return [(" ".join(sql.split())[:200], line) for sql, line in found if SCAN.match(line)]
+    return [
+        (" ".join(sql.split())[:200], line)
+        for sql, line in found
+        if SCAN.match(line) and line.split()[1] not in SMALL
+    ]
 
 
 def test_a_load_goes_from_what_changed_to_the_tables() -> None:
@@ -63,6 +70,8 @@ def test_a_load_goes_from_what_changed_to_the_tables() -> None:
         "?isin=DE000A1R07V3,HK0405033157",
         "?category=D",
         "?cfi=DB",
+        "?mic=XEUB",
+        "?category=D&attribute=form:bearer",
         "?currency=EUR",
         "?issuer=549300GDPG70E3MBBU98",
     ],

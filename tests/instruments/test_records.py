@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from instruments.fields import Type
 from instruments.loading import groups
 from instruments.models import Listing, ListingRecord, ListingVersion
-from instruments.records import DELTA_FILE, FIELDS, FULL_FILE, Type
+from instruments.records import DELTA_FILE, FIELDS, FULL_FILE
 from tests.conftest import DATA
 
 XSD = "{http://www.w3.org/2001/XMLSchema}"

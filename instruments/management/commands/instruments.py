@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.api.filters import InstrumentFilterSet
 from instruments.api.serializers import InstrumentDetailSerializer, InstrumentSerializer
-from instruments.facts import flatten
+from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
 from instruments.models import Instrument
 from marketdata.common import output
@@ -74,9 +74,19 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
             return
-        said = {k: v for k, v in shown.items() if k != "listings"}
+        said = {k: v for k, v in shown.items() if k not in ("listings", "classification")}
         rows = [{"field": name, "value": value} for name, value in flatten(said)]
         output.print_table(self.stdout, rows, title=isin)
-        columns = ("mic", "status", "valid_from", "first_trade_at", "terminated_at", "source_file")
+        if found.classification:
+            output.print_table(self.stdout, classification_rows(found.classification), title="CFI")
+        columns = (
+            "mic",
+            "venue_name",
+            "status",
+            "valid_from",
+            "first_trade_at",
+            "terminated_at",
+            "source_file",
+        )
         listings = [{name: row[name] for name in columns} for row in shown["listings"]]
         output.print_table(self.stdout, listings, title="Listings")

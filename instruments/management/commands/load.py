@@ -27,8 +27,8 @@ _COUNTS = ("read", "new", "changed", "ended", "late", "unchanged", "rejected")
 
 class Command(BaseCommand):
     help = (
-        "Store ESMA's files (FULINS, DLTINS) and load them, in publication order; "
-        "without a path, load what has been downloaded and waits."
+        "Store ESMA's files (FULINS, DLTINS; FULECR, DLTECR, FULNCR, DLTNCR) and load them, "
+        "in publication order; without a path, load what has been downloaded and waits."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,0 +1,71 @@
+"""What a table of fields is made of: one element or attribute, its column, and how its text is read.
+
+`instruments/records.py` (FIRDS) and `instruments/results.py` (FITRS) are such tables.
+"""
+
+import dataclasses
+import enum
+
+
+class Type(enum.Enum):
+    """How the text of an element is read."""
+
+    TEXT = "text"
+    CODE = "code"  # text that must match a pattern
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "date and time"
+    DECIMAL = "decimal"
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One element or attribute of a record, and the column that holds it."""
+
+    column: str
+    path: str
+    type: Type = Type.TEXT
+    max_length: int = 0  # characters, of TEXT and CODE
+    pattern: str = ""  # of CODE
+    required: bool = False  # a record without it is refused
+    hashed: bool = True  # a record with another value in it is another record
+
+
+ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
+LEI = "[A-Z0-9]{18}[0-9]{2}"
+MIC = "[A-Z0-9]{4}"
+# A four-letter code of an ISO 20022 external list: the lists grow, so they are not checked.
+CODE4 = "[A-Z0-9]{4}"
+
+
+def isin(column: str, path: str) -> Field:
+    return Field(column, path, Type.CODE, 12, ISIN)
+
+
+def lei(column: str, path: str) -> Field:
+    return Field(column, path, Type.CODE, 20, LEI)
+
+
+def mic(column: str, path: str) -> Field:
+    return Field(column, path, Type.CODE, 4, MIC)
+
+
+def currency(column: str, path: str) -> Field:
+    return Field(column, path, Type.CODE, 3, "[A-Z]{3}")
+
+
+def code4(column: str, path: str) -> Field:
+    return Field(column, path, Type.CODE, 4, CODE4)
+
+
+def dated(type_: Type, **columns: str) -> list[Field]:
+    return [Field(column, path, type_) for column, path in columns.items()]
+
+
+def period(column: str, path: str) -> list[Field]:
+    """A period in one of its four forms: a day, from, to, or from and to."""
+    columns = {"on": "Dt", "from": "FrDt", "to": "ToDt"}
+    columns |= {"period_from": "FrDtToDt/FrDt", "period_to": "FrDtToDt/ToDt"}
+    return [
+        Field(f"{column}_{name}", f"{path}/{leaf}", Type.DATE) for name, leaf in columns.items()
+    ]

@@ -1,0 +1,59 @@
+"""FIRDS records, as staging sees them."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from esma_files.parsing.mapping import Mapping
+from instruments.loading import fingerprint, groups
+from instruments.loading.checks import Refusal
+from instruments.loading.layout import Checked, Groups, Layout
+from instruments.records import DELTA_FILE, FIELDS, FULL_FILE, RecordKind
+
+_ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
+_ACTIVE = "active"
+_BEGINNINGS = ("published_period_from", "published_from", "published_on")
+
+
+def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
+    said = [checked.columns[name] for name in _BEGINNINGS if name in checked.columns]
+    return {
+        "record_kind": pa.repeat(checked.kind, checked.size),
+        "status": pa.repeat(_ENDED.get(RecordKind(checked.kind), _ACTIVE), checked.size),
+        "valid_from": pc.coalesce(*said, day) if said else pa.repeat(day, checked.size),
+        "fingerprint": pa.array(checked.summed(checked.hashes, fingerprint.MASK)),
+    }
+
+
+def _refuse(checked: Checked) -> Iterable[Refusal]:
+    return ()
+
+
+def _layout(mapping: Mapping) -> Layout:
+    return Layout(
+        mapping=mapping,
+        fields=FIELDS,
+        derived={
+            "record_kind": "TEXT",
+            "status": "TEXT",
+            "valid_from": "TEXT",
+            "fingerprint": "INTEGER",
+            **dict.fromkeys(groups.COLUMNS, "TEXT"),
+        },
+        derive=_derive,
+        refuse=_refuse,
+        groups=Groups(
+            schema=groups.SCHEMA,
+            refuse=groups.refusals,
+            stage=groups.staged,
+            columns=groups.columns_of,
+            bring_in=groups.bring_in,
+            left_out_wrongly=groups.known_without,
+        ),
+        index="CREATE INDEX record_key ON record (isin, mic)",
+        asks_what_is_known=True,
+    )
+
+
+FULL, DELTA = _layout(FULL_FILE), _layout(DELTA_FILE)

@@ -1,0 +1,188 @@
+"""A staging file of FITRS into the tables: sets of rows, never one; the caller holds the transaction.
+
+Each distinct record is stored once, with the file that was published first with it in it. Of the
+records of one result (ISIN or class, and `result_key`), those first published by the newest
+publication are current, and the others superseded. So the tables are a function of the *set* of files
+loaded, as those of FIRDS are (`merge.py`).
+"""
+
+import dataclasses
+
+from django.db.backends.utils import CursorWrapper
+
+from esma_files.models import EsmaFile
+from instruments.loading.layouts import layout_of
+from instruments.loading.merge import Counts
+from instruments.models import ResultRecord, SubclassTransparency, TransparencyResult
+from instruments.results import CRITERIA, SUB_CLASS
+
+FILE = EsmaFile._meta.db_table
+_OWN = ("register", "source_file_id", "source_position", "superseded")
+_DERIVED = ("record_kind", "subject")
+_LOOKED_UP = ("fingerprint", "result_key", SUB_CLASS, CRITERIA)
+_OUTCOME = """
+    CREATE TEMP TABLE outcome (
+        position INTEGER, owner TEXT, result_key INTEGER, fingerprint INTEGER, row_id INTEGER,
+        outcome TEXT)
+"""
+
+
+def _publication(sequence: str) -> str:
+    """Of a file's place in publication order, what its parts and letters have in common: the day, full
+    or delta, and the revision.
+    """
+    return f"({sequence} / 100000 * 100 + {sequence} % 100)"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Merge:
+    """The statements for one file and one table. `owner` is what its results are of."""
+
+    table: str
+    owner: str
+    file_id: int
+    sequence: int
+    file_name: str
+    register: str
+    fields: tuple[str, ...]  # columns that have a value in any staged record
+
+    @property
+    def outcome(self) -> str:
+        """Each staged record is `new`, `unchanged`, or known from a file published later (`earlier`)."""
+        return f"""
+            INSERT INTO temp.outcome
+            SELECT position, owner, result_key, fingerprint, row_id, CASE
+                WHEN repeat > 1 THEN 'unchanged'
+                WHEN row_id IS NULL THEN 'new'
+                WHEN sequence > {self.sequence} OR (sequence = {self.sequence}
+                    AND name > '{self.file_name}') THEN 'earlier'
+                ELSE 'unchanged' END
+            FROM (
+                SELECT s.position, s.{self.owner} AS owner, s.result_key, s.fingerprint,
+                    r.id AS row_id, f.sequence, f.name, row_number() OVER (
+                        PARTITION BY s.{self.owner}, s.result_key, s.fingerprint
+                        ORDER BY s.position) AS repeat
+                FROM stage.said s
+                LEFT JOIN {self.table} r ON r.{self.owner} = s.{self.owner}
+                    AND r.result_key = s.result_key AND r.fingerprint = s.fingerprint
+                    AND r.register = '{self.register}'
+                LEFT JOIN {FILE} f ON f.id = r.source_file_id
+                WHERE s.{self.owner} IS NOT NULL
+            )
+        """
+
+    @property
+    def insert(self) -> str:
+        target = (*_OWN, *_LOOKED_UP, *_DERIVED, *self.fields)
+        said = [f"s.{column}" for column in _LOOKED_UP]
+        read = [f"r.{column}" for column in (*_DERIVED, *self.fields)]
+        return f"""
+            INSERT INTO {self.table} ({", ".join(target)})
+            SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*said, *read))}
+            FROM temp.outcome o CROSS JOIN stage.said s ON s.position = o.position
+            CROSS JOIN stage.record r ON r.position = o.position
+            WHERE o.outcome = 'new' ORDER BY o.rowid
+        """
+
+    @property
+    def published_earlier(self) -> str:
+        return f"""
+            UPDATE {self.table} SET source_file_id = {self.file_id}, source_position = o.position
+            FROM temp.outcome o WHERE o.outcome = 'earlier' AND o.row_id = {self.table}.id
+        """
+
+    @property
+    def contested(self) -> str:
+        """The results touched that have more than one record."""
+        return f"""
+            CREATE TEMP TABLE contested AS
+            SELECT DISTINCT o.owner, o.result_key FROM temp.outcome o
+            WHERE o.outcome <> 'unchanged' AND (
+                SELECT count(*) FROM {self.table} r WHERE r.{self.owner} = o.owner
+                AND r.result_key = o.result_key AND r.register = '{self.register}') > 1
+        """
+
+    @property
+    def supersede(self) -> str:
+        return f"""
+            UPDATE {self.table} SET superseded = x.superseded FROM (
+                SELECT r.id, CASE WHEN {_publication("f.sequence")} < max(
+                    {_publication("f.sequence")}) OVER (PARTITION BY r.{self.owner}, r.result_key)
+                    THEN 1 ELSE 0 END AS superseded
+                FROM temp.contested k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
+                    AND r.result_key = k.result_key AND r.register = '{self.register}'
+                JOIN {FILE} f ON f.id = r.source_file_id
+            ) AS x WHERE x.id = {self.table}.id AND x.superseded <> {self.table}.superseded
+        """
+
+    @property
+    def settle(self) -> str:
+        """A record that is new, of a result that is not, has changed it or has come late."""
+        return f"""
+            UPDATE temp.outcome SET outcome = CASE WHEN r.superseded THEN 'late' ELSE 'changed' END
+            FROM temp.contested k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
+                AND r.result_key = k.result_key AND r.register = '{self.register}'
+            WHERE outcome.outcome = 'new' AND outcome.owner = k.owner
+                AND outcome.result_key = k.result_key AND outcome.fingerprint = r.fingerprint
+                AND EXISTS (SELECT 1 FROM {self.table} x WHERE x.{self.owner} = k.owner
+                    AND x.result_key = k.result_key AND x.superseded = 1)
+        """
+
+
+def merge(
+    cursor: CursorWrapper, file: EsmaFile, *, register: str, columns: frozenset[str]
+) -> Counts:
+    """Merge the staging file attached as `stage`, which holds the records of `file`.
+
+    `columns` are those of its fields that have a value in any record.
+    """
+    found: dict[str, int] = {}
+    for model, owner in ((TransparencyResult, "isin"), (SubclassTransparency, "asset_class")):
+        cursor.execute(f"SELECT 1 FROM stage.said WHERE {owner} IS NOT NULL LIMIT 1")
+        if cursor.fetchone():
+            for outcome, count in _merge(cursor, file, model, owner, register, columns):
+                found[outcome] = found.get(outcome, 0) + count
+    unchanged = found.get("unchanged", 0) + found.get("earlier", 0)
+    new, changed, late = (found.get(name, 0) for name in ("new", "changed", "late"))
+    return Counts(new=new, changed=changed, ended=0, late=late, unchanged=unchanged)
+
+
+def _merge(
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    model: type[ResultRecord],
+    owner: str,
+    register: str,
+    columns: frozenset[str],
+) -> list[tuple[str, int]]:
+    in_table = {field.attname for field in model._meta.fields}
+    fields = {field.column for field in layout_of(file.name).fields} & columns & in_table
+    statements = _Merge(
+        model._meta.db_table,
+        owner,
+        file.pk,
+        file.sequence,
+        file.name,
+        register,
+        tuple(sorted(fields | {owner})),
+    )
+    _drop_temporary(cursor)
+    for statement in (
+        _OUTCOME,
+        statements.outcome,
+        statements.insert,
+        statements.published_earlier,
+        statements.contested,
+        statements.supersede,
+        statements.settle,
+    ):
+        cursor.execute(statement)
+    cursor.execute("SELECT outcome, count(*) FROM temp.outcome GROUP BY outcome")
+    counted = list(cursor.fetchall())
+    _drop_temporary(cursor)
+    return counted
+
+
+def _drop_temporary(cursor: CursorWrapper) -> None:
+    for table in ("outcome", "contested"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")

@@ -1,0 +1,51 @@
+"""manage.py load_venues"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from esma_files import http
+from instruments.models import ListedVenue
+from instruments.venues import load
+from marketdata.common import output
+from marketdata.common.errors import MarketDataError
+
+
+class Command(BaseCommand):
+    help = "Load a list of venues (ISO 10383, CSV or XML); without a path, the one that is bundled."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a CSV or XML file")
+        source.add_argument(
+            "--official", action="store_true", help="fetch the list from where ISO publishes it"
+        )
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        try:
+            if options["official"]:
+                name = settings.MIC_LIST_URL
+                content = http.read(name, hosts=settings.MIC_LIST_HOSTS, max_bytes=load.MAX_BYTES)
+            else:
+                path = options["path"] or load.BUNDLED
+                name, content = path.name, load.read_list(path)
+            counts = load.load(content, name=name)
+        except MarketDataError as error:
+            raise CommandError(str(error)) from error
+        row = {"list": name, **dataclasses.asdict(counts)}
+        if options["format"] == "json":
+            output.print_json(self.stdout, row)
+        else:
+            shown = {**row, "left out": len(row.pop("problems"))}
+            shown.pop("problems")
+            output.print_table(self.stdout, [shown], numbers=list(shown)[1:])
+        for problem in counts.problems:
+            self.stderr.write(f"{name}: left out: {problem}")
+        missing = list(ListedVenue.objects.missing())
+        if missing:
+            said = ", ".join(f"{one.mic} ({one.listings:,} listings)" for one in missing)
+            self.stderr.write(f"Not in the list, though listings use them: {said}")

@@ -1,0 +1,85 @@
+"""manage.py venues list|get|missing"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rest_framework.exceptions import APIException
+
+from instruments.api.venues import (
+    ListedVenueSerializer,
+    VenueFilterSet,
+    VenueSerializer,
+    venue_of,
+    with_listings,
+)
+from instruments.facts import flatten
+from instruments.models import ListedVenue
+from marketdata.common import output
+
+_FILTERS = tuple(VenueFilterSet.base_filters)
+_IN_TABLE = ("mic", "operating_mic", "kind", "name", "category", "country", "status", "listings")
+
+
+class Command(BaseCommand):
+    help = "List venues (ISO 10383), show one with its segments, or the MICs that the list lacks."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
+        listing = actions.add_parser("list", help="venues, filtered as in the API")
+        listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
+        for name in _FILTERS:
+            listing.add_argument(f"--{name}", help=str(VenueFilterSet.base_filters[name].label))
+        getting = actions.add_parser("get", help="one venue")
+        getting.add_argument("mic", metavar="MIC")
+        missing = actions.add_parser("missing", help="MICs of listings that the list lacks")
+        for parser_ in (listing, getting, missing):
+            output.add_format(parser_)
+
+    def handle(self, **options: Any) -> None:
+        {"list": self._list, "get": self._get, "missing": self._missing}[options["action"]](options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit must be 1 or more.")
+        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
+        filters = VenueFilterSet(wanted, with_listings())
+        if not filters.is_valid():
+            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
+            raise CommandError("; ".join(said))
+        self._print(
+            VenueSerializer(filters.qs[: options["limit"]], many=True).data,
+            options,
+            "No venue matches; `manage.py load_venues` loads the list.",
+        )
+
+    def _missing(self, options: dict[str, Any]) -> None:
+        found = ListedVenueSerializer(ListedVenue.objects.missing(), many=True).data
+        self._print(found, options, "The list has every MIC that listings use.")
+
+    def _print(self, found: Any, options: dict[str, Any], none: str) -> None:
+        if options["format"] == "json":
+            output.print_json(self.stdout, found)
+        elif not found:
+            self.stdout.write(none)
+        else:
+            rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in found]
+            output.print_table(self.stdout, rows, numbers=["listings"])
+
+    def _get(self, options: dict[str, Any]) -> None:
+        try:
+            venue = venue_of(options["mic"])
+        except APIException as error:
+            detail: Any = error.detail
+            raise CommandError(
+                " ".join(detail["mic"]) if "mic" in detail else str(detail)
+            ) from None
+        shown = VenueSerializer(venue).data
+        if options["format"] == "json":
+            output.print_json(self.stdout, shown)
+            return
+        rows = [{"field": k, "value": v} for k, v in flatten(shown) if v != ""]
+        output.print_table(self.stdout, rows, title=venue.mic)
+        segments = VenueSerializer(with_listings().segments_of(venue.mic), many=True).data
+        if segments:
+            table = [{name: row[name] for name in _IN_TABLE} for row in segments]
+            output.print_table(self.stdout, table, title="Segments", numbers=["listings"])
