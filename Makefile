@@ -12,7 +12,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data test check format bench clean
+.PHONY: demo demo-data redis-server test check format bench clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -42,7 +42,11 @@ demo: demo-data
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
 	@$(DEMO_ENV) $(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
 
-test: .venv/.installed-dev
+# The tests that count in Redis start one of their own.
+redis-server:
+	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq redis-server)
+
+test: .venv/.installed-dev redis-server
 	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
 
 check: .venv/.installed-dev

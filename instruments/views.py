@@ -1,33 +1,23 @@
 """The pages: a search box, what it finds, and an instrument."""
 
-from django.conf import settings
-from django.contrib.auth.mixins import AccessMixin
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views import View
 
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
 from instruments.isin import problem_of
 from instruments.models import CATEGORIES, Instrument
+from marketdata.common.access import GuardedView, reading
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
 
 
-class ReadableView(AccessMixin, View):
-    """A page for everybody who is signed in, or for everybody with ANONYMOUS_READ."""
-
-    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
-        if not (settings.ANONYMOUS_READ or request.user.is_authenticated):
-            return self.handle_no_permission()
-        return super().dispatch(request, *args, **kwargs)
-
-
-class SearchView(ReadableView):
+class SearchView(GuardedView):
     """The front page; an ISIN that is known leads straight to its instrument."""
+
+    needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         words = request.GET.get("q", "").strip()[:MAX_LENGTH]
@@ -49,8 +39,10 @@ class SearchView(ReadableView):
         return render(request, "instruments/search.html", shown)
 
 
-class InstrumentView(ReadableView):
+class InstrumentView(GuardedView):
     """One instrument: its terms, and every listing with every field that ESMA published of it."""
+
+    needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
         found = Instrument.objects.filter(pk=isin.upper()).first()

@@ -1,13 +1,14 @@
 """What the tests share: real files, and a place for what a test stores."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
 from instruments import steps
+from tests.redis import running_redis
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
@@ -17,6 +18,7 @@ FIRDS = DATA / "firds"
 def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     """Nothing that a test stores or stages is seen by another one; pages are asked for by http."""
     settings.SECURE_SSL_REDIRECT = False
+    settings.RATELIMIT_ENABLE = False  # tests/accounts/test_limits.py counts
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
     settings.STATIC_ROOT = tmp_path / "static"
@@ -62,3 +64,10 @@ def real_instruments(transactional_db: None, own_folders: None) -> None:
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     for loaded in steps.load(steps.take_in(paths)):
         assert loaded.error is None
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Redis for the session; each test empties it, or uses keys of its own."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
