@@ -16,7 +16,7 @@ def listen() -> None:
 
 
 def _logged_in(*, request: Any, user: User, **signal: Any) -> None:
-    trail.record("login", request=request, actor=user.username, about=user)
+    trail.record("login", request=request, actor=user.username, about=user, new=_at(request))
 
 
 def _logged_out(*, request: Any, user: User | None, **signal: Any) -> None:
@@ -26,4 +26,10 @@ def _logged_out(*, request: Any, user: User | None, **signal: Any) -> None:
 
 def _login_failed(*, credentials: dict[str, Any], request: Any = None, **signal: Any) -> None:
     """The name as it was typed stands in `about`: nobody has shown to be the actor."""
-    trail.record("login.failed", request=request, about=str(credentials.get("username", ""))[:150])
+    typed = str(credentials.get("username", ""))[:150]
+    trail.record("login.failed", request=request, about=typed, new=_at(request))
+
+
+def _at(request: Any) -> dict[str, str] | None:
+    """Which of the ways in it was."""
+    return None if request is None else {"path": request.path}

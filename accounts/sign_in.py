@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.utils import import_from_settings
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
@@ -36,11 +37,10 @@ def _setting(name: str, *default: Any) -> Any:
         "OIDC_OP_TOKEN_ENDPOINT": f"{known['authority']}/token",
         "OIDC_OP_JWKS_ENDPOINT": known["keys"],
         "OIDC_OP_USER_ENDPOINT": "",  # the ID token has all that is needed
-        "OIDC_AUTHENTICATION_CALLBACK_URL": "sign-in-callback",
+        "OIDC_AUTHENTICATION_CALLBACK_URL": "sign-in-entra-callback",
         "OIDC_USE_PKCE": True,
         "OIDC_TIMEOUT": 10,  # seconds
-        "LOGIN_REDIRECT_URL": "/",
-        "LOGIN_REDIRECT_URL_FAILURE": f"{settings.LOGIN_PATH}?refused=1",
+        "LOGIN_REDIRECT_URL_FAILURE": f"{reverse('sign-in')}?refused=1",
     }
     return found[name] if name in found else import_from_settings(name, *default)
 

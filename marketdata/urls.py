@@ -21,7 +21,7 @@ api: list[URLPattern | URLResolver] = [
 ]
 urlpatterns = [
     path("", include("instruments.urls")),
-    path("sign-in/", include("accounts.urls")),
+    path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),

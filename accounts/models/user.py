@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.crypto import salted_hmac
 
@@ -61,6 +62,13 @@ class User(AbstractUser):
 
     def carries_mark(self, mark: str) -> bool:
         return hmac.compare_digest(mark.encode(), self.get_session_auth_hash().encode())
+
+    def clean(self) -> None:
+        """No two names that differ in case only: one would pass for the other."""
+        super().clean()
+        same = type(self).objects.filter(username__iexact=self.username).exclude(pk=self.pk)
+        if same.exclude(username=self.username).exists():
+            raise ValidationError({"username": "A user with that name in other case exists."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """An account that is switched off loses its sessions and tokens, for good."""

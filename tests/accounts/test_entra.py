@@ -180,12 +180,13 @@ def test_without_a_tenant_its_tokens_are_nothing() -> None:
     with running_issuer() as issuer:
         assert me(issuer.token()).status_code == 401
         assert issuer.asked_for_keys == 0
-    assert Client().get("/sign-in/").status_code == 404
-    assert Client().get("/sign-in/callback/", {"code": "x", "state": "y"}).status_code == 404
-    assert b"Microsoft" not in Client().get("/admin/login/").content
+    assert Client().get("/sign-in/entra/").status_code == 404
+    assert Client().get("/sign-in/entra/callback/", {"code": "x", "state": "y"}).status_code == 404
+    for path in ("/sign-in/", "/admin/login/"):
+        assert b"Microsoft" not in Client().get(path).content
 
 
-def begin(client: Client, path: str = "/sign-in/?next=/admin/") -> dict[str, str]:
+def begin(client: Client, path: str = "/sign-in/entra/?next=/admin/") -> dict[str, str]:
     """Where a browser is sent to, with what."""
     response = client.get(path)
     assert response.status_code == 302
@@ -193,12 +194,13 @@ def begin(client: Client, path: str = "/sign-in/?next=/admin/") -> dict[str, str
 
 
 def come_back(client: Client, **answer: str) -> HttpResponse:
-    return client.get("/sign-in/callback/", answer)  # type: ignore[return-value]
+    return client.get("/sign-in/entra/callback/", answer)  # type: ignore[return-value]
 
 
 def test_one_signs_in_to_the_admin_by_the_tenant(issuer: Issuer) -> None:
     client = Client()
-    assert b"Sign in with Microsoft" in client.get("/admin/login/").content
+    for path in ("/sign-in/", "/admin/login/"):
+        assert b"Sign in with Microsoft" in client.get(path).content
     question = begin(client)
     assert question["client_id"] == CLIENT
     assert question["code_challenge_method"] == "S256"
@@ -234,7 +236,7 @@ def test_an_id_token_that_is_not_for_us_signs_nobody_in(
 
     response = come_back(client, code=issuer.consent(question, **changes), state=question["state"])
 
-    assert response.headers["Location"].startswith("/admin/login/")
+    assert response.headers["Location"].startswith("/sign-in/")
     assert not User.objects.exists()
     assert b"did not sign you in" in client.get(response.headers["Location"]).content
 
@@ -253,7 +255,7 @@ def test_a_code_cannot_be_slipped_to_another_browser(issuer: Issuer) -> None:
 
 def test_one_is_not_led_elsewhere(issuer: Issuer) -> None:
     client = Client()
-    question = begin(client, "/sign-in/?next=https://evil.example/")
+    question = begin(client, "/sign-in/entra/?next=https://evil.example/")
 
     response = come_back(client, code=issuer.consent(question), state=question["state"])
 
@@ -268,8 +270,8 @@ def test_a_tenant_out_of_reach_signs_nobody_in(issuer: Issuer) -> None:
 
     response = come_back(client, code=code, state=question["state"])
 
-    assert response.headers["Location"].startswith("/admin/login/")
-    assert come_back(client, error="access_denied").headers["Location"].startswith("/admin/login/")
+    assert response.headers["Location"].startswith("/sign-in/")
+    assert come_back(client, error="access_denied").headers["Location"].startswith("/sign-in/")
 
 
 def test_the_tenant_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

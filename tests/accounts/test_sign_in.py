@@ -42,7 +42,7 @@ def test_after_five_wrong_passwords_a_name_is_locked_out_for_its_address(usernam
     assert attempt("bob", PASSWORD, address="203.0.113.2").status_code == 200, "not for the owner"
 
 
-@pytest.mark.parametrize("path", ["/admin/login/", "/api/auth/login/"])
+@pytest.mark.parametrize("path", ["/sign-in/", "/admin/login/", "/api/auth/login/"])
 def test_the_pages_lock_out_too(path: str) -> None:
     make("ada", "admin")
 
@@ -166,6 +166,49 @@ def test_cookies_are_for_https_and_not_for_scripts(settings: LazySettings) -> No
     )
 
 
+def test_who_has_no_part_in_the_admin_signs_in_and_out_on_a_page() -> None:
+    make("bob")
+    client = Client(enforce_csrf_checks=True)
+    page = client.get("/instruments/DE000A1R07V3/", follow=True)
+    assert page.redirect_chain == [("/sign-in/?next=/instruments/DE000A1R07V3/", 302)]
+    form = {
+        "username": "bob",
+        "password": PASSWORD,
+        "next": "/",
+        "csrfmiddlewaretoken": client.cookies["csrftoken"].value,
+    }
+
+    assert client.post("/sign-in/", form).headers["Location"] == "/"
+    page = client.get("/")
+    assert b"bob" in page.content
+    assert b"Admin" not in page.content
+    token = {"csrfmiddlewaretoken": client.cookies["csrftoken"].value}
+    assert client.get("/sign-out/").status_code == 405, "no link signs anybody out"
+    assert client.post("/sign-out/", token).headers["Location"] == "/sign-in/"
+    assert client.get("/").status_code == 302
+
+
+def test_one_is_not_led_elsewhere_after_signing_in() -> None:
+    make("bob")
+    form = {"username": "bob", "password": PASSWORD, "next": "https://evil.example/"}
+
+    assert Client().post("/sign-in/", form).headers["Location"] == "/"
+
+
+def test_ones_own_password_is_changed_on_a_page() -> None:
+    bob = make("bob")
+    client = Client()
+    client.force_login(bob)
+    new = "another 9 good one"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    assert b"at least 12" in client.post("/password/", {**form, "new_password1": "x"}).content
+    assert client.post("/password/", form).headers["Location"] == "/"
+
+    assert attempt("bob", new).status_code == 200
+    assert Event.objects.get(action="user.password").actor == "bob"
+
+
 def test_signing_in_and_out_is_in_the_trail() -> None:
     make("ada", "admin")
     attempt("ada", "guess")
@@ -178,4 +221,8 @@ def test_signing_in_and_out_is_in_the_trail() -> None:
         ("login.failed", "", "ada", "203.0.113.1"),
         ("login", "ada", "ada", "127.0.0.1"),
         ("logout", "ada", "ada", "127.0.0.1"),
+    ]
+    assert [e.new for e in found[:2]] == [
+        {"path": "/api/v1/auth/token/"},
+        {"path": "/admin/login/"},
     ]

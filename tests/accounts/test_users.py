@@ -58,6 +58,7 @@ def test_an_admin_makes_users_gives_roles_and_switches_accounts_off() -> None:
         ({"username": "bobby-tables", "password": "bobby-tables1"}, "password"),
         ({"username": "b b", "password": PASSWORD}, "username"),
         ({"username": "ada", "password": PASSWORD}, "username"),
+        ({"username": "ADA", "password": PASSWORD}, "username"),
         ({"username": "bob", "password": PASSWORD, "roles": ["boss"]}, "roles"),
         ({"username": "bob", "password": PASSWORD, "email": "at"}, "email"),
         ({"username": "bob", "password": PASSWORD, "is_superuser": True}, "is_superuser"),

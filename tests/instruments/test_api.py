@@ -236,7 +236,7 @@ def test_without_anonymous_reading_one_must_sign_in(client: Client, settings: La
         response = client.get(path)
         assert response.status_code == 401, path
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    assert client.get("/").headers["Location"].startswith("/admin/login/")
+    assert client.get("/").headers["Location"].startswith("/sign-in/")
     reader = User.objects.create_user("reader")
     client.force_login(reader)
     for path in (LIST, "/", "/api/docs/"):
