@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import axes.admin  # noqa: F401  # registers what is taken away again below
+import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401
+from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
@@ -17,9 +20,9 @@ from audit.admin import AuditedAdmin
 from marketdata.common.admin import ReadOnlyAdmin
 
 admin.site.unregister(Group)
-for _model in (BlacklistedToken, OutstandingToken):  # their pages say nothing that helps
-    if admin.site.is_registered(_model):
-        admin.site.unregister(_model)
+# Pages that say nothing that helps, or that stay empty: the audit trail has it.
+for _model in (BlacklistedToken, OutstandingToken, AccessLog, AccessFailureLog):
+    admin.site.unregister(_model)
 
 _FOR_SUPERUSERS = ("is_superuser", "user_permissions")
 

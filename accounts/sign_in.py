@@ -82,6 +82,10 @@ class EntraBackend(OIDCAuthenticationBackend):
             return None
         return user
 
+    def get_user(self, user_id: int) -> User | None:
+        """The library would let an account in that is switched off."""
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
         claims = entra.verified(token, audience=settings.ENTRA["client"])
         if not kwargs.get("nonce") or claims.get("nonce") != kwargs["nonce"]:

@@ -224,6 +224,7 @@ def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], said: str) -
 def test_the_command_for_the_demo_makes_a_superuser_once() -> None:
     assert "password" in run("create_admin")
     assert User.objects.get(username="admin").is_superuser
+    assert Event.objects.get(object_id="admin").new == {"is_superuser": True}
     assert "already" in run("create_admin")
 
 
