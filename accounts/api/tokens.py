@@ -32,7 +32,6 @@ _REFUSED = documented(
         400: "A field is missing, unknown, or cannot be what it says.",
         401: "Name and password, or token, are not good.",
         403: "A key cannot do this, or you cannot from where you are.",
-        429: "Too many tries; Retry-After says for how long.",
     }
 )
 
@@ -61,7 +60,6 @@ class TokenView(_Tokens):
         summary="Sign in",
         request=CredentialsSerializer,
         responses={200: TokensSerializer, **_REFUSED},
-        auth=[],
     )
     def post(self, request: Request) -> Response:
         given = _valid(CredentialsSerializer, request)
@@ -79,7 +77,6 @@ class RefreshView(_Tokens):
         summary="Get the next pair of tokens",
         request=RefreshSerializer,
         responses={200: TokensSerializer, **_REFUSED},
-        auth=[],
     )
     def post(self, request: Request) -> Response:
         try:
@@ -94,9 +91,7 @@ class RefreshView(_Tokens):
 class LogoutView(_Tokens):
     """End a refresh token; the access token ends by itself within 15 minutes."""
 
-    @extend_schema(
-        summary="Sign out", request=RefreshSerializer, responses={204: None, **_REFUSED}, auth=[]
-    )
+    @extend_schema(summary="Sign out", request=RefreshSerializer, responses={204: None, **_REFUSED})
     def post(self, request: Request) -> Response:
         try:
             user = tokens.end(_valid(RefreshSerializer, request)["refresh"])

@@ -25,10 +25,10 @@ def rule_of(view: Any, method: str) -> Rule | None:
     """
     needs: dict[str, Rule] = getattr(view, "needs", {})
     if method in ("OPTIONS", "HEAD"):
-        method = "GET" if hasattr(view, "get") else next(iter(view.allowed_methods))
-    if not hasattr(view, method.lower()):
+        method = "GET" if "GET" in view.allowed_methods else next(iter(view.allowed_methods))
+    action = (getattr(view, "action_map", None) or {}).get(method.lower(), "")
+    if not action and not hasattr(view, method.lower()):
         return None
-    action = getattr(view, "action_map", {}).get(method.lower(), "")
     rule = needs.get(action) or needs.get(method)
     if rule is None:
         name = type(view).__name__

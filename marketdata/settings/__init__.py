@@ -158,7 +158,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["marketdata.api.throttles.Limits"],
     "DEFAULT_PAGINATION_CLASS": "marketdata.api.pagination.NumberedPages",
     "DEFAULT_FILTER_BACKENDS": ["marketdata.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "marketdata.api.schema.RuleSchema",
     "EXCEPTION_HANDLER": "marketdata.api.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",

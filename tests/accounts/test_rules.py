@@ -103,6 +103,34 @@ def test_nobody_unknown_gets_in_anywhere(client: Client, route: str) -> None:
                 assert "no such path" in response.json()["detail"]
 
 
+@pytest.mark.usefixtures("anonymous_reading")
+@pytest.mark.django_db
+def test_the_schema_tells_the_rule_of_every_operation(client: Client) -> None:
+    schema = client.get("/api/schema/", {"format": "json"}).json()
+    ways = schema["components"]["securitySchemes"]
+    assert {name: way["type"] for name, way in ways.items()} == {
+        "bearer": "http",
+        "apiKey": "apiKey",
+        "cookieAuth": "apiKey",
+    }
+    paths = schema["paths"]
+
+    def ways_into(path: str, method: str = "get") -> list[str]:
+        found = paths[f"/api/v1{path}"][method].get("security", [])
+        return [name for way in found for name in way or ["nobody"]]
+
+    assert ways_into("/instruments/") == ["bearer", "apiKey", "cookieAuth", "nobody"]
+    assert ways_into("/audit/") == ["bearer", "apiKey", "cookieAuth"]
+    assert ways_into("/users/", "post") == ["bearer", "cookieAuth"], "no key does this"
+    assert ways_into("/auth/token/", "post") == []
+    assert "`accounts.add_user`" in paths["/api/v1/users/"]["post"]["description"]
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            said = set(operation["responses"])
+            assert "429" in said, (path, method)
+            assert {"401", "403"} <= said or path.startswith("/api/v1/auth/"), (path, method)
+
+
 @pytest.mark.django_db
 def test_a_role_opens_what_its_permissions_open_and_nothing_else() -> None:
     """Every rule with a permission, asked with GET by every role: who lacks it gets 403."""
