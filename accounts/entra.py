@@ -13,18 +13,22 @@ import jwt
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from jwt import PyJWKClient
+from jwt import PyJWKClient, PyJWKClientConnectionError
 
 from accounts.models import User
 from accounts.roles import ROLES
 from audit import trail
-from marketdata.common.errors import PermanentError
+from marketdata.common.errors import PermanentError, RetryableError
 
 _LEEWAY = 60  # seconds that clocks may differ
 
 
 class TokenRefused(PermanentError):
     """A token of the tenant that is not good; the text says why, and not more than that."""
+
+
+class TenantUnavailable(RetryableError):
+    """The tenant's keys cannot be read now: nobody can tell whether a token is good."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +49,13 @@ def is_from_tenant(raw: str) -> bool:
 
 
 def authenticate(raw: str, *, request: Any) -> tuple[User, EntraToken]:
-    """The user of an access token. Raises TokenRefused."""
+    """The user of an access token. Raises TokenRefused, TenantUnavailable."""
     claims = verified(raw, audience=settings.ENTRA["audience"])
     return account_of(claims, request=request), EntraToken(claims)
 
 
 def verified(raw: str, *, audience: str) -> dict[str, Any]:
-    """The claims of a token that is good. Raises TokenRefused."""
+    """The claims of a token that is good. Raises TokenRefused, TenantUnavailable."""
     entra = settings.ENTRA
     try:
         key = _keys(entra["keys"]).get_signing_key_from_jwt(raw)
@@ -64,6 +68,8 @@ def verified(raw: str, *, audience: str) -> dict[str, Any]:
             leeway=_LEEWAY,
             options={"require": ["exp", "iat", "iss", "aud", "tid", "oid"]},
         )
+    except PyJWKClientConnectionError as error:
+        raise TenantUnavailable("Entra ID does not say which keys it signs with") from error
     except jwt.PyJWTError as error:
         raise TokenRefused(f"The token of Entra ID is not good ({error})") from error
     if claims["tid"] != entra["tenant"]:
@@ -106,14 +112,18 @@ def _new_account(entra_id: str, claims: dict[str, Any], *, request: Any) -> User
 def _give_roles(user: User, said: Any, *, request: Any) -> None:
     """The roles of the token and no others: the tenant is where they are given and taken."""
     known = settings.ENTRA["roles"]
-    wanted = {known[role] for role in said if role in known} if isinstance(said, list) else set()
+    given = [role for role in said if isinstance(role, str)] if isinstance(said, list) else []
+    wanted = {known[role] for role in given if role in known}
     old = user.roles
     if wanted == set(old):
         return
+    groups = {group.name: group for group in Group.objects.filter(name__in=wanted)}
+    if groups.keys() == set(old):  # ENTRA_ROLES names a role that there is not
+        return
     with transaction.atomic():
-        user.groups.set(Group.objects.filter(name__in=wanted))
+        user.groups.set(groups.values())
         user._prefetched_objects_cache = {}  # type: ignore[attr-defined]
-        user.is_staff = any(ROLES[name].staff for name in wanted if name in ROLES)
+        user.is_staff = any(ROLES[name].staff for name in groups if name in ROLES)
         user.save(update_fields=["is_staff"])
         trail.record(
             "user.roles",

@@ -19,6 +19,7 @@ from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthen
 
 from accounts import entra
 from accounts.models import User
+from marketdata.common.errors import MarketDataError
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class EntraBackend(OIDCAuthenticationBackend):
             return None
         try:
             user: User | None = super().authenticate(request, **kwargs)
-        except (entra.TokenRefused, requests.RequestException, SuspiciousOperation) as error:
+        except (MarketDataError, requests.RequestException, SuspiciousOperation) as error:
             log.warning("Signing in by Entra ID was refused: %s", error)
             return None
         return user

@@ -45,7 +45,8 @@ def _way_in(request: Any) -> str:
     auth = getattr(request, "auth", None)
     if auth is not None:
         return str(getattr(auth, "via", "token"))
-    return "session" if getattr(request, "session", None) is not None else ""
+    user = getattr(request, "user", None)
+    return "session" if user is not None and user.is_authenticated else ""
 
 
 def _system_user() -> str:

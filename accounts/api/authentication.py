@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, ParseError
+from rest_framework.exceptions import APIException, AuthenticationFailed, ParseError
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 
@@ -15,6 +15,10 @@ from accounts.models import ApiKey, User
 from accounts.models.api_key import PATTERN
 
 _IN_ADDRESS = ("api_key", "apikey", "api-key", "key", "token", "access_token")
+
+
+class Unavailable(APIException):
+    status_code = 503
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -31,6 +35,8 @@ class BearerAuthentication(BaseAuthentication):
             return tokens.user_of(token), token
         except (TokenError, entra.TokenRefused) as error:
             raise AuthenticationFailed(f"{error}: sign in again.") from error
+        except entra.TenantUnavailable as error:
+            raise Unavailable(f"{error}: try again later.") from error
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'

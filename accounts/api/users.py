@@ -5,7 +5,6 @@ from typing import Any
 import django_filters
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
@@ -118,6 +117,3 @@ class RoleViewSet(viewsets.ReadOnlyModelViewSet[Group]):
     serializer_class = RoleSerializer
     lookup_field = "name"
     lookup_value_regex = "[^/]+"
-
-    def get_queryset(self) -> QuerySet[Group]:
-        return super().get_queryset()

@@ -18,11 +18,7 @@ def test_each_way_in_takes_a_fixed_number_of_queries(
     by_key, by_token = Caller(f"Api-Key {text}"), with_token(bob)
     by_key("get", LIST)  # notes its use, for ten minutes
 
-    with django_assert_num_queries(
-        5
-    ):  # user, two for permissions, roles for the limit, the count of the list
+    with django_assert_num_queries(5):  # user, two for permissions, roles for the limit, the count
         by_token("get", LIST)
-    with django_assert_num_queries(
-        6
-    ):  # key and user, two for the permissions of each, the count of the list
+    with django_assert_num_queries(6):  # key with user, two for the permissions of each, the count
         by_key("get", LIST)

@@ -1,17 +1,14 @@
-"""Tokens of a tenant of Entra ID, and signing in by it, against an issuer that really signs."""
+"""Tokens of a tenant of Entra ID, from an issuer that really signs."""
 
 import base64
 import hmac
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import LazySettings
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts import entra, lifecycle
@@ -22,18 +19,6 @@ from tests.accounts.people import Caller, make, with_token
 from tests.issuer import AUDIENCE, CLIENT, TENANT, Issuer, running_issuer
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def issuer(settings: LazySettings) -> Iterator[Issuer]:
-    with running_issuer() as running:
-        settings.ENTRA = running.settings()
-        settings.AUTHENTICATION_BACKENDS = [
-            *settings.AUTHENTICATION_BACKENDS,
-            "accounts.sign_in.EntraBackend",
-        ]
-        yield running
-    entra._keys.cache_clear()
 
 
 def me(token: str) -> Any:
@@ -63,6 +48,18 @@ def test_roles_follow_the_token(issuer: Issuer) -> None:
     assert (user.roles, user.is_staff) == ([], False)
     assert Caller(f"Bearer {issuer.token(roles=None)}")("get", "/instruments/").status_code == 403
     assert me(issuer.token(roles="Data.Admin")).json()["roles"] == [], "no list, no roles"
+    assert me(issuer.token(roles=[{}, ["Data.Admin"], None])).json()["roles"] == []
+
+
+def test_a_role_that_there_is_not_is_not_given_again_and_again(
+    issuer: Issuer, settings: LazySettings
+) -> None:
+    settings.ENTRA = issuer.settings(roles={"Data.Reader": "viewer", "Data.Boss": "boss"})
+
+    for _ in range(3):
+        assert me(issuer.token(roles=["Data.Reader", "Data.Boss"])).json()["roles"] == ["viewer"]
+
+    assert Event.objects.filter(action="user.roles").count() == 1
 
 
 def test_an_unchanged_account_costs_few_queries(
@@ -146,10 +143,11 @@ def test_unknown_keys_do_not_make_us_ask_the_tenant_each_time(issuer: Issuer) ->
     assert issuer.asked_for_keys == 1
 
 
-def test_a_tenant_out_of_reach_is_a_refusal(issuer: Issuer) -> None:
+def test_a_tenant_out_of_reach_is_a_problem_that_passes(issuer: Issuer) -> None:
     issuer.refuses = True
 
-    assert me(issuer.token()).status_code == 401
+    response = me(issuer.token())
+    assert response.status_code == response.json()["status"] == 503
     issuer.refuses = False
     assert me(issuer.token()).status_code == 200
 
@@ -184,94 +182,6 @@ def test_without_a_tenant_its_tokens_are_nothing() -> None:
     assert Client().get("/sign-in/entra/callback/", {"code": "x", "state": "y"}).status_code == 404
     for path in ("/sign-in/", "/admin/login/"):
         assert b"Microsoft" not in Client().get(path).content
-
-
-def begin(client: Client, path: str = "/sign-in/entra/?next=/admin/") -> dict[str, str]:
-    """Where a browser is sent to, with what."""
-    response = client.get(path)
-    assert response.status_code == 302
-    return dict(parse_qsl(urlsplit(response.headers["Location"]).query))
-
-
-def come_back(client: Client, **answer: str) -> HttpResponse:
-    return client.get("/sign-in/entra/callback/", answer)  # type: ignore[return-value]
-
-
-def test_one_signs_in_to_the_admin_by_the_tenant(issuer: Issuer) -> None:
-    client = Client()
-    for path in ("/sign-in/", "/admin/login/"):
-        assert b"Sign in with Microsoft" in client.get(path).content
-    question = begin(client)
-    assert question["client_id"] == CLIENT
-    assert question["code_challenge_method"] == "S256"
-
-    code = issuer.consent(question, roles=["Data.Curator"])
-    response = come_back(client, code=code, state=question["state"])
-
-    assert response.headers["Location"] == "/admin/"
-    assert client.get("/admin/").status_code == 200
-    assert User.objects.get().roles == ["curator"]
-    assert Event.objects.filter(action="login", actor="carla@example.org").exists()
-    lifecycle.set_active(User.objects.get(), active=False)
-    assert client.get("/admin/").status_code == 302
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"aud": AUDIENCE},
-        {"aud": "another client"},
-        {"iss": "https://somewhere"},
-        {"tid": "another"},
-        {"nonce": "another question's"},
-        {"nonce": None},
-        {"exp": 1},
-    ],
-)
-def test_an_id_token_that_is_not_for_us_signs_nobody_in(
-    issuer: Issuer, changes: dict[str, Any]
-) -> None:
-    client = Client()
-    question = begin(client)
-
-    response = come_back(client, code=issuer.consent(question, **changes), state=question["state"])
-
-    assert response.headers["Location"].startswith("/sign-in/")
-    assert not User.objects.exists()
-    assert b"did not sign you in" in client.get(response.headers["Location"]).content
-
-
-def test_a_code_cannot_be_slipped_to_another_browser(issuer: Issuer) -> None:
-    question = begin(Client())
-    code = issuer.consent(question)
-    victim = Client()
-    other = begin(victim)
-
-    assert come_back(Client(), code=code, state=question["state"]).status_code == 302
-    assert come_back(victim, code=code, state=question["state"]).status_code == 400
-    come_back(victim, code=code, state=other["state"])  # the verifier is another one
-    assert not User.objects.exists()
-
-
-def test_one_is_not_led_elsewhere(issuer: Issuer) -> None:
-    client = Client()
-    question = begin(client, "/sign-in/entra/?next=https://evil.example/")
-
-    response = come_back(client, code=issuer.consent(question), state=question["state"])
-
-    assert response.headers["Location"] == "/"
-
-
-def test_a_tenant_out_of_reach_signs_nobody_in(issuer: Issuer) -> None:
-    client = Client()
-    question = begin(client)
-    code = issuer.consent(question)
-    issuer.refuses = True
-
-    response = come_back(client, code=code, state=question["state"])
-
-    assert response.headers["Location"].startswith("/sign-in/")
-    assert come_back(client, error="access_denied").headers["Location"].startswith("/sign-in/")
 
 
 def test_the_tenant_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
