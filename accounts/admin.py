@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import keys
+from accounts import keys, own_roles
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from audit import trail
@@ -69,6 +69,15 @@ class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 @admin.register(Group)
 class RoleAdmin(AuditedAdmin, GroupAdmin):
     """Roles of one's own. Those of the table in accounts/roles.py are as it says, whoever is asked."""
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        """Nobody puts into a role what they lack."""
+        if request is not None:
+            user: Any = request.user
+            kwargs["queryset"] = own_roles.grantable(user)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_own(obj) and super().has_change_permission(request, obj)

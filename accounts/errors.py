@@ -21,3 +21,17 @@ class ScopeTooWide(PermanentError):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(f"A key of yours cannot hold {', '.join(names)}.")
         self.names = names
+
+
+class PermissionsNotHeld(PermanentError):
+    """A role was to hold permissions that there are not, or that its maker lacks."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"There is no such permission, or you lack it: {', '.join(names)}.")
+        self.names = names
+
+
+class RoleExists(PermanentError):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is a role {name} already.")
+        self.name = name

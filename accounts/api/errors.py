@@ -6,7 +6,13 @@ from contextlib import contextmanager
 from django.core import exceptions as django
 from rest_framework.exceptions import PermissionDenied, ValidationError
 
-from accounts.errors import NotAllowed, ScopeTooWide, UnknownRole
+from accounts.errors import (
+    NotAllowed,
+    PermissionsNotHeld,
+    RoleExists,
+    ScopeTooWide,
+    UnknownRole,
+)
 
 
 @contextmanager
@@ -18,7 +24,9 @@ def as_problems() -> Iterator[None]:
         raise PermissionDenied(str(error)) from error
     except UnknownRole as error:
         raise ValidationError({"roles": [str(error)]}) from error
-    except ScopeTooWide as error:
+    except RoleExists as error:
+        raise ValidationError({"name": [str(error)]}) from error
+    except (ScopeTooWide, PermissionsNotHeld) as error:
         raise ValidationError({"permissions": [str(error)]}) from error
     except django.ValidationError as error:
         by_field = getattr(error, "message_dict", None) or {"password": error.messages}

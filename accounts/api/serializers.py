@@ -115,6 +115,15 @@ class RoleSerializer(serializers.ModelSerializer[Group]):
         return sorted(f"{p.content_type.app_label}.{p.codename}" for p in held)
 
 
+class NewRoleSerializer(StrictSerializer):
+    name = serializers.RegexField(r"^[a-z][a-z0-9-]*$", max_length=50)
+    permissions = serializers.ListField(child=serializers.CharField())
+
+
+class ChangedRoleSerializer(StrictSerializer):
+    permissions = serializers.ListField(child=serializers.CharField())
+
+
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     """A key, without what would let one use it."""
 

@@ -2,8 +2,9 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.keys import ApiKeyViewSet
+from accounts.api.roles import RoleViewSet
 from accounts.api.tokens import LogoutView, MeView, PasswordView, RefreshView, TokenView
-from accounts.api.users import RoleViewSet, UserViewSet
+from accounts.api.users import UserViewSet
 
 router = SimpleRouter()
 router.register("users", UserViewSet)

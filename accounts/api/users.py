@@ -1,9 +1,8 @@
-"""/users/ and /roles/, for admins."""
+"""/users/, for admins."""
 
 from typing import Any
 
 import django_filters
-from django.contrib.auth.models import Group
 from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
@@ -15,7 +14,6 @@ from accounts.api.errors import as_problems
 from accounts.api.serializers import (
     ChangedUserSerializer,
     NewUserSerializer,
-    RoleSerializer,
     UserSerializer,
 )
 from accounts.models import User
@@ -95,25 +93,3 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
             if "is_active" in change:
                 lifecycle.set_active(user, change["is_active"], request=request)
         return Response(UserSerializer(user).data)
-
-
-@extend_schema_view(
-    list=extend_schema(
-        summary="List roles", responses={200: RoleSerializer(many=True), **_PROBLEMS}
-    ),
-    retrieve=extend_schema(
-        summary="One role",
-        parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH)],
-        responses={200: RoleSerializer, **_PROBLEMS},
-    ),
-)
-class RoleViewSet(viewsets.ReadOnlyModelViewSet[Group]):
-    """What each role may do. Who has which one is said at the users."""
-
-    needs = dict.fromkeys(
-        ("list", "retrieve"), holding("auth.view_group", sensitive=True, by_key=False)
-    )
-    queryset = Group.objects.prefetch_related("permissions__content_type").order_by("name")
-    serializer_class = RoleSerializer
-    lookup_field = "name"
-    lookup_value_regex = "[^/]+"

@@ -6,8 +6,11 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.test import Client
 
 from accounts.roles import ROLES, bring_up_to_date
+from audit.models import Event
+from tests.accounts.people import make, signed_in, with_token
 
 # Permissions of capabilities that are still to come; a line goes when its app has the permission.
 AHEAD = {
@@ -82,3 +85,75 @@ def test_a_permission_that_an_app_gets_later_arrives() -> None:
 
 def test_a_role_that_looks_after_something_opens_the_admin() -> None:
     assert [name for name, role in ROLES.items() if role.staff] == ["curator", "admin"]
+
+
+def test_an_admin_makes_changes_and_removes_roles_of_their_own() -> None:
+    admin = signed_in("ada", "admin")
+    bob = make("bob")
+    made = admin("post", "/roles/", {"name": "auditors", "permissions": ["audit.view_event"]})
+    assert made.status_code == 201
+    assert made.json() == {"name": "auditors", "says": "", "permissions": ["audit.view_event"]}
+    admin("patch", "/users/bob/", {"roles": ["auditors"]})
+    ask = with_token(bob)
+    assert ask("get", "/audit/").status_code == 200
+    assert ask("get", "/instruments/").status_code == 403
+
+    changed = admin("patch", "/roles/auditors/", {"permissions": ["instruments.view_instrument"]})
+    assert changed.json()["permissions"] == ["instruments.view_instrument"]
+    assert ask("get", "/audit/").status_code == 403
+    assert admin("delete", "/roles/auditors/").status_code == 204
+
+    assert ask("get", "/instruments/").status_code == 403
+    events = Event.objects.filter(action__startswith="group").order_by("pk")
+    assert [(e.action, e.actor) for e in events] == [
+        ("group.created", "ada"),
+        ("group.changed", "ada"),
+        ("group.deleted", "ada"),
+    ]
+    last = events.last()
+    assert last is not None
+    assert last.old == {"permissions": ["instruments.view_instrument"], "users": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"name": "Viewer!", "permissions": []}, "name"),
+        ({"name": "viewer", "permissions": []}, "name"),
+        ({"name": "a", "permissions": ["no.such"]}, "permissions"),
+        ({"name": "a", "permissions": ["accounts.delete_user"]}, "permissions"),
+        ({"name": "a"}, "permissions"),
+        ({"name": "a", "permissions": [], "users": ["eve"]}, "users"),
+    ],
+)
+def test_a_role_that_cannot_be_or_holds_more_than_its_maker_is_refused(
+    data: dict[str, object], field: str
+) -> None:
+    admin = signed_in("ada", "admin")
+
+    response = admin("post", "/roles/", data)
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [field]
+    assert Group.objects.count() == len(ROLES)
+
+
+def test_the_four_roles_stay_as_the_table_says() -> None:
+    admin = signed_in("ada", "admin")
+
+    assert admin("patch", "/roles/viewer/", {"permissions": []}).status_code == 403
+    assert admin("delete", "/roles/viewer/").status_code == 403
+    assert "instruments.view_instrument" in held("viewer")
+
+
+def test_in_the_admin_too_nobody_puts_into_a_role_what_they_lack(client: Client) -> None:
+    client.force_login(make("ada", "admin"))
+    lacked, known = (
+        Permission.objects.get(codename=name) for name in ("delete_user", "view_event")
+    )
+
+    page = client.post("/admin/auth/group/add/", {"name": "x", "permissions": [lacked.pk]})
+    assert b"is not one of the available choices" in page.content
+    client.post("/admin/auth/group/add/", {"name": "x", "permissions": [known.pk]})
+
+    assert held("x") == {"audit.view_event"}
