@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.errors import ScopeTooWide
 from accounts.models import ApiKey, User
 from accounts.models.api_key import PATTERN, digest
+from accounts.permissions import by_name, names_of
 from audit import trail
 
 # A key is for data: what is done to accounts is done by people.
@@ -36,7 +36,8 @@ def create(
     key = ApiKey(owner=owner, name=name, expires_at=timezone.now() + dt.timedelta(days=days))
     text = key.set_secret()
     key.save()
-    key.permissions.set(_rows(permissions))
+    known = by_name()
+    key.permissions.set([known[name] for name in set(permissions)])
     said = {"permissions": sorted(permissions), "expires_at": key.expires_at.isoformat()}
     trail.record("key.created", request=request, about=key, new={"owner": owner.username, **said})
     return key, text
@@ -60,16 +61,5 @@ def find(text: str) -> ApiKey | None:
     key = keys.prefetch_related("permissions__content_type").filter(prefix=match[1]).first()
     if key is None or not hmac.compare_digest(key.hashed, digest(text)):
         return None
-    key.owner.only = frozenset(names_of(key))
+    key.owner.only = frozenset(names_of(key.permissions.all()))
     return key
-
-
-def names_of(key: ApiKey) -> list[str]:
-    held = key.permissions.all()
-    return sorted(f"{p.content_type.app_label}.{p.codename}" for p in held)
-
-
-def _rows(names: Sequence[str]) -> list[Permission]:
-    wanted = set(names)
-    rows = Permission.objects.select_related("content_type")
-    return [row for row in rows if f"{row.content_type.app_label}.{row.codename}" in wanted]

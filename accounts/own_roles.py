@@ -9,25 +9,20 @@ from django.db.models import QuerySet
 
 from accounts.errors import NotAllowed, PermissionsNotHeld, RoleExists
 from accounts.models import User
+from accounts.permissions import by_name, name_of, names_of
 from accounts.roles import ROLES
 from audit import trail
 
 
 def grantable(user: User) -> QuerySet[Permission]:
     """What this user may put into a role: nothing that the user lacks."""
-    rows = Permission.objects.select_related("content_type")
-    if user.is_superuser:
-        return rows
     held = user.get_all_permissions()
-    return rows.filter(pk__in=[row.pk for row in rows if name_of(row) in held])
-
-
-def name_of(permission: Permission) -> str:
-    return f"{permission.content_type.app_label}.{permission.codename}"
+    keys = [row.pk for name, row in by_name().items() if name in held]
+    return Permission.objects.select_related("content_type").filter(pk__in=keys)
 
 
 def names_in(group: Group) -> list[str]:
-    return sorted(map(name_of, group.permissions.select_related("content_type")))
+    return names_of(group.permissions.select_related("content_type"))
 
 
 @transaction.atomic

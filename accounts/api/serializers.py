@@ -7,8 +7,8 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts import keys
 from accounts.models import ApiKey, User
+from accounts.permissions import names_of
 from accounts.roles import ROLES
 from marketdata.api.strict import StrictSerializer
 
@@ -111,8 +111,7 @@ class RoleSerializer(serializers.ModelSerializer[Group]):
         return ROLES[group.name].says if group.name in ROLES else ""
 
     def get_permissions(self, group: Group) -> list[str]:
-        held = group.permissions.all()
-        return sorted(f"{p.content_type.app_label}.{p.codename}" for p in held)
+        return names_of(group.permissions.all())
 
 
 class NewRoleSerializer(StrictSerializer):
@@ -148,7 +147,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_permissions(self, key: ApiKey) -> list[str]:
-        return keys.names_of(key)
+        return names_of(key.permissions.all())
 
 
 class MadeApiKeySerializer(ApiKeySerializer):

@@ -17,7 +17,9 @@ def client_address(request: HttpRequest) -> str:
     the client and is worth nothing. A request with fewer entries, or with one that is no address, did not
     come through all of them: its address is that of the connection.
     """
-    connection = str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  # a Unix socket has none
+    # A Unix socket has no address; a link-local one comes with its interface, as in fe80::1%eth0.
+    connected = str(request.META.get("REMOTE_ADDR", "")).partition("%")[0]
+    connection = _plain(connected) or "0.0.0.0"  # noqa: S104  # nobody binds to it
     count = settings.TRUSTED_PROXIES
     seen = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     if not count or len(seen) < count:
@@ -37,6 +39,8 @@ def is_allowed(request: HttpRequest) -> bool:
 
 def _plain(written: str) -> str:
     """An address without port and brackets; empty where it is none."""
+    if "%" in written:
+        return ""
     if found := _WITH_PORT.fullmatch(written):
         written = found[1] or found[2]
     try:

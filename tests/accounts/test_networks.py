@@ -1,6 +1,6 @@
 """From where sensitive work may be asked for."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from tests.accounts.people import make, signed_in
 
 pytestmark = pytest.mark.django_db
 OFFICE, ELSEWHERE = "192.0.2.10", "198.51.100.1"
+NONE = str(ip_address(0))
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +84,7 @@ def test_a_header_does_not_carry_one_into_the_network(settings: LazySettings) ->
         (2, "203.0.113.5", ELSEWHERE),
         (2, "1.1.1.1, 203.0.113.5, 10.0.0.1", "203.0.113.5"),
         (1, "127.0.0.1%lo", ELSEWHERE),
+        (1, "fe80::1%eth0", ELSEWHERE),
         (1, "9" * 10_000, ELSEWHERE),
     ],
 )
@@ -94,6 +96,15 @@ def test_the_address_is_what_the_outermost_trusted_proxy_saw(
     request = RequestFactory(headers=headers).get("/", REMOTE_ADDR=ELSEWHERE)
 
     assert client_address(request) == address
+
+
+@pytest.mark.parametrize(
+    ("connection", "address"),
+    [("fe80::1%eth0", "fe80::1"), ("", NONE), ("unix:", NONE), ("::1", "::1")],
+)
+def test_a_connection_without_a_plain_address_is_answered(connection: str, address: str) -> None:
+    assert client_address(RequestFactory().get("/", REMOTE_ADDR=connection)) == address
+    assert Client().get("/sign-in/", REMOTE_ADDR=connection).status_code == 200
 
 
 def test_networks_are_read_as_cidr() -> None:
