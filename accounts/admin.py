@@ -7,12 +7,12 @@ import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401
 from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import keys, own_roles
+from accounts import keys, lifecycle, own_roles
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from audit import trail
@@ -29,7 +29,7 @@ _FOR_SUPERUSERS = ("is_superuser", "user_permissions")
 
 @admin.register(User)
 class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Accounts are switched off, not deleted. Only a superuser makes or changes a superuser."""
+    """Accounts are switched off, not deleted. Nobody changes who may do more, or gives what they lack."""
 
     list_display = ["username", "email", "role_names", "is_active", "is_staff", "last_login"]
     readonly_fields = ["last_login", "date_joined", "entra_id"]
@@ -45,13 +45,22 @@ class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        user: Any = request.user
+        if obj is not None and lifecycle.is_above(obj, user):
             return False
         return super().has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         closed = () if request.user.is_superuser else _FOR_SUPERUSERS
         return [*super().get_readonly_fields(request, obj), *closed]
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nobody gives a role that may do more than they."""
+        if db_field.name == "groups":
+            user: Any = request.user
+            lacked = Permission.objects.exclude(pk__in=own_roles.grantable(user))
+            kwargs["queryset"] = Group.objects.exclude(permissions__in=lacked)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def user_change_password(
         self,

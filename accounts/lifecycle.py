@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts.errors import NotAllowed, UnknownRole
 from accounts.models import User
+from accounts.permissions import names_of
 from accounts.roles import ROLES
 from audit import trail
 
@@ -41,6 +43,7 @@ def set_roles(user: User, names: Sequence[str], *, request: Any = None) -> None:
         known = Group.objects.order_by("name").values_list("name", flat=True)
         raise UnknownRole(unknown[0], known=list(known))
     _may_be_changed(user, request)
+    _may_be_given(groups, request)
     old = user.roles
     user.groups.set(groups)
     user._prefetched_objects_cache = {}  # type: ignore[attr-defined]
@@ -92,7 +95,27 @@ def set_email(user: User, email: str, *, request: Any = None) -> None:
         )
 
 
+def is_above(user: User, other: User) -> bool:
+    """Whether `user` may do what `other` may not, when switched on: then `other` does not change them."""
+    if other.is_superuser:
+        return False
+    held = Permission.objects.filter(Q(group__user=user) | Q(user=user)).distinct()
+    return user.is_superuser or _exceeds(held, other)
+
+
+def _exceeds(permissions: QuerySet[Permission], user: User) -> bool:
+    named = names_of(permissions.select_related("content_type"))
+    return not set(named) <= user.get_all_permissions()
+
+
 def _may_be_changed(user: User, request: Any) -> None:
-    """Only a superuser touches a superuser; commands are run by who owns the machine."""
-    if user.is_superuser and request is not None and not request.user.is_superuser:
-        raise NotAllowed(f"{user.username} is a superuser: only another one may change that.")
+    """Nobody changes who may do more; commands are run by who owns the machine."""
+    if request is not None and is_above(user, request.user):
+        raise NotAllowed(f"{user.username} may do more than you: somebody else must change that.")
+
+
+def _may_be_given(groups: list[Group], request: Any) -> None:
+    """Nobody gives what they lack."""
+    given = Permission.objects.filter(group__in=groups).distinct()
+    if request is not None and not request.user.is_superuser and _exceeds(given, request.user):
+        raise NotAllowed("These roles may do more than you: somebody else must give them.")

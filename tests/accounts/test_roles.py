@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 
+from accounts.models import User
 from accounts.roles import ROLES, bring_up_to_date
 from audit.models import Event
 from tests.accounts.people import make, signed_in, with_token
@@ -136,6 +137,45 @@ def test_a_role_that_cannot_be_or_holds_more_than_its_maker_is_refused(
     assert response.status_code == 400
     assert list(response.json()["errors"]) == [field]
     assert Group.objects.count() == len(ROLES)
+
+
+def test_nobody_gives_what_they_lack_or_changes_who_may_do_more(client: Client) -> None:
+    """A role of one's own that looks after users is no way to become an admin."""
+    names = ["view_user", "change_user", "add_user", "view_instrument"]
+    group = Group.objects.create(name="helpdesk")
+    group.permissions.set(Permission.objects.filter(codename__in=names))
+    make("ada", "admin")
+    off = make("off", "admin")
+    off.is_active = False
+    off.save()
+    make("bob", "helpdesk")
+    desk_user = make("desk", "helpdesk")
+    desk = with_token(desk_user)
+
+    changes: list[dict[str, object]] = [
+        {"password": "another 9 good one"},
+        {"is_active": True},
+        {"roles": []},
+    ]
+    for name in ("ada", "off"):
+        for change in changes:
+            assert desk("patch", f"/users/{name}/", change).status_code == 403, (name, change)
+    for name in ("desk", "bob"):
+        assert desk("patch", f"/users/{name}/", {"roles": ["admin"]}).status_code == 403
+    new = {"username": "eve", "password": "another 9 good one", "roles": ["admin"]}
+    assert desk("post", "/users/", new).status_code == 403
+    assert not User.objects.filter(username="eve").exists()
+    assert desk("patch", "/users/bob/", {"is_active": False}).status_code == 200
+
+    desk_user.is_staff = True
+    desk_user.save()
+    client.force_login(desk_user)
+    path = f"/admin/accounts/user/{off.pk}/"
+    assert client.post(f"{path}change/", {"username": "off"}).status_code == 403
+    assert client.post(f"{path}password/", {}).status_code == 403
+    page = client.get(f"/admin/accounts/user/{desk_user.pk}/change/").content.decode()
+    assert ">helpdesk</option>" in page
+    assert ">admin</option>" not in page
 
 
 def test_the_four_roles_stay_as_the_table_says() -> None:
