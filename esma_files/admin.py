@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
+from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
@@ -138,7 +139,12 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         done: str,
     ) -> None:
         """Do something to each file; `do` returns "" or why it has left one out."""
-        skipped = {file.name: why for file in queryset if (why := do(file))}
+        skipped = {}
+        for file in queryset:
+            if why := do(file):
+                skipped[file.name] = why
+            else:
+                trail.record(f"file.{request.POST['action']}", request=request, about=file)
         count = len(queryset) - len(skipped)
         if count:
             self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)

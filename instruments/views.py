@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.contrib.auth.mixins import AccessMixin
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views import View
 
 from instruments import cfi
 from instruments.api.results import TransparencyResultSerializer
@@ -19,22 +15,16 @@ from instruments.facts import classification_rows
 from instruments.isin import problem_of
 from instruments.models import Instrument, TransparencyResult
 from instruments.transparency import Applying, applying
+from marketdata.common.access import GuardedView, reading
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
 
 
-class ReadableView(AccessMixin, View):
-    """A page for everybody who is signed in, or for everybody with ANONYMOUS_READ."""
-
-    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
-        if not (settings.ANONYMOUS_READ or request.user.is_authenticated):
-            return self.handle_no_permission()
-        return super().dispatch(request, *args, **kwargs)
-
-
-class SearchView(ReadableView):
+class SearchView(GuardedView):
     """The front page; an ISIN that is known leads straight to its instrument."""
+
+    needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         words = request.GET.get("q", "").strip()[:MAX_LENGTH]
@@ -56,8 +46,10 @@ class SearchView(ReadableView):
         return render(request, "instruments/search.html", shown)
 
 
-class InstrumentView(ReadableView):
+class InstrumentView(GuardedView):
     """One instrument: its terms, and every listing with every field that ESMA published of it."""
+
+    needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
         found = Instrument.objects.filter(pk=isin.upper()).first()

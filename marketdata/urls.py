@@ -3,8 +3,8 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from marketdata.api.docs import RedocView, SchemaView, SwaggerView
 from marketdata.api.problems import UnknownPath
 from marketdata.api.root import RootView
 from monitoring.api.views import StatsView
@@ -16,15 +16,18 @@ api: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("instruments.api.urls")),
     path("", include("esma_files.api.urls")),
+    path("", include("accounts.api.urls")),
+    path("", include("audit.api.urls")),
     path("stats/", StatsView.as_view(), name="stats"),
 ]
 urlpatterns = [
     path("", include("instruments.urls")),
+    path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", SwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", RedocView.as_view(url_name="schema"), name="redoc"),
     path("api/", RedirectView.as_view(pattern_name="docs"), name="api"),
     path("api/auth/", include("rest_framework.urls")),
     re_path(r"^api/(?P<path>.*)$", UnknownPath.as_view()),

@@ -18,6 +18,7 @@ FIRDS = DATA / "firds"
 def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     """Nothing that a test stores or stages is seen by another one; pages are asked for by http."""
     settings.SECURE_SSL_REDIRECT = False
+    settings.RATELIMIT_ENABLE = False  # tests/accounts/test_limits.py counts
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
     settings.DOWNLOAD_DIR = tmp_path / "downloads"

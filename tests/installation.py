@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -30,7 +31,7 @@ class Installation:
         self.environment = {
             **os.environ,
             "ENV_FILE": os.devnull,
-            "SECRET_KEY": "only for this test",
+            "SECRET_KEY": secrets.token_hex(32),
             "SQLITE_DB_PATH": str(self.database),
             "MEDIA_ROOT": str(folder / "files"),
             "STAGING_DIR": str(self.staging),

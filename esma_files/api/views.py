@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.api.filters import EsmaFileFilterSet, RunFilterSet
 from esma_files.api.serializers import (
@@ -25,6 +26,7 @@ from esma_files.api.serializers import (
 )
 from esma_files.models import EsmaFile, Run
 from marketdata.api.problems import Conflict, documented
+from marketdata.common.access import holding, reading
 
 _NAME = OpenApiParameter(
     "name",
@@ -33,12 +35,22 @@ _NAME = OpenApiParameter(
     description="Name of the file, for its newest revision, or the id of one",
 )
 _READING = documented(
-    {400: "A parameter cannot be what it says.", 403: "You may not.", 404: "There is none."}
+    {
+        400: "A parameter cannot be what it says.",
+        401: "Reading needs a sign-in here.",
+        403: "Your roles do not include reading.",
+        404: "There is none.",
+    }
 )
 _DOING: dict[Any, Any] = {
     202: RunSerializer,
     **documented(
-        {403: "You may not.", 404: "No such file.", 409: "The file is not in a state for it."}
+        {
+            401: "Sign in first.",
+            403: "You may not.",
+            404: "No such file.",
+            409: "The file is not in a state for it.",
+        }
     ),
 }
 
@@ -56,6 +68,15 @@ _DOING: dict[Any, Any] = {
 class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
     """Files that the registers have published, and how far each has got."""
 
+    needs = {
+        **dict.fromkeys(("list", "retrieve", "gaps"), reading("esma_files.view_esmafile")),
+        "download": holding("esma_files.download_esmafile", costly=True),
+        "sync": holding("esma_files.download_esmafile", costly=True),
+        "load": holding("esma_files.load_esmafile", sensitive=True, costly=True),
+        "retry": holding("esma_files.load_esmafile", sensitive=True, costly=True),
+        "keep": holding("esma_files.keep_esmafile"),
+        "delete_set": holding("esma_files.delete_esmafile", sensitive=True),
+    }
     queryset = EsmaFile.objects.order_by("-published_on", "name", "-revision")
     serializer_class = EsmaFileSerializer
     filterset_class = EsmaFileFilterSet
@@ -117,6 +138,8 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         wanted = KeepSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         kept = wanted.validated_data["kept"]
+        old, new = {"kept": file.kept}, {"kept": kept}
+        trail.record("file.keep", request=request, about=file, old=old, new=new)
         return _accepted(request, steps.keep(file, kept=kept, by=request.user.get_username()))
 
     @extend_schema(
@@ -135,6 +158,7 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         return self._queued(request, Run.Kind.DELETE, file)
 
     def _queued(self, request: Request, kind: str, file: EsmaFile) -> Response:
+        trail.record(f"file.{kind}", request=request, about=file)
         return _accepted(request, queue.ask(kind, file=file, by=request.user.get_username()))
 
     @extend_schema(
@@ -156,6 +180,7 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         wanted.is_valid(raise_exception=True)
         arguments = {name: str(value) for name, value in wanted.validated_data.items()}
         by = request.user.get_username()
+        trail.record("register.sync", request=request, about=arguments["source"], new=arguments)
         return _accepted(request, queue.ask(Run.Kind.SYNC, by=by, arguments=arguments))
 
 
@@ -177,6 +202,7 @@ def _accepted(request: Request, run: Run) -> Response:
 class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
     """What was asked for: syncs, downloads, loads, clean-ups."""
 
+    needs = dict.fromkeys(("list", "retrieve"), reading("esma_files.view_run"))
     queryset: QuerySet[Run] = Run.objects.select_related("file")
     serializer_class = RunSerializer
     filterset_class = RunFilterSet
@@ -186,6 +212,8 @@ class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
 class StorageView(APIView):
     """What is stored, by dataset, kind, tier and age, beside the budget, with its cost."""
 
+    needs = {"GET": reading("esma_files.view_esmafile")}
+
     @extend_schema(summary="What is stored", responses={200: UsageSerializer, **_READING})
     def get(self, request: Request) -> Response:
         return Response(UsageSerializer(usage.collect()).data)
@@ -193,6 +221,11 @@ class StorageView(APIView):
 
 class RetentionView(APIView):
     """What the next clean-up would do, with every file and the reason."""
+
+    needs = {
+        "GET": reading("esma_files.view_esmafile"),
+        "POST": holding("esma_files.delete_esmafile", sensitive=True, costly=True),
+    }
 
     @extend_schema(
         summary="What a clean-up would do", responses={200: ActionSerializer(many=True), **_READING}
@@ -203,7 +236,8 @@ class RetentionView(APIView):
     @extend_schema(
         summary="Clean up",
         request=None,
-        responses={202: RunSerializer, **documented({403: "You may not."})},
+        responses={202: RunSerializer, **documented({401: "Sign in first.", 403: "You may not."})},
     )
     def post(self, request: Request) -> Response:
+        trail.record("storage.clean", request=request)
         return _accepted(request, queue.ask(Run.Kind.CLEAN, by=request.user.get_username()))

@@ -15,11 +15,13 @@ from instruments import cfi
 from instruments.models import CfiCode
 from marketdata.api.pagination import NumberedPages
 from marketdata.api.problems import documented
+from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
         400: "Not a CFI code, nor a pattern of codes.",
-        403: "Reading needs a sign-in here.",
+        401: "Reading needs a sign-in here.",
+        403: "Your roles do not include reading.",
         404: "No such category or group, or page.",
     }
 )
@@ -139,6 +141,7 @@ class CategoriesView(APIView):
     """The categories of ISO 10962 with their groups."""
 
     name = "CFI codes"
+    needs = {"GET": reading("instruments.view_instrument")}
 
     @extend_schema(
         operation_id="cfi_list",
@@ -153,6 +156,7 @@ class CfiView(APIView):
     """A category, a group, a code or a pattern of codes."""
 
     name = "CFI code"
+    needs = {"GET": reading("instruments.view_instrument")}
 
     @extend_schema(
         summary="Decode a CFI code, or look around in the table",
@@ -184,6 +188,7 @@ class ExpansionView(GenericAPIView[Any]):
     """Every valid code that matches a pattern."""
 
     name = "Valid codes"
+    needs = {"GET": reading("instruments.view_instrument")}
     pagination_class = NumberedPages
     serializer_class = ClassificationSerializer
     filter_backends = ()

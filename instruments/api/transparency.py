@@ -30,11 +30,13 @@ from instruments.models import (
 from marketdata.api.filters import CodeFilter, CommaOrAgain, TruthFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
+from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
         400: "A parameter cannot be what it says.",
-        403: "Reading needs a sign-in here.",
+        401: "Reading needs a sign-in here.",
+        403: "Your roles do not include reading.",
         404: "Nothing is known of that ISIN, or no such page.",
     }
 )
@@ -109,6 +111,7 @@ class TransparencyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Transpa
     """What ESMA has computed of liquidity, thresholds and turnover (FITRS), by ISIN."""
 
     queryset = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
+    needs = {"list": reading("instruments.view_transparencyresult")}
     serializer_class = TransparencyResultSerializer
     filterset_class = TransparencyFilterSet
     pagination_class = BoundedPages
@@ -128,6 +131,7 @@ class SubclassTransparencyViewSet(
     queryset = SubclassTransparency.objects.select_related("source_file").order_by(
         "asset_class", "pk"
     )
+    needs = {"list": reading("instruments.view_subclasstransparency")}
     serializer_class = SubclassTransparencySerializer
     filterset_class = SubclassFilterSet
     pagination_class = BoundedPages
@@ -158,6 +162,7 @@ class InstrumentTransparencyView(APIView):
     """The transparency of one instrument: what applies, and everything current."""
 
     name = "Transparency"
+    needs = {"GET": reading("instruments.view_transparencyresult")}
 
     @extend_schema(
         summary="The results that apply to an instrument, and all there are",

@@ -17,12 +17,14 @@ from instruments.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue, VenueQuerySet
 from marketdata.api.filters import CodeFilter, TruthFilter
 from marketdata.api.problems import documented
+from marketdata.common.access import reading
 
 _MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
 _PROBLEMS = documented(
     {
         400: "A parameter cannot be what it says.",
-        403: "Reading needs a sign-in here.",
+        401: "Reading needs a sign-in here.",
+        403: "Your roles do not include reading.",
         404: "No such venue in the list, or page.",
     }
 )
@@ -174,6 +176,10 @@ class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
     """Trading venues of the world (ISO 10383), expired ones included."""
 
     queryset = with_listings()
+    needs = dict.fromkeys(
+        ("list", "retrieve", "segments", "instruments", "countries", "statistics"),
+        reading("instruments.view_venue"),
+    )
     serializer_class = VenueSerializer
     filterset_class = VenueFilterSet
     lookup_field = "mic"

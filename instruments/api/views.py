@@ -18,12 +18,14 @@ from instruments.api.serializers import (
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
 from marketdata.api.problems import documented
+from marketdata.common.access import reading
 
 _ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
 _PROBLEMS = documented(
     {
         400: "A parameter cannot be what it says.",
-        403: "Reading needs a sign-in here.",
+        401: "Reading needs a sign-in here.",
+        403: "Your roles do not include reading.",
         404: "No such instrument, or page.",
     }
 )
@@ -43,6 +45,7 @@ _PROBLEMS = documented(
 class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     """Instruments tradable in the EU, as ESMA last published them."""
 
+    needs = dict.fromkeys(("list", "retrieve", "listings"), reading("instruments.view_instrument"))
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -10,6 +10,10 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
+
+from marketdata.api import throttles
+from marketdata.common import limits
+from marketdata.common.access import PUBLIC
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -43,6 +47,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if response is None:
         return None
     request: Request = context["request"]
+    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        error, response = _counted(error, response, context)
     status = HTTPStatus(response.status_code)
     problem: dict[str, Any] = {
         "type": "about:blank",
@@ -59,6 +65,19 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if getattr(request.accepted_renderer, "format", "") == "json":
         response.content_type = CONTENT_TYPE
     return response
+
+
+def _counted(
+    error: Exception, response: Response, context: dict[str, Any]
+) -> tuple[Exception, Response]:
+    """DRF refuses before it counts: a refusal is counted here, and too many of them are a 429."""
+    request: Request = context["request"]
+    throttles.count(request)
+    usage = limits.usage_of(request._request)
+    if usage is None or not usage.exceeded:
+        return error, response
+    too_many = exceptions.Throttled(usage.seconds)
+    return too_many, cast(Response, exception_handler(too_many, context))
 
 
 def _detail(error: Exception) -> str:
@@ -87,8 +106,7 @@ class UnknownPath(APIView):
     """Every path below /api/ that is none of ours: a problem, and not a page."""
 
     schema = None
+    needs = {"GET": PUBLIC}
 
     def get(self, request: Request, **path: str) -> Response:
         raise exceptions.NotFound("There is no such path; /api/docs/ shows those there are.")
-
-    post = put = patch = delete = get

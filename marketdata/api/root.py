@@ -6,6 +6,8 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from marketdata.common.access import reading
+
 _BEGINNINGS = {
     "instruments": "instrument-list",
     "files": "file-list",
@@ -25,6 +27,7 @@ class RootView(APIView):
     """Reference data of every instrument tradable in the EU, from ESMA's FIRDS."""
 
     name = "API"
+    needs = {"GET": reading("instruments.view_instrument")}
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:

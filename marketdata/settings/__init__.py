@@ -1,11 +1,12 @@
 """Django's settings, from the environment or `.env`. Every variable is in docs/settings.md."""
 
+import datetime as dt
 from pathlib import Path
 
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from marketdata.settings import databases, env, schedule, storages
+from marketdata.settings import databases, entra, env, limits, schedule, storages, tokens
 
 django_stubs_ext.monkeypatch()
 
@@ -13,20 +14,22 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 load_dotenv(env.read("ENV_FILE", env.path, BASE_DIR / ".env"))
 
 DEBUG = env.read("DEBUG", env.flag, False)
-SECRET_KEY = env.read("SECRET_KEY", str)
+# A weak key is only good enough for trying things out.
+SECRET_KEY = env.read("SECRET_KEY", str if DEBUG else env.secret)
 ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", env.names, ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", env.names, [])
 
-# Who may read without signing in; everything but reading needs a member of staff.
+# Who may read without signing in; everything else needs a role.
 ANONYMOUS_READ = env.read("ANONYMOUS_READ", env.flag, False)
 
 INSTALLED_APPS = [
     "marketdata.common",
+    "audit",
     "accounts",
     "esma_files",
     "instruments",
     "monitoring",
-    "django.contrib.admin",
+    "accounts.admin_app.AccountsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -37,6 +40,8 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "rest_framework_simplejwt.token_blacklist",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -48,6 +53,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "marketdata.common.middleware.Guard",
+    "axes.middleware.AxesMiddleware",  # the last: it answers for who is locked out
 ]
 
 ROOT_URLCONF = "marketdata.urls"
@@ -63,6 +70,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.sign_in.configured",
             ],
         },
     },
@@ -72,7 +80,10 @@ DATABASES = {"default": databases.from_environment(BASE_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    {
+        "NAME": f"django.contrib.auth.password_validation.{name}",
+        "OPTIONS": {"min_length": 12} if name == "MinimumLengthValidator" else {},
+    }
     for name in (
         "UserAttributeSimilarityValidator",
         "MinimumLengthValidator",
@@ -80,6 +91,40 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of passwords set before
+]
+AUTHENTICATION_BACKENDS = [
+    "accounts.backends.LimitedLogin",  # too many tries, from anywhere, are refused first
+    "axes.backends.AxesStandaloneBackend",  # then who has been locked out
+    "django.contrib.auth.backends.ModelBackend",
+]
+ENTRA = entra.from_environment()
+if ENTRA.get("client"):
+    AUTHENTICATION_BACKENDS += ["accounts.sign_in.EntraBackend"]
+SIMPLE_JWT = tokens.simple_jwt(SECRET_KEY)
+API_KEY_MAX_DAYS = env.read("API_KEY_MAX_DAYS", env.positive, 366)
+
+# Five wrong passwords for one name from one address: neither is heard of for a quarter of an hour.
+AXES_FAILURE_LIMIT = env.read("LOCK_OUT_AFTER", env.positive, 5)
+AXES_COOLOFF_TIME = dt.timedelta(minutes=env.read("LOCK_OUT_MINUTES", env.positive, 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
+AXES_CLIENT_IP_CALLABLE = "marketdata.common.address.client_address"
+AXES_LOCKOUT_CALLABLE = "accounts.backends.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username"]
+AXES_VERBOSE = False
+
+# Who is asking, and how much: docs/accounts.md.
+TRUSTED_PROXIES = env.read("TRUSTED_PROXIES", env.count, 0)
+SENSITIVE_NETWORKS: list[env.Network] = env.read("SENSITIVE_NETWORKS", env.networks, [])
+LIMITS = limits.table()
+REDIS_URL = env.read("REDIS_URL", str, "")
+CACHES = limits.caches(BASE_DIR, REDIS_URL)
+RATELIMIT_USE_CACHE = "counts"
+RATELIMIT_IP_META_KEY = "marketdata.common.address.client_address"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -141,7 +186,6 @@ STORAGE_WARN_PERCENT = env.read("STORAGE_WARN_PERCENT", env.positive, 80)
 # US dollars for a GB (10^9 bytes) and month: Azure Blob Storage, Standard LRS, Sweden Central.
 STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
 
-REDIS_URL = env.read("REDIS_URL", str, "")
 QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.folders(QUEUE_DIR)
@@ -167,11 +211,16 @@ MIC_LIST_URL = env.read(
 MIC_LIST_HOSTS: list[str] = env.read("MIC_LIST_HOSTS", env.names, ["www.iso20022.org"])
 
 REST_FRAMEWORK = {
-    "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.ReadOrStaff"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.Needs"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.api.authentication.BearerAuthentication",
+        "accounts.api.authentication.KeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_THROTTLE_CLASSES": ["marketdata.api.throttles.Limits"],
     "DEFAULT_PAGINATION_CLASS": "marketdata.api.pagination.NumberedPages",
     "DEFAULT_FILTER_BACKENDS": ["marketdata.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "marketdata.api.schema.RuleSchema",
     "EXCEPTION_HANDLER": "marketdata.api.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
@@ -186,7 +235,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["marketdata.api.permissions.ReadOrStaff"],
+    "SERVE_PERMISSIONS": ["marketdata.api.permissions.Needs"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -197,6 +246,7 @@ SPECTACULAR_SETTINGS = {
         "FileKind": "esma_files.names.Kind",
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
+        "ApiKeyState": ["usable", "expired", "revoked"],
     },
 }
 
@@ -206,11 +256,14 @@ SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600  # seconds
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.read("BEHIND_PROXY", env.flag, False):  # the proxy sets, and overwrites, this header
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-LOGIN_URL = "admin:login"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "search"
 
 LOGGING = {
     "version": 1,

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     environment = {
         **os.environ,
         "ENV_FILE": os.devnull,
-        "SECRET_KEY": "only for the benchmark",
+        "SECRET_KEY": secrets.token_hex(32),
         "DJANGO_SETTINGS_MODULE": "marketdata.settings",
         "SQLITE_DB_PATH": str(folder / "marketdata.sqlite3"),
         "MEDIA_ROOT": str(folder / "files"),

@@ -10,6 +10,7 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from accounts.models import User
+from audit.models import Event
 from esma_files import steps
 from esma_files.models import EsmaFile, Run
 from esma_files.sources import Source
@@ -93,6 +94,13 @@ def test_keep_and_delete(staff: Client) -> None:
     assert "marked as kept" in refused.json()["detail"]
     do(staff, f"files/{delta.name}/keep/", {"kept": False})
     deleted = do(staff, f"files/{delta.name}/delete/")
+    trail = [
+        (event.action, event.actor, event.object_id)
+        for event in Event.objects.exclude(action="login")
+    ]
+    assert trail == [
+        (f"file.{action}", "curator", delta.name) for action in ("delete", "keep", "keep")
+    ]
 
     assert (deleted["state"], deleted["ended"]) == ("done", 1)
     assert not path.exists()
@@ -108,7 +116,7 @@ def test_keep_and_delete(staff: Client) -> None:
         (f"files/{LOCAL.name}/download/", 409, "No register has listed"),
         ("files/FULINS_E_19990101_01of01.zip/load/", 404, "sync_register"),
         ("files/99999999999999999999/load/", 404, "No file"),
-        ("files/..%2F..%2Fetc%2Fpasswd/load/", 404, ""),
+        ("files/..%2F..%2Fetc%2Fpasswd/load/", 405, ""),
         ("files/sync/", 400, "source"),
     ],
 )
@@ -155,14 +163,14 @@ def test_who_may_only_read_may_not_do(client: Client) -> None:
     take_in([LOCAL])
     User.objects.create_user("reader", password="x")
 
-    for user in (None, "reader"):
+    for user, status in ((None, 401), ("reader", 403)):
         if user:
             client.force_login(User.objects.get(username=user))
         assert client.get("/api/v1/files/").status_code == 200
         for what in ("download", "load", "retry", "keep", "delete"):
-            assert client.post(f"/api/v1/files/{LOCAL.name}/{what}/").status_code == 403
+            assert client.post(f"/api/v1/files/{LOCAL.name}/{what}/").status_code == status
         for path in ("files/sync/", "storage/retention/"):
-            assert client.post(f"/api/v1/{path}").status_code == 403
+            assert client.post(f"/api/v1/{path}").status_code == status
     assert not Run.objects.exists()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Group
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -232,17 +233,22 @@ def test_stats_count_what_is_there(client: Client) -> None:
 def test_without_anonymous_reading_one_must_sign_in(client: Client, settings: LazySettings) -> None:
     settings.ANONYMOUS_READ = False
     for path in (LIST, "/api/v1/stats/", "/api/schema/", "/api/docs/"):
-        assert client.get(path).status_code == 403, path
-    assert client.get("/").headers["Location"].startswith("/admin/login/")
-    client.force_login(User.objects.create_user("reader"))
+        response = client.get(path)
+        assert response.status_code == 401, path
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert client.get("/").headers["Location"].startswith("/sign-in/")
+    reader = User.objects.create_user("reader")
+    client.force_login(reader)
+    for path in (LIST, "/", "/api/docs/"):
+        assert client.get(path).status_code == 403, "without a role nothing can be read"
+    reader.groups.set(Group.objects.filter(name="viewer"))
 
     assert get(client, LIST)["pagination"]["total"] > 0
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_nothing_can_be_written(client: Client, method: str) -> None:
-    response = getattr(client, method)(f"{LIST}DE000A1R07V3/")
-    assert response.status_code == 403
+    assert getattr(client, method)(f"{LIST}DE000A1R07V3/").status_code == 405
     client.force_login(User.objects.create_superuser("curator"))
 
     assert getattr(client, method)(f"{LIST}DE000A1R07V3/").status_code == 405

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.models import User
+from audit import trail
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
             self.stdout.write(f"The user {username} is there already; its password stays.")
             return
         password = secrets.token_urlsafe(12)
-        User.objects.create_superuser(username, password=password)
+        user = User.objects.create_superuser(username, password=password)
+        trail.record("user.created", about=user, new={"is_superuser": True})
         self.stdout.write(f"Made the user {username} with the password {password}")
         self.stdout.write("Keep it: it is not shown again.")

@@ -1,0 +1,54 @@
+"""The audit trail, to read; and what admin pages note in it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from audit import trail
+from audit.models import Event
+from marketdata.common.admin import ReadOnlyAdmin
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    date_hierarchy = "at"
+    list_display = ["at", "action", "actor", "via", "address", "object_type", "object_id"]
+    list_filter = ["action", "object_type"]
+    search_fields = ["=actor", "object_id", "=address"]
+    search_help_text = "A user name, an address, or a part of what it was done to"
+
+
+class AuditedAdmin(admin.ModelAdmin[Any]):
+    """For what people change by hand: old and new value of every field go into the trail."""
+
+    def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
+        old = {name: _plain(form.initial.get(name)) for name in form.changed_data}
+        super().save_related(request, form, formsets, change)
+        if not change:
+            trail.record(self._action("created"), request=request, about=form.instance)
+        elif form.changed_data:
+            new = {name: _plain(form.cleaned_data.get(name)) for name in form.changed_data}
+            trail.record(
+                self._action("changed"), request=request, about=form.instance, old=old, new=new
+            )
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        trail.record(self._action("deleted"), request=request, about=obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            trail.record(self._action("deleted"), request=request, about=row)
+        super().delete_queryset(request, queryset)
+
+    def _action(self, done: str) -> str:
+        return f"{self.opts.model_name}.{done}"
+
+
+def _plain(value: Any) -> Any:
+    """A value of a form as JSON has it; rows by their names."""
+    if isinstance(value, (list, tuple, QuerySet)):
+        return sorted(str(one) for one in value)
+    return value if isinstance(value, (bool, int, type(None))) else str(value)

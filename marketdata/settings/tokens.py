@@ -1,0 +1,44 @@
+"""How the API's own tokens are signed, and how long they live."""
+
+import datetime as dt
+import hashlib
+import hmac
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from django.core.exceptions import ImproperlyConfigured
+
+from marketdata.settings import env
+
+
+def simple_jwt(secret_key: str) -> dict[str, Any]:
+    """RS256 where JWT_PRIVATE_KEY_FILE names a key, else HS256 with a key drawn from SECRET_KEY."""
+    return {
+        **_keys(secret_key),
+        "ISSUER": "marketdata",
+        "AUDIENCE": "marketdata",
+        "ACCESS_TOKEN_LIFETIME": dt.timedelta(minutes=15),
+        "REFRESH_TOKEN_LIFETIME": dt.timedelta(days=7),
+        "ROTATE_REFRESH_TOKENS": True,
+        "BLACKLIST_AFTER_ROTATION": True,
+        "USER_ID_CLAIM": "sub",
+    }
+
+
+def _keys(secret_key: str) -> dict[str, str]:
+    private = env.read("JWT_PRIVATE_KEY_FILE", env.pem, "")
+    if not private:
+        derived = hmac.new(secret_key.encode(), b"tokens", hashlib.sha256).hexdigest()
+        return {"ALGORITHM": "HS256", "SIGNING_KEY": derived}
+    try:
+        key = serialization.load_pem_private_key(private.encode(), password=None)
+    except (ValueError, TypeError) as error:
+        raise ImproperlyConfigured(f"JWT_PRIVATE_KEY_FILE holds no private key: {error}") from error
+    if getattr(key, "key_size", 0) < 2048 or not hasattr(key, "public_key"):
+        raise ImproperlyConfigured(
+            "JWT_PRIVATE_KEY_FILE must hold an RSA key of 2048 bits or more."
+        )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return {"ALGORITHM": "RS256", "SIGNING_KEY": private, "VERIFYING_KEY": public.decode()}
