@@ -166,12 +166,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test output clean."""
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up early is what some tests are about."""
+
+
 @contextlib.contextmanager
 def running() -> Iterator[FakeRegister]:
     """A register on a free port, for as long as the context lasts."""
     register = FakeRegister()
     handler = type("Handler", (_Handler,), {"register": register})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     register.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -25,7 +25,7 @@ from esma_files.sources import KINDS, Source
 _CORES = {
     Source.ESMA_FIRDS: ("esma_registers_firds_files", "publication_date"),
     Source.ESMA_FITRS: ("esma_registers_fitrs_files", "creation_date"),
-    Source.ESMA_DVCAP: ("esma_registers_dvcap_files", "publication_date"),
+    Source.ESMA_DVCAP: ("esma_registers_dvcap_files", "creation_date"),
 }
 # Files are listed by day: a page of them is some 100 KB.
 _MAX_ANSWER_BYTES = 50_000_000
