@@ -124,7 +124,7 @@ def _for_file(file: EsmaFile, age: int, left: str, *, readable: bool) -> Action:
     if file.location != EsmaFile.Location.BLOB:
         return Action(file, "leave", left)
     verb, days = "", 0
-    if age > settings.ARCHIVE_AFTER_DAYS and file.loaded_at and not readable:
+    if age > settings.ARCHIVE_AFTER_DAYS and file.state == EsmaFile.State.LOADED and not readable:
         verb, days = "archive", settings.ARCHIVE_AFTER_DAYS
     elif age > settings.COOL_AFTER_DAYS:
         verb, days = "cool", settings.COOL_AFTER_DAYS

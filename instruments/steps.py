@@ -9,7 +9,7 @@ from typing import Protocol
 
 from django.conf import settings
 
-from esma_files import runs, store
+from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
 from instruments.loading.load import merge_staged, stage_file
 from instruments.loading.staging import Staged
@@ -92,6 +92,10 @@ def load(
         begun: list[_Begun] = []
         try:
             for file in files:
+                if file.state == EsmaFile.State.ARCHIVED and again:
+                    if error := _bring_back(file, run):
+                        yield Loaded(file, run, error)
+                        continue
                 if not _claim(file, again=again):
                     _say_nothing_done(file, run)
                     yield Loaded(file, run)
@@ -145,6 +149,17 @@ def _claim(file: EsmaFile, *, again: bool) -> bool:
     claimed = any(stored.claim(file.pk, source=s, target=state.LOADING) for s in sources)
     file.refresh_from_db()
     return claimed
+
+
+def _bring_back(file: EsmaFile, run: Run | None) -> MarketDataError | None:
+    """Take a file out of the Archive tier; returns why that failed."""
+    try:
+        retention.set_tier(file, EsmaFile.Tier.HOT)
+    except MarketDataError as error:
+        if run is not None:
+            run.end(state=Run.State.FAILED, problem=str(error))
+        return error
+    return None
 
 
 def _say_nothing_done(file: EsmaFile, run: Run | None) -> None:

@@ -237,7 +237,7 @@ class EsmaFile(models.Model):
         try:
             yield
         except RetryableError as error:
-            self.put_off(retry_from, problem=str(error))
+            self.put_off(retry_from, problem=str(error), wait=error.wait_seconds)
             raise
         except OperationalError as error:
             refused = DatabaseRefused(f"{self.name}: {error}")
@@ -258,14 +258,18 @@ class EsmaFile(models.Model):
         changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
         self.save(update_fields=[*changed, "loaded_at"])
 
-    def put_off(self, state: State, *, problem: str) -> None:
-        """Go back to `state`, to be tried again after a while that doubles; FAILED after MAX_ATTEMPTS."""
-        attempts = self.attempts + 1
+    def put_off(self, state: State, *, problem: str, wait: int | None = None) -> None:
+        """Go back to `state`, to be tried again after `wait` seconds.
+
+        Where nobody knows how long it takes, after a while that doubles; FAILED after MAX_ATTEMPTS.
+        """
+        attempts = self.attempts + (wait is None)
         if attempts >= settings.MAX_ATTEMPTS:
             self.enter(self.State.FAILED, problem=f"{problem} (given up after {attempts} attempts)")
             return
         self.enter(state, problem=problem)
-        wait = min(settings.RETRY_SECONDS * 2 ** (attempts - 1), 6 * 3600)
+        if wait is None:
+            wait = min(settings.RETRY_SECONDS * 2 ** (attempts - 1), 6 * 3600)
         self.attempts = attempts
         self.not_before = self.state_since + dt.timedelta(seconds=wait * random.uniform(1, 1.2))  # noqa: S311
         self.save(update_fields=["attempts", "not_before"])

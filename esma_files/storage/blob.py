@@ -27,7 +27,9 @@ class StorageUnavailable(RetryableError):
 
 
 class InArchive(RetryableError):
-    """The blob is in the Archive tier: it can be read some hours after it has been brought back."""
+    """The blob is in the Archive tier, or on its way back from there, which takes hours."""
+
+    wait_seconds = 3600
 
 
 @deconstructible
@@ -84,7 +86,7 @@ class BlobStorage(Storage):
             if isinstance(error, ResourceNotFoundError):
                 raise FileNotFoundError(name) from error
             if getattr(error, "error_code", "") in _ARCHIVED:
-                raise InArchive(f"{name} is in the Archive tier; bring it back first") from error
+                raise InArchive(f"{name} is in the Archive tier, or coming back from it") from error
             if isinstance(error, AzureError):
                 raise _unavailable(name, error) from error
             raise

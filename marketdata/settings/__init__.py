@@ -149,7 +149,7 @@ MAX_ATTEMPTS = env.read("MAX_ATTEMPTS", env.positive, 6)
 
 # The registers that are followed, and what is fetched of what they list.
 REGISTERS = env.read("REGISTERS", env.names, ["esma_firds"])
-DOWNLOAD_KINDS = env.read("DOWNLOAD_KINDS", env.names, ["FULINS", "DLTINS", "FULCAN"])
+DOWNLOAD_KINDS = env.read("DOWNLOAD_KINDS", env.names, ["FULINS", "DLTINS"])
 DOWNLOAD_CATEGORIES: list[str] = env.read("DOWNLOAD_CATEGORIES", env.names, [])
 DOWNLOAD_DAYS = env.read("DOWNLOAD_DAYS", env.positive, 90)
 ESMA_REGISTER_URL = env.read("ESMA_REGISTER_URL", env.url, "https://registers.esma.europa.eu/solr")

@@ -1,5 +1,6 @@
 """Files in Blob Storage: kept, loaded from there, moved there, moved between tiers. On Azurite."""
 
+import datetime as dt
 import io
 import os
 import uuid
@@ -11,6 +12,7 @@ from django.conf import LazySettings
 from django.core.files import File
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from esma_files import errors, moving, retention
 from esma_files.models import EsmaFile
@@ -170,7 +172,7 @@ def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) ->
     assert blob.tier(old.stored_name) == "archive"
     old.refresh_from_db()
     assert (old.state, old.tier) == ("archived", "archive")
-    with pytest.raises(InArchive, match="bring it back first"):
+    with pytest.raises(InArchive, match="in the Archive tier"):
         old.open()
     # the same bytes can be stored once more: then they are at hand
     with OTHER.open("rb") as source:
@@ -180,6 +182,42 @@ def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) ->
     assert blob.tier(newest.stored_name) == "cool"
     with newest.open() as content:
         assert content.read(2) == b"PK"
+
+
+def test_to_load_an_archived_file_brings_it_back(blob: BlobStorage) -> None:
+    [loaded] = steps.load(steps.take_in([SMALL]))
+    retention.set_tier(loaded.file, EsmaFile.Tier.ARCHIVE)
+
+    [again] = steps.load(EsmaFile.objects.all())
+
+    assert again.error is None
+    file = EsmaFile.objects.get()
+    assert (file.state, file.tier, blob.tier(file.stored_name)) == ("loaded", "hot", "hot")
+
+
+def test_what_takes_hours_to_come_back_is_waited_for(
+    blob: BlobStorage, settings: LazySettings
+) -> None:
+    """In Azure a blob that was archived cannot be read for hours after its tier has been set."""
+    settings.MAX_ATTEMPTS = 2
+    [file] = steps.take_in([SMALL])
+    blob.set_tier(file.stored_name, "archive")
+
+    for _ in range(3):
+        [result] = steps.load(EsmaFile.objects.all())
+        assert isinstance(result.error, InArchive)
+
+    file.refresh_from_db()
+    assert (file.state, file.attempts) == ("downloaded", 0)
+    assert file.not_before is not None
+    assert file.not_before > timezone.now() + dt.timedelta(minutes=55)
+
+
+def test_without_a_key_the_account_is_used_as_the_identity_of_the_machine() -> None:
+    container = BlobStorage(account="nowhere").container("firds")
+
+    assert type(container.token_credential).__name__ == "DefaultAzureCredential"
+    assert container.client.url == "https://nowhere.blob.core.windows.net/firds"
 
 
 def test_names_of_a_container_that_is_not_there(blob: BlobStorage) -> None:
