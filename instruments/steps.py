@@ -92,10 +92,10 @@ def load(
         begun: list[_Begun] = []
         try:
             for file in files:
-                if file.state == EsmaFile.State.ARCHIVED and again:
-                    if error := _bring_back(file, run):
-                        yield Loaded(file, run, error)
-                        continue
+                archived = again and file.state == EsmaFile.State.ARCHIVED
+                if archived and (error := _bring_back(file, run)):
+                    yield Loaded(file, run, error)
+                    continue
                 if not _claim(file, again=again):
                     _say_nothing_done(file, run)
                     yield Loaded(file, run)
