@@ -1,12 +1,15 @@
 """Instruments and listings as the API and the commands show them."""
 
+from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instruments.api.classification import ClassificationSerializer
 from instruments.api.sections import ExactDecimal
 from instruments.api.terms import Terms
+from instruments.history import Version
 from instruments.models import Instrument, Listing
 from marketdata.common.fields import ExactDecimalField
 
@@ -80,6 +83,53 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
         if isinstance(model_field, ExactDecimalField):
             return ExactDecimal, {"read_only": True, "allow_null": True}
         return super().build_standard_field(field_name, model_field)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    old = serializers.JSONField(allow_null=True)
+    new = serializers.JSONField(allow_null=True)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """One record of a listing, and what it changed in the one before."""
+
+    mic = serializers.CharField(source="record.mic")
+    venue_name = serializers.CharField(source="record.venue_name", allow_null=True)
+    register = serializers.CharField(source="record.register")
+    status = serializers.CharField(source="record.status")
+    record_kind = serializers.CharField(source="record.record_kind")
+    valid_from = serializers.DateField(source="record.valid_from")
+    valid_to = serializers.DateField(
+        allow_null=True,
+        help_text="null: open; before valid_from: replaced from the start by a later record",
+    )
+    published_on = serializers.DateField(
+        source="record.source_file.published_on", help_text="day of the file that first said it"
+    )
+    source_file = serializers.CharField(source="record.source_file.name")
+    source_position = serializers.IntegerField(source="record.source_position")
+    changes = serializers.SerializerMethodField(help_text="old and new value by field")
+
+    @extend_schema_field(serializers.DictField(child=ChangeSerializer()))
+    def get_changes(self, version: Version) -> dict[str, dict[str, Any]]:
+        return {
+            name: {"old": _plain(old), "new": _plain(new)}
+            for name, (old, new) in version.changes.items()
+        }
+
+
+def _plain(value: Any) -> Any:
+    """Decimals as the digits published, as everywhere."""
+    return format(value, "f") if isinstance(value, Decimal) else value
+
+
+class WhenSerializer(serializers.Serializer[Any]):
+    """The days that an instrument can be asked for."""
+
+    as_of = serializers.DateField(required=False, help_text="what was valid on this day")
+    known_on = serializers.DateField(
+        required=False, help_text="what had been published by the end of this day"
+    )
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):

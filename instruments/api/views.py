@@ -1,5 +1,6 @@
 """Instruments over HTTP."""
 
+import datetime as dt
 from typing import Any
 
 from django.db.models import QuerySet
@@ -9,11 +10,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import history
 from instruments.api.filters import InstrumentFilterSet
 from instruments.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
     RecordSerializer,
+    VersionSerializer,
+    WhenSerializer,
 )
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
@@ -38,14 +42,16 @@ _PROBLEMS = documented(
     ),
     retrieve=extend_schema(
         summary="One instrument with its terms and all its listings",
-        parameters=[_ISIN],
+        parameters=[_ISIN, WhenSerializer],
         responses={200: InstrumentDetailSerializer, **_PROBLEMS},
     ),
 )
 class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     """Instruments tradable in the EU, as ESMA last published them."""
 
-    needs = dict.fromkeys(("list", "retrieve", "listings"), reading("instruments.view_instrument"))
+    needs = dict.fromkeys(
+        ("list", "retrieve", "listings", "history"), reading("instruments.view_instrument")
+    )
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet
@@ -63,7 +69,26 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         return found
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(InstrumentDetailSerializer(self.get_object()).data)
+        instrument: Instrument | None = self.get_object()
+        asked = WhenSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        if when := asked.validated_data:
+            instrument = history.snapshot(self.get_object().isin, **when)
+            if instrument is None:
+                raise exceptions.NotFound(_nothing_then(**when))
+        return Response(InstrumentDetailSerializer(instrument).data)
+
+    @extend_schema(
+        summary="Every record of each listing, and what it changed",
+        parameters=[_ISIN],
+        responses={200: VersionSerializer(many=True), **_PROBLEMS},
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None)
+    def history(self, request: Request, isin: str) -> Response:
+        versions: Any = list(history.versions(self.get_object().isin))
+        page: Any = self.paginate_queryset(versions)
+        return self.get_paginated_response(VersionSerializer(page, many=True).data)
 
     @extend_schema(
         summary="Every field of RTS 23 of each listing",
@@ -76,3 +101,8 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
         page: Any = self.paginate_queryset(listings.select_related("source_file"))
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
+
+
+def _nothing_then(as_of: dt.date | None = None, known_on: dt.date | None = None) -> str:
+    then = f"It had no listing that was valid on {as_of}" if as_of else "No record of it was known"
+    return f"{then}, as far as was known on {known_on}." if known_on else f"{then}."

@@ -1,11 +1,17 @@
 """manage.py instruments list|get"""
 
+import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from instruments import history
 from instruments.api.filters import InstrumentFilterSet
-from instruments.api.serializers import InstrumentDetailSerializer, InstrumentSerializer
+from instruments.api.serializers import (
+    InstrumentDetailSerializer,
+    InstrumentSerializer,
+    VersionSerializer,
+)
 from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
 from instruments.models import Instrument
@@ -38,6 +44,12 @@ class Command(BaseCommand):
         output.add_format(listing)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
+        day = dt.date.fromisoformat
+        getting.add_argument("--as-of", type=day, help="what was valid on this day, YYYY-MM-DD")
+        getting.add_argument("--known-on", type=day, help="what had been published by this day")
+        getting.add_argument(
+            "--history", action="store_true", help="every record of each listing, and its changes"
+        )
         output.add_format(getting)
 
     def handle(self, **options: Any) -> None:
@@ -70,6 +82,15 @@ class Command(BaseCommand):
         found = Instrument.objects.filter(pk=isin).first()
         if found is None:
             raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
+        if options["history"]:
+            self._history(isin, options["format"])
+            return
+        when = {k: options[k] for k in ("as_of", "known_on") if options[k] is not None}
+        if when:
+            found = history.snapshot(isin, **when)
+        if found is None:
+            days = " and ".join(f"{name.replace('_', ' ')} {day}" for name, day in when.items())
+            raise CommandError(f"{isin} had no listing {days}.")
         shown = InstrumentDetailSerializer(found).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
@@ -90,3 +111,21 @@ class Command(BaseCommand):
         )
         listings = [{name: row[name] for name in columns} for row in shown["listings"]]
         output.print_table(self.stdout, listings, title="Listings")
+
+    def _history(self, isin: str, wanted: str) -> None:
+        versions = VersionSerializer(list(history.versions(isin)), many=True).data
+        if wanted == "json":
+            output.print_json(self.stdout, versions)
+            return
+        columns = ("mic", "status", "valid_from", "valid_to", "published_on", "source_file")
+        rows = [
+            {
+                **{name: version[name] for name in columns},
+                "changes": ", ".join(
+                    f"{name}: {output.text(of['old'])} > {output.text(of['new'])}"
+                    for name, of in version["changes"].items()
+                ),
+            }
+            for version in versions
+        ]
+        output.print_table(self.stdout, rows, title=isin)

@@ -1,0 +1,135 @@
+"""What was said of an instrument, and when: its versions, as of a day, as known on a day.
+
+Of each listing there is the sequence of its distinct records in publication order: the last one is
+`Listing`, each other one a `ListingVersion` (instruments/loading/merge.py). Three questions to it:
+
+* known on K: what had been published by the end of that day; later files do not exist yet.
+* as of D: which record was valid on D. Among those known, the one published last prevails; a
+  termination ends its listing, and what a cancellation has cancelled was never valid.
+* history: all of it, each record with what it changed in the one before.
+"""
+
+import dataclasses
+import datetime as dt
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from instruments.models import Instrument, Listing, ListingRecord, ListingVersion, Status, Venue
+
+_TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
+# Where a record was read, and what any two files say differently of the same record, is no change.
+_NO_CHANGE = {
+    *("isin", "mic", "register", "valid_from", "record_kind", "technical_record_id"),
+    *("source_file", "source_position", "fingerprint"),
+}
+_COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NO_CHANGE)
+_STATUS_ORDER = [Status.ACTIVE, Status.TERMINATED, Status.CANCELLED]
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """One record of a listing; valid from `record.valid_from` to `valid_to`, None where that is open.
+
+    `valid_to` lies before `valid_from` where a later record replaced it from the start. `changes` has
+    (old, new) by column, for the columns that differ from the record before.
+    """
+
+    record: ListingRecord
+    valid_to: dt.date | None
+    changes: dict[str, tuple[Any, Any]]
+
+
+def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[ListingRecord]]:
+    """Of each listing its records in publication order; by venue and register. Three queries."""
+    records: list[ListingRecord] = []
+    for model in (Listing, ListingVersion):
+        found = model.objects.filter(isin=isin).select_related("source_file").order_by()
+        if known_on is not None:
+            found = found.filter(source_file__published_on__lte=known_on)
+        records += found
+    venues = {record.mic for record in records}
+    names = dict(Venue.objects.filter(pk__in=venues).order_by().values_list("mic", "name"))
+    for record in records:
+        record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
+    records.sort(key=lambda r: (*_listing(r), r.source_file.sequence, r.source_position))
+    return [list(of) for _, of in itertools.groupby(records, key=_listing)]
+
+
+def _listing(record: ListingRecord) -> tuple[str, str]:
+    return record.mic, record.register
+
+
+def valid_on(timeline: list[ListingRecord], day: dt.date) -> ListingRecord | None:
+    """The record that was valid on `day`, by what the whole timeline knows."""
+    following: ListingRecord | None = None
+    for record in reversed(timeline):
+        if record.status == Status.CANCELLED:
+            return None  # and so was everything before it
+        ends = _ends(record, following)
+        if record.valid_from <= day and (ends is None or day <= ends):
+            return record
+        following = record
+    return None
+
+
+def _ends(record: ListingRecord, following: ListingRecord | None) -> dt.date | None:
+    """The last day that a record is valid; None where that is open."""
+    said = record.published_period_to or record.published_to
+    superseded = following.valid_from - dt.timedelta(days=1) if following else None
+    return min((day for day in (said, superseded) if day), default=None)
+
+
+def snapshot(
+    isin: str, *, as_of: dt.date | None = None, known_on: dt.date | None = None
+) -> Instrument | None:
+    """The instrument with the listings that it had then, not saved; None where it had none.
+
+    Without `as_of` each listing is as last known, whatever its status.
+    """
+    found = timelines(isin, known_on=known_on)
+    chosen = [valid_on(of, as_of) if as_of else of[-1] for of in found]
+    listings = [record for record in chosen if record is not None]
+    if not listings:
+        return None
+    speaks = min(listings, key=_authority)
+    instrument = Instrument(
+        isin=isin,
+        status=speaks.status,
+        mic=speaks.mic,
+        register=speaks.register,
+        listing_count=len(listings),
+        **{name: getattr(speaks, name) or "" for name in _TEXTS},
+    )
+    instrument.__dict__["listings"] = listings  # in place of the cached property: those of then
+    return instrument
+
+
+def _authority(record: ListingRecord) -> tuple[Any, ...]:
+    """The order in instruments/loading/instruments.py: the first listing speaks for the instrument."""
+    traded = record.first_trade_at
+    return (
+        _STATUS_ORDER.index(Status(record.status)),
+        record.mic != record.relevant_venue,
+        traded is None,
+        traded.timestamp() if traded else 0,
+        record.mic,
+        record.register,
+    )
+
+
+def versions(isin: str) -> Iterator[Version]:
+    """Every record of an instrument, listing by listing, the newest first."""
+    for timeline in timelines(isin):
+        for place in range(len(timeline) - 1, -1, -1):
+            record = timeline[place]
+            following = timeline[place + 1] if place + 1 < len(timeline) else None
+            before = timeline[place - 1] if place else None
+            yield Version(record, _ends(record, following), _changes(before, record))
+
+
+def _changes(before: ListingRecord | None, after: ListingRecord) -> dict[str, tuple[Any, Any]]:
+    if before is None:
+        return {}
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in _COMPARED}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
