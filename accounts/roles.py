@@ -33,6 +33,7 @@ _ANALYST = (
 )
 _CURATOR = (
     *_ANALYST,
+    "instruments.export_all_instrument",
     "instruments.enrich_instrument",
     "instruments.view_correction",
     "instruments.add_correction",

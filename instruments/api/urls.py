@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.export import ExportView
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -16,6 +17,7 @@ router.register("venues", VenueViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 urlpatterns = [
+    path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),

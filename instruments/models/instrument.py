@@ -74,6 +74,10 @@ class Instrument(models.Model):
 
     class Meta:
         ordering = ["isin"]
+        permissions = [
+            ("export_instrument", "Can export instruments, up to a number"),
+            ("export_all_instrument", "Can export any number of instruments"),
+        ]
         indexes = [
             models.Index(fields=["cfi_code", "isin"], name="instrument_cfi_idx"),
             models.Index(fields=["issuer_lei", "isin"], name="instrument_issuer_idx"),

@@ -202,6 +202,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat()
 CELERY_BEAT_SCHEDULE_FILENAME = str(QUEUE_DIR / "beat")
 
+# Instruments in one export, for who may not export all of them.
+EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)
+
 # Where ISO publishes the list of venues, and the only hosts that it is fetched from.
 MIC_LIST_URL = env.read(
     "MIC_LIST_URL",

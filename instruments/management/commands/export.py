@@ -1,0 +1,76 @@
+"""manage.py export"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from audit import trail
+from instruments import exporting
+from instruments.api.filters import InstrumentFilterSet
+from instruments.models import Instrument
+from marketdata.common import output
+
+_FILTERS = tuple(InstrumentFilterSet.base_filters)
+
+
+class Command(BaseCommand):
+    help = "Write instruments to a file: CSV, NDJSON or Parquet, by the ending of its name."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", type=Path, metavar="FILE", help="as in bonds.parquet")
+        for name in _FILTERS:
+            parser.add_argument(f"--{name}", help=str(InstrumentFilterSet.base_filters[name].label))
+
+    def handle(self, **options: Any) -> None:
+        path: Path = options["path"]
+        form = path.suffix.removeprefix(".")
+        if form not in exporting.FORMS:
+            raise CommandError(f"{path}: the name must end in {', '.join(exporting.FORMS)}.")
+        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
+        filters = InstrumentFilterSet(wanted, Instrument.objects.all())
+        if not filters.is_valid():
+            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
+            raise CommandError("; ".join(said))
+        part = path.with_name(f"{path.name}.part")
+        counted = _Counted(exporting.pages(filters.qs))
+        _, written = exporting.FORMS[form]
+        try:
+            with part.open("wb") as out, counted.shown():
+                for chunk in written(iter(counted)):
+                    out.write(chunk)
+            part.replace(path)
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror}") from error
+        finally:
+            part.unlink(missing_ok=True)
+        trail.record("instruments.exported", about=str(path)[:200], new=wanted)
+        self.stdout.write(f"{path}: {counted.rows:,} instruments, {path.stat().st_size:,} bytes.")
+
+
+class _Counted:
+    """Pages on their way, counted, and shown on a terminal."""
+
+    def __init__(self, pages: Iterator[exporting.Rows]) -> None:
+        self._pages = pages
+        self.rows = 0
+        self._bar = Progress(
+            TextColumn("{task.completed:,} instruments"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=not output.is_terminal(),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def shown(self) -> Progress:
+        return self._bar
+
+    def __iter__(self) -> Iterator[exporting.Rows]:
+        for page in self._pages:
+            self.rows += len(page)
+            self._bar.update(self._task, completed=self.rows)
+            yield page
