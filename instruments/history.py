@@ -74,8 +74,13 @@ def valid_on(timeline: list[ListingRecord], day: dt.date) -> ListingRecord | Non
 
 
 def _ends(record: ListingRecord, following: ListingRecord | None) -> dt.date | None:
-    """The last day that a record is valid; None where that is open."""
+    """The last day that a record is valid; None where that is open.
+
+    A termination without a period tells that a listing has ended, and was never valid itself.
+    """
     said = record.published_period_to or record.published_to
+    if said is None and record.status == Status.TERMINATED:
+        said = record.valid_from - dt.timedelta(days=1)
     superseded = following.valid_from - dt.timedelta(days=1) if following else None
     return min((day for day in (said, superseded) if day), default=None)
 

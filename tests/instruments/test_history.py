@@ -88,6 +88,13 @@ def test_what_is_cancelled_was_never_valid_and_yet_known(make_zip: Write) -> Non
     assert venues(as_of=date(15)) == {"XPAR": "There", "XSTO": "Anew"}
 
 
+def test_a_termination_without_a_period_ends_a_listing(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    load(make_zip, delta(9), firds.record("TermntdRcrd", VOLVO, "XSTO", name="One"))
+
+    assert [name(as_of=date(number)) for number in (1, 8, 9, 30)] == ["One", "One", None, None]
+
+
 @pytest.mark.usefixtures("volvo", "anonymous_reading")
 def test_the_api_answers_as_of_and_as_known(client: Client) -> None:
     latest = client.get(ADDRESS).json()
@@ -150,18 +157,25 @@ def test_real_records_can_be_asked_for_any_day(
             history.snapshot(isin, as_of=dt.date(2025, 9, 1))
 
 
-def published(files: list[MadeFile], known_on: dt.date) -> list[tuple[str, str | None, dt.date]]:
-    """Venue, name (None: cancelled) and first day of each distinct record known by then, in order."""
-    records: dict[tuple[Any, ...], tuple[str, str | None, dt.date]] = {}
+def published(files: list[MadeFile], known_on: dt.date) -> list[tuple[str, Said, dt.date]]:
+    """Venue, record and first day of each distinct record known by then, in order."""
+    records: dict[tuple[Any, ...], tuple[str, Said, dt.date]] = {}
     for file in sorted(files, key=lambda file: file.order):
         of_file = dt.date.fromisoformat(file.day)
         for said in file.records if of_file <= known_on else ():
-            if said.tag == "CancRcrd":
-                records.setdefault((said.mic, of_file), (said.mic, None, of_file))
-            else:
-                began = dt.date.fromisoformat(said.period) if said.period else of_file
-                key = (said.mic, said.name, said.period, began)
-                records.setdefault(key, (said.mic, said.name, began))
+            cancelled = said.tag == "CancRcrd"
+            began = of_file
+            if said.period and not cancelled:
+                began = dt.date.fromisoformat(said.period)
+            ends = said.tag == "TermntdRcrd"
+            key = (
+                said.mic,
+                cancelled,
+                ends,
+                None if cancelled else (said.name, said.period),
+                began,
+            )
+            records.setdefault(key, (said.mic, said, began))
     return list(records.values())
 
 
@@ -171,15 +185,16 @@ def played(files: list[MadeFile], *, as_of: dt.date, known_on: dt.date) -> dict[
     Returns the names of the listings that are valid, by venue.
     """
     rows: dict[str, list[tuple[str, dt.date, dt.date]]] = {}
-    for mic, name, began in published(files, known_on):
+    for mic, said, began in published(files, known_on):
         listing = rows.setdefault(mic, [])
-        if name is None:
+        if said.tag == "CancRcrd":
             listing.clear()
             continue
+        before = began - dt.timedelta(days=1)
         if listing:
-            open_name, since, _ = listing.pop()
-            listing.append((open_name, since, began - dt.timedelta(days=1)))
-        listing.append((name, began, dt.date.max))
+            name, since, until = listing.pop()
+            listing.append((name, since, min(until, before)))
+        listing.append((said.name, began, before if said.tag == "TermntdRcrd" else dt.date.max))
     valid = {}
     for mic, listing in rows.items():
         for name, since, until in listing:
@@ -191,7 +206,7 @@ def played(files: list[MadeFile], *, as_of: dt.date, known_on: dt.date) -> dict[
 DAYS = st.integers(1, 12)
 SAID = st.builds(
     Said,
-    tag=st.sampled_from(["NewRcrd", "ModfdRcrd", "CancRcrd"]),
+    tag=st.sampled_from(["NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd"]),
     isin=st.just(VOLVO),
     mic=st.sampled_from(["XSTO", "XPAR"]),
     name=st.sampled_from(["A", "B", "C"]),
