@@ -13,10 +13,9 @@ from esma_files.api.serializers import (
     GapSerializer,
 )
 from esma_files.models import EsmaFile, Run
-from marketdata.common import output
+from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
-_FILTERS = ("name", "source", "kind", "letter", "day", "since", "until", "state", "kept")
 _IN_TABLE = ("name", "source", "published_on", "state", "size", "tier", "kept", "problem")
 
 
@@ -26,9 +25,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         listing = actions.add_parser("list", help="files, filtered as in the API")
-        listing.add_argument("--limit", type=int, default=50, help="rows at most (50)")
-        for name in _FILTERS:
-            listing.add_argument(f"--{name}", help=str(EsmaFileFilterSet.base_filters[name].label))
+        listing.add_argument(
+            "--limit", type=filtering.at_least_one, default=50, help="rows at most (50)"
+        )
+        filtering.offer(listing, EsmaFileFilterSet)
         output.add_format(listing)
         getting = actions.add_parser("get", help="one file, with its last runs")
         getting.add_argument("names", nargs=1, metavar="NAME")
@@ -54,14 +54,11 @@ class Command(BaseCommand):
             self._act(options["names"], _ACTIONS[options["action"]])
 
     def _list(self, options: dict[str, Any]) -> None:
-        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
-        if "state" in wanted:
-            wanted["state"] = wanted["state"].split(",")
-        filters = EsmaFileFilterSet(wanted, EsmaFile.objects.order_by("-published_on", "name"))
-        if not filters.is_valid():
-            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-            raise CommandError("; ".join(said))
-        found = EsmaFileSerializer(filters.qs[: max(options["limit"], 1)], many=True).data
+        if options["state"] is not None:
+            options["state"] = options["state"].split(",")
+        files = EsmaFile.objects.order_by("-published_on", "name")
+        matching = filtering.filtered(EsmaFileFilterSet, options, files)
+        found = EsmaFileSerializer(matching[: options["limit"]], many=True).data
         if options["format"] == "json":
             output.print_json(self.stdout, found)
         elif found:

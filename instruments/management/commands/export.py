@@ -12,9 +12,7 @@ from audit import trail
 from instruments import exporting
 from instruments.api.filters import InstrumentFilterSet
 from instruments.models import Instrument
-from marketdata.common import output
-
-_FILTERS = tuple(InstrumentFilterSet.base_filters)
+from marketdata.common import filtering, output
 
 
 class Command(BaseCommand):
@@ -22,21 +20,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, metavar="FILE", help="as in bonds.parquet")
-        for name in _FILTERS:
-            parser.add_argument(f"--{name}", help=str(InstrumentFilterSet.base_filters[name].label))
+        filtering.offer(parser, InstrumentFilterSet)
 
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
         form = path.suffix.removeprefix(".")
         if form not in exporting.FORMS:
             raise CommandError(f"{path}: the name must end in {', '.join(exporting.FORMS)}.")
-        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
-        filters = InstrumentFilterSet(wanted, Instrument.objects.all())
-        if not filters.is_valid():
-            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-            raise CommandError("; ".join(said))
+        found: Any = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
         part = path.with_name(f"{path.name}.part")
-        counted = _Counted(exporting.pages(filters.qs))
+        counted = _Counted(exporting.pages(found))
         _, written = exporting.FORMS[form]
         try:
             with part.open("wb") as out, counted.shown():
@@ -47,6 +40,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
+        wanted = filtering.wanted(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=wanted)
         self.stdout.write(f"{path}: {counted.rows:,} instruments, {path.stat().st_size:,} bytes.")
 

@@ -15,9 +15,8 @@ from instruments.api.serializers import (
 from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
 from instruments.models import Instrument
-from marketdata.common import output
+from marketdata.common import filtering, output
 
-_FILTERS = tuple(InstrumentFilterSet.base_filters)
 _IN_TABLE = (
     "isin",
     "full_name",
@@ -36,11 +35,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="instruments, filtered as in the API")
-        listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
-        for name in _FILTERS:
-            listing.add_argument(
-                f"--{name}", help=str(InstrumentFilterSet.base_filters[name].label)
-            )
+        listing.add_argument(
+            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+        )
+        filtering.offer(listing, InstrumentFilterSet)
         output.add_format(listing)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
@@ -59,14 +57,8 @@ class Command(BaseCommand):
             self._get(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        if options["limit"] < 1:
-            raise CommandError("--limit must be 1 or more.")
-        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
-        filters = InstrumentFilterSet(wanted, Instrument.objects.all())
-        if not filters.is_valid():
-            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-            raise CommandError("; ".join(said))
-        found = InstrumentSerializer(filters.qs[: options["limit"]], many=True).data
+        matching = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
+        found = InstrumentSerializer(matching[: options["limit"]], many=True).data
         if options["format"] == "json":
             output.print_json(self.stdout, found)
         elif not found:

@@ -14,9 +14,8 @@ from instruments.api.venues import (
 )
 from instruments.facts import flatten
 from instruments.models import ListedVenue
-from marketdata.common import output
+from marketdata.common import filtering, output
 
-_FILTERS = tuple(VenueFilterSet.base_filters)
 _IN_TABLE = ("mic", "operating_mic", "kind", "name", "category", "country", "status", "listings")
 
 
@@ -26,9 +25,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
         listing = actions.add_parser("list", help="venues, filtered as in the API")
-        listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
-        for name in _FILTERS:
-            listing.add_argument(f"--{name}", help=str(VenueFilterSet.base_filters[name].label))
+        listing.add_argument(
+            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+        )
+        filtering.offer(listing, VenueFilterSet)
         getting = actions.add_parser("get", help="one venue")
         getting.add_argument("mic", metavar="MIC")
         missing = actions.add_parser("missing", help="MICs of listings that the list lacks")
@@ -39,15 +39,9 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get, "missing": self._missing}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        if options["limit"] < 1:
-            raise CommandError("--limit must be 1 or more.")
-        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
-        filters = VenueFilterSet(wanted, with_listings())
-        if not filters.is_valid():
-            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-            raise CommandError("; ".join(said))
+        matching = filtering.filtered(VenueFilterSet, options, with_listings())
         self._print(
-            VenueSerializer(filters.qs[: options["limit"]], many=True).data,
+            VenueSerializer(matching[: options["limit"]], many=True).data,
             options,
             "No venue matches; `manage.py load_venues` loads the list.",
         )
