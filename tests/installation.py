@@ -51,10 +51,13 @@ class Installation:
         )
 
     @contextlib.contextmanager
-    def worker(self, *, processes: int = 1) -> Iterator["subprocess.Popen[bytes]"]:
+    def worker(
+        self, *, processes: int = 1, beat: bool = False
+    ) -> Iterator["subprocess.Popen[bytes]"]:
         """A Celery worker in a process group of its own, ended with the context."""
         command = ["-m", "celery", "-A", "marketdata", "worker", "--loglevel", "WARNING"]
         options = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
+        options += ["--beat"] if beat else []
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command, *options, "--hostname", f"{uuid.uuid4()}@test"],

@@ -200,7 +200,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat()
-CELERY_BEAT_SCHEDULE_FILENAME = str(QUEUE_DIR / "beat")
+CELERY_BEAT_SCHEDULE_FILENAME = schedule.notes(QUEUE_DIR)
 
 # Instruments in one export, for who may not export all of them.
 EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)

@@ -31,6 +31,12 @@ def beat() -> dict[str, Any]:
     }
 
 
+def notes(queue: Path) -> str:
+    """The file in which beat remembers what it has sent when."""
+    queue.mkdir(parents=True, exist_ok=True)
+    return str(queue / "beat")
+
+
 def folders(queue: Path) -> dict[str, Any]:
     """Transport options of a queue of files in a folder, for the workers of one machine."""
     messages, control = queue / "messages", queue / "control"

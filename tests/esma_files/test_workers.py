@@ -56,7 +56,7 @@ def take_in(installation: Installation, *paths: Path) -> None:
 def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Installation) -> None:
     installation = with_either_queue
     take_in(installation, *PARTS)
-    with installation.worker(), installation.worker(processes=2):
+    with installation.worker(beat=True), installation.worker(processes=2):
         for _ in range(3):  # the schedule does not know what is under way either
             installation.send("instruments.load_waiting")
         installation.wait_for(WAITING, 0)
@@ -67,6 +67,8 @@ def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Install
     workers = "SELECT count(DISTINCT claimed_by) FROM esma_files_run"
     assert installation.one(workers) > 1
     assert list(installation.staging.iterdir()) == []
+    assert any(installation.queue.glob("beat*")), "the schedule has its notes"
+    assert "Traceback" not in installation.log.read_text()
 
 
 def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installation) -> None:
