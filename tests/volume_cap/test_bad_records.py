@@ -68,7 +68,8 @@ def test_an_element_that_is_not_known_is_counted(make_zip: Write) -> None:
         "VolCapRslt/CapBrchd": 1,
         "VolCapRslt/TradgUdrWvrBrkdwn/Sys": 2,
     }
-    assert sorted(VolumeCapVenue.objects.values_list("mic", flat=True)) == ["BATE", "XCSE", "XSTO"]
+    venues = VolumeCapVenue.objects.order_by("mic")
+    assert list(venues.values_list("mic", flat=True)) == ["BATE", "XCSE", "XSTO"]
 
 
 @pytest.mark.parametrize(
