@@ -47,6 +47,7 @@ def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(make_zip: Write, what
     assert rejected.value in bad
     assert reason in rejected.reason
     assert rejected.isin in bad
+    assert "TradgVn" not in rejected.record, "it is a venue's, among the others"
     kept = json.dumps(rejected.record)
     for text in ("BATE", "0.3", "estimated", "XSTO", "4.2", "1000000.5", "2024-10-01"):
         assert text in kept or text not in bad
@@ -70,6 +71,17 @@ def test_an_element_that_is_not_known_is_counted(make_zip: Write) -> None:
     }
     venues = VolumeCapVenue.objects.order_by("mic")
     assert list(venues.values_list("mic", flat=True)) == ["BATE", "XCSE", "XSTO"]
+
+
+def test_elements_beside_the_records_are_counted_too(make_zip: Write) -> None:
+    """ISO's message ends with supplementary data, of any form."""
+    more = "<SplmtryData><Envlp><A>1</A><A>2</A></Envlp></SplmtryData>"
+    other = result(ERICSSON, venue("XCSE", "1"))
+
+    run = fitrs.load(make_zip(NAME, dvcres.message(NAME, GOOD, more, "<!-- no -->", other, more)))
+
+    assert (run.read, run.new, run.rejected) == (2, 2, 0)
+    assert run.unmapped == {"SplmtryData/Envlp/A": 4}
 
 
 @pytest.mark.parametrize(
