@@ -160,4 +160,5 @@ class VolumeCapAdmin(ReadOnlyAdmin):
     search_fields = ["=isin"]
     search_help_text = "An ISIN"
     ordering = ["isin", "pk"]
+    sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
     inlines = [VolumeCapVenueInline]

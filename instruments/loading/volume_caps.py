@@ -27,6 +27,8 @@ _TWICE = f"""
 SELECT position FROM {_ELEMENTS} GROUP BY position, element
 HAVING {" OR ".join(f"count({c}) > 1" for c in _VENUE)} LIMIT 1
 """
+_PAIRS = ", ".join(f"'{field.path}', {field.column}" for field in VENUE_FIELDS)
+# Of a record that was refused, the venues are kept with its other elements, all of them as they were.
 # The order of the venues says nothing, so it is no part of the fingerprint.
 _BRING_IN = f"""
 INSERT INTO venue SELECT position, element, {", ".join(f"max({c})" for c in _VENUE)}
@@ -39,9 +41,10 @@ INSERT INTO said SELECT r.position, r.isin,
         SELECT position, fingerprint_of('venues', group_concat(text, ' ')) AS hash FROM (
             SELECT position, json_array({", ".join(_VENUE)}) AS text FROM venue ORDER BY position, text)
         GROUP BY position) v ON v.position = r.position;
-UPDATE rejected SET record = json_patch(record, json_object('{VENUES.path}', (
-        SELECT json_group_array(json_object({", ".join(f"'{f.path}', {f.column}" for f in VENUE_FIELDS)}))
-        FROM (SELECT * FROM venue WHERE venue.position = rejected.position ORDER BY element))))
+UPDATE rejected SET record = json_patch(record, json_object(
+        '{VENUE_FIELDS[0].path}', NULL, '{VENUES.path}', (
+            SELECT json_group_array(json_object({_PAIRS}))
+            FROM (SELECT * FROM venue WHERE venue.position = rejected.position ORDER BY element))))
     WHERE position IN (SELECT position FROM venue);
 """
 

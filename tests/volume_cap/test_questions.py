@@ -164,7 +164,7 @@ def test_wrong_questions_are_told_so(client: Client, make_zip: Write) -> None:
 
 @pytest.mark.usefixtures("loaded")
 def test_the_command_says_what_the_api_says(client: Client) -> None:
-    listed = run("volume_cap", "list", "--above-on-venue", "3.99", "--format", "json")
+    listed = run("volume_cap", "list", "--above_on_venue", "3.99", "--format", "json")
     assert json.loads(listed) == get(client, "volume-cap/", above_on_venue="3.99")["results"]
     one = run("volume_cap", "get", VOLVO.lower(), "--above", "4", "--format", "json")
     assert json.loads(one) == get(client, f"instruments/{VOLVO}/volume-cap/", above="4")

@@ -28,9 +28,7 @@ class Command(BaseCommand):
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
         for name, filter_ in _FILTERS.items():
-            listing.add_argument(
-                f"--{name.replace('_', '-')}", f"--{name}", dest=name, help=str(filter_.label)
-            )
+            listing.add_argument(f"--{name}", help=str(filter_.label))
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument("--above", help="only venues above it, as 4")
@@ -54,7 +52,8 @@ class Command(BaseCommand):
         elif not found:
             self.stdout.write("No result matches.")
         else:
-            output.print_table(self.stdout, [_row(result) for result in found])
+            rows = [{**_row(result), "venues": len(result.venues.all())} for result in found]
+            output.print_table(self.stdout, rows)
 
     def _get(self, options: dict[str, Any]) -> None:
         asked = {} if options["above"] is None else {"above": options["above"]}
@@ -89,7 +88,6 @@ def _row(result: VolumeCap) -> dict[str, Any]:
         "reporting period": said_as(result.reporting_period),
         "% under waivers": _said(result.percentage),
         "total volume": volume.strip(),
-        "venues": len(result.venues.all()),
         "last updated": result.last_updated_on,
         "disclaimer": result.disclaimer,
         "source file": result.source_file.name,
