@@ -18,6 +18,8 @@ _VIEWER = (
     "instruments.view_listedvenue",
     "instruments.view_transparencyresult",
     "instruments.view_subclasstransparency",
+    "instruments.view_volumecap",
+    "instruments.view_volumecapvenue",
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",

@@ -16,6 +16,8 @@ from instruments.models import (
     SubclassTransparency,
     TransparencyResult,
     Venue,
+    VolumeCap,
+    VolumeCapVenue,
 )
 from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.pages import BoundedPaginator
@@ -126,3 +128,37 @@ class SubclassTransparencyAdmin(ResultAdmin):
     list_display = ["asset_class", "sub_class", *ResultAdmin._shown, "superseded", "source_file"]
     search_fields = ["sub_class"]
     ordering = ["asset_class", "pk"]
+
+
+class VolumeCapVenueInline(admin.TabularInline[VolumeCapVenue, VolumeCap]):
+    model = VolumeCapVenue
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(VolumeCap)
+class VolumeCapAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = [
+        "isin",
+        "reported_period_from",
+        "reported_period_to",
+        "percentage",
+        "total_volume",
+        "total_volume_currency",
+        "last_updated_on",
+        "superseded",
+        "source_file",
+    ]
+    list_filter = ["superseded"]
+    list_select_related = ["source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"
+    ordering = ["isin", "pk"]
+    sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
+    inlines = [VolumeCapVenueInline]

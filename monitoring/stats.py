@@ -18,6 +18,7 @@ from instruments.models import (
     SubclassTransparency,
     TransparencyResult,
     Venue,
+    VolumeCap,
 )
 
 
@@ -52,6 +53,7 @@ class Stats:
     venues: int
     transparency_results: int
     subclass_results: int
+    volume_cap_results: int
     rejected_records: int
     categories: list[CategoryCount]
     files: list[FileCount]
@@ -61,7 +63,7 @@ class Stats:
 
 
 def collect() -> Stats:
-    """Count everything, in eight queries."""
+    """Count everything, in nine queries."""
     categories = _by_category()
     files = _by_kind()
     loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
@@ -72,6 +74,7 @@ def collect() -> Stats:
         venues=Venue.objects.count(),
         transparency_results=TransparencyResult.objects.count(),
         subclass_results=SubclassTransparency.objects.count(),
+        volume_cap_results=VolumeCap.objects.count(),
         rejected_records=RejectedRecord.objects.values("file", "position").distinct().count(),
         categories=categories,
         files=files,

@@ -40,13 +40,15 @@ class Batch:
     """Records of one kind (`group` is ""), or rows of one group of records of that kind.
 
     `rows` has a text column for each leaf path of the mapping. `positions[i]` is the record that row
-    i belongs to: 0 is the first record of the file.
+    i belongs to: 0 is the first record of the file. `begins[i]`: whether row i of a group is
+    the first of an element at the group's path.
     """
 
     kind: str
     group: str
     rows: pa.RecordBatch
     positions: np.ndarray
+    begins: np.ndarray
 
 
 class EsmaReader:
@@ -123,8 +125,9 @@ class EsmaReader:
                 kind, _, name = table.partition("|")
                 group = next(group for group in self._mapping.groups if group.name == name)
                 leaves = rows.select(range(2, rows.num_columns))
-                tally.add_group(group.path, leaves, positions)
-                yield Batch(kind, name, leaves, positions)
+                begins = rows.column(1).to_numpy() == 0
+                tally.add_group(group.path, leaves, positions, begins)
+                yield Batch(kind, name, leaves, positions, begins)
         if header.records_begin is None:
             return False
         before = stream.head[: header.records_begin]
@@ -166,7 +169,7 @@ class EsmaReader:
             of_kind = pa.RecordBatch.from_arrays(of_kind.columns, names=list(self._mapping.leaves))
             where = positions[present]
             tally.add_records(kind, of_kind, where)
-            yield Batch(kind, "", of_kind, where)
+            yield Batch(kind, "", of_kind, where, np.zeros(count, dtype=bool))
         if taken != len(rows):
             first = int(positions[0]) + 1
             reason = (

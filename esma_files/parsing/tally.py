@@ -21,7 +21,7 @@ class Tally:
         self._mapping = mapping
         # Around a group, an element may hold main leaves, group rows or both, and the two arrive
         # apart: so note the records that have it, and count them at the end.
-        self._shared = sorted({p for group in mapping.groups for p in _upwards(group.path)})
+        self._shared = sorted({p for group in mapping.groups for p in _upwards(group.path)[1:]})
         self._seen = {path: np.zeros(0, dtype=bool) for path in self._shared}
         self._wrappers = {kind: path.count("/") + 1 for kind, path in mapping.records.items()}
         self._elements = 0
@@ -41,11 +41,14 @@ class Tally:
             else:
                 self._elements += present.true_count
 
-    def add_group(self, path: str, rows: pa.RecordBatch, positions: np.ndarray) -> None:
-        """Count a batch of rows of the group at `path`."""
+    def add_group(
+        self, path: str, rows: pa.RecordBatch, positions: np.ndarray, begins: np.ndarray
+    ) -> None:
+        """Count a batch of rows of the group at `path`, of which `begins` each begin an element there."""
         around_leaves = self._count(rows)
         self._elements += sum(present.true_count for present in around_leaves.values())
-        for above in _upwards(path):
+        self._elements += int(begins.sum())
+        for above in _upwards(path)[1:]:
             self._note(above, positions)
 
     def _count(self, batch: pa.RecordBatch) -> dict[str, pa.BooleanArray]:

@@ -26,14 +26,26 @@ def find(xml: IO[bytes], mapping: Mapping, *, file_name: str) -> dict[str, int]:
 def _count(xml: IO[bytes], mapping: Mapping, strange: Counter[str]) -> None:
     known = _known(mapping)
     tags = [f"{{*}}{tag}" for tag in mapping.record_tags]
+    last = None
     for _, top in etree.iterparse(xml, tag=tags, resolve_entities=False, no_network=True):
         parent = top.getparent()
         if parent is None or _name(parent) != mapping.root:
             continue
         _compare(top, _name(top), known, strange)
         top.clear()
-        while top.getprevious() is not None:
-            del top.getparent()[0]
+        for before in list(top.itersiblings(preceding=True)):
+            if last is not None and before is not last:  # what is before the first is the header
+                _compare_beside(before, known, strange)
+            parent.remove(before)
+        last = top
+    for after in last.itersiblings() if last is not None else ():
+        _compare_beside(after, known, strange)
+
+
+def _compare_beside(element: etree._Element, known: set[str], strange: Counter[str]) -> None:
+    """An element beside the records, as SplmtryData; comments are none."""
+    if isinstance(element.tag, str):
+        _compare(element, _name(element), known, strange)
 
 
 def _known(mapping: Mapping) -> set[str]:

@@ -10,12 +10,14 @@ from instruments.api.transparency import (
 )
 from instruments.api.venues import VenueViewSet
 from instruments.api.views import InstrumentViewSet
+from instruments.api.volume_caps import InstrumentVolumeCapView, VolumeCapViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
 router.register("venues", VenueViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
+router.register("volume-cap", VolumeCapViewSet, "volume-cap")
 urlpatterns = [
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
@@ -25,6 +27,11 @@ urlpatterns = [
         "instruments/<str:isin>/transparency/",
         InstrumentTransparencyView.as_view(),
         name="instrument-transparency",
+    ),
+    path(
+        "instruments/<str:isin>/volume-cap/",
+        InstrumentVolumeCapView.as_view(),
+        name="instrument-volume-cap",
     ),
     *router.urls,
 ]

@@ -1,4 +1,6 @@
-"""What staging must know of a family of records: FIRDS (`firds.py`) and FITRS (`fitrs.py`) are two."""
+"""What staging must know of a family of records: FIRDS (`firds.py`), FITRS (`fitrs.py`)
+and the volume cap (`volume_caps.py`) are three.
+"""
 
 import dataclasses
 import sqlite3

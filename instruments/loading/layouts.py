@@ -2,7 +2,7 @@
 
 from esma_files.errors import UnsupportedKind
 from esma_files.names import FileName, Kind
-from instruments.loading import firds, fitrs
+from instruments.loading import firds, fitrs, volume_caps
 from instruments.loading.layout import Layout
 
 LAYOUTS = {
@@ -12,6 +12,7 @@ LAYOUTS = {
     Kind.DLTECR: fitrs.EQUITY,
     Kind.FULNCR: fitrs.NON_EQUITY,
     Kind.DLTNCR: fitrs.NON_EQUITY,
+    Kind.DVCRES: volume_caps.LAYOUT,
 }
 
 

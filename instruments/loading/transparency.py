@@ -1,4 +1,4 @@
-"""A staging file of FITRS into the tables: sets of rows, never one; the caller holds the transaction.
+"""A staging file of results into the tables: sets of rows, never one; the caller holds the transaction.
 
 Each distinct record is stored once, with the file that was published first with it in it. Of the
 records of one result (ISIN or class, and `result_key`), those first published by the newest
@@ -11,20 +11,57 @@ import dataclasses
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from esma_files.names import Kind
 from instruments.loading.layouts import layout_of
 from instruments.loading.merge import Counts
-from instruments.models import ResultRecord, SubclassTransparency, TransparencyResult
+from instruments.models import (
+    PublishedResult,
+    SubclassTransparency,
+    TransparencyResult,
+    VolumeCap,
+    VolumeCapVenue,
+)
 from instruments.results import CRITERIA, SUB_CLASS
+from instruments.volume_caps import VENUE_FIELDS
 
 FILE = EsmaFile._meta.db_table
 _OWN = ("register", "source_file_id", "source_position", "superseded")
-_DERIVED = ("record_kind", "subject")
-_LOOKED_UP = ("fingerprint", "result_key", SUB_CLASS, CRITERIA)
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER, owner TEXT, result_key INTEGER, fingerprint INTEGER, row_id INTEGER,
         outcome TEXT)
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class _Target:
+    """A table of results, and what they are of (`owner`): columns beside the fields of the file, from
+    `said` and from `record`; and the table and columns of `venue`, where the parts of records go.
+    """
+
+    model: type[PublishedResult]
+    owner: str
+    looked_up: tuple[str, ...]
+    derived: tuple[str, ...] = ()
+    venues: str = ""
+    of_venue: tuple[str, ...] = ()
+
+
+_LOOKED_UP = ("fingerprint", "result_key")
+_OF_FITRS = ((*_LOOKED_UP, SUB_CLASS, CRITERIA), ("record_kind", "subject"))
+_TRANSPARENCY = (
+    _Target(TransparencyResult, "isin", *_OF_FITRS),
+    _Target(SubclassTransparency, "asset_class", *_OF_FITRS),
+)
+_VOLUME_CAP = (
+    _Target(
+        VolumeCap,
+        "isin",
+        _LOOKED_UP,
+        venues=VolumeCapVenue._meta.db_table,
+        of_venue=tuple(field.column for field in VENUE_FIELDS),
+    ),
+)
 
 
 def _publication(sequence: str) -> str:
@@ -36,15 +73,22 @@ def _publication(sequence: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Merge:
-    """The statements for one file and one table. `owner` is what its results are of."""
+    """The statements for one file and one table."""
 
-    table: str
-    owner: str
+    target: _Target
     file_id: int
     sequence: int
     file_name: str
     register: str
     fields: tuple[str, ...]  # columns that have a value in any staged record
+
+    @property
+    def table(self) -> str:
+        return self.target.model._meta.db_table
+
+    @property
+    def owner(self) -> str:
+        return self.target.owner
 
     @property
     def outcome(self) -> str:
@@ -73,15 +117,30 @@ class _Merge:
 
     @property
     def insert(self) -> str:
-        target = (*_OWN, *_LOOKED_UP, *_DERIVED, *self.fields)
-        said = [f"s.{column}" for column in _LOOKED_UP]
-        read = [f"r.{column}" for column in (*_DERIVED, *self.fields)]
+        looked_up, derived = self.target.looked_up, self.target.derived
+        columns = (*_OWN, *looked_up, *derived, *self.fields)
+        said = [f"s.{column}" for column in looked_up]
+        read = [f"r.{column}" for column in (*derived, *self.fields)]
         return f"""
-            INSERT INTO {self.table} ({", ".join(target)})
+            INSERT INTO {self.table} ({", ".join(columns)})
             SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*said, *read))}
             FROM temp.outcome o CROSS JOIN stage.said s ON s.position = o.position
             CROSS JOIN stage.record r ON r.position = o.position
             WHERE o.outcome = 'new' ORDER BY o.rowid
+        """
+
+    @property
+    def insert_venues(self) -> str:
+        """In an order of their own, so that it does not matter which file was loaded first."""
+        columns = ", ".join(f"v.{column}" for column in self.target.of_venue)
+        return f"""
+            INSERT INTO {self.target.venues} (volume_cap_id, {", ".join(self.target.of_venue)})
+            SELECT r.id, {columns}
+            FROM temp.outcome o CROSS JOIN {self.table} r ON r.{self.owner} = o.owner
+                AND r.result_key = o.result_key AND r.fingerprint = o.fingerprint
+                AND r.register = '{self.register}'
+            CROSS JOIN stage.venue v ON v.position = o.position
+            WHERE o.outcome = 'new' ORDER BY r.id, {columns}
         """
 
     @property
@@ -137,10 +196,10 @@ def merge(
     `columns` are those of its fields that have a value in any record.
     """
     found: dict[str, int] = {}
-    for model, owner in ((TransparencyResult, "isin"), (SubclassTransparency, "asset_class")):
-        cursor.execute(f"SELECT 1 FROM stage.said WHERE {owner} IS NOT NULL LIMIT 1")
+    for target in _VOLUME_CAP if Kind(file.kind) is Kind.DVCRES else _TRANSPARENCY:
+        cursor.execute(f"SELECT 1 FROM stage.said WHERE {target.owner} IS NOT NULL LIMIT 1")
         if cursor.fetchone():
-            for outcome, count in _merge(cursor, file, model, owner, register, columns):
+            for outcome, count in _merge(cursor, file, target, register, columns):
                 found[outcome] = found.get(outcome, 0) + count
     unchanged = found.get("unchanged", 0) + found.get("earlier", 0)
     new, changed, late = (found.get(name, 0) for name in ("new", "changed", "late"))
@@ -150,27 +209,26 @@ def merge(
 def _merge(
     cursor: CursorWrapper,
     file: EsmaFile,
-    model: type[ResultRecord],
-    owner: str,
+    target: _Target,
     register: str,
     columns: frozenset[str],
 ) -> list[tuple[str, int]]:
-    in_table = {field.attname for field in model._meta.fields}
+    in_table = {field.attname for field in target.model._meta.fields}
     fields = {field.column for field in layout_of(file.name).fields} & columns & in_table
     statements = _Merge(
-        model._meta.db_table,
-        owner,
+        target,
         file.pk,
         file.sequence,
         file.name,
         register,
-        tuple(sorted(fields | {owner})),
+        tuple(sorted(fields | {target.owner})),
     )
     _drop_temporary(cursor)
     for statement in (
         _OUTCOME,
         statements.outcome,
         statements.insert,
+        *([statements.insert_venues] if target.venues else []),
         statements.published_earlier,
         statements.contested,
         statements.supersede,

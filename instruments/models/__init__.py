@@ -3,6 +3,7 @@ from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.models.record import ListingRecord, Register, Status
 from instruments.models.transparency import (
+    PublishedResult,
     ResultQuerySet,
     ResultRecord,
     SubclassTransparency,
@@ -10,6 +11,7 @@ from instruments.models.transparency import (
     TransparencyResult,
 )
 from instruments.models.venue import ListedVenue, Venue, VenueQuerySet
+from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 
 __all__ = [
     "CfiCode",
@@ -20,6 +22,7 @@ __all__ = [
     "ListingQuerySet",
     "ListingRecord",
     "ListingVersion",
+    "PublishedResult",
     "Register",
     "ResultQuerySet",
     "ResultRecord",
@@ -29,4 +32,6 @@ __all__ = [
     "TransparencyResult",
     "Venue",
     "VenueQuerySet",
+    "VolumeCap",
+    "VolumeCapVenue",
 ]

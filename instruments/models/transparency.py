@@ -38,7 +38,7 @@ class ResultQuerySet(models.QuerySet[Any]):
 Period = tuple[dt.date | None, dt.date | None]
 
 
-def _period(record: "ResultRecord", name: str) -> Period:
+def _period(record: "PublishedResult", name: str) -> Period:
     """The period whose columns begin with `name`, from the one of its four forms that is there."""
 
     def said(*parts: str) -> dt.date | None:
@@ -48,11 +48,11 @@ def _period(record: "ResultRecord", name: str) -> Period:
     return said("period_from", "from", "on"), said("period_to", "to", "on")
 
 
-class ResultRecord(models.Model):
-    """A record of FITRS, stored once however often it is published; a load deletes none.
+class PublishedResult(models.Model):
+    """A record that ESMA computed, stored once however often it is published; a load deletes none.
 
-    The columns are those of `instruments.results`. Of the records of one result (`result_key`), those
-    first published last are current, the others superseded.
+    Of the records of one result (`result_key`), those first published last are current, the others
+    superseded.
     """
 
     register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
@@ -61,21 +61,37 @@ class ResultRecord(models.Model):
         EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
-    record_kind = models.CharField(max_length=15, help_text="which message it is from")
     fingerprint = models.BigIntegerField()
     result_key = models.BigIntegerField(help_text="a hash of what makes it this result")
     superseded = models.BooleanField(default=False)
-    subject = models.CharField(max_length=40, choices=Subject)
 
     technical_record_id = text(35)
-    full_name = text(350)
-    trading_venue = text(4)
-    classification = text(4, help_text="kind of instrument, as SHRS, ETFS, BOND or DERV")
     reported_on = models.DateField(null=True)
     reported_from = models.DateField(null=True)
     reported_to = models.DateField(null=True)
     reported_period_from = models.DateField(null=True)
     reported_period_to = models.DateField(null=True)
+
+    objects = ResultQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def reporting_period(self) -> Period:
+        """First and last day; None where the period is open, or there is none."""
+        return _period(self, "reported")
+
+
+class ResultRecord(PublishedResult):
+    """A record of FITRS. The columns are those of `instruments.results`."""
+
+    record_kind = models.CharField(max_length=15, help_text="which message it is from")
+    subject = models.CharField(max_length=40, choices=Subject)
+
+    full_name = text(350)
+    trading_venue = text(4)
+    classification = text(4, help_text="kind of instrument, as SHRS, ETFS, BOND or DERV")
     liquid = models.BooleanField(null=True)
     total_transactions = decimal()
     total_volume = decimal()
@@ -96,15 +112,8 @@ class ResultRecord(models.Model):
     post_trade_ssti_currency = text(3)
     post_trade_ssti_number = decimal()
 
-    objects = ResultQuerySet.as_manager()
-
     class Meta:
         abstract = True
-
-    @property
-    def reporting_period(self) -> Period:
-        """First and last day; None where the period is open, or there is none."""
-        return _period(self, "reported")
 
 
 class TransparencyResult(ResultRecord):

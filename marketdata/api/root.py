@@ -16,6 +16,7 @@ _BEGINNINGS = {
     "venues": "venue-list",
     "transparency": "transparency-list",
     "transparency_of_sub_classes": "subclass-transparency-list",
+    "volume_cap": "volume-cap-list",
     "cfi": "cfi-list",
     "stats": "stats",
     "schema": "schema",

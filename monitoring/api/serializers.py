@@ -27,6 +27,7 @@ class StatsSerializer(serializers.Serializer[Any]):
     venues = serializers.IntegerField(help_text="rows of the ISO 10383 list")
     transparency_results = serializers.IntegerField(help_text="by ISIN, superseded ones included")
     subclass_results = serializers.IntegerField(help_text="by sub-class, superseded ones included")
+    volume_cap_results = serializers.IntegerField(help_text="superseded ones included")
     rejected_records = serializers.IntegerField()
     categories = CategoryCountSerializer(many=True)
     files = FileCountSerializer(many=True)

@@ -213,7 +213,7 @@ def test_the_number_of_queries_is_fixed(
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         get(client, "/api/v1/stats/")
 
 

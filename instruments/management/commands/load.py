@@ -27,7 +27,7 @@ _COUNTS = ("read", "new", "changed", "ended", "late", "unchanged", "rejected")
 
 class Command(BaseCommand):
     help = (
-        "Store ESMA's files (FULINS, DLTINS; FULECR, DLTECR, FULNCR, DLTNCR) and load them, "
+        "Store ESMA's files (FULINS, DLTINS; FULECR, DLTECR, FULNCR, DLTNCR; DVCRES) and load them, "
         "in publication order; without a path, load what has been downloaded and waits."
     )
 

@@ -11,9 +11,7 @@ from instruments.api.transparency import TransparencyFilterSet, transparency_of
 from instruments.facts import flatten
 from instruments.models import TransparencyResult
 from instruments.transparency import said_as
-from marketdata.common import output
-
-_FILTERS = tuple(TransparencyFilterSet.base_filters)
+from marketdata.common import filtering, output
 
 
 class Command(BaseCommand):
@@ -22,11 +20,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="results, filtered as in the API")
-        listing.add_argument("--limit", type=int, default=20, help="rows at most (20)")
-        for name in _FILTERS:
-            listing.add_argument(
-                f"--{name}", help=str(TransparencyFilterSet.base_filters[name].label)
-            )
+        listing.add_argument(
+            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+        )
+        filtering.offer(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument("--on", type=_day, help="the day to ask about, as 2025-08-30 (today)")
@@ -37,15 +34,9 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        if options["limit"] < 1:
-            raise CommandError("--limit must be 1 or more.")
-        wanted = {name: options[name] for name in _FILTERS if options[name] is not None}
         results = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
-        filters = TransparencyFilterSet(wanted, results)
-        if not filters.is_valid():
-            said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-            raise CommandError("; ".join(said))
-        found = list(filters.qs[: options["limit"]])
+        matching = filtering.filtered(TransparencyFilterSet, options, results)
+        found = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, TransparencyResultSerializer(found, many=True).data)
         elif not found:
