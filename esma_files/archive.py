@@ -15,7 +15,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # a compression, or a version of zip, that Python does not know
     RuntimeError,
     ValueError,
 )

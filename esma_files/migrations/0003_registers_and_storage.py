@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='kind',
-            field=models.CharField(choices=[('sync', 'Sync'), ('download', 'Download'), ('load', 'Load'), ('keep', 'Keep'), ('delete', 'Delete'), ('clean', 'Clean up'), ('move', 'Move')], default='load', max_length=20),
+            field=models.CharField(choices=[('sync', 'Sync'), ('download', 'Download'), ('load', 'Load'), ('keep', 'Keep'), ('delete', 'Delete'), ('clean', 'Clean up')], default='load', max_length=20),
         ),
         migrations.AddField(
             model_name='run',

@@ -37,9 +37,6 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         """Those whose bytes are in a storage."""
         return self.exclude(content="").exclude(state=self.model.State.DELETED)
 
-    def loaded(self) -> "EsmaFileQuerySet":
-        return self.exclude(loaded_at=None)
-
     def wanted(self) -> "EsmaFileQuerySet":
         """What the configuration wants to have, by source, kind, category and age."""
         since = timezone.localdate() - dt.timedelta(days=settings.DOWNLOAD_DAYS)

@@ -58,7 +58,6 @@ class Run(models.Model):
         KEEP = "keep", "Keep"
         DELETE = "delete", "Delete"
         CLEAN = "clean", "Clean up"
-        MOVE = "move", "Move"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

@@ -91,18 +91,17 @@ def test_a_set_goes_as_a_whole_or_not_at_all() -> None:
     assert [verbs()[part.name] for part in parts] == ["delete"] * 3
 
 
-def test_full_files_stay_while_there_is_room_and_the_newest_complete_set_always() -> None:
+def test_full_files_stay_while_there_is_room_and_the_newest_complete_set_always(
+    settings: LazySettings,
+) -> None:
     old = [stored(f"FULINS_E_{days_ago(90)}_0{part}of02") for part in (1, 2)]
     newest = [stored(f"FULINS_E_{days_ago(60)}_0{part}of02") for part in (1, 2)]
     half = stored(f"FULINS_E_{days_ago(7)}_01of02")
     other = stored(f"FULINS_D_{days_ago(200)}_01of01")
     assert set(verbs().values()) == {"leave"}
 
-    with pytest.MonkeyPatch.context() as patch:
-        from django.conf import settings
-
-        patch.setattr(settings, "STORAGE_BUDGET_BYTES", 100)
-        found = plan()
+    settings.STORAGE_BUDGET_BYTES = 100
+    found = plan()
 
     gone = {name for name, (verb, _) in found.items() if verb == "delete"}
     assert gone == {file.name for file in old}
