@@ -14,14 +14,23 @@ _SQLITE_START = (
 )
 
 
-def from_environment(base_dir: Path) -> dict[str, Any]:
-    """Django's `DATABASES["default"]` for `DATABASE_TYPE`."""
+def chosen() -> str:
+    """The name of the database that the service works on."""
     kind = env.read("DATABASE_TYPE", str, "sqlite")
     if kind != "sqlite":
         raise ImproperlyConfigured(
             f"DATABASE_TYPE={kind!r}: this release runs on sqlite only; set DATABASE_TYPE=sqlite."
         )
-    return sqlite(env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3"))
+    return kind
+
+
+def by_name(base_dir: Path) -> dict[str, dict[str, Any]]:
+    """All databases that the environment configures, as Django's `DATABASES` has them."""
+    return {
+        "sqlite": sqlite(
+            env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3")
+        )
+    }
 
 
 def sqlite(path: Path) -> dict[str, Any]:
