@@ -74,7 +74,8 @@ def _opened(alias: str, name: str, *, write: bool) -> Iterator[None]:
         if not path.is_file():
             raise NoDatabase(path)
         found["NAME"] = f"file:{quote(str(path))}?mode=ro"
-        found["OPTIONS"] = {"uri": True, "timeout": 60}
+        # Without types by declaration: each row's dates would be parsed, and those that are none be NULL.
+        found["OPTIONS"] = {"uri": True, "timeout": 60, "detect_types": 0}
     complete = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: found})[alias]
     connections.databases[alias] = complete
     try:

@@ -36,7 +36,7 @@ def back_up(
     if connection.vendor != "sqlite":
         now = dt.datetime.now(dt.UTC)
         stdout.write(f"  To undo {said}: point-in-time restore to {now:%Y-%m-%d %H:%M:%S} UTC.\n")
-    elif not connection.is_in_memory_db():
+    elif not connection.is_in_memory_db():  # type: ignore[attr-defined]  # SQLite has it
         stdout.write(f"  Backing up first, because of {said} ...\n")
         backup = create(sqlite.file_of(using), reason="before-migrate")
         stdout.write(f"  Made {backup.path}\n")
@@ -68,7 +68,7 @@ def _may_lose(operation: Operation, app: str, apps: Apps, using: str, *, backwar
     if isinstance(operation, operations.AlterField):
         return _is_another_column(operation, app, apps, using)
     if isinstance(operation, _BACKWARDS if backwards else _FORWARDS):
-        name = getattr(operation, "model_name", "") or operation.name  # type: ignore[attr-defined]
+        name = getattr(operation, "model_name", "") or operation.name
         return _has_rows(name, app, apps, using)
     return False
 
