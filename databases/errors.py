@@ -25,8 +25,8 @@ class NoRoom(RetryableError):
 class DamagedDatabase(PermanentError):
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(
-            f"{path} is damaged: {problem}. Stop the service, move it aside together with its"
-            " -wal and -shm files, and bring back a backup (manage.py backup restore)."
+            f"{path} is damaged: {problem}. Correct that; or stop the service, move it aside"
+            " with its -wal and -shm files, and bring back a backup (manage.py backup restore)."
         )
 
 

@@ -23,6 +23,8 @@ Field = models.Field[Any, Any]
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 
+# What converters raise of a value that is none.
+_NO_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, ValidationError)
 _WIDE = decimal.Context(prec=200)
 # What Python's and every database's types have in common. JSON is text in both databases, and stays so.
 _PLAIN = {
@@ -123,14 +125,14 @@ def _converted(
                 new = step(new)
             if new is None:  # Django reads a date that is none as NULL
                 raise ValueError("no such value")
-        except (ValueError, TypeError, ArithmeticError, ValidationError) as error:
+        except _NO_VALUE as error:
             keys = [field.primary_key for field in found]
             row = column.index(value)
             raise Unreadable(
                 table=found[i].model._meta.db_table,
                 key=columns[keys.index(True)][row],
                 column=str(found[i].column),
-                problem=f"{value!r} cannot be ({error})",
+                problem=f"{value!r} is no value of this column",
             ) from error
         known[value] = new
     return [known[value] for value in column]

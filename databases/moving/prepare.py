@@ -59,14 +59,23 @@ def _unlike_release(alias: str) -> tuple[list[str], list[str]]:
 
 
 def _begun(target: str, origin: str) -> bool:
-    """Whether there are notes of a transfer from this origin."""
+    """Whether there are notes of a transfer from this origin, and only rows that it has copied."""
     if CopiedTable._meta.db_table not in connections[target].introspection.table_names():
         return False
     notes = CopiedTable.objects.using(target)
     others = notes.exclude(source=origin).first()
     if others is not None:
         raise TargetInUse(f"The target holds what was copied from {others.source}")
-    return notes.exists()
+    copied = {note.table: note.rows for note in notes}
+    for model in tables.in_order() if copied else []:
+        name = model._meta.db_table
+        there = model._base_manager.using(target).count()
+        if there != copied.get(name, 0):
+            raise TargetInUse(
+                f"{name} in the target has {there:,} rows, and {copied.get(name, 0):,} were copied:"
+                " it is in use"
+            )
+    return bool(copied)
 
 
 def _only_what_migrate_fills(target: str) -> None:

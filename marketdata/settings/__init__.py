@@ -77,9 +77,9 @@ TEMPLATES = [
     },
 ]
 
-# Those that `transfer` knows by name; the service works on one of them.
-NAMED_DATABASES = databases.by_name(BASE_DIR)
-DATABASES = {"default": NAMED_DATABASES[databases.chosen()]}
+DATABASES = {"default": databases.from_environment(BASE_DIR)}
+# Those that `transfer` knows by name. Not in DATABASES: the service works on one, and so do tests.
+NAMED_DATABASES = databases.by_name(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [

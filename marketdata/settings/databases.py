@@ -14,23 +14,14 @@ _SQLITE_START = (
 )
 
 
-def chosen() -> str:
-    """The name of the database that the service works on."""
+def from_environment(base_dir: Path) -> dict[str, Any]:
+    """Django's `DATABASES["default"]` for `DATABASE_TYPE`."""
     kind = env.read("DATABASE_TYPE", str, "sqlite")
     if kind != "sqlite":
         raise ImproperlyConfigured(
             f"DATABASE_TYPE={kind!r}: this release runs on sqlite only; set DATABASE_TYPE=sqlite."
         )
-    return kind
-
-
-def by_name(base_dir: Path) -> dict[str, dict[str, Any]]:
-    """All databases that the environment configures, as Django's `DATABASES` has them."""
-    return {
-        "sqlite": sqlite(
-            env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3")
-        )
-    }
+    return sqlite(env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3"))
 
 
 def sqlite(path: Path) -> dict[str, Any]:
@@ -48,3 +39,8 @@ def sqlite(path: Path) -> dict[str, Any]:
         # On disk, as in life: a load attaches it from a connection of its own.
         "TEST": {"NAME": path.with_name("test.sqlite3")},
     }
+
+
+def by_name(default: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All databases that the environment configures, for `transfer`; `default` is the one in use."""
+    return {"sqlite": default}

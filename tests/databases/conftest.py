@@ -28,6 +28,23 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installation.database
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with what `migrate` makes, and nothing else."""
+    installation = Installation(tmp_path_factory.mktemp("migrated"))
+    installation.run("migrate")
+    return installation.database
+
+
+@pytest.fixture
+def target(migrated: Path, tmp_path: Path) -> Path:
+    """Where to move to."""
+    path = tmp_path / "target" / "marketdata.sqlite3"
+    path.parent.mkdir()
+    shutil.copy(migrated, path)
+    return path
+
+
 @pytest.fixture
 def any_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Not Django's own test database alone: these tests have files of their own."""

@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -44,7 +45,11 @@ EVENTS = {
     "new": st.none() | JSON.map(lambda value: json.dumps(value, ensure_ascii=False)),
 }
 RUNS = {"seconds": st.floats(allow_nan=False, allow_infinity=False), "share": st.floats(0, 1)}
-ROWS = {"instruments_listing": LISTINGS, "audit_event": EVENTS, "esma_files_run": RUNS}
+ROWS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "instruments_listing": LISTINGS,
+    "audit_event": EVENTS,
+    "esma_files_run": RUNS,
+}
 
 
 @settings(
@@ -53,7 +58,7 @@ ROWS = {"instruments_listing": LISTINGS, "audit_event": EVENTS, "esma_files_run"
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_any_values_survive(data: st.DataObject, source: Path) -> None:
+def test_any_values_survive(data: st.DataObject, source: Path, target: Path) -> None:
     for table in ("instruments_venue", "instruments_instrument"):  # which take time, and are not it
         execute(source, f"DELETE FROM {table}")
     keys = {table: [key for (key,) in execute(source, f"SELECT id FROM {table}")] for table in ROWS}
@@ -62,9 +67,8 @@ def test_any_values_survive(data: st.DataObject, source: Path) -> None:
         for key, row in zip(keys[table], changed, strict=False):
             sets = ", ".join(f"{column} = ?" for column in row)
             execute(source, f"UPDATE {table} SET {sets} WHERE id = ?", *row.values(), key)
-    target = source.parent / "target.sqlite3"
 
-    transfer(source, target, *(["--restart"] if target.exists() else []))
+    transfer(source, target, "--restart")
 
     own = (*NOT_COPIED, "sqlite_sequence")
     assert everything(target, but=own) == everything(source, but=own)

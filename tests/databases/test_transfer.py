@@ -25,12 +25,9 @@ pytestmark = pytest.mark.usefixtures("any_database")
 OWN = (*NOT_COPIED, "sqlite_sequence")
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "target" / "marketdata.sqlite3"
+def test_everything_arrives_as_it_was(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "marketdata.sqlite3"
 
-
-def test_everything_arrives_as_it_was(source: Path, target: Path) -> None:
     copied = transfer(source, target)
 
     assert copied["instruments_listing"] == 589
@@ -74,12 +71,11 @@ def test_sessions_end(source: Path, target: Path) -> None:
     assert differences(source, target) == {}
 
 
-def test_a_target_that_migrate_has_filled_already_is_taken(
-    source: Path, target: Path, tmp_path: Path
+def test_a_target_that_migrate_has_filled_with_other_keys_is_taken(
+    source: Path, target: Path
 ) -> None:
-    Installation(target.parent if target.parent.mkdir() is None else tmp_path).run("migrate")
-    execute(target, "UPDATE auth_permission SET id = id + 1000")  # keys of its own
     execute(target, "DELETE FROM auth_group_permissions")
+    execute(target, "UPDATE auth_permission SET id = id + 1000")
 
     transfer(source, target)
 
@@ -141,6 +137,15 @@ def test_a_source_that_was_written_meanwhile_is_noticed(source: Path, target: Pa
 
     assert transfer(source, target, "--restart")["instruments_listing"] == 588
     assert differences(source, target) == {}
+
+
+def test_a_target_that_is_in_use_by_now_is_left_alone(source: Path, target: Path) -> None:
+    transfer(source, target)
+    execute(target, "INSERT INTO instruments_cficode VALUES ('ZZZZZZ')")
+
+    for options in ([], ["--restart"]):
+        with pytest.raises(CommandError, match=r"instruments_cficode .* it is in use"):
+            transfer(source, target, *options)
 
 
 def test_another_source_is_not_mixed_in(

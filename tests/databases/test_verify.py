@@ -13,11 +13,9 @@ pytestmark = pytest.mark.usefixtures("any_database")
 LISTING = "instruments_listing"
 
 
-@pytest.fixture
-def target(source: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "target" / "marketdata.sqlite3"
-    transfer(source, path)
-    return path
+@pytest.fixture(autouse=True)
+def moved(source: Path, target: Path, any_database: None) -> None:
+    transfer(source, target)
 
 
 @pytest.mark.parametrize(
