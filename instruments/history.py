@@ -12,9 +12,10 @@ Of each listing there is the sequence of its distinct records in publication ord
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from esma_files.names import Kind
 from instruments.models import Instrument, Listing, ListingRecord, ListingVersion, Status, Venue
 
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
@@ -53,7 +54,24 @@ def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[Listin
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
     records.sort(key=lambda r: (*_listing(r), r.source_file.sequence, r.source_position))
-    return [list(of) for _, of in itertools.groupby(records, key=_listing)]
+    return [_placed(of) for _, of in itertools.groupby(records, key=_listing)]
+
+
+def _placed(published: Iterable[ListingRecord]) -> list[ListingRecord]:
+    """In the order of the merge: what a list of cancellations repeats, before what it repeats."""
+    placed: list[ListingRecord] = []
+    for record in published:
+        place = len(placed)
+        if _is_listed(record):
+            cancelled = [n for n, r in enumerate(placed) if r.status == Status.CANCELLED]
+            said_once = [n for n in cancelled if not _is_listed(placed[n])]
+            place = max(said_once or cancelled, default=place)
+        placed.insert(place, record)
+    return placed
+
+
+def _is_listed(record: ListingRecord) -> bool:
+    return record.source_file.kind == Kind.FULCAN
 
 
 def _listing(record: ListingRecord) -> tuple[str, str]:

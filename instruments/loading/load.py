@@ -21,7 +21,7 @@ from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 from marketdata.common.errors import RetryableError
 
-_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS}
+_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS, Kind.FULCAN}
 REJECTED = RejectedRecord._meta.db_table
 
 

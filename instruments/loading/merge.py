@@ -3,6 +3,8 @@
 What the register says of a listing is the sequence of its distinct records, in publication order,
 each at the place where it was first published. The last is the listing; each other one is a version,
 valid until the day before the next one's `valid_from` (ESMA65-8-5014's rules 2 to 4 all come to this).
+A list of cancelled records (FULCAN) may say for years what was said once: what it repeats stands
+before the cancellation that it repeats, so that it cancels nothing that was reported anew since.
 So the tables are a function of the *set* of files loaded: the order of loading does not matter, and
 a file loaded twice changes nothing.
 
@@ -15,6 +17,7 @@ import dataclasses
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from esma_files.names import Kind
 from instruments.loading import groups, instruments
 from instruments.loading.dialect import day_before
 from instruments.models import Listing, ListingVersion
@@ -54,6 +57,7 @@ class _Merge:
 
     file_id: int
     sequence: int
+    lists: bool  # it is a list of cancelled records
     register: str
     staged: frozenset[str]  # the fields that have a value in any staged record
 
@@ -74,13 +78,14 @@ class _Merge:
     @property
     def outcome(self) -> str:
         """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
+        same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
             INSERT INTO temp.outcome (position, isin, mic, ends, listing_id, outcome)
             SELECT s.position, s.isin, s.mic, CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
                 CASE
                 WHEN twice.isin IS NOT NULL THEN NULL
                 WHEN l.id IS NULL THEN 'new'
-                WHEN l.fingerprint = s.fingerprint AND l.valid_from = s.valid_from
+                WHEN l.fingerprint = s.fingerprint AND {same_day}
                     AND l.status = s.status AND f.sequence <= {self.sequence} THEN 'unchanged'
                 END
             FROM stage.record s
@@ -107,32 +112,46 @@ class _Merge:
         the next kept one. `origin` says which table it is in, `row_id` which row; `also` is
         'listing' where the listing says the same ('listing' < 'staged' < 'version').
         """
-        same = "isin, mic, status, valid_from, fingerprint"
-        order = "sequence, position, fingerprint, place"
+        same = "isin, mic, status, fingerprint, CASE WHEN lists = 1 THEN '' ELSE valid_from END"
+        published = "sequence, position, fingerprint, place"
+        order = f"stands, CASE WHEN stands < sequence THEN 0 ELSE 1 END, {published}"
+        lists = f"CASE WHEN f.kind = '{Kind.FULCAN}' THEN 1 ELSE 0 END"
         return f"""
             CREATE TEMP TABLE timeline AS
             WITH said AS (
                 SELECT l.isin, l.mic, l.status, l.valid_from, l.fingerprint,
-                    f.sequence, l.source_position AS position, 'listing' AS origin, l.id AS row_id,
-                    0 AS place
+                    f.sequence, l.source_position AS position, {lists} AS lists,
+                    'listing' AS origin, l.id AS row_id, 0 AS place
                 FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
                 WHERE l.id IN (SELECT listing_id FROM temp.outcome WHERE outcome IS NULL)
                 UNION ALL
                 SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
-                    f.sequence, v.source_position, 'version', v.id, 0
+                    f.sequence, v.source_position, {lists}, 'version', v.id, 0
                 FROM (SELECT DISTINCT isin, mic FROM temp.outcome WHERE outcome IS NULL) k
                 JOIN {VERSION} v
                     ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{self.register}'
                 JOIN {FILE} f ON f.id = v.source_file_id
                 UNION ALL
                 SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint,
-                    {self.sequence}, s.position, 'staged', s.position, 1
+                    {self.sequence}, s.position, {int(self.lists)}, 'staged', s.position, 1
                 FROM stage.record s JOIN temp.outcome o ON o.position = s.position
                 WHERE o.outcome IS NULL
-            ), numbered AS (
-                SELECT said.*, row_number() OVER (PARTITION BY {same} ORDER BY {order}) AS repeat,
-                    min(origin) OVER (PARTITION BY {same}) AS also
+            ), placed AS (
+                SELECT said.*, CASE WHEN lists = 0 THEN sequence ELSE coalesce(
+                    max(CASE WHEN status = 'cancelled' AND lists = 0 THEN sequence END) OVER (
+                        PARTITION BY isin, mic ORDER BY {published}
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+                    min(CASE WHEN lists = 1 THEN sequence END) OVER (PARTITION BY isin, mic))
+                    END AS stands
                 FROM said
+            ), numbered AS (
+                SELECT placed.*,
+                    CASE WHEN lists = 1 AND sequence > min(
+                        CASE WHEN status = 'cancelled' THEN sequence END
+                    ) OVER (PARTITION BY isin, mic, fingerprint) THEN 2
+                    ELSE row_number() OVER (PARTITION BY {same} ORDER BY {published}) END AS repeat,
+                    min(origin) OVER (PARTITION BY {same}) AS also
+                FROM placed
             ), ordered AS (
                 SELECT numbered.*,
                     lead(valid_from) OVER (PARTITION BY isin, mic ORDER BY {order}) AS next_from
@@ -200,7 +219,8 @@ def merge(
 
     `columns` are those of its fields that have a value in any record.
     """
-    statements = _Merge(file.pk, file.sequence, register, columns)
+    lists = Kind(file.kind) is Kind.FULCAN
+    statements = _Merge(file.pk, file.sequence, lists, register, columns)
     _drop_temporary(cursor)
     cursor.execute(_OUTCOME)
     cursor.execute(statements.outcome)

@@ -31,6 +31,10 @@ def full(number: int) -> str:
     return f"FULINS_E_202503{number:02}_01of01"
 
 
+def cancelled(number: int) -> str:
+    return f"FULCAN_202503{number:02}_01of01"
+
+
 def counts(run: Run) -> dict[str, int]:
     names = ("new", "changed", "ended", "late", "unchanged", "rejected")
     return {name: getattr(run, name) for name in names if getattr(run, name)}

@@ -13,7 +13,7 @@ from esma_files.models import EsmaFile, Run
 from instruments import steps
 from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
-from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
+from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,26 +68,34 @@ def clear() -> None:
 KEYS = list(itertools.product([VOLVO, DSB], ["AAAA", "BBBB"]))
 
 
+FILES = [
+    *(delta(n) for n in range(2, 7)),
+    *(full(n) for n in (3, 5)),
+    *(cancelled(n) for n in (3, 4, 6)),
+]
+
+
 @st.composite
 def made_files(draw: st.DrawFn) -> list[MadeFile]:
     """A few files of a few days about a few keys, each key once a file."""
     names = draw(
         st.lists(
-            st.sampled_from([*(delta(n) for n in range(2, 7)), *(full(n) for n in (3, 5))]),
+            st.sampled_from(FILES),
             min_size=1,
-            max_size=4,
+            max_size=5,
             unique=True,
         )
     )
     files = []
     for name in names:
-        tags = ["RefData"] if name.startswith("FULINS") else list(firds.RECORDS[1:])
+        tags = {"FULINS": ["RefData"], "FULCAN": ["CxlData"]}.get(name[:6], firds.RECORDS[1:])
+        names_said = ["One name", "Another", *([""] if "CxlData" in tags else [])]
         keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
         records = [
             Said(
                 draw(st.sampled_from(tags)),
                 *key,
-                draw(st.sampled_from(["One name", "Another"])),
+                draw(st.sampled_from(names_said)),
                 draw(st.sampled_from([None, day(1), day(2), day(4)])),
             )
             for key in keys
