@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
 from esma_files.names import Kind
-from instruments.loading import groups, instruments
+from instruments.loading import drops, full_sets, groups, instruments
 from instruments.loading.dialect import day_before
 from instruments.models import Listing, ListingVersion
 from instruments.records import FIELDS
@@ -33,6 +33,9 @@ _COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_SAID)
 _OWN = ("register", "source_file_id", "source_position")
 _TARGET = (*_OWN, *_COMMON)
 
+# A mark of ours, and not what the register said.
+_PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status END"
+
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
@@ -42,11 +45,12 @@ _OUTCOME = """
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What became of the records of a file, rejected ones left out."""
+    """What became of the records of a file, rejected ones left out; `dropped` are in no record of it."""
 
     new: int
     changed: int
     ended: int
+    dropped: int
     late: int
     unchanged: int
 
@@ -119,7 +123,7 @@ class _Merge:
         return f"""
             CREATE TEMP TABLE timeline AS
             WITH said AS (
-                SELECT l.isin, l.mic, l.status, l.valid_from, l.fingerprint,
+                SELECT l.isin, l.mic, {_PUBLISHED_STATUS} AS status, l.valid_from, l.fingerprint,
                     f.sequence, l.source_position AS position, {lists} AS lists,
                     'listing' AS origin, l.id AS row_id, 0 AS place
                 FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
@@ -174,7 +178,7 @@ class _Merge:
                 AND {LISTING}.register = '{self.register}'"""
         return [
             # Listings that have been superseded.
-            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_list(_TARGET, "l")}, t.valid_to
+            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_AS_PUBLISHED}, t.valid_to
                 FROM {LISTING} l JOIN temp.timeline t ON t.origin = 'listing' AND t.row_id = l.id
                 WHERE t.kept = 1 AND t.last = 0""",
             # Records that come late, below a newer one.
@@ -185,12 +189,12 @@ class _Merge:
                 AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
             # The newest record, for listings that there are already and for others.
             f"""UPDATE {LISTING} SET source_file_id = {self.file_id}, source_position = s.position,
-                {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
+                dropped_by_id = NULL, {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
             f"""INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
                 {staged} JOIN temp.outcome o ON o.position = s.position
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
-            f"""UPDATE {LISTING} SET {_assign(_TARGET[1:], "v")}
+            f"""UPDATE {LISTING} SET dropped_by_id = NULL, {_assign(_TARGET[1:], "v")}
                 FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
                 WHERE t.last = 1 AND {same_listing}""",
             f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
@@ -222,40 +226,66 @@ def merge(
     lists = Kind(file.kind) is Kind.FULCAN
     statements = _Merge(file.pk, file.sequence, lists, register, columns)
     _drop_temporary(cursor)
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {LISTING}")
+    (known_until,) = cursor.fetchone()
     cursor.execute(_OUTCOME)
     cursor.execute(statements.outcome)
     cursor.execute(statements.insert_new)
+    is_full = Kind(file.kind) is Kind.FULINS
+    touched = "SELECT isin, mic FROM temp.outcome WHERE outcome = 'new'"
+    compared, returned = full_sets.Compared(), 0
     cursor.execute("SELECT 1 FROM temp.outcome WHERE outcome IS NULL LIMIT 1")
     if cursor.fetchone():
         cursor.execute(statements.timeline)
         cursor.execute("CREATE INDEX temp.timeline_row ON timeline (origin, row_id)")
-        for statement in (*statements.rewrite, statements.settle):
+        cursor.execute("CREATE INDEX temp.timeline_key ON timeline (isin, mic)")
+        touched += " UNION SELECT isin, mic FROM temp.timeline"
+        if is_full:
+            compared = full_sets.compare(cursor)
+        for statement in statements.rewrite:
             cursor.execute(statement)
+        cursor.execute(statements.settle)
+        if is_full:
+            returned = drops.take_back(cursor, file)
+    full_file = None
+    if is_full:
+        full_file = full_sets.note(
+            cursor,
+            file,
+            register=register,
+            known_until=known_until,
+            compared=compared,
+            returned=returned,
+        )
+    dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
     instruments.derive(cursor)
-    counts = _count(cursor)
+    counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     return counts
 
 
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("outcome", "timeline"):
+    for table in ("outcome", "timeline", "dropping"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def _count(cursor: CursorWrapper) -> Counts:
+def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
     cursor.execute("""
         SELECT CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END,
             count(*)
         FROM temp.outcome GROUP BY 1
     """)
-    found = dict(cursor.fetchall())
+    found = {**dict(cursor.fetchall()), "dropped": dropped}
     return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
 
 
 def _list(columns: tuple[str, ...], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + column for column in columns)
+
+
+_AS_PUBLISHED = _list(_TARGET, "l").replace("l.status", _PUBLISHED_STATUS)
 
 
 def _assign(columns: tuple[str, ...], alias: str) -> str:

@@ -103,7 +103,8 @@ def _add(timeline: list[_Shown], new: _Shown) -> None:
 def expected(files: Iterable[MadeFile]) -> State:
     """Listings and versions: of each key the distinct records, in the order first published."""
     timelines: dict[tuple[str, str], list[_Shown]] = {}
-    for file in sorted(set(files), key=lambda file: file.order):
+    by_order = sorted(set(files), key=lambda file: (file.order, file.name))
+    for file in by_order:
         for said in file.records:
             timeline = timelines.setdefault((said.isin, said.mic), [])
             _add(timeline, _shown(file, said))
@@ -112,17 +113,40 @@ def expected(files: Iterable[MadeFile]) -> State:
         shown_in_order = [
             (shown.status, shown.valid_from, shown.name, shown.file) for shown in timeline
         ]
-        listings.add((*key, *shown_in_order[-1]))
+        dropped_by = _dropped_by(key, timeline[-1], by_order)
+        listings.add((*key, *_mark(shown_in_order[-1], dropped_by), dropped_by))
         for version, following in itertools.pairwise(shown_in_order):
             versions.add((*key, *version, following[1] - dt.timedelta(days=1)))
     return listings, versions
+
+
+def _mark(shown: tuple[Any, ...], dropped_by: str | None) -> tuple[Any, ...]:
+    return ("dropped", *shown[1:]) if dropped_by else shown
+
+
+def _dropped_by(key: tuple[str, str], last: _Shown, files: list[MadeFile]) -> str | None:
+    """The first complete full set after the last word that an active listing is there."""
+    if last.status != "active":
+        return None
+    sets: dict[str, list[MadeFile]] = {}
+    for file in files:
+        if file.name.startswith("FULINS"):
+            sets.setdefault(file.day, []).append(file)
+    there = next(file.order for file in files if file.name == last.file)
+    for of in sets.values():
+        if any((said.isin, said.mic) == key for file in of for said in file.records):
+            there = max(there, of[0].order)
+    whole = [of for of in sets.values() if len(of) == int(of[0].name[-2:])]
+    after = [of for of in whole if of[0].order > there]
+    return after[0][-1].name if after else None
 
 
 def found() -> State:
     """The same, from the tables."""
     columns = ("isin", "mic", "status", "valid_from", "full_name", "source_file__name")
     listings = [
-        (*row[:-1], row[-1].removesuffix(".zip")) for row in Listing.objects.values_list(*columns)
+        (*row[:-2], row[-2].removesuffix(".zip"), row[-1] and row[-1].removesuffix(".zip"))
+        for row in Listing.objects.values_list(*columns, "dropped_by__name")
     ]
     versions = [
         (*row[:-2], row[-2].removesuffix(".zip"), row[-1])

@@ -1,7 +1,7 @@
 """Files in any order, and however often: the same tables."""
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from instruments import steps
-from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
+from instruments.models import (
+    Difference,
+    FullFile,
+    Instrument,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    Reconciliation,
+)
 from tests import firds
 from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
@@ -23,7 +31,9 @@ def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
     said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
-        field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
+        field.name
+        for field in Listing._meta.fields
+        if field.name not in ("id", "source_file", "dropped_by")
     ]
     return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
 
@@ -61,7 +71,8 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
 
 
 def clear() -> None:
-    for model in (Listing, ListingVersion, Instrument, ListedVenue, Run, EsmaFile):
+    tables = (Difference, FullFile, Reconciliation, Listing, ListingVersion, Instrument)
+    for model in (*tables, ListedVenue, Run, EsmaFile):
         model.objects.all().delete()
 
 
@@ -71,6 +82,7 @@ KEYS = list(itertools.product([VOLVO, DSB], ["AAAA", "BBBB"]))
 FILES = [
     *(delta(n) for n in range(2, 7)),
     *(full(n) for n in (3, 5)),
+    *(full(4, part, of=2) for part in (1, 2)),
     *(cancelled(n) for n in (3, 4, 6)),
 ]
 
@@ -119,5 +131,11 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         assert loaded.error is None
 
     assert found() == expected(files)
+    statuses: dict[str, set[str]] = defaultdict(set)
+    for isin, _, status, *_ in found()[0]:
+        statuses[isin].add(status)
+    for instrument in Instrument.objects.all():
+        order = ["active", "dropped", "terminated", "cancelled"]
+        assert instrument.status == min(statuses[instrument.isin], key=order.index)
     counted = Counter(Listing.objects.values_list("mic", flat=True))
     assert dict(ListedVenue.objects.values_list("mic", "listings")) == counted
