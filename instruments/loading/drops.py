@@ -154,8 +154,8 @@ def _places(cursor: CursorWrapper, listings: BitMap64) -> dict[int, int]:
     cursor.execute("CREATE TEMP TABLE asked (listing_id INTEGER PRIMARY KEY)")
     cursor.executemany("INSERT INTO temp.asked VALUES (%s)", [(key,) for key in listings])
     cursor.execute(f"""
-        SELECT a.listing_id, f.sequence FROM temp.asked a
-        JOIN {LISTING} l ON l.id = a.listing_id JOIN {FILE} f ON f.id = l.source_file_id
+        SELECT l.id, f.sequence FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
+        WHERE l.id IN (SELECT listing_id FROM temp.asked)
     """)
     places = {key: sequence // _PARTS for key, sequence in cursor.fetchall()}
     cursor.execute("DROP TABLE temp.asked")
@@ -180,9 +180,9 @@ def _mark(
     cursor.execute("CREATE TEMP TABLE mark (listing_id INTEGER PRIMARY KEY, file_id INTEGER)")
     cursor.executemany("INSERT INTO temp.mark VALUES (%s, nullif(%s, 0))", list(by.items()))
     cursor.execute(f"""
-        INSERT INTO temp.dropping SELECT m.listing_id, m.file_id
-        FROM temp.mark m JOIN {LISTING} l ON l.id = m.listing_id
-        WHERE l.dropped_by_id IS DISTINCT FROM m.file_id
+        INSERT INTO temp.dropping SELECT listing_id, file_id FROM temp.mark m
+        WHERE file_id IS DISTINCT FROM (
+            SELECT dropped_by_id FROM {LISTING} l WHERE l.id = m.listing_id)
     """)
     cursor.execute(f"""
         UPDATE {LISTING} SET

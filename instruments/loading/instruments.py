@@ -26,7 +26,7 @@ _AUTHORITY = """
 _CHANGED = f"""
     INSERT INTO temp.changed
     SELECT isin FROM temp.outcome WHERE outcome <> 'unchanged'
-    UNION SELECT l.isin FROM temp.dropping d JOIN {LISTING} l ON l.id = d.listing_id
+    UNION SELECT isin FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
 """
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
