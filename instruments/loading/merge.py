@@ -20,7 +20,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from instruments.loading import groups, instruments
 from instruments.loading.dialect import day_before
-from instruments.models import Listing, ListingVersion
+from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
 
 LISTING = Listing._meta.db_table
@@ -231,7 +231,7 @@ def merge(
         cursor.execute("CREATE INDEX temp.timeline_row ON timeline (origin, row_id)")
         for statement in (*statements.rewrite, statements.settle):
             cursor.execute(statement)
-    instruments.derive(cursor)
+    instruments.derive(cursor, Register(register))
     counts = _count(cursor)
     _drop_temporary(cursor)
     return counts

@@ -118,15 +118,18 @@ def expected(files: Iterable[MadeFile]) -> State:
     return listings, versions
 
 
-def found() -> State:
+def found(register: str = "ESMA") -> State:
     """The same, from the tables."""
     columns = ("isin", "mic", "status", "valid_from", "full_name", "source_file__name")
     listings = [
-        (*row[:-1], row[-1].removesuffix(".zip")) for row in Listing.objects.values_list(*columns)
+        (*row[:-1], row[-1].removesuffix(".zip"))
+        for row in Listing.objects.filter(register=register).values_list(*columns)
     ]
     versions = [
         (*row[:-2], row[-2].removesuffix(".zip"), row[-1])
-        for row in ListingVersion.objects.values_list(*columns, "valid_to")
+        for row in ListingVersion.objects.filter(register=register).values_list(
+            *columns, "valid_to"
+        )
     ]
     assert len(set(listings)) == len(listings)
     assert len(set(versions)) == len(versions)
