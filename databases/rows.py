@@ -28,17 +28,24 @@ _NO_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, ValidationE
 _WIDE = decimal.Context(prec=200)
 # What Python's and every database's types have in common. JSON is text in both databases, and stays so.
 _PLAIN = {
-    *("CharField", "TextField", "JSONField", "FileField", "FilePathField", "SlugField"),
-    *(
-        "AutoField",
-        "BigAutoField",
-        "SmallAutoField",
-        "BigIntegerField",
-        "IntegerField",
-        "FloatField",
-    ),
-    *("SmallIntegerField", "PositiveIntegerField", "PositiveBigIntegerField"),
-    *("PositiveSmallIntegerField", "GenericIPAddressField", "BinaryField"),
+    "CharField",
+    "TextField",
+    "SlugField",
+    "FileField",
+    "FilePathField",
+    "JSONField",
+    "GenericIPAddressField",
+    "BinaryField",
+    "AutoField",
+    "BigAutoField",
+    "SmallAutoField",
+    "IntegerField",
+    "BigIntegerField",
+    "SmallIntegerField",
+    "FloatField",
+    "PositiveIntegerField",
+    "PositiveBigIntegerField",
+    "PositiveSmallIntegerField",
 }
 
 

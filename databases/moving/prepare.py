@@ -1,5 +1,6 @@
 """What must be true of two databases before rows are copied from one to the other, or compared."""
 
+import sys
 from collections.abc import Callable
 
 from django.core.management import call_command
@@ -35,7 +36,7 @@ def prepare(
     beginning()
     if lacks:
         with named.as_default(target):
-            call_command("migrate", database=target, interactive=False, verbosity=0)
+            call_command("migrate", database=target, verbosity=0, stdout=sys.stderr)
     fits_release(target, "target")
     found = tables.in_order()
     _empty(target, [*found, CopiedTable])

@@ -1,6 +1,5 @@
 """Copy all rows of one database into another, table by table, from where a killed transfer stopped."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,18 +52,12 @@ def transfer(
         notes = {note.table: note for note in CopiedTable.objects.using(target)}
         if goes_on:
             _source_is_as_it_was(source, notes)
-        with _unchecked(target):
+        # Rows of one table may point to later ones of it: what points where is checked at the end.
+        with connections[target].constraint_checks_disabled():
             for model in tables.in_order():
                 yield _copy(model, source, target, notes[model._meta.db_table], watcher)
     connections[target].check_constraints()
     _rebuild(target)
-
-
-@contextlib.contextmanager
-def _unchecked(target: str) -> Iterator[None]:
-    """Rows of one table may point to later ones of it: what points where is checked at the end."""
-    with connections[target].constraint_checks_disabled():
-        yield
 
 
 def _copy(model: Model, source: str, target: str, note: CopiedTable, watcher: Watcher) -> Copied:
