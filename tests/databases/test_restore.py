@@ -180,9 +180,9 @@ def test_migrations_that_lose_rows_make_a_backup_first(installation: Installatio
     assert "undoing instruments.0004_transparency (Create model TransparencyResult)" in undone
     assert "VolumeCap" not in undone, "it has no rows"
 
-    again = installation.run("migrate")
+    again = installation.run("migrate", "instruments", "0004")
 
-    assert "Backing up" not in again, "new tables and columns lose nothing"
+    assert "Backing up" not in again, "new tables lose nothing"
 
 
 def test_a_backup_from_before_a_migration_brings_back_its_rows(installation: Installation) -> None:
