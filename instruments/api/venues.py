@@ -195,6 +195,7 @@ def statistics() -> dict[str, Any]:
 class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
     """Trading venues of the world (ISO 10383), expired ones included."""
 
+    title = "Venues"
     queryset = with_listings()
     needs = dict.fromkeys(
         ("list", "retrieve", "segments", "instruments", "countries", "statistics"),

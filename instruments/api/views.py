@@ -50,6 +50,7 @@ _PROBLEMS = documented(
 class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     """Instruments tradable in the EU and in the UK, as ESMA and the FCA last published them."""
 
+    title = "Instruments"
     needs = dict.fromkeys(
         ("list", "retrieve", "listings", "history"), reading("instruments.view_instrument")
     )
