@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
 from instruments.api.transparency import (
     InstrumentTransparencyView,
@@ -32,6 +33,16 @@ urlpatterns = [
         "instruments/<str:isin>/volume-cap/",
         InstrumentVolumeCapView.as_view(),
         name="instrument-volume-cap",
+    ),
+    path(
+        "instruments/<str:isin>/derivatives/",
+        DerivativesView.as_view(),
+        name="instrument-derivatives",
+    ),
+    path(
+        "instruments/<str:isin>/underlyings/",
+        UnderlyingsView.as_view(),
+        name="instrument-underlyings",
     ),
     *router.urls,
 ]

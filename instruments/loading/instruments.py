@@ -3,6 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from instruments.loading import underlyings
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion
 
 INSTRUMENT = Instrument._meta.db_table
@@ -85,10 +86,11 @@ _DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 def derive(cursor: CursorWrapper) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`).
 
-    And note the CFI codes and venues that are new.
+    And note their underlyings, and the CFI codes and venues that are new.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
     for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):
         cursor.execute(statement)
+    underlyings.derive(cursor)

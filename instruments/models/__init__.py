@@ -10,6 +10,7 @@ from instruments.models.transparency import (
     Subject,
     TransparencyResult,
 )
+from instruments.models.underlying import Link, Underlying
 from instruments.models.venue import ListedVenue, Venue, VenueQuerySet
 from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 
@@ -17,6 +18,7 @@ __all__ = [
     "CfiCode",
     "Instrument",
     "InstrumentQuerySet",
+    "Link",
     "ListedVenue",
     "Listing",
     "ListingQuerySet",
@@ -30,6 +32,7 @@ __all__ = [
     "SubclassTransparency",
     "Subject",
     "TransparencyResult",
+    "Underlying",
     "Venue",
     "VenueQuerySet",
     "VolumeCap",

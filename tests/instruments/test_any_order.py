@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from instruments import steps
-from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
+from instruments.models import Instrument, ListedVenue, Listing, ListingVersion, Underlying
 from tests import firds
 from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
@@ -21,10 +21,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
-    said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
+    said: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
         field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
     ]
+    pairs = Underlying.objects.values_list("code", "instrument", "link")
+    said += pairs.order_by("code", "instrument")
     return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
 
 
