@@ -77,7 +77,7 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
 
     class Meta:
         model = Listing
-        exclude = ("id", "fingerprint")
+        exclude = ("id", "fingerprint", "change")
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         if isinstance(model_field, ExactDecimalField):

@@ -1,6 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.api.changes import ChangesView
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
 from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
@@ -20,6 +21,7 @@ router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subcla
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
 urlpatterns = [
+    path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),

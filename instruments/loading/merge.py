@@ -15,7 +15,7 @@ import dataclasses
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.loading import groups, instruments
+from instruments.loading import changes, groups, instruments
 from instruments.loading.dialect import day_before
 from instruments.models import Listing, ListingVersion
 from instruments.records import FIELDS
@@ -56,6 +56,7 @@ class _Merge:
     sequence: int
     register: str
     staged: frozenset[str]  # the fields that have a value in any staged record
+    change: int  # the number of the change set: in every listing that is written
 
     @property
     def there(self) -> tuple[str, ...]:
@@ -94,7 +95,7 @@ class _Merge:
     @property
     def insert_new(self) -> str:
         return f"""
-            INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+            INSERT INTO {LISTING} ({self.target}, change_id) SELECT {self.from_stage}, {self.change}
             FROM stage.record s JOIN temp.outcome o ON o.position = s.position
             WHERE o.outcome = 'new' ORDER BY s.isin, s.mic
         """
@@ -165,13 +166,15 @@ class _Merge:
                 WHERE t.origin = 'version' AND t.row_id = {VERSION}.id
                 AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
             # The newest record, for listings that there are already and for others.
-            f"""UPDATE {LISTING} SET source_file_id = {self.file_id}, source_position = s.position,
+            f"""UPDATE {LISTING} SET change_id = {self.change},
+                source_file_id = {self.file_id}, source_position = s.position,
                 {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
-            f"""INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+            f"""INSERT INTO {LISTING} ({self.target}, change_id)
+                SELECT {self.from_stage}, {self.change}
                 {staged} JOIN temp.outcome o ON o.position = s.position
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
-            f"""UPDATE {LISTING} SET {_assign(_TARGET[1:], "v")}
+            f"""UPDATE {LISTING} SET change_id = {self.change}, {_assign(_TARGET[1:], "v")}
                 FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
                 WHERE t.last = 1 AND {same_listing}""",
             f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
@@ -200,7 +203,8 @@ def merge(
 
     `columns` are those of its fields that have a value in any record.
     """
-    statements = _Merge(file.pk, file.sequence, register, columns)
+    change = changes.begin()
+    statements = _Merge(file.pk, file.sequence, register, columns, change)
     _drop_temporary(cursor)
     cursor.execute(_OUTCOME)
     cursor.execute(statements.outcome)
@@ -214,6 +218,7 @@ def merge(
     instruments.derive(cursor)
     counts = _count(cursor)
     _drop_temporary(cursor)
+    changes.end(change)
     return counts
 
 

@@ -1,3 +1,4 @@
+from instruments.models.change import ChangeSet
 from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
@@ -16,6 +17,7 @@ from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 
 __all__ = [
     "CfiCode",
+    "ChangeSet",
     "Instrument",
     "InstrumentQuerySet",
     "Link",

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import OuterRef, Subquery
 
+from instruments.models.change import ChangeSet
 from instruments.models.record import ListingRecord
 from instruments.models.venue import Venue
 
@@ -21,6 +22,16 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 class Listing(ListingRecord):
     """The latest record of one instrument on one venue in one register."""
 
+    # Where it was last written: see instruments/changes.py.
+    change = models.ForeignKey(
+        ChangeSet,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        default=ChangeSet.FIRST,
+    )
+
     objects = ListingQuerySet.as_manager()
 
     class Meta:
@@ -28,7 +39,10 @@ class Listing(ListingRecord):
         constraints = [
             models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
         ]
-        indexes = [models.Index(fields=["mic", "isin"], name="listing_mic_idx")]
+        indexes = [
+            models.Index(fields=["mic", "isin"], name="listing_mic_idx"),
+            models.Index(fields=["change"], name="listing_change_idx"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.isin}@{self.mic}"

@@ -23,7 +23,9 @@ def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
     said: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
-        field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
+        field.name
+        for field in Listing._meta.fields
+        if field.name not in ("id", "source_file", "change")
     ]
     pairs = Underlying.objects.values_list("code", "instrument", "link")
     said += pairs.order_by("code", "instrument")
