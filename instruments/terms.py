@@ -90,7 +90,8 @@ class Leg:
     def said(self) -> str:
         rate = f"{plain(self.fixed_rate)} % fixed" if self.fixed_rate is not None else ""
         floating = self.benchmark.said if self.benchmark else ""
-        return " ".join(part for part in (rate or floating, self.currency) if part)
+        currency = f"in {self.currency}" if self.currency else ""
+        return ", ".join(part for part in (rate, floating, currency) if part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,8 @@ def _redemption(record: ListingRecord) -> str:
 
 def _is_debt(record: ListingRecord) -> bool:
     columns = ("total_issued_nominal", "nominal_value_per_unit", "fixed_rate", "seniority")
-    return any(getattr(record, name) is not None for name in columns) or is_floating(record) is True
+    said = any(getattr(record, name) is not None for name in columns)
+    return said or benchmark(record, "floating_rate") is not None
 
 
 def expiry(record: ListingRecord, today: dt.date) -> Expiry | None:
@@ -168,18 +170,23 @@ def _days(date: dt.date | None, today: dt.date) -> int | None:
     return (date - today).days
 
 
-def is_floating(record: ListingRecord) -> bool | None:
-    """Whether debt pays a floating rate; None where no rate is published."""
-    if benchmark(record, "floating_rate") is not None:
-        return True
-    return None if record.fixed_rate is None else False
-
-
 def benchmark(record: ListingRecord, column: str) -> Benchmark | None:
     """The floating rate in the columns that begin with `column`; None where there is none of them."""
     parts = ("isin", "index", "name", "term_value", "term_unit", "spread")
     values = [getattr(record, f"{column}_{part}", None) for part in parts]
     return Benchmark(*values) if any(value is not None for value in values) else None
+
+
+def underlying_index(record: ListingRecord) -> Benchmark | None:
+    """The index that is the underlying, with its ISIN or that of the rate; None where there is none."""
+    values = (
+        record.underlying_index_isin or record.underlying_index_rate_isin,
+        record.underlying_index_code,
+        record.underlying_index_name,
+        record.underlying_index_term_value,
+        record.underlying_index_term_unit,
+    )
+    return Benchmark(*values, None) if any(value is not None for value in values) else None
 
 
 def first_leg(record: ListingRecord) -> Leg | None:
@@ -214,8 +221,81 @@ def strike(record: ListingRecord) -> Strike | None:
     return None
 
 
-def currency_pair(record: ListingRecord) -> str | None:
-    """As `EUR/USD`: the notional currency and the other one; None where one is not published."""
-    if record.notional_currency and record.fx_other_currency:
-        return f"{record.notional_currency}/{record.fx_other_currency}"
-    return None
+@dataclasses.dataclass(frozen=True)
+class ForeignExchange:
+    """`pair` as `EUR/USD`: the notional currency and the other one; None where one is not published."""
+
+    pair: str | None
+    type: str | None
+    other_currency: str | None
+
+
+def foreign_exchange(record: ListingRecord) -> ForeignExchange | None:
+    """None where nothing of it is published: any instrument has a notional currency."""
+    kind, first, other = record.fx_type, record.notional_currency, record.fx_other_currency
+    if kind is None and other is None:
+        return None
+    return ForeignExchange(f"{first}/{other}" if first and other else None, kind, other)
+
+
+@dataclasses.dataclass(frozen=True)
+class Coupon:
+    """What debt pays: percent a year, or by a benchmark."""
+
+    fixed_rate: Decimal | None
+    benchmark: Benchmark | None
+
+    @property
+    def floating(self) -> bool:
+        """Whether a floating rate is published."""
+        return self.benchmark is not None
+
+    @property
+    def said(self) -> str:
+        fixed = f"{plain(self.fixed_rate)} %" if self.fixed_rate is not None else ""
+        floating = self.benchmark.said if self.benchmark else ""
+        return " and ".join(part for part in (fixed, floating) if part)
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """A record asked for its terms; days are counted from `as_of`."""
+
+    record: ListingRecord
+    category: str
+    as_of: dt.date
+
+    @property
+    def maturity(self) -> Maturity | None:
+        return maturity(self.record, self.as_of)
+
+    @property
+    def expiry(self) -> Expiry | None:
+        return expiry(self.record, self.as_of)
+
+    @property
+    def coupon(self) -> Coupon | None:
+        """None where no rate is published."""
+        rate = benchmark(self.record, "floating_rate")
+        fixed = self.record.fixed_rate
+        return None if rate is None and fixed is None else Coupon(fixed, rate)
+
+    @property
+    def strike(self) -> Strike | None:
+        return strike(self.record)
+
+    @property
+    def reference_rate(self) -> Benchmark | None:
+        return benchmark(self.record, "interest_rate")
+
+    @property
+    def first_leg(self) -> Leg | None:
+        return first_leg(self.record)
+
+    @property
+    def other_leg(self) -> Leg | None:
+        return other_leg(self.record)
+
+    @property
+    def foreign_exchange(self) -> ForeignExchange | None:
+        return foreign_exchange(self.record)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from instruments.models import Instrument, Link, Listing
-from instruments.terms import Benchmark, benchmark
+from instruments.terms import Benchmark, benchmark, underlying_index
 
 _RATES = ("interest_rate", "first_leg_rate", "other_leg_rate")
 _LEI_LENGTH = 20
@@ -68,18 +68,6 @@ def _named(listing: Listing) -> Iterator[_Naming]:
     for code in (listing.underlying_basket or "").split():
         is_lei = len(code) == _LEI_LENGTH
         yield _Naming(Link.BASKET, None if is_lei else code, code if is_lei else None)
-
-
-def underlying_index(listing: Listing) -> Benchmark | None:
-    """The index that is the underlying, with an ISIN of its own or of the rate; None where there is none."""
-    values = (
-        listing.underlying_index_isin or listing.underlying_index_rate_isin,
-        listing.underlying_index_code,
-        listing.underlying_index_name,
-        listing.underlying_index_term_value,
-        listing.underlying_index_term_unit,
-    )
-    return Benchmark(*values, None) if any(value is not None for value in values) else None
 
 
 def _name(rate: Benchmark) -> str | None:

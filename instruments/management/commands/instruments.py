@@ -16,6 +16,7 @@ from instruments.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
     VersionSerializer,
+    today_of,
 )
 from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
@@ -110,7 +111,7 @@ class Command(BaseCommand):
         if found is None:
             days = " and ".join(f"{name.replace('_', ' ')} {day}" for name, day in when.items())
             raise CommandError(f"{isin} had no listing {days}.")
-        shown = InstrumentDetailSerializer(found).data
+        shown = InstrumentDetailSerializer(found, context=today_of(when)).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
             return
