@@ -86,11 +86,11 @@ def _moment(text: str) -> dt.datetime:
     try:
         day = parse_date(text)
         moment = dt.datetime.combine(day, dt.time.min) if day else parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise BadCursor("neither a cursor of this feed nor a time, as 2026-11-22T06:00:00Z")
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        if moment is not None:
+            return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise BadCursor("neither a cursor of this feed nor a time, as 2026-11-22T06:00:00Z")
 
 
 def _database() -> str:

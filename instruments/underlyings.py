@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from instruments.models import Instrument, Link, Listing
-from instruments.terms import Benchmark, benchmark, underlying_index
+from instruments.rates import Benchmark, benchmark, underlying_index
 
 _RATES = ("interest_rate", "first_leg_rate", "other_leg_rate")
 _LEI_LENGTH = 20

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from instruments import codes
 from instruments.api.sections import Section, date, decimal, section, text
 from instruments.models import ListingRecord
-from instruments.terms import underlying_index
+from instruments.rates import underlying_index
 
 _COUNTED = "days from `as_of`, negative afterwards; null where the date names no day"
 

@@ -194,6 +194,7 @@ def test_a_later_change_set_is_never_before_an_earlier_one(make_zip: Write) -> N
         ({"since": "x"}, "neither a cursor of this feed nor a time"),
         ({"since": "2026-02-30"}, "neither a cursor"),
         ({"since": "2026-02-28T25:00:00Z"}, "neither a cursor"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "neither a cursor"),
         ({"since": ""}, "may not be blank"),
         ({"since": "a" * 200}, "no more than 100"),
         ({"since": "0.0.99999999999999999999"}, "neither a cursor"),
