@@ -5,6 +5,7 @@ from instruments.api.changes import ChangesView
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
 from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
+from instruments.api.reconciliation import ReconciliationViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -17,6 +18,7 @@ from instruments.api.volume_caps import InstrumentVolumeCapView, VolumeCapViewSe
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
 router.register("venues", VenueViewSet)
+router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")

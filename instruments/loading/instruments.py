@@ -19,13 +19,15 @@ _COLUMNS = (*_TEXTS, "status", "mic", "register", "listing_count")
 
 # Which of an instrument's listings speaks for it: the first in this order.
 _AUTHORITY = """
-    CASE l.status WHEN 'active' THEN 0 WHEN 'terminated' THEN 1 ELSE 2 END,
+    CASE l.status WHEN 'active' THEN 0 WHEN 'dropped' THEN 1 WHEN 'terminated' THEN 2 ELSE 3 END,
     CASE WHEN l.mic = l.relevant_venue THEN 0 ELSE 1 END,
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
-_CHANGED = """
-    INSERT INTO temp.changed SELECT DISTINCT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+_CHANGED = f"""
+    INSERT INTO temp.changed
+    SELECT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+    UNION SELECT isin FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
 """
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
@@ -84,7 +86,8 @@ _DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
 def derive(cursor: CursorWrapper) -> None:
-    """Derive anew the instruments of the records that changed something (`temp.outcome`).
+    """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
+    listings that were dropped (`temp.dropping`).
 
     And note their underlyings, and the CFI codes and venues that are new.
     """

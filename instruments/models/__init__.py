@@ -2,6 +2,7 @@ from instruments.models.change import ChangeSet
 from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
+from instruments.models.reconciliation import Difference, FullFile, Reconciliation
 from instruments.models.record import ListingRecord, Register, Status
 from instruments.models.transparency import (
     PublishedResult,
@@ -18,6 +19,8 @@ from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 __all__ = [
     "CfiCode",
     "ChangeSet",
+    "Difference",
+    "FullFile",
     "Instrument",
     "InstrumentQuerySet",
     "Link",
@@ -27,6 +30,7 @@ __all__ = [
     "ListingRecord",
     "ListingVersion",
     "PublishedResult",
+    "Reconciliation",
     "Register",
     "ResultQuerySet",
     "ResultRecord",

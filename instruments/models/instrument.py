@@ -109,7 +109,9 @@ class Instrument(models.Model):
     @cached_property
     def listings(self) -> list[Listing]:
         """All its listings with their source files, by venue; read once."""
-        return list(Listing.objects.of(self.isin).with_venues().select_related("source_file"))
+        return list(
+            Listing.objects.of(self.isin).with_venues().select_related("source_file", "dropped_by")
+        )
 
     @property
     def authoritative(self) -> Listing:

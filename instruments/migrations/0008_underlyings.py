@@ -58,7 +58,7 @@ def add(underlying, pairs):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instruments', '0006_volume_cap'),
+        ('instruments', '0007_reconciliation'),
     ]
 
     operations = [
