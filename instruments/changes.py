@@ -115,7 +115,7 @@ def after(cursor: Cursor, limit: int, *, whole: bool = False) -> list[Listing]:
 def _described(listings: ListingQuerySet, *, whole: bool) -> ListingQuerySet:
     of_listing = {name: OuterRef(name) for name in ("isin", "mic", "register")}
     described = (
-        listings.select_related("source_file", "change")
+        listings.select_related("source_file", "change", *(["dropped_by"] if whole else []))
         .annotate(has_versions=Exists(ListingVersion.objects.filter(**of_listing)))
         .order_by("change", "pk")
     )

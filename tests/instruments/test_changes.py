@@ -1,15 +1,10 @@
 """The changes feed: whoever walks it ends with what is in the tables, whatever is loaded meanwhile."""
 
 import datetime as dt
-import io
-import json
-import subprocess
-import sys
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from instruments import changes, steps
 from instruments.models import ChangeSet, Listing, Status
 from tests import firds
-from tests.instruments.merging import DSB, VOLVO, Write, day, delta, full, load
+from tests.instruments.merging import VOLVO, Write, day, delta, full, load
 from tests.instruments.model import MadeFile
 from tests.instruments.test_any_order import clear, made_files
 
@@ -95,6 +90,23 @@ def test_each_listing_is_where_it_was_last_written(client: Client, make_zip: Wri
     assert again["pagination"]["cursor"] == end
 
 
+def test_what_a_full_set_lacks_and_what_comes_back_is_told(client: Client, make_zip: Write) -> None:
+    def full_set(number: int, *mics: str) -> str:
+        records = (firds.record("RefData", VOLVO, mic, period=day(1)) for mic in mics)
+        load(make_zip, full(number), *records)
+        return str(ask(client)["pagination"]["cursor"])
+
+    end = full_set(2, "AAAA", "BBBB")
+    lacking = full_set(9, "AAAA")
+    assert told(ask(client, since=end)) == [("dropped", "BBBB")]
+    full_set(16, "AAAA", "BBBB")
+
+    back = ask(client, since=lacking, expand="record")["results"]
+
+    assert [(change["what"], change["status"]) for change in back] == [("new", "active")]
+    assert back[0]["record"]["dropped_by"] is None
+
+
 def test_what_changes_nothing_is_no_change(client: Client, make_zip: Write) -> None:
     record = firds.record("RefData", VOLVO, "AAAA", period=day(1))
     load(make_zip, full(2), record)
@@ -153,7 +165,7 @@ def test_an_export_tells_where_to_go_on(client: Client, make_zip: Write, admin_u
     client.force_login(admin_user)
     export = client.get("/api/v1/instruments/export/")
     b"".join(export.streaming_content)  # type: ignore[attr-defined]
-    load(make_zip, full(2), firds.record("RefData", VOLVO, "AAAA", period=day(1)))
+    load(make_zip, delta(2), firds.record("NewRcrd", VOLVO, "AAAA", period=day(1)))
 
     since = ask(client, since=export.headers["Changes-Cursor"])
 
@@ -162,7 +174,7 @@ def test_an_export_tells_where_to_go_on(client: Client, make_zip: Write, admin_u
 
 def test_a_time_is_the_first_change_then_or_after_it(client: Client, make_zip: Write) -> None:
     for number, mic in ((2, "AAAA"), (3, "BBBB")):
-        load(make_zip, full(number), firds.record("RefData", VOLVO, mic, period=day(1)))
+        load(make_zip, delta(number), firds.record("NewRcrd", VOLVO, mic, period=day(1)))
     second = ChangeSet.objects.latest("number")
     today = second.made_at
 
@@ -171,7 +183,7 @@ def test_a_time_is_the_first_change_then_or_after_it(client: Client, make_zip: W
     assert told(ask(client, since=f"{today.date()}")) == [("new", "AAAA"), ("new", "BBBB")]
     later = ask(client, since=(today + dt.timedelta(seconds=1)).isoformat())
     assert later["results"] == []
-    load(make_zip, full(4), firds.record("RefData", VOLVO, "CCCC", period=day(1)))
+    load(make_zip, delta(4), firds.record("NewRcrd", VOLVO, "CCCC", period=day(1)))
     assert told(ask(client, since=later["pagination"]["cursor"])) == [("new", "CCCC")]
 
 
@@ -243,46 +255,3 @@ def test_the_number_of_queries_is_fixed(
             asked: Any = {"since": since} | ({"expand": expand} if expand else {})
             with django_assert_num_queries(queries):
                 ask(client, **asked)
-
-
-def test_the_command_writes_a_line_a_change(client: Client, make_zip: Write) -> None:
-    for number, isin in ((2, VOLVO), (3, DSB)):
-        records = (firds.record("RefData", isin, mic, period=day(1)) for mic in ("AAAA", "BBBB"))
-        load(make_zip, full(number), *records)
-
-    def run(*arguments: str) -> list[Any]:
-        out = io.StringIO()
-        call_command("changes", *arguments, stdout=out)
-        return [json.loads(line) for line in out.getvalue().splitlines()]
-
-    everything = run()
-    assert everything == ask(client)["results"]
-    assert run("--since", everything[0]["cursor"], "--limit", "2") == everything[1:3]
-    assert run("--expand", "record") == ask(client, expand="record")["results"]
-    assert run("--since", everything[-1]["cursor"]) == []
-    for bad in ("x", "ff.1.1"):
-        with pytest.raises(CommandError, match="--since: "):
-            run("--since", bad)
-
-
-@pytest.mark.usefixtures("real_instruments")
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    """As `manage.py changes | head -1`: in a process of its own, as a pipe is."""
-    from django.db import connection
-
-    script = (
-        "import django, sys; django.setup(); from django.db import connection;"
-        f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r};"
-        "from django.core.management import call_command; call_command('changes', expand='record')"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        first = json.loads(process.stdout.readline())
-        process.stdout.close()
-        said = process.stderr.read().decode()
-
-    assert first["cursor"]
-    assert (process.returncode, said) == (0, "")
