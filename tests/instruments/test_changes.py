@@ -165,7 +165,8 @@ def test_an_export_tells_where_to_go_on(client: Client, make_zip: Write, admin_u
     client.force_login(admin_user)
     export = client.get("/api/v1/instruments/export/")
     b"".join(export.streaming_content)  # type: ignore[attr-defined]
-    load(make_zip, delta(2), firds.record("NewRcrd", VOLVO, "AAAA", period=day(1)))
+    later = firds.record("NewRcrd", VOLVO, "AAAA", period="2025-09-01")
+    load(make_zip, "DLTINS_20250901_01of01", later)
 
     since = ask(client, since=export.headers["Changes-Cursor"])
 
