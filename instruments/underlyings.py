@@ -1,7 +1,7 @@
 """What an instrument is derived from, as its listings name it."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from instruments.models import Instrument, Link, Listing
 from instruments.rates import Benchmark, benchmark, underlying_index
@@ -33,15 +33,15 @@ class _Naming:
     published_name: str | None = None
 
 
-def of(isin: str) -> list[Named]:
+def of(listings: Iterable[Listing]) -> list[Named]:
     """The underlyings of an instrument, each once, with the venues whose listing names it.
 
-    In the order published: of baskets, ESMA says no weights. Two queries.
+    In the order published: of baskets, ESMA says no weights. One query.
     """
-    venues: dict[_Naming, list[str]] = {}
-    for listing in Listing.objects.of(isin):
-        for naming in dict.fromkeys(_named(listing)):
-            venues.setdefault(naming, []).append(listing.mic)
+    venues: dict[_Naming, dict[str, None]] = {}
+    for listing in listings:
+        for naming in _named(listing):
+            venues.setdefault(naming, {})[listing.mic] = None
     isins = {naming.isin for naming in venues}
     names = dict(Instrument.objects.filter(pk__in=isins).values_list("pk", "full_name"))
     return [

@@ -12,7 +12,7 @@ from instruments import underlyings
 from instruments.api.filters import InstrumentFilterSet
 from instruments.api.serializers import InstrumentSerializer
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, Link, Underlying
+from instruments.models import Instrument, InstrumentQuerySet, Link, Listing, Underlying
 from marketdata.api.pagination import BoundedPages, NumberedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
@@ -128,6 +128,6 @@ class UnderlyingsView(GenericAPIView[Any]):
             raise exceptions.ValidationError({"isin": [f"{isin}: {problem}."]})
         if not Instrument.objects.filter(pk=isin).exists():
             raise exceptions.NotFound(f"No instrument with the ISIN {isin} is in the files loaded.")
-        named: Any = underlyings.of(isin)
+        named: Any = underlyings.of(Listing.objects.of(isin))
         page: Any = self.paginate_queryset(named)
         return self.get_paginated_response(UnderlyingSerializer(page, many=True).data)

@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from instruments import cfi
 from instruments.fields import LEI
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, Status
+from instruments.models import Instrument, InstrumentQuerySet, Register, Status
 from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
 
 
@@ -101,6 +101,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_check_underlying],
         label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
     )
+    register = django_filters.ChoiceFilter(
+        method="filter_register",
+        choices=Register.choices,
+        label="Register with a listing of it: ESMA (EU) or FCA (UK); with mic, of that venue there",
+    )
     status = django_filters.ChoiceFilter(choices=Status.choices, label="Status of the instrument")
     q = django_filters.CharFilter(
         max_length=100,
@@ -138,7 +143,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        return queryset.traded_on(value.upper())
+        return queryset.traded_on(value.upper(), register=self.form.cleaned_data["register"])
+
+    def filter_register(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.in_register(value)
 
     def filter_underlying(
         self, queryset: InstrumentQuerySet, name: str, value: str

@@ -13,7 +13,7 @@ from instruments.api import categories
 from instruments.api.classification import ClassificationSerializer
 from instruments.api.sections import ExactDecimal
 from instruments.history import Version
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Register
 from instruments.terms import Terms
 from marketdata.common.fields import ExactDecimalField
 
@@ -37,6 +37,8 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "mic",
             "register",
             "listing_count",
+            "eu_listings",
+            "uk_listings",
         )
         read_only_fields: tuple[str, ...] = fields
 
@@ -138,8 +140,16 @@ def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-class WhenSerializer(serializers.Serializer[Any]):
-    """The days that an instrument can be asked for."""
+class RegisterSerializer(serializers.Serializer[Any]):
+    """Whose records are asked for."""
+
+    register = serializers.ChoiceField(
+        choices=Register.choices, required=False, help_text="ESMA (EU) or FCA (UK); both without"
+    )
+
+
+class WhenSerializer(RegisterSerializer):
+    """The days that an instrument can be asked for, and the register."""
 
     as_of = serializers.DateField(required=False, help_text="what was valid on this day")
     known_on = serializers.DateField(
@@ -147,7 +157,7 @@ class WhenSerializer(serializers.Serializer[Any]):
     )
 
 
-def today_of(when: Mapping[str, dt.date]) -> dict[str, dt.date]:
+def today_of(when: Mapping[str, Any]) -> dict[str, dt.date]:
     """The context for a question of a day: that day is the one that days are counted from."""
     day = when.get("as_of") or when.get("known_on")
     return {"as_of": day} if day else {}

@@ -20,7 +20,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from instruments.loading import changes, drops, full_sets, groups, instruments
 from instruments.loading.dialect import day_before
-from instruments.models import Listing, ListingVersion
+from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
 
 LISTING = Listing._meta.db_table
@@ -263,7 +263,7 @@ def merge(
         )
     dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
     drops.number(cursor, change)
-    instruments.derive(cursor)
+    instruments.derive(cursor, Register(register))
     counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     changes.end(change)

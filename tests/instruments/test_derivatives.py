@@ -111,7 +111,7 @@ def test_the_migration_fills_the_rows_of_listings_that_are_there(
     loaded = rows()
     Underlying.objects.all().delete()
 
-    migration = importlib.import_module("instruments.migrations.0008_underlyings")
+    migration = importlib.import_module("instruments.migrations.0009_underlyings")
     with connection.schema_editor() as editor:
         migration.note_underlyings(apps, editor)
 

@@ -58,7 +58,7 @@ def add(underlying, pairs):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instruments', '0007_reconciliation'),
+        ('instruments', '0008_uk_register'),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('esma_files', '0004_say_what_is_stored'),
-        ('instruments', '0008_underlyings'),
+        ('instruments', '0009_underlyings'),
     ]
 
     operations = [
