@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
 from instruments.api.export import ExportView
 from instruments.api.reconciliation import ReconciliationViewSet
+from instruments.api.scope import ScopeViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -20,6 +21,7 @@ router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
+router.register("scope", ScopeViewSet, "scope")
 urlpatterns = [
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.models import EsmaFile
-from instruments.models import Listing, Register
+from instruments.models import Listing, Register, Scope
 
 # Where few records are known, looking each up costs more than it saves: look at one batch in eight.
 _WORTH_IT, _PAUSE = 0.5, 7
@@ -30,6 +30,7 @@ class Tables:
     database: str
     source: str
     sequence: int
+    scope: Scope  # what of the file they are to hold
 
     @property
     def register(self) -> Register:

@@ -21,6 +21,8 @@ class Said:
     mic: str
     name: str
     period: str | None
+    cfi: str = "ESVUFR"
+    authority: str = "SE"  # "" where it says none
 
     @property
     def is_bare(self) -> bool:
@@ -30,7 +32,15 @@ class Said:
     def xml(self) -> str:
         if self.is_bare:
             return firds.cancellation(self.isin, self.mic, self.tag)
-        return firds.record(self.tag, self.isin, self.mic, name=self.name, period=self.period)
+        return firds.record(
+            self.tag,
+            self.isin,
+            self.mic,
+            name=self.name,
+            period=self.period,
+            cfi=self.cfi,
+            authority=self.authority,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,116 @@
+"""manage.py scope show|set|backfill"""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instruments import scoping
+from instruments.api.scope import ScopeSerializer
+from instruments.models import Register, Scope
+from instruments.models.scope import KINDS
+from marketdata.common import output
+
+_HELP = {
+    "categories": "first letters of CFI codes, as E D",
+    "authorities": "countries of the competent authorities, as SE DE",
+    "venues": "MICs, as XSTO",
+    "isins": "in scope whatever else is said; @FILE reads them from a file, one a line",
+}
+
+
+class Command(BaseCommand):
+    help = "What of a register is loaded: show it, set it, and read anew what was loaded before."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="show|set|backfill")
+        output.add_format(actions.add_parser("show", help="each register's scope and backlog"))
+        setting = actions.add_parser(
+            "set",
+            help="the scope of a register; what is not named is open, and without anything all",
+        )
+        for kind in KINDS:
+            setting.add_argument(f"--{kind}", nargs="+", default=[], help=_HELP[kind])
+        filling = actions.add_parser(
+            "backfill", help="read the files anew that were loaded with another scope"
+        )
+        filling.add_argument(
+            "--dry-run", action="store_true", help="only say which, and which are not stored"
+        )
+        for each in (setting, filling):
+            each.add_argument(
+                "--register", choices=Register.values, default=Register.ESMA.value, help="(ESMA)"
+            )
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        getattr(self, f"_{action}")(options)
+
+    def _show(self, options: dict[str, Any]) -> None:
+        found = [Scope.objects.current(register) for register in Register]
+        if options["format"] == "json":
+            output.print_json(self.stdout, ScopeSerializer(found, many=True).data)
+            return
+        for scope in found:
+            self.stdout.write(str(scope))
+            self._say_backlog(scoping.backlog(Register(scope.register)))
+
+    def _set(self, options: dict[str, Any]) -> None:
+        register = Register(options["register"])
+        try:
+            criteria = {kind: _read(options[kind]) for kind in KINDS}
+            scope = scoping.change(register, criteria)
+        except ValidationError as error:
+            said = (f"--{kind}: {' '.join(of)}" for kind, of in error.message_dict.items())
+            raise CommandError("; ".join(said)) from error
+        self.stdout.write(str(scope))
+        self._say_backlog(scoping.backlog(register))
+
+    def _backfill(self, options: dict[str, Any]) -> None:
+        register = Register(options["register"])
+        found = scoping.backlog(register)
+        self._say_backlog(found)
+        if options["dry_run"]:
+            for file in found.stored:
+                self.stdout.write(f"{file.name}: would be read anew")
+            return
+        problems = []
+        for loaded in scoping.backfill(register):
+            if loaded.error is not None or loaded.run is None:
+                problems.append(str(loaded.error or f"{loaded.file.name}: another worker has it"))
+                continue
+            run = loaded.run
+            brought = run.new + run.changed + run.ended + run.late
+            self.stdout.write(
+                f"{loaded.file.name}: {run.read:,} records, {brought:,} brought something, "
+                f"{run.outside:,} out of scope"
+            )
+        if problems:
+            raise CommandError("; ".join(problems))
+
+    def _say_backlog(self, found: scoping.Backlog) -> None:
+        if found.stored:
+            self.stdout.write(
+                f"{len(found.stored)} loaded files lack something of it: `scope backfill` reads them anew."
+            )
+        for file in found.gone:
+            self.stderr.write(
+                f"{file.name} lacks something of it and is not stored any more: "
+                f"`download {file.name}` fetches it, if the register still has it."
+            )
+
+
+def _read(said: list[str]) -> list[str]:
+    """The codes, those of @FILE in place of it; commas may stand between them."""
+    found: list[str] = []
+    for one in said:
+        text = _text_of(Path(one[1:])) if one.startswith("@") else one
+        found += text.replace(",", " ").split()
+    return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path}: {error}") from error
