@@ -8,11 +8,14 @@ from django.db import transaction
 
 from audit import trail
 from esma_files.models import EsmaFile
+from esma_files.models.file import EsmaFileQuerySet
 from esma_files.sources import Source
 from instruments import steps
+from instruments.loading import pruning
 from instruments.loading.scope import INSTRUMENT_FILES
 from instruments.models import Register, Scope
 from instruments.models.scope import KINDS, codes
+from marketdata.common.errors import PermanentError
 
 _SOURCES = [source for source in Source if source in (Source.ESMA_FIRDS, Source.FCA_FIRDS)]
 
@@ -47,18 +50,17 @@ def backlog(register: Register) -> Backlog:
     current = Scope.objects.current(register)
     scopes = [Scope(register=register), *Scope.objects.filter(register=register)]
     covering = [scope.number for scope in scopes if scope.covers(current)]
-    sources = [source for source in _SOURCES if Register.of_source(source) == register]
-    files = (
-        EsmaFile.objects.filter(source__in=sources, kind__in=INSTRUMENT_FILES)
-        .exclude(loaded_at=None)
-        .exclude(scope_number__in=covering)
-        .in_publication_order()
-    )
-    found = list(files)
+    found = list(_loaded(register).exclude(scope_number__in=covering).in_publication_order())
     return Backlog(
         stored=[file for file in found if file.has_content],
         gone=[file for file in found if not file.has_content],
     )
+
+
+def _loaded(register: Register) -> EsmaFileQuerySet:
+    sources = [source for source in _SOURCES if Register.of_source(source) == register]
+    files = EsmaFile.objects.filter(source__in=sources, kind__in=INSTRUMENT_FILES)
+    return files.exclude(loaded_at=None)
 
 
 def backfill(register: Register, *, watcher: steps.Watcher | None = None) -> Iterator[steps.Loaded]:
@@ -72,3 +74,40 @@ def backfill(register: Register, *, watcher: steps.Watcher | None = None) -> Ite
             if loaded.error is not None or loaded.file.state != EsmaFile.State.LOADED:
                 failed.add(loaded.file.pk)  # or another worker is at it
             yield loaded
+
+
+class NothingToPrune(PermanentError):
+    """A register of which everything is in scope."""
+
+
+def outside(register: Register) -> Iterator[pruning.Page]:
+    """Count what is out of scope, page by page. Raises NothingToPrune."""
+    yield from pruning.pages(_narrowed(register), delete=False)
+
+
+def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[pruning.Page]:
+    """Delete what is out of scope, page by page. Raises NothingToPrune.
+
+    The files that it came from hold it still: they are in the backlog of a wider scope.
+    """
+    scope = _narrowed(register)
+    lacking = backlog(register)
+    backlog_before = {file.pk for file in (*lacking.stored, *lacking.gone)}
+    # First of all: a prune that is stopped half-way must not leave files that claim what is gone.
+    files = _loaded(register)
+    files.filter(pk__in=backlog_before).update(scope_number=None)
+    files.exclude(pk__in=backlog_before).update(scope_number=scope.number)
+    listings = versions = 0
+    for page in pruning.pages(scope, delete=True):
+        listings, versions = listings + page.listings, versions + page.versions
+        yield page
+    pruning.forget_codes()
+    done = {"listings": listings, "versions": versions}
+    trail.record("scope.pruned", request=request, actor=by, about=register.value, new=done)
+
+
+def _narrowed(register: Register) -> Scope:
+    scope = Scope.objects.current(register)
+    if scope.is_everything:
+        raise NothingToPrune(f"{register}: everything is in scope, so there is nothing to prune")
+    return scope

@@ -16,6 +16,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from esma_files.parsing.reader import Batch
 from instruments.models import Listing, ListingVersion, Register, Scope
+from instruments.models.scope import COLUMNS
 from instruments.records import BY_COLUMN, RecordKind
 
 LISTING = Listing._meta.db_table
@@ -25,7 +26,6 @@ FILE = EsmaFile._meta.db_table
 # The kinds whose records go into the tables of listings.
 INSTRUMENT_FILES = (Kind.FULINS, Kind.DLTINS, Kind.FULCAN)
 SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
-_COLUMNS = {"categories": "cfi_code", "authorities": "competent_authority", "venues": "mic"}
 
 
 def says(scope: Scope, batch: Batch) -> np.ndarray:
@@ -42,7 +42,7 @@ def says(scope: Scope, batch: Batch) -> np.ndarray:
     lenient = batch.kind != RecordKind.CANCELLED
     met = np.ones(len(batch.rows), dtype=bool)
     for kind, wanted in scope.criteria.items():
-        texts = _texts(batch, _COLUMNS[kind])
+        texts = _texts(batch, COLUMNS[kind])
         if kind == "categories":
             texts = pc.utf8_slice_codeunits(texts, 0, 1)
         met &= _among(texts, wanted, absent=lenient)

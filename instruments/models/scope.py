@@ -1,7 +1,9 @@
 """What of a register is loaded: categories, competent authorities, venues, ISINs."""
 
+import functools
 import re
 from collections.abc import Iterable
+from operator import or_
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +13,7 @@ from django.utils import timezone
 
 from instruments import cfi
 from instruments.isin import problem_of
-from instruments.models.record import Register
+from instruments.models.record import Register, Status
 
 # Each becomes a parameter of a statement, and SQL Server takes 2,100.
 MAX_ISINS = 1_500
@@ -37,6 +39,8 @@ CHECKS = {
     "isins": problem_of,
 }
 KINDS = tuple(CHECKS)
+# The columns of a record that criteria are about.
+COLUMNS = {"categories": "cfi_code", "authorities": "competent_authority", "venues": "mic"}
 
 
 def codes(kind: str, said: Iterable[str]) -> list[str]:
@@ -119,23 +123,20 @@ class Scope(models.Model):
         return bool(self.isins) or not self.categories or letter in self.categories
 
     def condition(self) -> Q:
-        """The same on columns of listings. What a record does not say does not rule it out.
+        """Which records say themselves that they are in scope, on columns of listings and versions.
 
-        A cancellation that says nothing is taken for what it cancels: see docs/loading.md.
+        As instruments/loading/scope.py: what a record does not say does not rule it out, unless it
+        is a cancellation.
         """
         if self.is_everything:
             return Q()
         met = Q()
         for kind, wanted in self.criteria.items():
+            column = COLUMNS[kind]
+            said = Q(**{f"{column}__in": wanted})
             if kind == "categories":
-                starts = Q(cfi_code=None)
-                for letter in wanted:
-                    starts |= Q(cfi_code__startswith=letter)
-                met &= starts
-            elif kind == "authorities":
-                met &= Q(competent_authority=None) | Q(competent_authority__in=wanted)
-            else:
-                met &= Q(mic__in=wanted)
+                said = functools.reduce(or_, (Q(cfi_code__startswith=letter) for letter in wanted))
+            met &= said | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
         listed = Q(isin__in=self.isins)
         if not self.criteria:
             return listed

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from audit.models import Event
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from instruments import scoping, steps
-from instruments.models import Instrument, ListedVenue, Listing, Register, Scope
+from instruments.models import (
+    CfiCode,
+    Instrument,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    Register,
+    Scope,
+)
 from tests import firds
 from tests.accounts.people import make, signed_in
 from tests.conftest import FIRDS
@@ -335,6 +343,44 @@ def state() -> list[Any]:
     return dump()
 
 
+def test_what_is_out_of_scope_is_deleted_only_when_asked(
+    make_zip: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)),
+        firds.record("RefData", VOLVO, "XPAR", period=day(1), authority="FR"),
+        firds.record("RefData", DSB, "XCSE", name="One", period=day(1), authority="DK"),
+    )
+    load(make_zip, delta(3), firds.cancellation(VOLVO, "XSTO", "CancRcrd"))
+    changed = firds.record("ModfdRcrd", DSB, "XCSE", period=day(3), authority="DK", cfi="ESNUFR")
+    load(make_zip, delta(4), changed)
+    with pytest.raises(CommandError, match="everything is in scope"):
+        call_command("scope", "prune")
+    set_scope(authorities=["SE"])
+    assert Listing.objects.count() == 3
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    with pytest.raises(CommandError, match="Nothing has been deleted"):
+        call_command("scope", "prune", stdout=io.StringIO())
+    assert Listing.objects.count() == 3
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    call_command("scope", "prune", stdout=out)
+
+    assert "Deleted 2 listings and 1 superseded records of the ESMA" in out.getvalue()
+    assert [(row.isin, row.mic) for row in Listing.objects.all()] == [(VOLVO, "XSTO")]
+    assert [row.full_name for row in ListingVersion.objects.all()] == ["One"]
+    volvo = Instrument.objects.get()
+    assert (volvo.pk, volvo.status, volvo.listing_count) == (VOLVO, "cancelled", 1)
+    assert [row.code for row in CfiCode.objects.all()] == ["ESVUFR"]
+    assert Event.objects.get(action="scope.pruned").new == {"listings": 2, "versions": 1}
+    out = io.StringIO()
+    call_command("scope", "prune", "--yes", stdout=out)
+    assert out.getvalue() == "Nothing is out of scope.\n"
+
+
 @settings(
     max_examples=40,
     deadline=None,
@@ -364,6 +410,34 @@ def test_widened_and_filled_is_as_wide_from_the_beginning(
     clear()
     load_made(make_zip, sorted(files, key=lambda file: file.order))
     assert state() == widened
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(files=scoped_files(), criteria=CRITERIA)
+def test_pruned_is_what_has_a_record_in_scope_and_comes_back(
+    make_zip: Write, files: list[MadeFile], criteria: Criteria
+) -> None:
+    clear()
+    Scope.objects.all().delete()
+    set_scope()
+    load_made(make_zip, files)
+    whole = state()
+    listings, versions = found()
+    set_scope(**criteria)
+    keys = {(r.isin, r.mic) for file in files for r in file.records if says(criteria, r)}
+    if any(criteria.values()):
+        call_command("scope", "prune", "--yes", stdout=io.StringIO())
+
+    left = tuple({row for row in rows if row[:2] in keys} for rows in (listings, versions))
+    assert found() == left
+    state()
+    set_scope()
+    fill()
+    assert state() == whole
 
 
 def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:

@@ -1,14 +1,18 @@
-"""manage.py scope show|set|backfill"""
+"""manage.py scope show|set|backfill|prune"""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import Progress
 
 from instruments import scoping
 from instruments.api.scope import ScopeSerializer
-from instruments.models import Register, Scope
+from instruments.loading.pruning import Page
+from instruments.models import Listing, Register, Scope
 from instruments.models.scope import KINDS
 from marketdata.common import output
 
@@ -24,7 +28,9 @@ class Command(BaseCommand):
     help = "What of a register is loaded: show it, set it, and read anew what was loaded before."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="show|set|backfill")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="show|set|backfill|prune"
+        )
         output.add_format(actions.add_parser("show", help="each register's scope and backlog"))
         setting = actions.add_parser(
             "set",
@@ -38,7 +44,9 @@ class Command(BaseCommand):
         filling.add_argument(
             "--dry-run", action="store_true", help="only say which, and which are not stored"
         )
-        for each in (setting, filling):
+        pruning = actions.add_parser("prune", help="delete what is out of scope; asks first")
+        pruning.add_argument("--yes", action="store_true", help="do not ask")
+        for each in (setting, filling, pruning):
             each.add_argument(
                 "--register", choices=Register.values, default=Register.ESMA.value, help="(ESMA)"
             )
@@ -87,6 +95,36 @@ class Command(BaseCommand):
             )
         if problems:
             raise CommandError("; ".join(problems))
+
+    def _prune(self, options: dict[str, Any]) -> None:
+        register = Register(options["register"])
+        try:
+            listings, versions = self._through(scoping.outside(register), "looked at")
+            if not listings:
+                self.stdout.write("Nothing is out of scope.")
+                return
+            said = f"{listings:,} listings and {versions:,} superseded records of the {register}"
+            if not options["yes"]:
+                self.stdout.write(f"{Scope.objects.current(register)}")
+                answer = input(f"Delete {said} that are out of scope? Type yes: ")
+                if answer.strip().lower() != "yes":
+                    raise CommandError("Nothing has been deleted.")
+            self._through(scoping.prune(register), "looked at")
+        except scoping.NothingToPrune as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"Deleted {said}; `scope backfill` brings back what a wider one asks for."
+        )
+
+    def _through(self, pages: Iterator[Page], what: str) -> tuple[int, int]:
+        listings = versions = 0
+        hidden = not output.is_terminal()
+        with Progress(console=Console(stderr=True), disable=hidden, transient=True) as bar:
+            line = bar.add_task(what, total=Listing.objects.count())
+            for page in pages:
+                listings, versions = listings + page.listings, versions + page.versions
+                bar.advance(line, page.looked_at)
+        return listings, versions
 
     def _say_backlog(self, found: scoping.Backlog) -> None:
         if found.stored:
