@@ -2,12 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from esma_files.models import EsmaFile, RejectedRecord, Run
@@ -67,13 +67,9 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
         try:
             with transaction.atomic():
                 covered = scope.covered_before(file, staged.scope)
-                run.outside, run.rejected = scope.settle(cursor, file)
-                counts = _merge_of(file)(
-                    cursor,
-                    file,
-                    register=Register.of_source(file.source),
-                    columns=staged.columns,
-                )
+                settled = scope.settle(cursor, file)
+                run.outside, run.rejected = settled.outside, settled.rejected
+                counts = _merged(cursor, file, staged)
                 _keep_rejected(file)
                 run.read, run.unmapped = staged.read, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
@@ -81,9 +77,10 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
                 run.late, run.unchanged = counts.late, counts.unchanged + staged.known
                 run.seconds = staged.seconds + time.monotonic() - started
                 run.done = staged.read
-                run.report = _remarks(file, staged, run, covered=covered)
+                run.report = _remarks(file, staged, run, covered=covered, missed=settled.missed)
                 run.end()
-                file.loaded_at, file.scope_number = timezone.now(), staged.scope.number
+                file.loaded_at = timezone.now()
+                file.scope_number = None if settled.missed else staged.scope.number
                 file.enter(EsmaFile.State.LOADED)
         finally:
             cursor.execute("DETACH DATABASE stage")
@@ -97,19 +94,26 @@ def wanted_of(file: EsmaFile) -> Scope:
     return Scope.objects.current(Register.of_source(file.source))
 
 
-def _remarks(file: EsmaFile, staged: Staged, run: Run, *, covered: bool) -> list[str]:
-    """What the run has to say of the scope; later deltas that must be read anew are marked."""
+def _remarks(file: EsmaFile, staged: Staged, run: Run, *, covered: bool, missed: bool) -> list[str]:
+    """What the run has to say of the scope; later files that must be read anew are marked."""
     said = []
     if Kind(file.kind) in scope.INSTRUMENT_FILES and not staged.read:
         said.append(f"Category {file.letter} is out of scope: the file was not read.")
+    if missed:
+        said.append("It was read beside an earlier file: `manage.py scope backfill` reads it anew.")
     changed = run.new + run.changed + run.ended + run.late
     if (not covered or changed) and (marked := scope.mark_later(file)):
         said.append(f"It came late: `manage.py scope backfill` reads {marked} later files anew.")
     return said
 
 
-def _merge_of(file: EsmaFile) -> Callable[..., merge.Counts]:
-    return merge.merge if Kind(file.kind) in scope.INSTRUMENT_FILES else transparency.merge
+def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> merge.Counts:
+    if not staged.read:  # not read: that says nothing of what is not in it either
+        return merge.Counts(**dict.fromkeys(merge.Counts.__dataclass_fields__, 0))
+    of_instruments = Kind(file.kind) in scope.INSTRUMENT_FILES
+    merging = merge.merge if of_instruments else transparency.merge
+    register = Register.of_source(file.source)
+    return merging(cursor, file, register=register, columns=staged.columns)
 
 
 def _keep_rejected(file: EsmaFile) -> None:

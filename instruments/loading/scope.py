@@ -1,11 +1,13 @@
 """What of a file is in scope: by what each record says, or because its listing is followed.
 
-A listing is followed from its first record in scope on: whatever a later delta says of it is taken, also
-where the record itself does not say what the scope asks for (a cancellation is ISIN and MIC), or says that
-it is out of scope now. Only the tables know that, so records of deltas that do not say it themselves are
-staged, named in `outside`, and settled by the merge. Of full files these are never staged: what they say
-of a followed listing, the delta of the day has said.
+A listing is followed from its first record in scope on: whatever is said of it later is taken, also where
+the record itself does not say what the scope asks for (a cancellation is ISIN and MIC), or says that it
+is out of scope now. Only the tables know that, so records that do not say it themselves are named in
+`outside`, and settled by the merge. All of a delta are staged, and of a full file those of listings that
+the tables have while it is staged.
 """
+
+import dataclasses
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +27,8 @@ FILE = EsmaFile._meta.db_table
 
 # The kinds whose records go into the tables of listings.
 INSTRUMENT_FILES = (Kind.FULINS, Kind.DLTINS, Kind.FULCAN)
+# The part of a file's place in publication order that the parts of a set share: its day and kind.
+_PARTS = 100_000
 SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
 
 
@@ -60,17 +64,11 @@ def _among(texts: pa.Array, wanted: list[str], *, absent: bool) -> np.ndarray:
     return mask
 
 
-def named(batch: Batch, outside: np.ndarray, *, may_be_followed: bool) -> pa.RecordBatch:
-    """Rows of `outside`; with their keys where the merge is to look whether these are followed."""
-    mask = pa.array(outside)
-    keys = {
-        name: _texts(batch, name).filter(mask)
-        if may_be_followed
-        else pa.nulls(int(outside.sum()), pa.string())
-        for name in ("isin", "mic")
-    }
-    positions = pa.array(batch.positions[outside] + 1)
-    return pa.RecordBatch.from_pydict({"position": positions, **keys})
+def keys(batch: Batch, mask: np.ndarray) -> pa.RecordBatch:
+    """Rows of `outside`, for these records of a batch."""
+    texts = {name: _texts(batch, name).filter(pa.array(mask)) for name in ("isin", "mic")}
+    positions = pa.array(batch.positions[mask] + 1)
+    return pa.RecordBatch.from_pydict({"position": positions, **texts})
 
 
 def filtered(batch: Batch, inside: np.ndarray) -> Batch:
@@ -79,23 +77,37 @@ def filtered(batch: Batch, inside: np.ndarray) -> Batch:
     return Batch(batch.kind, batch.group, rows, batch.positions[inside], batch.begins[inside])
 
 
-def settle(cursor: CursorWrapper, file: EsmaFile) -> tuple[int, int]:
-    """Take out of the staging file what is out of scope; returns how many, and how many are rejected.
+@dataclasses.dataclass(frozen=True)
+class Settled:
+    """What the scope has come to: records out of it, records rejected, and whether some were missed.
+
+    Missed is what is followed and was not staged: the file that it is followed from was merged after.
+    """
+
+    outside: int
+    rejected: int
+    missed: bool
+
+
+def settle(cursor: CursorWrapper, file: EsmaFile) -> Settled:
+    """Take out of the staging file what is out of scope.
 
     In the transaction of the merge, before it: no other file can be merged in between.
     """
     cursor.execute("SELECT 1 FROM stage.outside LIMIT 1")
-    if cursor.fetchone():
-        _take_out(cursor, file)
+    missed = _take_out(cursor, file) if cursor.fetchone() else False
     cursor.execute("SELECT count(*) FROM stage.outside")
     (outside,) = cursor.fetchone()
     cursor.execute("SELECT count(DISTINCT position) FROM stage.rejected")
     (rejected,) = cursor.fetchone()
-    return outside, rejected
+    return Settled(outside, rejected, missed)
 
 
-def _take_out(cursor: CursorWrapper, file: EsmaFile) -> None:
-    """Strike what is followed off `outside`, and what is left in it off the staged records."""
+def _take_out(cursor: CursorWrapper, file: EsmaFile) -> bool:
+    """Strike what is followed off `outside`, and what is left in it off the staged records.
+
+    Returns whether something is followed that was not staged.
+    """
     register = Register.of_source(file.source)
     cursor.execute("DELETE FROM stage.outside WHERE position IN (SELECT position FROM stage.known)")
     earlier = " OR ".join(
@@ -105,17 +117,27 @@ def _take_out(cursor: CursorWrapper, file: EsmaFile) -> None:
                 OR (f.sequence = {file.sequence} AND t.source_position < o.position)))"""
         for table in (LISTING, VERSION)
     )
+    cursor.execute("DROP TABLE IF EXISTS temp.followed")
     cursor.execute(
-        f"""DELETE FROM stage.outside WHERE position IN (
+        f"""CREATE TEMP TABLE followed AS
             SELECT o.position FROM stage.outside o WHERE o.isin IS NOT NULL AND ({earlier}
             OR EXISTS (SELECT 1 FROM stage.record r WHERE r.isin = o.isin AND r.mic = o.mic
                 AND r.position < o.position
-                AND r.position NOT IN (SELECT position FROM stage.outside))))"""
+                AND r.position NOT IN (SELECT position FROM stage.outside)))"""
     )
+    staged = "SELECT position FROM stage.record UNION SELECT position FROM stage.rejected"
+    cursor.execute(f"SELECT 1 FROM temp.followed WHERE position NOT IN ({staged}) LIMIT 1")
+    missed = cursor.fetchone() is not None
+    cursor.execute(
+        f"""DELETE FROM stage.outside WHERE position IN (
+            SELECT position FROM temp.followed WHERE position IN ({staged}))"""
+    )
+    cursor.execute("DROP TABLE temp.followed")
     for table in ("record", "rejected"):
         cursor.execute(
             f"DELETE FROM stage.{table} WHERE position IN (SELECT position FROM stage.outside)"
         )
+    return missed
 
 
 def covered_before(file: EsmaFile, scope: Scope) -> bool:
@@ -126,14 +148,15 @@ def covered_before(file: EsmaFile, scope: Scope) -> bool:
 
 
 def mark_later(file: EsmaFile) -> int:
-    """Have the later deltas read anew that were loaded with a scope; returns how many.
+    """Have the later files read anew that were loaded with a scope; returns how many.
 
     A listing that is followed from this file on may be in them, without saying that it is in scope.
+    Parts of one day's set are not later than each other.
     """
     later = EsmaFile.objects.filter(
         source=file.source,
-        kind__in=(Kind.DLTINS, Kind.FULCAN),
-        sequence__gt=file.sequence,
+        kind__in=INSTRUMENT_FILES,
+        sequence__gte=(file.sequence // _PARTS + 1) * _PARTS,
         scope_number__gt=0,
     )
     return later.update(scope_number=None)

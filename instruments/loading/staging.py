@@ -168,13 +168,19 @@ class _Writer:
         self._ingest(*groups.stage(batch))
 
     def _in_scope(self, batch: Batch) -> Batch:
-        """Note what is out of scope; of a full file it is left out, of a delta the merge decides."""
+        """Note the records that do not say that they are in scope: the merge decides about them.
+
+        Most records of a full file are of listings that the tables do not have: these are left out.
+        """
         inside = in_scope.says(self._scope, batch)
         if inside.all():
             return batch
-        undecided = batch.kind != RecordKind.FULL
-        self._ingest("outside", in_scope.named(batch, ~inside, may_be_followed=undecided))
-        return batch if undecided else in_scope.filtered(batch, inside)
+        outside = in_scope.keys(batch, ~inside)
+        self._ingest("outside", outside)
+        if batch.kind != RecordKind.FULL or self._known is None:
+            return batch
+        inside[~inside] = self._known.listed(outside["isin"], outside["mic"])
+        return in_scope.filtered(batch, inside)
 
     def _write_records(self, batch: Batch) -> None:
         checked, refused = self._check(batch)
