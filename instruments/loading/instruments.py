@@ -116,8 +116,10 @@ def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
     """Derive instruments anew of which listings have been deleted; without any they go too."""
     _begin(cursor)
     cursor.executemany("INSERT INTO temp.changed (isin) VALUES (%s)", [(i,) for i in isins])
-    for statement in (*_DERIVE[1:], _DELETE):
+    for statement in _DERIVE[1:]:
         cursor.execute(statement)
+    underlyings.derive(cursor)
+    cursor.execute(_DELETE)
 
 
 def _begin(cursor: CursorWrapper) -> None:
