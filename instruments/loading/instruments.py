@@ -118,6 +118,7 @@ def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
     cursor.executemany("INSERT INTO temp.changed (isin) VALUES (%s)", [(i,) for i in isins])
     for statement in (*_DERIVE[1:], _DELETE):
         cursor.execute(statement)
+    underlyings.derive(cursor)
 
 
 def _begin(cursor: CursorWrapper) -> None:
