@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from django.db import connection, transaction
 from django.db.models import F
 
-from instruments.loading import instruments
+from instruments.loading import changes, instruments
 from instruments.models import (
     CfiCode,
     Instrument,
@@ -90,6 +90,7 @@ def _delete(register: Register, outside: Rows, versions: list[int]) -> None:
     ListedVenue.objects.filter(listings=0).delete()
     with connection.cursor() as cursor:
         instruments.derive_anew(cursor, sorted({isin for _, isin, _ in outside}))
+    changes.begin_anew()
 
 
 def forget_codes() -> None:
