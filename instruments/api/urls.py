@@ -1,9 +1,12 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.api.changes import ChangesView
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
 from instruments.api.reconciliation import ReconciliationViewSet
+from instruments.api.scope import ScopeViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -20,7 +23,9 @@ router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
+router.register("scope", ScopeViewSet, "scope")
 urlpatterns = [
+    path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
@@ -34,6 +39,16 @@ urlpatterns = [
         "instruments/<str:isin>/volume-cap/",
         InstrumentVolumeCapView.as_view(),
         name="instrument-volume-cap",
+    ),
+    path(
+        "instruments/<str:isin>/derivatives/",
+        DerivativesView.as_view(),
+        name="instrument-derivatives",
+    ),
+    path(
+        "instruments/<str:isin>/underlyings/",
+        UnderlyingsView.as_view(),
+        name="instrument-underlyings",
     ),
     *router.urls,
 ]
