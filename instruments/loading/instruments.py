@@ -3,6 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from instruments.loading import names
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion
 
 INSTRUMENT = Instrument._meta.db_table
@@ -79,16 +80,19 @@ _NEW_VENUES = f"""
     INSERT INTO {LISTED_VENUE} (mic, listings) SELECT mic, listings FROM ({_ADDED}) AS a
     WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})
 """
-_DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
+_DERIVE = (_AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
 def derive(cursor: CursorWrapper) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`).
 
-    And note the CFI codes and venues that are new.
+    And note the CFI codes and venues that are new, and index the names.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+    cursor.execute(_CHANGED)
+    names.remember(cursor)
     for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):
         cursor.execute(statement)
+    names.index(cursor)

@@ -1,16 +1,18 @@
 """One row an ISIN: what lists, search and filters need."""
 
+from collections.abc import Iterable, Sequence
+from typing import cast
+
 from django.db import models
-from django.db.models import Q
 from django.utils.functional import cached_property
 
-from instruments import cfi
+from instruments import cfi, search
 from instruments.isin import problem_of
 from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
 
-MAX_WORDS = 20
+Codes = Iterable[Sequence[str]]
 
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
@@ -36,19 +38,19 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """Instruments with a listing there, whatever its status."""
         return self.filter(pk__in=Listing.objects.filter(mic=mic).order_by().values("isin"))
 
-    def search(self, words: str) -> "InstrumentQuerySet":
-        """An ISIN, or instruments that have every word in a name; the first 20 words count."""
+    def search(self, words: str, codes: Codes = ()) -> "InstrumentQuerySet":
+        """By an ISIN, or by words of which each begins a word of a name or is the start of the ISIN.
+
+        In the order of ISINs; the first 20 words count. `codes`: see `instruments.search.narrowed`.
+        """
         isin = words.strip().upper()
         if problem_of(isin) is None:
             return self.filter(pk=isin)
-        found = self.all()
-        for word in words.split()[:MAX_WORDS]:
-            named = Q(pk__startswith=word.upper())
-            # SQLite's LIKE knows the case of ASCII only.
-            for form in {word} if word.isascii() else {word, word.lower(), word.upper()}:
-                named |= Q(full_name__icontains=form) | Q(short_name__icontains=form)
-            found = found.filter(named)
-        return found
+        return cast(InstrumentQuerySet, search.narrowed(self, words, codes))
+
+    def after(self, isin: str) -> "InstrumentQuerySet":
+        """Those after `isin`, in the order of ISINs; all of them after ""."""
+        return cast(InstrumentQuerySet, search.after(self, isin))
 
 
 class Instrument(models.Model):

@@ -1,0 +1,57 @@
+"""The index of names (instruments/search.py), changed in the transaction that changes the instruments.
+
+SQLite only: other databases index their own tables. FTS5 keeps no copy of the names here (`content=''`),
+and must be told what it is to forget: `remember` notes that before instruments are written.
+"""
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from instruments.models import Instrument
+from instruments.search import INDEX, document, key_in_sql
+
+INSTRUMENT = Instrument._meta.db_table
+
+_REMEMBER = f"""
+    INSERT INTO temp.indexed SELECT c.isin, {document("i")}
+    FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
+"""
+_FORGET = f"""
+    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', {key_in_sql("x.isin")}, x.said
+    FROM temp.indexed x CROSS JOIN {INSTRUMENT} i ON i.isin = x.isin
+    WHERE x.said <> {document("i")} ORDER BY x.isin
+"""
+_INDEX = f"""
+    INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("c.isin")}, {document("i")}
+    FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
+    LEFT JOIN temp.indexed x ON x.isin = c.isin
+    WHERE x.isin IS NULL OR x.said <> {document("i")} ORDER BY c.isin
+"""
+_ALL = f"""
+    INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("i.isin")}, {document("i")}
+    FROM {INSTRUMENT} i ORDER BY i.isin
+"""
+
+
+def remember(cursor: CursorWrapper) -> None:
+    """Note what the index says of the instruments in `temp.changed`."""
+    if cursor.db.vendor == "sqlite":
+        cursor.execute("DROP TABLE IF EXISTS temp.indexed")
+        cursor.execute("CREATE TEMP TABLE indexed (isin TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID")
+        cursor.execute(_REMEMBER)
+
+
+def index(cursor: CursorWrapper) -> None:
+    """Index the instruments in `temp.changed` as they are now."""
+    if cursor.db.vendor == "sqlite":
+        cursor.execute(_FORGET)
+        cursor.execute(_INDEX)
+        cursor.execute("DROP TABLE temp.indexed")
+
+
+def rebuild() -> None:
+    """Index all instruments anew: after a copy of the tables by other means than a load."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"INSERT INTO {INDEX} ({INDEX}) VALUES ('delete-all')")
+            cursor.execute(_ALL)
