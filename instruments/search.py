@@ -17,6 +17,8 @@ from django.db import connections, models
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
+from instruments.isin import key_of
+
 INDEX = "instruments_name_index"
 WORDS = "instruments_name_index_words"  # its words, each once a document, in their order
 TOKENIZER = "unicode61 remove_diacritics 2"
@@ -35,14 +37,8 @@ _START_OF_ISIN = re.compile(r"(?=.*[0-9])[A-Z]{2}[A-Z0-9]{1,10}")
 M = TypeVar("M", bound=models.Model)
 
 
-def key_of(isin: str) -> int:
-    """An ISIN, or the start of one, as a number of 63 bits; the order of the numbers is that of ISINs."""
-    padded = isin.ljust(12, "0")
-    return int(padded[:11], 36) * 10 + int(padded[11])
-
-
 def key_in_sql(isin: str) -> str:
-    """The same in SQL, of an expression."""
+    """`key_of` an expression in SQL."""
     number = "0"
     for place in range(1, 12):
         number = f"({number}*36+instr('{_DIGITS}',substr({isin},{place},1))-1)"
@@ -57,9 +53,9 @@ def isin_in_sql(key: str) -> str:
 
 def document(row: str) -> str:
     """What is indexed of a row of `Instrument`, in SQL: its names, and its codes."""
-    codes = ("substr({0}.cfi_code, 1, 1)", "substr({0}.cfi_code, 1, 2)", "{0}.notional_currency")
-    codes += ("{0}.status", "{0}.issuer_lei")
-    marked = " || ' ' || ".join(f"char({ord(MARK)}) || {code.format(row)}" for code in codes)
+    codes = [f"substr({row}.cfi_code, 1, {length})" for length in (1, 2)]
+    codes += [f"{row}.{column}" for column in ("notional_currency", "status", "issuer_lei")]
+    marked = " || ' ' || ".join(f"char({ord(MARK)}) || {code}" for code in codes)
     return f"{row}.full_name || ' ' || {row}.short_name || ' ' || {marked}"
 
 
@@ -83,12 +79,35 @@ def narrowed(
     return _compared(instruments, named)
 
 
+def is_asked(instruments: "models.QuerySet[M]") -> bool:
+    """Whether it is the index that leads to these."""
+    return INDEX in instruments.query.extra_tables
+
+
+def by_listing(instruments: "models.QuerySet[M]", listing: str, mic: str) -> "models.QuerySet[M]":
+    """Those with a row in the table `listing` at a venue, by the index of that table, in its order.
+
+    Once each, also where two registers have the listing.
+    """
+    first = (
+        f"{listing}.mic = %s AND NOT EXISTS (SELECT 1 FROM {listing} x WHERE x.isin = {listing}.isin"
+        f" AND x.mic = {listing}.mic AND x.register < {listing}.register)"
+    )
+    return (
+        instruments.extra(tables=[listing])
+        .filter(RawSQL(first, [mic], BooleanField()), isin=RawSQL(f"{listing}.isin", []))
+        .order_by(RawSQL(f"{listing}.isin", []))
+    )
+
+
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
-    """Those after `isin`, in the order of ISINs; where the index is asked, it begins there."""
-    if INDEX not in instruments.query.extra_tables:
-        return instruments.filter(isin__gt=isin).order_by("isin")
-    begin = RawSQL(f"{INDEX}.rowid > %s", [key_of(isin) if isin else 0], BooleanField())
-    return instruments.filter(begin)
+    """Those after `isin`, in the order of ISINs; what leads to them begins there."""
+    if is_asked(instruments):
+        key = key_of(isin) if isin else 0
+        return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
+    for table in instruments.query.extra_tables:
+        return instruments.filter(RawSQL(f"{table}.isin > %s", [isin], BooleanField()))
+    return instruments.filter(isin__gt=isin).order_by("isin")
 
 
 def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySet[M]":

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,6 +15,7 @@ from instruments.isin import problem_of
 from instruments.models import Instrument, TransparencyResult
 from instruments.transparency import Applying, applying
 from marketdata.common.access import GuardedView, reading
+from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
@@ -33,7 +33,7 @@ class SearchView(GuardedView):
             return redirect("instrument", isin=words.upper())
         page = None
         if words:
-            paginator = Paginator(Instrument.objects.search(words), PAGE_SIZE)
+            paginator = BoundedPaginator(Instrument.objects.search(words), PAGE_SIZE)
             page = paginator.get_page(request.GET.get("page"))
         # Twelve characters with a digit at the end were meant as an ISIN.
         meant_isin = len(words) == 12 and words[-1].isdigit() and " " not in words

@@ -9,8 +9,10 @@ from django.core.validators import RegexValidator
 
 from instruments import cfi
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, Status
+from instruments.models import Instrument, InstrumentQuerySet, ListedVenue, Status
 from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
+
+_MANY = 50_000
 
 
 def check_isins(text: str) -> None:
@@ -93,12 +95,16 @@ class InstrumentFilterSet(django_filters.FilterSet):
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
-        label="Words of the full or short name, an ISIN or the start of one",
+        label="Words of the full or short name or the beginnings of words, an ISIN or the start of one",
     )
 
     class Meta:
         model = Instrument
         fields: list[str] = []
+
+    def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
+        """See `filter_queryset`: words are looked for together with codes."""
+        return queryset
 
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -116,7 +122,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_type(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.classified(*map(cfi.pattern_of, cfi.BUSINESS_TYPES[value]))
+        return queryset.classified(*_patterns_of_type(value))
 
     def filter_attribute(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -128,5 +134,31 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.traded_on(value.upper())
 
-    def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        return queryset.search(value)
+    def filter_queryset(self, queryset: InstrumentQuerySet) -> InstrumentQuerySet:
+        """All the filters. Words, and codes of which none alone leads to the rows, by the index of names."""
+        asked = self.form.cleaned_data
+        words, codes = asked["q"], _codes(asked)
+        if words or asked["status"] or len(codes) > 1 or (codes and _is_large(asked["mic"])):
+            queryset = queryset.search(words, codes)
+        found: InstrumentQuerySet = super().filter_queryset(queryset)
+        return found
+
+
+def _is_large(mic: str) -> bool:
+    """Whether so many instruments are listed there that codes lead to fewer."""
+    return bool(mic) and ListedVenue.objects.filter(mic=mic.upper(), listings__gt=_MANY).exists()
+
+
+def _patterns_of_type(name: str) -> list[str]:
+    return [cfi.pattern_of(pattern) for pattern in cfi.BUSINESS_TYPES[name]]
+
+
+def _codes(asked: dict[str, str]) -> list[list[str]]:
+    """What the index of names knows of the filters: for each, codes of which an instrument has one."""
+    codes = [[asked[name].upper()] for name in ("currency", "issuer") if asked[name]]
+    codes += [[asked[name]] for name in ("category", "status") if asked[name]]
+    patterns = [[cfi.pattern_of(asked["cfi"])]] if asked["cfi"] else []
+    patterns += [_patterns_of_type(asked["type"])] if asked["type"] else []
+    patterns += [cfi.attribute_patterns(text) for text in asked["attribute"].split(";") if text]
+    groups = ({pattern[:2].rstrip(cfi.ANY) for pattern in any_of} for any_of in patterns)
+    return codes + [sorted(any_of) for any_of in groups if "" not in any_of]

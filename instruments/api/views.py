@@ -21,6 +21,7 @@ from instruments.api.serializers import (
 )
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
+from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
@@ -55,6 +56,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet
+    pagination_class = BoundedPages
     lookup_field = "isin"
     lookup_value_regex = "[^/]+"
 

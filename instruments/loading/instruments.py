@@ -24,8 +24,10 @@ _AUTHORITY = """
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
+# `isin_key` is the ISIN as a number, for the index of names.
 _CHANGED = """
-    INSERT INTO temp.changed SELECT DISTINCT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+    INSERT INTO temp.changed SELECT isin, max(isin_key)
+    FROM temp.outcome WHERE outcome <> 'unchanged' GROUP BY isin
 """
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
@@ -90,7 +92,9 @@ def derive(cursor: CursorWrapper) -> None:
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+    cursor.execute(
+        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
+    )
     cursor.execute(_CHANGED)
     names.remember(cursor)
     for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):

@@ -33,7 +33,7 @@ _TARGET = (*_OWN, *_COMMON)
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
-        outcome TEXT)
+        outcome TEXT, isin_key INTEGER)
 """
 
 
@@ -75,8 +75,10 @@ class _Merge:
     def outcome(self) -> str:
         """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
         return f"""
-            INSERT INTO temp.outcome (position, isin, mic, ends, listing_id, outcome)
-            SELECT s.position, s.isin, s.mic, CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
+            INSERT INTO temp.outcome
+                (position, isin, isin_key, mic, ends, listing_id, outcome)
+            SELECT s.position, s.isin, s.isin_key, s.mic,
+                CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
                 CASE
                 WHEN twice.isin IS NOT NULL THEN NULL
                 WHEN l.id IS NULL THEN 'new'

@@ -22,7 +22,7 @@ _FORGET = f"""
     WHERE x.said <> {document("i")} ORDER BY x.isin
 """
 _INDEX = f"""
-    INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("c.isin")}, {document("i")}
+    INSERT INTO {INDEX} (rowid, said) SELECT c.isin_key, {document("i")}
     FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
     LEFT JOIN temp.indexed x ON x.isin = c.isin
     WHERE x.isin IS NULL OR x.said <> {document("i")} ORDER BY c.isin

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from django.db import models
+from django.db.models import Exists, OuterRef, Value
+from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
 from instruments import cfi, search
@@ -32,11 +34,21 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         if cfi.ANY not in beginning:
             return self.cfi_starting(beginning)
         codes = CfiCode.objects.order_by().matching(patterns)
-        return self.filter(cfi_code__in=codes.values("code"))
+        if not search.is_asked(self):
+            return self.filter(cfi_code__in=codes.values("code"))
+        # The index of names leads to the rows, so that of codes must not be used: hence the function.
+        said = self.alias(said_code=Coalesce("cfi_code", Value("")))
+        return said.filter(said_code__in=codes.values("code"))
 
     def traded_on(self, mic: str) -> "InstrumentQuerySet":
-        """Instruments with a listing there, whatever its status."""
-        return self.filter(pk__in=Listing.objects.filter(mic=mic).order_by().values("isin"))
+        """Instruments with a listing there, whatever its status; in the order of ISINs.
+
+        Where nothing else leads to the rows, the listings of the venue do, which are in that order too.
+        """
+        there = Listing.objects.filter(mic=mic).order_by()
+        if search.is_asked(self):
+            return self.filter(Exists(there.filter(isin=OuterRef("isin"))))
+        return cast(InstrumentQuerySet, search.by_listing(self, Listing._meta.db_table, mic))
 
     def search(self, words: str, codes: Codes = ()) -> "InstrumentQuerySet":
         """By an ISIN, or by words of which each begins a word of a name or is the start of the ISIN.
