@@ -8,11 +8,13 @@ from django.http import HttpRequest
 
 from instruments import cfi
 from instruments.models import (
+    Difference,
     Instrument,
     InstrumentQuerySet,
     ListedVenue,
     Listing,
     ListingVersion,
+    Reconciliation,
     SubclassTransparency,
     TransparencyResult,
     Venue,
@@ -162,3 +164,51 @@ class VolumeCapAdmin(ReadOnlyAdmin):
     ordering = ["isin", "pk"]
     sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
     inlines = [VolumeCapVenueInline]
+
+
+class DifferenceInline(admin.TabularInline[Difference, Reconciliation]):
+    """The first of them; all that are kept have a page of their own."""
+
+    model = Difference
+    fields = ["kind", "isin", "mic", "changes"]
+    can_delete = False
+    max_num = 0
+    SHOWN = 100
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Difference]:
+        of = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
+        found = super().get_queryset(request)
+        first = found.filter(reconciliation=of).order_by("pk").values_list("pk", flat=True)
+        return found.filter(pk__in=list(first[: self.SHOWN]))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = [
+        "published_on",
+        "letter",
+        "register",
+        "listed",
+        "same",
+        "missed",
+        "different",
+        "extra",
+        "late",
+        "compared",
+        "completed_at",
+    ]
+    list_filter = ["register", "letter", "compared", "published_on"]
+    inlines = [DifferenceInline]
+
+
+@admin.register(Difference)
+class DifferenceAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["reconciliation", "kind", "isin", "mic", "changes"]
+    list_filter = ["kind", "reconciliation__letter", "reconciliation__published_on"]
+    list_select_related = ["reconciliation"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"

@@ -5,16 +5,19 @@ Of each listing there is the sequence of its distinct records in publication ord
 
 * known on K: what had been published by the end of that day; later files do not exist yet.
 * as of D: which record was valid on D. Among those known, the one published last prevails; a
-  termination ends its listing, and what a cancellation has cancelled was never valid.
+  termination ends its listing, a full set that lacks it too; what a cancellation has cancelled was
+  never valid.
 * history: all of it, each record with what it changed in the one before.
 """
 
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from esma_files.models import EsmaFile
+from esma_files.names import Kind
 from instruments.models import Instrument, Listing, ListingRecord, ListingVersion, Status, Venue
 
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
@@ -24,7 +27,7 @@ _NO_CHANGE = {
     *("source_file", "source_position", "fingerprint"),
 }
 _COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NO_CHANGE)
-_STATUS_ORDER = [Status.ACTIVE, Status.TERMINATED, Status.CANCELLED]
+_STATUS_ORDER = [Status.ACTIVE, Status.DROPPED, Status.TERMINATED, Status.CANCELLED]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,17 +46,40 @@ class Version:
 def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[ListingRecord]]:
     """Of each listing its records in publication order; by venue and register. Three queries."""
     records: list[ListingRecord] = []
-    for model in (Listing, ListingVersion):
-        found = model.objects.filter(isin=isin).select_related("source_file").order_by()
+    for model, files in (
+        (Listing, ("source_file", "dropped_by")),
+        (ListingVersion, ("source_file",)),
+    ):
+        found = model.objects.filter(isin=isin).select_related(*files).order_by()
         if known_on is not None:
             found = found.filter(source_file__published_on__lte=known_on)
         records += found
+    for record in records:
+        if known_on is not None and (dropped_on := _dropped_on(record)) and dropped_on > known_on:
+            record.status, record.dropped_by = Status.ACTIVE, None  # type: ignore[attr-defined]
     venues = {record.mic for record in records}
     names = dict(Venue.objects.filter(pk__in=venues).order_by().values_list("mic", "name"))
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
     records.sort(key=lambda r: (*_listing(r), r.source_file.sequence, r.source_position))
-    return [list(of) for _, of in itertools.groupby(records, key=_listing)]
+    return [_placed(of) for _, of in itertools.groupby(records, key=_listing)]
+
+
+def _placed(published: Iterable[ListingRecord]) -> list[ListingRecord]:
+    """In the order of the merge: what a list of cancellations repeats, before what it repeats."""
+    placed: list[ListingRecord] = []
+    for record in published:
+        place = len(placed)
+        if _is_listed(record):
+            cancelled = [n for n, r in enumerate(placed) if r.status == Status.CANCELLED]
+            said_once = [n for n in cancelled if not _is_listed(placed[n])]
+            place = max(said_once or cancelled, default=place)
+        placed.insert(place, record)
+    return placed
+
+
+def _is_listed(record: ListingRecord) -> bool:
+    return record.source_file.kind == Kind.FULCAN
 
 
 def _listing(record: ListingRecord) -> tuple[str, str]:
@@ -81,8 +107,16 @@ def _ends(record: ListingRecord, following: ListingRecord | None) -> dt.date | N
     said = record.published_period_to or record.published_to
     if said is None and record.status == Status.TERMINATED:
         said = record.valid_from - dt.timedelta(days=1)
+    if dropped_on := _dropped_on(record):
+        said = dropped_on - dt.timedelta(days=1)
     superseded = following.valid_from - dt.timedelta(days=1) if following else None
     return min((day for day in (said, superseded) if day), default=None)
+
+
+def _dropped_on(record: ListingRecord) -> dt.date | None:
+    """The day of the full set that lacks a listing."""
+    dropped_by: EsmaFile | None = getattr(record, "dropped_by", None)
+    return dropped_by.published_on if dropped_by else None
 
 
 def snapshot(

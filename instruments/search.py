@@ -1,16 +1,17 @@
-"""Instruments by words of their names, in the order of ISINs.
+"""Instruments by words of their names and by codes, in the order of ISINs.
 
-On SQLite there is a full-text index (FTS5): a document is an instrument, and its rowid is the ISIN as a
-number. So an index entry needs no column that holds the ISIN, no VACUUM changes it, and matches come in
-the order of ISINs: a page of millions of them is found without reading or sorting the others.
-`instruments/loading/names.py` keeps it. On other databases names are compared one by one.
+On SQLite one full-text index (FTS5) leads to them: a document is an instrument, its words are those of its
+names and its codes, and its rowid is the ISIN as a number. So no entry holds an ISIN, no VACUUM changes
+it, any words and codes are intersected at once, and matches come in the order of ISINs: a page of millions
+of them is found without reading or sorting the others. `instruments/loading/names.py` keeps it. On other
+databases names are compared one by one, and codes have indexes of their own.
 """
 
 import contextlib
 import re
 import sqlite3
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 from django.db import connections, models
@@ -22,9 +23,15 @@ from instruments.isin import key_of
 INDEX = "instruments_name_index"
 WORDS = "instruments_name_index_words"  # its words, each once a document, in their order
 TOKENIZER = "unicode61 remove_diacritics 2"
-# The codes of an instrument are words too, marked by a letter that no name has (private use), so that
-# words and codes are found in one go. What a code means shows in its length: see `document`.
-MARK = "\ue000"
+# Codes begin with a letter of their own that no name has (private use).
+MARKS = {
+    "category": "\ue000",
+    "cfi": "\ue001",
+    "currency": "\ue002",
+    "issuer": "\ue003",
+    "mic": "\ue004",
+    "status": "\ue005",
+}
 _MAX_WORDS = 20
 # Shorter words must be there as they are: too much begins with a letter or two.
 _WHOLE = 2
@@ -32,6 +39,7 @@ _WHOLE = 2
 # the first match, but goes through known words as it needs them.
 _BEGINNINGS = 100
 _DIGITS = string.digits + string.ascii_uppercase
+_MARKED = re.compile(f"[{''.join(MARKS.values())}]")
 _START_OF_ISIN = re.compile(r"(?=.*[0-9])[A-Z]{2}[A-Z0-9]{1,10}")
 
 M = TypeVar("M", bound=models.Model)
@@ -51,63 +59,76 @@ def isin_in_sql(key: str) -> str:
     return f"({' || '.join(letters)} || ({key}%%10))"
 
 
-def document(row: str) -> str:
-    """What is indexed of a row of `Instrument`, in SQL: its names, and its codes."""
-    codes = [f"substr({row}.cfi_code, 1, {length})" for length in (1, 2)]
-    codes += [f"{row}.{column}" for column in ("notional_currency", "status", "issuer_lei")]
-    marked = " || ' ' || ".join(f"char({ord(MARK)}) || {code}" for code in codes)
-    return f"{row}.full_name || ' ' || {row}.short_name || ' ' || {marked}"
+def document(row: str, listed: str = "1") -> str:
+    """What is indexed of a row of `Instrument`, in SQL: its names and codes.
 
-
-def narrowed(
-    instruments: "models.QuerySet[M]", words: str, codes: Iterable[Sequence[str]] = ()
-) -> "models.QuerySet[M]":
-    """Those that have each word of a text in a name, or the start of one, and one of each of `codes`.
-
-    A word may be the start of the ISIN instead. In the order of ISINs. `codes` only make it faster, where
-    the database can use them: they must also be filtered by.
+    `listed` says which of its listings `l` count.
     """
-    named = []
-    for word in words.encode(errors="replace").decode().split()[:_MAX_WORDS]:
+    codes = {
+        "category": f"substr({row}.cfi_code, 1, 1)",
+        "cfi": f"{row}.cfi_code",
+        "currency": f"{row}.notional_currency",
+        "issuer": f"{row}.issuer_lei",
+        "status": f"{row}.status",
+    }
+    said = [f"{row}.full_name", f"{row}.short_name"]
+    said += [f"char({ord(MARKS[kind])}) || {code}" for kind, code in codes.items()]
+    said.append(f"""coalesce((SELECT group_concat(char({ord(MARKS["mic"])}) || l.mic, ' ')
+        FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')""")
+    return " || ' ' || ".join(said)
+
+
+def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
+    """Those that have each word of a text in a name, or the start of one; in the order of ISINs.
+
+    A word may be the start of the ISIN instead. The first 20 words count.
+    """
+    by_index = connections[instruments.db].vendor == "sqlite"
+    every = instruments.model._default_manager.using(instruments.db)
+    for word in text.encode(errors="replace").decode().split()[:_MAX_WORDS]:
         start = word.upper()
-        if _START_OF_ISIN.fullmatch(start) and _beginning(instruments.all(), start).exists():
+        if _START_OF_ISIN.fullmatch(start) and _beginning(every.all(), start).exists():
             instruments = _beginning(instruments, start)
+        elif by_index:
+            instruments = _with_word(instruments, word)
         else:
-            named.append(word)
-    if connections[instruments.db].vendor == "sqlite":
-        return _in_index(instruments, named, codes) if named or codes else instruments
-    return _compared(instruments, named)
+            instruments = _compared(instruments, word)
+    return instruments
 
 
-def is_asked(instruments: "models.QuerySet[M]") -> bool:
-    """Whether it is the index that leads to these."""
-    return INDEX in instruments.query.extra_tables
-
-
-def by_listing(instruments: "models.QuerySet[M]", listing: str, mic: str) -> "models.QuerySet[M]":
-    """Those with a row in the table `listing` at a venue, by the index of that table, in its order.
-
-    Once each, also where two registers have the listing.
-    """
-    first = (
-        f"{listing}.mic = %s AND NOT EXISTS (SELECT 1 FROM {listing} x WHERE x.isin = {listing}.isin"
-        f" AND x.mic = {listing}.mic AND x.register < {listing}.register)"
-    )
-    return (
-        instruments.extra(tables=[listing])
-        .filter(RawSQL(first, [mic], BooleanField()), isin=RawSQL(f"{listing}.isin", []))
-        .order_by(RawSQL(f"{listing}.isin", []))
-    )
+def coded(
+    instruments: "models.QuerySet[M]", kind: str, codes: Iterable[str]
+) -> "models.QuerySet[M]":
+    """Those with one of these codes, where the index says so; filter by them too: other databases do."""
+    if connections[instruments.db].vendor != "sqlite":
+        return instruments
+    return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
 
 
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
-    """Those after `isin`, in the order of ISINs; what leads to them begins there."""
-    if is_asked(instruments):
-        key = key_of(isin) if isin else 0
-        return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
-    for table in instruments.query.extra_tables:
-        return instruments.filter(RawSQL(f"{table}.isin > %s", [isin], BooleanField()))
-    return instruments.filter(isin__gt=isin).order_by("isin")
+    """Those after `isin`, in the order of ISINs; all of them after ""."""
+    if not _is_asked(instruments):
+        return instruments.filter(isin__gt=isin).order_by("isin")
+    key = key_of(isin) if isin else 0
+    return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
+
+
+def _is_asked(instruments: "models.QuerySet[M]") -> bool:
+    return INDEX in instruments.query.extra_tables
+
+
+def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.QuerySet[M]":
+    """Those whose document has one of these terms of FTS5."""
+    if not terms:
+        return instruments.none()
+    if not _is_asked(instruments):
+        rowid = f"{INDEX}.rowid"
+        instruments = (
+            instruments.extra(tables=[INDEX])
+            .filter(isin=RawSQL(isin_in_sql(rowid), []))
+            .order_by(RawSQL(rowid, []))
+        )
+    return instruments.filter(RawSQL(f"{INDEX} MATCH %s", [" OR ".join(terms)], BooleanField()))
 
 
 def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySet[M]":
@@ -115,39 +136,25 @@ def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySe
     return instruments.filter(isin__gte=start, isin__lt=start + "[")  # which comes after Z
 
 
-def _compared(instruments: "models.QuerySet[M]", words: Iterable[str]) -> "models.QuerySet[M]":
+def _compared(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
     """By LIKE: it reads all names, and takes a space for what separates words."""
-    for word in words:
-        named = Q()
-        for name in ("full_name", "short_name"):
-            named |= Q((f"{name}__istartswith", word)) | Q((f"{name}__icontains", f" {word}"))
-        instruments = instruments.filter(named)
-    return instruments
+    found = Q()
+    for name in ("full_name", "short_name"):
+        found |= Q((f"{name}__istartswith", word)) | Q((f"{name}__icontains", f" {word}"))
+    return instruments.filter(found)
 
 
-def _in_index(
-    instruments: "models.QuerySet[M]", words: Iterable[str], codes: Iterable[Sequence[str]]
-) -> "models.QuerySet[M]":
-    asked = [[f'"{MARK}{code}"' for code in any_of] for any_of in codes]
-    for word in words:
-        parts = _parts(word)
-        asked += [_beginnings(instruments.db, part) for part in parts]
-        # FTS5 knows words and not what is between them: "S&P" is more than S and P.
-        within = word.strip(string.punctuation)
-        if len(parts) > 1 and word.isascii():
-            instruments = instruments.filter(
-                Q(full_name__icontains=within) | Q(short_name__icontains=within)
-            )
-    if not asked or not all(asked):
+def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
+    parts = _parts(word)
+    for part in parts:
+        instruments = _matching(instruments, _beginnings(instruments.db, part))
+    if not parts:
         return instruments.none()
-    expression = " AND ".join(f"({' OR '.join(any_of)})" for any_of in asked)
-    rowid = f"{INDEX}.rowid"
-    return (
-        instruments.extra(tables=[INDEX])
-        .filter(RawSQL(f"{INDEX} MATCH %s", [expression], BooleanField()))
-        .filter(isin=RawSQL(isin_in_sql(rowid), []))
-        .order_by(RawSQL(rowid, []))
-    )
+    if len(parts) == 1 or not word.isascii():
+        return instruments
+    # FTS5 knows words and not what is between them: "S&P" is more than S and P.
+    within = word.strip(string.punctuation)
+    return instruments.filter(Q(full_name__icontains=within) | Q(short_name__icontains=within))
 
 
 def _parts(word: str) -> list[str]:
@@ -155,7 +162,7 @@ def _parts(word: str) -> list[str]:
     with contextlib.closing(sqlite3.connect(":memory:")) as own:
         own.execute(f"CREATE VIRTUAL TABLE said USING fts5 (word, tokenize = '{TOKENIZER}')")
         own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (said, instance)")
-        own.execute("INSERT INTO said VALUES (?)", [word.replace(MARK, " ")])
+        own.execute("INSERT INTO said VALUES (?)", [_MARKED.sub(" ", word)])
         return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
 
 

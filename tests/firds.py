@@ -10,6 +10,8 @@ from lxml import etree
 
 FULL = ("auth.017.001.02", "FinInstrmRptgRefDataRpt")
 DELTA = ("auth.036.001.03", "FinInstrmRptgRefDataDltaRpt")
+CANCELLATIONS = ("auth.102.001.01", "FinInstrmRptgCxlRpt")
+_MESSAGES = {"FULINS": FULL, "DLTINS": DELTA, "FULCAN": CANCELLATIONS}
 RECORDS = ("RefData", "NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd")
 
 
@@ -45,10 +47,10 @@ def record(
     return _wrapped(tag, body)
 
 
-def cancellation(isin: str, mic: str) -> str:
+def cancellation(isin: str, mic: str, tag: str = "CancRcrd") -> str:
     """As ESMA sends them: the key, and nothing else."""
     return _wrapped(
-        "CancRcrd",
+        tag,
         f"<FinInstrmGnlAttrbts><Id>{isin}</Id></FinInstrmGnlAttrbts>"
         f"<TradgVnRltdAttrbts><Id>{mic}</Id></TradgVnRltdAttrbts>",
     )
@@ -56,12 +58,12 @@ def cancellation(isin: str, mic: str) -> str:
 
 def _wrapped(tag: str, body: str) -> str:
     inner = f"<{tag}>{body}</{tag}>"
-    return inner if tag == "RefData" else f"<FinInstrm>{inner}</FinInstrm>"
+    return inner if tag in ("RefData", "CxlData") else f"<FinInstrm>{inner}</FinInstrm>"
 
 
 def message(name: str, *records: str) -> bytes:
     """The whole message, as ESMA writes it, for the file called `name`."""
-    schema, root = FULL if name.startswith("FULINS") else DELTA
+    schema, root = _MESSAGES[name[:6]]
     day = name.rsplit("_", 2)[-2]
     day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
     return (

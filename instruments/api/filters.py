@@ -9,11 +9,8 @@ from django.core.validators import RegexValidator
 
 from instruments import cfi
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, ListedVenue, Status
-from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
-
-_MANY = 50_000
-
+from instruments.models import Instrument, InstrumentQuerySet, Status
+from marketdata.api.filters import CommaOrAgain, SemicolonOrAgain
 
 def check_isins(text: str) -> None:
     for isin in text.upper().split(","):
@@ -76,13 +73,13 @@ class InstrumentFilterSet(django_filters.FilterSet):
         label="What an attribute of the CFI code means, as voting, or form: registered; several"
         " with semicolons between or the parameter repeated",
     )
-    currency = CodeFilter(
-        "notional_currency",
+    currency = django_filters.CharFilter(
+        method="filter_currency",
         validators=[_code("[A-Z]{3}", "A currency code has three letters.")],
         label="Notional currency, as EUR",
     )
-    issuer = CodeFilter(
-        "issuer_lei",
+    issuer = django_filters.CharFilter(
+        method="filter_issuer",
         validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
         label="LEI of the issuer (of the venue's operator for exchange-traded derivatives)",
     )
@@ -91,7 +88,9 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
         label="MIC of a venue with a listing, whatever its status",
     )
-    status = django_filters.ChoiceFilter(choices=Status.choices, label="Status of the instrument")
+    status = django_filters.ChoiceFilter(
+        method="filter_status", choices=Status.choices, label="Status of the instrument"
+    )
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
@@ -101,10 +100,6 @@ class InstrumentFilterSet(django_filters.FilterSet):
     class Meta:
         model = Instrument
         fields: list[str] = []
-
-    def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        """See `filter_queryset`: words are looked for together with codes."""
-        return queryset
 
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -122,7 +117,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_type(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.classified(*_patterns_of_type(value))
+        return queryset.classified(*map(cfi.pattern_of, cfi.BUSINESS_TYPES[value]))
 
     def filter_attribute(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -134,31 +129,20 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.traded_on(value.upper())
 
-    def filter_queryset(self, queryset: InstrumentQuerySet) -> InstrumentQuerySet:
-        """All the filters. Words, and codes of which none alone leads to the rows, by the index of names."""
-        asked = self.form.cleaned_data
-        words, codes = asked["q"], _codes(asked)
-        if words or asked["status"] or len(codes) > 1 or (codes and _is_large(asked["mic"])):
-            queryset = queryset.search(words, codes)
-        found: InstrumentQuerySet = super().filter_queryset(queryset)
-        return found
+    def filter_currency(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.in_currency(value.upper())
 
+    def filter_issuer(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.issued_by(value.upper())
 
-def _is_large(mic: str) -> bool:
-    """Whether so many instruments are listed there that codes lead to fewer."""
-    return bool(mic) and ListedVenue.objects.filter(mic=mic.upper(), listings__gt=_MANY).exists()
+    def filter_status(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.with_status(value)
 
-
-def _patterns_of_type(name: str) -> list[str]:
-    return [cfi.pattern_of(pattern) for pattern in cfi.BUSINESS_TYPES[name]]
-
-
-def _codes(asked: dict[str, str]) -> list[list[str]]:
-    """What the index of names knows of the filters: for each, codes of which an instrument has one."""
-    codes = [[asked[name].upper()] for name in ("currency", "issuer") if asked[name]]
-    codes += [[asked[name]] for name in ("category", "status") if asked[name]]
-    patterns = [[cfi.pattern_of(asked["cfi"])]] if asked["cfi"] else []
-    patterns += [_patterns_of_type(asked["type"])] if asked["type"] else []
-    patterns += [cfi.attribute_patterns(text) for text in asked["attribute"].split(";") if text]
-    groups = ({pattern[:2].rstrip(cfi.ANY) for pattern in any_of} for any_of in patterns)
-    return codes + [sorted(any_of) for any_of in groups if "" not in any_of]
+    def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
+        return queryset.search(value)

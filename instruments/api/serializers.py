@@ -37,6 +37,14 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
         read_only_fields: tuple[str, ...] = fields
 
 
+class _DroppedBy(serializers.CharField):
+    """The complete full set that lacks a listing, by its last file."""
+
+    def __init__(self) -> None:
+        said = "last file of the full set that no longer holds an active listing"
+        super().__init__(source="dropped_by.name", allow_null=True, read_only=True, help_text=said)
+
+
 class ListingSerializer(serializers.ModelSerializer[Listing]):
     """An instrument on one venue: what differs between venues, and where it was read."""
 
@@ -44,6 +52,7 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
         allow_null=True, help_text="from the ISO 10383 list; null where it lacks the MIC"
     )
     source_file = serializers.CharField(source="source_file.name")
+    dropped_by = _DroppedBy()
 
     class Meta:
         model = Listing
@@ -66,6 +75,7 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
             "record_kind",
             "source_file",
             "source_position",
+            "dropped_by",
         )
         read_only_fields = fields
 
@@ -74,6 +84,7 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
     """Every field of RTS 23 that ESMA has published of one listing."""
 
     source_file = serializers.CharField(source="source_file.name")
+    dropped_by = _DroppedBy()
 
     class Meta:
         model = Listing

@@ -101,7 +101,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     @action(detail=True, filterset_class=None)
     def listings(self, request: Request, isin: str) -> Response:
         listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
-        page: Any = self.paginate_queryset(listings.select_related("source_file"))
+        page: Any = self.paginate_queryset(listings.select_related("source_file", "dropped_by"))
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
 
 

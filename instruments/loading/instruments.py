@@ -5,6 +5,7 @@ from django.db.backends.utils import CursorWrapper
 from esma_files.models import EsmaFile
 from instruments.loading import names
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion
+from instruments.search import key_in_sql
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
@@ -19,15 +20,18 @@ _COLUMNS = (*_TEXTS, "status", "mic", "register", "listing_count")
 
 # Which of an instrument's listings speaks for it: the first in this order.
 _AUTHORITY = """
-    CASE l.status WHEN 'active' THEN 0 WHEN 'terminated' THEN 1 ELSE 2 END,
+    CASE l.status WHEN 'active' THEN 0 WHEN 'dropped' THEN 1 WHEN 'terminated' THEN 2 ELSE 3 END,
     CASE WHEN l.mic = l.relevant_venue THEN 0 ELSE 1 END,
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
-# `isin_key` is the ISIN as a number, for the index of names.
-_CHANGED = """
-    INSERT INTO temp.changed SELECT isin, max(isin_key)
-    FROM temp.outcome WHERE outcome <> 'unchanged' GROUP BY isin
+# `isin_key` is the ISIN as a number, for the index of names: staging knows it of what was read.
+_CHANGED = f"""
+    INSERT INTO temp.changed SELECT isin, coalesce(max(isin_key), {key_in_sql("isin")}) FROM (
+        SELECT isin, isin_key FROM temp.outcome WHERE outcome <> 'unchanged'
+        UNION ALL
+        SELECT isin, NULL FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
+    ) AS touched GROUP BY isin
 """
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
@@ -85,10 +89,12 @@ _NEW_VENUES = f"""
 _DERIVE = (_AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
-def derive(cursor: CursorWrapper) -> None:
-    """Derive anew the instruments of the records that changed something (`temp.outcome`).
+def derive(cursor: CursorWrapper, *, known_until: int) -> None:
+    """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
+    listings that were dropped (`temp.dropping`).
 
-    And note the CFI codes and venues that are new, and index the names.
+    And note the CFI codes and venues that are new, and index names and codes. `known_until` is the last
+    listing that was there before.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
@@ -96,7 +102,7 @@ def derive(cursor: CursorWrapper) -> None:
         "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
     )
     cursor.execute(_CHANGED)
-    names.remember(cursor)
+    names.remember(cursor, known_until=known_until)
     for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):
         cursor.execute(statement)
     names.index(cursor)

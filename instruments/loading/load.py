@@ -21,7 +21,7 @@ from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 from marketdata.common.errors import RetryableError
 
-_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS}
+_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS, Kind.FULCAN}
 REJECTED = RejectedRecord._meta.db_table
 
 
@@ -71,6 +71,7 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
                 _keep_rejected(file)
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
+                run.dropped = counts.dropped
                 run.late, run.unchanged = counts.late, counts.unchanged + staged.known
                 run.seconds = staged.seconds + time.monotonic() - started
                 run.done = staged.read

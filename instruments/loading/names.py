@@ -1,7 +1,7 @@
-"""The index of names (instruments/search.py), changed in the transaction that changes the instruments.
+"""The index of names and codes (instruments/search.py), changed in the transaction that changes instruments.
 
-SQLite only: other databases index their own tables. FTS5 keeps no copy of the names here (`content=''`),
-and must be told what it is to forget: `remember` notes that before instruments are written.
+SQLite only: other databases have indexes of their own. FTS5 keeps no copy of what it indexes here
+(`content=''`) and must be told what to forget: `remember` notes that before instruments are written.
 """
 
 from django.db import connection
@@ -12,13 +12,18 @@ from instruments.search import INDEX, document, key_in_sql
 
 INSTRUMENT = Instrument._meta.db_table
 
-_REMEMBER = f"""
-    INSERT INTO temp.indexed SELECT c.isin, {document("i")}
-    FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
-"""
+
+def _remember(known_until: int) -> str:
+    return f"""
+        INSERT INTO temp.indexed SELECT c.isin, {document("i", f"l.id <= {known_until}")}
+        FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
+    """
+
+
 _FORGET = f"""
-    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', {key_in_sql("x.isin")}, x.said
-    FROM temp.indexed x CROSS JOIN {INSTRUMENT} i ON i.isin = x.isin
+    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', c.isin_key, x.said
+    FROM temp.indexed x JOIN temp.changed c ON c.isin = x.isin
+    CROSS JOIN {INSTRUMENT} i ON i.isin = x.isin
     WHERE x.said <> {document("i")} ORDER BY x.isin
 """
 _INDEX = f"""
@@ -33,12 +38,12 @@ _ALL = f"""
 """
 
 
-def remember(cursor: CursorWrapper) -> None:
-    """Note what the index says of the instruments in `temp.changed`."""
+def remember(cursor: CursorWrapper, *, known_until: int) -> None:
+    """Note what the index says of the instruments in `temp.changed`; later listings are not in it."""
     if cursor.db.vendor == "sqlite":
         cursor.execute("DROP TABLE IF EXISTS temp.indexed")
         cursor.execute("CREATE TEMP TABLE indexed (isin TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID")
-        cursor.execute(_REMEMBER)
+        cursor.execute(_remember(known_until))
 
 
 def index(cursor: CursorWrapper) -> None:

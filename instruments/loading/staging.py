@@ -161,10 +161,12 @@ class _Writer:
             good[[refusal.row for refusal in refused]] = False
             self._reject(batch, refused)
             rows = rows.filter(pa.array(good))
-        if self._known and (known := self._known.among(rows)).any():
-            self.known += int(known.sum())
-            self._ingest("known", rows.select(["position"]).filter(pa.array(known)))
-            rows = rows.filter(pa.array(~known))
+        if self._known and (listings := self._known.among(rows)).any():
+            known = pa.array(listings != 0)
+            found = rows.select(["position"]).append_column("listing_id", pa.array(listings))
+            self.known += known.true_count
+            self._ingest("known", found.filter(known))
+            rows = rows.filter(pc.invert(known))
         self._ingest("record", rows)
 
     def _check(self, batch: Batch) -> tuple[Checked, list[checks.Refusal]]:

@@ -1,11 +1,9 @@
 """One row an ISIN: what lists, search and filters need."""
 
-from collections.abc import Iterable, Sequence
 from typing import cast
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q
 from django.utils.functional import cached_property
 
 from instruments import cfi, search
@@ -14,55 +12,57 @@ from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
 
-Codes = Iterable[Sequence[str]]
 
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
+    """Each question can be added to any other: see `instruments.search` for how they are answered."""
+
     def of_category(self, letter: str) -> "InstrumentQuerySet":
         return self.cfi_starting(letter[:1])
 
     def cfi_starting(self, prefix: str) -> "InstrumentQuerySet":
-        """A range and not LIKE: on SQLite only a range uses the index."""
-        if not prefix:
-            return self.all()
-        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        return self.filter(cfi_code__gte=prefix, cfi_code__lt=end)
+        return self.classified(prefix.ljust(cfi.LENGTH, cfi.ANY))
 
     def classified(self, *patterns: str) -> "InstrumentQuerySet":
         """Instruments whose CFI code matches one of these patterns of six, `*` for any letter."""
-        beginning = patterns[0].rstrip(cfi.ANY) if len(patterns) == 1 else cfi.ANY
-        if cfi.ANY not in beginning:
-            return self.cfi_starting(beginning)
-        codes = CfiCode.objects.order_by().matching(patterns)
-        if not search.is_asked(self):
-            return self.filter(cfi_code__in=codes.values("code"))
-        # The index of names leads to the rows, so that of codes must not be used: hence the function.
-        said = self.alias(said_code=Coalesce("cfi_code", Value("")))
-        return said.filter(said_code__in=codes.values("code"))
+        letters = [pattern.rstrip(cfi.ANY) for pattern in patterns]
+        if all(len(letter) == 1 for letter in letters):
+            found, said = self._coded("category", letters), Q()
+            for letter in letters:
+                # A range and not LIKE: only a range can use an index, where there is one.
+                said |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
+            return found.filter(said)
+        codes = list(CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True))
+        return self._coded("cfi", codes).filter(cfi_code__in=codes)
+
+    def in_currency(self, currency: str) -> "InstrumentQuerySet":
+        """By notional currency."""
+        return self._coded("currency", [currency]).filter(notional_currency=currency)
+
+    def issued_by(self, lei: str) -> "InstrumentQuerySet":
+        return self._coded("issuer", [lei]).filter(issuer_lei=lei)
+
+    def with_status(self, status: str) -> "InstrumentQuerySet":
+        return self._coded("status", [status]).filter(status=status)
 
     def traded_on(self, mic: str) -> "InstrumentQuerySet":
-        """Instruments with a listing there, whatever its status; in the order of ISINs.
+        """Instruments with a listing there, whatever its status."""
+        there = Listing.objects.filter(isin=OuterRef("isin"), mic=mic).order_by()
+        return self._coded("mic", [mic]).filter(Exists(there))
 
-        Where nothing else leads to the rows, the listings of the venue do, which are in that order too.
-        """
-        there = Listing.objects.filter(mic=mic).order_by()
-        if search.is_asked(self):
-            return self.filter(Exists(there.filter(isin=OuterRef("isin"))))
-        return cast(InstrumentQuerySet, search.by_listing(self, Listing._meta.db_table, mic))
-
-    def search(self, words: str, codes: Codes = ()) -> "InstrumentQuerySet":
-        """By an ISIN, or by words of which each begins a word of a name or is the start of the ISIN.
-
-        In the order of ISINs; the first 20 words count. `codes`: see `instruments.search.narrowed`.
-        """
+    def search(self, words: str) -> "InstrumentQuerySet":
+        """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
         isin = words.strip().upper()
         if problem_of(isin) is None:
             return self.filter(pk=isin)
-        return cast(InstrumentQuerySet, search.narrowed(self, words, codes))
+        return cast(InstrumentQuerySet, search.named(self, words))
 
     def after(self, isin: str) -> "InstrumentQuerySet":
         """Those after `isin`, in the order of ISINs; all of them after ""."""
         return cast(InstrumentQuerySet, search.after(self, isin))
+
+    def _coded(self, kind: str, codes: list[str]) -> "InstrumentQuerySet":
+        return cast(InstrumentQuerySet, search.coded(self, kind, codes))
 
 
 class Instrument(models.Model):
@@ -92,11 +92,6 @@ class Instrument(models.Model):
             ("export_instrument", "Can export instruments, up to a number"),
             ("export_all_instrument", "Can export any number of instruments"),
         ]
-        indexes = [
-            models.Index(fields=["cfi_code", "isin"], name="instrument_cfi_idx"),
-            models.Index(fields=["issuer_lei", "isin"], name="instrument_issuer_idx"),
-            models.Index(fields=["notional_currency", "isin"], name="instrument_currency_idx"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.isin} {self.full_name}"
@@ -114,7 +109,9 @@ class Instrument(models.Model):
     @cached_property
     def listings(self) -> list[Listing]:
         """All its listings with their source files, by venue; read once."""
-        return list(Listing.objects.of(self.isin).with_venues().select_related("source_file"))
+        return list(
+            Listing.objects.of(self.isin).with_venues().select_related("source_file", "dropped_by")
+        )
 
     @property
     def authoritative(self) -> Listing:

@@ -16,9 +16,10 @@ class Register(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """What the register last said of a listing."""
+    """What the register last said of a listing; dropped: it was active, and a full set lacks it."""
 
     ACTIVE = "active", "Active"
+    DROPPED = "dropped", "Dropped"
     TERMINATED = "terminated", "Terminated"
     CANCELLED = "cancelled", "Cancelled"
 

@@ -27,10 +27,14 @@ def delta(number: int) -> str:
     return f"DLTINS_202503{number:02}_01of01"
 
 
-def full(number: int) -> str:
-    return f"FULINS_E_202503{number:02}_01of01"
+def full(number: int, part: int = 1, of: int = 1) -> str:
+    return f"FULINS_E_202503{number:02}_{part:02}of{of:02}"
+
+
+def cancelled(number: int) -> str:
+    return f"FULCAN_202503{number:02}_01of01"
 
 
 def counts(run: Run) -> dict[str, int]:
-    names = ("new", "changed", "ended", "late", "unchanged", "rejected")
+    names = ("new", "changed", "ended", "dropped", "late", "unchanged", "rejected")
     return {name: getattr(run, name) for name in names if getattr(run, name)}

@@ -244,7 +244,7 @@ def test_a_name_that_is_not_esmas_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_kind_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
-    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(good()), "FULCAN_20250302_01of01")]))
+    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(good()), "INVINS_20250302_01of01")]))
 
     assert isinstance(loaded.error, errors.UnsupportedKind)
 

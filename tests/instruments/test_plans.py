@@ -68,7 +68,7 @@ def test_a_load_goes_from_what_changed_to_the_tables() -> None:
         "DE000A1R07V3/",
         "DE000A1R07V3/listings/",
         "DE000A1R07V3/history/",
-        "DE000A1R07V3/?as_of=2025-09-01&known_on=2025-09-02",
+        "DE000A1R07V3/?as_of=2025-08-01&known_on=2025-09-02",
         "DE000A1R07V3/transparency/",
         "?isin=DE000A1R07V3,HK0405033157",
         "?category=D",

@@ -1,4 +1,4 @@
-"""The full-text index of names, on SQLite: see instruments/search.py and docs/decisions/0013."""
+"""The full-text index of names and codes, on SQLite: see instruments/search.py and docs/decisions/0013."""
 
 from django.db import migrations
 
@@ -13,15 +13,13 @@ def key(isin):
     return f"({number}*10+substr({isin},12,1))"
 
 
-CODES = ("substr(cfi_code, 1, 1)", "substr(cfi_code, 1, 2)", "notional_currency", "status", "issuer_lei")
-
-
 def document(row):
-    codes = (f"char(57344) || {code}" for code in CODES)
-    text = "full_name || ' ' || short_name || ' ' || " + " || ' ' || ".join(codes)
-    for column in ("full_name", "short_name", "cfi_code", "notional_currency", "status", "issuer_lei"):
-        text = text.replace(column, f"{row}.{column}")
-    return text
+    return f"""{row}.full_name || ' ' || {row}.short_name
+        || ' ' || char(57344) || substr({row}.cfi_code, 1, 1) || ' ' || char(57345) || {row}.cfi_code
+        || ' ' || char(57346) || {row}.notional_currency || ' ' || char(57347) || {row}.issuer_lei
+        || ' ' || char(57349) || {row}.status || ' ' || coalesce((
+            SELECT group_concat(char(57348) || l.mic, ' ')
+            FROM instruments_listing l WHERE l.isin = {row}.isin), '')"""
 
 
 def make(apps, schema_editor):
@@ -31,13 +29,13 @@ def make(apps, schema_editor):
         f"CREATE VIRTUAL TABLE {INDEX} USING fts5 (said, content = '', columnsize = 0,"
         " detail = none, tokenize = 'unicode61 remove_diacritics 2')",
         f"CREATE VIRTUAL TABLE {INDEX}_words USING fts5vocab ({INDEX}, instance)",
-        # A file at a time becomes one segment; 16 of them become one.
+        # What one load writes becomes one segment; 16 of them become one.
         f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('automerge', 0)",
         f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('hashsize', 67108864)",
-        f"INSERT INTO {INDEX} (rowid, said) SELECT {key('isin')}, {document('i')}"
-        " FROM instruments_instrument i ORDER BY isin",
-        # What a load does not do: instruments that are deleted leave the index too.
-        "CREATE TRIGGER instruments_name_index_forgets AFTER DELETE ON instruments_instrument BEGIN"
+        f"INSERT INTO {INDEX} (rowid, said) SELECT {key('i.isin')}, {document('i')}"
+        " FROM instruments_instrument i ORDER BY i.isin",
+        # No load deletes instruments; what else does must leave nothing in the index.
+        f"CREATE TRIGGER {INDEX}_forgets BEFORE DELETE ON instruments_instrument BEGIN"
         f" INSERT INTO {INDEX} ({INDEX}, rowid, said)"
         f" VALUES ('delete', {key('old.isin')}, {document('old')}); END",
     ):
@@ -47,7 +45,7 @@ def make(apps, schema_editor):
 def remove(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
         for statement in (
-            "DROP TRIGGER instruments_name_index_forgets",
+            f"DROP TRIGGER {INDEX}_forgets",
             f"DROP TABLE {INDEX}_words",
             f"DROP TABLE {INDEX}",
         ):
@@ -57,7 +55,7 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("instruments", "0006_volume_cap"),
+        ("instruments", "0007_reconciliation"),
     ]
 
     operations = [
