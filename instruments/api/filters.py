@@ -12,6 +12,7 @@ from instruments.isin import problem_of
 from instruments.models import Instrument, InstrumentQuerySet, Status
 from marketdata.api.filters import CommaOrAgain, SemicolonOrAgain
 
+
 def check_isins(text: str) -> None:
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):

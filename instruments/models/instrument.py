@@ -13,7 +13,6 @@ from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
 
 
-
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
     """Each question can be added to any other: see `instruments.search` for how they are answered."""
 
