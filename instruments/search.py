@@ -17,6 +17,7 @@ from typing import TypeVar
 from django.db import connections, models
 from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
+from django.db.models.sql.where import AND, ExtraWhere
 
 from instruments.isin import key_of
 
@@ -113,6 +114,14 @@ def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
 
 
+class _Matched(ExtraWhere):
+    """What the index is asked: one question, however many words and codes, for FTS5 takes only a few."""
+
+    def __init__(self, terms: tuple[str, ...]) -> None:
+        super().__init__([f"{INDEX} MATCH %s"], [" AND ".join(f"({any_of})" for any_of in terms)])
+        self.terms = terms
+
+
 def _is_asked(instruments: "models.QuerySet[M]") -> bool:
     return INDEX in instruments.query.extra_tables
 
@@ -128,7 +137,12 @@ def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.Qu
             .filter(isin=RawSQL(isin_in_sql(rowid), []))
             .order_by(RawSQL(rowid, []))
         )
-    return instruments.filter(RawSQL(f"{INDEX} MATCH %s", [" OR ".join(terms)], BooleanField()))
+    instruments = instruments.all()
+    where = instruments.query.where
+    asked = tuple(t for child in where.children if isinstance(child, _Matched) for t in child.terms)
+    where.children = [child for child in where.children if not isinstance(child, _Matched)]
+    where.add(_Matched((*asked, " OR ".join(terms))), AND)
+    return instruments
 
 
 def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySet[M]":

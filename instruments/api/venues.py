@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from instruments.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue, VenueQuerySet
 from marketdata.api.filters import CodeFilter, TruthFilter
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
@@ -206,7 +207,7 @@ class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
         responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
-    @action(detail=True, filterset_class=None)
+    @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
     def instruments(self, request: Request, mic: str) -> Response:
         found: QuerySet[Any] = Instrument.objects.traded_on(self.get_object().mic)
         page: Any = self.paginate_queryset(found)

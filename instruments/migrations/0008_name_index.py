@@ -34,10 +34,16 @@ def make(apps, schema_editor):
         f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('hashsize', 67108864)",
         f"INSERT INTO {INDEX} (rowid, said) SELECT {key('i.isin')}, {document('i')}"
         " FROM instruments_instrument i ORDER BY i.isin",
-        # No load deletes instruments; what else does must leave nothing in the index.
+        # No load deletes instruments or listings; what else does must leave nothing in the index.
         f"CREATE TRIGGER {INDEX}_forgets BEFORE DELETE ON instruments_instrument BEGIN"
         f" INSERT INTO {INDEX} ({INDEX}, rowid, said)"
         f" VALUES ('delete', {key('old.isin')}, {document('old')}); END",
+        f"CREATE TRIGGER {INDEX}_forgets_listing BEFORE DELETE ON instruments_listing BEGIN"
+        f" INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', {key('i.isin')}, {document('i')}"
+        " FROM instruments_instrument i WHERE i.isin = old.isin; END",
+        f"CREATE TRIGGER {INDEX}_without_listing AFTER DELETE ON instruments_listing BEGIN"
+        f" INSERT INTO {INDEX} (rowid, said) SELECT {key('i.isin')}, {document('i')}"
+        " FROM instruments_instrument i WHERE i.isin = old.isin; END",
     ):
         schema_editor.execute(statement, None)
 
@@ -46,6 +52,8 @@ def remove(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
         for statement in (
             f"DROP TRIGGER {INDEX}_forgets",
+            f"DROP TRIGGER {INDEX}_forgets_listing",
+            f"DROP TRIGGER {INDEX}_without_listing",
             f"DROP TABLE {INDEX}_words",
             f"DROP TABLE {INDEX}",
         ):
