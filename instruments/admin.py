@@ -15,6 +15,7 @@ from instruments.models import (
     Listing,
     ListingVersion,
     Reconciliation,
+    Register,
     SubclassTransparency,
     TransparencyResult,
     Venue,
@@ -39,6 +40,20 @@ class CategoryFilter(admin.SimpleListFilter):
         return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
 
 
+class RegisterFilter(admin.SimpleListFilter):
+    title = "register"
+    parameter_name = "register"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(register.value, str(register.label)) for register in Register]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in Register.values:
+            return queryset
+        return InstrumentQuerySet.in_register(queryset, wanted)  # type: ignore[arg-type]
+
+
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
     paginator = BoundedPaginator
@@ -50,9 +65,10 @@ class InstrumentAdmin(ReadOnlyAdmin):
         "issuer_lei",
         "status",
         "mic",
-        "listing_count",
+        "eu_listings",
+        "uk_listings",
     ]
-    list_filter = ["status", CategoryFilter]
+    list_filter = ["status", RegisterFilter, CategoryFilter]
     search_fields = ["isin"]
     search_help_text = "An ISIN, or words of the name"
 
@@ -68,8 +84,8 @@ class RecordAdmin(ReadOnlyAdmin):
     """Listings by key: a search by name is the instruments' business."""
 
     paginator = BoundedPaginator
-    list_display = ["isin", "mic", "status", "full_name", "valid_from", "source_file"]
-    list_filter = ["status", "record_kind"]
+    list_display = ["isin", "mic", "register", "status", "full_name", "valid_from", "source_file"]
+    list_filter = ["status", "register", "record_kind"]
     list_select_related = ["source_file"]
     search_fields = ["=isin"]  # exact: anything else would read the whole table
     search_help_text = "An ISIN"
@@ -105,7 +121,7 @@ class MissingFilter(admin.SimpleListFilter):
 
 @admin.register(ListedVenue)
 class ListedVenueAdmin(ReadOnlyAdmin):
-    list_display = ["mic", "listings"]
+    list_display = ["mic", "listings", "eu_listings", "uk_listings"]
     list_filter = [MissingFilter]
     search_fields = ["=mic"]
 

@@ -13,12 +13,21 @@ Of each listing there is the sequence of its distinct records in publication ord
 import dataclasses
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from esma_files.models import EsmaFile
 from esma_files.names import Kind
-from instruments.models import Instrument, Listing, ListingRecord, ListingVersion, Status, Venue
+from instruments.models import (
+    Instrument,
+    Listing,
+    ListingRecord,
+    ListingVersion,
+    Register,
+    Status,
+    Venue,
+)
 
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
 # Where a record was read, and what any two files say differently of the same record, is no change.
@@ -43,7 +52,9 @@ class Version:
     changes: dict[str, tuple[Any, Any]]
 
 
-def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[ListingRecord]]:
+def timelines(
+    isin: str, *, known_on: dt.date | None = None, register: str = ""
+) -> list[list[ListingRecord]]:
     """Of each listing its records in publication order; by venue and register. Three queries."""
     records: list[ListingRecord] = []
     for model, files in (
@@ -51,6 +62,8 @@ def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[Listin
         (ListingVersion, ("source_file",)),
     ):
         found = model.objects.filter(isin=isin).select_related(*files).order_by()
+        if register:
+            found = found.filter(register=register)
         if known_on is not None:
             found = found.filter(source_file__published_on__lte=known_on)
         records += found
@@ -120,13 +133,18 @@ def _dropped_on(record: ListingRecord) -> dt.date | None:
 
 
 def snapshot(
-    isin: str, *, as_of: dt.date | None = None, known_on: dt.date | None = None
+    isin: str,
+    *,
+    as_of: dt.date | None = None,
+    known_on: dt.date | None = None,
+    register: str = "",
 ) -> Instrument | None:
     """The instrument with the listings that it had then, not saved; None where it had none.
 
-    Without `as_of` each listing is as last known, whatever its status.
+    Without `as_of` each listing is as last known, whatever its status; with `register` there are
+    only those of this one.
     """
-    found = timelines(isin, known_on=known_on)
+    found = timelines(isin, known_on=known_on, register=register)
     chosen = [valid_on(of, as_of) if as_of else of[-1] for of in found]
     listings = [record for record in chosen if record is not None]
     if not listings:
@@ -138,10 +156,16 @@ def snapshot(
         mic=speaks.mic,
         register=speaks.register,
         listing_count=len(listings),
+        **_counts(listings),
         **{name: getattr(speaks, name) or "" for name in _TEXTS},
     )
     instrument.__dict__["listings"] = listings  # in place of the cached property: those of then
     return instrument
+
+
+def _counts(listings: list[ListingRecord]) -> dict[str, int | None]:
+    counted = Counter(record.register for record in listings)
+    return {register.counted_in: counted[register] or None for register in Register}
 
 
 def _authority(record: ListingRecord) -> tuple[Any, ...]:
@@ -157,9 +181,9 @@ def _authority(record: ListingRecord) -> tuple[Any, ...]:
     )
 
 
-def versions(isin: str) -> Iterator[Version]:
+def versions(isin: str, *, register: str = "") -> Iterator[Version]:
     """Every record of an instrument, listing by listing, the newest first."""
-    for timeline in timelines(isin):
+    for timeline in timelines(isin, register=register):
         for place in range(len(timeline) - 1, -1, -1):
             record = timeline[place]
             following = timeline[place + 1] if place + 1 < len(timeline) else None

@@ -32,6 +32,7 @@ MARKS = {
     "issuer": "\ue003",
     "mic": "\ue004",
     "status": "\ue005",
+    "register": "\ue006",
 }
 _MAX_WORDS = 20
 # Shorter words must be there as they are: too much begins with a letter or two.
@@ -74,6 +75,10 @@ def document(row: str, listed: str = "1") -> str:
     }
     said = [f"{row}.full_name", f"{row}.short_name"]
     said += [f"char({ord(MARKS[kind])}) || {code}" for kind, code in codes.items()]
+    mark = ord(MARKS["register"])
+    for counted, register in (("eu_listings", "ESMA"), ("uk_listings", "FCA")):
+        code = f"char({mark}) || '{register}'"
+        said.append(f"CASE WHEN {row}.{counted} IS NULL THEN '' ELSE {code} END")
     said.append(f"""coalesce((SELECT group_concat(char({ord(MARKS["mic"])}) || l.mic, ' ')
         FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')""")
     return " || ' ' || ".join(said)

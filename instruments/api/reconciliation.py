@@ -104,6 +104,7 @@ class DifferenceFilterSet(django_filters.FilterSet):
 class ReconciliationViewSet(viewsets.ReadOnlyModelViewSet[Reconciliation]):
     """Each full set of the register beside the listings as they were before it was loaded."""
 
+    title = "Reconciliations"
     needs = dict.fromkeys(
         ("list", "retrieve", "differences"), reading("instruments.view_reconciliation")
     )

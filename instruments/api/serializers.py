@@ -10,7 +10,7 @@ from instruments.api.classification import ClassificationSerializer
 from instruments.api.sections import ExactDecimal
 from instruments.api.terms import Terms
 from instruments.history import Version
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Register
 from marketdata.common.fields import ExactDecimalField
 
 
@@ -33,6 +33,8 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "mic",
             "register",
             "listing_count",
+            "eu_listings",
+            "uk_listings",
         )
         read_only_fields: tuple[str, ...] = fields
 
@@ -134,8 +136,16 @@ def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-class WhenSerializer(serializers.Serializer[Any]):
-    """The days that an instrument can be asked for."""
+class RegisterSerializer(serializers.Serializer[Any]):
+    """Whose records are asked for."""
+
+    register = serializers.ChoiceField(
+        choices=Register.choices, required=False, help_text="ESMA (EU) or FCA (UK); both without"
+    )
+
+
+class WhenSerializer(RegisterSerializer):
+    """The days that an instrument can be asked for, and the register."""
 
     as_of = serializers.DateField(required=False, help_text="what was valid on this day")
     known_on = serializers.DateField(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.models import EsmaFile
-from instruments.models import Listing
+from instruments.models import Listing, Register
 
 # Where few records are known, looking each up costs more than it saves: look at one batch in eight.
 _WORTH_IT, _PAUSE = 0.5, 7
@@ -28,8 +28,12 @@ class Tables:
     """The SQLite database that a file is to be merged into, and the file's place in it."""
 
     database: str
-    register: str
+    source: str
     sequence: int
+
+    @property
+    def register(self) -> Register:
+        return Register.of_source(self.source)
 
 
 class Known:

@@ -20,7 +20,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from instruments.loading import drops, full_sets, groups, instruments
 from instruments.loading.dialect import day_before
-from instruments.models import Listing, ListingVersion
+from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
 
 LISTING = Listing._meta.db_table
@@ -260,7 +260,7 @@ def merge(
             returned=returned,
         )
     dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
-    instruments.derive(cursor, known_until=known_until)
+    instruments.derive(cursor, Register(register), known_until=known_until)
     counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     return counts

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             name='Reconciliation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('register', models.CharField(choices=[('ESMA', 'EU (ESMA FIRDS)')], max_length=5)),
+                ('register', models.CharField(choices=[('ESMA', 'EU (ESMA)'), ('FCA', 'UK (FCA)')], max_length=5)),
                 ('letter', models.CharField(help_text='CFI category', max_length=1)),
                 ('published_on', models.DateField()),
                 ('parts', models.PositiveSmallIntegerField()),

@@ -44,10 +44,17 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
     def with_status(self, status: str) -> "InstrumentQuerySet":
         return self._coded("status", [status]).filter(status=status)
 
-    def traded_on(self, mic: str) -> "InstrumentQuerySet":
-        """Instruments with a listing there, whatever its status."""
+    def traded_on(self, mic: str, *, register: str = "") -> "InstrumentQuerySet":
+        """Instruments with a listing there, in this register or in any, whatever its status."""
         there = Listing.objects.filter(isin=OuterRef("isin"), mic=mic).order_by()
+        if register:
+            there = there.filter(register=register)
         return self._coded("mic", [mic]).filter(Exists(there))
+
+    def in_register(self, register: str) -> "InstrumentQuerySet":
+        """Instruments with a listing in this register, whatever its status."""
+        counted = {f"{Register(register).counted_in}__isnull": False}
+        return self._coded("register", [register]).filter(**counted)
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
@@ -67,9 +74,9 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 class Instrument(models.Model):
     """What the authoritative listing says of an instrument, for all of them.
 
-    That is the listing on the most liquid market (`RlvntTradgVn`), else the one with the earliest
-    first trade, then by MIC; an active one before one that has ended. Its terms are in `Listing`.
-    Derived: a load writes it anew, in the same transaction as the listings.
+    Of all registers together, that is the listing on the most liquid market (`RlvntTradgVn`), else the
+    one with the earliest first trade, then by MIC, then ESMA's; an active one before one that has ended.
+    Its terms are in `Listing`. Derived: a load writes it anew, in the same transaction as the listings.
     """
 
     isin = models.CharField(max_length=12, primary_key=True)
@@ -82,6 +89,8 @@ class Instrument(models.Model):
     mic = models.CharField(max_length=4, help_text="venue of the authoritative listing")
     register = models.CharField(max_length=5, choices=Register)
     listing_count = models.PositiveIntegerField()
+    eu_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
+    uk_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
 
     objects = InstrumentQuerySet.as_manager()
 
@@ -90,6 +99,12 @@ class Instrument(models.Model):
         permissions = [
             ("export_instrument", "Can export instruments, up to a number"),
             ("export_all_instrument", "Can export any number of instruments"),
+        ]
+        indexes = [
+            # Most instruments are in the EU's register: those are found in any order of reading.
+            models.Index(
+                fields=["isin"], name="instrument_uk_idx", condition=Q(uk_listings__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

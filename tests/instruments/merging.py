@@ -11,9 +11,11 @@ VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
 Write = Callable[..., Path]
 
 
-def load(make_zip: Write, name: str, *records: str) -> Run:
+def load(make_zip: Write, name: str, *records: str, source: str = "") -> Run:
     """Load a made file and return its run."""
-    [loaded] = steps.load(steps.take_in([make_zip(name, firds.message(name, *records))]))
+    sender = "GB" if source == "fca_firds" else "EU"
+    path = make_zip(name, firds.message(name, *records, sender=sender))
+    [loaded] = steps.load(steps.take_in([path], source=source))
     assert loaded.error is None
     assert loaded.run is not None
     return loaded.run

@@ -141,16 +141,20 @@ def _dropped_by(key: tuple[str, str], last: _Shown, files: list[MadeFile]) -> st
     return after[0][-1].name if after else None
 
 
-def found() -> State:
+def found(register: str = "ESMA") -> State:
     """The same, from the tables."""
     columns = ("isin", "mic", "status", "valid_from", "full_name", "source_file__name")
     listings = [
         (*row[:-2], row[-2].removesuffix(".zip"), row[-1] and row[-1].removesuffix(".zip"))
-        for row in Listing.objects.values_list(*columns, "dropped_by__name")
+        for row in Listing.objects.filter(register=register).values_list(
+            *columns, "dropped_by__name"
+        )
     ]
     versions = [
         (*row[:-2], row[-2].removesuffix(".zip"), row[-1])
-        for row in ListingVersion.objects.values_list(*columns, "valid_to")
+        for row in ListingVersion.objects.filter(register=register).values_list(
+            *columns, "valid_to"
+        )
     ]
     assert len(set(listings)) == len(listings)
     assert len(set(versions)) == len(versions)

@@ -285,7 +285,7 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
             name=f"{name}.zip",
             path=path,
             limits=Limits(max_bytes=10_000_000, max_ratio=1000),
-            tables=Tables(str(connection.settings_dict["NAME"]), "ESMA", 1),
+            tables=Tables(str(connection.settings_dict["NAME"]), "esma_firds", 1),
         ).remove()
     except errors.FileProblem as problem:
         said = str(problem)

@@ -134,7 +134,7 @@ def test_a_record_that_cannot_be_read_is_there_all_the_same(make_zip: Write) -> 
 @pytest.mark.usefixtures("week")
 def test_a_dropped_listing_is_valid_until_the_set_that_lacks_it() -> None:
     def venues(**when: int) -> list[str]:
-        days = {name: dt.date(2025, 3, number) for name, number in when.items()}
+        days: Any = {name: dt.date(2025, 3, number) for name, number in when.items()}
         found = history.snapshot(NORDEA, **days)
         return [f"{one.mic} {one.status}" for one in found.listings] if found else []
 

@@ -39,7 +39,7 @@ def volvo(make_zip: Write) -> None:
 
 
 def name(**when: dt.date) -> str | None:
-    found = history.snapshot(VOLVO, **when)
+    found = history.snapshot(VOLVO, **when)  # type: ignore[arg-type]
     return found.full_name if found else None
 
 
@@ -77,7 +77,7 @@ def test_what_is_cancelled_was_never_valid_and_yet_known(make_zip: Write) -> Non
     load(make_zip, delta(15), firds.record("NewRcrd", VOLVO, "XSTO", name="Anew", period=day(15)))
 
     def venues(**when: dt.date) -> dict[str, str]:
-        found = history.snapshot(VOLVO, **when)
+        found = history.snapshot(VOLVO, **when)  # type: ignore[arg-type]
         assert found is not None
         return {listing.mic: listing.full_name or listing.status for listing in found.listings}
 

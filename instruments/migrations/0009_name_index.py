@@ -17,7 +17,10 @@ def document(row):
     return f"""{row}.full_name || ' ' || {row}.short_name
         || ' ' || char(57344) || substr({row}.cfi_code, 1, 1) || ' ' || char(57345) || {row}.cfi_code
         || ' ' || char(57346) || {row}.notional_currency || ' ' || char(57347) || {row}.issuer_lei
-        || ' ' || char(57349) || {row}.status || ' ' || coalesce((
+        || ' ' || char(57349) || {row}.status
+        || ' ' || CASE WHEN {row}.eu_listings IS NULL THEN '' ELSE char(57350) || 'ESMA' END
+        || ' ' || CASE WHEN {row}.uk_listings IS NULL THEN '' ELSE char(57350) || 'FCA' END
+        || ' ' || coalesce((
             SELECT group_concat(char(57348) || l.mic, ' ')
             FROM instruments_listing l WHERE l.isin = {row}.isin), '')"""
 
@@ -63,7 +66,7 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("instruments", "0007_reconciliation"),
+        ("instruments", "0008_uk_register"),
     ]
 
     operations = [

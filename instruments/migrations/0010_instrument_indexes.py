@@ -23,7 +23,7 @@ def for_others(what):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("instruments", "0008_name_index"),
+        ("instruments", "0009_name_index"),
     ]
 
     operations = [
