@@ -39,7 +39,7 @@ _MAX_WORDS = 20
 _WHOLE = 2
 # Words with one beginning that are looked up one by one. FTS5 reads all that begins so before it gives
 # the first match, but goes through known words as it needs them.
-_BEGINNINGS = 100
+_BEGINNINGS = 300
 _DIGITS = string.digits + string.ascii_uppercase
 _MARKED = re.compile(f"[{''.join(MARKS.values())}]")
 _START_OF_ISIN = re.compile(r"(?=.*[0-9])[A-Z]{2}[A-Z0-9]{1,10}")
@@ -186,10 +186,18 @@ def _parts(word: str) -> list[str]:
 
 
 def _beginnings(database: str, part: str) -> list[str]:
-    """The terms of FTS5 for a word and those that it begins; none where no name has one."""
+    """The terms of FTS5 for a word and those that it begins; none where no name has one.
+
+    What differs in its last digits only (DAX12400) is one term, by its first digit: there are thousands.
+    """
     if len(part) <= _WHOLE:
         return [f'"{part}"']
-    known = f"SELECT term FROM {WORDS} WHERE term >= "
+    stem = "rtrim(found.term, '0123456789')"
+    whole = f"(found.term = %s OR {stem} = found.term)"
+    begun = f"substr(found.term, 1, max(length({stem}), {len(part)}) + 1)"
+    following = f"CASE WHEN {whole} THEN found.term || char(1) ELSE {begun} || char(1114111) END"
+    known = f"SELECT term FROM {WORDS} WHERE term >="
+    end = part + chr(0x10FFFF)
     with connections[database].cursor() as cursor:
         # From word to word: behind a word there is no other before the same with the lowest letter.
         cursor.execute(
@@ -197,13 +205,12 @@ def _beginnings(database: str, part: str) -> list[str]:
             WITH RECURSIVE found (term) AS (
                 SELECT ({known} %s LIMIT 1)
                 UNION ALL
-                SELECT ({known} found.term || char(1) LIMIT 1) FROM found
+                SELECT ({known} {following} LIMIT 1) FROM found
                 WHERE found.term IS NOT NULL AND found.term < %s
-            ) SELECT term FROM found WHERE term >= %s AND term < %s LIMIT %s
+            ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
+            FROM found WHERE term >= %s AND term < %s LIMIT %s
             """,
-            [part, end := part + "\U0010ffff", part, end, _BEGINNINGS + 1],
+            [part, part, end, part, part, end, _BEGINNINGS + 1],
         )
         terms = [term for (term,) in cursor.fetchall()]
-    if len(terms) > _BEGINNINGS:
-        return [f'"{part}" *']
-    return [f'"{term}"' for term in terms]
+    return [f'"{part}" *'] if len(terms) > _BEGINNINGS else terms

@@ -1,11 +1,12 @@
-"""The indexes of instruments by code: the index of names has the codes on SQLite, others keep their own."""
+"""The indexes by code: the index of names has the codes on SQLite, other databases keep theirs."""
 
 from django.db import migrations, models
 
 INDEXES = {
-    "instrument_cfi_idx": ["cfi_code", "isin"],
-    "instrument_issuer_idx": ["issuer_lei", "isin"],
-    "instrument_currency_idx": ["notional_currency", "isin"],
+    "instrument_cfi_idx": ("Instrument", ["cfi_code", "isin"]),
+    "instrument_issuer_idx": ("Instrument", ["issuer_lei", "isin"]),
+    "instrument_currency_idx": ("Instrument", ["notional_currency", "isin"]),
+    "listing_mic_idx": ("Listing", ["mic", "isin"]),
 }
 
 
@@ -13,9 +14,9 @@ def for_others(what):
     def change(apps, schema_editor):
         if schema_editor.connection.vendor == "sqlite":
             return
-        instrument = apps.get_model("instruments", "Instrument")
-        for name, fields in INDEXES.items():
-            getattr(schema_editor, what)(instrument, models.Index(fields=fields, name=name))
+        for name, (model, fields) in INDEXES.items():
+            index = models.Index(fields=fields, name=name)
+            getattr(schema_editor, what)(apps.get_model("instruments", model), index)
 
     return change
 
@@ -27,6 +28,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        *(migrations.RemoveIndex(model_name="instrument", name=name) for name in INDEXES),
+        *(
+            migrations.RemoveIndex(model_name=model.lower(), name=name)
+            for name, (model, _) in INDEXES.items()
+        ),
         migrations.RunPython(for_others("add_index"), for_others("remove_index")),
     ]

@@ -42,7 +42,6 @@ class Listing(ListingRecord):
             models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
         ]
         indexes = [
-            models.Index(fields=["mic", "isin"], name="listing_mic_idx"),
             models.Index(
                 fields=["register", "cfi_code"],
                 name="listing_active_idx",

@@ -7,6 +7,7 @@ ISINs in their order several times, so each writes all over the tables. Same arg
 """
 
 import datetime as dt
+import functools
 import itertools
 import operator
 import random
@@ -32,7 +33,10 @@ MIX = {
     "F": 46_984,
     "I": 2,
 }
-ROOT = b"FinInstrmRptgRefDataRpt"
+ROOT, DELTA_ROOT = b"FinInstrmRptgRefDataRpt", b"FinInstrmRptgRefDataDltaRpt"
+_UNUSED = 36**3 // 2  # more copies than are made of any record
+_TAGS = (b"NewRcrd", b"TermntdRcrd", *[b"ModfdRcrd"] * 8)
+_PERIOD = re.compile(rb"<PblctnPrd>.*?</PblctnPrd>")
 # Of 13.9 million FITRS records, few are about equity.
 RESULTS_MIX = {"FULECR": 1, "FULNCR": 20}
 _RESULT = re.compile(rb"<((?:Non)?EqtyTrnsprncyData)>.*?</\1>", re.DOTALL)
@@ -108,6 +112,47 @@ def grow(sources: Iterable[Path], *, records: int, folder: Path, day: dt.date) -
     return paths
 
 
+def grow_delta(
+    sources: Iterable[Path], *, records: int, changes: int, folder: Path, day: dt.date
+) -> Path:
+    """Write a delta on top of what `grow` made of the same sources and as many records.
+
+    Its records lie evenly all over these: four in five modified, in names and period, one in ten new, one
+    in ten terminated, as in the real delta of 27 October 2017.
+    """
+    sources = list(sources)
+    by_letter, _ = templates(sources)
+    whole = sum(MIX[letter] for letter in by_letter)
+    places, every = _places(by_letter.values()), records / changes
+    real = next(path for path in sources if path.name.startswith("DLTINS"))
+    with zipfile.ZipFile(real) as archive:
+        xml = archive.read(archive.namelist()[0])
+    changed = (
+        _changed(of_letter[at % len(of_letter)], places, at // len(of_letter), _TAGS[n % 10], day)
+        for letter, of_letter in sorted(by_letter.items())
+        for n in range(round(records * MIX[letter] / whole / every))
+        for at in [int(n * every)]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"DLTINS_{day:%Y%m%d}_01of01"
+    head = _dated(xml[: xml.index(b"<FinInstrm><")], name, day)
+    _write(folder / f"{name}.zip", name, head, changed, DELTA_ROOT)
+    return folder / f"{name}.zip"
+
+
+def _changed(
+    template: Template, places: dict[bytes, int], copy: int, tag: bytes, day: dt.date
+) -> bytes:
+    """One record of a delta, about a copy of a record."""
+    before, isin, names, rest = template
+    renamed = _renamed(isin, places, copy + _UNUSED if tag == b"NewRcrd" else copy)
+    other = bytes.maketrans(string.digits.encode(), _shuffled_digits(copy + _UNUSED))
+    said = _PERIOD.sub(b"<PblctnPrd><FrDt>" + str(day).encode() + b"</FrDt></PblctnPrd>", rest)
+    inner = before.removeprefix(b"<RefData>") + renamed + names.translate(other)
+    inner += said.removesuffix(b"</RefData>")
+    return b"<FinInstrm><%b>%b</%b></FinInstrm>" % (tag, inner, tag)
+
+
 def _places(families: Iterable[list[Template]]) -> dict[bytes, int]:
     """The place of each ISIN among all of them."""
     isins = {template[1] for templates_ in families for template in templates_}
@@ -115,20 +160,23 @@ def _places(families: Iterable[list[Template]]) -> dict[bytes, int]:
 
 
 def _grown(of_letter: list[Template], places: dict[bytes, int]) -> Iterator[bytes]:
-    """The records over and over; the venues of one instrument stay together.
-
-    An ISIN keeps its first four letters; its place and the number of the round make the others.
-    """
+    """The records over and over; the venues of one instrument stay together."""
     for number in itertools.count():
         other = bytes.maketrans(string.digits.encode(), _shuffled_digits(number))
         last, renamed = b"", b""
         for before, isin, names, rest in of_letter:
             if isin != last:
-                body = isin[:4].decode() + _base36(places[isin], 4) + _base36(number, 3)
-                last, renamed = isin, (body + calc_check_digit(body)).encode()
+                last, renamed = isin, _renamed(isin, places, number)
             yield before + renamed + names.translate(other) + rest
 
 
+def _renamed(isin: bytes, places: dict[bytes, int], number: int) -> bytes:
+    """The ISIN of a copy: four letters as they were, then its place and the number of the copy."""
+    body = isin[:4].decode() + _base36(places[isin], 4) + _base36(number, 3)
+    return (body + calc_check_digit(body)).encode()
+
+
+@functools.cache
 def _shuffled_digits(number: int) -> bytes:
     digits = list(string.digits)
     if number:

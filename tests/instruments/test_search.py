@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from stdnum.isin import calc_check_digit
 
 from instruments import isin, search, steps
-from instruments.loading import names
 from instruments.models import Instrument, Listing
 from tests import firds
 from tests.conftest import FIRDS
@@ -71,12 +70,19 @@ def test_a_word_finds_the_beginning_of_a_word_in_any_alphabet(make_zip: Write) -
         "Société Générale Śląsk",
         "Εθνική Τράπεζα",
         "Сбербанк Облигации",
+        "PUT DAX12400 DAXT9X",
     )
-    discount, standard, sample, societe, greek, russian = load_names(make_zip, *names_)
+    discount, standard, sample, societe, greek, russian, put = load_names(make_zip, *names_)
 
     for words, wanted in (
         ("disc", [discount]),
         ("dax AUF", [discount]),
+        ("dax", [discount, put]),
+        ("dax1", [put]),
+        ("dax124", [put]),
+        ("dax125", []),
+        ("daxt9", [put]),
+        ("124", []),
         ("zertifikat", []),  # inside a word
         ("12.345", [discount]),
         ("345,5", [discount]),
@@ -137,7 +143,7 @@ def test_the_index_says_what_it_would_say_if_it_were_built_anew() -> None:
         assert loaded.run.changed + loaded.run.ended > 0
     kept = indexed()
 
-    names.rebuild()
+    call_command("index_names")
 
     assert indexed() == kept
     assert len({document for _, document in kept}) == Instrument.objects.count()
