@@ -173,7 +173,7 @@ def _grown(of_letter: list[Template], places: dict[bytes, int]) -> Iterator[byte
 def _renamed(isin: bytes, places: dict[bytes, int], number: int) -> bytes:
     """The ISIN of a copy: four letters as they were, then its place and the number of the copy."""
     body = isin[:4].decode() + _base36(places[isin], 4) + _base36(number, 3)
-    return (body + calc_check_digit(body)).encode()
+    return f"{body}{calc_check_digit(body)}".encode()
 
 
 @functools.cache
