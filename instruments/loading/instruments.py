@@ -3,7 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.loading import names
+from instruments.loading import names, underlyings
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 from instruments.search import key_in_sql
 
@@ -114,8 +114,8 @@ def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> No
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
 
-    And note the CFI codes and venues that are new, these in the counts of `register`, and index names and
-    codes. `known_until` is the last listing that was there before.
+    And note their underlyings, and the CFI codes and venues that are new, these in the counts of
+    `register`, and index names and codes. `known_until` is the last listing that was there before.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
@@ -127,3 +127,4 @@ def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> No
     for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)
     names.index(cursor)
+    underlyings.derive(cursor)

@@ -3,7 +3,7 @@
 from typing import cast
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import cached_property
 
 from instruments import cfi, search
@@ -55,6 +55,15 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """Instruments with a listing in this register, whatever its status."""
         counted = {f"{Register(register).counted_in}__isnull": False}
         return self._coded("register", [register]).filter(**counted)
+
+    def derived_from(self, code: str) -> "InstrumentQuerySet":
+        """Instruments with this ISIN, or LEI of an issuer, as an underlying; `link` says how.
+
+        A join and no subquery, and by ISIN in the order of its index: the first page of an underlying
+        with a million derivatives reads no more than a page.
+        """
+        found = self.filter(underlyings__code=code).annotate(link=F("underlyings__link"))
+        return found.order_by("underlyings__instrument_id")
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""

@@ -24,6 +24,7 @@ ANONYMOUS_READ = env.read("ANONYMOUS_READ", env.flag, False)
 
 INSTALLED_APPS = [
     "marketdata.common",
+    "databases",
     "audit",
     "accounts",
     "esma_files",
@@ -77,6 +78,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
+# Those that `transfer` knows by name. Not in DATABASES: the service works on one, and so do tests.
+NAMED_DATABASES = databases.by_name(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -137,6 +140,10 @@ STATIC_ROOT = env.read("STATIC_ROOT", env.path, BASE_DIR / "var" / "static")
 MEDIA_ROOT = env.read("MEDIA_ROOT", env.path, BASE_DIR / "var" / "files")
 STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
+
+# Backups of SQLite, and how many of each reason `backup prune` keeps.
+BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")
+BACKUPS_KEEP = env.read("BACKUPS_KEEP", env.positive, 7)
 
 # What an archive may hold before it is taken for a bomb. ESMA's largest XML is about 700 MB.
 ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)

@@ -39,3 +39,8 @@ def sqlite(path: Path) -> dict[str, Any]:
         # On disk, as in life: a load attaches it from a connection of its own.
         "TEST": {"NAME": path.with_name("test.sqlite3")},
     }
+
+
+def by_name(default: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All databases that the environment configures, for `transfer`; `default` is the one in use."""
+    return {"sqlite": default}
