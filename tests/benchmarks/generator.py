@@ -117,8 +117,8 @@ def grow_delta(
 ) -> Path:
     """Write a delta on top of what `grow` made of the same sources and as many records.
 
-    Its records lie evenly all over these: four in five modified, in names and period, one in ten new, one
-    in ten terminated, as in the real delta of 27 October 2017.
+    Its records lie evenly all over these, by ISIN: four in five modified, in names and period, one in ten
+    new, one in ten terminated, as in the real delta of 27 October 2017.
     """
     sources = list(sources)
     by_letter, _ = templates(sources)
@@ -127,11 +127,16 @@ def grow_delta(
     real = next(path for path in sources if path.name.startswith("DLTINS"))
     with zipfile.ZipFile(real) as archive:
         xml = archive.read(archive.namelist()[0])
-    changed = (
-        _changed(of_letter[at % len(of_letter)], places, at // len(of_letter), _TAGS[n % 10], day)
-        for letter, of_letter in sorted(by_letter.items())
+    chosen = sorted(
+        (places[template[1]], copy, letter, at % len(of_letter), _TAGS[n % 10])
+        for letter, of_letter in by_letter.items()
         for n in range(round(records * MIX[letter] / whole / every))
         for at in [int(n * every)]
+        for copy, template in [(at // len(of_letter), of_letter[at % len(of_letter)])]
+    )
+    changed = (
+        _changed(by_letter[letter][at], places, copy, tag, day)
+        for _, copy, letter, at, tag in chosen
     )
     folder.mkdir(parents=True, exist_ok=True)
     name = f"DLTINS_{day:%Y%m%d}_01of01"
