@@ -105,8 +105,13 @@ def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
 def coded(
     instruments: "models.QuerySet[M]", kind: str, codes: Iterable[str]
 ) -> "models.QuerySet[M]":
-    """Those with one of these codes, where the index says so; filter by them too: other databases do."""
-    if connections[instruments.db].vendor != "sqlite":
+    """Those with one of these codes, where the index says so; filter by them too: other databases do.
+
+    Where another table leads to them (those derived from one underlying), the index is not asked: codes
+    may lead to millions.
+    """
+    led = not _is_asked(instruments) and len(instruments.query.alias_map) > 1
+    if led or connections[instruments.db].vendor != "sqlite":
         return instruments
     return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
 

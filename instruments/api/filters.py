@@ -58,6 +58,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         widget=CommaOrAgain,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
+    # First, because it leads to fewer than codes do.
+    underlying = django_filters.CharFilter(
+        method="filter_underlying",
+        validators=[_check_underlying],
+        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
+    )
     category = django_filters.ChoiceFilter(
         method="filter_category",
         choices=list(cfi.category_names().items()),
@@ -95,11 +101,6 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_mic",
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
         label="MIC of a venue with a listing, whatever its status",
-    )
-    underlying = django_filters.CharFilter(
-        method="filter_underlying",
-        validators=[_check_underlying],
-        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
     )
     register = django_filters.ChoiceFilter(
         method="filter_register",

@@ -4,7 +4,7 @@ SQLite only: other databases have indexes of their own. FTS5 keeps no copy of wh
 (`content=''`) and must be told what to forget: `remember` notes that before instruments are written.
 """
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 
 from instruments.models import Instrument
@@ -54,9 +54,9 @@ def index(cursor: CursorWrapper) -> None:
         cursor.execute("DROP TABLE temp.indexed")
 
 
-def rebuild() -> None:
+def rebuild(using: str = DEFAULT_DB_ALIAS) -> None:
     """Index all instruments anew: after a copy of the tables by other means than a load."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
+    if connections[using].vendor == "sqlite":
+        with connections[using].cursor() as cursor:
             cursor.execute(f"INSERT INTO {INDEX} ({INDEX}) VALUES ('delete-all')")
             cursor.execute(_ALL)

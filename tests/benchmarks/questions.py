@@ -87,7 +87,7 @@ def main() -> None:
         return {
             "question": path.removeprefix(LIST),
             "seconds": took,
-            "in_database": sum(seconds),
+            "to_first_row": sum(seconds),
             "statements": len(seconds),
             "total": answer.get("pagination", {}).get("total") or 0,
         }

@@ -83,14 +83,14 @@ def _answers(answers: list[dict[str, float]]) -> Table:
     table = Table(
         "question", header_style="bold", title="Milliseconds, the second time it is asked"
     )
-    for column in ("whole answer", "in the database", "statements", "total"):
+    for column in ("whole answer", "SQL to first row", "statements", "total"):
         table.add_column(column, justify="right")
     for answer in answers:
         slow = "[red]" if answer["seconds"] > ASK_SECONDS else ""
         table.add_row(
             str(answer["question"]),
             f"{slow}{answer['seconds'] * 1000:.1f}",
-            f"{answer['in_database'] * 1000:.2f}",
+            f"{answer['to_first_row'] * 1000:.2f}",
             str(answer["statements"]),
             f"{answer['total']:,}",
         )
