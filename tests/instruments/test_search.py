@@ -4,11 +4,13 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum.isin import calc_check_digit
@@ -230,6 +232,36 @@ def test_any_number_of_questions_can_be_added_to_one_another() -> None:
     assert list(Instrument.objects.filter(pk__in=asked.values("pk"))) == list(asked)
     assert not asked.search("nonsense").exists()
     assert not asked.of_category("K").exists()
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+@pytest.mark.parametrize("asked", [{}, {"category": "D"}, {"q": "o n"}, {"currency": "EUR"}])
+def test_a_cursor_walks_a_whole_list(client: Client, asked: dict[str, str]) -> None:
+    path = "/api/v1/instruments/"
+    walked: list[str] = []
+    pages = 0
+    cursor: str | None = ""
+    while cursor is not None:
+        answer: Any = client.get(path, {**asked, "cursor": cursor, "per_page": "7"}).json()
+        walked += [row["isin"] for row in answer["results"]]
+        cursor, pages = answer["pagination"]["cursor"], pages + 1
+        assert (answer["pagination"]["next"] is None) == (cursor is None)
+        assert answer["pagination"]["total"] is None
+
+    first: Any = client.get(path, {**asked, "per_page": "100"}).json()
+    assert walked[:100] == [row["isin"] for row in first["results"]]
+    assert first["pagination"]["cursor"] == first["results"][-1]["isin"]
+    assert len(walked) == len(set(walked)) == first["pagination"]["total"]
+    assert pages == -(-len(walked) // 7)
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+@pytest.mark.parametrize("cursor", ["x", "DE000A1R07V3x", "'", "\x00"])
+def test_what_is_no_cursor_is_said(client: Client, cursor: str) -> None:
+    answer = client.get("/api/v1/instruments/", {"cursor": cursor})
+
+    assert answer.status_code == 400
+    assert "cursor" in answer.json()["errors"]
 
 
 def test_keys_are_ordered_as_isins_are_and_lead_back_to_them() -> None:
