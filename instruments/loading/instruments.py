@@ -3,6 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from instruments.isin import key_of
 from instruments.loading import names, underlyings
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 from instruments.search import key_in_sql
@@ -110,6 +111,33 @@ def _count_venues(register: Register) -> tuple[str, str]:
     )
 
 
+_DELETE = f"""
+    DELETE FROM {INSTRUMENT} WHERE isin IN (SELECT isin FROM temp.changed)
+    AND NOT EXISTS (SELECT 1 FROM {LISTING} l WHERE l.isin = {INSTRUMENT}.isin)
+"""
+
+
+def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
+    """Derive instruments anew of which listings have been deleted; without any they go too."""
+    _begin(cursor)
+    rows = [(isin, key_of(isin)) for isin in isins]
+    cursor.executemany("INSERT INTO temp.changed (isin, isin_key) VALUES (%s, %s)", rows)
+    names.remember(cursor)
+    for statement in _DERIVE:
+        cursor.execute(statement)
+    names.index(cursor)
+    underlyings.derive(cursor)
+    cursor.execute(_DELETE)
+
+
+def _begin(cursor: CursorWrapper) -> None:
+    for table in ("changed", "authoritative"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    cursor.execute(
+        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
+    )
+
+
 def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
@@ -117,13 +145,9 @@ def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> No
     And note their underlyings, and the CFI codes and venues that are new, these in the counts of
     `register`, and index names and codes. `known_until` is the last listing that was there before.
     """
-    for table in ("changed", "authoritative"):
-        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    cursor.execute(
-        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
-    )
+    _begin(cursor)
     cursor.execute(_CHANGED)
-    names.remember(cursor, known_until=known_until)
+    names.remember(cursor, f"l.id <= {known_until}")
     for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)
     names.index(cursor)

@@ -13,9 +13,9 @@ from instruments.search import INDEX, document, key_in_sql
 INSTRUMENT = Instrument._meta.db_table
 
 
-def _remember(known_until: int) -> str:
+def _remember(listed: str) -> str:
     return f"""
-        INSERT INTO temp.indexed SELECT c.isin, {document("i", f"l.id <= {known_until}")}
+        INSERT INTO temp.indexed SELECT c.isin, {document("i", listed)}
         FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
     """
 
@@ -38,12 +38,12 @@ _ALL = f"""
 """
 
 
-def remember(cursor: CursorWrapper, *, known_until: int) -> None:
-    """Note what the index says of the instruments in `temp.changed`; later listings are not in it."""
+def remember(cursor: CursorWrapper, listed: str = "1") -> None:
+    """Note what the index says of the instruments in `temp.changed`; `listed`: which listings it knows."""
     if cursor.db.vendor == "sqlite":
         cursor.execute("DROP TABLE IF EXISTS temp.indexed")
         cursor.execute("CREATE TEMP TABLE indexed (isin TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID")
-        cursor.execute(_remember(known_until))
+        cursor.execute(_remember(listed))
 
 
 def index(cursor: CursorWrapper) -> None:

@@ -20,6 +20,7 @@ SMALL = {
     "instruments_cficode",
     "instruments_changeset",
     "instruments_listedvenue",
+    "instruments_scope",
     "instruments_venue",
 }
 # FTS5 goes through its matches, which SQLite calls a scan too: M says that there is something to match, and

@@ -175,7 +175,7 @@ def test_the_index_can_be_taken_away_and_comes_back_with_all_that_is_there() -> 
     kept = indexed()
     listings = Listing.objects.count()
 
-    call_command("migrate", "instruments", "0010", verbosity=0)
+    call_command("migrate", "instruments", "0011", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM sqlite_master WHERE name LIKE 'instruments_name_index%'")
         assert cursor.fetchall() == []

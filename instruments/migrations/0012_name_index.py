@@ -66,7 +66,7 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("instruments", "0010_change_sets"),
+        ("instruments", "0011_scope"),
     ]
 
     operations = [

@@ -24,7 +24,7 @@ def for_others(what):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("instruments", "0011_name_index"),
+        ("instruments", "0012_name_index"),
     ]
 
     operations = [
