@@ -61,27 +61,28 @@ def isin_in_sql(key: str) -> str:
     return f"({' || '.join(letters)} || ({key}%%10))"
 
 
-def document(row: str, listed: str = "1") -> str:
+def document(row: str, *, listed: str = "1", derived: bool = True) -> str:
     """What is indexed of a row of `Instrument`, in SQL: its names and codes.
 
-    `listed` says which of its listings `l` count.
+    `listed` says which of its listings `l` count; `derived` that the row agrees with them already, so
+    that most need not be looked up. One call of a function, and constants for marks: a third of the
+    time of putting it together piece by piece.
     """
-    codes = {
-        "category": f"substr({row}.cfi_code, 1, 1)",
-        "cfi": f"{row}.cfi_code",
-        "currency": f"{row}.notional_currency",
-        "issuer": f"{row}.issuer_lei",
-        "status": f"{row}.status",
-    }
-    said = [f"{row}.full_name", f"{row}.short_name"]
-    said += [f"char({ord(MARKS[kind])}) || {code}" for kind, code in codes.items()]
-    mark = ord(MARKS["register"])
-    for counted, register in (("eu_listings", "ESMA"), ("uk_listings", "FCA")):
-        code = f"char({mark}) || '{register}'"
-        said.append(f"CASE WHEN {row}.{counted} IS NULL THEN '' ELSE {code} END")
-    said.append(f"""coalesce((SELECT group_concat(char({ord(MARKS["mic"])}) || l.mic, ' ')
-        FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')""")
-    return " || ' ' || ".join(said)
+    said = {"category": f"substr({row}.cfi_code, 1, 1)", "cfi": f"{row}.cfi_code"}
+    said |= {"currency": f"{row}.notional_currency", "issuer": f"{row}.issuer_lei"}
+    said |= {"status": f"{row}.status"}
+    pattern = " ".join(f"{MARKS[kind]}%s" for kind in said)
+    registers = " || ".join(
+        f"CASE WHEN {row}.{counted} IS NULL THEN '' ELSE ' {MARKS['register']}{register}' END"
+        for counted, register in (("eu_listings", "ESMA"), ("uk_listings", "FCA"))
+    )
+    mark = MARKS["mic"]
+    venues = f"""coalesce((SELECT group_concat('{mark}' || l.mic, ' ')
+        FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')"""
+    if derived:
+        venues = f"CASE {row}.listing_count WHEN 1 THEN '{mark}' || {row}.mic ELSE {venues} END"
+    texts = ", ".join((f"{row}.full_name", f"{row}.short_name", *said.values(), registers, venues))
+    return f"printf('%s %s {pattern}%s %s', {texts})"
 
 
 def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":

@@ -123,11 +123,10 @@ def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
     rows = [(isin, key_of(isin)) for isin in isins]
     cursor.executemany("INSERT INTO temp.changed (isin, isin_key) VALUES (%s, %s)", rows)
     names.remember(cursor)
-    for statement in _DERIVE:
+    for statement in (*_DERIVE, _DELETE):
         cursor.execute(statement)
     names.index(cursor)
     underlyings.derive(cursor)
-    cursor.execute(_DELETE)
 
 
 def _begin(cursor: CursorWrapper) -> None:

@@ -15,7 +15,7 @@ INSTRUMENT = Instrument._meta.db_table
 
 def _remember(listed: str) -> str:
     return f"""
-        INSERT INTO temp.indexed SELECT c.isin, {document("i", listed)}
+        INSERT INTO temp.indexed SELECT c.isin, {document("i", listed=listed, derived=False)}
         FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
     """
 
