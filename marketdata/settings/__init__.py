@@ -77,6 +77,8 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
+AZURE_SQL_POOL_SIZE = databases.pool_size()
+DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
