@@ -17,7 +17,15 @@ from marketdata.azure_sql.faults import TransientFault
 # Letters compare and sort by their codes, as on SQLite, whatever the database's own collation is:
 # `IE00` is not `ie00`, and a name that changes its case has changed.
 COLLATION = "Latin1_General_100_BIN2"
-_TEXTS = ("CharField", "FileField", "FilePathField", "SlugField", "TextField", "JSONField")
+_TEXTS = (
+    "CharField",
+    "FileField",
+    "FilePathField",
+    "GenericIPAddressField",
+    "JSONField",
+    "SlugField",
+    "TextField",
+)
 
 
 class DatabaseOperations(mssql.operations.DatabaseOperations):
