@@ -22,6 +22,11 @@ ARGS ?=
 	$(PYTHON) -m venv .venv || (rm -rf .venv && apt-get update -qq \
 		&& apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv)
 
+# The driver manager that pyodbc, which Django's backend for SQL Server imports, is linked to.
+.venv/.odbc: | .venv/bin/python
+	@ldconfig -p | grep -q libodbc.so.2 || (apt-get update -qq && apt-get install -y -qq unixodbc)
+	@touch $@
+
 .venv/.installed: requirements.txt constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
@@ -57,10 +62,10 @@ worker: .venv/.installed .env
 	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
 	@touch $@
 
-test: .venv/.installed-dev .venv/.servers
+test: .venv/.installed-dev .venv/.servers .venv/.odbc
 	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
 
-check: .venv/.installed-dev
+check: .venv/.installed-dev .venv/.odbc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(CLEAN_ENV) $(BIN)/mypy .

@@ -13,7 +13,7 @@ from django.db import connections
 from django.db.models.sql import InsertQuery, Query, compiler
 from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
@@ -23,15 +23,18 @@ MOST_PARAMETERS = 2_100
 # Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
 # of another database, or has to be looked up in Microsoft's documentation first.
 _BEFORE_A_BRACKET = set(
-    """
-    AND AS BETWEEN BY CHECK EXCEPT EXISTS FROM IN INTO INTERSECT JOIN KEY NOT ON OR OVER REFERENCES
-    SELECT THEN TOP UNION UNIQUE VALUES WHERE WHEN WITH IDENTITY ELSE
-    CHAR DATETIMEOFFSET NUMERIC NVARCHAR VARBINARY VARCHAR DECIMAL BINARY
-    AVG CAST CHARINDEX COALESCE COL_NAME CONCAT CONVERT COUNT COUNT_BIG DATEADD DATEDIFF DATEPART DB_NAME
-    HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX MIN NULLIF
-    OBJECT_ID OBJECT_NAME OPENJSON REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME SCOPE_IDENTITY SERVERPROPERTY STRING_AGG
-    SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER YEAR
-    """.split()
+    re.findall(
+        r"\w+",
+        """
+        AND AS BETWEEN BY CHECK ELSE EXCEPT EXISTS FROM IDENTITY IN INTERSECT INTO JOIN KEY NOT ON OR OVER
+        REFERENCES SELECT THEN TOP UNION UNIQUE VALUES WHEN WHERE WITH
+        BINARY CHAR DATETIMEOFFSET DECIMAL NUMERIC NVARCHAR VARBINARY VARCHAR
+        AVG CAST CHARINDEX COALESCE COL_NAME CONCAT CONVERT COUNT COUNT_BIG DATEADD DATEDIFF DATEPART
+        DB_NAME HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX
+        MIN NULLIF OBJECT_ID OBJECT_NAME OPENJSON REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME
+        SCOPE_IDENTITY SERVERPROPERTY STRING_AGG SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER YEAR
+        """,
+    )
 )
 _STATEMENTS = (
     exp.Select, exp.Union, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Drop,
@@ -73,16 +76,22 @@ class Server:
     def close(self) -> None: ...
 
 
+SERVER = databases.Server(
+    host="127.0.0.1",
+    database="marketdata",
+    login={"USER": "reader", "PASSWORD": "secret"},
+    retry_seconds=1,
+)
+
+
 @functools.cache
-def unconnected(**settings: Any) -> DatabaseWrapper:
+def unconnected(server: databases.Server = SERVER) -> DatabaseWrapper:
     """A connection of the project's engine that is not open: it compiles as for SQL Server 2022."""
-    login = {"USER": "reader", "PASSWORD": "secret"}
-    configured = databases.azure_sql(
-        server="127.0.0.1", database="marketdata", login=login, **{"retry_seconds": 1, **settings}
-    )
     DatabaseWrapper._known_versions[ALIAS] = 2022  # else it would ask the server
     DatabaseWrapper._known_azures[ALIAS] = False
-    connection = ConnectionHandler({"default": {}, ALIAS: configured})[ALIAS]
+    configured = {"default": {}, ALIAS: databases.azure_sql(server)}
+    connection = ConnectionHandler(configured)[ALIAS]
+    assert isinstance(connection, DatabaseWrapper)
     connection.inc_thread_sharing()  # it is one for all, and holds nothing
     return connection
 
@@ -182,14 +191,21 @@ def _odd_words(sql: str) -> Iterator[str]:
     for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         if token.token_type in _OF_OTHERS:
             yield _OF_OTHERS[token.token_type]
-        named = before is not None and before.text.upper() in ("INTO", "TABLE", "WITH", "AS", "ON", "#")
+        named = before is not None and before.text.upper() in (
+            "INTO",
+            "TABLE",
+            "WITH",
+            "AS",
+            "ON",
+            "#",
+        )
         called = after is not None and after.token_type is TokenType.L_PAREN
         word = token.text.isidentifier() and token.token_type is not TokenType.IDENTIFIER
         if called and word and not named and token.text.upper() not in _BEFORE_A_BRACKET:
             yield f"no function {token.text}"
 
 
-def _refused(statement: exp.Expression) -> Iterator[str]:
+def _refused(statement: exp.Expr) -> Iterator[str]:
     known = isinstance(statement, _STATEMENTS)
     if not known and not (isinstance(statement, exp.Command) and statement.this.upper() == "SET"):
         yield f"no such statement ({statement.key})"
@@ -198,9 +214,14 @@ def _refused(statement: exp.Expression) -> Iterator[str]:
             yield from _refused_select(node)
         elif isinstance(node, (exp.Max, exp.Min)) and node.expressions:
             yield f"{node.key} of one value only"
-        elif isinstance(node, exp.Tuple) and isinstance(node.parent, (exp.EQ, exp.In, exp.NEQ)):
-            if node.parent.this is node:
-                yield "columns cannot be compared together"
+        elif _compared(node):
+            yield "columns cannot be compared together"
+
+
+def _compared(node: exp.Expr) -> bool:
+    """Whether several columns stand on the left side of a comparison or an assignment."""
+    compares = isinstance(node.parent, (exp.EQ, exp.In, exp.NEQ))
+    return isinstance(node, exp.Tuple) and compares and node.arg_key == "this"
 
 
 def _refused_select(select: exp.Select) -> Iterator[str]:

@@ -43,6 +43,8 @@ class DatabaseOperations(mssql.operations.DatabaseOperations):
 class _Translated(DatabaseErrorWrapper):
     """Drivers raise what passes as errors of many kinds: here it is one, TransientFault."""
 
+    wrapper: Any  # the connection
+
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if (
             error is not None
@@ -88,6 +90,8 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             token = tokens.token_of(self.credential)
             params["TOKEN"], self._token_expires_on = token.token, token.expires_on
         return params
+
+    close_at: float | None
 
     def connect(self) -> None:
         """Connect; and close again before the token ends, however long connections may live."""

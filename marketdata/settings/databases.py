@@ -1,5 +1,6 @@
 """Which database the environment asks for."""
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -46,70 +47,74 @@ def sqlite(path: Path) -> dict[str, Any]:
     }
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Server:
+    """Where a database of SQL Server or Azure SQL is, and how it is spoken to.
+
+    `login` is {"USER": ..., "PASSWORD": ...}, or {"entra": {"tenant": ..., "client": ..., "secret": ...}}.
+    """
+
+    host: str
+    database: str
+    login: dict[str, Any]
+    port: int = 1433
+    driver: str = "mssql_python"
+    encrypt: bool = True
+    trust: bool = False  # takes any certificate
+    max_age: int = 600  # seconds that a connection is kept
+    retry_seconds: int = 60
+
+
 def azure_sql_from_environment() -> dict[str, Any]:
     """The database of `AZURE_SQL_*`. One line says what is missing, or contradicts itself."""
     return azure_sql(
-        server=env.read("AZURE_SQL_SERVER", str),
-        database=env.read("AZURE_SQL_DATABASE", str),
-        port=env.read("AZURE_SQL_PORT", env.port, 1433),
-        login=_login(),
-        driver=_driver(),
-        encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
-        trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
-        max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
-        retry_seconds=env.read("AZURE_SQL_RETRY_SECONDS", env.positive, 60),
+        Server(
+            host=env.read("AZURE_SQL_SERVER", str),
+            database=env.read("AZURE_SQL_DATABASE", str),
+            login=_login(),
+            port=env.read("AZURE_SQL_PORT", env.port, 1433),
+            driver=_driver(),
+            encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
+            trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
+            max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
+            retry_seconds=env.read("AZURE_SQL_RETRY_SECONDS", env.positive, 60),
+        )
     )
 
 
-def azure_sql(
-    *,
-    server: str,
-    database: str,
-    login: dict[str, Any],
-    port: int = 1433,
-    driver: str = "mssql_python",
-    encrypt: bool = True,
-    trust: bool = False,
-    max_age: int = 600,
-    retry_seconds: int = 60,
-) -> dict[str, Any]:
-    """A database of SQL Server or Azure SQL. `login`: {"USER", "PASSWORD"}, or {"entra": {...}}.
-
-    Raises ImproperlyConfigured for a server's name that would be read as something else.
-    """
-    if not _HOST.fullmatch(server):
+def azure_sql(server: Server) -> dict[str, Any]:
+    """Django's settings of a database. Raises ImproperlyConfigured for what is read as something else."""
+    if not _HOST.fullmatch(server.host):
         raise ImproperlyConfigured(
-            f"AZURE_SQL_SERVER={server!r} must be a host name alone, as my.database.windows.net;"
+            f"AZURE_SQL_SERVER={server.host!r} must be a host name alone, as my.database.windows.net;"
             " the port goes to AZURE_SQL_PORT."
         )
-    if not encrypt and server.lower() not in _THIS_MACHINE:
+    if not server.encrypt and server.host.lower() not in _THIS_MACHINE:
         raise ImproperlyConfigured(
-            "AZURE_SQL_ENCRYPT=false is for a server on this machine only: names and passwords would"
-            f" go to {server} for everybody to read. Take it away, or set"
-            " AZURE_SQL_TRUST_SERVER_CERTIFICATE=true for a test server."
+            "AZURE_SQL_ENCRYPT=false is for a server on this machine only: everybody on the way to"
+            f" {server.host} could read along. For a test server without a certificate of its own, set"
+            " AZURE_SQL_TRUST_SERVER_CERTIFICATE=true instead."
         )
-    said = {"Encrypt": encrypt, "TrustServerCertificate": trust}
-    if driver == "pyodbc":
-        # With several results open on one connection a lost one is lost for all; nothing here needs it.
-        said["MARS_Connection"] = False
-    entra = login.get("entra")
+    said = {"Encrypt": server.encrypt, "TrustServerCertificate": server.trust}
+    if server.driver == "pyodbc":
+        said["MARS_Connection"] = False  # one result at a time, as with the other driver
     return {
         "ENGINE": "marketdata.azure_sql",
-        "HOST": server,
-        "PORT": str(port),
-        "NAME": database,
-        "USER": login.get("USER", ""),
-        "PASSWORD": login.get("PASSWORD", ""),
+        "HOST": server.host,
+        "PORT": str(server.port),
+        "NAME": server.database,
+        "USER": server.login.get("USER", ""),
+        "PASSWORD": server.login.get("PASSWORD", ""),
         "OPTIONS": {
-            **_DRIVERS[driver],
+            **_DRIVERS[server.driver],
             "extra_params": ";".join(f"{key}={'yes' if on else 'no'}" for key, on in said.items()),
             "connection_timeout": 30,  # seconds
             "connection_retries": 0,  # the engine's own retries know more of what passes
-            "retry_seconds": retry_seconds,
-            **({"entra": entra} if entra else {}),
+            "retry_seconds": server.retry_seconds,
+            "entra": server.login.get("entra"),
         },
         # A new connection takes half a second: keep each one, look whether it still works.
-        "CONN_MAX_AGE": max_age,
+        "CONN_MAX_AGE": server.max_age,
         "CONN_HEALTH_CHECKS": True,
     }
 

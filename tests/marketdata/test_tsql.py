@@ -56,7 +56,9 @@ def test_no_index_is_wider_than_the_server_takes() -> None:
     }
     assert lengths["instruments_listing", "full_name"] == 700
     widths = {
-        index.name: sum(lengths[model._meta.db_table, _column(model, name)] for name in index.fields)
+        index.name: sum(
+            lengths[model._meta.db_table, _column(model, name)] for name in index.fields
+        )
         for model in (Instrument, Listing)
         for index in model._meta.indexes
     }
