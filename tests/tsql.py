@@ -67,8 +67,13 @@ class Server:
         self.said.append((sql, tuple(parameters)))
         return self
 
-    def fetchone(self) -> None:
-        return None
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def fetchone(self) -> tuple[int]:
+        return (0,)
 
     def fetchall(self) -> list[Any]:
         return []

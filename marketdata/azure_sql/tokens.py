@@ -40,7 +40,8 @@ def token_of(credential: Any) -> Any:
     try:
         return credential.get_token(SCOPE)
     except AzureError as error:
-        raise OperationalError(f"Entra gave no token for the database: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise OperationalError(f"Entra gave no token for the database: {reason}") from error
 
 
 def seconds_left(expires_on: float, now: float | None = None) -> float:
