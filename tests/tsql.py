@@ -10,6 +10,7 @@ from unittest import mock
 import sqlglot
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import InsertQuery, Query, compiler
 from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
@@ -30,9 +31,10 @@ _BEFORE_A_BRACKET = set(
         REFERENCES SELECT THEN TOP UNION UNIQUE VALUES WHEN WHERE WITH
         BINARY CHAR DATETIMEOFFSET DECIMAL NUMERIC NVARCHAR VARBINARY VARCHAR
         AVG CAST CHARINDEX COALESCE COL_NAME CONCAT CONVERT COUNT COUNT_BIG DATEADD DATEDIFF DATEPART
-        DB_NAME HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX
+        DATABASEPROPERTYEX DB_NAME FILEPROPERTY HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX
         MIN NULLIF OBJECT_ID OBJECT_NAME OPENJSON REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME
-        SCOPE_IDENTITY SERVERPROPERTY STRING_AGG SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER YEAR
+        SCOPE_IDENTITY SERVERPROPERTY STRING_AGG SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER
+        USER_NAME YEAR
         """,
     )
 )
@@ -78,6 +80,9 @@ class Server:
     def fetchall(self) -> list[Any]:
         return []
 
+    def nextset(self) -> bool:
+        return False
+
     def close(self) -> None: ...
 
 
@@ -102,7 +107,7 @@ def unconnected(server: databases.Server = SERVER) -> DatabaseWrapper:
 
 
 @contextlib.contextmanager
-def known(connection: DatabaseWrapper) -> Iterator[None]:
+def known(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """The connection is `connections[ALIAS]`."""
     connections.settings[ALIAS] = connection.settings_dict
     connections[ALIAS] = connection

@@ -62,7 +62,8 @@ class Server:
     encrypt: bool = True
     trust: bool = False  # takes any certificate
     max_age: int = 600  # seconds that a connection is kept
-    retry_seconds: int = 60
+    timeout: int = 30  # seconds that one try to connect may take
+    retry_seconds: int = 60  # for which what passes is tried again
 
 
 def azure_sql_from_environment() -> dict[str, Any]:
@@ -108,7 +109,7 @@ def azure_sql(server: Server) -> dict[str, Any]:
         "OPTIONS": {
             **_DRIVERS[server.driver],
             "extra_params": ";".join(f"{key}={'yes' if on else 'no'}" for key, on in said.items()),
-            "connection_timeout": 30,  # seconds
+            "connection_timeout": server.timeout,
             "connection_retries": 0,  # the engine's own retries know more of what passes
             "retry_seconds": server.retry_seconds,
             "entra": server.login.get("entra"),

@@ -104,6 +104,7 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_look_at(db: None) ->
         database="marketdata",
         login={"USER": "reader", "PASSWORD": "secret"},
         trust=True,
+        timeout=1,
         retry_seconds=1,
     )
 
@@ -119,9 +120,12 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_look_at(db: None) ->
 @pytest.mark.parametrize(
     ("message", "advice"),
     [
-        ("Client with IP address '1.2.3.4' is not allowed to access the server. (40615)", "firewall"),
+        (
+            "Client with IP address '1.2.3.4' is not allowed to access the server. (40615)",
+            "firewall",
+        ),
         ("Login failed for user 'x'. (18456)", "AZURE_SQL_PASSWORD"),
-        ("Cannot open database \"x\" requested by the login. (4060)", "AZURE_SQL_DATABASE"),
+        ('Cannot open database "x" requested by the login. (4060)', "AZURE_SQL_DATABASE"),
         ("SSL Provider: certificate verify failed: self-signed", "TRUST_SERVER_CERTIFICATE"),
         ("Can't open lib 'ODBC Driver 18 for SQL Server' : file not found", "mssql_python"),
         ("Something nobody has seen", "docs/database.md"),
@@ -158,6 +162,6 @@ def test_the_questions_are_sql_of_the_server(db: None) -> None:
 
 
 def test_the_command_fails_where_the_database_cannot_be_used(db: None, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="cannot be used"), tsql.connected() as (other, _):
-        other.connection = None
+    none = ConnectionHandler({"default": databases.sqlite(tmp_path / "none.sqlite3")})["default"]
+    with tsql.known(none), pytest.raises(CommandError, match="cannot be used"):
         call_command("database", "check", "--database", tsql.ALIAS, stdout=io.StringIO())
