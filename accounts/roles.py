@@ -20,6 +20,8 @@ _VIEWER = (
     "instruments.view_subclasstransparency",
     "instruments.view_volumecap",
     "instruments.view_volumecapvenue",
+    "instruments.view_reconciliation",
+    "instruments.view_difference",
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",

@@ -27,6 +27,13 @@ CONTAINERS: dict[str, str] = {
     Source.ESMA_FITRS: "fitrs",
     Source.ESMA_DVCAP: "fitrs",
 }
+# Senders, as a header names them, whose files would be taken for those of a source: the names are alike.
+_FOREIGN = {Source.ESMA_FIRDS: {"GB": Source.FCA_FIRDS, "FCA": Source.FCA_FIRDS}}
+
+
+def foreign_senders(source: str) -> dict[str, str]:
+    """Who sends no files of this source, and the source that theirs are of."""
+    return {sender: of.value for sender, of in _FOREIGN.get(Source(source), {}).items()}
 
 
 def esma_source_of(kind: Kind) -> Source:

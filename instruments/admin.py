@@ -8,11 +8,14 @@ from django.http import HttpRequest
 
 from instruments import cfi
 from instruments.models import (
+    Difference,
     Instrument,
     InstrumentQuerySet,
     ListedVenue,
     Listing,
     ListingVersion,
+    Reconciliation,
+    Register,
     SubclassTransparency,
     TransparencyResult,
     Venue,
@@ -37,6 +40,20 @@ class CategoryFilter(admin.SimpleListFilter):
         return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
 
 
+class RegisterFilter(admin.SimpleListFilter):
+    title = "register"
+    parameter_name = "register"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(register.value, str(register.label)) for register in Register]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in Register.values:
+            return queryset
+        return InstrumentQuerySet.in_register(queryset, wanted)  # type: ignore[arg-type]
+
+
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
     paginator = BoundedPaginator
@@ -48,9 +65,10 @@ class InstrumentAdmin(ReadOnlyAdmin):
         "issuer_lei",
         "status",
         "mic",
-        "listing_count",
+        "eu_listings",
+        "uk_listings",
     ]
-    list_filter = ["status", CategoryFilter]
+    list_filter = ["status", RegisterFilter, CategoryFilter]
     search_fields = ["isin"]
     search_help_text = "An ISIN, or words of the name"
 
@@ -66,8 +84,8 @@ class RecordAdmin(ReadOnlyAdmin):
     """Listings by key: a search by name is the instruments' business."""
 
     paginator = BoundedPaginator
-    list_display = ["isin", "mic", "status", "full_name", "valid_from", "source_file"]
-    list_filter = ["status", "record_kind"]
+    list_display = ["isin", "mic", "register", "status", "full_name", "valid_from", "source_file"]
+    list_filter = ["status", "register", "record_kind"]
     list_select_related = ["source_file"]
     search_fields = ["=isin"]  # exact: anything else would read the whole table
     search_help_text = "An ISIN"
@@ -103,7 +121,7 @@ class MissingFilter(admin.SimpleListFilter):
 
 @admin.register(ListedVenue)
 class ListedVenueAdmin(ReadOnlyAdmin):
-    list_display = ["mic", "listings"]
+    list_display = ["mic", "listings", "eu_listings", "uk_listings"]
     list_filter = [MissingFilter]
     search_fields = ["=mic"]
 
@@ -162,3 +180,51 @@ class VolumeCapAdmin(ReadOnlyAdmin):
     ordering = ["isin", "pk"]
     sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
     inlines = [VolumeCapVenueInline]
+
+
+class DifferenceInline(admin.TabularInline[Difference, Reconciliation]):
+    """The first of them; all that are kept have a page of their own."""
+
+    model = Difference
+    fields = ["kind", "isin", "mic", "changes"]
+    can_delete = False
+    max_num = 0
+    SHOWN = 100
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Difference]:
+        of = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
+        found = super().get_queryset(request)
+        first = found.filter(reconciliation=of).order_by("pk").values_list("pk", flat=True)
+        return found.filter(pk__in=list(first[: self.SHOWN]))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = [
+        "published_on",
+        "letter",
+        "register",
+        "listed",
+        "same",
+        "missed",
+        "different",
+        "extra",
+        "late",
+        "compared",
+        "completed_at",
+    ]
+    list_filter = ["register", "letter", "compared", "published_on"]
+    inlines = [DifferenceInline]
+
+
+@admin.register(Difference)
+class DifferenceAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["reconciliation", "kind", "isin", "mic", "changes"]
+    list_filter = ["kind", "reconciliation__letter", "reconciliation__published_on"]
+    list_select_related = ["reconciliation"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"

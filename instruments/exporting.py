@@ -27,10 +27,11 @@ COLUMNS = (
     "mic",
     "register",
     "listing_count",
+    "eu_listings",
+    "uk_listings",
 )
-_SCHEMA = pa.schema(
-    [(name, pa.int32() if name == "listing_count" else pa.string()) for name in COLUMNS]
-)
+_NUMBERS = {"listing_count", "eu_listings", "uk_listings"}
+_SCHEMA = pa.schema([(name, pa.int32() if name in _NUMBERS else pa.string()) for name in COLUMNS])
 
 Rows = list[tuple[Any, ...]]
 

@@ -5,17 +5,29 @@ Of each listing there is the sequence of its distinct records in publication ord
 
 * known on K: what had been published by the end of that day; later files do not exist yet.
 * as of D: which record was valid on D. Among those known, the one published last prevails; a
-  termination ends its listing, and what a cancellation has cancelled was never valid.
+  termination ends its listing, a full set that lacks it too; what a cancellation has cancelled was
+  never valid.
 * history: all of it, each record with what it changed in the one before.
 """
 
 import dataclasses
 import datetime as dt
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from instruments.models import Instrument, Listing, ListingRecord, ListingVersion, Status, Venue
+from esma_files.models import EsmaFile
+from esma_files.names import Kind
+from instruments.models import (
+    Instrument,
+    Listing,
+    ListingRecord,
+    ListingVersion,
+    Register,
+    Status,
+    Venue,
+)
 
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
 # Where a record was read, and what any two files say differently of the same record, is no change.
@@ -24,7 +36,7 @@ _NO_CHANGE = {
     *("source_file", "source_position", "fingerprint"),
 }
 _COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NO_CHANGE)
-_STATUS_ORDER = [Status.ACTIVE, Status.TERMINATED, Status.CANCELLED]
+_STATUS_ORDER = [Status.ACTIVE, Status.DROPPED, Status.TERMINATED, Status.CANCELLED]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,20 +52,47 @@ class Version:
     changes: dict[str, tuple[Any, Any]]
 
 
-def timelines(isin: str, *, known_on: dt.date | None = None) -> list[list[ListingRecord]]:
+def timelines(
+    isin: str, *, known_on: dt.date | None = None, register: str = ""
+) -> list[list[ListingRecord]]:
     """Of each listing its records in publication order; by venue and register. Three queries."""
     records: list[ListingRecord] = []
-    for model in (Listing, ListingVersion):
-        found = model.objects.filter(isin=isin).select_related("source_file").order_by()
+    for model, files in (
+        (Listing, ("source_file", "dropped_by")),
+        (ListingVersion, ("source_file",)),
+    ):
+        found = model.objects.filter(isin=isin).select_related(*files).order_by()
+        if register:
+            found = found.filter(register=register)
         if known_on is not None:
             found = found.filter(source_file__published_on__lte=known_on)
         records += found
+    for record in records:
+        if known_on is not None and (dropped_on := _dropped_on(record)) and dropped_on > known_on:
+            record.status, record.dropped_by = Status.ACTIVE, None  # type: ignore[attr-defined]
     venues = {record.mic for record in records}
     names = dict(Venue.objects.filter(pk__in=venues).order_by().values_list("mic", "name"))
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
     records.sort(key=lambda r: (*_listing(r), r.source_file.sequence, r.source_position))
-    return [list(of) for _, of in itertools.groupby(records, key=_listing)]
+    return [_placed(of) for _, of in itertools.groupby(records, key=_listing)]
+
+
+def _placed(published: Iterable[ListingRecord]) -> list[ListingRecord]:
+    """In the order of the merge: what a list of cancellations repeats, before what it repeats."""
+    placed: list[ListingRecord] = []
+    for record in published:
+        place = len(placed)
+        if _is_listed(record):
+            cancelled = [n for n, r in enumerate(placed) if r.status == Status.CANCELLED]
+            said_once = [n for n in cancelled if not _is_listed(placed[n])]
+            place = max(said_once or cancelled, default=place)
+        placed.insert(place, record)
+    return placed
+
+
+def _is_listed(record: ListingRecord) -> bool:
+    return record.source_file.kind == Kind.FULCAN
 
 
 def _listing(record: ListingRecord) -> tuple[str, str]:
@@ -81,18 +120,31 @@ def _ends(record: ListingRecord, following: ListingRecord | None) -> dt.date | N
     said = record.published_period_to or record.published_to
     if said is None and record.status == Status.TERMINATED:
         said = record.valid_from - dt.timedelta(days=1)
+    if dropped_on := _dropped_on(record):
+        said = dropped_on - dt.timedelta(days=1)
     superseded = following.valid_from - dt.timedelta(days=1) if following else None
     return min((day for day in (said, superseded) if day), default=None)
 
 
+def _dropped_on(record: ListingRecord) -> dt.date | None:
+    """The day of the full set that lacks a listing."""
+    dropped_by: EsmaFile | None = getattr(record, "dropped_by", None)
+    return dropped_by.published_on if dropped_by else None
+
+
 def snapshot(
-    isin: str, *, as_of: dt.date | None = None, known_on: dt.date | None = None
+    isin: str,
+    *,
+    as_of: dt.date | None = None,
+    known_on: dt.date | None = None,
+    register: str = "",
 ) -> Instrument | None:
     """The instrument with the listings that it had then, not saved; None where it had none.
 
-    Without `as_of` each listing is as last known, whatever its status.
+    Without `as_of` each listing is as last known, whatever its status; with `register` there are
+    only those of this one.
     """
-    found = timelines(isin, known_on=known_on)
+    found = timelines(isin, known_on=known_on, register=register)
     chosen = [valid_on(of, as_of) if as_of else of[-1] for of in found]
     listings = [record for record in chosen if record is not None]
     if not listings:
@@ -104,10 +156,16 @@ def snapshot(
         mic=speaks.mic,
         register=speaks.register,
         listing_count=len(listings),
+        **_counts(listings),
         **{name: getattr(speaks, name) or "" for name in _TEXTS},
     )
     instrument.__dict__["listings"] = listings  # in place of the cached property: those of then
     return instrument
+
+
+def _counts(listings: list[ListingRecord]) -> dict[str, int | None]:
+    counted = Counter(record.register for record in listings)
+    return {register.counted_in: counted[register] or None for register in Register}
 
 
 def _authority(record: ListingRecord) -> tuple[Any, ...]:
@@ -123,9 +181,9 @@ def _authority(record: ListingRecord) -> tuple[Any, ...]:
     )
 
 
-def versions(isin: str) -> Iterator[Version]:
+def versions(isin: str, *, register: str = "") -> Iterator[Version]:
     """Every record of an instrument, listing by listing, the newest first."""
-    for timeline in timelines(isin):
+    for timeline in timelines(isin, register=register):
         for place in range(len(timeline) - 1, -1, -1):
             record = timeline[place]
             following = timeline[place + 1] if place + 1 < len(timeline) else None

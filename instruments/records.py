@@ -191,3 +191,4 @@ DELTA_FILE = _mapping(
         RecordKind.CANCELLED: "FinInstrm/CancRcrd",
     },
 )
+CANCELLATIONS = _mapping("auth.102", "FinInstrmRptgCxlRpt", {RecordKind.CANCELLED: "CxlData"})

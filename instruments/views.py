@@ -7,13 +7,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from instruments import cfi
+from instruments import cfi, history
 from instruments.api.results import TransparencyResultSerializer
 from instruments.api.serializers import RecordSerializer
 from instruments.api.terms import Terms
 from instruments.facts import classification_rows
 from instruments.isin import problem_of
-from instruments.models import Instrument, TransparencyResult
+from instruments.models import Instrument, ListedVenue, Register, TransparencyResult
 from instruments.transparency import Applying, applying
 from marketdata.common.access import GuardedView, reading
 
@@ -31,14 +31,22 @@ class SearchView(GuardedView):
         problem = problem_of(words.upper())
         if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
             return redirect("instrument", isin=words.upper())
+        register = request.GET.get("register", "")
+        register = register if register in Register.values else ""
         page = None
         if words:
-            paginator = Paginator(Instrument.objects.search(words), PAGE_SIZE)
+            matching = Instrument.objects.search(words)
+            if register:
+                matching = matching.in_register(register)
+            paginator = Paginator(matching, PAGE_SIZE)
             page = paginator.get_page(request.GET.get("page"))
         # Twelve characters with a digit at the end were meant as an ISIN.
         meant_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
         shown = {
             "words": words,
+            "register": register,
+            "registers": [("", "EU and UK"), *Register.choices],
+            "any_uk": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
             "page": page,
             "isin_problem": problem if meant_isin else None,
             "any": bool(words) or Instrument.objects.exists(),
@@ -55,6 +63,14 @@ class InstrumentView(GuardedView):
         found = Instrument.objects.filter(pk=isin.upper()).first()
         if found is None:
             raise Http404(f"No instrument with the ISIN {isin.upper()} is in the files loaded.")
+        several = found.eu_listings is not None and found.uk_listings is not None
+        register = request.GET.get("register", "")
+        if register in Register.values:
+            found = history.snapshot(found.isin, register=register)
+            if found is None:
+                raise Http404(f"{isin.upper()} has no listing in the register asked for.")
+        else:
+            register = ""
         records = RecordSerializer(found.listings, many=True).data
         classification = found.classification
         on = timezone.now().date()
@@ -67,6 +83,9 @@ class InstrumentView(GuardedView):
             "category": cfi.category_names().get(found.category, ""),
             "classification": classification_rows(classification) if classification else [],
             "terms": Terms(found.authoritative).data,
+            "several_registers": several,
+            "registers": [("", "EU and UK"), *Register.choices],
+            "register": register,
             "listings": list(zip(found.listings, records, strict=True)),
         }
         return render(request, "instruments/instrument.html", shown)

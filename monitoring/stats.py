@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, Sum
 from django.db.models.functions import Substr
 
 from esma_files.models import EsmaFile, RejectedRecord
@@ -15,6 +15,7 @@ from instruments.models import (
     Instrument,
     Listing,
     ListingVersion,
+    Register,
     SubclassTransparency,
     TransparencyResult,
     Venue,
@@ -33,9 +34,20 @@ class CategoryCount:
 
 
 @dataclasses.dataclass(frozen=True)
-class FileCount:
-    """Files of one kind in one state, and the days they cover."""
+class RegisterCount:
+    """What one register tells of; an instrument may be in several."""
 
+    register: str
+    name: str
+    instruments: int
+    listings: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FileCount:
+    """Files of one source and kind in one state, and the days they cover."""
+
+    source: str
     kind: str
     state: str
     files: int
@@ -55,6 +67,7 @@ class Stats:
     subclass_results: int
     volume_cap_results: int
     rejected_records: int
+    registers: list[RegisterCount]
     categories: list[CategoryCount]
     files: list[FileCount]
     last_loaded: dt.date | None
@@ -64,7 +77,8 @@ class Stats:
 
 def collect() -> Stats:
     """Count everything, in nine queries."""
-    categories = _by_category()
+    rows = _by_category()
+    categories = [_category(row) for row in rows]
     files = _by_kind()
     loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
     return Stats(
@@ -76,6 +90,7 @@ def collect() -> Stats:
         subclass_results=SubclassTransparency.objects.count(),
         volume_cap_results=VolumeCap.objects.count(),
         rejected_records=RejectedRecord.objects.values("file", "position").distinct().count(),
+        registers=[_register(register, rows) for register in Register],
         categories=categories,
         files=files,
         last_loaded=max(loaded, default=None),
@@ -84,35 +99,42 @@ def collect() -> Stats:
     )
 
 
-def _by_category() -> list[CategoryCount]:
-    categories = cfi.category_names()
+def _by_category() -> list[dict[str, Any]]:
+    """Instruments by category and status, and with it those in each register: one reading of them all."""
+    counts: dict[str, Any] = {}
+    for register in Register:
+        counts[f"{register}_instruments"] = Count(register.counted_in)
+        counts[f"{register}_listings"] = Sum(register.counted_in)
     rows: Any = (
         Instrument.objects.annotate(letter=Substr("cfi_code", 1, 1))
         .values("letter", "status")
-        .annotate(instruments=Count("pk"))
+        .annotate(instruments=Count("pk"), **counts)
         .order_by("letter", "status")
     )
-    return [
-        CategoryCount(
-            row["letter"],
-            categories.get(row["letter"], "Not said"),
-            row["status"],
-            row["instruments"],
-        )
-        for row in rows
-    ]
+    return list(rows)
+
+
+def _category(row: dict[str, Any]) -> CategoryCount:
+    name = cfi.category_names().get(row["letter"], "Not said")
+    return CategoryCount(row["letter"], name, row["status"], row["instruments"])
+
+
+def _register(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
+    return RegisterCount(
+        register.value,
+        str(register.label),
+        instruments=sum(row[f"{register}_instruments"] for row in rows),
+        listings=sum(row[f"{register}_listings"] or 0 for row in rows),
+    )
 
 
 def _by_kind() -> list[FileCount]:
     rows: Any = (
-        EsmaFile.objects.values("kind", "state")
+        EsmaFile.objects.values("source", "kind", "state")
         .annotate(files=Count("pk"), first_day=Min("published_on"), last_day=Max("published_on"))
-        .order_by("kind", "state")
+        .order_by("source", "kind", "state")
     )
-    return [
-        FileCount(row["kind"], row["state"], row["files"], row["first_day"], row["last_day"])
-        for row in rows
-    ]
+    return [FileCount(**row) for row in rows]
 
 
 def _size() -> int | None:

@@ -1,6 +1,7 @@
 """FIRDS messages made by hand, for what no real file shows; and real ones read by lxml alone."""
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from lxml import etree
 
 FULL = ("auth.017.001.02", "FinInstrmRptgRefDataRpt")
 DELTA = ("auth.036.001.03", "FinInstrmRptgRefDataDltaRpt")
+CANCELLATIONS = ("auth.102.001.01", "FinInstrmRptgCxlRpt")
+_MESSAGES = {"FULINS": FULL, "DLTINS": DELTA, "FULCAN": CANCELLATIONS}
 RECORDS = ("RefData", "NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd")
 
 
@@ -45,10 +48,10 @@ def record(
     return _wrapped(tag, body)
 
 
-def cancellation(isin: str, mic: str) -> str:
+def cancellation(isin: str, mic: str, tag: str = "CancRcrd") -> str:
     """As ESMA sends them: the key, and nothing else."""
     return _wrapped(
-        "CancRcrd",
+        tag,
         f"<FinInstrmGnlAttrbts><Id>{isin}</Id></FinInstrmGnlAttrbts>"
         f"<TradgVnRltdAttrbts><Id>{mic}</Id></TradgVnRltdAttrbts>",
     )
@@ -56,26 +59,32 @@ def cancellation(isin: str, mic: str) -> str:
 
 def _wrapped(tag: str, body: str) -> str:
     inner = f"<{tag}>{body}</{tag}>"
-    return inner if tag == "RefData" else f"<FinInstrm>{inner}</FinInstrm>"
+    return inner if tag in ("RefData", "CxlData") else f"<FinInstrm>{inner}</FinInstrm>"
 
 
-def message(name: str, *records: str) -> bytes:
+def message(name: str, *records: str, sender: str = "EU") -> bytes:
     """The whole message, as ESMA writes it, for the file called `name`."""
-    schema, root = FULL if name.startswith("FULINS") else DELTA
+    schema, root = _MESSAGES[name[:6]]
     day = name.rsplit("_", 2)[-2]
     day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<BizData xmlns="urn:iso:std:iso:20022:tech:xsd:head.003.001.01"><Hdr><AppHdr '
         'xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.01"><Fr><OrgId><Id><OrgId><Othr>'
-        "<Id>EU</Id></Othr></OrgId></Id></OrgId></Fr>"
+        f"<Id>{sender}</Id></Othr></OrgId></Id></OrgId></Fr>"
         f"<BizMsgIdr>{name}</BizMsgIdr><MsgDefIdr>{schema}</MsgDefIdr>"
         f"<CreDt>{day}T03:00:00Z</CreDt></AppHdr></Hdr><Pyld>"
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{schema}"><{root}>'
-        "<RptHdr><RptgNtty><NtlCmptntAuthrty>EU</NtlCmptntAuthrty></RptgNtty>"
+        f"<RptHdr><RptgNtty><NtlCmptntAuthrty>{sender}</NtlCmptntAuthrty></RptgNtty>"
         f"<RptgPrd><Dt>{day}</Dt></RptgPrd></RptHdr>{''.join(records)}"
         f"</{root}></Document></Pyld></BizData>"
     ).encode()
+
+
+def as_uk(xml: bytes) -> bytes:
+    """A real message of ESMA's as the FCA would send it: from GB, and GB the authority of each record."""
+    xml = re.sub(rb"(<Fr>.{,60}<Id>)EU(</Id>)", rb"\1GB\2", xml, count=1)
+    return re.sub(rb"(CmptntAuthrty>)[A-Z]{2}(</)", rb"\1GB\2", xml)
 
 
 def leaves_of(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:

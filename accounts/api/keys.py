@@ -39,6 +39,7 @@ class ApiKeyViewSet(
 ):
     """Keys for machines: each a part of what its owner may do, until a day."""
 
+    title = "API keys"
     needs = {
         "list": holding("accounts.view_apikey", by_key=False),
         "retrieve": holding("accounts.view_apikey", by_key=False),

@@ -34,6 +34,7 @@ _PROBLEMS = documented(
 class RoleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]):
     """What each role may do. Who has which one is said at the users."""
 
+    title = "Roles"
     needs = {
         "list": holding("auth.view_group", sensitive=True, by_key=False),
         "retrieve": holding("auth.view_group", sensitive=True, by_key=False),

@@ -48,6 +48,7 @@ class UserFilterSet(django_filters.FilterSet):
 class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[User]):
     """Accounts. They are switched off, and not deleted: what they did keeps its name."""
 
+    title = "Users"
     needs = {
         "list": holding("accounts.view_user", sensitive=True, by_key=False),
         "retrieve": holding("accounts.view_user", sensitive=True, by_key=False),

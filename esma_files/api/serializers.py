@@ -77,7 +77,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 class EsmaFileDetailSerializer(EsmaFileSerializer):
     """With the other files of its name, and what was done with it."""
 
-    revisions = serializers.SerializerMethodField(help_text="ids of all files of this name")
+    revisions = serializers.SerializerMethodField(
+        help_text="ids of all files of this name and source"
+    )
     runs = serializers.SerializerMethodField(help_text="the last ten")
 
     class Meta(EsmaFileSerializer.Meta):
@@ -85,7 +87,9 @@ class EsmaFileDetailSerializer(EsmaFileSerializer):
         read_only_fields = fields
 
     def get_revisions(self, file: EsmaFile) -> list[int]:
-        return list(EsmaFile.objects.named(file.name).values_list("pk", flat=True))
+        return list(
+            EsmaFile.objects.named(file.name, source=file.source).values_list("pk", flat=True)
+        )
 
     def get_runs(self, file: EsmaFile) -> list[dict[str, Any]]:
         runs = file.runs.select_related("file")[:10]

@@ -68,6 +68,7 @@ _DOING: dict[Any, Any] = {
 class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
     """Files that the registers have published, and how far each has got."""
 
+    title = "Files"
     needs = {
         **dict.fromkeys(("list", "retrieve", "gaps"), reading("esma_files.view_esmafile")),
         "download": holding("esma_files.download_esmafile", costly=True),
@@ -202,6 +203,7 @@ def _accepted(request: Request, run: Run) -> Response:
 class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
     """What was asked for: syncs, downloads, loads, clean-ups."""
 
+    title = "Runs"
     needs = dict.fromkeys(("list", "retrieve"), reading("esma_files.view_run"))
     queryset: QuerySet[Run] = Run.objects.select_related("file")
     serializer_class = RunSerializer

@@ -47,9 +47,10 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
             wanted = wanted.filter(letter__in=["", *settings.DOWNLOAD_CATEGORIES])
         return wanted
 
-    def named(self, name: str) -> "EsmaFileQuerySet":
-        """The files of a name, the newest revision first."""
-        return self.filter(name=name).order_by("source", "-revision")
+    def named(self, name: str, *, source: str = "") -> "EsmaFileQuerySet":
+        """The files of a name, of one source or of each, the newest revision first."""
+        found = self.filter(name=name).order_by("source", "-revision")
+        return found.filter(source=source) if source else found
 
     def claim(self, pk: int, *, source: str, target: str) -> "EsmaFile | None":
         """Move one file from `source` to `target`; None where another worker was first."""

@@ -88,6 +88,9 @@ class Run(models.Model):
     new = models.PositiveIntegerField(default=0, help_text="not known before")
     changed = models.PositiveIntegerField(default=0, help_text="that now read otherwise")
     ended = models.PositiveIntegerField(default=0, help_text="terminated, cancelled or deleted")
+    dropped = models.PositiveIntegerField(
+        default=0, help_text="no longer in the full set that this file completes"
+    )
     late = models.PositiveIntegerField(default=0, help_text="filed below a newer version")
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)

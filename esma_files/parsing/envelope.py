@@ -20,6 +20,7 @@ class Envelope:
     message_id: str  # BizMsgIdr: the file's name without .zip
     definition: str  # MsgDefIdr, as auth.017.001.02
     created: str
+    sender: str  # of the header, as EU; "" where it says none
     records_begin: int | None  # offset of the first record's tag; None where it is not in `head`
 
 
@@ -35,7 +36,7 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     except etree.XMLSyntaxError as error:
         problem = str(error)
     wanted = {"BizMsgIdr", "MsgDefIdr", "CreDt"}
-    root = ""
+    root = sender = ""
     for event, element in pull.read_events():
         if not isinstance(element, etree._Element):
             continue
@@ -43,6 +44,8 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
         root = root or name
         if event == "end" and name in wanted:
             found.setdefault(name, element.text or "")
+        elif event == "end" and name == "Fr":
+            sender = "".join(map(str, element.itertext())).strip()
         if name in (mapping.root, *mapping.record_tags):
             break
     if not root or (problem and root == "BizData" and not found):
@@ -55,6 +58,7 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
         message_id=found["BizMsgIdr"],
         definition=found["MsgDefIdr"],
         created=found["CreDt"],
+        sender=sender,
         records_begin=_records_begin(head, mapping),
     )
 
@@ -78,6 +82,15 @@ def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mappin
         raise WrongEnvelope(
             file_name, f"the header's CreDt {envelope.created!r} is not a date and time"
         ) from None
+
+
+def check_sender(envelope: Envelope, *, file_name: str, foreign: dict[str, str]) -> None:
+    """Raise WrongEnvelope where the message is of another source: their file names are alike."""
+    if source := foreign.get(envelope.sender):
+        raise WrongEnvelope(
+            file_name,
+            f"the header says it is from {envelope.sender}: load it with --source {source}",
+        )
 
 
 def _records_begin(head: bytes, mapping: Mapping) -> int | None:

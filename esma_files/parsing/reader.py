@@ -58,12 +58,21 @@ class EsmaReader:
     for, with their count; `recounted` is how many XML entries had to be looked through for these.
     """
 
-    def __init__(self, source: IO[bytes], *, name: str, mapping: Mapping, limits: Limits) -> None:
+    def __init__(
+        self,
+        source: IO[bytes],
+        *,
+        name: str,
+        mapping: Mapping,
+        limits: Limits,
+        foreign: dict[str, str] | None = None,
+    ) -> None:
         self._source = source
         self._file_name = name
         self._name = FileName.parse(name)
         self._promised = self._mapping = mapping
         self._limits = limits
+        self._foreign = foreign or {}  # senders whose files are of another source, and which
         self.records = 0
         self._size = self._before = 0
         self._stream: WatchedStream | None = None
@@ -115,6 +124,7 @@ class EsmaReader:
         self._stream = stream = WatchedStream(xml, file_name=self._file_name)
         header = envelope.read(stream.head, file_name=self._file_name, mapping=self._promised)
         envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._promised)
+        envelope.check_sender(header, file_name=self._file_name, foreign=self._foreign)
         self._mapping = self._promised.of_version(header.definition)
         tally, first = Tally(self._mapping), self.records
         for table, rows in self._batches(stream):

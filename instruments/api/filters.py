@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 
 from instruments import cfi
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, Status
+from instruments.models import Instrument, InstrumentQuerySet, Register, Status
 from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
 
 
@@ -89,6 +89,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
         label="MIC of a venue with a listing, whatever its status",
     )
+    register = django_filters.ChoiceFilter(
+        method="filter_register",
+        choices=Register.choices,
+        label="Register with a listing of it: ESMA (EU) or FCA (UK); with mic, of that venue there",
+    )
     status = django_filters.ChoiceFilter(choices=Status.choices, label="Status of the instrument")
     q = django_filters.CharFilter(
         max_length=100,
@@ -126,7 +131,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        return queryset.traded_on(value.upper())
+        return queryset.traded_on(value.upper(), register=self.form.cleaned_data["register"])
+
+    def filter_register(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.in_register(value)
 
     def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.search(value)

@@ -10,7 +10,7 @@ from instruments.api.classification import ClassificationSerializer
 from instruments.api.sections import ExactDecimal
 from instruments.api.terms import Terms
 from instruments.history import Version
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Register
 from marketdata.common.fields import ExactDecimalField
 
 
@@ -33,8 +33,18 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "mic",
             "register",
             "listing_count",
+            "eu_listings",
+            "uk_listings",
         )
         read_only_fields: tuple[str, ...] = fields
+
+
+class _DroppedBy(serializers.CharField):
+    """The complete full set that lacks a listing, by its last file."""
+
+    def __init__(self) -> None:
+        said = "last file of the full set that no longer holds an active listing"
+        super().__init__(source="dropped_by.name", allow_null=True, read_only=True, help_text=said)
 
 
 class ListingSerializer(serializers.ModelSerializer[Listing]):
@@ -44,6 +54,7 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
         allow_null=True, help_text="from the ISO 10383 list; null where it lacks the MIC"
     )
     source_file = serializers.CharField(source="source_file.name")
+    dropped_by = _DroppedBy()
 
     class Meta:
         model = Listing
@@ -66,6 +77,7 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
             "record_kind",
             "source_file",
             "source_position",
+            "dropped_by",
         )
         read_only_fields = fields
 
@@ -74,6 +86,7 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
     """Every field of RTS 23 that ESMA has published of one listing."""
 
     source_file = serializers.CharField(source="source_file.name")
+    dropped_by = _DroppedBy()
 
     class Meta:
         model = Listing
@@ -123,8 +136,16 @@ def _plain(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-class WhenSerializer(serializers.Serializer[Any]):
-    """The days that an instrument can be asked for."""
+class RegisterSerializer(serializers.Serializer[Any]):
+    """Whose records are asked for."""
+
+    register = serializers.ChoiceField(
+        choices=Register.choices, required=False, help_text="ESMA (EU) or FCA (UK); both without"
+    )
+
+
+class WhenSerializer(RegisterSerializer):
+    """The days that an instrument can be asked for, and the register."""
 
     as_of = serializers.DateField(required=False, help_text="what was valid on this day")
     known_on = serializers.DateField(

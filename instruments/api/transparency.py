@@ -110,6 +110,7 @@ class SubclassFilterSet(ResultFilterSet):
 class TransparencyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[TransparencyResult]):
     """What ESMA has computed of liquidity, thresholds and turnover (FITRS), by ISIN."""
 
+    title = "Transparency"
     queryset = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
     needs = {"list": reading("instruments.view_transparencyresult")}
     serializer_class = TransparencyResultSerializer
@@ -128,6 +129,7 @@ class SubclassTransparencyViewSet(
 ):
     """What ESMA has computed of sub-classes of non-equity instruments (FITRS)."""
 
+    title = "Transparency of sub-classes"
     queryset = SubclassTransparency.objects.select_related("source_file").order_by(
         "asset_class", "pk"
     )

@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
 from instruments.api.export import ExportView
+from instruments.api.reconciliation import ReconciliationViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -15,6 +16,7 @@ from instruments.api.volume_caps import InstrumentVolumeCapView, VolumeCapViewSe
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
 router.register("venues", VenueViewSet)
+router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")

@@ -13,8 +13,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instruments.api.serializers import InstrumentSerializer
-from instruments.models import Instrument, ListedVenue, Venue, VenueQuerySet
+from instruments.api.serializers import InstrumentSerializer, RegisterSerializer
+from instruments.models import Instrument, ListedVenue, Register, Venue, VenueQuerySet
 from marketdata.api.filters import CodeFilter, TruthFilter
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
@@ -30,11 +30,17 @@ _PROBLEMS = documented(
 )
 
 
+_COUNTS = ("listings", *(register.counted_in for register in Register))
+
+
 def with_listings() -> VenueQuerySet:
-    """Venues with the number of their listings, as loads have counted it."""
-    counted = ListedVenue.objects.filter(pk=OuterRef("pk")).order_by().values("listings")
+    """Venues with the number of their listings in all and in each register, as loads have counted it."""
+    counted = ListedVenue.objects.filter(pk=OuterRef("pk")).order_by()
     return Venue.objects.annotate(
-        listings=Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+        **{
+            name: Coalesce(Subquery(counted.values(name), output_field=IntegerField()), 0)
+            for name in _COUNTS
+        }
     )
 
 
@@ -69,6 +75,11 @@ class VenueFilterSet(django_filters.FilterSet):
     listed = TruthFilter(
         method="filter_listed", label="Whether listings in the files loaded use it"
     )
+    register = django_filters.ChoiceFilter(
+        method="filter_register",
+        choices=Register.choices,
+        label="Register with a listing on it: ESMA (EU) or FCA (UK)",
+    )
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
@@ -83,6 +94,10 @@ class VenueFilterSet(django_filters.FilterSet):
         listed = Exists(ListedVenue.objects.filter(pk=OuterRef("pk")))
         return queryset.filter(listed if value else ~listed)
 
+    def filter_register(self, queryset: VenueQuerySet, name: str, value: str) -> VenueQuerySet:
+        counted = {f"{Register(value).counted_in}__gt": 0}
+        return queryset.filter(Exists(ListedVenue.objects.filter(pk=OuterRef("pk"), **counted)))
+
     def filter_q(self, queryset: VenueQuerySet, name: str, value: str) -> VenueQuerySet:
         return queryset.search(value)
 
@@ -91,6 +106,8 @@ class VenueSerializer(serializers.ModelSerializer[Venue]):
     """A row of the ISO 10383 list."""
 
     listings = serializers.IntegerField(help_text="listings of the files loaded, of any status")
+    eu_listings = serializers.IntegerField(help_text="those in the register of ESMA")
+    uk_listings = serializers.IntegerField(help_text="those in the register of the FCA")
 
     class Meta:
         model = Venue
@@ -104,6 +121,8 @@ class CountrySerializer(serializers.Serializer[Any]):
     venues = serializers.IntegerField()
     active = serializers.IntegerField(help_text="those that have not expired")
     listings = serializers.IntegerField()
+    eu_listings = serializers.IntegerField()
+    uk_listings = serializers.IntegerField()
 
 
 class ListedVenueSerializer(serializers.ModelSerializer[ListedVenue]):
@@ -111,7 +130,7 @@ class ListedVenueSerializer(serializers.ModelSerializer[ListedVenue]):
 
     class Meta:
         model = ListedVenue
-        fields = ("mic", "listings")
+        fields = ("mic", *_COUNTS)
 
 
 class VenueCountSerializer(serializers.Serializer[Any]):
@@ -135,12 +154,13 @@ class StatisticsSerializer(serializers.Serializer[Any]):
 
 def countries() -> QuerySet[Any]:
     """Venues and listings by country."""
+    counted = {name: Sum(name) for name in _COUNTS}
     gone = Q(status__in=("EXPIRED", "DELETED"))
     return (
         with_listings()
         .order_by("country")
         .values("country")
-        .annotate(venues=Count("pk"), active=Count("pk", filter=~gone), listings=Sum("listings"))
+        .annotate(venues=Count("pk"), active=Count("pk", filter=~gone), **counted)
     )
 
 
@@ -175,6 +195,7 @@ def statistics() -> dict[str, Any]:
 class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
     """Trading venues of the world (ISO 10383), expired ones included."""
 
+    title = "Venues"
     queryset = with_listings()
     needs = dict.fromkeys(
         ("list", "retrieve", "segments", "instruments", "countries", "statistics"),
@@ -202,13 +223,17 @@ class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
 
     @extend_schema(
         summary="The instruments with a listing on a venue, whatever its status",
-        parameters=[_MIC],
+        parameters=[_MIC, RegisterSerializer],
         responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
     @action(detail=True, filterset_class=None)
     def instruments(self, request: Request, mic: str) -> Response:
-        found: QuerySet[Any] = Instrument.objects.traded_on(self.get_object().mic)
+        asked = RegisterSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        found: QuerySet[Any] = Instrument.objects.traded_on(
+            self.get_object().mic, **asked.validated_data
+        )
         page: Any = self.paginate_queryset(found)
         return self.get_paginated_response(InstrumentSerializer(page, many=True).data)
 

@@ -16,6 +16,7 @@ from instruments.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
     RecordSerializer,
+    RegisterSerializer,
     VersionSerializer,
     WhenSerializer,
 )
@@ -47,8 +48,9 @@ _PROBLEMS = documented(
     ),
 )
 class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
-    """Instruments tradable in the EU, as ESMA last published them."""
+    """Instruments tradable in the EU and in the UK, as ESMA and the FCA last published them."""
 
+    title = "Instruments"
     needs = dict.fromkeys(
         ("list", "retrieve", "listings", "history"), reading("instruments.view_instrument")
     )
@@ -70,9 +72,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         instrument: Instrument | None = self.get_object()
-        asked = WhenSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        if when := asked.validated_data:
+        if when := _asked(request, WhenSerializer):
             instrument = history.snapshot(self.get_object().isin, **when)
             if instrument is None:
                 raise exceptions.NotFound(_nothing_then(**when))
@@ -80,29 +80,49 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
 
     @extend_schema(
         summary="Every record of each listing, and what it changed",
-        parameters=[_ISIN],
+        parameters=[_ISIN, RegisterSerializer],
         responses={200: VersionSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
     @action(detail=True, filterset_class=None)
     def history(self, request: Request, isin: str) -> Response:
-        versions: Any = list(history.versions(self.get_object().isin))
+        versions: Any = list(
+            history.versions(self.get_object().isin, **_asked(request, RegisterSerializer))
+        )
         page: Any = self.paginate_queryset(versions)
         return self.get_paginated_response(VersionSerializer(page, many=True).data)
 
     @extend_schema(
         summary="Every field of RTS 23 of each listing",
-        parameters=[_ISIN],
+        parameters=[_ISIN, RegisterSerializer],
         responses={200: RecordSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
     @action(detail=True, filterset_class=None)
     def listings(self, request: Request, isin: str) -> Response:
         listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
-        page: Any = self.paginate_queryset(listings.select_related("source_file"))
+        listings = listings.filter(**_asked(request, RegisterSerializer))
+        page: Any = self.paginate_queryset(listings.select_related("source_file", "dropped_by"))
         return self.get_paginated_response(RecordSerializer(page, many=True).data)
 
 
-def _nothing_then(as_of: dt.date | None = None, known_on: dt.date | None = None) -> str:
-    then = f"It had no listing that was valid on {as_of}" if as_of else "No record of it was known"
+def _asked(request: Request, serializer: type[RegisterSerializer]) -> dict[str, Any]:
+    """The parameters of a question; raises ValidationError."""
+    asked = serializer(data=request.query_params)
+    asked.is_valid(raise_exception=True)
+    found: dict[str, Any] = asked.validated_data
+    return found
+
+
+def _nothing_then(
+    as_of: dt.date | None = None, known_on: dt.date | None = None, register: str = ""
+) -> str:
+    where = f" in the register of the {register}" if register else ""
+    then = (
+        f"It had no listing{where} that was valid on {as_of}"
+        if as_of
+        else f"No record of it was known{where}"
+    )
+    if register and not (as_of or known_on):
+        return f"It has no listing{where}."
     return f"{then}, as far as was known on {known_on}." if known_on else f"{then}."

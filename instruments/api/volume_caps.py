@@ -176,6 +176,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
 class VolumeCapViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]):
     """How much of the trading in an instrument was under waivers, as ESMA published it (DVCRES)."""
 
+    title = "Volume cap"
     queryset = (
         VolumeCap.objects.select_related("source_file")
         .prefetch_related("venues")

@@ -9,7 +9,7 @@ from esma_files.parsing.mapping import Mapping
 from instruments.loading import fingerprint, groups
 from instruments.loading.checks import Refusal
 from instruments.loading.layout import Checked, Groups, Layout
-from instruments.records import DELTA_FILE, FIELDS, FULL_FILE, RecordKind
+from instruments.records import CANCELLATIONS, DELTA_FILE, FIELDS, FULL_FILE, RecordKind
 
 _ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
 _ACTIVE = "active"
@@ -56,4 +56,4 @@ def _layout(mapping: Mapping) -> Layout:
     )
 
 
-FULL, DELTA = _layout(FULL_FILE), _layout(DELTA_FILE)
+FULL, DELTA, CANCELLED = map(_layout, (FULL_FILE, DELTA_FILE, CANCELLATIONS))

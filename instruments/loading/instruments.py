@@ -3,7 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion
+from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
@@ -14,22 +14,29 @@ LISTED_VENUE = ListedVenue._meta.db_table
 
 # Columns of Instrument that the authoritative listing gives; NULL there is "" here.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
-_COLUMNS = (*_TEXTS, "status", "mic", "register", "listing_count")
+_COUNTS = {register.counted_in: register.value for register in Register}
+_COLUMNS = (*_TEXTS, "status", "mic", "register", "listing_count", *_COUNTS)
 
 # Which of an instrument's listings speaks for it: the first in this order.
 _AUTHORITY = """
-    CASE l.status WHEN 'active' THEN 0 WHEN 'terminated' THEN 1 ELSE 2 END,
+    CASE l.status WHEN 'active' THEN 0 WHEN 'dropped' THEN 1 WHEN 'terminated' THEN 2 ELSE 3 END,
     CASE WHEN l.mic = l.relevant_venue THEN 0 ELSE 1 END,
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
-_CHANGED = """
-    INSERT INTO temp.changed SELECT DISTINCT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+_CHANGED = f"""
+    INSERT INTO temp.changed
+    SELECT isin FROM temp.outcome WHERE outcome <> 'unchanged'
+    UNION SELECT isin FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
 """
+_PER_REGISTER = ", ".join(
+    f"nullif(sum(CASE WHEN l.register = '{register}' THEN 1 ELSE 0 END), 0) AS {column}"
+    for column, register in _COUNTS.items()
+)
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
     CREATE TEMP TABLE authoritative AS
-    SELECT c.isin, count(*) AS listing_count, min(l.id) AS listing_id
+    SELECT c.isin, count(*) AS listing_count, min(l.id) AS listing_id, {_PER_REGISTER}
     FROM temp.changed c CROSS JOIN {LISTING} l WHERE l.isin = c.isin GROUP BY c.isin
 """
 # Most instruments have one listing, and need no ranking.
@@ -41,9 +48,19 @@ _RANKED = f"""
 """
 _SAID = f"""
     SELECT l.isin, {", ".join(f"coalesce(l.{column}, '') AS {column}" for column in _TEXTS)},
-        l.status, l.mic, l.register, a.listing_count
+        l.status, l.mic, l.register, a.listing_count, {", ".join(f"a.{c}" for c in _COUNTS)}
     FROM temp.authoritative a JOIN {LISTING} l ON l.id = a.listing_id
 """
+
+
+def _differs(column: str) -> str:
+    """Counts are NULL where there is none."""
+    new, old = f"b.{column}", f"{INSTRUMENT}.{column}"
+    if column in _COUNTS:
+        return f"coalesce({new}, 0) <> coalesce({old}, 0)"
+    return f"{new} <> {old}"
+
+
 _INSERT = f"""
     INSERT INTO {INSTRUMENT} (isin, {", ".join(_COLUMNS)}) {_SAID}
     WHERE NOT EXISTS (SELECT 1 FROM {INSTRUMENT} i WHERE i.isin = a.isin)
@@ -51,7 +68,7 @@ _INSERT = f"""
 _UPDATE = f"""
     UPDATE {INSTRUMENT} SET {", ".join(f"{column} = b.{column}" for column in _COLUMNS)}
     FROM ({_SAID}) AS b WHERE b.isin = {INSTRUMENT}.isin
-    AND ({" OR ".join(f"b.{column} <> {INSTRUMENT}.{column}" for column in _COLUMNS)})
+    AND ({" OR ".join(map(_differs, _COLUMNS))})
 """
 # A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
 _LAST_KNOWN = f"""
@@ -59,7 +76,7 @@ _LAST_KNOWN = f"""
         SELECT {", ".join(f"coalesce(v.{column}, '')" for column in _TEXTS)}
         FROM {VERSION} v JOIN {FILE} f ON f.id = v.source_file_id
         WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled'
-        ORDER BY f.sequence DESC, v.mic, v.source_position DESC LIMIT 1)
+        ORDER BY f.sequence DESC, v.register, v.mic, v.source_position DESC LIMIT 1)
     WHERE status = 'cancelled' AND isin IN (SELECT isin FROM temp.changed)
     AND EXISTS (SELECT 1 FROM {VERSION} v
         WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled')
@@ -71,24 +88,31 @@ _NEW_CFI_CODES = f"""
 """
 # Listings are added and never taken away, so counting the new ones is enough.
 _ADDED = "SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic"
-_COUNT_LISTINGS = f"""
-    UPDATE {LISTED_VENUE} SET listings = {LISTED_VENUE}.listings + a.listings
-    FROM ({_ADDED}) AS a WHERE a.mic = {LISTED_VENUE}.mic
-"""
-_NEW_VENUES = f"""
-    INSERT INTO {LISTED_VENUE} (mic, listings) SELECT mic, listings FROM ({_ADDED}) AS a
-    WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})
-"""
 _DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
-def derive(cursor: CursorWrapper) -> None:
-    """Derive anew the instruments of the records that changed something (`temp.outcome`).
+def _count_venues(register: Register) -> tuple[str, str]:
+    """The statements that add new listings to the counts of their venues."""
+    own = register.counted_in
+    counted = ", ".join("listings" if column == own else "0" for column in _COUNTS)
+    return (
+        f"""UPDATE {LISTED_VENUE} SET listings = {LISTED_VENUE}.listings + a.listings,
+            {own} = {LISTED_VENUE}.{own} + a.listings
+            FROM ({_ADDED}) AS a WHERE a.mic = {LISTED_VENUE}.mic""",
+        f"""INSERT INTO {LISTED_VENUE} (mic, listings, {", ".join(_COUNTS)})
+            SELECT mic, listings, {counted} FROM ({_ADDED}) AS a
+            WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
+    )
 
-    And note the CFI codes and venues that are new.
+
+def derive(cursor: CursorWrapper, register: Register) -> None:
+    """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
+    listings that were dropped (`temp.dropping`).
+
+    And note the CFI codes and venues that are new, these in the counts of `register`.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
-    for statement in (*_DERIVE, _NEW_CFI_CODES, _COUNT_LISTINGS, _NEW_VENUES):
+    for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)

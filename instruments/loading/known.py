@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.models import EsmaFile
-from instruments.models import Listing
+from instruments.models import Listing, Register
 
 # Where few records are known, looking each up costs more than it saves: look at one batch in eight.
 _WORTH_IT, _PAUSE = 0.5, 7
@@ -28,8 +28,12 @@ class Tables:
     """The SQLite database that a file is to be merged into, and the file's place in it."""
 
     database: str
-    register: str
+    source: str
     sequence: int
+
+    @property
+    def register(self) -> Register:
+        return Register.of_source(self.source)
 
 
 class Known:
@@ -47,7 +51,8 @@ class Known:
         listing, file = Listing._meta.db_table, EsmaFile._meta.db_table
         # One row in and one row out: SQLite works on the whole batch without Python's lock.
         self._question = f"""
-            SELECT json_group_array(key.key) FROM json_each(?) key CROSS JOIN {listing} l
+            SELECT json_group_array(key.key), json_group_array(l.id)
+            FROM json_each(?) key CROSS JOIN {listing} l
             JOIN {file} f ON f.id = l.source_file_id
             WHERE l.isin = substr(key.value, 1, 12) AND l.mic = substr(key.value, 13, 4)
             AND l.register = '{tables.register}' AND f.sequence <= {tables.sequence}
@@ -58,15 +63,16 @@ class Known:
         self._connection.close()
 
     def among(self, rows: pa.RecordBatch) -> np.ndarray:
-        """Which of `rows` are known, as a mask; none where it was not worth asking."""
+        """For each of `rows` the listing that says the same, 0 for none; all 0 where not worth asking."""
+        known = np.zeros(len(rows), dtype=np.int64)
         if self._skip:
             self._skip -= 1
-            return np.zeros(len(rows), dtype=bool)
+            return known
         columns = (rows.column(name).cast(pa.string()) for name in _KEY)
         keys = pc.binary_join_element_wise(*columns, "").to_pylist()
-        (answer,) = self._connection.execute(self._question, [json.dumps(keys)]).fetchone()
-        known = np.zeros(len(rows), dtype=bool)
-        known[json.loads(answer)] = True
-        if known.sum() < _WORTH_IT * len(rows):
+        answer = self._connection.execute(self._question, [json.dumps(keys)]).fetchone()
+        found, listings = map(json.loads, answer)
+        known[found] = listings
+        if len(found) < _WORTH_IT * len(rows):
             self._skip = _PAUSE
         return known

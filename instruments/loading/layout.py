@@ -85,7 +85,7 @@ class Layout:
         return f"""
             PRAGMA page_size=32768;
             CREATE TABLE record ({", ".join(f"{name} {type_}" for name, type_ in columns.items())});
-            CREATE TABLE known (position INTEGER PRIMARY KEY);
+            CREATE TABLE known (position INTEGER PRIMARY KEY, listing_id INTEGER);
             CREATE TABLE rejected (
                 position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT);
             {self.groups.schema}

@@ -8,6 +8,7 @@ from instruments.loading.layout import Layout
 LAYOUTS = {
     Kind.FULINS: firds.FULL,
     Kind.DLTINS: firds.DELTA,
+    Kind.FULCAN: firds.CANCELLED,
     Kind.FULECR: fitrs.EQUITY,
     Kind.DLTECR: fitrs.EQUITY,
     Kind.FULNCR: fitrs.NON_EQUITY,

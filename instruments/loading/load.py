@@ -10,18 +10,16 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from esma_files.errors import UnsupportedKind
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
-from esma_files.sources import Source
 from instruments.loading import merge, transparency
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
 from marketdata.common.errors import RetryableError
 
-_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS}
+_INSTRUMENT_FILES = {Kind.FULINS, Kind.DLTINS, Kind.FULCAN}
 REJECTED = RejectedRecord._meta.db_table
 
 
@@ -34,8 +32,6 @@ def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
 
     Raises the errors of esma_files.errors, and StagingFailed.
     """
-    if file.source == Source.FCA_FIRDS:
-        raise UnsupportedKind(file.name, "files of the FCA are kept, but cannot be loaded yet")
     folder = Path(settings.STAGING_DIR)
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     path = folder / f"{file.pk}.sqlite3"
@@ -47,7 +43,7 @@ def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
                 name=file.name,
                 path=path,
                 limits=limits,
-                tables=Tables(str(connection.settings_dict["NAME"]), Register.ESMA, file.sequence),
+                tables=Tables(str(connection.settings_dict["NAME"]), file.source, file.sequence),
                 progress=progress,
             )
     except (adbc.Error, sqlite3.Error, OSError) as error:
@@ -66,11 +62,15 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
         try:
             with transaction.atomic():
                 counts = _merge_of(file)(
-                    cursor, file, register=Register.ESMA, columns=staged.columns
+                    cursor,
+                    file,
+                    register=Register.of_source(file.source),
+                    columns=staged.columns,
                 )
                 _keep_rejected(file)
                 run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
                 run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
+                run.dropped = counts.dropped
                 run.late, run.unchanged = counts.late, counts.unchanged + staged.known
                 run.seconds = staged.seconds + time.monotonic() - started
                 run.done = staged.read

@@ -3,6 +3,8 @@
 What the register says of a listing is the sequence of its distinct records, in publication order,
 each at the place where it was first published. The last is the listing; each other one is a version,
 valid until the day before the next one's `valid_from` (ESMA65-8-5014's rules 2 to 4 all come to this).
+A list of cancelled records (FULCAN) may say for years what was said once: what it repeats stands
+before the cancellation that it repeats, so that it cancels nothing that was reported anew since.
 So the tables are a function of the *set* of files loaded: the order of loading does not matter, and
 a file loaded twice changes nothing.
 
@@ -15,9 +17,10 @@ import dataclasses
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.loading import groups, instruments
+from esma_files.names import Kind
+from instruments.loading import drops, full_sets, groups, instruments
 from instruments.loading.dialect import day_before
-from instruments.models import Listing, ListingVersion
+from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
 
 LISTING = Listing._meta.db_table
@@ -30,6 +33,9 @@ _COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_SAID)
 _OWN = ("register", "source_file_id", "source_position")
 _TARGET = (*_OWN, *_COMMON)
 
+# A mark of ours, and not what the register said.
+_PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status END"
+
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
@@ -39,11 +45,12 @@ _OUTCOME = """
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What became of the records of a file, rejected ones left out."""
+    """What became of the records of a file, rejected ones left out; `dropped` are in no record of it."""
 
     new: int
     changed: int
     ended: int
+    dropped: int
     late: int
     unchanged: int
 
@@ -54,6 +61,7 @@ class _Merge:
 
     file_id: int
     sequence: int
+    lists: bool  # it is a list of cancelled records
     register: str
     staged: frozenset[str]  # the fields that have a value in any staged record
 
@@ -74,13 +82,14 @@ class _Merge:
     @property
     def outcome(self) -> str:
         """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
+        same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
             INSERT INTO temp.outcome (position, isin, mic, ends, listing_id, outcome)
             SELECT s.position, s.isin, s.mic, CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
                 CASE
                 WHEN twice.isin IS NOT NULL THEN NULL
                 WHEN l.id IS NULL THEN 'new'
-                WHEN l.fingerprint = s.fingerprint AND l.valid_from = s.valid_from
+                WHEN l.fingerprint = s.fingerprint AND {same_day}
                     AND l.status = s.status AND f.sequence <= {self.sequence} THEN 'unchanged'
                 END
             FROM stage.record s
@@ -107,32 +116,46 @@ class _Merge:
         the next kept one. `origin` says which table it is in, `row_id` which row; `also` is
         'listing' where the listing says the same ('listing' < 'staged' < 'version').
         """
-        same = "isin, mic, status, valid_from, fingerprint"
-        order = "sequence, position, fingerprint, place"
+        same = "isin, mic, status, fingerprint, CASE WHEN lists = 1 THEN '' ELSE valid_from END"
+        published = "sequence, position, fingerprint, place"
+        order = f"stands, CASE WHEN stands < sequence THEN 0 ELSE 1 END, {published}"
+        lists = f"CASE WHEN f.kind = '{Kind.FULCAN}' THEN 1 ELSE 0 END"
         return f"""
             CREATE TEMP TABLE timeline AS
             WITH said AS (
-                SELECT l.isin, l.mic, l.status, l.valid_from, l.fingerprint,
-                    f.sequence, l.source_position AS position, 'listing' AS origin, l.id AS row_id,
-                    0 AS place
+                SELECT l.isin, l.mic, {_PUBLISHED_STATUS} AS status, l.valid_from, l.fingerprint,
+                    f.sequence, l.source_position AS position, {lists} AS lists,
+                    'listing' AS origin, l.id AS row_id, 0 AS place
                 FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
                 WHERE l.id IN (SELECT listing_id FROM temp.outcome WHERE outcome IS NULL)
                 UNION ALL
                 SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
-                    f.sequence, v.source_position, 'version', v.id, 0
+                    f.sequence, v.source_position, {lists}, 'version', v.id, 0
                 FROM (SELECT DISTINCT isin, mic FROM temp.outcome WHERE outcome IS NULL) k
                 JOIN {VERSION} v
                     ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{self.register}'
                 JOIN {FILE} f ON f.id = v.source_file_id
                 UNION ALL
                 SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint,
-                    {self.sequence}, s.position, 'staged', s.position, 1
+                    {self.sequence}, s.position, {int(self.lists)}, 'staged', s.position, 1
                 FROM stage.record s JOIN temp.outcome o ON o.position = s.position
                 WHERE o.outcome IS NULL
-            ), numbered AS (
-                SELECT said.*, row_number() OVER (PARTITION BY {same} ORDER BY {order}) AS repeat,
-                    min(origin) OVER (PARTITION BY {same}) AS also
+            ), placed AS (
+                SELECT said.*, CASE WHEN lists = 0 THEN sequence ELSE coalesce(
+                    max(CASE WHEN status = 'cancelled' AND lists = 0 THEN sequence END) OVER (
+                        PARTITION BY isin, mic ORDER BY {published}
+                        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+                    min(CASE WHEN lists = 1 THEN sequence END) OVER (PARTITION BY isin, mic))
+                    END AS stands
                 FROM said
+            ), numbered AS (
+                SELECT placed.*,
+                    CASE WHEN lists = 1 AND sequence > min(
+                        CASE WHEN status = 'cancelled' THEN sequence END
+                    ) OVER (PARTITION BY isin, mic, fingerprint) THEN 2
+                    ELSE row_number() OVER (PARTITION BY {same} ORDER BY {published}) END AS repeat,
+                    min(origin) OVER (PARTITION BY {same}) AS also
+                FROM placed
             ), ordered AS (
                 SELECT numbered.*,
                     lead(valid_from) OVER (PARTITION BY isin, mic ORDER BY {order}) AS next_from
@@ -155,7 +178,7 @@ class _Merge:
                 AND {LISTING}.register = '{self.register}'"""
         return [
             # Listings that have been superseded.
-            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_list(_TARGET, "l")}, t.valid_to
+            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_AS_PUBLISHED}, t.valid_to
                 FROM {LISTING} l JOIN temp.timeline t ON t.origin = 'listing' AND t.row_id = l.id
                 WHERE t.kept = 1 AND t.last = 0""",
             # Records that come late, below a newer one.
@@ -166,12 +189,12 @@ class _Merge:
                 AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
             # The newest record, for listings that there are already and for others.
             f"""UPDATE {LISTING} SET source_file_id = {self.file_id}, source_position = s.position,
-                {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
+                dropped_by_id = NULL, {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
             f"""INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
                 {staged} JOIN temp.outcome o ON o.position = s.position
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
-            f"""UPDATE {LISTING} SET {_assign(_TARGET[1:], "v")}
+            f"""UPDATE {LISTING} SET dropped_by_id = NULL, {_assign(_TARGET[1:], "v")}
                 FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
                 WHERE t.last = 1 AND {same_listing}""",
             f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
@@ -200,42 +223,69 @@ def merge(
 
     `columns` are those of its fields that have a value in any record.
     """
-    statements = _Merge(file.pk, file.sequence, register, columns)
+    lists = Kind(file.kind) is Kind.FULCAN
+    statements = _Merge(file.pk, file.sequence, lists, register, columns)
     _drop_temporary(cursor)
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {LISTING}")
+    (known_until,) = cursor.fetchone()
     cursor.execute(_OUTCOME)
     cursor.execute(statements.outcome)
     cursor.execute(statements.insert_new)
+    is_full = Kind(file.kind) is Kind.FULINS
+    touched = "SELECT isin, mic FROM temp.outcome WHERE outcome = 'new'"
+    compared, returned = full_sets.Compared(), 0
     cursor.execute("SELECT 1 FROM temp.outcome WHERE outcome IS NULL LIMIT 1")
     if cursor.fetchone():
         cursor.execute(statements.timeline)
         cursor.execute("CREATE INDEX temp.timeline_row ON timeline (origin, row_id)")
-        for statement in (*statements.rewrite, statements.settle):
+        cursor.execute("CREATE INDEX temp.timeline_key ON timeline (isin, mic)")
+        touched += " UNION SELECT isin, mic FROM temp.timeline"
+        if is_full:
+            compared = full_sets.compare(cursor)
+        for statement in statements.rewrite:
             cursor.execute(statement)
-    instruments.derive(cursor)
-    counts = _count(cursor)
+        cursor.execute(statements.settle)
+        if is_full:
+            returned = drops.take_back(cursor, file)
+    full_file = None
+    if is_full:
+        full_file = full_sets.note(
+            cursor,
+            file,
+            register=register,
+            known_until=known_until,
+            compared=compared,
+            returned=returned,
+        )
+    dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
+    instruments.derive(cursor, Register(register))
+    counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     return counts
 
 
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("outcome", "timeline"):
+    for table in ("outcome", "timeline", "dropping"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
-def _count(cursor: CursorWrapper) -> Counts:
+def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
     cursor.execute("""
         SELECT CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END,
             count(*)
         FROM temp.outcome GROUP BY 1
     """)
-    found = dict(cursor.fetchall())
+    found = {**dict(cursor.fetchall()), "dropped": dropped}
     return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
 
 
 def _list(columns: tuple[str, ...], alias: str = "") -> str:
     prefix = f"{alias}." if alias else ""
     return ", ".join(prefix + column for column in columns)
+
+
+_AS_PUBLISHED = _list(_TARGET, "l").replace("l.status", _PUBLISHED_STATUS)
 
 
 def _assign(columns: tuple[str, ...], alias: str) -> str:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
+from esma_files.sources import foreign_senders
 from instruments.loading import checks
 from instruments.loading.known import Known, Tables
 from instruments.loading.layout import Checked, Layout
@@ -67,12 +68,15 @@ def stage(
     """
     layout = layout_of(name)
     started = time.monotonic()
+    foreign = foreign_senders(tables.source)
     day = FileName.parse(name).published_on.isoformat()
     attempts = (tables, None) if layout.asks_what_is_known else (None,)
     try:
         for known in attempts:
             _create(path, layout)
-            reader = EsmaReader(source, name=name, mapping=layout.mapping, limits=limits)
+            reader = EsmaReader(
+                source, name=name, mapping=layout.mapping, limits=limits, foreign=foreign
+            )
             with _Writer(path, layout=layout, day=day, tables=known) as writer:
                 for batch in reader:
                     writer.write(batch)
@@ -161,10 +165,12 @@ class _Writer:
             good[[refusal.row for refusal in refused]] = False
             self._reject(batch, refused)
             rows = rows.filter(pa.array(good))
-        if self._known and (known := self._known.among(rows)).any():
-            self.known += int(known.sum())
-            self._ingest("known", rows.select(["position"]).filter(pa.array(known)))
-            rows = rows.filter(pa.array(~known))
+        if self._known and (listings := self._known.among(rows)).any():
+            known = pa.array(listings != 0)
+            found = rows.select(["position"]).append_column("listing_id", pa.array(listings))
+            self.known += known.true_count
+            self._ingest("known", found.filter(known))
+            rows = rows.filter(pc.invert(known))
         self._ingest("record", rows)
 
     def _check(self, batch: Batch) -> tuple[Checked, list[checks.Refusal]]:

@@ -203,7 +203,7 @@ def merge(
                 found[outcome] = found.get(outcome, 0) + count
     unchanged = found.get("unchanged", 0) + found.get("earlier", 0)
     new, changed, late = (found.get(name, 0) for name in ("new", "changed", "late"))
-    return Counts(new=new, changed=changed, ended=0, late=late, unchanged=unchanged)
+    return Counts(new=new, changed=changed, ended=0, dropped=0, late=late, unchanged=unchanged)
 
 
 def _merge(

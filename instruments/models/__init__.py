@@ -1,6 +1,7 @@
 from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
+from instruments.models.reconciliation import Difference, FullFile, Reconciliation
 from instruments.models.record import ListingRecord, Register, Status
 from instruments.models.transparency import (
     PublishedResult,
@@ -15,6 +16,8 @@ from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 
 __all__ = [
     "CfiCode",
+    "Difference",
+    "FullFile",
     "Instrument",
     "InstrumentQuerySet",
     "ListedVenue",
@@ -23,6 +26,7 @@ __all__ = [
     "ListingRecord",
     "ListingVersion",
     "PublishedResult",
+    "Reconciliation",
     "Register",
     "ResultQuerySet",
     "ResultRecord",

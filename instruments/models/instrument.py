@@ -32,9 +32,16 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         codes = CfiCode.objects.order_by().matching(patterns)
         return self.filter(cfi_code__in=codes.values("code"))
 
-    def traded_on(self, mic: str) -> "InstrumentQuerySet":
-        """Instruments with a listing there, whatever its status."""
-        return self.filter(pk__in=Listing.objects.filter(mic=mic).order_by().values("isin"))
+    def traded_on(self, mic: str, *, register: str = "") -> "InstrumentQuerySet":
+        """Instruments with a listing there, in this register or in any, whatever its status."""
+        listings = Listing.objects.filter(mic=mic).order_by()
+        if register:
+            listings = listings.filter(register=register)
+        return self.filter(pk__in=listings.values("isin"))
+
+    def in_register(self, register: str) -> "InstrumentQuerySet":
+        """Instruments with a listing in this register, whatever its status."""
+        return self.filter(**{f"{Register(register).counted_in}__isnull": False})
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """An ISIN, or instruments that have every word in a name; the first 20 words count."""
@@ -54,9 +61,9 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 class Instrument(models.Model):
     """What the authoritative listing says of an instrument, for all of them.
 
-    That is the listing on the most liquid market (`RlvntTradgVn`), else the one with the earliest
-    first trade, then by MIC; an active one before one that has ended. Its terms are in `Listing`.
-    Derived: a load writes it anew, in the same transaction as the listings.
+    Of all registers together, that is the listing on the most liquid market (`RlvntTradgVn`), else the
+    one with the earliest first trade, then by MIC, then ESMA's; an active one before one that has ended.
+    Its terms are in `Listing`. Derived: a load writes it anew, in the same transaction as the listings.
     """
 
     isin = models.CharField(max_length=12, primary_key=True)
@@ -69,6 +76,8 @@ class Instrument(models.Model):
     mic = models.CharField(max_length=4, help_text="venue of the authoritative listing")
     register = models.CharField(max_length=5, choices=Register)
     listing_count = models.PositiveIntegerField()
+    eu_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
+    uk_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
 
     objects = InstrumentQuerySet.as_manager()
 
@@ -82,6 +91,10 @@ class Instrument(models.Model):
             models.Index(fields=["cfi_code", "isin"], name="instrument_cfi_idx"),
             models.Index(fields=["issuer_lei", "isin"], name="instrument_issuer_idx"),
             models.Index(fields=["notional_currency", "isin"], name="instrument_currency_idx"),
+            # Most instruments are in the EU's register: those are found in any order of reading.
+            models.Index(
+                fields=["isin"], name="instrument_uk_idx", condition=Q(uk_listings__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -100,7 +113,9 @@ class Instrument(models.Model):
     @cached_property
     def listings(self) -> list[Listing]:
         """All its listings with their source files, by venue; read once."""
-        return list(Listing.objects.of(self.isin).with_venues().select_related("source_file"))
+        return list(
+            Listing.objects.of(self.isin).with_venues().select_related("source_file", "dropped_by")
+        )
 
     @property
     def authoritative(self) -> Listing:

@@ -1,9 +1,10 @@
 """Instruments on their venues: what ESMA says now, and what it said before."""
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
-from instruments.models.record import ListingRecord
+from esma_files.models import EsmaFile
+from instruments.models.record import ListingRecord, Status
 from instruments.models.venue import Venue
 
 
@@ -19,7 +20,19 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 
 
 class Listing(ListingRecord):
-    """The latest record of one instrument on one venue in one register."""
+    """The latest record of one instrument on one venue in one register.
+
+    `dropped_by` is the last part of the first complete full set that should hold it and does not.
+    """
+
+    dropped_by = models.ForeignKey(
+        EsmaFile,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
 
     objects = ListingQuerySet.as_manager()
 
@@ -28,7 +41,19 @@ class Listing(ListingRecord):
         constraints = [
             models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
         ]
-        indexes = [models.Index(fields=["mic", "isin"], name="listing_mic_idx")]
+        indexes = [
+            models.Index(fields=["mic", "isin"], name="listing_mic_idx"),
+            models.Index(
+                fields=["register", "cfi_code"],
+                name="listing_active_idx",
+                condition=Q(status=Status.ACTIVE),
+            ),
+            models.Index(
+                fields=["dropped_by", "isin"],
+                name="listing_dropped_idx",
+                condition=Q(dropped_by__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.isin}@{self.mic}"

@@ -6,19 +6,32 @@ from typing import Any
 from django.db import models
 
 from esma_files.models import EsmaFile
+from esma_files.sources import Source
 from marketdata.common.fields import ExactDecimalField
 
 
 class Register(models.TextChoices):
     """Who keeps the register that a record is from."""
 
-    ESMA = "ESMA", "EU (ESMA FIRDS)"
+    ESMA = "ESMA", "EU (ESMA)"
+    FCA = "FCA", "UK (FCA)"
+
+    @classmethod
+    def of_source(cls, source: str) -> "Register":
+        """The register that the files of a source tell of."""
+        return cls.FCA if source == Source.FCA_FIRDS else cls.ESMA
+
+    @property
+    def counted_in(self) -> str:
+        """The column of `Instrument` and `ListedVenue` with the number of its listings."""
+        return {"ESMA": "eu_listings", "FCA": "uk_listings"}[self.value]
 
 
 class Status(models.TextChoices):
-    """What the register last said of a listing."""
+    """What the register last said of a listing; dropped: it was active, and a full set lacks it."""
 
     ACTIVE = "active", "Active"
+    DROPPED = "dropped", "Dropped"
     TERMINATED = "terminated", "Terminated"
     CANCELLED = "cancelled", "Cancelled"
 

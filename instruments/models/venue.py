@@ -82,7 +82,9 @@ class ListedVenue(models.Model):
     """
 
     mic = models.CharField(max_length=4, primary_key=True)
-    listings = models.PositiveIntegerField(help_text="of any status")
+    listings = models.PositiveIntegerField(help_text="of any status, in any register")
+    eu_listings = models.PositiveIntegerField(default=0)
+    uk_listings = models.PositiveIntegerField(default=0)
 
     objects = ListedVenueQuerySet.as_manager()
 

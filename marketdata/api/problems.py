@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from marketdata.api import throttles
+from marketdata.api.renderers import UNKNOWN_PATH
 from marketdata.common import limits
 from marketdata.common.access import PUBLIC
 
@@ -105,6 +106,7 @@ class Conflict(exceptions.APIException):
 class UnknownPath(APIView):
     """Every path below /api/ that is none of ours: a problem, and not a page."""
 
+    name = UNKNOWN_PATH
     schema = None
     needs = {"GET": PUBLIC}
 

@@ -18,6 +18,7 @@ _BEGINNINGS = {
     "transparency_of_sub_classes": "subclass-transparency-list",
     "volume_cap": "volume-cap-list",
     "cfi": "cfi-list",
+    "reconciliations": "reconciliation-list",
     "stats": "stats",
     "schema": "schema",
     "docs": "docs",

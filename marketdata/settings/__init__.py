@@ -229,8 +229,9 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "marketdata.api.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        "marketdata.api.renderers.BrowsableApi",
     ],
+    "VIEW_NAME_FUNCTION": "marketdata.api.renderers.name_of",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "COERCE_DECIMAL_TO_STRING": True,
 }

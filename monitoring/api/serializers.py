@@ -10,7 +10,15 @@ class CategoryCountSerializer(serializers.Serializer[Any]):
     instruments = serializers.IntegerField()
 
 
+class RegisterCountSerializer(serializers.Serializer[Any]):
+    register = serializers.CharField()
+    name = serializers.CharField()
+    instruments = serializers.IntegerField(help_text="with a listing in it, of any status")
+    listings = serializers.IntegerField()
+
+
 class FileCountSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()  # type: ignore[assignment]  # of the row, not of the field
     kind = serializers.CharField()
     state = serializers.CharField()
     files = serializers.IntegerField()
@@ -29,6 +37,7 @@ class StatsSerializer(serializers.Serializer[Any]):
     subclass_results = serializers.IntegerField(help_text="by sub-class, superseded ones included")
     volume_cap_results = serializers.IntegerField(help_text="superseded ones included")
     rejected_records = serializers.IntegerField()
+    registers = RegisterCountSerializer(many=True)
     categories = CategoryCountSerializer(many=True)
     files = FileCountSerializer(many=True)
     last_loaded = serializers.DateField(allow_null=True, help_text="day of the newest loaded file")

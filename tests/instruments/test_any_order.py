@@ -1,7 +1,7 @@
 """Files in any order, and however often: the same tables."""
 
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from instruments import steps
-from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
+from instruments.models import (
+    Difference,
+    FullFile,
+    Instrument,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    Reconciliation,
+)
 from tests import firds
-from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
+from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +31,9 @@ def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
     said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
-        field.name for field in Listing._meta.fields if field.name not in ("id", "source_file")
+        field.name
+        for field in Listing._meta.fields
+        if field.name not in ("id", "source_file", "dropped_by")
     ]
     return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
 
@@ -61,11 +71,20 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
 
 
 def clear() -> None:
-    for model in (Listing, ListingVersion, Instrument, ListedVenue, Run, EsmaFile):
+    tables = (Difference, FullFile, Reconciliation, Listing, ListingVersion, Instrument)
+    for model in (*tables, ListedVenue, Run, EsmaFile):
         model.objects.all().delete()
 
 
 KEYS = list(itertools.product([VOLVO, DSB], ["AAAA", "BBBB"]))
+
+
+FILES = [
+    *(delta(n) for n in range(2, 7)),
+    *(full(n) for n in (3, 5)),
+    *(full(4, part, of=2) for part in (1, 2)),
+    *(cancelled(n) for n in (3, 4, 6)),
+]
 
 
 @st.composite
@@ -73,21 +92,22 @@ def made_files(draw: st.DrawFn) -> list[MadeFile]:
     """A few files of a few days about a few keys, each key once a file."""
     names = draw(
         st.lists(
-            st.sampled_from([*(delta(n) for n in range(2, 7)), *(full(n) for n in (3, 5))]),
+            st.sampled_from(FILES),
             min_size=1,
-            max_size=4,
+            max_size=5,
             unique=True,
         )
     )
     files = []
     for name in names:
-        tags = ["RefData"] if name.startswith("FULINS") else list(firds.RECORDS[1:])
+        tags = {"FULINS": ["RefData"], "FULCAN": ["CxlData"]}.get(name[:6], firds.RECORDS[1:])
+        names_said = ["One name", "Another", *([""] if "CxlData" in tags else [])]
         keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
         records = [
             Said(
                 draw(st.sampled_from(tags)),
                 *key,
-                draw(st.sampled_from(["One name", "Another"])),
+                draw(st.sampled_from(names_said)),
                 draw(st.sampled_from([None, day(1), day(2), day(4)])),
             )
             for key in keys
@@ -111,5 +131,11 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         assert loaded.error is None
 
     assert found() == expected(files)
+    statuses: dict[str, set[str]] = defaultdict(set)
+    for isin, _, status, *_ in found()[0]:
+        statuses[isin].add(status)
+    for instrument in Instrument.objects.all():
+        order = ["active", "dropped", "terminated", "cancelled"]
+        assert instrument.status == min(statuses[instrument.isin], key=order.index)
     counted = Counter(Listing.objects.values_list("mic", flat=True))
     assert dict(ListedVenue.objects.values_list("mic", "listings")) == counted

@@ -278,3 +278,11 @@ def test_the_browsable_api_and_its_docs_are_pages_with_their_own_files(client: C
         assert docs.status_code == 200
         assert b"//cdn" not in docs.content
         assert b"/static/drf_spectacular_sidecar/" in docs.content
+
+
+def test_the_way_to_a_page_has_real_addresses_only(client: Client) -> None:
+    page = client.get(f"{LIST}DE000A1R07V3/listings/", headers={"accept": "text/html"})
+    crumbs = page.content.decode().partition('class="breadcrumb"')[2].partition("</ul>")[0]
+
+    assert "Instruments" in crumbs
+    assert "Unknown" not in crumbs

@@ -244,7 +244,7 @@ def test_a_name_that_is_not_esmas_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_kind_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
-    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(good()), "FULCAN_20250302_01of01")]))
+    [loaded] = steps.load(steps.take_in([put(tmp_path, zipped(good()), "INVINS_20250302_01of01")]))
 
     assert isinstance(loaded.error, errors.UnsupportedKind)
 
@@ -285,7 +285,7 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
             name=f"{name}.zip",
             path=path,
             limits=Limits(max_bytes=10_000_000, max_ratio=1000),
-            tables=Tables(str(connection.settings_dict["NAME"]), "ESMA", 1),
+            tables=Tables(str(connection.settings_dict["NAME"]), "esma_firds", 1),
         ).remove()
     except errors.FileProblem as problem:
         said = str(problem)

@@ -16,7 +16,7 @@ from esma_files.models import EsmaFile, Run
 from instruments import history, steps
 from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
-from tests.instruments.merging import VOLVO, Write, day, delta, full, load
+from tests.instruments.merging import VOLVO, Write, cancelled, day, delta, full, load
 from tests.instruments.model import MadeFile, Said
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,7 +39,7 @@ def volvo(make_zip: Write) -> None:
 
 
 def name(**when: dt.date) -> str | None:
-    found = history.snapshot(VOLVO, **when)
+    found = history.snapshot(VOLVO, **when)  # type: ignore[arg-type]
     return found.full_name if found else None
 
 
@@ -77,7 +77,7 @@ def test_what_is_cancelled_was_never_valid_and_yet_known(make_zip: Write) -> Non
     load(make_zip, delta(15), firds.record("NewRcrd", VOLVO, "XSTO", name="Anew", period=day(15)))
 
     def venues(**when: dt.date) -> dict[str, str]:
-        found = history.snapshot(VOLVO, **when)
+        found = history.snapshot(VOLVO, **when)  # type: ignore[arg-type]
         assert found is not None
         return {listing.mic: listing.full_name or listing.status for listing in found.listings}
 
@@ -86,6 +86,21 @@ def test_what_is_cancelled_was_never_valid_and_yet_known(make_zip: Write) -> Non
     assert venues(known_on=date(9)) == {"XPAR": "There", "XSTO": "One"}
     assert venues(known_on=date(10)) == {"XPAR": "There", "XSTO": "cancelled"}
     assert venues(as_of=date(15)) == {"XPAR": "There", "XSTO": "Anew"}
+
+
+def test_what_a_list_of_cancellations_repeats_cancels_nothing_new(make_zip: Write) -> None:
+    def listed(name: str) -> str:
+        return firds.record("CxlData", VOLVO, "XSTO", name=name, period=day(1))
+
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    load(make_zip, cancelled(5), listed("One"))
+    load(make_zip, delta(7), firds.record("NewRcrd", VOLVO, "XSTO", name="Two", period=day(7)))
+    load(make_zip, cancelled(9), listed("Otherwise"))
+
+    assert [name(as_of=date(number)) for number in (3, 6, 7, 30)] == [None, None, "Two", "Two"]
+    assert name(as_of=date(3), known_on=date(4)) == "One"
+    told = [version.record.full_name for version in history.versions(VOLVO)]
+    assert told == ["Two", "One", "Otherwise", "One"]
 
 
 def test_a_termination_without_a_period_ends_a_listing(make_zip: Write) -> None:

@@ -8,7 +8,7 @@ from esma_files.models import EsmaFile
 from instruments import steps
 from instruments.models import Instrument, Listing, ListingVersion
 from tests import firds
-from tests.instruments.merging import DSB, VOLVO, Write, counts, day, delta, full, load
+from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -191,3 +191,37 @@ def test_a_basket_alone_makes_another_record(make_zip: Write) -> None:
     ]
     assert Listing.objects.get(mic="BBBB").underlying_basket == "SE0000108656 FI4000297767"
     assert ListingVersion.objects.count() == 2
+
+
+def test_a_list_of_cancellations_cancels_once(make_zip: Write) -> None:
+    """It may go on listing what was reported anew since: that stays, whatever it says of the past."""
+
+    def listed(number: int, *, name: str) -> dict[str, int]:
+        record = firds.record("CxlData", VOLVO, "XSTO", name=name, period=day(1))
+        return counts(load(make_zip, cancelled(number), record))
+
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    assert listed(5, name="One") == {"ended": 1}
+    assert Listing.objects.get().status == "cancelled"
+    assert Instrument.objects.get().full_name == "One"
+    assert listed(6, name="One") == {"unchanged": 1}
+    load(make_zip, delta(7), firds.record("NewRcrd", VOLVO, "XSTO", name="Two", period=day(7)))
+    assert listed(8, name="One") == {"unchanged": 1}
+    assert listed(9, name="One more") == {"late": 1}
+
+    assert (Listing.objects.get().full_name, Listing.objects.get().status) == ("Two", "active")
+    told = ListingVersion.objects.order_by("source_file__sequence")
+    assert [version.full_name for version in told] == ["One", "One", "One more"]
+    load(make_zip, delta(10), firds.cancellation(VOLVO, "XSTO"))
+    assert Listing.objects.get().status == "cancelled"
+
+
+def test_a_list_may_name_no_more_than_the_key(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    load(make_zip, delta(5), firds.cancellation(VOLVO, "XSTO"))
+
+    run = load(make_zip, cancelled(6), firds.cancellation(VOLVO, "XSTO", "CxlData"))
+
+    assert counts(run) == {"unchanged": 1}
+    assert Listing.objects.get().source_file.name.startswith("DLTINS")
+    assert ListingVersion.objects.count() == 1

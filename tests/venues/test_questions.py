@@ -138,11 +138,10 @@ def test_mics_that_the_list_lacks_are_reported(client: Client) -> None:
     mic, count = listings().most_common(1)[0]
     Venue.objects.filter(pk=mic).delete()
 
-    assert get(client, "statistics/")["missing"] == [{"mic": mic, "listings": count}]
+    missing = {"mic": mic, "listings": count, "eu_listings": count, "uk_listings": 0}
+    assert get(client, "statistics/")["missing"] == [missing]
     assert f"{count:,} listings use it" in get(client, f"{mic}/", 404)["detail"]
-    assert json.loads(run("venues", "missing", "--format", "json")) == [
-        {"mic": mic, "listings": count}
-    ]
+    assert json.loads(run("venues", "missing", "--format", "json")) == [missing]
     isin = Listing.objects.filter(mic=mic).values_list("isin", flat=True)[0]
     shown = client.get(f"/api/v1/instruments/{isin}/").json()
     assert {row["mic"]: row["venue_name"] for row in shown["listings"]}[mic] is None

@@ -13,6 +13,7 @@ from esma_files.api.serializers import (
     GapSerializer,
 )
 from esma_files.models import EsmaFile, Run
+from esma_files.sources import Source
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         output.add_format(listing)
         getting = actions.add_parser("get", help="one file, with its last runs")
         getting.add_argument("names", nargs=1, metavar="NAME")
+        _add_source(getting)
         output.add_format(getting)
         output.add_format(actions.add_parser("gaps", help="what should be there, and is not"))
         for action, said in (
@@ -42,6 +44,7 @@ class Command(BaseCommand):
         ):
             acting = actions.add_parser(action, help=said)
             acting.add_argument("names", nargs="+", metavar="NAME")
+            _add_source(acting)
 
     def handle(self, **options: Any) -> None:
         if options["action"] == "list":
@@ -51,7 +54,7 @@ class Command(BaseCommand):
         elif options["action"] == "get":
             self._get(options)
         else:
-            self._act(options["names"], _ACTIONS[options["action"]])
+            self._act(options["names"], options["source"], _ACTIONS[options["action"]])
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["state"] is not None:
@@ -68,7 +71,7 @@ class Command(BaseCommand):
             self.stdout.write("No file matches.")
 
     def _get(self, options: dict[str, Any]) -> None:
-        shown = EsmaFileDetailSerializer(_file(options["names"][0])).data
+        shown = EsmaFileDetailSerializer(_file(options["names"][0], options["source"])).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
             return
@@ -90,21 +93,33 @@ class Command(BaseCommand):
         if options["format"] == "table" and not found:
             self.stdout.write("Nothing is missing between the first and the last day known.")
 
-    def _act(self, names: list[str], act: Callable[[EsmaFile], str]) -> None:
+    def _act(self, names: list[str], source: str, act: Callable[[EsmaFile], str]) -> None:
         problems = []
         for name in names:
             try:
-                self.stdout.write(f"{name}: {act(_file(name))}")
+                self.stdout.write(f"{name}: {act(_file(name, source))}")
             except (CommandError, MarketDataError) as error:
                 problems.append(str(error))
         if problems:
             raise CommandError("; ".join(problems))
 
 
-def _file(name: str) -> EsmaFile:
-    found = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip").first()
+def _add_source(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--source",
+        choices=Source.values,
+        default="",
+        help="whose file it is: ESMA's and the FCA's have the same names (ESMA's)",
+    )
+
+
+def _file(name: str, source: str) -> EsmaFile:
+    found = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", source=source).first()
     if found is None:
-        raise CommandError(f"No file named {name} is known; sync_register lists what there is.")
+        whose = f" of {source}" if source else ""
+        raise CommandError(
+            f"No file named {name}{whose} is known; sync_register lists what there is."
+        )
     return found
 
 

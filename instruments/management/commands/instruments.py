@@ -14,7 +14,7 @@ from instruments.api.serializers import (
 )
 from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
-from instruments.models import Instrument
+from instruments.models import Instrument, Register
 from marketdata.common import filtering, output
 
 _IN_TABLE = (
@@ -45,6 +45,7 @@ class Command(BaseCommand):
         day = dt.date.fromisoformat
         getting.add_argument("--as-of", type=day, help="what was valid on this day, YYYY-MM-DD")
         getting.add_argument("--known-on", type=day, help="what had been published by this day")
+        getting.add_argument("--register", choices=Register.values, help="only its listings (both)")
         getting.add_argument(
             "--history", action="store_true", help="every record of each listing, and its changes"
         )
@@ -75,14 +76,14 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
         if options["history"]:
-            self._history(isin, options["format"])
+            self._history(isin, options["register"] or "", options["format"])
             return
-        when = {k: options[k] for k in ("as_of", "known_on") if options[k] is not None}
+        when = {k: options[k] for k in ("as_of", "known_on", "register") if options[k] is not None}
         if when:
             found = history.snapshot(isin, **when)
         if found is None:
-            days = " and ".join(f"{name.replace('_', ' ')} {day}" for name, day in when.items())
-            raise CommandError(f"{isin} had no listing {days}.")
+            asked = " and ".join(f"{k.replace('_', ' ')} {v}" for k, v in when.items())
+            raise CommandError(f"{isin}: no listing {asked}.")
         shown = InstrumentDetailSerializer(found).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
@@ -94,6 +95,7 @@ class Command(BaseCommand):
             output.print_table(self.stdout, classification_rows(found.classification), title="CFI")
         columns = (
             "mic",
+            "register",
             "venue_name",
             "status",
             "valid_from",
@@ -104,12 +106,21 @@ class Command(BaseCommand):
         listings = [{name: row[name] for name in columns} for row in shown["listings"]]
         output.print_table(self.stdout, listings, title="Listings")
 
-    def _history(self, isin: str, wanted: str) -> None:
-        versions = VersionSerializer(list(history.versions(isin)), many=True).data
+    def _history(self, isin: str, register: str, wanted: str) -> None:
+        found = list(history.versions(isin, register=register))
+        versions = VersionSerializer(found, many=True).data
         if wanted == "json":
             output.print_json(self.stdout, versions)
             return
-        columns = ("mic", "status", "valid_from", "valid_to", "published_on", "source_file")
+        columns = (
+            "mic",
+            "register",
+            "status",
+            "valid_from",
+            "valid_to",
+            "published_on",
+            "source_file",
+        )
         rows = [
             {
                 **{name: version[name] for name in columns},

@@ -16,7 +16,11 @@ from instruments.facts import flatten
 from instruments.models import ListedVenue
 from marketdata.common import filtering, output
 
-_IN_TABLE = ("mic", "operating_mic", "kind", "name", "category", "country", "status", "listings")
+_COUNTS = ("listings", "eu_listings", "uk_listings")
+_IN_TABLE = (
+    *("mic", "operating_mic", "kind", "name", "category", "country", "status"),
+    *_COUNTS,
+)
 
 
 class Command(BaseCommand):
@@ -57,7 +61,7 @@ class Command(BaseCommand):
             self.stdout.write(none)
         else:
             rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in found]
-            output.print_table(self.stdout, rows, numbers=["listings"])
+            output.print_table(self.stdout, rows, numbers=_COUNTS)
 
     def _get(self, options: dict[str, Any]) -> None:
         try:

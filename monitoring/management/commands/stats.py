@@ -21,11 +21,16 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, StatsSerializer(found).data)
             return
-        lists = ("categories", "files")
+        lists = ("registers", "categories", "files")
         totals = {k: v for k, v in dataclasses.asdict(found).items() if k not in lists}
         rows = [{"total": k.replace("_", " "), "count": v} for k, v in totals.items()]
         output.print_table(self.stdout, rows, title="Database", numbers=["count"])
-        for name, numbers in (("categories", ["instruments"]), ("files", ["files"])):
+        tables = {
+            "registers": ["instruments", "listings"],
+            "categories": ["instruments"],
+            "files": ["files"],
+        }
+        for name, numbers in tables.items():
             rows = [dataclasses.asdict(row) for row in getattr(found, name)]
             if rows:
                 output.print_table(self.stdout, rows, title=name.title(), numbers=numbers)
