@@ -10,17 +10,22 @@ from unittest import mock
 import sqlglot
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connections
+from django.db.backends import utils
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql import InsertQuery, Query, compiler
 from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
 from sqlglot.tokenizer_core import TokenType
 
+from instruments.loading.dialect import in_t_sql
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
 
 ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
+# Statements of loading name these; the other words are of what only SQLite has.
+_OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
+_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index)\b")
 # Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
 # of another database, or has to be looked up in Microsoft's documentation first.
 _BEFORE_A_BRACKET = set(
@@ -90,6 +95,7 @@ SERVER = databases.Server(
     host="127.0.0.1",
     database="marketdata",
     login={"USER": "reader", "PASSWORD": "secret"},
+    timeout=1,
     retry_seconds=1,
 )
 
@@ -129,12 +135,14 @@ def connected() -> Iterator[tuple[DatabaseWrapper, Server]]:
 
 @contextlib.contextmanager
 def compiled_too() -> Iterator[list[str]]:
-    """Every query that Django makes meanwhile is compiled for SQL Server too; what is wrong with them.
-
-    Each once, by its text on SQLite.
+    """Every query that Django makes meanwhile is compiled for SQL Server too, and every statement of
+    loading put into its words; what is wrong with them. Each once, by its text on SQLite.
     """
     found: list[str] = []
     seen: set[str] = set()
+
+    def is_new(sql: str) -> bool:
+        return sql not in seen and not seen.add(sql) and not _OF_SQLITE.search(sql)  # type: ignore[func-returns-value]
 
     def noting(execute_sql: Callable[..., Any]) -> Callable[..., Any]:
         def noted(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -143,17 +151,26 @@ def compiled_too() -> Iterator[list[str]]:
             said: list[str] = []
             with self.connection.execute_wrapper(_taking_down(said)):
                 result = execute_sql(self, *arguments, **options)
-            if not seen.issuperset(said):
-                seen.update(said)
+            if any([is_new(sql) for sql in said]):
                 found.extend(wrong_with(self.query))
             return result
 
         return noted
 
+    executed = utils.CursorWrapper._execute_with_wrappers
+
+    def execute(self: Any, sql: str, *rest: Any, **options: Any) -> Any:
+        if self.db.vendor == "sqlite" and _OF_LOADING.search(sql) and is_new(sql):
+            found.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
+        return executed(self, sql, *rest, **options)
+
     with contextlib.ExitStack() as patched:
         for kind in (compiler.SQLCompiler, compiler.SQLInsertCompiler):
             noted = noting(kind.execute_sql)
             patched.enter_context(mock.patch.object(kind, "execute_sql", noted))
+        patched.enter_context(
+            mock.patch.object(utils.CursorWrapper, "_execute_with_wrappers", execute)
+        )
         yield found
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
 from instruments.loading import merge, transparency
+from instruments.loading.attach import alone, attached
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
@@ -43,11 +45,16 @@ def stage_file(file: EsmaFile, *, progress: Progress) -> Staged:
                 name=file.name,
                 path=path,
                 limits=limits,
-                tables=Tables(str(connection.settings_dict["NAME"]), file.source, file.sequence),
+                tables=Tables(_database(), file.source, file.sequence),
                 progress=progress,
             )
     except (adbc.Error, sqlite3.Error, OSError) as error:
         raise StagingFailed(f"{file.name}: cannot be staged in {folder} ({error})") from error
+
+
+def _database() -> str:
+    """The file to look in for what is known already; SQL Server finds that out when it merges."""
+    return str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
 
 
 def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
@@ -56,29 +63,24 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
     Leaves the file LOADED and the run DONE.
     """
     started = time.monotonic()
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
-        try:
-            with transaction.atomic():
-                counts = _merge_of(file)(
-                    cursor,
-                    file,
-                    register=Register.of_source(file.source),
-                    columns=staged.columns,
-                )
-                _keep_rejected(file)
-                run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
-                run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
-                run.dropped = counts.dropped
-                run.late, run.unchanged = counts.late, counts.unchanged + staged.known
-                run.seconds = staged.seconds + time.monotonic() - started
-                run.done = staged.read
-                run.end()
-                file.loaded_at = timezone.now()
-                file.enter(EsmaFile.State.LOADED)
-        finally:
-            cursor.execute("DETACH DATABASE stage")
+    with attached(file, staged) as cursor, transaction.atomic():
+        alone(cursor)
+        counts = _merge_of(file)(
+            cursor,
+            file,
+            register=Register.of_source(file.source),
+            columns=staged.columns,
+        )
+        _keep_rejected(cursor, file)
+        run.read, run.rejected, run.unmapped = staged.read, staged.rejected, staged.unmapped
+        run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
+        run.dropped = counts.dropped
+        run.late, run.unchanged = counts.late, counts.unchanged + staged.known
+        run.seconds = staged.seconds + time.monotonic() - started
+        run.done = staged.read
+        run.end()
+        file.loaded_at = timezone.now()
+        file.enter(EsmaFile.State.LOADED)
     return run
 
 
@@ -86,12 +88,10 @@ def _merge_of(file: EsmaFile) -> Callable[..., merge.Counts]:
     return merge.merge if Kind(file.kind) in _INSTRUMENT_FILES else transparency.merge
 
 
-def _keep_rejected(file: EsmaFile) -> None:
+def _keep_rejected(cursor: CursorWrapper, file: EsmaFile) -> None:
     RejectedRecord.objects.filter(file=file).delete()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
-            "SELECT %s, position, isin, mic, field, value, reason, record FROM stage.rejected "
-            "ORDER BY position, field",
-            [file.pk],
-        )
+    cursor.execute(
+        f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
+        f"SELECT {file.pk}, position, isin, mic, field, value, reason, record FROM stage.rejected "
+        "ORDER BY position, field"
+    )

@@ -12,11 +12,9 @@ from django.conf import settings
 from django.db.utils import DatabaseErrorWrapper
 
 from marketdata.azure_sql import faults, tokens
+from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.faults import TransientFault
 
-# Letters compare and sort by their codes, as on SQLite, whatever the database's own collation is:
-# `IE00` is not `ie00`, and a name that changes its case has changed.
-COLLATION = "Latin1_General_100_BIN2"
 _TEXTS = (
     "CharField",
     "FileField",
