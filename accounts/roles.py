@@ -14,6 +14,7 @@ _VIEWER = (
     "instruments.view_instrument",
     "instruments.view_listing",
     "instruments.view_listingversion",
+    "instruments.view_underlying",
     "instruments.view_venue",
     "instruments.view_listedvenue",
     "instruments.view_transparencyresult",

@@ -18,6 +18,7 @@ from instruments.models import (
     Register,
     SubclassTransparency,
     TransparencyResult,
+    Underlying,
     Venue,
     VolumeCap,
     VolumeCapVenue,
@@ -99,6 +100,14 @@ class ListingAdmin(RecordAdmin):
 @admin.register(ListingVersion)
 class ListingVersionAdmin(RecordAdmin):
     list_display = [*RecordAdmin.list_display[:-1], "valid_to", "source_file"]
+
+
+@admin.register(Underlying)
+class UnderlyingAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["code", "instrument_id", "link"]
+    search_fields = ["=code"]
+    search_help_text = "ISIN, or LEI of an issuer"
 
 
 @admin.register(Venue)

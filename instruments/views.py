@@ -7,15 +7,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from instruments import cfi, history
+from instruments import cfi, history, underlyings
+from instruments.api import categories
 from instruments.api.results import TransparencyResultSerializer
 from instruments.api.serializers import RecordSerializer
-from instruments.api.terms import Terms
-from instruments.facts import classification_rows
+from instruments.facts import classification_rows, term_rows
 from instruments.isin import problem_of
 from instruments.models import Instrument, ListedVenue, Register, TransparencyResult
+from instruments.terms import Terms
 from instruments.transparency import Applying, applying
 from marketdata.common.access import GuardedView, reading
+from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as the box allows
@@ -82,7 +84,9 @@ class InstrumentView(GuardedView):
             "transparency": _shown(applies) if any(one.result for one in applies.values()) else [],
             "category": cfi.category_names().get(found.category, ""),
             "classification": classification_rows(classification) if classification else [],
-            "terms": Terms(found.authoritative).data,
+            "terms": term_rows(categories.shown(Terms(found.authoritative, found.category, on))),
+            "underlyings": underlyings.of(found.listings),
+            "derivatives": BoundedPaginator(Instrument.objects.derived_from(found.isin), PAGE_SIZE),
             "several_registers": several,
             "registers": [("", "EU and UK"), *Register.choices],
             "register": register,

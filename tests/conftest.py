@@ -22,6 +22,7 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
     settings.DOWNLOAD_DIR = tmp_path / "downloads"
+    settings.BACKUP_DIR = tmp_path / "backups"
     settings.STATIC_ROOT = tmp_path / "static"
     settings.STATIC_ROOT.mkdir()
     # Without collecting: tests/test_repository.py collects once, with the real storage.

@@ -37,6 +37,7 @@ class Installation:
             "STAGING_DIR": str(self.staging),
             "DOWNLOAD_DIR": str(folder / "downloads"),
             "QUEUE_DIR": str(self.queue),
+            "BACKUP_DIR": str(folder / "backups"),
             **settings,
         }
 
@@ -100,7 +101,8 @@ class Installation:
         return out
 
     def one(self, sql: str) -> int:
-        with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
+        opened = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        with contextlib.closing(opened) as connection:
             return int(connection.execute(sql).fetchone()[0])
 
     def counts(self) -> tuple[int, int]:

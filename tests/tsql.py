@@ -39,7 +39,7 @@ _BEFORE_A_BRACKET = set(
         DATEADD DATEDIFF DATEPART DB_NAME FILEPROPERTY HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY
         JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX MIN NULLIF OBJECT_ID OBJECT_NAME OPENJSON
         REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME SCOPE_IDENTITY SERVERPROPERTY
-        STRING_AGG SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER USER_NAME YEAR
+        STRING_AGG STRING_SPLIT SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER USER_NAME YEAR
         """,
     )
 )
@@ -142,7 +142,10 @@ def compiled_too() -> Iterator[list[str]]:
     seen: set[str] = set()
 
     def is_new(sql: str) -> bool:
-        return sql not in seen and not seen.add(sql) and not _OF_SQLITE.search(sql)  # type: ignore[func-returns-value]
+        if sql in seen or _OF_SQLITE.search(sql):
+            return False
+        seen.add(sql)
+        return True
 
     def noting(execute_sql: Callable[..., Any]) -> Callable[..., Any]:
         def noted(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -151,26 +154,24 @@ def compiled_too() -> Iterator[list[str]]:
             said: list[str] = []
             with self.connection.execute_wrapper(_taking_down(said)):
                 result = execute_sql(self, *arguments, **options)
-            if any([is_new(sql) for sql in said]):
+            if list(filter(is_new, said)):
                 found.extend(wrong_with(self.query))
             return result
 
         return noted
 
-    executed = utils.CursorWrapper._execute_with_wrappers
+    executed = utils.CursorWrapper.execute
 
-    def execute(self: Any, sql: str, *rest: Any, **options: Any) -> Any:
+    def execute(self: Any, sql: str, params: Any = None) -> Any:
         if self.db.vendor == "sqlite" and _OF_LOADING.search(sql) and is_new(sql):
             found.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
-        return executed(self, sql, *rest, **options)
+        return executed(self, sql, params)
 
     with contextlib.ExitStack() as patched:
         for kind in (compiler.SQLCompiler, compiler.SQLInsertCompiler):
             noted = noting(kind.execute_sql)
             patched.enter_context(mock.patch.object(kind, "execute_sql", noted))
-        patched.enter_context(
-            mock.patch.object(utils.CursorWrapper, "_execute_with_wrappers", execute)
-        )
+        patched.enter_context(mock.patch.object(utils.CursorWrapper, "execute", execute))
         yield found
 
 

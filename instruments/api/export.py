@@ -14,7 +14,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
 from audit import trail
-from instruments import exporting
+from instruments import changes, exporting
 from instruments.api.filters import InstrumentFilterSet
 from instruments.api.serializers import InstrumentSerializer
 from instruments.models import Instrument
@@ -76,5 +76,9 @@ class ExportView(GenericAPIView[Instrument]):
         return StreamingHttpResponse(
             written(exporting.pages(found)),
             content_type=content_type,
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                # Of the time before the first row is read: what changes meanwhile is in the feed.
+                "Changes-Cursor": str(changes.latest()),
+            },
         )

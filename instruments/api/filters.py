@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from instruments import cfi
+from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.models import Instrument, InstrumentQuerySet, Register, Status
 from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
@@ -19,6 +20,12 @@ def check_isins(text: str) -> None:
             # As parameters, because what was given may hold a percent sign.
             said = {"isin": isin.strip(), "problem": problem}
             raise ValidationError("%(isin)s: %(problem)s.", params=said)
+
+
+def _check_underlying(text: str) -> None:
+    code = text.strip().upper()
+    if not re.fullmatch(LEI, code):
+        check_isins(code)
 
 
 def _check_pattern(text: str) -> None:
@@ -89,6 +96,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
         label="MIC of a venue with a listing, whatever its status",
     )
+    underlying = django_filters.CharFilter(
+        method="filter_underlying",
+        validators=[_check_underlying],
+        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
+    )
     register = django_filters.ChoiceFilter(
         method="filter_register",
         choices=Register.choices,
@@ -137,6 +149,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         return queryset.in_register(value)
+
+    def filter_underlying(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.derived_from(value.strip().upper())
 
     def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.search(value)

@@ -1,16 +1,20 @@
 """Instruments and listings as the API and the commands show them."""
 
+import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from instruments.api import categories
 from instruments.api.classification import ClassificationSerializer
 from instruments.api.sections import ExactDecimal
-from instruments.api.terms import Terms
 from instruments.history import Version
 from instruments.models import Instrument, Listing, Register
+from instruments.terms import Terms
 from marketdata.common.fields import ExactDecimalField
 
 
@@ -90,7 +94,7 @@ class RecordSerializer(serializers.ModelSerializer[Listing]):
 
     class Meta:
         model = Listing
-        exclude = ("id", "fingerprint")
+        exclude = ("id", "fingerprint", "change")
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         if isinstance(model_field, ExactDecimalField):
@@ -153,13 +157,21 @@ class WhenSerializer(RegisterSerializer):
     )
 
 
+def today_of(when: Mapping[str, Any]) -> dict[str, dt.date]:
+    """The context for a question of a day: that day is the one that days are counted from."""
+    day = when.get("as_of") or when.get("known_on")
+    return {"as_of": day} if day else {}
+
+
 class InstrumentDetailSerializer(InstrumentSerializer):
     """An instrument with what its CFI code says, its terms and all its listings."""
 
     classification = ClassificationSerializer(
         allow_null=True, read_only=True, help_text="null where no record has a CFI code"
     )
-    terms = Terms(source="authoritative", read_only=True)
+    terms = serializers.SerializerMethodField(
+        help_text="of the listing that speaks for it; each category has its own"
+    )
     listings = ListingSerializer(many=True, read_only=True)
 
     class Meta(InstrumentSerializer.Meta):
@@ -170,3 +182,9 @@ class InstrumentDetailSerializer(InstrumentSerializer):
             "listings",
         )
         read_only_fields: tuple[str, ...] = fields
+
+    @extend_schema_field(categories.SCHEMA)
+    def get_terms(self, instrument: Instrument) -> Any:
+        """Days are counted from the day in the context, `as_of`; from today where there is none."""
+        as_of = self.context.get("as_of") or timezone.now().date()
+        return categories.shown(Terms(instrument.authoritative, instrument.category, as_of))

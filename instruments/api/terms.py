@@ -1,133 +1,135 @@
-"""The terms of an instrument, as RTS 23 groups them: each section is there where ESMA says any of it."""
+"""The terms of an instrument and what follows from them, one by one: see instruments/terms.py."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
+from instruments import codes
 from instruments.api.sections import Section, date, decimal, section, text
-from instruments.models import Listing
+from instruments.models import ListingRecord
+from instruments.rates import underlying_index
+
+_COUNTED = "days from `as_of`, negative afterwards; null where the date names no day"
 
 
-def _amount(column: str) -> Any:
-    fields = {"amount": decimal(column), "currency": text(f"{column}_currency")}
-    name = "".join(word.title() for word in column.split("_"))
-    return section(type(name, (Section,), fields))
+class Coded(serializers.Serializer[str]):
+    """A code of RTS 23, and what it means."""
+
+    code = serializers.CharField()
+    meaning = serializers.CharField(allow_null=True, help_text="null for a code that is not known")
+
+    def __init__(self, words: Mapping[str, str] | None = None, **options: Any) -> None:
+        self._words = words or {}
+        super().__init__(**options)
+
+    def to_representation(self, instance: str) -> Any:
+        return {"code": instance, "meaning": self._words.get(instance)}
 
 
-def _term(column: str, name: str) -> Any:
-    fields = {"value": decimal(f"{column}_term_value"), "unit": text(f"{column}_term_unit")}
-    return section(type(f"{name}Term", (Section,), fields), help_text="DAYS, WEEK, MNTH or YEAR")
+def coded(column: str | None, words: Mapping[str, str]) -> Coded:
+    return Coded(words, source=column, allow_null=True, read_only=True)
 
 
-def _rate(column: str, name: str, **more: Callable[[], Any]) -> type[Section]:
-    fields = {
-        "isin": text(f"{column}_isin"),
-        "index": text(f"{column}_index", help_text="four-letter code, as EURI"),
-        "name": text(f"{column}_name"),
-        "term": _term(column, name),
-        **{key: make() for key, make in more.items()},
-    }
-    return type(name, (Section,), fields)
+class MaturityTerms(serializers.Serializer[Any]):
+    date = date()
+    days = serializers.IntegerField(allow_null=True, help_text=_COUNTED)
+    perpetual = serializers.BooleanField(
+        allow_null=True, help_text="null where what is published does not say, or says both"
+    )
+    why = serializers.CharField(help_text="what says whether it is perpetual")
 
 
-FloatingRate = _rate(
-    "floating_rate",
-    "FloatingRate",
-    spread_basis_points=lambda: decimal("floating_rate_spread"),
-)
-InterestRate = _rate("interest_rate", "InterestRate")
-FirstLegRate = _rate("first_leg_rate", "FirstLegRate")
-OtherLegRate = _rate("other_leg_rate", "OtherLegRate")
+class ExpiryTerms(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    days = serializers.IntegerField(allow_null=True, help_text=_COUNTED)
+    open_ended = serializers.BooleanField(
+        help_text="9999-12-31 and its like: no expiry date is defined (ESMA's Q&A 5.5)"
+    )
 
 
-class DebtTerms(Section):
-    total_issued_nominal = _amount("total_issued_nominal")
-    maturity_date = date()
-    nominal_value_per_unit = _amount("nominal_value_per_unit")
+class TermOfRate(Section):
+    value = decimal("term_value")
+    unit = text("term_unit", help_text="DAYS, WEEK, MNTH or YEAR")
+
+
+class BenchmarkTerms(serializers.Serializer[Any]):
+    """A floating rate."""
+
+    said = serializers.CharField(help_text="in one phrase, as EURIBOR 3 months + 45 basis points")
+    isin = text()
+    index = text(help_text="four-letter code, as EURI")
+    name = text()
+    term = section(TermOfRate)
+    spread_basis_points = decimal()
+
+
+class CouponTerms(serializers.Serializer[Any]):
+    said = serializers.CharField()
+    floating = serializers.BooleanField(help_text="whether a floating rate is published")
     fixed_rate = decimal(help_text="percent a year")
-    floating_rate = section(FloatingRate)
-    seniority = text(help_text="SNDB, MZZD, SBOD or JUND")
+    benchmark = BenchmarkTerms(allow_null=True)
 
 
-class IndexUnderlying(Section):
+class LegTerms(serializers.Serializer[Any]):
+    said = serializers.CharField()
+    currency = text()
+    fixed_rate = decimal(help_text="percent a year")
+    benchmark = BenchmarkTerms(allow_null=True)
+
+
+class StrikeTerms(serializers.Serializer[Any]):
+    kind = serializers.CharField(
+        help_text="amount, percentage, yield or basis points; pending or none, without a value"
+    )
+    value = decimal()
+    currency = text(help_text="of an amount, or of one that is pending")
+
+
+class IndexTerms(Section):
+    said = serializers.SerializerMethodField(help_text="name or code with the term")
     isin = text("underlying_index_isin")
     rate_isin = text("underlying_index_rate_isin")
     code = text("underlying_index_code")
     name = text("underlying_index_name")
-    term = _term("underlying_index", "UnderlyingIndex")
+    term_value = decimal("underlying_index_term_value")
+    term_unit = text("underlying_index_term_unit")
+
+    def get_said(self, record: ListingRecord) -> str | None:
+        index = underlying_index(record)
+        return index.said if index else None
 
 
-class Underlying(Section):
+class UnderlyingTerms(Section):
     isin = text("underlying_isin")
-    lei = text("underlying_lei")
-    index = section(IndexUnderlying)
+    lei = text("underlying_lei", help_text="of an issuer")
+    index = section(IndexTerms)
     basket = serializers.SerializerMethodField(help_text="ISINs and LEIs, in the order published")
 
-    def get_basket(self, listing: Listing) -> list[str]:
-        return (listing.underlying_basket or "").split()
+    def get_basket(self, record: ListingRecord) -> list[str]:
+        return (record.underlying_basket or "").split()
 
 
-class Strike(Section):
-    """One of the prices, or `pending`."""
-
-    amount = decimal("strike_amount")
-    currency = text("strike_currency")
-    sign = serializers.BooleanField(
-        source="strike_sign",
-        allow_null=True,
-        read_only=True,
-        help_text="as published; it is true on positive amounts too and is not applied",
-    )
-    percentage = decimal("strike_percentage")
-    yield_ = decimal("strike_yield")
-    basis_points = decimal("strike_basis_points")
-    pending = text("strike_pending", help_text="PNDG or NOAP where there is no price yet")
-    pending_currency = text("strike_pending_currency")
-
-    def get_fields(self) -> dict[str, Any]:
-        """`yield` is a word of Python's."""
-        return {name.rstrip("_"): field for name, field in super().get_fields().items()}
-
-
-class Commodity(Section):
+class CommodityTerms(Section):
     product = text("commodity_product", help_text="branch of ESMA's tree, as Nrgy/Elctrcty")
-    base_product = text("commodity_base_product")
-    sub_product = text("commodity_sub_product")
-    additional_sub_product = text("commodity_additional_sub_product")
-    transaction_type = text("commodity_transaction_type")
-    final_price_type = text("commodity_final_price_type")
+    base_product = coded("commodity_base_product", codes.BASE_PRODUCT)
+    sub_product = coded("commodity_sub_product", codes.SUB_PRODUCT)
+    additional_sub_product = coded("commodity_additional_sub_product", codes.FURTHER_SUB_PRODUCT)
+    transaction_type = coded("commodity_transaction_type", codes.TRANSACTION_TYPE)
+    final_price_type = coded("commodity_final_price_type", codes.FINAL_PRICE_TYPE)
 
 
-class InterestRateTerms(Section):
-    reference_rate = section(InterestRate)
-    first_leg_fixed_rate = decimal()
-    first_leg_floating_rate = section(FirstLegRate)
-    other_leg_currency = text()
-    other_leg_fixed_rate = decimal()
-    other_leg_floating_rate = section(OtherLegRate)
+class ForeignExchangeTerms(serializers.Serializer[Any]):
+    pair = text(help_text="as EUR/USD: the notional currency, and the other one")
+    type = coded(None, codes.FX_TYPE)
+    other_currency = text()
 
 
-class ForeignExchange(Section):
-    type = text("fx_type", help_text="FXCR, FXEM or FXMJ")
-    other_currency = text("fx_other_currency")
+class TotalIssuedNominal(Section):
+    amount = decimal("total_issued_nominal")
+    currency = text("total_issued_nominal_currency")
 
 
-class DerivativeTerms(Section):
-    expiry_date = date()
-    price_multiplier = decimal()
-    underlying = section(Underlying)
-    option_type = text(help_text="CALL, PUTO or OTHR")
-    strike = section(Strike)
-    exercise_style = text()
-    delivery_type = text(help_text="PHYS, CASH or OPTL")
-    commodity = section(Commodity)
-    interest_rate = section(InterestRateTerms)
-    foreign_exchange = section(ForeignExchange)
-
-
-class Terms(serializers.Serializer[Listing]):
-    """Of the authoritative listing. A section is null where the record has nothing of it."""
-
-    debt = section(DebtTerms)
-    derivative = section(DerivativeTerms)
+class NominalValuePerUnit(Section):
+    amount = decimal("nominal_value_per_unit")
+    currency = text("nominal_value_per_unit_currency")

@@ -1,7 +1,9 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.api.changes import ChangesView
 from instruments.api.classification import CategoriesView, CfiView, ExpansionView
+from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
 from instruments.api.reconciliation import ReconciliationViewSet
 from instruments.api.transparency import (
@@ -21,6 +23,7 @@ router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subcla
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
 urlpatterns = [
+    path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
@@ -34,6 +37,16 @@ urlpatterns = [
         "instruments/<str:isin>/volume-cap/",
         InstrumentVolumeCapView.as_view(),
         name="instrument-volume-cap",
+    ),
+    path(
+        "instruments/<str:isin>/derivatives/",
+        DerivativesView.as_view(),
+        name="instrument-derivatives",
+    ),
+    path(
+        "instruments/<str:isin>/underlyings/",
+        UnderlyingsView.as_view(),
+        name="instrument-underlyings",
     ),
     *router.urls,
 ]

@@ -19,6 +19,7 @@ from instruments.api.serializers import (
     RegisterSerializer,
     VersionSerializer,
     WhenSerializer,
+    today_of,
 )
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
@@ -76,7 +77,8 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
             instrument = history.snapshot(self.get_object().isin, **when)
             if instrument is None:
                 raise exceptions.NotFound(_nothing_then(**when))
-        return Response(InstrumentDetailSerializer(instrument).data)
+        context = {"request": request, **today_of(when)}
+        return Response(InstrumentDetailSerializer(instrument, context=context).data)
 
     @extend_schema(
         summary="Every record of each listing, and what it changed",

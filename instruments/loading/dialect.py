@@ -23,6 +23,13 @@ def day_before(expression: str) -> str:
     return f"date({expression}, '-1 day')"
 
 
+def each_word(table: str, column: str, alias: str) -> str:
+    """Joins each row of `table` with the words of a column of codes with spaces between, as
+    `alias`.value.
+    """
+    return f"""JOIN json_each('["' || replace({table}.{column}, ' ', '","') || '"]') AS {alias}"""
+
+
 def _declared(columns: str) -> str:
     """The columns of a temporary table: codes are short, and compared letter by letter."""
     columns = re.sub(r"\bTEXT\b", f"nvarchar(100) COLLATE {COLLATION}", columns)
@@ -32,6 +39,10 @@ def _declared(columns: str) -> str:
 # In this order. A rule that is about the whole statement comes before those about its parts.
 _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
+    (
+        r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
+        r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",
+    ),
     (r"\bsubstr\(", "SUBSTRING("),
     (r"\|\|", "+"),
     # SQLite joins in this order; SQL Server knows better.

@@ -63,7 +63,7 @@ def _publications(register: str, letter: str) -> Iterator[_Publication]:
         yield _Publication(place, list({full.file.name: full for full in of}.values()))
 
 
-def take_back(cursor: CursorWrapper, file: EsmaFile) -> int:
+def take_back(cursor: CursorWrapper, file: EsmaFile, *, change: int) -> int:
     """A full file lists what an earlier set had dropped: that is active again; returns how many."""
     cursor.execute(f"""
         CREATE TEMP TABLE returned AS
@@ -72,7 +72,7 @@ def take_back(cursor: CursorWrapper, file: EsmaFile) -> int:
         WHERE t.origin = 'listing' AND l.status = 'dropped' AND f.sequence < {file.sequence}
     """)
     cursor.execute(f"""
-        UPDATE {LISTING} SET status = 'active', dropped_by_id = NULL
+        UPDATE {LISTING} SET status = 'active', dropped_by_id = NULL, change_id = {change}
         WHERE id IN (SELECT listing_id FROM temp.returned)
     """)
     cursor.execute("""
@@ -107,6 +107,14 @@ def settle(
     if full_file is None:
         return 0
     return _complete(cursor, full_file.reconciliation, place=place)
+
+
+def number(cursor: CursorWrapper, change: int) -> None:
+    """Put the listings whose mark has changed into the change set."""
+    cursor.execute(f"""
+        UPDATE {LISTING} SET change_id = {change}
+        WHERE id IN (SELECT listing_id FROM temp.dropping)
+    """)
 
 
 def _mark_late(cursor: CursorWrapper, register: str, touched: str) -> None:

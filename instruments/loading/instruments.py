@@ -3,6 +3,7 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
+from instruments.loading import underlyings
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 
 INSTRUMENT = Instrument._meta.db_table
@@ -111,10 +112,12 @@ def derive(cursor: CursorWrapper, register: Register) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
 
-    And note the CFI codes and venues that are new, these in the counts of `register`.
+    And note their underlyings, and the CFI codes and venues that are new, these in the counts of
+    `register`.
     """
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
     cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
     for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)
+    underlyings.derive(cursor)

@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
 from esma_files.names import Kind
-from instruments.loading import drops, full_sets, groups, instruments
+from instruments.loading import changes, drops, full_sets, groups, instruments
 from instruments.loading.dialect import day_before
 from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
@@ -64,6 +64,7 @@ class _Merge:
     lists: bool  # it is a list of cancelled records
     register: str
     staged: frozenset[str]  # the fields that have a value in any staged record
+    change: int  # the number of the change set: in every listing that is written
 
     @property
     def there(self) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ class _Merge:
     @property
     def insert_new(self) -> str:
         return f"""
-            INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+            INSERT INTO {LISTING} ({self.target}, change_id) SELECT {self.from_stage}, {self.change}
             FROM stage.record s JOIN temp.outcome o ON o.position = s.position
             WHERE o.outcome = 'new' ORDER BY s.isin, s.mic
         """
@@ -189,13 +190,16 @@ class _Merge:
                 WHERE t.origin = 'version' AND t.row_id = {VERSION}.id
                 AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
             # The newest record, for listings that there are already and for others.
-            f"""UPDATE {LISTING} SET source_file_id = {self.file_id}, source_position = s.position,
-                dropped_by_id = NULL, {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
-            f"""INSERT INTO {LISTING} ({self.target}) SELECT {self.from_stage}
+            f"""UPDATE {LISTING} SET change_id = {self.change}, dropped_by_id = NULL,
+                source_file_id = {self.file_id}, source_position = s.position,
+                {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
+            f"""INSERT INTO {LISTING} ({self.target}, change_id)
+                SELECT {self.from_stage}, {self.change}
                 {staged} JOIN temp.outcome o ON o.position = s.position
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
-            f"""UPDATE {LISTING} SET dropped_by_id = NULL, {_assign(_TARGET[1:], "v")}
+            f"""UPDATE {LISTING} SET change_id = {self.change}, dropped_by_id = NULL,
+                {_assign(_TARGET[1:], "v")}
                 FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
                 WHERE t.last = 1 AND {same_listing}""",
             f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
@@ -225,8 +229,8 @@ def merge(
 
     `columns` are those of its fields that have a value in any record.
     """
-    lists = Kind(file.kind) is Kind.FULCAN
-    statements = _Merge(file.pk, file.sequence, lists, register, columns)
+    change, lists = changes.begin(), Kind(file.kind) is Kind.FULCAN
+    statements = _Merge(file.pk, file.sequence, lists, register, columns, change)
     _drop_temporary(cursor)
     cursor.execute(f"SELECT coalesce(max(id), 0) FROM {LISTING}")
     (known_until,) = cursor.fetchone()
@@ -248,7 +252,7 @@ def merge(
             cursor.execute(statement)
         cursor.execute(statements.settle)
         if is_full:
-            returned = drops.take_back(cursor, file)
+            returned = drops.take_back(cursor, file, change=change)
     full_file = None
     if is_full:
         full_file = full_sets.note(
@@ -260,9 +264,11 @@ def merge(
             returned=returned,
         )
     dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
+    drops.number(cursor, change)
     instruments.derive(cursor, Register(register))
     counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
+    changes.end(change)
     return counts
 
 

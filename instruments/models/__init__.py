@@ -1,3 +1,4 @@
+from instruments.models.change import ChangeSet
 from instruments.models.classification import CfiCode
 from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
@@ -11,15 +12,18 @@ from instruments.models.transparency import (
     Subject,
     TransparencyResult,
 )
+from instruments.models.underlying import Link, Underlying
 from instruments.models.venue import ListedVenue, Venue, VenueQuerySet
 from instruments.models.volume_cap import VolumeCap, VolumeCapVenue
 
 __all__ = [
     "CfiCode",
+    "ChangeSet",
     "Difference",
     "FullFile",
     "Instrument",
     "InstrumentQuerySet",
+    "Link",
     "ListedVenue",
     "Listing",
     "ListingQuerySet",
@@ -34,6 +38,7 @@ __all__ = [
     "SubclassTransparency",
     "Subject",
     "TransparencyResult",
+    "Underlying",
     "Venue",
     "VenueQuerySet",
     "VolumeCap",

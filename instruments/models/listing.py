@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import OuterRef, Q, Subquery
 
 from esma_files.models import EsmaFile
+from instruments.models.change import ChangeSet
 from instruments.models.record import ListingRecord, Status
 from instruments.models.venue import Venue
 
@@ -34,6 +35,16 @@ class Listing(ListingRecord):
         db_index=False,
     )
 
+    # Where it was last written: see instruments/changes.py.
+    change = models.ForeignKey(
+        ChangeSet,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        default=ChangeSet.FIRST,
+    )
+
     objects = ListingQuerySet.as_manager()
 
     class Meta:
@@ -43,6 +54,7 @@ class Listing(ListingRecord):
         ]
         indexes = [
             models.Index(fields=["mic", "isin"], name="listing_mic_idx"),
+            models.Index(fields=["change"], name="listing_change_idx"),
             models.Index(
                 fields=["register", "cfi_code"],
                 name="listing_active_idx",

@@ -10,6 +10,7 @@ from marketdata.common.access import reading
 
 _BEGINNINGS = {
     "instruments": "instrument-list",
+    "changes": "instrument-changes",
     "files": "file-list",
     "runs": "run-list",
     "storage": "storage",

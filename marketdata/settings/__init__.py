@@ -24,6 +24,7 @@ ANONYMOUS_READ = env.read("ANONYMOUS_READ", env.flag, False)
 
 INSTALLED_APPS = [
     "marketdata.common",
+    "databases",
     "audit",
     "accounts",
     "esma_files",
@@ -79,6 +80,8 @@ TEMPLATES = [
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
 AZURE_SQL_POOL_SIZE = databases.pool_size()
 DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
+# Those that `transfer` knows by name. Not in DATABASES: the service works on one, and so do tests.
+NAMED_DATABASES = databases.by_name(BASE_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -139,6 +142,10 @@ STATIC_ROOT = env.read("STATIC_ROOT", env.path, BASE_DIR / "var" / "static")
 MEDIA_ROOT = env.read("MEDIA_ROOT", env.path, BASE_DIR / "var" / "files")
 STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
+
+# Backups of SQLite, and how many of each reason `backup prune` keeps.
+BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")
+BACKUPS_KEEP = env.read("BACKUPS_KEEP", env.positive, 7)
 
 # What an archive may hold before it is taken for a bomb. ESMA's largest XML is about 700 MB.
 ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)

@@ -27,6 +27,10 @@ def from_environment(base_dir: Path) -> dict[str, Any]:
     """Django's `DATABASES["default"]` for `DATABASE_TYPE`."""
     if env.read("DATABASE_TYPE", env.one_of("sqlite", "azure_sql"), "sqlite") == "azure_sql":
         return azure_sql_from_environment()
+    return _sqlite_from_environment(base_dir)
+
+
+def _sqlite_from_environment(base_dir: Path) -> dict[str, Any]:
     return sqlite(env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3"))
 
 
@@ -160,3 +164,11 @@ def _login() -> dict[str, Any]:
 
 def _driver() -> str:
     return env.read("AZURE_SQL_DRIVER", env.one_of("pyodbc", "mssql_python"), "mssql_python")
+
+
+def by_name(base_dir: Path) -> dict[str, dict[str, Any]]:
+    """All databases that the environment configures, for `transfer`."""
+    named = {"sqlite": _sqlite_from_environment(base_dir)}
+    if env.read("AZURE_SQL_SERVER", str, ""):
+        named["azure_sql"] = azure_sql_from_environment()
+    return named

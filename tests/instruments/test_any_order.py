@@ -19,6 +19,7 @@ from instruments.models import (
     Listing,
     ListingVersion,
     Reconciliation,
+    Underlying,
 )
 from tests import firds
 from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
@@ -29,12 +30,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
-    said = [(*found(), *Instrument.objects.order_by("pk").values_list())]
+    said: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
         field.name
         for field in Listing._meta.fields
-        if field.name not in ("id", "source_file", "dropped_by")
+        if field.name not in ("id", "source_file", "change", "dropped_by")
     ]
+    pairs = Underlying.objects.values_list("code", "instrument", "link")
+    said += pairs.order_by("code", "instrument")
     return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
 
 

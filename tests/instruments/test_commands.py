@@ -100,7 +100,7 @@ def test_tables_are_for_people() -> None:
     assert "HK0405033157" in run("instruments", "list", "--q", "yuexiu")
     assert "No instrument matches." in run("instruments", "list", "--q", "nonsense")
     shown = run("instruments", "get", "DE000A1R07V3")
-    assert "terms debt maturity date" in shown
+    assert "terms maturity date" in shown
     assert "XEUB" in shown
     assert f"{Instrument.objects.count():,}" in run("stats")
 

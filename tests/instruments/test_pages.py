@@ -51,9 +51,10 @@ def test_an_instrument_shows_its_terms_and_every_listing(client: Client) -> None
     terms, published = page.split("Every field, as published")
     for shown in (
         "KFW/1.625 ANL 20210115 GGAR",
-        "5000000000",
+        "5,000,000,000 EUR",
         "XEUB",
-        "Maturity date",
+        "2021-01-15, ",
+        "1.625 %",
         "Terminated",
     ):
         assert shown in terms

@@ -16,7 +16,12 @@ from tests.conftest import FIRDS
 
 BIG = r"(?:instruments_\w+|[lvi])"
 # Hundreds of rows or a few thousand, however many instruments there are.
-SMALL = {"instruments_cficode", "instruments_listedvenue", "instruments_venue"}
+SMALL = {
+    "instruments_cficode",
+    "instruments_changeset",
+    "instruments_listedvenue",
+    "instruments_venue",
+}
 SCAN = re.compile(rf"^SCAN {BIG}(?: |$)")
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 
@@ -70,6 +75,11 @@ def test_a_load_goes_from_what_changed_to_the_tables() -> None:
         "DE000A1R07V3/history/",
         "DE000A1R07V3/?as_of=2025-08-01&known_on=2025-09-02",
         "DE000A1R07V3/transparency/",
+        "US6311011026/derivatives/?category=R&status=active",
+        "DE000A2253D4/underlyings/",
+        "?underlying=US6311011026",
+        "changes/?limit=5",
+        "changes/?since=2025-09-01&limit=5&expand=record",
         "?isin=DE000A1R07V3,HK0405033157",
         "?category=D",
         "?cfi=DB",

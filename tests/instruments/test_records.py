@@ -72,7 +72,7 @@ def test_every_field_has_its_column() -> None:
 
 def test_a_version_has_the_columns_of_a_listing() -> None:
     def names(model: type[ListingRecord]) -> list[str]:
-        own = ("id", "dropped_by")
+        own = ("id", "dropped_by", "change")
         return [field.name for field in model._meta.fields if field.name not in own]
 
     assert names(ListingVersion) == [*names(Listing), "valid_to"]

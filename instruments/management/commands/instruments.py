@@ -1,20 +1,26 @@
-"""manage.py instruments list|get"""
+"""manage.py instruments list|get|derivatives|underlyings"""
 
 import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments import history
+from instruments import history, underlyings
+from instruments.api.derivatives import (
+    DerivativeFilterSet,
+    DerivativeSerializer,
+    UnderlyingSerializer,
+)
 from instruments.api.filters import InstrumentFilterSet
 from instruments.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
     VersionSerializer,
+    today_of,
 )
 from instruments.facts import classification_rows, flatten
 from instruments.isin import problem_of
-from instruments.models import Instrument, Register
+from instruments.models import Instrument, Listing, Register
 from marketdata.common import filtering, output
 
 _IN_TABLE = (
@@ -30,16 +36,21 @@ _IN_TABLE = (
 
 
 class Command(BaseCommand):
-    help = "List instruments, or show one with its terms and listings."
+    help = "List instruments, show one with its terms and listings, or what is derived from it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
-        listing = actions.add_parser("list", help="instruments, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="list|get|derivatives|underlyings"
         )
-        filtering.offer(listing, InstrumentFilterSet)
-        output.add_format(listing)
+        listing = actions.add_parser("list", help="instruments, filtered as in the API")
+        _add_list(listing, InstrumentFilterSet)
+        derived = actions.add_parser("derivatives", help="everything that has it as an underlying")
+        # Not `isin`, which is one of the filters.
+        derived.add_argument("of", metavar="ISIN", help="of an instrument or an index")
+        _add_list(derived, DerivativeFilterSet)
+        deriving = actions.add_parser("underlyings", help="what it is derived from")
+        deriving.add_argument("isin", metavar="ISIN")
+        output.add_format(deriving)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         day = dt.date.fromisoformat
@@ -52,29 +63,46 @@ class Command(BaseCommand):
         output.add_format(getting)
 
     def handle(self, **options: Any) -> None:
-        if options["action"] == "list":
-            self._list(options)
-        else:
-            self._get(options)
+        {
+            "list": self._list,
+            "get": self._get,
+            "derivatives": self._derivatives,
+            "underlyings": self._underlyings,
+        }[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
         matching = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
         found = InstrumentSerializer(matching[: options["limit"]], many=True).data
-        if options["format"] == "json":
+        self._print(found, _IN_TABLE, options["format"], none="No instrument matches.")
+
+    def _derivatives(self, options: dict[str, Any]) -> None:
+        isin = _isin(options["of"])
+        derived = Instrument.objects.derived_from(isin)
+        matching = filtering.filtered(DerivativeFilterSet, options, derived)
+        found = DerivativeSerializer(matching[: options["limit"]], many=True).data
+        none = f"Nothing in the files loaded is derived from {isin}, or nothing that matches."
+        self._print(found, ("link", *_IN_TABLE), options["format"], none=none)
+
+    def _underlyings(self, options: dict[str, Any]) -> None:
+        isin = _known(options).isin
+        named: Any = underlyings.of(Listing.objects.of(isin))
+        found = UnderlyingSerializer(named, many=True).data
+        columns = ("link", "isin", "lei", "name", "known")
+        none = f"{isin} names no underlying."
+        self._print(found, columns, options["format"], none=none)
+
+    def _print(self, found: Any, columns: tuple[str, ...], wanted: str, *, none: str) -> None:
+        if wanted == "json":
             output.print_json(self.stdout, found)
         elif not found:
-            self.stdout.write("No instrument matches.")
+            self.stdout.write(none)
         else:
-            rows = [{name: row[name] for name in _IN_TABLE} for row in found]
+            rows = [{name: row[name] for name in columns} for row in found]
             output.print_table(self.stdout, rows, numbers=["listing_count"])
 
     def _get(self, options: dict[str, Any]) -> None:
-        isin = options["isin"].upper()
-        if problem := problem_of(isin):
-            raise CommandError(f"{isin}: {problem}.")
-        found = Instrument.objects.filter(pk=isin).first()
-        if found is None:
-            raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
+        found: Instrument | None = _known(options)
+        isin = _isin(options["isin"])
         if options["history"]:
             self._history(isin, options["register"] or "", options["format"])
             return
@@ -84,7 +112,7 @@ class Command(BaseCommand):
         if found is None:
             asked = " and ".join(f"{k.replace('_', ' ')} {v}" for k, v in when.items())
             raise CommandError(f"{isin}: no listing {asked}.")
-        shown = InstrumentDetailSerializer(found).data
+        shown = InstrumentDetailSerializer(found, context=today_of(when)).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
             return
@@ -132,3 +160,26 @@ class Command(BaseCommand):
             for version in versions
         ]
         output.print_table(self.stdout, rows, title=isin)
+
+
+def _add_list(parser: CommandParser, filterset_class: Any) -> None:
+    parser.add_argument(
+        "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+    )
+    filtering.offer(parser, filterset_class)
+    output.add_format(parser)
+
+
+def _isin(text: str) -> str:
+    isin = text.upper()
+    if problem := problem_of(isin):
+        raise CommandError(f"{isin}: {problem}.")
+    return isin
+
+
+def _known(options: dict[str, Any]) -> Instrument:
+    isin = _isin(options["isin"])
+    found = Instrument.objects.filter(pk=isin).first()
+    if found is None:
+        raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
+    return found

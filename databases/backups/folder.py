@@ -1,0 +1,148 @@
+"""Where backups lie: each a compressed SQLite file with a description beside it.
+
+A backup is there once its description is, which is written last; what has no description was cut off.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import fcntl
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from databases.errors import BackupsBusy, DamagedBackup, UnknownBackup
+
+SUFFIX = ".sqlite3.zst"
+_PART = ".part"  # a file on its way
+
+
+@dataclasses.dataclass(frozen=True)
+class Backup:
+    """What the description says. `tables` are rows by table, `migrations` those applied, as app.name."""
+
+    name: str
+    made_at: str  # ISO 8601, UTC
+    reason: str  # manual, or before-transfer, before-restore, before-migrate
+    release: str  # of this project, that made it
+    sqlite: str
+    bytes: int  # of the database
+    stored_bytes: int  # of the file, compressed
+    sha256: str  # of the file
+    migrations: list[str]
+    tables: dict[str, int]
+    seconds: float  # that it took
+
+    @property
+    def path(self) -> Path:
+        return folder() / self.name
+
+    @property
+    def rows(self) -> int:
+        return sum(self.tables.values())
+
+
+def folder() -> Path:
+    return Path(settings.BACKUP_DIR)
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[Path]:
+    """The folder, for nobody else to write to; what a killed process left half-way is removed."""
+    where = folder()
+    where.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds users and keys
+    with (where / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupsBusy(where) from error
+        for left in where.glob(f".*{_PART}*"):
+            left.unlink()
+        yield where
+
+
+def new_name(reason: str, now: dt.datetime) -> str:
+    stem = f"marketdata-{now:%Y%m%dT%H%M%SZ}-{reason}"
+    names = (f"{stem}{number}{SUFFIX}" for number in ("", *(f"-{n}" for n in range(2, 10_000))))
+    return next(name for name in names if not (folder() / name).exists())
+
+
+def part_of(name: str) -> Path:
+    """Where a file is written before it gets its name."""
+    return folder() / f".{name}{_PART}"
+
+
+def put(backup: Backup, written: Path) -> None:
+    """Give a finished file its name, and then its description: killed in between, it is no backup."""
+    description = part_of(f"{backup.name}.json")
+    description.write_text(json.dumps(dataclasses.asdict(backup), indent=2) + "\n")
+    for path in (written, description):
+        _flush(path)
+    written.replace(backup.path)
+    description.replace(_description(backup.name))
+    _flush(folder())
+
+
+def found() -> tuple[list[Backup], list[str]]:
+    """All backups, newest first, and what is wrong with other files of the folder."""
+    backups, problems = [], []
+    for path in sorted(folder().glob(f"*{SUFFIX}")):
+        try:
+            backups.append(_read(path))
+        except DamagedBackup as error:
+            problems.append(str(error))
+    problems += [
+        f"{description.name} describes a file that is not there."
+        for description in sorted(folder().glob(f"*{SUFFIX}.json"))
+        if not description.with_suffix("").exists()
+    ]
+    return sorted(backups, key=lambda backup: (backup.made_at, backup.name), reverse=True), problems
+
+
+def get(name: str) -> Backup:
+    """Raises UnknownBackup, and DamagedBackup where its description cannot be read."""
+    path = next((path for path in folder().glob(f"*{SUFFIX}") if path.name == name), None)
+    if path is None:
+        raise UnknownBackup(name, folder())
+    return _read(path)
+
+
+def superfluous(keep: int) -> list[Backup]:
+    """Those that are older than the newest `keep` of their reason."""
+    by_reason = defaultdict(list)
+    for backup in found()[0]:
+        by_reason[backup.reason].append(backup)
+    return [backup for backups in by_reason.values() for backup in backups[keep:]]
+
+
+def remove(backup: Backup) -> None:
+    """The description first: killed in between, what is left is no backup."""
+    _description(backup.name).unlink()
+    backup.path.unlink()
+
+
+def _description(name: str) -> Path:
+    return folder() / f"{name}.json"
+
+
+def _read(path: Path) -> Backup:
+    try:
+        said = json.loads(_description(path.name).read_text())
+        return Backup(**{**said, "name": path.name})
+    except FileNotFoundError as error:
+        raise DamagedBackup(path.name, "it has no description: it was cut off") from error
+    except (ValueError, TypeError, OSError) as error:
+        raise DamagedBackup(path.name, f"its description cannot be read ({error})") from error
+
+
+def _flush(path: Path) -> None:
+    """Onto the disk: a name must not be there before what it names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,139 @@
+"""What backups do with SQLite itself. Not by Django: these files are copied, not asked questions."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from django.db import connections
+
+from databases.errors import DamagedDatabase, DatabaseInUse, NoDatabase, NotSqlite, SqliteFailed
+
+# Told the share that is done, from 0 to 1.
+Watcher = Callable[[float], None]
+
+_PAGES = 2000  # copied at a time, between two words to the watcher: 16 MB
+_PATIENCE = 5  # seconds that a restore waits for others to close the database
+
+
+def file_of(alias: str) -> Path:
+    """The file of a configured database. Raises NotSqlite, and NoDatabase where it is not there."""
+    connection = connections[alias]
+    if connection.vendor != "sqlite":
+        raise NotSqlite(f"The database is {connection.display_name}, not SQLite.")
+    path = Path(str(connection.settings_dict["NAME"]))
+    if not path.is_file():
+        raise NoDatabase(path)
+    return path
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises of a database into errors that say what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise DamagedDatabase(path, str(error)) from error
+        raise SqliteFailed(path, str(error)) from error
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        connection.execute("PRAGMA busy_timeout=60000")
+        yield connection
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection beside which nobody has the file open. Raises DatabaseInUse.
+
+    Each connection to a WAL database holds a shared lock for as long as it lives, also when it does
+    nothing; so the exclusive lock is got only where there is no other, and none can come.
+    """
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            raise DatabaseInUse(path, _users_of(path)) from error
+        yield connection
+
+
+def copy(source: sqlite3.Connection, target: sqlite3.Connection, watcher: Watcher) -> None:
+    """All of a database as it is now, whatever others write meanwhile.
+
+    The open transaction makes it so: without one, SQLite lets go of the source after each step, and
+    begins anew whenever another process has written (docs/decisions/0045).
+    """
+
+    def said(status: int, remaining: int, total: int) -> None:
+        watcher(1 - remaining / total if total else 1)
+
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now it has begun
+        source.backup(target, pages=_PAGES, progress=said)
+    finally:
+        source.execute("ROLLBACK")
+
+
+def size(connection: sqlite3.Connection) -> int:
+    """Bytes of the database."""
+    return int(_one(connection, "PRAGMA page_count")) * int(_one(connection, "PRAGMA page_size"))
+
+
+def problem(connection: sqlite3.Connection) -> str:
+    """What is wrong with a database; "" where nothing is. Reads all of it."""
+    try:
+        [first, *_] = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+        if first != "ok":
+            return " ".join(str(first).split())
+        lost = connection.execute("PRAGMA foreign_key_check").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return f"row {lost[1]} of {lost[0]} points to no row of {lost[2]}" if lost else ""
+
+
+def migrations(connection: sqlite3.Connection) -> list[str]:
+    """Those applied, as app.name; none where it is no database of this project."""
+    if "django_migrations" not in rows(connection, only="django_migrations"):
+        return []
+    found = connection.execute("SELECT app || '.' || name FROM django_migrations")
+    return sorted(row[0] for row in found)
+
+
+def rows(connection: sqlite3.Connection, *, only: str = "") -> dict[str, int]:
+    """The number of rows of each table."""
+    names = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    ).fetchall()
+    wanted = [name for (name,) in names if not only or name == only]
+    return {name: int(_one(connection, f'SELECT count(*) FROM "{name}"')) for name in wanted}
+
+
+def _one(connection: sqlite3.Connection, sql: str) -> int:
+    return int(connection.execute(sql).fetchone()[0])
+
+
+def _users_of(path: Path) -> list[str]:
+    """The other processes that have the file open, as far as this one may see."""
+    found = []
+    for process in sorted(Path("/proc").glob("[0-9]*")):
+        if process.name == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
+            opened = {os.readlink(handle) for handle in (process / "fd").iterdir()}
+            if str(path.resolve()) in opened:
+                found.append(f"{process.name} ({(process / 'comm').read_text().strip()})")
+    return found

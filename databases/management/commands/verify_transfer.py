@@ -1,0 +1,74 @@
+"""manage.py verify_transfer"""
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+
+from databases import named
+from databases.management.commands.transfer import add_databases
+from databases.moving.verify import Compared, verify
+from databases.progress import table_bars
+from marketdata.common import output
+from marketdata.common.errors import MarketDataError
+
+
+class Command(BaseCommand):
+    help = "Compare all rows of two databases, and name those that differ; neither is written."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_databases(parser)
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        began = time.monotonic()
+        try:
+            opened = named.pair(options["source"], options["target"], write=False)
+            with opened as (source, target), table_bars() as watcher:
+                found = list(verify(source, target, watcher))
+        except (MarketDataError, DatabaseError) as error:
+            raise CommandError(str(error)) from error
+        seconds = time.monotonic() - began
+        rows = [_row(table) for table in found]
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+        else:
+            shown = [
+                {name: row[name] for name in _SHOWN}
+                for row in rows
+                if row["source_rows"] or row["target_rows"]
+            ]
+            output.print_table(self.stdout, shown, numbers=["source_rows", "target_rows"])
+        self._judge(found, seconds)
+
+    def _judge(self, found: list[Compared], seconds: float) -> None:
+        for table in found:
+            for one in table.shown:
+                self.stderr.write(f"{one.table}, key {one.key}: {one.says}")
+            if table.differing > len(table.shown):
+                self.stderr.write(f"{table.table}: {table.differing - len(table.shown):,} more")
+        differing = sum(table.differing for table in found)
+        if differing or not all(table.same for table in found):
+            raise CommandError(f"{differing:,} rows differ.")
+        read = sum(table.source_rows for table in found)
+        self.stderr.write(
+            f"Equal: {read:,} rows in {len(found)} tables, {seconds:,.0f} s,"
+            f" {read / seconds:,.0f} rows/s."
+        )
+
+
+_SHOWN = ("table", "source_rows", "target_rows", "checksum", "same")
+
+
+def _row(found: Compared) -> dict[str, Any]:
+    return {
+        "table": found.table,
+        "source_rows": found.source_rows,
+        "target_rows": found.target_rows,
+        "checksum": found.source_checksum,
+        "target_checksum": found.target_checksum,
+        "same": found.same,
+        "differing": found.differing,
+        "differences": [{"key": one.key, "says": one.says} for one in found.shown],
+    }

@@ -1,0 +1,74 @@
+"""Writing rows with the keys that they have, and the key that a database gives next.
+
+SQL of our own, for Django asks a database for keys: SQLite and SQL Server differ here.
+"""
+
+from typing import Any
+
+from django.db import connections, models
+
+from databases import tables
+from databases.tables import Model
+
+
+def last_given(model: Model, alias: str) -> int | None:
+    """The last key that the database itself has given; None where it gives none, or has not yet."""
+    if model._meta.auto_field is None:
+        return None
+    connection = connections[alias]
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        else:
+            cursor.execute("SELECT IDENT_CURRENT(%s)", [table])
+        found = cursor.fetchone()
+    return int(found[0]) if found and found[0] is not None else None
+
+
+def go_on_after(model: Model, alias: str, last: int) -> None:
+    """Let the next key be higher than `last`, and than those that are there."""
+    connection = connections[alias]
+    table = model._meta.db_table
+    highest = model._base_manager.using(alias).aggregate(highest=models.Max("pk"))["highest"]
+    last = max(last, highest or 0)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, last])
+        else:
+            name = connection.ops.quote_name(table).replace("'", "''")
+            cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {int(last)}) WITH NO_INFOMSGS")
+
+
+def insert(model: Model, alias: str, rows: list[tuple[Any, ...]]) -> None:
+    """Write rows of all columns of the model, in its order.
+
+    Columns that are empty in all of these rows are left out: half of a listing's are.
+    """
+    connection = connections[alias]
+    quoted = connection.ops.quote_name
+    table = quoted(model._meta.db_table)
+    columns = {
+        quoted(str(field.column)): values
+        for field, values in zip(tables.fields(model), zip(*rows, strict=True), strict=True)
+        if values.count(None) < len(rows) or field.has_db_default()
+    }
+    places = ", ".join(["%s"] * len(columns))
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
+    own_keys = connection.vendor == "microsoft" and model._meta.auto_field is not None
+    with connection.cursor() as cursor:
+        if own_keys:
+            cursor.execute(f"SET IDENTITY_INSERT {table} ON")
+        _in_arrays(cursor)
+        cursor.executemany(sql, list(zip(*columns.values(), strict=True)))
+        if own_keys:
+            cursor.execute(f"SET IDENTITY_INSERT {table} OFF")
+
+
+def _in_arrays(cursor: Any) -> None:
+    """Let pyodbc send many rows at once; other drivers do so by themselves."""
+    while (inner := getattr(cursor, "cursor", None)) is not None:
+        cursor = inner
+    if hasattr(cursor, "fast_executemany"):
+        cursor.fast_executemany = True

@@ -1,0 +1,46 @@
+"""Progress of long work, on a terminal only."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from marketdata.common import output
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Progress]:
+    shown = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[said]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not output.is_terminal(),
+        transient=True,
+    )
+    with shown:
+        yield shown
+
+
+@contextlib.contextmanager
+def bar(doing: str) -> Iterator[Callable[[float], None]]:
+    """One line; it is told the share that is done, from 0 to 1."""
+    with bars() as shown:
+        line = shown.add_task(doing, total=1, said="")
+        yield lambda share: shown.update(line, completed=share)
+
+
+@contextlib.contextmanager
+def table_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A line for the table at work; it is told how many of how many rows are done."""
+    with bars() as shown:
+        line = shown.add_task("", total=None, said="")
+
+        def note(table: str, done: int, total: int) -> None:
+            said = f"{done:,} of {total:,} rows"
+            shown.update(line, description=table, completed=done, total=total or 1, said=said)
+
+        yield note

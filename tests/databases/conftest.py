@@ -1,0 +1,97 @@
+"""A service with everything in it, made once, and copies of it for each test."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DATA, FIRDS
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with instruments, versions, results, venues, users, roles, keys and an audit trail."""
+    installation = Installation(tmp_path_factory.mktemp("filled"))
+    installation.run("migrate")
+    installation.run("load_venues")
+    bundled = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
+    installation.run("load", *bundled, DATA / "fitrs")
+    installation.run("users", "create", "carla", "--role", "curator", "--random-password")
+    installation.run(
+        *("api_keys", "create", "carla", "nightly", "--permission", "instruments.view_instrument")
+    )
+    return installation.database
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with what `migrate` makes, and nothing else."""
+    installation = Installation(tmp_path_factory.mktemp("migrated"))
+    installation.run("migrate")
+    return installation.database
+
+
+@pytest.fixture
+def target(migrated: Path, tmp_path: Path) -> Path:
+    """Where to move to."""
+    path = tmp_path / "target" / "marketdata.sqlite3"
+    path.parent.mkdir()
+    shutil.copy(migrated, path)
+    return path
+
+
+@pytest.fixture
+def any_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Not Django's own test database alone: these tests have files of their own."""
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def copy_of_filled(filled: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Such a database, for a test to do with as it likes."""
+
+    def copy(name: str) -> Path:
+        path = tmp_path / name / "marketdata.sqlite3"
+        path.parent.mkdir()
+        with closing(sqlite3.connect(filled)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
+        return path
+
+    return copy
+
+
+@pytest.fixture
+def source(copy_of_filled: Callable[[str], Path]) -> Path:
+    return copy_of_filled("source")
+
+
+@pytest.fixture
+def installation(filled: Path, tmp_path: Path) -> Installation:
+    """The service with everything in it, to be worked by its commands."""
+    found = Installation(tmp_path)
+    shutil.copy(filled, found.database)
+    return found
+
+
+def execute(path: Path, sql: str, *values: object) -> list[tuple[object, ...]]:
+    """Do something to a database from outside."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection, connection:
+        return connection.execute(sql, values).fetchall()
+
+
+def everything(path: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, as they are stored."""
+    names = [
+        name for (name,) in execute(path, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    ]
+    return {
+        str(name): execute(path, f'SELECT * FROM "{name}" ORDER BY 1')
+        for name in names
+        if name not in but
+    }

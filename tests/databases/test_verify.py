@@ -1,0 +1,120 @@
+"""verify_transfer finds whatever is not the same, and says which row and column."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.databases.conftest import execute
+from tests.databases.moving import databases, differences, transfer
+
+pytestmark = pytest.mark.usefixtures("any_database")
+
+LISTING = "instruments_listing"
+
+
+@pytest.fixture(autouse=True)
+def moved(source: Path, target: Path, any_database: None) -> None:
+    transfer(source, target)
+
+
+@pytest.mark.parametrize(
+    ("column", "before", "after"),
+    [
+        ("full_name", "Zürich", "Zurich"),
+        ("full_name", "e\u0301", "\u00e9"),
+        ("full_name", "x", "x "),
+        ("full_name", "", None),
+        ("fixed_rate", "0.12345678901234567", "0.12345678901234568"),
+        ("total_issued_nominal", "123456789012345678", "123456789012345679"),
+        ("maturity_date", "9999-12-31", "9999-12-30"),
+        ("first_trade_at", "2020-01-01 00:00:00.000001", "2020-01-01 00:00:00"),
+        ("commodity_derivative", 0, None),
+        ("fingerprint", 2**63 - 1, 2**63 - 2),
+    ],
+)
+def test_a_changed_value_is_named(
+    source: Path, target: Path, column: str, before: object, after: object
+) -> None:
+    update = f"UPDATE {LISTING} SET {column} = ? WHERE id = 300"
+    execute(source, update, before)
+    execute(target, update, before)
+    assert differences(source, target) == {}
+    execute(target, update, after)
+
+    assert differences(source, target) == {(LISTING, 300): f"differs in {column}"}
+
+
+@pytest.mark.parametrize(
+    ("column", "one", "other"),
+    [
+        ("fixed_rate", "554.0", "554"),
+        ("fixed_rate", "-0", "0.00"),
+        ("first_trade_at", "2020-01-01 00:00:00", "2020-01-01 00:00:00.000000"),
+    ],
+)
+def test_equal_values_that_are_written_otherwise_are_equal(
+    source: Path, target: Path, column: str, one: str, other: str
+) -> None:
+    execute(source, f"UPDATE {LISTING} SET {column} = ? WHERE id = 1", one)
+    execute(target, f"UPDATE {LISTING} SET {column} = ? WHERE id = 1", other)
+
+    assert differences(source, target) == {}
+
+
+def test_a_row_that_is_missing_and_one_too_many_are_both_named(source: Path, target: Path) -> None:
+    execute(target, f"DELETE FROM {LISTING} WHERE id = 5")
+    execute(target, "UPDATE instruments_venue SET mic = 'xetr' WHERE mic = 'XETR'")
+
+    assert differences(source, target) == {
+        (LISTING, 5): "is missing in the target",
+        ("instruments_venue", "XETR"): "is missing in the target",
+        ("instruments_venue", "xetr"): "is not in the source",
+    }
+
+
+def test_values_that_have_changed_places_are_found(source: Path, target: Path) -> None:
+    execute(
+        target, f"UPDATE {LISTING} SET short_name = full_name, full_name = short_name WHERE id = 2"
+    )
+
+    assert differences(source, target) == {(LISTING, 2): "differs in full_name, short_name"}
+
+
+def test_a_permission_that_is_missing_is_found(source: Path, target: Path) -> None:
+    [(key,)] = execute(source, "SELECT max(id) FROM accounts_user_groups")
+    execute(target, "DELETE FROM accounts_user_groups WHERE id = ?", key)
+
+    assert differences(source, target) == {
+        ("accounts_user_groups", key): "is missing in the target"
+    }
+
+
+def test_of_many_that_differ_some_are_named_and_all_counted(
+    source: Path, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(target, f"UPDATE {LISTING} SET mic = lower(mic)")
+
+    with pytest.raises(CommandError, match="589 rows differ"):
+        call_command("verify_transfer", *databases(source, target))
+
+    said = capsys.readouterr()
+    assert said.err.count("differs in mic") == 20
+    assert f"{LISTING}: 569 more" in said.err
+
+
+def test_neither_database_is_written(source: Path, target: Path) -> None:
+    for path in (source, target):
+        execute(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    before = [path.read_bytes() for path in (source, target)]
+
+    differences(source, target)
+
+    assert [path.read_bytes() for path in (source, target)] == before
+
+
+def test_a_database_that_is_not_configured_is_named(source: Path) -> None:
+    options = ["--from", f"sqlite:///{source}", "--to", "oracle"]
+
+    with pytest.raises(CommandError, match=r"no database 'oracle'\. Known are sqlite"):
+        call_command("verify_transfer", *options)
