@@ -14,7 +14,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test check format bench clean
+.PHONY: demo demo-data worker test test-mssql check format bench clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -64,6 +64,10 @@ worker: .venv/.installed .env
 
 test: .venv/.installed-dev .venv/.servers .venv/.odbc
 	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
+
+# The whole suite on the server that AZURE_SQL_* name, in a database test_... that it creates and drops.
+test-mssql: .venv/.installed-dev .venv/.servers .venv/.odbc
+	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 $(ARGS)
 
 check: .venv/.installed-dev .venv/.odbc
 	$(BIN)/ruff check .

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 
 from instruments import steps
 from tests import servers, tsql
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
+
+
+@pytest.fixture(autouse=True)
+def on_the_right_database(request: pytest.FixtureRequest) -> None:
+    """`make test-mssql` leaves out what is marked: questions about SQLite itself."""
+    if connection.vendor != "sqlite" and request.node.get_closest_marker("sqlite"):
+        pytest.skip("about SQLite itself")
 
 
 @pytest.fixture(autouse=True)

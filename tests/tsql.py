@@ -88,6 +88,10 @@ class Server:
     def nextset(self) -> bool:
         return False
 
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -124,9 +128,11 @@ def known(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def connected() -> Iterator[tuple[DatabaseWrapper, Server]]:
+def connected(
+    to: databases.Server = SERVER,
+) -> Iterator[tuple[DatabaseWrapper, Server]]:
     """The same, connected to a Server."""
-    connection, server = unconnected(), Server()
+    connection, server = unconnected(to), Server()
     connection.connection, connection.autocommit = server, True
     with known(connection):
         yield connection, server

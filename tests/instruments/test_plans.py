@@ -23,7 +23,10 @@ SMALL = {
     "instruments_venue",
 }
 SCAN = re.compile(rf"^SCAN {BIG}(?: |$)")
-pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.usefixtures("real_instruments", "anonymous_reading"),
+]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pyodbc
 import pytest
 import stamina
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, OperationalError
 from django.db.backends.utils import CursorWrapper
@@ -16,6 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.azure_sql.faults import TransientFault
+from marketdata.common.apps import certificates_are_verified
 from marketdata.settings import databases
 from tests import tsql
 
@@ -71,6 +73,17 @@ def test_both_drivers_are_told_the_same(configured: Any, driver: str, begins: st
 
     assert text.startswith(begins)
     assert "Encrypt=yes;TrustServerCertificate=no" in text
+
+
+def test_a_certificate_that_is_not_verified_is_warned_of(
+    configured: Any, settings: LazySettings
+) -> None:
+    assert certificates_are_verified() == []
+    settings.DATABASES = {
+        "default": configured({**BY_PASSWORD, "AZURE_SQL_TRUST_SERVER_CERTIFICATE": "true"})
+    }
+
+    assert [said.id for said in certificates_are_verified()] == ["marketdata.W001"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def found(settings: dict[str, Any]) -> dict[str, Finding]:
         other.close()
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db
 def test_the_database_in_use_is_well() -> None:
     out = io.StringIO()
@@ -42,6 +43,7 @@ def test_the_database_in_use_is_well() -> None:
     assert {row["level"] for row in rows.values()} <= {"ok", "warning"}
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db
 def test_it_is_printed_for_people() -> None:
     out = io.StringIO()
