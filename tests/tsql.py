@@ -12,7 +12,7 @@ from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connections
 from django.db.backends import utils
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.sql import InsertQuery, Query, compiler
+from django.db.models.sql import InsertQuery, Query, UpdateQuery, compiler
 from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
 from sqlglot.tokenizer_core import TokenType
@@ -160,6 +160,7 @@ def compiled_too() -> Iterator[list[str]]:
             said: list[str] = []
             with self.connection.execute_wrapper(_taking_down(said)):
                 result = execute_sql(self, *arguments, **options)
+            found.extend(_too_long(self.query))
             if list(filter(is_new, said)):
                 found.extend(wrong_with(self.query))
             return result
@@ -187,6 +188,18 @@ def _taking_down(said: list[str]) -> Callable[..., Any]:
         return execute(sql, *rest)
 
     return take
+
+
+def _too_long(query: Query) -> Iterator[str]:
+    """Texts that SQLite stores, and SQL Server would not: they are longer than their column."""
+    said: list[tuple[Any, Any]] = []
+    if isinstance(query, InsertQuery):
+        said = [(f, getattr(row, f.attname)) for row in query.objs for f in query.fields]
+    elif isinstance(query, UpdateQuery):
+        said = [(field, value) for field, _, value in query.values]  # type: ignore[attr-defined]
+    for field, value in said:
+        if isinstance(value, str) and field.max_length and len(value) > field.max_length:
+            yield f"{len(value)} letters for {field}: {value[:100]}"
 
 
 def wrong_with(query: Query) -> list[str]:

@@ -15,7 +15,7 @@ from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
 from instruments.loading import merge, transparency
-from instruments.loading.attach import alone, attached
+from instruments.loading.attach import attached
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage
 from instruments.models import Register
@@ -63,8 +63,7 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
     Leaves the file LOADED and the run DONE.
     """
     started = time.monotonic()
-    with attached(file, staged) as cursor, transaction.atomic():
-        alone(cursor)
+    with attached(connection, file, staged) as cursor, transaction.atomic():
         counts = _merge_of(file)(
             cursor,
             file,

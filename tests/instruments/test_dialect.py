@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.db.backends.utils import CursorWrapper
 
+from esma_files.models import EsmaFile
 from esma_files.parsing.reader import Limits
 from instruments.loading import bulk
+from instruments.loading.attach import MergeBusy, attached
 from instruments.loading.dialect import SqlServerCursor, day_before, each_word, in_t_sql
 from instruments.loading.known import Tables
 from instruments.loading.staging import Staged, stage
@@ -202,3 +204,42 @@ def test_a_cursor_of_the_server_is_one_of_djangos(db: None) -> None:
         cursor.execute("SELECT position FROM stage.rejected LIMIT 3")
 
     assert server.said[-1][0] == "SELECT TOP 3 position FROM stage_7_rejected"
+
+
+class Held(Inserting):
+    """Gives the lock of merges, or not."""
+
+    answer = 0
+
+    def fetchone(self) -> tuple[int]:
+        return (self.answer if "sp_getapplock" in self.said[-1][0] else 0,)
+
+
+def test_a_merge_is_alone_and_leaves_nothing_behind(tmp_path: Path, db: None) -> None:
+    path = FIRDS / "DLTINS_20210117_01of01.zip"
+    file, server = EsmaFile(pk=7, name=path.name), Held()
+    with tsql.connected(dataclasses.replace(tsql.SERVER, driver="pyodbc")) as (connection, _):
+        connection.connection = server
+        with attached(connection, file, staged(path, tmp_path)) as cursor:
+            cursor.execute("SELECT position FROM stage.record")
+
+    said = [" ".join(sql.split()) for sql, _ in server.said]
+    merged = said.index("SELECT position FROM stage_7_record")
+    assert "sp_getapplock" in said[merged - 1]
+    assert said[merged + 1].startswith("EXEC sp_releaseapplock")
+    made = {sql.split()[2] for sql in said[:merged] if sql.startswith("CREATE TABLE")}
+    assert {sql.split()[-1] for sql in said[merged + 2 :] if "DROP TABLE" in sql} == made
+
+
+def test_a_merge_that_waits_for_an_hour_is_put_off(tmp_path: Path, db: None) -> None:
+    path = FIRDS / "DLTINS_20210117_01of01.zip"
+    server = Held()
+    server.answer = -1
+    with tsql.connected(dataclasses.replace(tsql.SERVER, driver="pyodbc")) as (connection, _):
+        connection.connection = server
+        context = attached(connection, EsmaFile(pk=7, name=path.name), staged(path, tmp_path))
+        with pytest.raises(MergeBusy), context:
+            raise AssertionError("the lock was not given")
+
+    assert "sp_releaseapplock" not in str(server.said)
+    assert server.said[-1][0].startswith("DROP TABLE")

@@ -11,7 +11,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Func, TextField
 from django.db.models.functions import Length
 
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Venue
 from tests import tsql
 
 
@@ -136,4 +136,15 @@ def test_too_many_parameters_are_found(db: None, sql_server: list[str]) -> None:
     assert Instrument.objects.filter(isin__in=isins).count() == 0
 
     assert sql_server[0].startswith("2101 parameters: SELECT COUNT_BIG(*)")
+    sql_server.clear()
+
+
+def test_a_text_that_is_too_long_for_its_column_is_found(db: None, sql_server: list[str]) -> None:
+    venue = Venue.objects.create(mic="XXXX", name="x" * 351)
+    Venue.objects.filter(pk=venue.pk).update(city="y" * 101)
+
+    assert [said.partition(":")[0] for said in sql_server] == [
+        "351 letters for instruments.Venue.name",
+        "101 letters for instruments.Venue.city",
+    ]
     sql_server.clear()
