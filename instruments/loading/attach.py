@@ -71,7 +71,7 @@ def _copied(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> Iterator[s
 @contextmanager
 def _alone(cursor: CursorWrapper) -> Iterator[None]:
     cursor.execute(_WAIT)
-    (held,) = cursor.fetchone()
+    [(held,)] = cursor.fetchall()  # to its end: nothing else could be asked before
     if held < 0:
         raise MergeBusy("another load is being merged, and has been for an hour")
     try:

@@ -7,6 +7,7 @@ package uses, and tests/instruments/test_dialect.py reads every statement with a
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from marketdata.azure_sql.collation import COLLATION
 
 # SQL Server takes no more in one statement: rows of VALUES, and parameters.
 _MOST_ROWS, _MOST_PARAMETERS = 1_000, 2_000
+_AHEAD = 1_000  # rows
 
 
 def day_before(expression: str) -> str:
@@ -77,9 +79,24 @@ class SqlServerCursor(CursorWrapper):
     def __init__(self, cursor: CursorWrapper, *, stage: str) -> None:
         super().__init__(cursor.cursor, cursor.db)
         self._stage = stage
+        self._rows: deque[Any] = deque()
 
     def execute(self, sql: Any, params: Any = None) -> Any:
+        self._rows.clear()
         return super().execute(in_t_sql(str(sql), stage=self._stage), params)
+
+    def fetchone(self) -> Any:
+        """Reads on: a result that has not been read to its end keeps all else off the connection."""
+        if not self._rows:
+            with self.db.wrap_database_errors:
+                self._rows.extend(self.cursor.fetchmany(_AHEAD))
+        return self._rows.popleft() if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        with self.db.wrap_database_errors:
+            rows = [*self._rows, *self.cursor.fetchall()]
+        self._rows.clear()
+        return rows
 
     def executemany(self, sql: Any, param_list: Any) -> None:
         """`INSERT ... VALUES (...)` of many rows, as few statements: one a row would be one a trip."""
