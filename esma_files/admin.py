@@ -181,6 +181,7 @@ class RunAdmin(ReadOnlyAdmin):
         "late",
         "unchanged",
         "rejected",
+        "outside",
         "seconds",
     ]
     list_display_links = ["kind", "file"]

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
-from instruments.loading.load import merge_staged, stage_file
+from instruments.loading.load import merge_staged, stage_file, wanted_of
 from instruments.loading.staging import Staged
 from marketdata.common.errors import MarketDataError
 
@@ -173,7 +173,8 @@ def _begin(
 ) -> _Begun:
     run = run or Run.begin(Run.Kind.LOAD, file=file)
     reading = _Reading(file, watcher)
-    return _Begun(file, run, reading, stager.submit(stage_file, file, progress=reading))
+    staged = stager.submit(stage_file, file, wanted=wanted_of(file), progress=reading)
+    return _Begun(file, run, reading, staged)
 
 
 def _finish(begun: _Begun, watcher: Watcher) -> Loaded:

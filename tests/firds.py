@@ -27,6 +27,7 @@ def record(
     cfi: str = "ESVUFR",
     extra: str = "",
     relevant: str = "",
+    authority: str = "SE",
 ) -> str:
     """One record. `period` is FrDt; with `until` it is FrDtToDt."""
     if until is not None:
@@ -40,7 +41,8 @@ def record(
         "<Issr>549300GDPG70E3MBBU98</Issr>"
         f"<TradgVnRltdAttrbts><Id>{mic}</Id><IssrReq>false</IssrReq>"
         "<FrstTradDt>2014-01-14T09:00:00Z</FrstTradDt></TradgVnRltdAttrbts>"
-        f"{extra}<TechAttrbts><RlvntCmptntAuthrty>SE</RlvntCmptntAuthrty>"
+        f"{extra}<TechAttrbts>"
+        + (f"<RlvntCmptntAuthrty>{authority}</RlvntCmptntAuthrty>" if authority else "")
         + (f"<PblctnPrd>{said}</PblctnPrd>" if said else "")
         + (f"<RlvntTradgVn>{relevant}</RlvntTradgVn>" if relevant else "")
         + "</TechAttrbts>"

@@ -12,8 +12,12 @@ from databases.errors import SchemasDiffer, TargetInUse
 from databases.models import CopiedTable
 from databases.tables import Model
 
-# What `migrate` itself fills. Their keys may differ from the source's, so that they are copied too.
-_FILLED = {"django_content_type", "auth_permission", "auth_group", "auth_group_permissions"}
+# What `migrate` itself fills: by signals, and by data migrations. Their keys may differ from the source's,
+# so that they are copied too.
+_FILLED = {
+    *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
+    "instruments_changeset",
+}
 
 
 def prepare(

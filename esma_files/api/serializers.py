@@ -67,6 +67,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "late",
             "unchanged",
             "rejected",
+            "outside",
             "unmapped",
             "report",
             "problem",

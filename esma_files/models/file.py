@@ -159,6 +159,11 @@ class EsmaFile(models.Model):
     stored_at = models.DateTimeField(null=True, blank=True)
     kept = models.BooleanField(default=False, help_text="never deleted by the retention policy")
     loaded_at = models.DateTimeField(null=True, blank=True)
+    scope_number = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="the scope it was loaded with: 0 is everything; empty: not loaded, or to be read anew",
+    )
 
     state = models.CharField(max_length=20, choices=State, default=State.DOWNLOADED)
     state_since = models.DateTimeField(default=timezone.now)
@@ -254,7 +259,7 @@ class EsmaFile(models.Model):
         self.claimed_by, self.attempts, self.not_before = "", 0, None
         # Only these: somebody may have marked the file as kept meanwhile.
         changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
-        self.save(update_fields=[*changed, "loaded_at"])
+        self.save(update_fields=[*changed, "loaded_at", "scope_number"])
 
     def put_off(self, state: State, *, problem: str, wait: int | None = None) -> None:
         """Go back to `state`, to be tried again after `wait` seconds.

@@ -47,7 +47,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One thing that was asked for, by a person, a command or the schedule; usually of one file.
 
-    Of a load, `read` is `new + changed + ended + late + unchanged + rejected` records. Of a sync it
+    Of a load, `read` is `new + changed + ended + late + unchanged + rejected + outside` records. Of a sync it
     is entries of the register, and `new` files listed; of a clean-up files, and `ended` those deleted.
     """
 
@@ -94,6 +94,7 @@ class Run(models.Model):
     late = models.PositiveIntegerField(default=0, help_text="filed below a newer version")
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
+    outside = models.PositiveIntegerField(default=0, help_text="records that are out of scope")
     unmapped = models.JSONField(
         default=dict, blank=True, help_text="elements that no field is there for, with their count"
     )

@@ -6,6 +6,7 @@ from instruments.api.classification import CategoriesView, CfiView, ExpansionVie
 from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
 from instruments.api.reconciliation import ReconciliationViewSet
+from instruments.api.scope import ScopeViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -22,6 +23,7 @@ router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
+router.register("scope", ScopeViewSet, "scope")
 urlpatterns = [
     path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),

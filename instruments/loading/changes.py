@@ -25,3 +25,8 @@ def end(number: int) -> None:
     # Never before the last one: the clocks of two machines may differ.
     made_at = max(timezone.now(), ChangeSet.objects.latest("number").made_at)
     ChangeSet.objects.create(number=number, made_at=made_at)
+
+
+def begin_anew() -> None:
+    """Refuse the cursors given so far: the feed cannot tell of listings that have been deleted."""
+    ChangeSet.objects.filter(number=ChangeSet.FIRST).update(made_at=timezone.now())

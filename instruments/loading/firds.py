@@ -53,6 +53,7 @@ def _layout(mapping: Mapping) -> Layout:
         ),
         index="CREATE INDEX record_key ON record (isin, mic)",
         asks_what_is_known=True,
+        scoped=True,
     )
 
 

@@ -229,6 +229,7 @@ def _layout(mapping: Mapping, fields: tuple[Field, ...]) -> Layout:
         ),
         index=_INDEX,
         asks_what_is_known=False,
+        scoped=False,
         holds=_holds,
     )
 

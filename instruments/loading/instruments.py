@@ -108,6 +108,28 @@ def _count_venues(register: Register) -> tuple[str, str]:
     )
 
 
+_DELETE = f"""
+    DELETE FROM {INSTRUMENT} WHERE isin IN (SELECT isin FROM temp.changed)
+    AND NOT EXISTS (SELECT 1 FROM {LISTING} l WHERE l.isin = {INSTRUMENT}.isin)
+"""
+
+
+def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
+    """Derive instruments anew of which listings have been deleted; without any they go too."""
+    _begin(cursor)
+    cursor.executemany("INSERT INTO temp.changed (isin) VALUES (%s)", [(i,) for i in isins])
+    for statement in _DERIVE[1:]:
+        cursor.execute(statement)
+    underlyings.derive(cursor)
+    cursor.execute(_DELETE)
+
+
+def _begin(cursor: CursorWrapper) -> None:
+    for table in ("changed", "authoritative"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+
+
 def derive(cursor: CursorWrapper, register: Register) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
@@ -115,9 +137,7 @@ def derive(cursor: CursorWrapper, register: Register) -> None:
     And note their underlyings, and the CFI codes and venues that are new, these in the counts of
     `register`.
     """
-    for table in ("changed", "authoritative"):
-        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+    _begin(cursor)
     for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)
     underlyings.derive(cursor)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.models import EsmaFile
-from instruments.models import Listing, Register
+from instruments.models import Listing, Register, Scope
 
 # Where few records are known, looking each up costs more than it saves: look at one batch in eight.
 _WORTH_IT, _PAUSE = 0.5, 7
@@ -32,6 +32,7 @@ class Tables:
     database: str
     source: str
     sequence: int
+    scope: Scope  # what of the file they are to hold
 
     @property
     def register(self) -> Register:
@@ -60,6 +61,20 @@ class Known:
             AND l.register = '{tables.register}' AND f.sequence <= {tables.sequence}
             AND l.status || l.valid_from || l.fingerprint = substr(key.value, 17)
         """
+
+        self._is_listed = f"""
+            SELECT json_group_array(key.key) FROM json_each(?) key WHERE EXISTS (
+                SELECT 1 FROM {listing} l WHERE l.isin = json_extract(key.value, '$[0]')
+                AND l.mic = json_extract(key.value, '$[1]') AND l.register = '{tables.register}')
+        """
+
+    def listed(self, isins: pa.Array, mics: pa.Array) -> np.ndarray:
+        """For each pair whether there is a listing, as a mask."""
+        pairs = list(zip(isins.to_pylist(), mics.to_pylist(), strict=True))
+        (answer,) = self._connection.execute(self._is_listed, [json.dumps(pairs)]).fetchone()
+        found = np.zeros(len(isins), dtype=bool)
+        found[json.loads(answer)] = True
+        return found
 
     def close(self) -> None:
         self._connection.close()

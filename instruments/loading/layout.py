@@ -12,6 +12,7 @@ import pyarrow as pa
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import Batch
 from instruments.fields import Field, Type
+from instruments.loading import scope
 from instruments.loading.checks import Refusal
 
 
@@ -73,6 +74,7 @@ class Layout:
     groups: Groups
     index: str  # SQL that indexes what the merge looks up
     asks_what_is_known: bool
+    scoped: bool  # whether a scope is applied to its records
     # SQL on a staged record `r`: whether a field's column is this path's, where several share it.
     holds: Callable[[Field], str] = lambda field: "1"
 
@@ -86,6 +88,7 @@ class Layout:
             PRAGMA page_size=32768;
             CREATE TABLE record ({", ".join(f"{name} {type_}" for name, type_ in columns.items())});
             CREATE TABLE known (position INTEGER PRIMARY KEY, listing_id INTEGER);
+            {scope.SCHEMA}
             CREATE TABLE rejected (
                 position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT);
             {self.groups.schema}

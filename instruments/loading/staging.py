@@ -23,9 +23,12 @@ from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from esma_files.sources import foreign_senders
 from instruments.loading import checks
+from instruments.loading import scope as in_scope
 from instruments.loading.known import Known, Tables
 from instruments.loading.layout import Checked, Layout
 from instruments.loading.layouts import layout_of
+from instruments.models import Scope
+from instruments.records import RecordKind
 
 _REJECTED = pa.schema(
     [("position", pa.int64())]
@@ -43,8 +46,8 @@ class Staged:
     path: Path
     columns: frozenset[str]  # of `record`: those that have a value somewhere
     read: int
+    scope: Scope
     known: int  # records that the tables hold already: they are not in the file
-    rejected: int
     unmapped: dict[str, int]
     seconds: float
 
@@ -77,13 +80,14 @@ def stage(
             reader = EsmaReader(
                 source, name=name, mapping=layout.mapping, limits=limits, foreign=foreign
             )
-            with _Writer(path, layout=layout, day=day, tables=known) as writer:
+            scope_ = tables.scope if layout.scoped else Scope()
+            with _Writer(path, layout=layout, day=day, tables=known, scope=scope_) as writer:
                 for batch in reader:
                     writer.write(batch)
                     progress(reader.records, reader.share_read)
             if not _left_out_wrongly(path, layout):
                 break  # else all is staged anew, and none is left out
-        rejected = _finish(path, name, layout)
+        _finish(path, name, layout)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -91,11 +95,19 @@ def stage(
         path=path,
         columns=frozenset(writer.columns),
         read=reader.records,
+        scope=scope_,
         known=writer.known,
-        rejected=rejected,
         unmapped=reader.unmapped,
         seconds=time.monotonic() - started,
     )
+
+
+def stage_nothing(*, name: str, path: Path, scope: Scope) -> Staged:
+    """The staging file of a file that need not be read, because nothing in it is in scope."""
+    layout = layout_of(name)
+    _create(path, layout)
+    _finish(path, name, layout)
+    return Staged(path, frozenset(), read=0, scope=scope, known=0, unmapped={}, seconds=0.0)
 
 
 def _create(path: Path, layout: Layout) -> None:
@@ -112,8 +124,11 @@ def _left_out_wrongly(path: Path, layout: Layout) -> bool:
 class _Writer:
     """Checks batches and appends them to a staging file, in one transaction."""
 
-    def __init__(self, path: Path, *, layout: Layout, day: str, tables: Tables | None) -> None:
+    def __init__(
+        self, path: Path, *, layout: Layout, day: str, tables: Tables | None, scope: Scope
+    ) -> None:
         self._layout = layout
+        self._scope = scope
         self._fields = {field.path: field for field in layout.fields}
         self._day = day
         self._tables = tables
@@ -143,13 +158,29 @@ class _Writer:
 
     def write(self, batch: Batch) -> None:
         if not batch.group:
-            self._write_records(batch)
+            if len((kept := self._in_scope(batch)).rows):
+                self._write_records(kept)
             return
         # The records themselves are staged by another batch: `_finish` takes them out.
         groups = self._layout.groups
         self._reject(batch, list(groups.refuse(batch)))
         self.columns |= set(groups.columns(batch))
         self._ingest(*groups.stage(batch))
+
+    def _in_scope(self, batch: Batch) -> Batch:
+        """Note the records that do not say that they are in scope: the merge decides about them.
+
+        Most records of a full file are of listings that the tables do not have: these are left out.
+        """
+        inside = in_scope.says(self._scope, batch)
+        if inside.all():
+            return batch
+        outside = in_scope.keys(batch, ~inside)
+        self._ingest("outside", outside)
+        if batch.kind != RecordKind.FULL or self._known is None:
+            return batch
+        inside[~inside] = self._known.listed(outside["isin"], outside["mic"])
+        return in_scope.filtered(batch, inside)
 
     def _write_records(self, batch: Batch) -> None:
         checked, refused = self._check(batch)
@@ -234,9 +265,9 @@ def _first(record: dict[str, str], paths: list[str]) -> str:
     return next((record[path] for path in paths if path in record), "")
 
 
-def _finish(path: Path, name: str, layout: Layout) -> int:
+def _finish(path: Path, name: str, layout: Layout) -> None:
     """Bring groups into their records, take out what was rejected for one of these, and index what
-    the merge looks up. Returns how many records were rejected.
+    the merge looks up.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(_take_out(layout))
@@ -244,8 +275,6 @@ def _finish(path: Path, name: str, layout: Layout) -> int:
         connection.execute(layout.index)
         connection.execute("ANALYZE")
         connection.commit()
-        (rejected,) = connection.execute("SELECT count(DISTINCT position) FROM rejected").fetchone()
-    return int(rejected)
 
 
 def _take_out(layout: Layout) -> str:

@@ -104,4 +104,5 @@ LAYOUT = Layout(
     ),
     index="CREATE INDEX said_isin ON said (isin, result_key, fingerprint, position)",
     asks_what_is_known=False,
+    scoped=False,
 )

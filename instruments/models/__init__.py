@@ -4,6 +4,7 @@ from instruments.models.instrument import Instrument, InstrumentQuerySet
 from instruments.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.models.reconciliation import Difference, FullFile, Reconciliation
 from instruments.models.record import ListingRecord, Register, Status
+from instruments.models.scope import Scope
 from instruments.models.transparency import (
     PublishedResult,
     ResultQuerySet,
@@ -34,6 +35,7 @@ __all__ = [
     "Register",
     "ResultQuerySet",
     "ResultRecord",
+    "Scope",
     "Status",
     "SubclassTransparency",
     "Subject",

@@ -21,6 +21,8 @@ class Said:
     mic: str
     name: str
     period: str | None
+    cfi: str = "ESVUFR"
+    authority: str = "SE"  # "" where it says none
 
     @property
     def is_bare(self) -> bool:
@@ -30,7 +32,15 @@ class Said:
     def xml(self) -> str:
         if self.is_bare:
             return firds.cancellation(self.isin, self.mic, self.tag)
-        return firds.record(self.tag, self.isin, self.mic, name=self.name, period=self.period)
+        return firds.record(
+            self.tag,
+            self.isin,
+            self.mic,
+            name=self.name,
+            period=self.period,
+            cfi=self.cfi,
+            authority=self.authority,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +75,7 @@ class _Shown:
     name: str | None
     period: str | None
     file: str
+    letter: str  # of the CFI code
 
     @property
     def is_cancellation(self) -> bool:
@@ -84,7 +95,7 @@ class _Shown:
 def _shown(file: MadeFile, said: Said) -> _Shown:
     name, period = (None, None) if said.is_bare else (said.name, said.period)
     valid_from = dt.date.fromisoformat(period or file.day)
-    return _Shown(STATUS.get(said.tag, "active"), valid_from, name, period, file.name)
+    return _Shown(STATUS.get(said.tag, "active"), valid_from, name, period, file.name, said.cfi[0])
 
 
 def _add(timeline: list[_Shown], new: _Shown) -> None:
@@ -126,7 +137,7 @@ def _mark(shown: tuple[Any, ...], dropped_by: str | None) -> tuple[Any, ...]:
 
 def _dropped_by(key: tuple[str, str], last: _Shown, files: list[MadeFile]) -> str | None:
     """The first complete full set after the last word that an active listing is there."""
-    if last.status != "active":
+    if last.status != "active" or last.letter != "E":  # the made sets are of this category
         return None
     sets: dict[str, list[MadeFile]] = {}
     for file in files:

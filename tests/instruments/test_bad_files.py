@@ -19,7 +19,7 @@ from esma_files.parsing.reader import Limits
 from instruments import steps
 from instruments.loading import staging
 from instruments.loading.known import Tables
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Scope
 from marketdata.common.errors import RetryableError
 from tests import firds
 from tests.instruments.made import NAME, NORDEA, VOLVO, good, put, zipped
@@ -285,7 +285,7 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
             name=f"{name}.zip",
             path=path,
             limits=Limits(max_bytes=10_000_000, max_ratio=1000),
-            tables=Tables(str(connection.settings_dict["NAME"]), "esma_firds", 1),
+            tables=Tables(str(connection.settings_dict["NAME"]), "esma_firds", 1, Scope()),
         ).remove()
     except errors.FileProblem as problem:
         said = str(problem)

@@ -17,6 +17,7 @@ from instruments.loading.attach import MergeBusy, attached
 from instruments.loading.dialect import SqlServerCursor, day_before, each_word, in_t_sql
 from instruments.loading.known import Tables
 from instruments.loading.staging import Staged, stage
+from instruments.models import Scope
 from tests import tsql
 from tests.conftest import DATA, FIRDS
 
@@ -125,7 +126,7 @@ def staged(path: Path, folder: Path) -> Staged:
             name=path.name,
             path=folder / "staged.sqlite3",
             limits=Limits(10**9, 200),
-            tables=Tables("", "esma_firds", 1),
+            tables=Tables("", "esma_firds", 1, Scope()),
         )
 
 

@@ -20,6 +20,7 @@ SMALL = {
     "instruments_cficode",
     "instruments_changeset",
     "instruments_listedvenue",
+    "instruments_scope",
     "instruments_venue",
 }
 SCAN = re.compile(rf"^SCAN {BIG}(?: |$)")

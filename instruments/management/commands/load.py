@@ -22,7 +22,7 @@ from instruments import steps
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
-_COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected")
+_COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
 
 
 class Command(BaseCommand):
