@@ -14,7 +14,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-mssql check format bench clean
+.PHONY: demo demo-data worker test test-mssql check format bench bench-week clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -84,6 +84,10 @@ format: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.loading --records $(RECORDS)
+
+# A week of FIRDS and a day's changes: half an hour and 25 GB of disk.
+bench-week: .venv/.installed-dev
+	$(BIN)/python -m tests.benchmarks.week $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
 
 clean:
 	rm -rf var .venv .env tests/azurite/node_modules

@@ -3,3 +3,9 @@ from django.apps import AppConfig
 
 class InstrumentsConfig(AppConfig):
     name = "instruments"
+
+    def rebuild_derived(self, *, using: str) -> None:
+        """What a transfer leaves to be made anew: the index of names and codes."""
+        from instruments.loading import names  # noqa: PLC0415  # models must be there first
+
+        names.rebuild(using)

@@ -39,8 +39,7 @@ Rows = list[tuple[Any, ...]]
 def pages(instruments: InstrumentQuerySet, *, size: int = PAGE) -> Iterator[Rows]:
     """The columns of all these instruments, by ISIN, `size` at a time."""
     after = ""
-    ordered = instruments.order_by("isin")
-    while rows := list(ordered.filter(isin__gt=after).values_list(*COLUMNS)[:size]):
+    while rows := list(instruments.after(after).values_list(*COLUMNS)[:size]):
         yield rows
         after = rows[-1][0]
 

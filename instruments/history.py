@@ -1,12 +1,13 @@
 """What was said of an instrument, and when: its versions, as of a day, as known on a day.
 
 Of each listing there is the sequence of its distinct records in publication order: the last one is
-`Listing`, each other one a `ListingVersion` (instruments/loading/merge.py). Three questions to it:
+`Listing`, each other one a `ListingVersion` (instruments/loading/merge.py). Four questions to it:
 
 * known on K: what had been published by the end of that day; later files do not exist yet.
 * as of D: which record was valid on D. Among those known, the one published last prevails; a
   termination ends its listing, a full set that lacks it too; what a cancellation has cancelled was
   never valid.
+* reportable on T: which of those valid on T were traded then, by the dates in them.
 * history: all of it, each record with what it changed in the one before.
 """
 
@@ -166,6 +167,23 @@ def snapshot(
 def _counts(listings: list[ListingRecord]) -> dict[str, int | None]:
     counted = Counter(record.register for record in listings)
     return {register.counted_in: counted[register] or None for register in Register}
+
+
+def reportable(
+    isin: str, *, on: dt.date, known_on: dt.date | None = None, register: str = ""
+) -> list[Listing | ListingVersion]:
+    """The listings on which it could be traded on a day, by venue: their records were valid then.
+
+    Between the first trade and the termination that they say, both days included; what a record does
+    not say does not bound it. Trades in such an instrument are to be reported (MiFIR, article 26).
+    """
+    found = snapshot(isin, as_of=on, known_on=known_on, register=register)
+    return [record for record in found.listings if _is_traded(record, on)] if found else []
+
+
+def _is_traded(record: ListingRecord, on: dt.date) -> bool:
+    began, ended = record.first_trade_at, record.terminated_at
+    return (began is None or began.date() <= on) and (ended is None or on <= ended.date())
 
 
 def _authority(record: ListingRecord) -> tuple[Any, ...]:

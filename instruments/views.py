@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -40,7 +39,7 @@ class SearchView(GuardedView):
             matching = Instrument.objects.search(words)
             if register:
                 matching = matching.in_register(register)
-            paginator = Paginator(matching, PAGE_SIZE)
+            paginator = BoundedPaginator(matching, PAGE_SIZE)
             page = paginator.get_page(request.GET.get("page"))
         # Twelve characters with a digit at the end were meant as an ISIN.
         meant_isin = len(words) == 12 and words[-1].isdigit() and " " not in words

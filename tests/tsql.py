@@ -25,7 +25,7 @@ ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
 # Statements of loading name these; the other words are of what only SQLite has.
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
-_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index)\b")
+_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed)\b")
 # Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
 # of another database, or has to be looked up in Microsoft's documentation first.
 _BEFORE_A_BRACKET = set(

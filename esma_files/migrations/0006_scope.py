@@ -5,8 +5,8 @@ from django.db import migrations, models
 
 def mark_loaded(apps, schema_editor):
     """All that has been loaded so far was loaded whole."""
-    files = apps.get_model("esma_files", "EsmaFile").objects.exclude(loaded_at=None)
-    files.update(scope_number=0)
+    files = apps.get_model("esma_files", "EsmaFile").objects.using(schema_editor.connection.alias)
+    files.exclude(loaded_at=None).update(scope_number=0)
 
 
 class Migration(migrations.Migration):

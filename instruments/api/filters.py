@@ -11,7 +11,7 @@ from instruments import cfi
 from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.models import Instrument, InstrumentQuerySet, Register, Status
-from marketdata.api.filters import CodeFilter, CommaOrAgain, SemicolonOrAgain
+from marketdata.api.filters import CommaOrAgain, SemicolonOrAgain
 
 
 def check_isins(text: str) -> None:
@@ -58,6 +58,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         widget=CommaOrAgain,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
+    # First, because it leads to fewer than codes do.
+    underlying = django_filters.CharFilter(
+        method="filter_underlying",
+        validators=[_check_underlying],
+        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
+    )
     category = django_filters.ChoiceFilter(
         method="filter_category",
         choices=list(cfi.category_names().items()),
@@ -81,13 +87,13 @@ class InstrumentFilterSet(django_filters.FilterSet):
         label="What an attribute of the CFI code means, as voting, or form: registered; several"
         " with semicolons between or the parameter repeated",
     )
-    currency = CodeFilter(
-        "notional_currency",
+    currency = django_filters.CharFilter(
+        method="filter_currency",
         validators=[_code("[A-Z]{3}", "A currency code has three letters.")],
         label="Notional currency, as EUR",
     )
-    issuer = CodeFilter(
-        "issuer_lei",
+    issuer = django_filters.CharFilter(
+        method="filter_issuer",
         validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
         label="LEI of the issuer (of the venue's operator for exchange-traded derivatives)",
     )
@@ -96,21 +102,18 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
         label="MIC of a venue with a listing, whatever its status",
     )
-    underlying = django_filters.CharFilter(
-        method="filter_underlying",
-        validators=[_check_underlying],
-        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
-    )
     register = django_filters.ChoiceFilter(
         method="filter_register",
         choices=Register.choices,
         label="Register with a listing of it: ESMA (EU) or FCA (UK); with mic, of that venue there",
     )
-    status = django_filters.ChoiceFilter(choices=Status.choices, label="Status of the instrument")
+    status = django_filters.ChoiceFilter(
+        method="filter_status", choices=Status.choices, label="Status of the instrument"
+    )
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
-        label="Words of the full or short name, an ISIN or the start of one",
+        label="Words of the full or short name or the beginnings of words, an ISIN or the start of one",
     )
 
     class Meta:
@@ -149,6 +152,21 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         return queryset.in_register(value)
+
+    def filter_currency(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.in_currency(value.upper())
+
+    def filter_issuer(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.issued_by(value.upper())
+
+    def filter_status(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.with_status(value)
 
     def filter_underlying(
         self, queryset: InstrumentQuerySet, name: str, value: str

@@ -6,6 +6,7 @@ from instruments.api.classification import CategoriesView, CfiView, ExpansionVie
 from instruments.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.api.export import ExportView
 from instruments.api.reconciliation import ReconciliationViewSet
+from instruments.api.reportable import ReportableView
 from instruments.api.scope import ScopeViewSet
 from instruments.api.transparency import (
     InstrumentTransparencyView,
@@ -30,6 +31,11 @@ urlpatterns = [
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),
+    path(
+        "instruments/<str:isin>/reportable/",
+        ReportableView.as_view(),
+        name="instrument-reportable",
+    ),
     path(
         "instruments/<str:isin>/transparency/",
         InstrumentTransparencyView.as_view(),

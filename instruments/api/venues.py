@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from instruments.api.serializers import InstrumentSerializer, RegisterSerializer
 from instruments.models import Instrument, ListedVenue, Register, Venue, VenueQuerySet
 from marketdata.api.filters import CodeFilter, TruthFilter
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
@@ -227,7 +228,7 @@ class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
         responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
-    @action(detail=True, filterset_class=None)
+    @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
     def instruments(self, request: Request, mic: str) -> Response:
         asked = RegisterSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)

@@ -23,6 +23,7 @@ from instruments.api.serializers import (
 )
 from instruments.isin import problem_of
 from instruments.models import Instrument, Listing
+from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
@@ -58,6 +59,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet
+    pagination_class = KeysetPages
     lookup_field = "isin"
     lookup_value_regex = "[^/]+"
 
@@ -86,7 +88,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         responses={200: VersionSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
-    @action(detail=True, filterset_class=None)
+    @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
     def history(self, request: Request, isin: str) -> Response:
         versions: Any = list(
             history.versions(self.get_object().isin, **_asked(request, RegisterSerializer))
@@ -100,7 +102,7 @@ class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         responses={200: RecordSerializer(many=True), **_PROBLEMS},
         filters=False,
     )
-    @action(detail=True, filterset_class=None)
+    @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
     def listings(self, request: Request, isin: str) -> Response:
         listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
         listings = listings.filter(**_asked(request, RegisterSerializer))

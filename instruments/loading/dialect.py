@@ -45,6 +45,11 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
         r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",
     ),
+    # A place among 36 letters, which goes into a number of 60 bits.
+    (
+        r"\binstr\(('\w+'), ?(substr\([^()]*\))\)",
+        r"CAST(CHARINDEX(\2, \1) AS bigint)",
+    ),
     (r"\bsubstr\(", "SUBSTRING("),
     (r"\|\|", "+"),
     # SQLite joins in this order; SQL Server knows better.

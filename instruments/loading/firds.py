@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.parsing.mapping import Mapping
+from instruments.isin import keys_of
 from instruments.loading import fingerprint, groups
 from instruments.loading.checks import Refusal
 from instruments.loading.layout import Checked, Groups, Layout
@@ -13,6 +15,7 @@ from instruments.records import CANCELLATIONS, DELTA_FILE, FIELDS, FULL_FILE, Re
 
 _ENDED = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
 _ACTIVE = "active"
+_ANY_ISIN = "AA0000000000"
 _BEGINNINGS = ("published_period_from", "published_from", "published_on")
 
 
@@ -23,7 +26,17 @@ def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
         "status": pa.repeat(_ENDED.get(RecordKind(checked.kind), _ACTIVE), checked.size),
         "valid_from": pc.coalesce(*said, day) if said else pa.repeat(day, checked.size),
         "fingerprint": pa.array(checked.summed(checked.hashes, fingerprint.MASK)),
+        "isin_key": _keys(checked.columns.get("isin"), checked.size),
     }
+
+
+def _keys(isins: pa.StringArray | None, size: int) -> pa.Array:
+    """The ISINs as numbers, for the index of names; of a record that is refused, any number."""
+    if isins is None:
+        return pa.nulls(size, pa.int64())
+    texts = pc.if_else(pc.equal(pc.binary_length(isins.fill_null("")), 12), isins, _ANY_ISIN)
+    letters = np.frombuffer("".join(texts.to_pylist()).encode(), dtype=np.uint8)
+    return pa.array(keys_of(letters.reshape(size, 12)))
 
 
 def _refuse(checked: Checked) -> Iterable[Refusal]:
@@ -39,6 +52,7 @@ def _layout(mapping: Mapping) -> Layout:
             "status": "TEXT",
             "valid_from": "TEXT",
             "fingerprint": "INTEGER",
+            "isin_key": "INTEGER",
             **dict.fromkeys(groups.COLUMNS, "TEXT"),
         },
         derive=_derive,

@@ -3,8 +3,10 @@
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.loading import underlyings
+from instruments.isin import key_of
+from instruments.loading import names, underlyings
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
+from instruments.search import key_in_sql
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
@@ -25,10 +27,13 @@ _AUTHORITY = """
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
+# `isin_key` is the ISIN as a number, for the index of names: staging knows it of what was read.
 _CHANGED = f"""
-    INSERT INTO temp.changed
-    SELECT isin FROM temp.outcome WHERE outcome <> 'unchanged'
-    UNION SELECT isin FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
+    INSERT INTO temp.changed SELECT isin, coalesce(max(isin_key), {key_in_sql("isin")}) FROM (
+        SELECT isin, isin_key FROM temp.outcome WHERE outcome <> 'unchanged'
+        UNION ALL
+        SELECT isin, NULL FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
+    ) AS touched GROUP BY isin
 """
 _PER_REGISTER = ", ".join(
     f"nullif(sum(CASE WHEN l.register = '{register}' THEN 1 ELSE 0 END), 0) AS {column}"
@@ -91,7 +96,7 @@ _NEW_CFI_CODES = f"""
 """
 # Listings are added and never taken away, so counting the new ones is enough.
 _ADDED = "SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic"
-_DERIVE = (_CHANGED, _AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
+_DERIVE = (_AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
 
 
 def _count_venues(register: Register) -> tuple[str, str]:
@@ -117,9 +122,12 @@ _DELETE = f"""
 def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
     """Derive instruments anew of which listings have been deleted; without any they go too."""
     _begin(cursor)
-    cursor.executemany("INSERT INTO temp.changed (isin) VALUES (%s)", [(i,) for i in isins])
-    for statement in _DERIVE[1:]:
+    rows = [(isin, key_of(isin)) for isin in isins]
+    cursor.executemany("INSERT INTO temp.changed (isin, isin_key) VALUES (%s, %s)", rows)
+    names.remember(cursor)
+    for statement in _DERIVE:
         cursor.execute(statement)
+    names.index(cursor)
     underlyings.derive(cursor)
     cursor.execute(_DELETE)
 
@@ -127,17 +135,22 @@ def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
 def _begin(cursor: CursorWrapper) -> None:
     for table in ("changed", "authoritative"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    cursor.execute("CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY) WITHOUT ROWID")
+    cursor.execute(
+        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
+    )
 
 
-def derive(cursor: CursorWrapper, register: Register) -> None:
+def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
 
     And note their underlyings, and the CFI codes and venues that are new, these in the counts of
-    `register`.
+    `register`, and index names and codes. `known_until` is the last listing that was there before.
     """
     _begin(cursor)
+    cursor.execute(_CHANGED)
+    names.remember(cursor, f"l.id <= {known_until}")
     for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
         cursor.execute(statement)
+    names.index(cursor)
     underlyings.derive(cursor)

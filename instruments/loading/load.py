@@ -17,7 +17,7 @@ from instruments.loading import merge, scope, transparency
 from instruments.loading.attach import attached
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage, stage_nothing
-from instruments.models import Register, Scope
+from instruments.models import Reconciliation, Register, Scope
 from marketdata.common.errors import RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
@@ -93,8 +93,15 @@ def wanted_of(file: EsmaFile) -> Scope:
 
 
 def _remarks(file: EsmaFile, staged: Staged, run: Run, *, covered: bool, missed: bool) -> list[str]:
-    """What the run has to say of the scope; later files that must be read anew are marked."""
+    """What the run has to say of drops and the scope; later files that must be read anew are marked."""
     said = []
+    if run.dropped:
+        of = Reconciliation.objects.get(files__file=file)
+        if run.dropped > of.listed:
+            said.append(
+                f"The set that it completes holds {of.listed:,} listings and drops {run.dropped:,}:"
+                " is it whole?"
+            )
     if Kind(file.kind) in scope.INSTRUMENT_FILES and not staged.read:
         said.append(f"Category {file.letter} is out of scope: the file was not read.")
     if missed:

@@ -39,7 +39,7 @@ _PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status EN
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
-        outcome TEXT)
+        outcome TEXT, isin_key INTEGER)
 """
 
 
@@ -85,8 +85,10 @@ class _Merge:
         """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
         same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
-            INSERT INTO temp.outcome (position, isin, mic, ends, listing_id, outcome)
-            SELECT s.position, s.isin, s.mic, CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
+            INSERT INTO temp.outcome
+                (position, isin, isin_key, mic, ends, listing_id, outcome)
+            SELECT s.position, s.isin, s.isin_key, s.mic,
+                CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
                 CASE
                 WHEN twice.isin IS NOT NULL THEN NULL
                 WHEN l.id IS NULL THEN 'new'
@@ -265,7 +267,7 @@ def merge(
         )
     dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
     drops.number(cursor, change)
-    instruments.derive(cursor, Register(register))
+    instruments.derive(cursor, Register(register), known_until=known_until)
     counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     changes.end(change)

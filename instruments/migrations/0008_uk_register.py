@@ -5,9 +5,10 @@ from django.db import migrations, models
 
 def count_esma(apps, schema_editor):
     """All that has been loaded so far is ESMA's."""
-    F = models.F
-    apps.get_model("instruments", "Instrument").objects.update(eu_listings=F("listing_count"))
-    apps.get_model("instruments", "ListedVenue").objects.update(eu_listings=F("listings"))
+    using = schema_editor.connection.alias
+    for model, column in (("Instrument", "listing_count"), ("ListedVenue", "listings")):
+        rows = apps.get_model("instruments", model).objects.using(using)
+        rows.update(eu_listings=models.F(column))
 
 
 class Migration(migrations.Migration):

@@ -12,7 +12,7 @@ COLUMNS = {
     "other_leg_rate_isin": 3,
 }
 BASKET = 4
-BATCH = 10_000
+BATCH = 1_000
 
 
 def note_underlyings(apps, schema_editor):
@@ -28,28 +28,29 @@ def note_underlyings(apps, schema_editor):
         f"INSERT INTO {underlying._meta.db_table} (code, instrument_id, link)"
         f" SELECT code, isin, min(link) FROM ({named}) AS named GROUP BY isin, code"
     )
-    baskets = listing.objects.exclude(underlying_basket=None).order_by("isin", "pk")
-    batch = {}
-    for isin, codes in baskets.values_list("isin", "underlying_basket").iterator():
-        batch.update({(code, isin): None for code in codes.split()})
-        if len(batch) >= BATCH:
-            add(underlying, batch)
-            batch = {}
-    add(underlying, batch)
+    using = schema_editor.connection.alias
+    baskets = listing.objects.using(using).exclude(underlying_basket=None).order_by("pk")
+    after = 0
+    # A page at a time: SQL Server writes nothing while an answer is still being read.
+    while page := list(
+        baskets.filter(pk__gt=after).values_list("pk", "isin", "underlying_basket")[:BATCH]
+    ):
+        after = page[-1][0]
+        add(underlying.objects.using(using), {(code, isin) for _, isin, all_ in page for code in all_.split()})
 
 
-def add(underlying, pairs):
+def add(underlyings, pairs):
     """Those that are not there already."""
-    isins = {isin for _, isin in pairs}
+    isins = sorted({isin for _, isin in pairs})
     known = set()
-    for some in (sorted(isins)[i : i + 500] for i in range(0, len(isins), 500)):
-        found = underlying.objects.filter(instrument__in=some)
-        known.update(found.values_list("code", "instrument_id"))
-    underlying.objects.bulk_create(
+    for some in (isins[i : i + 500] for i in range(0, len(isins), 500)):
+        known.update(
+            underlyings.filter(instrument__in=some).values_list("code", "instrument_id")
+        )
+    underlyings.bulk_create(
         (
-            underlying(code=code, instrument_id=isin, link=BASKET)
-            for code, isin in pairs
-            if (code, isin) not in known
+            underlyings.model(code=code, instrument_id=isin, link=BASKET)
+            for code, isin in sorted(pairs - known)
         ),
         batch_size=500,
     )

@@ -5,7 +5,8 @@ from django.utils import timezone
 
 def begin(apps, schema_editor):
     """What is there already is older than the numbers: it has number 0."""
-    apps.get_model("instruments", "ChangeSet").objects.create(number=0, made_at=timezone.now())
+    sets = apps.get_model("instruments", "ChangeSet").objects.using(schema_editor.connection.alias)
+    sets.create(number=0, made_at=timezone.now())
 
 
 class Migration(migrations.Migration):

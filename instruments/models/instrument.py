@@ -1,47 +1,65 @@
 """One row an ISIN: what lists, search and filters need."""
 
-from django.db import models
-from django.db.models import F, Q
+from typing import cast
+
+from django.db import connections, models
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import cached_property
 
-from instruments import cfi
+from instruments import cfi, search
 from instruments.isin import problem_of
 from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
 
-MAX_WORDS = 20
-
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
+    """Each question can be added to any other: see `instruments.search` for how they are answered."""
+
     def of_category(self, letter: str) -> "InstrumentQuerySet":
         return self.cfi_starting(letter[:1])
 
     def cfi_starting(self, prefix: str) -> "InstrumentQuerySet":
-        """A range and not LIKE: on SQLite only a range uses the index."""
-        if not prefix:
-            return self.all()
-        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        return self.filter(cfi_code__gte=prefix, cfi_code__lt=end)
+        return self.classified(prefix.ljust(cfi.LENGTH, cfi.ANY))
 
     def classified(self, *patterns: str) -> "InstrumentQuerySet":
         """Instruments whose CFI code matches one of these patterns of six, `*` for any letter."""
-        beginning = patterns[0].rstrip(cfi.ANY) if len(patterns) == 1 else cfi.ANY
-        if cfi.ANY not in beginning:
-            return self.cfi_starting(beginning)
-        codes = CfiCode.objects.order_by().matching(patterns)
-        return self.filter(cfi_code__in=codes.values("code"))
+        letters = [pattern.rstrip(cfi.ANY) for pattern in patterns]
+        if all(len(letter) == 1 for letter in letters):
+            found, said = self._coded("category", letters), Q()
+            for letter in letters:
+                # A range and not LIKE: only a range can use an index, where there is one.
+                said |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
+            return found.filter(said)
+        known = CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True)
+        if connections[self.db].vendor != "sqlite":
+            return self.filter(
+                cfi_code__in=known
+            )  # a list could be longer than it takes parameters
+        codes = list(known)
+        return self._coded("cfi", codes).filter(cfi_code__in=codes)
+
+    def in_currency(self, currency: str) -> "InstrumentQuerySet":
+        """By notional currency."""
+        return self._coded("currency", [currency]).filter(notional_currency=currency)
+
+    def issued_by(self, lei: str) -> "InstrumentQuerySet":
+        return self._coded("issuer", [lei]).filter(issuer_lei=lei)
+
+    def with_status(self, status: str) -> "InstrumentQuerySet":
+        return self._coded("status", [status]).filter(status=status)
 
     def traded_on(self, mic: str, *, register: str = "") -> "InstrumentQuerySet":
         """Instruments with a listing there, in this register or in any, whatever its status."""
-        listings = Listing.objects.filter(mic=mic).order_by()
+        there = Listing.objects.filter(isin=OuterRef("isin"), mic=mic).order_by()
         if register:
-            listings = listings.filter(register=register)
-        return self.filter(pk__in=listings.values("isin"))
+            there = there.filter(register=register)
+        return self._coded("mic", [mic]).filter(Exists(there))
 
     def in_register(self, register: str) -> "InstrumentQuerySet":
         """Instruments with a listing in this register, whatever its status."""
-        return self.filter(**{f"{Register(register).counted_in}__isnull": False})
+        counted = {f"{Register(register).counted_in}__isnull": False}
+        return self._coded("register", [register]).filter(**counted)
 
     def derived_from(self, code: str) -> "InstrumentQuerySet":
         """Instruments with this ISIN, or LEI of an issuer, as an underlying; `link` says how.
@@ -53,18 +71,18 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return found.order_by("underlyings__instrument_id")
 
     def search(self, words: str) -> "InstrumentQuerySet":
-        """An ISIN, or instruments that have every word in a name; the first 20 words count."""
+        """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
         isin = words.strip().upper()
         if problem_of(isin) is None:
             return self.filter(pk=isin)
-        found = self.all()
-        for word in words.split()[:MAX_WORDS]:
-            named = Q(pk__startswith=word.upper())
-            # SQLite's LIKE knows the case of ASCII only.
-            for form in {word} if word.isascii() else {word, word.lower(), word.upper()}:
-                named |= Q(full_name__icontains=form) | Q(short_name__icontains=form)
-            found = found.filter(named)
-        return found
+        return cast(InstrumentQuerySet, search.named(self, words))
+
+    def after(self, isin: str) -> "InstrumentQuerySet":
+        """Those after `isin`, in the order of ISINs; all of them after ""."""
+        return cast(InstrumentQuerySet, search.after(self, isin))
+
+    def _coded(self, kind: str, codes: list[str]) -> "InstrumentQuerySet":
+        return cast(InstrumentQuerySet, search.coded(self, kind, codes))
 
 
 class Instrument(models.Model):
@@ -97,9 +115,6 @@ class Instrument(models.Model):
             ("export_all_instrument", "Can export any number of instruments"),
         ]
         indexes = [
-            models.Index(fields=["cfi_code", "isin"], name="instrument_cfi_idx"),
-            models.Index(fields=["issuer_lei", "isin"], name="instrument_issuer_idx"),
-            models.Index(fields=["notional_currency", "isin"], name="instrument_currency_idx"),
             # Most instruments are in the EU's register: those are found in any order of reading.
             models.Index(
                 fields=["isin"], name="instrument_uk_idx", condition=Q(uk_listings__isnull=False)

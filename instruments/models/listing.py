@@ -53,7 +53,6 @@ class Listing(ListingRecord):
             models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
         ]
         indexes = [
-            models.Index(fields=["mic", "isin"], name="listing_mic_idx"),
             models.Index(fields=["change"], name="listing_change_idx"),
             models.Index(
                 fields=["register", "cfi_code"],

@@ -23,7 +23,8 @@ class StrictFilterBackend(DjangoFilterBackend):
     ) -> QuerySet[Any]:
         filterset_class = self.get_filterset_class(view, queryset)
         if filterset_class is not None:
-            known = {*filterset_class.base_filters, *NumberedPages.parameters, "format"}
+            pages = getattr(view, "pagination_class", None) or NumberedPages
+            known = {*filterset_class.base_filters, *pages.parameters, "format"}
             if unknown := sorted(set(request.query_params) - known):
                 reason = f"no such parameter; there are {', '.join(sorted(known))}"
                 raise ValidationError({name: [reason] for name in unknown})

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 class BoundedPaginator(Paginator[Any]):
     """Counts no further than people turn pages: a count of millions of rows takes seconds."""
 
-    most = 10_000
+    most = 1_000
 
     @cached_property
     def count(self) -> int:

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def _bench(records: int, folder: Path, console: Console) -> None:
-    sources = sorted(SOURCES.glob("firds*/FULINS_*.zip"))
+    sources = sorted(SOURCES.glob("firds*/*INS_*.zip"))
     console.print(f"Growing {records:,} records from {len(sources)} real files ...")
     paths = grow(sources, records=records, folder=folder / "whole", day=DAY)
     half = grow(sources, records=records // 2, folder=folder / "half", day=DAY)
@@ -54,7 +54,7 @@ def _bench(records: int, folder: Path, console: Console) -> None:
         _measure("load the same files again", "load", paths, folder, keep=True),
         _measure("load next week's, unchanged", "load", next_week, folder, keep=True),
     ]
-    console.print(_table(done))
+    console.print(table_of(done))
     plain, _, smaller, loaded, again, unchanged = done
     size, rows = _size(folder / "load")
     console.print(
@@ -100,7 +100,7 @@ def _bench_results(records: int, folder: Path, console: Console) -> None:
         _measure("FITRS: load", "load", paths, folder, keep=True),
         _measure("FITRS: load next week's, unchanged", "load", next_week, folder, keep=True),
     ]
-    console.print(_table(done))
+    console.print(table_of(done))
     plain, _, smaller, loaded, _ = done
     console.print(
         f"FITRS load: {loaded.rate / plain.rate:.1f} times the plain loader's records/s; "
@@ -144,7 +144,7 @@ def _size(folder: Path) -> tuple[int, int]:
     return path.stat().st_size, rows
 
 
-def _table(done: list[measure.Measured]) -> Table:
+def table_of(done: list[measure.Measured]) -> Table:
     table = Table(header_style="bold")
     table.add_column("")
     for column in ("records", "seconds", "records/s", "CPU seconds", "us CPU/record", "peak MB"):

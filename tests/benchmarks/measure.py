@@ -31,6 +31,18 @@ class Measured:
 
 def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     """Run `python -m module` on a database in `folder`; it prints `{"records": n}` at last."""
+    measured, out = _run(what, module, *arguments, folder=folder)
+    last = out.strip().splitlines()[-1] if out.strip() else "{}"
+    records = int(json.loads(last).get("records", 0)) if last.startswith("{") else 0
+    return dataclasses.replace(measured, records=records)
+
+
+def printed(module: str, *, folder: Path) -> str:
+    """What `python -m module` prints, run on a database in `folder`."""
+    return _run(module, module, folder=folder)[1]
+
+
+def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measured, str]:
     environment = {
         **os.environ,
         "ENV_FILE": os.devnull,
@@ -54,7 +66,5 @@ def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     seconds = time.monotonic() - started
     if process.returncode:
         raise SystemExit(f"{what} failed with exit code {process.returncode}")
-    last = out.strip().splitlines()[-1] if out.strip() else "{}"
-    records = int(json.loads(last).get("records", 0)) if last.startswith("{") else 0
     cpu = usage.ru_utime + usage.ru_stime
-    return Measured(what, records, seconds, cpu, usage.ru_maxrss * _PEAK_UNIT)
+    return Measured(what, 0, seconds, cpu, usage.ru_maxrss * _PEAK_UNIT), out

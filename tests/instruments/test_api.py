@@ -131,7 +131,7 @@ def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
     [
         (f"{LIST}SE0000115447/", 400, "the check digit is 7, and should be 6"),
         (f"{LIST}SE0000115446/", 404, "No instrument with the ISIN SE0000115446"),
-        (f"{LIST}?page=9999", 404, "nvalid page"),
+        (f"{LIST}?page=9999", 404, "There is no such page"),
         ("/api/v1/nothing/", 404, "/api/docs/"),
     ],
 )

@@ -193,7 +193,7 @@ def test_an_index_and_a_rate_are_named_though_they_have_no_isin(
         ("DE000A1R07V3/underlyings/", 404, "No instrument"),
         ("x/underlyings/", 400, "12 characters"),
         (f"{VOLVO}/derivatives/?underlying={VOLVO}", 400, "no such parameter"),
-        (f"{VOLVO}/derivatives/?page=9", 404, "nvalid page"),
+        (f"{VOLVO}/derivatives/?page=9", 404, "There is no such page"),
         ("?underlying=volvo", 400, "VOLVO"),
         ("?underlying=%00", 400, "ull character"),
     ],

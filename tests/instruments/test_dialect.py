@@ -61,6 +61,10 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
             "SELECT s.a FROM #c c JOIN stage_7_record s ON s.a = c.a CROSS JOIN l WHERE l.a = 1",
         ),
         (
+            "SELECT instr('012AB',substr(t.a,3,1))-1 AS n FROM temp.t t",
+            "SELECT CAST(CHARINDEX(SUBSTRING(t.a,3,1), '012AB') AS bigint)-1 AS n FROM #t t",
+        ),
+        (
             "SELECT substr(l.a, 1, 1) FROM stage.known l",
             "SELECT SUBSTRING(l.a, 1, 1) FROM stage_7_known l",
         ),

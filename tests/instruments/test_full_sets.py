@@ -90,6 +90,14 @@ def test_part_of_a_set_drops_nothing(make_zip: Write) -> None:
     assert counts(load(make_zip, full(8, 2, of=2), listed(DSB))) == {"new": 1, "dropped": 1}
 
 
+def test_a_set_that_drops_more_than_it_holds_is_doubted(make_zip: Write) -> None:
+    load(make_zip, full(1), *(listed(isin) for isin in (VOLVO, ERICSSON, NORDEA)))
+    run = load(make_zip, full(8), listed(VOLVO))
+
+    assert (run.dropped, len(run.report)) == (2, 1)
+    assert "holds 1 listings and drops 2" in run.report[0]
+
+
 def test_a_set_speaks_for_its_own_category(make_zip: Write) -> None:
     bond = firds.record("NewRcrd", DSB, "XSTO", period=day(2), cfi="DBFTFB")
     load(make_zip, full(1), listed(VOLVO))

@@ -103,6 +103,41 @@ def test_what_a_list_of_cancellations_repeats_cancels_nothing_new(make_zip: Writ
     assert told == ["Two", "One", "Otherwise", "One"]
 
 
+@pytest.mark.usefixtures("anonymous_reading")
+def test_where_an_instrument_was_reportable_on_a_day(make_zip: Write, client: Client) -> None:
+    """Traded from 14 January 2014 in the made records, if nothing else is said."""
+    until = "<TermntnDt>2025-03-06T23:00:00Z</TermntnDt></TradgVnRltdAttrbts>"
+    ending = firds.record("RefData", VOLVO, "XPAR", name="There", period=day(1))
+    later = firds.record("RefData", VOLVO, "XETR", name="Later", period=day(1))
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)),
+        ending.replace("</TradgVnRltdAttrbts>", until),
+        later.replace("2014-01-14T09:00:00Z", "2025-03-05T09:00:00Z"),
+    )
+    load(make_zip, delta(9), firds.record("TermntdRcrd", VOLVO, "XSTO", name="One"))
+
+    def venues(**asked: str) -> list[str]:
+        found = client.get(f"{ADDRESS}reportable/", asked).json()
+        assert found["reportable"] == bool(found["venues"])
+        return [venue["mic"] for venue in found["venues"]]
+
+    assert venues(on="2025-02-28") == []
+    assert venues(on="2025-03-04") == ["XPAR", "XSTO"]
+    assert venues(on="2025-03-06") == ["XETR", "XPAR", "XSTO"]
+    assert venues(on="2025-03-07") == ["XETR", "XSTO"]
+    assert venues(on="2025-03-10") == ["XETR"]
+    assert venues(on="2025-03-10", known_on="2025-03-08") == ["XETR", "XSTO"]
+    assert venues() == ["XETR"]
+    assert client.get(f"{ADDRESS}reportable/", {"day": "2025-03-10"}).status_code == 400
+    assert client.get("/api/v1/instruments/SE0000108656/reportable/").status_code == 404
+    out = io.StringIO()
+    call_command("instruments", "reportable", VOLVO, "--on", "2025-03-10", stdout=out)
+    assert "XETR" in out.getvalue()
+    assert "XSTO" not in out.getvalue()
+
+
 def test_a_termination_without_a_period_ends_a_listing(make_zip: Write) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
     load(make_zip, delta(9), firds.record("TermntdRcrd", VOLVO, "XSTO", name="One"))

@@ -1,4 +1,4 @@
-"""manage.py instruments list|get|derivatives|underlyings"""
+"""manage.py instruments list|get|reportable|derivatives|underlyings"""
 
 import datetime as dt
 from typing import Any
@@ -12,6 +12,7 @@ from instruments.api.derivatives import (
     UnderlyingSerializer,
 )
 from instruments.api.filters import InstrumentFilterSet
+from instruments.api.reportable import ReportableSerializer, reportable_of
 from instruments.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
@@ -40,7 +41,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|get|derivatives|underlyings"
+            dest="action", required=True, metavar="list|get|reportable|derivatives|underlyings"
         )
         listing = actions.add_parser("list", help="instruments, filtered as in the API")
         _add_list(listing, InstrumentFilterSet)
@@ -62,10 +63,18 @@ class Command(BaseCommand):
         )
         output.add_format(getting)
 
+        asking = actions.add_parser("reportable", help="on which venues it was traded on a day")
+        asking.add_argument("isin", metavar="ISIN")
+        asking.add_argument("--on", type=day, help="day of the trade, YYYY-MM-DD (today)")
+        asking.add_argument("--known-on", type=day, help="by what had been published by this day")
+        asking.add_argument("--register", choices=Register.values, help="only its listings (both)")
+        output.add_format(asking)
+
     def handle(self, **options: Any) -> None:
         {
             "list": self._list,
             "get": self._get,
+            "reportable": self._reportable,
             "derivatives": self._derivatives,
             "underlyings": self._underlyings,
         }[options["action"]](options)
@@ -133,6 +142,17 @@ class Command(BaseCommand):
         )
         listings = [{name: row[name] for name in columns} for row in shown["listings"]]
         output.print_table(self.stdout, listings, title="Listings")
+
+    def _reportable(self, options: dict[str, Any]) -> None:
+        isin = _known(options).isin
+        asked = {name: options[name] for name in ("on", "known_on", "register") if options[name]}
+        found = ReportableSerializer(reportable_of(isin, asked)).data
+        if options["format"] == "json":
+            output.print_json(self.stdout, found)
+        elif not found["reportable"]:
+            self.stdout.write(f"{isin} was traded on no venue on {found['on']}.")
+        else:
+            output.print_table(self.stdout, found["venues"], title=f"{isin} on {found['on']}")
 
     def _history(self, isin: str, register: str, wanted: str) -> None:
         found = list(history.versions(isin, register=register))
