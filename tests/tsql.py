@@ -82,6 +82,9 @@ class Server:
     def fetchone(self) -> tuple[int]:
         return (0,)
 
+    def fetchmany(self, size: int) -> list[Any]:
+        return []
+
     def fetchall(self) -> list[Any]:
         return []
 

@@ -148,3 +148,23 @@ def test_a_text_that_is_too_long_for_its_column_is_found(db: None, sql_server: l
         "101 letters for instruments.Venue.city",
     ]
     sql_server.clear()
+
+
+def test_what_only_other_databases_are_asked_is_sql_of_the_server(db: None) -> None:
+    """SQLite has an index of names, by which it is asked; others compare."""
+    with tsql.connected() as (_, server):
+        every = Instrument.objects.using(tsql.ALIAS)
+        asked = (
+            every.search("siemens ag"),
+            every.search("DE00072361"),
+            every.classified("E*V***", "D*V***"),
+            every.of_category("E").with_status("active").after("DE0007236101"),
+            every.in_currency("EUR").traded_on("XETR", register="ESMA"),
+        )
+        for found in asked:
+            assert list(found.order_by("isin")[20:40]) == []
+
+    said = [sql for sql, _ in server.said]
+    assert [problem for sql in said for problem in tsql.problems(sql)] == []
+    assert any("UPPER([instruments_instrument].[full_name]) LIKE" in sql for sql in said)
+    assert any("IN (SELECT" in sql and "[instruments_cficode]" in sql for sql in said)
