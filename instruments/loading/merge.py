@@ -281,12 +281,8 @@ def _drop_temporary(cursor: CursorWrapper) -> None:
 
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
-    cursor.execute("""
-        SELECT became, count(*) FROM (
-            SELECT CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END
-                AS became FROM temp.outcome
-        ) AS counted GROUP BY became
-    """)
+    became = "CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END"
+    cursor.execute(f"SELECT {became}, count(*) FROM temp.outcome GROUP BY {became}")
     found = {**dict(cursor.fetchall()), "dropped": dropped}
     return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
 

@@ -12,6 +12,9 @@ from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
 
+# Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
+_LISTED = 300
+
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
     """Each question can be added to any other: see `instruments.search` for how they are answered."""

@@ -8,6 +8,7 @@ import mssql_python
 import pyodbc
 import pytest
 import stamina
+from azure.core.credentials import AccessToken
 from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, OperationalError
@@ -137,13 +138,6 @@ def test_who_one_is_to_entra_follows_from_what_is_set() -> None:
     assert isinstance(tokens.credential("", "", ""), DefaultAzureCredential)
 
 
-class Token:
-    """A token as azure-identity gives one."""
-
-    def __init__(self, *, seconds: float) -> None:
-        self.token, self.expires_on = "secret-token", time.time() + seconds
-
-
 class Entra:
     """Gives a token that is good for some seconds."""
 
@@ -151,10 +145,10 @@ class Entra:
         self.asked = 0
         self._seconds = seconds
 
-    def get_token(self, scope: str) -> Token:
+    def get_token(self, scope: str) -> AccessToken:
         assert scope == "https://database.windows.net/.default"
         self.asked += 1
-        return Token(seconds=self._seconds)
+        return AccessToken("secret-token", int(time.time() + self._seconds))
 
 
 class WithTokens(DatabaseWrapper):
