@@ -14,13 +14,18 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test check format bench bench-week clean
+.PHONY: demo demo-data worker test test-mssql check format bench bench-week clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
 .venv/bin/python:
 	$(PYTHON) -m venv .venv || (rm -rf .venv && apt-get update -qq \
 		&& apt-get install -y -qq python3-venv && $(PYTHON) -m venv .venv)
+
+# The driver manager that pyodbc, which Django's backend for SQL Server imports, is linked to.
+.venv/.odbc: | .venv/bin/python
+	@ldconfig -p | grep -q libodbc.so.2 || (apt-get update -qq && apt-get install -y -qq unixodbc)
+	@touch $@
 
 .venv/.installed: requirements.txt constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
@@ -57,10 +62,14 @@ worker: .venv/.installed .env
 	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
 	@touch $@
 
-test: .venv/.installed-dev .venv/.servers
+test: .venv/.installed-dev .venv/.servers .venv/.odbc
 	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
 
-check: .venv/.installed-dev
+# The whole suite on the server that AZURE_SQL_* name, in a database test_... that it creates and drops.
+test-mssql: .venv/.installed-dev .venv/.servers .venv/.odbc
+	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 $(ARGS)
+
+check: .venv/.installed-dev .venv/.odbc
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(CLEAN_ENV) $(BIN)/mypy .

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 
 from instruments import steps
-from tests import servers
+from tests import servers, tsql
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
+
+
+@pytest.fixture(autouse=True)
+def on_the_right_database(request: pytest.FixtureRequest) -> None:
+    """`make test-mssql` leaves out what is marked: questions about SQLite itself."""
+    if connection.vendor != "sqlite" and request.node.get_closest_marker("sqlite"):
+        pytest.skip("about SQLite itself")
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +36,21 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     # Without collecting: tests/test_repository.py collects once, with the real storage.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture(scope="session")
+def sql_server() -> Iterator[list[str]]:
+    """What SQL Server would not take of all the queries that the tests make on SQLite."""
+    with tsql.compiled_too() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def portable(sql_server: list[str]) -> Iterator[None]:
+    """Every query of every test is one for SQL Server too."""
+    sql_server.clear()
+    yield
+    assert sql_server == []
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ class Installation:
             **os.environ,
             "ENV_FILE": os.devnull,
             "SECRET_KEY": secrets.token_hex(32),
+            "DATABASE_TYPE": "sqlite",
             "SQLITE_DB_PATH": str(self.database),
             "MEDIA_ROOT": str(folder / "files"),
             "STAGING_DIR": str(self.staging),

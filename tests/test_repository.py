@@ -76,6 +76,7 @@ def test_by_default_everything_goes_by_https_and_nobody_reads_unknown(
     assert response.headers["Location"].startswith("https://")
 
 
+@pytest.mark.sqlite
 @pytest.mark.django_db
 def test_the_database_is_opened_as_the_settings_say() -> None:
     with connection.cursor() as cursor:

@@ -1,4 +1,23 @@
-"""The few expressions that differ between the databases. SQLite's; each has a name here."""
+"""What differs between the databases in the SQL of loading.
+
+It is written once, for SQLite: temporary tables are `temp.x`, those of the staging file `stage.x`. What
+SQL Server says in other words is put into its words by the table of rules below: it covers what this
+package uses, and tests/instruments/test_dialect.py reads every statement with a parser of T-SQL.
+"""
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+from marketdata.azure_sql.collation import COLLATION
+
+# SQL Server takes no more in one statement: rows of VALUES, and parameters.
+_MOST_ROWS, _MOST_PARAMETERS = 1_000, 2_000
+_AHEAD = 1_000  # rows
 
 
 def day_before(expression: str) -> str:
@@ -11,3 +30,85 @@ def each_word(table: str, column: str, alias: str) -> str:
     `alias`.value.
     """
     return f"""JOIN json_each('["' || replace({table}.{column}, ' ', '","') || '"]') AS {alias}"""
+
+
+def _declared(columns: str) -> str:
+    """The columns of a temporary table: codes are short, and compared letter by letter."""
+    columns = re.sub(r"\bTEXT\b", f"nvarchar(100) COLLATE {COLLATION}", columns)
+    return re.sub(r"\bINTEGER\b", "bigint", columns)
+
+
+# In this order. A rule that is about the whole statement comes before those about its parts.
+_RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
+    (
+        r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
+        r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",
+    ),
+    # A place among 36 letters, which goes into a number of 60 bits.
+    (
+        r"\binstr\(('\w+'), ?(substr\([^()]*\))\)",
+        r"CAST(CHARINDEX(\2, \1) AS bigint)",
+    ),
+    (r"\bsubstr\(", "SUBSTRING("),
+    (r"\|\|", "+"),
+    # SQLite joins in this order; SQL Server knows better.
+    (r"\bCROSS JOIN(?=\s+[\w.]+\s+\w+\s+ON\b)", "JOIN"),
+    (
+        r"CREATE TEMP TABLE (\w+) \((.*)\)(?: WITHOUT ROWID)?\s*\Z",
+        lambda found: f"CREATE TABLE #{found[1]} ({_declared(found[2])})",
+    ),
+    (
+        r"CREATE TEMP TABLE (\w+) AS\s+WITH (.*)\sSELECT \* FROM (\w+)\s*\Z",
+        r"WITH \2 SELECT * INTO #\1 FROM \3",
+    ),
+    (r"CREATE TEMP TABLE (\w+) AS\s+(SELECT.*)\Z", r"SELECT * INTO #\1 FROM (\2) AS made"),
+    (r"CREATE INDEX temp\.(\w+) ON (\w+)", r"CREATE INDEX \1 ON #\2"),
+    (r"\A\s*SELECT (.*) LIMIT (\d+)\s*\Z", r"SELECT TOP \2 \1"),
+    (r"\(\s*SELECT ([^()]*(?:\([^()]*\)[^()]*)*) LIMIT (\d+)\)", r"(SELECT TOP \2 \1)"),
+    (r"\btemp\.(\w+)", r"#\1"),
+)
+_COMPILED = [(re.compile(pattern, re.DOTALL), said) for pattern, said in _RULES]
+
+
+def in_t_sql(sql: str, *, stage: str) -> str:
+    """A statement of this package as SQL Server takes it; `stage` begins the names of staged tables."""
+    for pattern, said in _COMPILED:
+        sql = pattern.sub(said, sql)
+    return re.sub(r"\bstage\.(\w+)", rf"{stage}_\1", sql)
+
+
+class SqlServerCursor(CursorWrapper):
+    """A cursor of Django's that takes the SQL of this package."""
+
+    def __init__(self, cursor: CursorWrapper, *, stage: str) -> None:
+        super().__init__(cursor.cursor, cursor.db)
+        self._stage = stage
+        self._rows: deque[Any] = deque()
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        self._rows.clear()
+        return super().execute(in_t_sql(str(sql), stage=self._stage), params)
+
+    def fetchone(self) -> Any:
+        """Reads on: a result that has not been read to its end keeps all else off the connection."""
+        if not self._rows:
+            with self.db.wrap_database_errors:
+                self._rows.extend(self.cursor.fetchmany(_AHEAD))
+        return self._rows.popleft() if self._rows else None
+
+    def fetchall(self) -> list[Any]:
+        with self.db.wrap_database_errors:
+            rows = [*self._rows, *self.cursor.fetchall()]
+        self._rows.clear()
+        return rows
+
+    def executemany(self, sql: Any, param_list: Any) -> None:
+        """`INSERT ... VALUES (...)` of many rows, as few statements: one a row would be one a trip."""
+        head, values = re.split(r"(?<= VALUES )", in_t_sql(str(sql), stage=self._stage))
+        rows = iter(param_list)
+        size = min(_MOST_ROWS, _MOST_PARAMETERS // values.count("%s"))
+        while some := list(itertools.islice(rows, size)):
+            super().execute(
+                head + ", ".join([values] * len(some)), list(itertools.chain.from_iterable(some))
+            )

@@ -47,8 +47,8 @@ _AUTHORITATIVE = f"""
 """
 # Most instruments have one listing, and need no ranking.
 _RANKED = f"""
-    UPDATE authoritative SET listing_id = (
-        SELECT l.id FROM {LISTING} l WHERE l.isin = authoritative.isin
+    UPDATE temp.authoritative SET listing_id = (
+        SELECT l.id FROM {LISTING} l WHERE l.isin = temp.authoritative.isin
         ORDER BY {_AUTHORITY} LIMIT 1)
     WHERE listing_count > 1
 """
@@ -78,18 +78,20 @@ _UPDATE = f"""
 """
 # A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
 _LAST_KNOWN = f"""
-    UPDATE {INSTRUMENT} SET ({", ".join(_TEXTS)}) = (
-        SELECT {", ".join(f"coalesce(v.{column}, '')" for column in _TEXTS)}
-        FROM {VERSION} v JOIN {FILE} f ON f.id = v.source_file_id
-        WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled'
-        ORDER BY f.sequence DESC, v.register, v.mic, v.source_position DESC LIMIT 1)
-    WHERE status = 'cancelled' AND isin IN (SELECT isin FROM temp.changed)
-    AND EXISTS (SELECT 1 FROM {VERSION} v
-        WHERE v.isin = {INSTRUMENT}.isin AND v.status <> 'cancelled')
+    UPDATE {INSTRUMENT} SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)} FROM (
+        SELECT i.isin, {", ".join(f"coalesce(v.{column}, '') AS {column}" for column in _TEXTS)},
+            row_number() OVER (PARTITION BY v.isin
+                ORDER BY f.sequence DESC, v.register, v.mic, v.source_position DESC) AS place
+        FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
+        CROSS JOIN {VERSION} v ON v.isin = i.isin
+        CROSS JOIN {FILE} f ON f.id = v.source_file_id
+        WHERE i.status = 'cancelled' AND v.status <> 'cancelled'
+    ) AS k WHERE k.place = 1 AND k.isin = {INSTRUMENT}.isin
 """
 _NEW_CFI_CODES = f"""
     INSERT INTO {CFI_CODE} (code)
-    SELECT cfi_code FROM (SELECT DISTINCT cfi_code FROM stage.record WHERE cfi_code IS NOT NULL)
+    SELECT cfi_code
+    FROM (SELECT DISTINCT cfi_code FROM stage.record WHERE cfi_code IS NOT NULL) AS staged
     WHERE cfi_code NOT IN (SELECT code FROM {CFI_CODE})
 """
 # Listings are added and never taken away, so counting the new ones is enough.

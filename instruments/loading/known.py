@@ -25,7 +25,9 @@ _KEY = ("isin", "mic", "status", "valid_from", "fingerprint")
 
 @dataclasses.dataclass(frozen=True)
 class Tables:
-    """The SQLite database that a file is to be merged into, and the file's place in it."""
+    """The SQLite database that a file is to be merged into ("": one of another kind, which is not asked),
+    and the file's place in it.
+    """
 
     database: str
     source: str

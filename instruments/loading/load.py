@@ -14,6 +14,7 @@ from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
 from instruments.loading import merge, scope, transparency
+from instruments.loading.attach import attached
 from instruments.loading.known import Tables
 from instruments.loading.staging import Progress, Staged, stage, stage_nothing
 from instruments.models import Reconciliation, Register, Scope
@@ -46,13 +47,16 @@ def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Staged:
                 name=file.name,
                 path=path,
                 limits=limits,
-                tables=Tables(
-                    str(connection.settings_dict["NAME"]), file.source, file.sequence, wanted
-                ),
+                tables=Tables(_database(), file.source, file.sequence, wanted),
                 progress=progress,
             )
     except (adbc.Error, sqlite3.Error, OSError) as error:
         raise StagingFailed(f"{file.name}: cannot be staged in {folder} ({error})") from error
+
+
+def _database() -> str:
+    """The file to look in for what is known already; SQL Server finds that out when it merges."""
+    return str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
 
 
 def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
@@ -61,29 +65,23 @@ def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
     Leaves the file LOADED and the run DONE.
     """
     started = time.monotonic()
-    connection.ensure_connection()
-    with connection.cursor() as cursor:
-        cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
-        try:
-            with transaction.atomic():
-                covered = scope.covered_before(file, staged.scope)
-                settled = scope.settle(cursor, file)
-                run.outside, run.rejected = settled.outside, settled.rejected
-                counts = _merged(cursor, file, staged)
-                _keep_rejected(file)
-                run.read, run.unmapped = staged.read, staged.unmapped
-                run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
-                run.dropped = counts.dropped
-                run.late, run.unchanged = counts.late, counts.unchanged + staged.known
-                run.seconds = staged.seconds + time.monotonic() - started
-                run.done = staged.read
-                run.report = _remarks(file, staged, run, covered=covered, missed=settled.missed)
-                run.end()
-                file.loaded_at = timezone.now()
-                file.scope_number = None if settled.missed else staged.scope.number
-                file.enter(EsmaFile.State.LOADED)
-        finally:
-            cursor.execute("DETACH DATABASE stage")
+    with attached(connection, file, staged) as cursor, transaction.atomic():
+        covered = scope.covered_before(file, staged.scope)
+        settled = scope.settle(cursor, file)
+        run.outside, run.rejected = settled.outside, settled.rejected
+        counts = _merged(cursor, file, staged)
+        _keep_rejected(cursor, file)
+        run.read, run.unmapped = staged.read, staged.unmapped
+        run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
+        run.dropped = counts.dropped
+        run.late, run.unchanged = counts.late, counts.unchanged + staged.known
+        run.seconds = staged.seconds + time.monotonic() - started
+        run.done = staged.read
+        run.report = _remarks(file, staged, run, covered=covered, missed=settled.missed)
+        run.end()
+        file.loaded_at = timezone.now()
+        file.scope_number = None if settled.missed else staged.scope.number
+        file.enter(EsmaFile.State.LOADED)
     return run
 
 
@@ -123,12 +121,10 @@ def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> merge.Coun
     return merging(cursor, file, register=register, columns=staged.columns)
 
 
-def _keep_rejected(file: EsmaFile) -> None:
+def _keep_rejected(cursor: CursorWrapper, file: EsmaFile) -> None:
     RejectedRecord.objects.filter(file=file).delete()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
-            "SELECT %s, position, isin, mic, field, value, reason, record FROM stage.rejected "
-            "ORDER BY position, field",
-            [file.pk],
-        )
+    cursor.execute(
+        f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
+        f"SELECT {file.pk}, position, isin, mic, field, value, reason, record FROM stage.rejected "
+        "ORDER BY position, field"
+    )

@@ -163,13 +163,14 @@ class _Merge:
                 SELECT numbered.*,
                     lead(valid_from) OVER (PARTITION BY isin, mic ORDER BY {order}) AS next_from
                 FROM numbered WHERE repeat = 1
-            )
-            SELECT isin, mic, origin, also, row_id, 1 AS kept,
-                CASE WHEN next_from IS NULL THEN 1 ELSE 0 END AS last,
-                {day_before("next_from")} AS valid_to
-            FROM ordered
-            UNION ALL
-            SELECT isin, mic, origin, also, row_id, 0, 0, NULL FROM numbered WHERE repeat > 1
+            ), made AS (
+                SELECT isin, mic, origin, also, row_id, 1 AS kept,
+                    CASE WHEN next_from IS NULL THEN 1 ELSE 0 END AS last,
+                    {day_before("next_from")} AS valid_to
+                FROM ordered
+                UNION ALL
+                SELECT isin, mic, origin, also, row_id, 0, 0, NULL FROM numbered WHERE repeat > 1
+            ) SELECT * FROM made
         """
 
     @property
@@ -211,14 +212,15 @@ class _Merge:
     def settle(self) -> str:
         """Name the outcome of the records that went through the timeline."""
         return """
-            UPDATE outcome SET outcome = CASE
+            UPDATE temp.outcome SET outcome = CASE
                 WHEN t.kept = 0 THEN 'unchanged'
                 WHEN t.last = 0 THEN 'late'
-                WHEN outcome.listing_id IS NULL THEN 'new'
+                WHEN temp.outcome.listing_id IS NULL THEN 'new'
                 WHEN t.also = 'listing' THEN 'unchanged'  -- as it was, but published before that
                 ELSE 'changed' END
             FROM temp.timeline t
-            WHERE outcome.outcome IS NULL AND t.origin = 'staged' AND t.row_id = outcome.position
+            WHERE temp.outcome.outcome IS NULL AND t.origin = 'staged'
+                AND t.row_id = temp.outcome.position
         """
 
 
@@ -279,11 +281,8 @@ def _drop_temporary(cursor: CursorWrapper) -> None:
 
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
-    cursor.execute("""
-        SELECT CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END,
-            count(*)
-        FROM temp.outcome GROUP BY 1
-    """)
+    became = "CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END"
+    cursor.execute(f"SELECT {became}, count(*) FROM temp.outcome GROUP BY {became}")
     found = {**dict(cursor.fetchall()), "dropped": dropped}
     return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
 

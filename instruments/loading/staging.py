@@ -73,7 +73,7 @@ def stage(
     started = time.monotonic()
     foreign = foreign_senders(tables.source)
     day = FileName.parse(name).published_on.isoformat()
-    attempts = (tables, None) if layout.asks_what_is_known else (None,)
+    attempts = (tables, None) if tables.database and layout.asks_what_is_known else (None,)
     try:
         for known in attempts:
             _create(path, layout)

@@ -112,7 +112,7 @@ class _Merge:
                     AND r.register = '{self.register}'
                 LEFT JOIN {FILE} f ON f.id = r.source_file_id
                 WHERE s.{self.owner} IS NOT NULL
-            )
+            ) AS looked_up
         """
 
     @property
@@ -126,7 +126,7 @@ class _Merge:
             SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*said, *read))}
             FROM temp.outcome o CROSS JOIN stage.said s ON s.position = o.position
             CROSS JOIN stage.record r ON r.position = o.position
-            WHERE o.outcome = 'new' ORDER BY o.rowid
+            WHERE o.outcome = 'new' ORDER BY o.owner, o.result_key, o.fingerprint
         """
 
     @property
@@ -178,11 +178,12 @@ class _Merge:
     def settle(self) -> str:
         """A record that is new, of a result that is not, has changed it or has come late."""
         return f"""
-            UPDATE temp.outcome SET outcome = CASE WHEN r.superseded THEN 'late' ELSE 'changed' END
+            UPDATE temp.outcome SET outcome = CASE WHEN r.superseded = 1 THEN 'late' ELSE 'changed' END
             FROM temp.contested k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
                 AND r.result_key = k.result_key AND r.register = '{self.register}'
-            WHERE outcome.outcome = 'new' AND outcome.owner = k.owner
-                AND outcome.result_key = k.result_key AND outcome.fingerprint = r.fingerprint
+            WHERE temp.outcome.outcome = 'new' AND temp.outcome.owner = k.owner
+                AND temp.outcome.result_key = k.result_key
+                AND temp.outcome.fingerprint = r.fingerprint
                 AND EXISTS (SELECT 1 FROM {self.table} x WHERE x.{self.owner} = k.owner
                     AND x.result_key = k.result_key AND x.superseded = 1)
         """

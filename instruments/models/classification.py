@@ -10,20 +10,40 @@ from django.db.models.functions import Substr
 
 from instruments import cfi
 
+_GROUP = 2  # letters: category and group
+
 
 class CfiCodeQuerySet(models.QuerySet["CfiCode"]):
     def matching(self, patterns: Iterable[str]) -> "CfiCodeQuerySet":
         """Codes that match any of these patterns of six, `*` for any letter."""
-        letters = {f"letter{place}": Substr("code", place, 1) for place in range(1, cfi.LENGTH + 1)}
-        wanted = [
-            Q(*((f"letter{i}", x) for i, x in enumerate(pattern, start=1) if x != cfi.ANY))
-            for pattern in patterns
-        ]
+        groups: dict[str, list[str]] = {}
+        for pattern in patterns:
+            groups.setdefault(pattern[_GROUP:], []).append(pattern[:_GROUP])
+        # By what follows the group's two letters, for a meaning may be one of 312 attributes in as many
+        # groups, and a statement of SQL Server has 2,100 parameters.
+        wanted = [_letters(after, _GROUP) & _group(before) for after, before in groups.items()]
         if not wanted:
             return self.none()
         if not all(wanted):  # six stars
             return self
-        return self.annotate(**letters).filter(functools.reduce(operator.or_, wanted))
+        letters = {f"letter{place}": Substr("code", place, 1) for place in range(1, cfi.LENGTH + 1)}
+        annotated = self.annotate(group=Substr("code", 1, _GROUP), **letters)
+        return annotated.filter(functools.reduce(operator.or_, wanted))
+
+
+def _letters(pattern: str, before: int) -> Q:
+    """The letters of a part of a pattern that begins after so many others."""
+    places = enumerate(pattern, start=before + 1)
+    return Q(*((f"letter{place}", letter) for place, letter in places if letter != cfi.ANY))
+
+
+def _group(patterns: list[str]) -> Q:
+    """One of these patterns of a category and a group."""
+    whole = [pattern for pattern in patterns if cfi.ANY not in pattern]
+    parts = [_letters(pattern, 0) for pattern in patterns if cfi.ANY in pattern]
+    if not all(parts):  # two stars
+        return Q()
+    return functools.reduce(operator.or_, [*parts, *([Q(group__in=whole)] if whole else [])])
 
 
 class CfiCode(models.Model):

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from django.db import models
+from django.db import connections, models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.functional import cached_property
 
@@ -11,6 +11,9 @@ from instruments.isin import problem_of
 from instruments.models.classification import CfiCode
 from instruments.models.listing import Listing
 from instruments.models.record import Register, Status
+
+# Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
+_LISTED = 300
 
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
@@ -31,7 +34,12 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
                 # A range and not LIKE: only a range can use an index, where there is one.
                 said |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
             return found.filter(said)
-        codes = list(CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True))
+        known = CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True)
+        if connections[self.db].vendor != "sqlite":
+            return self.filter(
+                cfi_code__in=known
+            )  # a list could be longer than it takes parameters
+        codes = list(known)
         return self._coded("cfi", codes).filter(cfi_code__in=codes)
 
     def in_currency(self, currency: str) -> "InstrumentQuerySet":

@@ -40,7 +40,11 @@ class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None
         return self.get_db_prep_value(value, connection)
 
     def from_db_value(self, value: Any, *args: Any) -> Decimal | None:
-        return None if value is None else Decimal(value)
+        """As published on SQLite; elsewhere without the noughts that the column's 17 decimals add."""
+        if value is None or not isinstance(value, Decimal):
+            return None if value is None else Decimal(value)
+        whole = value.to_integral_value()
+        return whole if value == whole else value.normalize()
 
 
 def numerically(column: str) -> Cast:

@@ -78,8 +78,10 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
+AZURE_SQL_POOL_SIZE = databases.pool_size()
+DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
 # Those that `transfer` knows by name. Not in DATABASES: the service works on one, and so do tests.
-NAMED_DATABASES = databases.by_name(DATABASES["default"])
+NAMED_DATABASES = databases.by_name(BASE_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -68,6 +68,25 @@ def count(raw: str) -> int:
     return number
 
 
+def port(raw: str) -> int:
+    number = int(raw)
+    if not 1 <= number <= 65_535:
+        raise ValueError(raw)
+    return number
+
+
+def one_of(*known: str) -> Callable[[str], str]:
+    """A reader of one of these words."""
+
+    def choice(raw: str) -> str:
+        if raw not in known:
+            raise ValueError(raw)
+        return raw
+
+    choice.__name__ = f"choice: {' or '.join(known)}"
+    return choice
+
+
 def networks(raw: str) -> list[Network]:
     """Networks as CIDR, with commas between; a single address is one too."""
     return [ip_network(name) for name in names(raw)]

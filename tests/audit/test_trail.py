@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from accounts.models import User
 from audit import trail
@@ -113,6 +114,19 @@ def test_the_trail_is_given_out_as_csv_and_as_ndjson() -> None:
     assert lines[0]["at"].endswith("Z")
     assert admin("get", "/audit/export/", {"file": "xml"}).status_code == 400
     assert Event.objects.filter(action="audit.exported", actor="ada").count() == 2
+
+
+def test_a_long_trail_is_given_out_once_and_in_order() -> None:
+    admin = signed_in("ada", "admin")
+    same = timezone.now()
+    Event.objects.bulk_create(
+        Event(action="file.deleted", at=same, object_id=str(n), new={"n": n}) for n in range(4_500)
+    )
+
+    answer = admin("get", "/audit/export/", {"action": "file", "file": "ndjson"})
+
+    lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+    assert [line["new"]["n"] for line in lines] == list(range(4_500))
 
 
 def test_what_strangers_type_is_no_formula_in_a_spreadsheet() -> None:

@@ -26,7 +26,10 @@ SMALL = {
 # FTS5 goes through its matches, which SQLite calls a scan too: M says that there is something to match, and
 # a number that the words are looked up from one on.
 SCAN = re.compile(rf"^SCAN {BIG}(?: (?!VIRTUAL TABLE INDEX (?:\d+:\w*M|[1-7]:))|$)")
-pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.usefixtures("real_instruments", "anonymous_reading"),
+]
 
 
 @contextmanager

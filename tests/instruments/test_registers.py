@@ -217,6 +217,7 @@ def test_the_detail_of_one_register_is_of_its_listings_only(client: Client) -> N
     assert {r["register"] for r in json.loads(shown.getvalue())["listings"]} == {"FCA"}
 
 
+@pytest.mark.sqlite
 @pytest.mark.usefixtures("both_registers")
 def test_instruments_of_the_uk_are_found_by_the_index_of_names_and_codes() -> None:
     found = Instrument.objects.in_register("FCA")

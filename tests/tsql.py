@@ -1,0 +1,294 @@
+"""SQL Server without a server: a connection that takes every statement down, and a strict reader."""
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import sqlglot
+from django.core.exceptions import EmptyResultSet, FullResultSet
+from django.db import connections
+from django.db.backends import utils
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql import InsertQuery, Query, UpdateQuery, compiler
+from django.db.utils import ConnectionHandler
+from sqlglot import expressions as exp
+from sqlglot.tokenizer_core import TokenType
+
+from instruments.loading.dialect import in_t_sql
+from marketdata.azure_sql.base import DatabaseWrapper
+from marketdata.settings import databases
+
+ALIAS = "tsql"
+MOST_PARAMETERS = 2_100
+# Statements of loading name these; the other words are of what only SQLite has.
+_OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
+_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed)\b")
+# Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
+# of another database, or has to be looked up in Microsoft's documentation first.
+_BEFORE_A_BRACKET = set(
+    re.findall(
+        r"\w+",
+        """
+        AND AS BETWEEN BY CHECK ELSE EXCEPT EXISTS FROM IDENTITY IN INTERSECT INTO JOIN KEY NOT ON OR OVER
+        REFERENCES SELECT THEN TOP UNION UNIQUE VALUES WHEN WHERE WITH
+        BINARY CHAR DATETIMEOFFSET DECIMAL NUMERIC NVARCHAR VARBINARY VARCHAR
+        AVG CAST CHARINDEX COALESCE COL_NAME CONCAT CONVERT COUNT COUNT_BIG DATABASEPROPERTYEX
+        DATEADD DATEDIFF DATEPART DB_NAME FILEPROPERTY HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY
+        JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX MIN NULLIF OBJECT_ID OBJECT_NAME OPENJSON
+        REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME SCOPE_IDENTITY SERVERPROPERTY
+        STRING_AGG STRING_SPLIT SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER USER_NAME YEAR
+        """,
+    )
+)
+_STATEMENTS = (
+    exp.Select, exp.Union, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Drop,
+    exp.Execute, exp.Set, exp.TruncateTable,
+)  # fmt: skip
+_OF_OTHERS = {
+    TokenType.DPIPE: "|| joins texts elsewhere",
+    TokenType.LIMIT: "LIMIT is TOP or FETCH",
+    TokenType.TEMPORARY: "a temporary table is called #",
+    TokenType.TRUE: "true is 1",
+    TokenType.FALSE: "false is 0",
+    TokenType.ILIKE: "ILIKE is not known",
+}
+
+
+class Server:
+    """What a driver's connection is to mssql-django. It notes statements, and has no rows."""
+
+    autocommit = True
+    rowcount = 0
+    description = None
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, tuple[Any, ...]]] = []
+
+    def cursor(self) -> "Server":
+        return self
+
+    def execute(self, sql: str, parameters: Any = ()) -> "Server":
+        self.said.append((sql, tuple(parameters)))
+        return self
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def fetchone(self) -> tuple[int]:
+        return (0,)
+
+    def fetchmany(self, size: int) -> list[Any]:
+        return []
+
+    def fetchall(self) -> list[Any]:
+        return []
+
+    def nextset(self) -> bool:
+        return False
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+SERVER = databases.Server(
+    host="127.0.0.1",
+    database="marketdata",
+    login={"USER": "reader", "PASSWORD": "secret"},
+    timeout=1,
+    retry_seconds=1,
+)
+
+
+@functools.cache
+def unconnected(server: databases.Server = SERVER) -> DatabaseWrapper:
+    """A connection of the project's engine that is not open: it compiles as for SQL Server 2022."""
+    DatabaseWrapper._known_versions[ALIAS] = 2022  # else it would ask the server
+    DatabaseWrapper._known_azures[ALIAS] = False
+    configured = {"default": {}, ALIAS: databases.azure_sql(server)}
+    connection = ConnectionHandler(configured)[ALIAS]
+    assert isinstance(connection, DatabaseWrapper)
+    connection.inc_thread_sharing()  # it is one for all, and holds nothing
+    return connection
+
+
+@contextlib.contextmanager
+def known(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """The connection is `connections[ALIAS]`."""
+    connections.settings[ALIAS] = connection.settings_dict
+    connections[ALIAS] = connection
+    try:
+        yield
+    finally:
+        del connections[ALIAS], connections.settings[ALIAS]
+
+
+@contextlib.contextmanager
+def connected(
+    to: databases.Server = SERVER,
+) -> Iterator[tuple[DatabaseWrapper, Server]]:
+    """The same, connected to a Server."""
+    connection, server = unconnected(to), Server()
+    connection.connection, connection.autocommit = server, True
+    with known(connection):
+        yield connection, server
+        connection.connection = None
+
+
+@contextlib.contextmanager
+def compiled_too() -> Iterator[list[str]]:
+    """Every query that Django makes meanwhile is compiled for SQL Server too, and every statement of
+    loading put into its words; what is wrong with them. Each once, by its text on SQLite.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+
+    def is_new(sql: str) -> bool:
+        if sql in seen or _OF_SQLITE.search(sql):
+            return False
+        seen.add(sql)
+        return True
+
+    def noting(execute_sql: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(self: Any, *arguments: Any, **options: Any) -> Any:
+            if self.connection.vendor == "microsoft":
+                return execute_sql(self, *arguments, **options)
+            said: list[str] = []
+            with self.connection.execute_wrapper(_taking_down(said)):
+                result = execute_sql(self, *arguments, **options)
+            found.extend(_too_long(self.query))
+            if list(filter(is_new, said)):
+                found.extend(wrong_with(self.query))
+            return result
+
+        return noted
+
+    executed = utils.CursorWrapper.execute
+
+    def execute(self: Any, sql: str, params: Any = None) -> Any:
+        if self.db.vendor == "sqlite" and _OF_LOADING.search(sql) and is_new(sql):
+            found.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
+        return executed(self, sql, params)
+
+    with contextlib.ExitStack() as patched:
+        for kind in (compiler.SQLCompiler, compiler.SQLInsertCompiler):
+            noted = noting(kind.execute_sql)
+            patched.enter_context(mock.patch.object(kind, "execute_sql", noted))
+        patched.enter_context(mock.patch.object(utils.CursorWrapper, "execute", execute))
+        yield found
+
+
+def _taking_down(said: list[str]) -> Callable[..., Any]:
+    def take(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        said.append(sql)
+        return execute(sql, *rest)
+
+    return take
+
+
+def _too_long(query: Query) -> Iterator[str]:
+    """Texts that SQLite stores, and SQL Server would not: they are longer than their column."""
+    said: list[tuple[Any, Any]] = []
+    if isinstance(query, InsertQuery):
+        said = [(f, getattr(row, f.attname)) for row in query.objs for f in query.fields]
+    elif isinstance(query, UpdateQuery):
+        said = [(field, value) for field, _, value in query.values]  # type: ignore[attr-defined]
+    for field, value in said:
+        if isinstance(value, str) and field.max_length and len(value) > field.max_length:
+            yield f"{len(value)} letters for {field}: {value[:100]}"
+
+
+def wrong_with(query: Query) -> list[str]:
+    """What SQL Server would not take of a query."""
+    query = query.clone()
+    if isinstance(query, InsertQuery):
+        query.raw = True  # the values as they are: nothing is saved twice
+    with connected() as (connection, _):
+        connection.autocommit = False  # FOR UPDATE asks whether there is a transaction
+        try:
+            statements = query.get_compiler(using=ALIAS).as_sql()
+        except (EmptyResultSet, FullResultSet):
+            return []
+    found = []
+    for sql, parameters in statements if isinstance(statements, list) else [statements]:
+        if len(parameters) > MOST_PARAMETERS:
+            found.append(f"{len(parameters)} parameters: {sql[:500]}")
+        if sql:
+            found += problems(sql.replace("%s", "?").replace("%%", "%"))
+    return found
+
+
+@functools.lru_cache(maxsize=10_000)
+def problems(sql: str) -> tuple[str, ...]:
+    """What SQL Server would not take of a batch, each with the batch: sqlglot alone takes too much."""
+    try:
+        statements = [one for one in sqlglot.parse(sql, dialect="tsql") if one is not None]
+        found = [*_odd_words(sql), *(said for one in statements for said in _refused(one))]
+    except sqlglot.errors.SqlglotError as error:
+        found = [str(error)]
+    return tuple(f"{said}: {sql}" for said in found)
+
+
+def _odd_words(sql: str) -> Iterator[str]:
+    tokens = sqlglot.tokenize(sql, dialect="tsql")
+    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        if token.token_type in _OF_OTHERS:
+            yield _OF_OTHERS[token.token_type]
+        named = before is not None and before.text.upper() in (
+            "INTO",
+            "TABLE",
+            "WITH",
+            "AS",
+            "ON",
+            "#",
+        )
+        called = after is not None and after.token_type is TokenType.L_PAREN
+        word = token.text.isidentifier() and token.token_type is not TokenType.IDENTIFIER
+        if called and word and not named and token.text.upper() not in _BEFORE_A_BRACKET:
+            yield f"no function {token.text}"
+
+
+def _refused(statement: exp.Expr) -> Iterator[str]:
+    known = isinstance(statement, _STATEMENTS)
+    if not known and not (isinstance(statement, exp.Command) and statement.this.upper() == "SET"):
+        yield f"no such statement ({statement.key})"
+    for node in statement.walk():
+        if isinstance(node, exp.Select):
+            yield from _refused_select(node)
+        elif isinstance(node, (exp.Max, exp.Min)) and node.expressions:
+            yield f"{node.key} of one value only"
+        elif _compared(node):
+            yield "columns cannot be compared together"
+
+
+def _compared(node: exp.Expr) -> bool:
+    """Whether several columns stand on the left side of a comparison or an assignment."""
+    compares = isinstance(node.parent, (exp.EQ, exp.In, exp.NEQ))
+    return isinstance(node, exp.Tuple) and compares and node.arg_key == "this"
+
+
+def _refused_select(select: exp.Select) -> Iterator[str]:
+    bounded = select.args.get("offset") or select.args.get("limit")
+    inner = select.parent is not None and not isinstance(select.parent, (exp.Insert, exp.Create))
+    if select.args.get("offset") and not select.args.get("order"):
+        yield "OFFSET without ORDER BY"
+    if select.args.get("order") and inner and not bounded:
+        yield "ORDER BY in a subquery without TOP or OFFSET"
+    for column in select.expressions:
+        if isinstance(column.unalias().unnest(), (exp.Predicate, exp.Connector, exp.Not)):
+            yield f"a condition is not a value ({column.sql(dialect='tsql')[:100]})"
+    for group in (select.args.get("group") or exp.Group()).expressions:
+        if not group.find(exp.Column) or group.find(exp.Subquery):
+            yield f"GROUP BY without a column ({group.sql(dialect='tsql')[:100]})"
+
+
+def texts(sql: str) -> list[str]:
+    """The declarations of the texts in a statement, each with its collation."""
+    return re.findall(r"\bnvarchar\([^)]+\)(?: COLLATE \w+)?", sql, re.IGNORECASE)
