@@ -6,6 +6,7 @@ from django.test import Client
 
 from accounts.models import User
 from esma_files.models import EsmaFile
+from instruments.models import Scope
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 
