@@ -3,26 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-from marketdata.common import output
-
-
-@contextlib.contextmanager
-def bars() -> Iterator[Progress]:
-    shown = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not output.is_terminal(),
-        transient=True,
-    )
-    with shown:
-        yield shown
+from marketdata.common.progress import bars
 
 
 @contextlib.contextmanager

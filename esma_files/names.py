@@ -35,6 +35,8 @@ class Kind(enum.StrEnum):
         return self in (Kind.DLTINS, Kind.FULCAN, Kind.DLTECR, Kind.DLTNCR)
 
 
+# What the parts and revisions of a set leave of a `sequence` divided by this: its day and kind.
+PARTS = 100_000
 # Of one day, a full file comes after the delta: it is the register's state at the end of the day.
 _PLACE_IN_DAY = {Kind.DLTINS: 1, Kind.FULCAN: 2, Kind.FULINS: 3}
 _PLACE_IN_DAY |= {Kind.DLTECR: 1, Kind.DLTNCR: 1, Kind.FULECR: 3, Kind.FULNCR: 3}

@@ -15,13 +15,12 @@ from django.utils import timezone
 from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
+from esma_files.names import PARTS
 from instruments.loading import full_sets
 from instruments.models import Difference, FullFile, Listing, Reconciliation
 
 LISTING = Listing._meta.db_table
 FILE = EsmaFile._meta.db_table
-# The part of a file's place in publication order that the parts of a set share: its day and kind.
-_PARTS = 100_000
 _DROPPING = """
     CREATE TEMP TABLE dropping (listing_id INTEGER PRIMARY KEY, file_id INTEGER)
 """
@@ -59,7 +58,7 @@ def _publications(register: str, letter: str) -> Iterator[_Publication]:
         .defer("listings")
         .order_by("-file__published_on", "file__name", "file__revision")
     )
-    for place, of in itertools.groupby(files, key=lambda full: full.file.sequence // _PARTS):
+    for place, of in itertools.groupby(files, key=lambda full: full.file.sequence // PARTS):
         yield _Publication(place, list({full.file.name: full for full in of}.values()))
 
 
@@ -100,9 +99,9 @@ def settle(
     """
     cursor.execute("DROP TABLE IF EXISTS temp.dropping")
     cursor.execute(_DROPPING)
-    place = file.sequence // _PARTS
+    place = file.sequence // PARTS
     of_register = FullFile.objects.filter(reconciliation__register=register)
-    if of_register.filter(file__sequence__gte=(place + 1) * _PARTS).exists():
+    if of_register.filter(file__sequence__gte=(place + 1) * PARTS).exists():
         _mark_late(cursor, register, touched)
     if full_file is None:
         return 0
@@ -128,7 +127,7 @@ def _mark_late(cursor: CursorWrapper, register: str, touched: str) -> None:
     """)
     for letter, of in itertools.groupby(cursor.fetchall(), key=lambda row: row[0]):
         publications = _publications(register, letter)
-        _mark(cursor, publications, {key: sequence // _PARTS for _, key, sequence in of})
+        _mark(cursor, publications, {key: sequence // PARTS for _, key, sequence in of})
 
 
 def _complete(cursor: CursorWrapper, of: Reconciliation, *, place: int) -> int:
@@ -165,7 +164,7 @@ def _places(cursor: CursorWrapper, listings: BitMap64) -> dict[int, int]:
         SELECT l.id, f.sequence FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
         WHERE l.id IN (SELECT listing_id FROM temp.asked)
     """)
-    places = {key: sequence // _PARTS for key, sequence in cursor.fetchall()}
+    places = {key: sequence // PARTS for key, sequence in cursor.fetchall()}
     cursor.execute("DROP TABLE temp.asked")
     return places
 
@@ -175,7 +174,7 @@ def _mark(
 ) -> BitMap64:
     """Bring the marks of these listings, key and place, to what the full sets say.
 
-    Returns those whose mark has changed, and is there.
+    Returns those that are dropped.
     """
     left, by = BitMap64(listings), dict.fromkeys(listings, 0)
     for found in publications:

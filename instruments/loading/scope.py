@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from esma_files.names import Kind
+from esma_files.names import PARTS, Kind
 from esma_files.parsing.reader import Batch
 from instruments.models import Listing, ListingVersion, Register, Scope
 from instruments.models.scope import COLUMNS
@@ -27,8 +27,6 @@ FILE = EsmaFile._meta.db_table
 
 # The kinds whose records go into the tables of listings.
 INSTRUMENT_FILES = (Kind.FULINS, Kind.DLTINS, Kind.FULCAN)
-# The part of a file's place in publication order that the parts of a set share: its day and kind.
-_PARTS = 100_000
 SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
 
 
@@ -156,7 +154,7 @@ def mark_later(file: EsmaFile) -> int:
     later = EsmaFile.objects.filter(
         source=file.source,
         kind__in=INSTRUMENT_FILES,
-        sequence__gte=(file.sequence // _PARTS + 1) * _PARTS,
+        sequence__gte=(file.sequence // PARTS + 1) * PARTS,
         scope_number__gt=0,
     )
     return later.update(scope_number=None)

@@ -6,21 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress, TaskID
 
 from esma_files.models import EsmaFile
 from esma_files.sources import Source
 from instruments import steps
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.progress import bars
 
 _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
 
@@ -129,15 +122,5 @@ class _Bars:
 
 @contextlib.contextmanager
 def _progress(files: int) -> Iterator[_Bars]:
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[said]}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not output.is_terminal(),
-        transient=True,
-    )
-    with bars:
-        yield _Bars(bars, files)
+    with bars() as shown:
+        yield _Bars(shown, files)
