@@ -22,6 +22,8 @@ _WAIT = f"""
     EXEC @held = sp_getapplock {_LOCK}, @LockMode = 'Exclusive', @LockTimeout = 3600000;
     SELECT @held
 """
+# A file runs through the ISINs many times over, and is merged in their order: a page of each run.
+_CACHE = "PRAGMA stage.cache_size=-16384"
 _RELEASE = f"EXEC sp_releaseapplock {_LOCK}"
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def attached(connection: Any, file: EsmaFile, staged: Staged) -> Iterator[Cursor
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("ATTACH DATABASE %s AS stage", [str(staged.path)])
+            cursor.execute(_CACHE)
             try:
                 yield cursor
             finally:

@@ -32,6 +32,24 @@ def each_word(table: str, column: str, alias: str) -> str:
     return f"""JOIN json_each('["' || replace({table}.{column}, ' ', '","') || '"]') AS {alias}"""
 
 
+def rewritten(table: str, values: dict[str, str], *, source: str, where: str) -> str:
+    """The rows of `table` that meet `where`, with each column's value from the one row that `source` has
+    for it (FROM and WHERE, neither with brackets).
+
+    For many wide rows: SQLite's UPDATE ... FROM puts all that it is going to write into a table of its
+    own first, which does not fit its cache.
+    """
+    columns, said = ", ".join(values), ", ".join(values.values())
+    return f"UPDATE OR FAIL {table} SET ({columns}) = (SELECT {said} FROM {source}) WHERE {where}"
+
+
+def _assigned(found: re.Match[str]) -> str:
+    table, columns, said, source, where = found.groups()
+    pairs = zip(columns.split(","), said.split(","), strict=True)
+    assigned = ", ".join(f"{column.strip()} = {value.strip()}" for column, value in pairs)
+    return f"UPDATE {table} SET {assigned} FROM {source} AND {where}"
+
+
 def _declared(columns: str) -> str:
     """The columns of a temporary table: codes are short, and compared letter by letter."""
     columns = re.sub(r"\bTEXT\b", f"nvarchar(100) COLLATE {COLLATION}", columns)
@@ -40,6 +58,13 @@ def _declared(columns: str) -> str:
 
 # In this order. A rule that is about the whole statement comes before those about its parts.
 _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    # A statement that leaves what it has done when it fails, for its transaction to undo: SQLite need not
+    # write down each page before it changes it, which is a third of what a merge writes.
+    (r"\b(INSERT|UPDATE) OR FAIL\b", r"\1"),
+    (
+        r"\A\s*UPDATE (\w+) SET \(([^()]*)\) = \(SELECT ([^()]*?) FROM ([^()]*)\) WHERE (.*)\Z",
+        _assigned,
+    ),
     (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
     (
         r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",

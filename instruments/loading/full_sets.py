@@ -1,6 +1,6 @@
 """What a full file holds, beside what the tables held before it: counted and kept with the merge.
 
-Called by the merge of each part, inside its transaction, while `temp.outcome` and `temp.timeline` say
+Called by the merge of each part, inside its transaction, while `temp.outcome` and `temp.superseded` say
 what has become of the records.
 """
 
@@ -25,11 +25,10 @@ _COMPARED = (
 )
 # The listing as it was, and the record of the file that is going to replace it.
 _PAIRS = f"""
-    FROM temp.timeline t
-    JOIN {LISTING} l ON l.id = t.row_id
-    JOIN temp.timeline n ON n.isin = t.isin AND n.mic = t.mic AND n.origin = 'staged' AND n.last = 1
-    JOIN stage.record s ON s.position = n.row_id
-    WHERE t.origin = 'listing' AND t.kept = 1 AND t.last = 0
+    FROM temp.superseded u
+    JOIN {LISTING} l ON l.id = u.listing_id
+    JOIN stage.record s ON s.position = u.position
+    WHERE u.valid_to IS NOT NULL
 """
 
 

@@ -1,10 +1,15 @@
 """The row of each instrument, derived from its listings: see `Instrument`."""
 
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
 from instruments.isin import key_of
 from instruments.loading import names, underlyings
+from instruments.loading.dialect import rewritten
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 from instruments.search import key_in_sql
 
@@ -42,8 +47,9 @@ _PER_REGISTER = ", ".join(
 # CROSS JOIN: from the few that changed to their listings, and never the other way around.
 _AUTHORITATIVE = f"""
     CREATE TEMP TABLE authoritative AS
-    SELECT c.isin, count(*) AS listing_count, min(l.id) AS listing_id, {_PER_REGISTER}
-    FROM temp.changed c CROSS JOIN {LISTING} l WHERE l.isin = c.isin GROUP BY c.isin
+    SELECT c.isin, c.isin_key, count(*) AS listing_count, min(l.id) AS listing_id, {_PER_REGISTER}
+    FROM temp.changed c CROSS JOIN {LISTING} l WHERE l.isin = c.isin
+    GROUP BY c.isin, c.isin_key
 """
 # Most instruments have one listing, and need no ranking.
 _RANKED = f"""
@@ -52,63 +58,78 @@ _RANKED = f"""
         ORDER BY {_AUTHORITY} LIMIT 1)
     WHERE listing_count > 1
 """
-_SAID = f"""
-    SELECT l.isin, {", ".join(f"coalesce(l.{column}, '') AS {column}" for column in _TEXTS)},
-        l.status, l.mic, l.register, a.listing_count, {", ".join(f"a.{c}" for c in _COUNTS)}
-    FROM temp.authoritative a JOIN {LISTING} l ON l.id = a.listing_id
-"""
 
 
 def _differs(column: str) -> str:
     """Counts are NULL where there is none."""
-    new, old = f"b.{column}", f"{INSTRUMENT}.{column}"
+    said = f"a.{column}" if column in (*_COUNTS, "listing_count") else f"l.{column}"
     if column in _COUNTS:
-        return f"coalesce({new}, 0) <> coalesce({old}, 0)"
-    return f"{new} <> {old}"
+        return f"coalesce({said}, 0) <> coalesce(i.{column}, 0)"
+    return f"coalesce({said}, '') <> i.{column}" if column in _TEXTS else f"{said} <> i.{column}"
 
 
-_INSERT = f"""
-    INSERT INTO {INSTRUMENT} (isin, {", ".join(_COLUMNS)}) {_SAID}
-    WHERE NOT EXISTS (SELECT 1 FROM {INSTRUMENT} i WHERE i.isin = a.isin)
-"""
-_UPDATE = f"""
-    UPDATE {INSTRUMENT} SET {", ".join(f"{column} = b.{column}" for column in _COLUMNS)}
-    FROM ({_SAID}) AS b WHERE b.isin = {INSTRUMENT}.isin
-    AND ({" OR ".join(map(_differs, _COLUMNS))})
+# What is to be said of each instrument; `differs` from what is said already: NULL of a new one.
+_SAID = f"""
+    CREATE TEMP TABLE said AS
+    SELECT a.isin, a.isin_key,
+        {", ".join(f"coalesce(l.{column}, '') AS {column}" for column in _TEXTS)},
+        l.status, l.mic, l.register, a.listing_count, {", ".join(f"a.{c}" for c in _COUNTS)},
+        CASE WHEN i.isin IS NULL THEN NULL
+            WHEN {" OR ".join(map(_differs, _COLUMNS))} THEN 1 ELSE 0 END AS differs
+    FROM temp.authoritative a CROSS JOIN {LISTING} l ON l.id = a.listing_id
+    LEFT JOIN {INSTRUMENT} i ON i.isin = a.isin
 """
 # A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
 _LAST_KNOWN = f"""
-    UPDATE {INSTRUMENT} SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)} FROM (
-        SELECT i.isin, {", ".join(f"coalesce(v.{column}, '') AS {column}" for column in _TEXTS)},
+    UPDATE temp.said SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)} FROM (
+        SELECT b.isin, {", ".join(f"coalesce(v.{column}, '') AS {column}" for column in _TEXTS)},
             row_number() OVER (PARTITION BY v.isin
                 ORDER BY f.sequence DESC, v.register, v.mic, v.source_position DESC) AS place
-        FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
-        CROSS JOIN {VERSION} v ON v.isin = i.isin
+        FROM temp.said b CROSS JOIN {VERSION} v ON v.isin = b.isin
         CROSS JOIN {FILE} f ON f.id = v.source_file_id
-        WHERE i.status = 'cancelled' AND v.status <> 'cancelled'
-    ) AS k WHERE k.place = 1 AND k.isin = {INSTRUMENT}.isin
+        WHERE b.status = 'cancelled' AND v.status <> 'cancelled'
+    ) AS k WHERE k.place = 1 AND k.isin = temp.said.isin
 """
+_INSERT = f"""
+    INSERT OR FAIL INTO {INSTRUMENT} (isin, {", ".join(_COLUMNS)})
+    SELECT b.isin, {", ".join(f"b.{column}" for column in _COLUMNS)}
+    FROM temp.said b WHERE b.differs IS NULL
+"""
+_INDEX_KNOWN = "CREATE INDEX temp.said_known ON said (isin) WHERE differs = 1"
+_UPDATE = rewritten(
+    INSTRUMENT,
+    {column: f"b.{column}" for column in _COLUMNS},
+    source=f"temp.said b WHERE b.isin = {INSTRUMENT}.isin AND b.differs = 1",
+    where=f"{INSTRUMENT}.isin IN (SELECT isin FROM temp.said WHERE differs = 1)",
+)
 _NEW_CFI_CODES = f"""
     INSERT INTO {CFI_CODE} (code)
-    SELECT cfi_code
-    FROM (SELECT DISTINCT cfi_code FROM stage.record WHERE cfi_code IS NOT NULL) AS staged
+    SELECT cfi_code FROM (SELECT DISTINCT cfi_code FROM temp.said WHERE cfi_code <> '') AS said
     WHERE cfi_code NOT IN (SELECT code FROM {CFI_CODE})
 """
+# What listings name now: the records that became one, and the versions that became one again.
+_WRITTEN = """temp.outcome o CROSS JOIN stage.record r ON r.position = o.position
+    WHERE o.outcome IN ('new', 'changed')"""
+_RESTORED = f"""{LISTING} r
+    WHERE r.id IN (SELECT listing_id FROM temp.superseded WHERE position IS NULL)"""
 # Listings are added and never taken away, so counting the new ones is enough.
-_ADDED = "SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic"
-_DERIVE = (_AUTHORITATIVE, _RANKED, _UPDATE, _INSERT, _LAST_KNOWN)
+_ADDED = """
+    CREATE TEMP TABLE added AS
+    SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic
+"""
 
 
-def _count_venues(register: Register) -> tuple[str, str]:
+def _count_venues(register: Register) -> tuple[str, ...]:
     """The statements that add new listings to the counts of their venues."""
     own = register.counted_in
     counted = ", ".join("listings" if column == own else "0" for column in _COUNTS)
     return (
+        _ADDED,
         f"""UPDATE {LISTED_VENUE} SET listings = {LISTED_VENUE}.listings + a.listings,
             {own} = {LISTED_VENUE}.{own} + a.listings
-            FROM ({_ADDED}) AS a WHERE a.mic = {LISTED_VENUE}.mic""",
+            FROM temp.added a WHERE a.mic = {LISTED_VENUE}.mic""",
         f"""INSERT INTO {LISTED_VENUE} (mic, listings, {", ".join(_COUNTS)})
-            SELECT mic, listings, {counted} FROM ({_ADDED}) AS a
+            SELECT mic, listings, {counted} FROM temp.added a
             WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
     )
 
@@ -119,37 +140,67 @@ _DELETE = f"""
 """
 
 
-def derive_anew(cursor: CursorWrapper, isins: list[str]) -> None:
-    """Derive instruments anew of which listings have been deleted; without any they go too."""
+@dataclasses.dataclass(frozen=True)
+class Before:
+    """The last rows that were there before a merge, by their keys."""
+
+    listing: int
+    version: int
+
+
+@contextmanager
+def deriving_anew(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
+    """Listings of these instruments are deleted inside: then derive them anew; without any they go too."""
     _begin(cursor)
     rows = [(isin, key_of(isin)) for isin in isins]
     cursor.executemany("INSERT INTO temp.changed (isin, isin_key) VALUES (%s, %s)", rows)
-    names.remember(cursor)
-    for statement in (*_DERIVE, _DELETE):
-        cursor.execute(statement)
-    names.index(cursor)
-    underlyings.derive(cursor)
+    all_listings = f"{LISTING} r WHERE r.isin IN (SELECT isin FROM temp.changed)"
+    underlyings.note(cursor, all_listings, now=False)
+    yield
+    underlyings.note(cursor, all_listings, now=True)
+    _derive(cursor, listed="1", derived=False)
+    cursor.execute(_DELETE)
 
 
-def _begin(cursor: CursorWrapper) -> None:
-    for table in ("changed", "authoritative"):
-        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-    cursor.execute(
-        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
-    )
-
-
-def derive(cursor: CursorWrapper, register: Register, *, known_until: int) -> None:
+def derive(cursor: CursorWrapper, register: Register, *, before: Before) -> None:
     """Derive anew the instruments of the records that changed something (`temp.outcome`), and of the
     listings that were dropped (`temp.dropping`).
 
     And note their underlyings, and the CFI codes and venues that are new, these in the counts of
-    `register`, and index names and codes. `known_until` is the last listing that was there before.
+    `register`, and index names and codes.
     """
     _begin(cursor)
     cursor.execute(_CHANGED)
-    names.remember(cursor, f"l.id <= {known_until}")
-    for statement in (*_DERIVE, _NEW_CFI_CODES, *_count_venues(register)):
+    for rows, now in (
+        (_WRITTEN, True),
+        (_RESTORED, True),
+        (f"{VERSION} r WHERE r.id > {before.version}", False),
+    ):
+        underlyings.note(cursor, rows, now=now)
+    _derive(cursor, listed=f"l.id <= {before.listing}", derived=True)
+    for statement in (_NEW_CFI_CODES, *_count_venues(register)):
+        cursor.execute(statement)
+    _drop_temporary(cursor)
+
+
+def _begin(cursor: CursorWrapper) -> None:
+    _drop_temporary(cursor)
+    cursor.execute(
+        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
+    )
+    underlyings.begin(cursor)
+
+
+def _derive(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
+    for statement in (_AUTHORITATIVE, _RANKED, _SAID, _LAST_KNOWN):
+        cursor.execute(statement)
+    names.remember(cursor, listed=listed, derived=derived)
+    for statement in (_INDEX_KNOWN, _UPDATE, _INSERT):
         cursor.execute(statement)
     names.index(cursor)
     underlyings.derive(cursor)
+
+
+def _drop_temporary(cursor: CursorWrapper) -> None:
+    for table in ("changed", "authoritative", "said", "added"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")

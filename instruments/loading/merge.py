@@ -8,18 +8,23 @@ before the cancellation that it repeats, so that it cancels nothing that was rep
 So the tables are a function of the *set* of files loaded: the order of loading does not matter, and
 a file loaded twice changes nothing.
 
-Most records are new, or the same as last time: these are settled by one comparison (`outcome`). For
-the others the sequence is laid out anew (`timeline`), and rows move only where it says so.
+Most records are new, the same as last time, or say something that was never said, after everything
+else: these are settled by one comparison (`outcome`). For the others the sequence is laid out anew
+(`timeline`), and rows move only where it says so.
+
+Everything is done in the order in which the rows stand, of listings or of ISINs: a page of a table or
+an index that does not fit the cache is read and written once a file, and not once a record.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from instruments.loading import changes, drops, full_sets, groups, instruments
-from instruments.loading.dialect import day_before
+from instruments.loading.dialect import day_before, rewritten
 from instruments.models import Listing, ListingVersion, Register
 from instruments.records import FIELDS
 
@@ -32,14 +37,20 @@ _SAID = (*(field.column for field in FIELDS), *groups.COLUMNS)
 _COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_SAID)
 _OWN = ("register", "source_file_id", "source_position")
 _TARGET = (*_OWN, *_COMMON)
+_KEY = ("isin", "mic", "register")
 
 # A mark of ours, and not what the register said.
 _PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status END"
 
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
-        position INTEGER PRIMARY KEY, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
+        position INTEGER, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
         outcome TEXT, isin_key INTEGER)
+"""
+# Listings of which the record is the newest no more: the staged one that is (NULL: a version is), and
+# until when theirs was valid (NULL: it is there twice, and goes).
+_SUPERSEDED = """
+    CREATE TEMP TABLE superseded (listing_id INTEGER PRIMARY KEY, position INTEGER, valid_to TEXT)
 """
 
 
@@ -82,7 +93,7 @@ class _Merge:
 
     @property
     def outcome(self) -> str:
-        """Each staged record is `new`, `unchanged`, or for the timeline (NULL)."""
+        """Each staged record is `new`, `unchanged`, `changed`, or for the timeline (NULL)."""
         same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
             INSERT INTO temp.outcome
@@ -94,6 +105,7 @@ class _Merge:
                 WHEN l.id IS NULL THEN 'new'
                 WHEN l.fingerprint = s.fingerprint AND {same_day}
                     AND l.status = s.status AND f.sequence <= {self.sequence} THEN 'unchanged'
+                WHEN {self.follows} THEN 'changed'
                 END
             FROM stage.record s
             LEFT JOIN {LISTING} l
@@ -101,14 +113,41 @@ class _Merge:
             LEFT JOIN {FILE} f ON f.id = l.source_file_id
             LEFT JOIN (SELECT isin, mic FROM stage.record GROUP BY isin, mic HAVING count(*) > 1)
                 AS twice ON twice.isin = s.isin AND twice.mic = s.mic
+            ORDER BY s.isin, s.mic
+        """
+
+    @property
+    def follows(self) -> str:
+        """Whether a record comes after all that was said of its listing, and was never said itself.
+
+        Cancellations, and what was dropped, go through the timeline, which knows more of them.
+        """
+        if self.lists:
+            return "1 = 0"
+        return f"""
+            f.sequence < {self.sequence} AND f.kind <> '{Kind.FULCAN}'
+            AND l.status <> 'dropped' AND s.status <> 'cancelled' AND NOT EXISTS (
+                SELECT 1 FROM {VERSION} v
+                WHERE v.isin = s.isin AND v.mic = s.mic AND v.register = '{self.register}'
+                AND (v.fingerprint = s.fingerprint OR v.status = 'cancelled'))
         """
 
     @property
     def insert_new(self) -> str:
         return f"""
-            INSERT INTO {LISTING} ({self.target}, change_id) SELECT {self.from_stage}, {self.change}
-            FROM stage.record s JOIN temp.outcome o ON o.position = s.position
-            WHERE o.outcome = 'new' ORDER BY s.isin, s.mic
+            INSERT OR FAIL INTO {LISTING} ({self.target}, change_id) SELECT {self.from_stage}, {self.change}
+            FROM temp.outcome o CROSS JOIN stage.record s ON s.position = o.position
+            WHERE o.outcome = 'new'
+        """
+
+    @property
+    def supersede(self) -> str:
+        """The listings whose record is followed by a staged one, with nothing between."""
+        return f"""
+            INSERT INTO temp.superseded (listing_id, position, valid_to)
+            SELECT o.listing_id, o.position, {day_before("s.valid_from")}
+            FROM temp.outcome o JOIN stage.record s ON s.position = o.position
+            WHERE o.outcome = 'changed' ORDER BY o.listing_id
         """
 
     @property
@@ -174,36 +213,62 @@ class _Merge:
         """
 
     @property
+    def supersede_by_timeline(self) -> str:
+        return """
+            INSERT INTO temp.superseded (listing_id, position, valid_to)
+            SELECT t.row_id, n.row_id, CASE WHEN t.kept = 1 THEN t.valid_to END
+            FROM temp.timeline t LEFT JOIN temp.timeline n
+                ON n.isin = t.isin AND n.mic = t.mic AND n.origin = 'staged' AND n.last = 1
+            WHERE t.origin = 'listing' AND t.last = 0
+        """
+
+    @property
     def rewrite(self) -> list[str]:
-        """Bring both tables to what the timeline says. Only rows that differ are written."""
+        """The newest records into the listings that there are, and what these said into versions."""
+        # Not the key: an index is written anew for each column that is assigned, whatever its value.
+        newest = {column: f"s.{column}" for column in _COMMON if column not in _KEY} | {
+            "source_position": "s.position",
+            "source_file_id": str(self.file_id),
+            "change_id": str(self.change),
+            "dropped_by_id": "NULL",
+        }
+        return [
+            f"""INSERT OR FAIL INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_AS_PUBLISHED}, u.valid_to
+                FROM temp.superseded u CROSS JOIN {LISTING} l ON l.id = u.listing_id
+                WHERE u.valid_to IS NOT NULL""",
+            rewritten(
+                LISTING,
+                newest,
+                source=f"""temp.superseded u JOIN stage.record s ON s.position = u.position
+                    WHERE u.listing_id = {LISTING}.id""",
+                where=f"""{LISTING}.id IN
+                    (SELECT listing_id FROM temp.superseded WHERE position IS NOT NULL)""",
+            ),
+        ]
+
+    @property
+    def rearrange(self) -> list[str]:
+        """Bring both tables to what the timeline says besides. Only rows that differ are written."""
         staged = """FROM stage.record s
                 JOIN temp.timeline t ON t.origin = 'staged' AND t.row_id = s.position"""
-        same_listing = f"""{LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
-                AND {LISTING}.register = '{self.register}'"""
         return [
-            # Listings that have been superseded.
-            f"""INSERT INTO {VERSION} ({_list(_TARGET)}, valid_to) SELECT {_AS_PUBLISHED}, t.valid_to
-                FROM {LISTING} l JOIN temp.timeline t ON t.origin = 'listing' AND t.row_id = l.id
-                WHERE t.kept = 1 AND t.last = 0""",
             # Records that come late, below a newer one.
-            f"""INSERT INTO {VERSION} ({self.target}, valid_to) SELECT {self.from_stage}, t.valid_to
+            f"""INSERT OR FAIL INTO {VERSION} ({self.target}, valid_to) SELECT {self.from_stage}, t.valid_to
                 {staged} WHERE t.kept = 1 AND t.last = 0""",
             f"""UPDATE {VERSION} SET valid_to = t.valid_to FROM temp.timeline t
                 WHERE t.origin = 'version' AND t.row_id = {VERSION}.id
                 AND t.kept = 1 AND t.last = 0 AND t.valid_to <> {VERSION}.valid_to""",
-            # The newest record, for listings that there are already and for others.
-            f"""UPDATE {LISTING} SET change_id = {self.change}, dropped_by_id = NULL,
-                source_file_id = {self.file_id}, source_position = s.position,
-                {_assign(_COMMON, "s")} {staged} WHERE t.last = 1 AND {same_listing}""",
-            f"""INSERT INTO {LISTING} ({self.target}, change_id)
+            # The newest record of a listing that is there more than once, and was not there before.
+            f"""INSERT OR FAIL INTO {LISTING} ({self.target}, change_id)
                 SELECT {self.from_stage}, {self.change}
                 {staged} JOIN temp.outcome o ON o.position = s.position
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
             f"""UPDATE {LISTING} SET change_id = {self.change}, dropped_by_id = NULL,
-                {_assign(_TARGET[1:], "v")}
+                {_assign((c for c in _TARGET if c not in _KEY), "v")}
                 FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
-                WHERE t.last = 1 AND {same_listing}""",
+                WHERE t.last = 1 AND {LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
+                AND {LISTING}.register = '{self.register}'""",
             f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
                 WHERE origin = 'version' AND (kept = 0 OR last = 1))""",
         ]
@@ -234,23 +299,27 @@ def merge(
     change, lists = changes.begin(), Kind(file.kind) is Kind.FULCAN
     statements = _Merge(file.pk, file.sequence, lists, register, columns, change)
     _drop_temporary(cursor)
-    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {LISTING}")
-    (known_until,) = cursor.fetchone()
-    cursor.execute(_OUTCOME)
-    cursor.execute(statements.outcome)
+    before = instruments.Before(listing=_last(cursor, LISTING), version=_last(cursor, VERSION))
+    for statement in (_OUTCOME, _SUPERSEDED, statements.outcome, statements.supersede):
+        cursor.execute(statement)
     cursor.execute(statements.insert_new)
     is_full = Kind(file.kind) is Kind.FULINS
-    touched = "SELECT isin, mic FROM temp.outcome WHERE outcome = 'new'"
+    touched = "SELECT isin, mic FROM temp.outcome WHERE outcome IN ('new', 'changed')"
     compared, returned = full_sets.Compared(), 0
-    cursor.execute("SELECT 1 FROM temp.outcome WHERE outcome IS NULL LIMIT 1")
-    if cursor.fetchone():
+    laid_out = _any(cursor, "temp.outcome WHERE outcome IS NULL")
+    if laid_out:
         cursor.execute(statements.timeline)
         cursor.execute("CREATE INDEX temp.timeline_row ON timeline (origin, row_id)")
         cursor.execute("CREATE INDEX temp.timeline_key ON timeline (isin, mic)")
+        cursor.execute(statements.supersede_by_timeline)
         touched += " UNION SELECT isin, mic FROM temp.timeline"
+    if _any(cursor, "temp.superseded"):
         if is_full:
             compared = full_sets.compare(cursor)
         for statement in statements.rewrite:
+            cursor.execute(statement)
+    if laid_out:
+        for statement in statements.rearrange:
             cursor.execute(statement)
         cursor.execute(statements.settle)
         if is_full:
@@ -261,13 +330,13 @@ def merge(
             cursor,
             file,
             register=register,
-            known_until=known_until,
+            known_until=before.listing,
             compared=compared,
             returned=returned,
         )
     dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
     drops.number(cursor, change)
-    instruments.derive(cursor, Register(register), known_until=known_until)
+    instruments.derive(cursor, Register(register), before=before)
     counts = _count(cursor, dropped=dropped)
     _drop_temporary(cursor)
     changes.end(change)
@@ -275,8 +344,18 @@ def merge(
 
 
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("outcome", "timeline", "dropping"):
+    for table in ("outcome", "superseded", "timeline", "dropping"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _last(cursor: CursorWrapper, table: str) -> int:
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
+    return int(cursor.fetchone()[0])
+
+
+def _any(cursor: CursorWrapper, of: str) -> bool:
+    cursor.execute(f"SELECT 1 FROM {of} LIMIT 1")
+    return cursor.fetchone() is not None
 
 
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
@@ -295,5 +374,5 @@ def _list(columns: tuple[str, ...], alias: str = "") -> str:
 _AS_PUBLISHED = _list(_TARGET, "l").replace("l.status", _PUBLISHED_STATUS)
 
 
-def _assign(columns: tuple[str, ...], alias: str) -> str:
+def _assign(columns: Iterable[str], alias: str) -> str:
     return ", ".join(f"{column} = {alias}.{column}" for column in columns)

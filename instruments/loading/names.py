@@ -12,25 +12,17 @@ from instruments.search import INDEX, document, key_in_sql
 
 INSTRUMENT = Instrument._meta.db_table
 
-
-def _remember(listed: str) -> str:
-    return f"""
-        INSERT INTO temp.indexed SELECT c.isin, {document("i", listed=listed, derived=False)}
-        FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
-    """
-
-
+_INDEXED = """
+    CREATE TEMP TABLE indexed (isin_key INTEGER PRIMARY KEY, known_as TEXT, said TEXT)
+"""
 _FORGET = f"""
-    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', c.isin_key, x.said
-    FROM temp.indexed x JOIN temp.changed c ON c.isin = x.isin
-    CROSS JOIN {INSTRUMENT} i ON i.isin = x.isin
-    WHERE x.said <> {document("i")} ORDER BY x.isin
+    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', x.isin_key, x.known_as
+    FROM temp.indexed x WHERE x.known_as <> x.said ORDER BY x.isin_key
 """
 _INDEX = f"""
-    INSERT INTO {INDEX} (rowid, said) SELECT c.isin_key, {document("i")}
-    FROM temp.changed c CROSS JOIN {INSTRUMENT} i ON i.isin = c.isin
-    LEFT JOIN temp.indexed x ON x.isin = c.isin
-    WHERE x.isin IS NULL OR x.said <> {document("i")} ORDER BY c.isin
+    INSERT INTO {INDEX} (rowid, said) SELECT b.isin_key, coalesce(x.said, {document("b")})
+    FROM temp.said b LEFT JOIN temp.indexed x ON x.isin_key = b.isin_key
+    WHERE b.differs IS NULL OR x.known_as <> x.said ORDER BY b.rowid
 """
 _ALL = f"""
     INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("i.isin")}, {document("i")}
@@ -38,20 +30,26 @@ _ALL = f"""
 """
 
 
-def remember(cursor: CursorWrapper, listed: str = "1") -> None:
-    """Note what the index says of the instruments in `temp.changed`; `listed`: which listings it knows."""
+def remember(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
+    """Note what the index has of the instruments in `temp.said` that are going to differ, and what it is to
+    have; for `listed` and `derived` see `document`.
+    """
     if cursor.db.vendor == "sqlite":
+        known_as = document("i", listed=listed, derived=derived)
         cursor.execute("DROP TABLE IF EXISTS temp.indexed")
-        cursor.execute("CREATE TEMP TABLE indexed (isin TEXT PRIMARY KEY, said TEXT) WITHOUT ROWID")
-        cursor.execute(_remember(listed))
+        cursor.execute(_INDEXED)
+        cursor.execute(f"""
+            INSERT INTO temp.indexed SELECT b.isin_key, {known_as}, {document("b")}
+            FROM temp.said b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin
+            WHERE b.differs = 1 ORDER BY b.rowid
+        """)
 
 
 def index(cursor: CursorWrapper) -> None:
-    """Index the instruments in `temp.changed` as they are now."""
+    """Index the instruments in `temp.said` as they are said to be there."""
     if cursor.db.vendor == "sqlite":
-        cursor.execute(_FORGET)
-        cursor.execute(_INDEX)
-        cursor.execute("DROP TABLE temp.indexed")
+        for statement in (_FORGET, _INDEX, "DROP TABLE temp.indexed"):
+            cursor.execute(statement)
 
 
 def rebuild(using: str = DEFAULT_DB_ALIAS) -> None:

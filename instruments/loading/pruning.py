@@ -79,17 +79,17 @@ def _versions(
 
 
 def _delete(register: Register, outside: Rows, versions: list[int]) -> None:
-    for begin in range(0, len(versions), PAGE):
-        ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE]).delete()
-    Listing.objects.filter(pk__in=[pk for pk, _, _ in outside]).delete()
-    column = register.counted_in
-    for mic, count in Counter(mic for _, _, mic in outside).items():
-        ListedVenue.objects.filter(pk=mic).update(
-            **{"listings": F("listings") - count, column: F(column) - count}
-        )
-    ListedVenue.objects.filter(listings=0).delete()
-    with connection.cursor() as cursor:
-        instruments.derive_anew(cursor, sorted({isin for _, isin, _ in outside}))
+    isins = sorted({isin for _, isin, _ in outside})
+    with connection.cursor() as cursor, instruments.deriving_anew(cursor, isins):
+        for begin in range(0, len(versions), PAGE):
+            ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE]).delete()
+        Listing.objects.filter(pk__in=[pk for pk, _, _ in outside]).delete()
+        column = register.counted_in
+        for mic, count in Counter(mic for _, _, mic in outside).items():
+            ListedVenue.objects.filter(pk=mic).update(
+                **{"listings": F("listings") - count, column: F(column) - count}
+            )
+        ListedVenue.objects.filter(listings=0).delete()
     changes.begin_anew()
 
 

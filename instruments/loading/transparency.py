@@ -122,7 +122,7 @@ class _Merge:
         said = [f"s.{column}" for column in looked_up]
         read = [f"r.{column}" for column in (*derived, *self.fields)]
         return f"""
-            INSERT INTO {self.table} ({", ".join(columns)})
+            INSERT OR FAIL INTO {self.table} ({", ".join(columns)})
             SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*said, *read))}
             FROM temp.outcome o CROSS JOIN stage.said s ON s.position = o.position
             CROSS JOIN stage.record r ON r.position = o.position
