@@ -111,7 +111,7 @@ def coded(
     Where another table leads to them (those derived from one underlying), the index is not asked: codes
     may lead to millions.
     """
-    led = not _is_asked(instruments) and len(instruments.query.alias_map) > 1
+    led = not is_asked(instruments) and len(instruments.query.alias_map) > 1
     if led or connections[instruments.db].vendor != "sqlite":
         return instruments
     return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
@@ -119,7 +119,7 @@ def coded(
 
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     """Those after `isin`, in the order of ISINs; all of them after ""."""
-    if not _is_asked(instruments):
+    if not is_asked(instruments):
         return instruments.filter(isin__gt=isin).order_by("isin")
     key = key_of(isin) if isin else 0
     return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
@@ -133,7 +133,8 @@ class _Matched(ExtraWhere):
         self.terms = terms
 
 
-def _is_asked(instruments: "models.QuerySet[M]") -> bool:
+def is_asked(instruments: "models.QuerySet[M]") -> bool:
+    """Whether the index of names and codes leads to these instruments."""
     return INDEX in instruments.query.extra_tables
 
 
@@ -141,7 +142,7 @@ def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.Qu
     """Those whose document has one of these terms of FTS5."""
     if not terms:
         return instruments.none()
-    if not _is_asked(instruments):
+    if not is_asked(instruments):
         rowid = f"{INDEX}.rowid"
         instruments = (
             instruments.extra(tables=[INDEX])

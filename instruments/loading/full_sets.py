@@ -26,8 +26,8 @@ _COMPARED = (
 # The listing as it was, and the record of the file that is going to replace it.
 _PAIRS = f"""
     FROM temp.superseded u
-    JOIN {LISTING} l ON l.id = u.listing_id
-    JOIN stage.record s ON s.position = u.position
+    CROSS JOIN {LISTING} l ON l.id = u.listing_id
+    CROSS JOIN stage.record s ON s.position = u.position
     WHERE u.valid_to IS NOT NULL
 """
 

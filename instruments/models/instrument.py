@@ -1,5 +1,6 @@
 """One row an ISIN: what lists, search and filters need."""
 
+from collections.abc import Callable
 from typing import cast
 
 from django.db import connections, models
@@ -79,6 +80,16 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         if problem_of(isin) is None:
             return self.filter(pk=isin)
         return cast(InstrumentQuerySet, search.named(self, words))
+
+    @property
+    def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:
+        """How to read instruments that the index has found, without asking it again; None without it."""
+        if not search.is_asked(self) or self.query.annotations:
+            return None
+        return self._rows_of
+
+    def _rows_of(self, isins: list[str]) -> "InstrumentQuerySet":
+        return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
 
     def after(self, isin: str) -> "InstrumentQuerySet":
         """Those after `isin`, in the order of ISINs; all of them after ""."""

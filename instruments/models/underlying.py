@@ -35,8 +35,13 @@ class Underlying(models.Model):
     """
 
     code = models.CharField(max_length=20, help_text="ISIN, or LEI of an issuer")
+    # No index leads from an instrument to its underlyings: its listings name them.
     instrument = models.ForeignKey(
-        Instrument, on_delete=models.CASCADE, related_name="underlyings", db_constraint=False
+        Instrument,
+        on_delete=models.CASCADE,
+        related_name="underlyings",
+        db_constraint=False,
+        db_index=False,
     )
     link = models.PositiveSmallIntegerField(
         choices=Link, help_text="how it is named; the closest where listings differ"
