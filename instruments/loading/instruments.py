@@ -114,23 +114,20 @@ _RESTORED = f"""{LISTING} r
     WHERE r.id IN (SELECT listing_id FROM temp.superseded WHERE position IS NULL)"""
 # Listings are added and never taken away, so counting the new ones is enough.
 _ADDED = """
-    CREATE TEMP TABLE added AS
-    SELECT mic, count(*) AS listings FROM temp.outcome WHERE outcome = 'new' GROUP BY mic
+    (SELECT mic, sum(records) AS listings FROM temp.tally WHERE outcome = 'new' GROUP BY mic) AS a
 """
 
 
-def _count_venues(register: Register) -> tuple[str, ...]:
+def _count_venues(register: Register) -> tuple[str, str]:
     """The statements that add new listings to the counts of their venues."""
     own = register.counted_in
     counted = ", ".join("listings" if column == own else "0" for column in _COUNTS)
     return (
-        _ADDED,
         f"""UPDATE {LISTED_VENUE} SET listings = {LISTED_VENUE}.listings + a.listings,
             {own} = {LISTED_VENUE}.{own} + a.listings
-            FROM temp.added a WHERE a.mic = {LISTED_VENUE}.mic""",
+            FROM {_ADDED} WHERE a.mic = {LISTED_VENUE}.mic""",
         f"""INSERT INTO {LISTED_VENUE} (mic, listings, {", ".join(_COUNTS)})
-            SELECT mic, listings, {counted} FROM temp.added a
-            WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
+            SELECT mic, listings, {counted} FROM {_ADDED} WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
     )
 
 
@@ -202,5 +199,5 @@ def _derive(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
 
 
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("changed", "authoritative", "said", "added"):
+    for table in ("changed", "authoritative", "said"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")

@@ -45,7 +45,12 @@ _PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status EN
 _OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
-        outcome TEXT, isin_key INTEGER)
+        outcome TEXT, isin_key INTEGER, PRIMARY KEY (isin, mic, position)) WITHOUT ROWID
+"""
+# What became of the records of each venue.
+_TALLY = """
+    CREATE TEMP TABLE tally AS SELECT mic, outcome, ends, count(*) AS records
+    FROM temp.outcome GROUP BY mic, outcome, ends
 """
 # Listings of which the record is the newest no more: the staged one that is (NULL: a version is), and
 # until when theirs was valid (NULL: it is there twice, and goes).
@@ -324,6 +329,7 @@ def merge(
         cursor.execute(statements.settle)
         if is_full:
             returned = drops.take_back(cursor, file, change=change)
+    cursor.execute(_TALLY)
     full_file = None
     if is_full:
         full_file = full_sets.note(
@@ -344,7 +350,7 @@ def merge(
 
 
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("outcome", "superseded", "timeline", "dropping"):
+    for table in ("outcome", "superseded", "timeline", "tally", "dropping"):
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
@@ -361,7 +367,7 @@ def _any(cursor: CursorWrapper, of: str) -> bool:
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
     became = "CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END"
-    cursor.execute(f"SELECT {became}, count(*) FROM temp.outcome GROUP BY {became}")
+    cursor.execute(f"SELECT {became}, sum(records) FROM temp.tally GROUP BY {became}")
     found = {**dict(cursor.fetchall()), "dropped": dropped}
     return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
 
