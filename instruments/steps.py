@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from django.conf import settings
+from django.db import connection
 
 from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
+from instruments.loading.attach import merging_many
 from instruments.loading.load import merge_staged, stage_file, wanted_of
 from instruments.loading.staging import Staged
 from marketdata.common.errors import MarketDataError
@@ -88,7 +90,10 @@ def load(
     """
     watcher = watcher or _Nobody()
     runs.release_abandoned()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=_STAGERS) as stager:
+    with (
+        concurrent.futures.ThreadPoolExecutor(max_workers=_STAGERS) as stager,
+        merging_many(connection),
+    ):
         begun: list[_Begun] = []
         try:
             for file in files:

@@ -127,7 +127,8 @@ def _count_venues(register: Register) -> tuple[str, str]:
             {own} = {LISTED_VENUE}.{own} + a.listings
             FROM {_ADDED} WHERE a.mic = {LISTED_VENUE}.mic""",
         f"""INSERT INTO {LISTED_VENUE} (mic, listings, {", ".join(_COUNTS)})
-            SELECT mic, listings, {counted} FROM {_ADDED} WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
+            SELECT mic, listings, {counted} FROM {_ADDED}
+            WHERE a.mic NOT IN (SELECT mic FROM {LISTED_VENUE})""",
     )
 
 

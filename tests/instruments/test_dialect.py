@@ -14,7 +14,7 @@ from esma_files.models import EsmaFile
 from esma_files.parsing.reader import Limits
 from instruments.loading import bulk
 from instruments.loading.attach import MergeBusy, attached
-from instruments.loading.dialect import SqlServerCursor, day_before, each_word, in_t_sql
+from instruments.loading.dialect import SqlServerCursor, day_before, each_word, in_t_sql, rewritten
 from instruments.loading.known import Tables
 from instruments.loading.staging import Staged, stage
 from instruments.models import Scope
@@ -63,6 +63,21 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         (
             "SELECT instr('012AB',substr(t.a,3,1))-1 AS n FROM temp.t t",
             "SELECT CAST(CHARINDEX(SUBSTRING(t.a,3,1), '012AB') AS bigint)-1 AS n FROM #t t",
+        ),
+        (
+            "CREATE TEMP TABLE c (isin TEXT, n INTEGER, PRIMARY KEY (isin, n)) WITHOUT ROWID",
+            f"CREATE TABLE #c (isin nvarchar(100) {BINARY}, n bigint, PRIMARY KEY (isin, n))",
+        ),
+        ("INSERT OR FAIL INTO t (a) SELECT 1", "INSERT INTO t (a) SELECT 1"),
+        (
+            rewritten(
+                "t",
+                {"a": "s.a", "b": "7", "c": "NULL"},
+                source="temp.u u JOIN stage.record s ON s.n = u.n WHERE u.id = t.id",
+                where="t.id IN (SELECT id FROM temp.u WHERE n IS NOT NULL)",
+            ),
+            "UPDATE t SET a = s.a, b = 7, c = NULL FROM #u u JOIN stage_7_record s ON s.n = u.n"
+            " WHERE u.id = t.id AND t.id IN (SELECT id FROM #u WHERE n IS NOT NULL)",
         ),
         (
             "SELECT substr(l.a, 1, 1) FROM stage.known l",

@@ -3,10 +3,11 @@
 import datetime as dt
 
 import pytest
+from django.db import IntegrityError, connection
 
 from esma_files.models import EsmaFile
 from instruments import steps
-from instruments.models import Instrument, Listing, ListingVersion
+from instruments.models import Instrument, Listing, ListingVersion, Underlying
 from tests import firds
 from tests.instruments.merging import DSB, VOLVO, Write, cancelled, counts, day, delta, full, load
 
@@ -225,3 +226,69 @@ def test_a_list_may_name_no_more_than_the_key(make_zip: Write) -> None:
     assert counts(run) == {"unchanged": 1}
     assert Listing.objects.get().source_file.name.startswith("DLTINS")
     assert ListingVersion.objects.count() == 1
+
+
+def test_a_merge_that_fails_half_way_leaves_nothing_of_itself(make_zip: Write) -> None:
+    """The database refuses the second of the listings that are written anew."""
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", DSB, "XOFF", name="Old", period=day(1)),
+        firds.record("RefData", VOLVO, "XSTO", name="Old", period=day(1)),
+    )
+    listings = list(Listing.objects.order_by("id").values())
+    changes = (
+        firds.record("ModfdRcrd", DSB, "XOFF", name="New", period=day(5)),
+        firds.record("ModfdRcrd", VOLVO, "XSTO", name="New", period=day(5)),
+    )
+    path = make_zip(delta(5), firds.message(delta(5), *changes))
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE TRIGGER refuses BEFORE UPDATE ON instruments_listing
+            WHEN old.id = {listings[-1]["id"]} BEGIN SELECT RAISE(ABORT, 'no room left'); END
+        """)
+    try:
+        with pytest.raises(IntegrityError, match="no room left"):
+            list(steps.load(steps.take_in([path])))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuses")
+
+    assert list(Listing.objects.order_by("id").values()) == listings
+    assert not ListingVersion.objects.exists()
+    assert {i.full_name for i in Instrument.objects.all()} == {"Old"}
+    [loaded] = steps.load(steps.take_in([path]))
+    assert loaded.run is not None
+    assert counts(loaded.run) == {"changed": 2}
+    assert ListingVersion.objects.count() == 2
+
+
+def test_an_underlying_goes_when_no_listing_names_it_and_stays_while_one_does(
+    make_zip: Write,
+) -> None:
+    def said(tag: str, mic: str, code: str, start: int) -> str:
+        terms = (
+            f"<DerivInstrmAttrbts><UndrlygInstrm><Sngl><ISIN>{code}</ISIN></Sngl></UndrlygInstrm>"
+        )
+        terms += "</DerivInstrmAttrbts>"
+        return firds.record(tag, DSB, mic, cfi="SRCCSP", period=day(start), extra=terms)
+
+    both, other = "SE0000115446", "DE000A1R07V3"
+    load(make_zip, full(2), said("RefData", "XOFF", both, 1), said("RefData", "XSTO", both, 1))
+    assert named() == {(both, 1)}
+
+    load(make_zip, delta(3), said("ModfdRcrd", "XOFF", other, 3))
+    assert named() == {(both, 1), (other, 1)}
+
+    load(make_zip, delta(4), said("ModfdRcrd", "XSTO", other, 4))
+    assert named() == {(other, 1)}
+
+    load(make_zip, delta(5), firds.cancellation(DSB, "XSTO"))
+    assert named() == {(other, 1)}
+
+    load(make_zip, delta(6), firds.cancellation(DSB, "XOFF"))
+    assert named() == set()
+
+
+def named() -> set[tuple[str, int]]:
+    return set(Underlying.objects.values_list("code", "link"))
