@@ -14,6 +14,7 @@ from django.db.utils import DatabaseErrorWrapper
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.faults import TransientFault
+from marketdata.azure_sql.schema import DatabaseSchemaEditor
 
 _TEXTS = (
     "CharField",
@@ -64,6 +65,7 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             for name in _TEXTS
         },
     }
+    SchemaEditorClass = DatabaseSchemaEditor
     ops_class = DatabaseOperations
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
