@@ -25,6 +25,11 @@ def day_before(expression: str) -> str:
     return f"date({expression}, '-1 day')"
 
 
+def differ(one: str, other: str) -> str:
+    """Whether two texts differ, in spaces at the end too: to SQL Server these would be nothing."""
+    return f"{one} <> {other} COLLATE BINARY"
+
+
 def each_word(table: str, column: str, alias: str) -> str:
     """Joins each row of `table` with the words of a column of codes with spaces between, as
     `alias`.value.
@@ -66,6 +71,11 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         _assigned,
     ),
     (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
+    # As bytes; no text that is compared so is longer than 500 letters.
+    (
+        r"(coalesce\([\w.]+, ''\)|[\w.]+) <> ([\w.]+) COLLATE BINARY",
+        r"CAST(\1 AS varbinary(1000)) <> CAST(\2 AS varbinary(1000))",
+    ),
     (
         r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
         r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",

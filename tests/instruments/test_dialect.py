@@ -14,7 +14,7 @@ from esma_files.models import EsmaFile
 from esma_files.parsing.reader import Limits
 from instruments.loading import bulk
 from instruments.loading.attach import MergeBusy, attached
-from instruments.loading.dialect import SqlServerCursor, day_before, each_word, in_t_sql
+from instruments.loading.dialect import SqlServerCursor, day_before, differ, each_word, in_t_sql
 from instruments.loading.known import Tables
 from instruments.loading.staging import Staged, stage
 from instruments.models import Scope
@@ -34,6 +34,11 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         (
             f"SELECT {day_before('t.a')} AS b FROM temp.t t",
             "SELECT DATEADD(day, -1, t.a) AS b FROM #t t",
+        ),
+        (
+            f"UPDATE t SET a = x.a FROM temp.x x WHERE x.i = t.i AND ({differ('x.a', 't.a')} OR x.b <> t.b)",
+            "UPDATE t SET a = x.a FROM #x x WHERE x.i = t.i"
+            " AND (CAST(x.a AS varbinary(1000)) <> CAST(t.a AS varbinary(1000)) OR x.b <> t.b)",
         ),
         (
             f"SELECT w.value FROM temp.n n {each_word('n', 'codes', 'w')}",
