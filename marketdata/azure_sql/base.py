@@ -13,6 +13,7 @@ from django.db.utils import DatabaseErrorWrapper
 
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.collation import COLLATION
+from marketdata.azure_sql.cursor import Cursor
 from marketdata.azure_sql.faults import TransientFault
 from marketdata.azure_sql.schema import DatabaseSchemaEditor
 
@@ -90,6 +91,9 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             token = tokens.token_of(self.credential)
             params["TOKEN"], self._token_expires_on = token.token, token.expires_on
         return params
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return Cursor(self.connection.cursor(), self)
 
     close_at: float | None
 
