@@ -23,11 +23,14 @@ class Cursor(mssql.base.CursorWrapper):  # type: ignore[misc]  # untyped
         """With the types of the columns, for mssql-python: it would take that of texts from the longest.
 
         Where that is plain ASCII, all would go as varchar, without the letters that the code page of the
-        database lacks: Č, ł, Greek.
+        database lacks: Č, ł, Greek. For pyodbc with times as text: it leaves the zone of a datetime out,
+        and what an array has is then taken for the time of this machine's zone.
         """
         rows = list(params_list)
-        if not (rows and self.connection._use_python_driver):
-            return super().executemany(sql, rows)
+        if not self.connection._use_python_driver:
+            return super().executemany(sql, [tuple(map(_with_its_zone, row)) for row in rows])
+        if not rows:
+            return None
         columns = list(zip(*rows, strict=True))
         if any(_is_long(value) for column in columns for value in column):
             for row in rows:  # each value has a type of its own then
@@ -35,6 +38,10 @@ class Cursor(mssql.base.CursorWrapper):  # type: ignore[misc]  # untyped
             return None
         self.cursor.setinputsizes([_type(column) for column in columns])
         return super().executemany(sql, rows)
+
+
+def _with_its_zone(value: Any) -> Any:
+    return value.isoformat(" ") if isinstance(value, dt.datetime) and value.tzinfo else value
 
 
 def _is_long(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Many rows at once by mssql-python: with the types of their columns, whatever is in them."""
+"""Many rows at once: with the types of their columns, whatever is in them."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -80,3 +80,15 @@ def test_what_is_too_long_for_an_array_goes_row_by_row(
 
     assert server.said == [("INSERT INTO t (a) VALUES (?)", (v,)) for v in ("ä", long)]
     assert server.rows == []
+
+
+def test_a_moment_keeps_its_zone_by_pyodbc(db: None) -> None:
+    server = Arrays()
+    with tsql.connected() as (connection, _):
+        connection.connection = server
+        with connection.cursor() as cursor:
+            rows = [(1, MOMENT, MOMENT.date()), (2, None, None)]
+            cursor.executemany("INSERT INTO t (a, b, c) VALUES (%s, %s, %s)", rows)
+
+    assert server.rows == [(1, "2025-08-30 03:00:00+00:00", MOMENT.date()), (2, None, None)]
+    assert server.types == []
