@@ -198,11 +198,6 @@ def test_what_passes_is_known_by_its_number(number: int) -> None:
         (pyodbc.OperationalError("08S01", "[08S01] Communication link failure (0)"), True),
         (pyodbc.OperationalError("HYT00", "[HYT00] Login timeout expired (0)"), True),
         (mssql_python.OperationalError("x", "Database 'x' is not currently available."), True),
-        (mssql_python.DatabaseError("x", "The request limit for the database is 90, and"), True),
-        (
-            mssql_python.DatabaseError("x", "The server is currently too busy to support requests"),
-            True,
-        ),
         (pyodbc.InterfaceError("28000", "[28000] Login failed for user 'x'. (18456)"), False),
         (
             pyodbc.OperationalError("08001", "[08001] SSL Provider: certificate verify failed"),
