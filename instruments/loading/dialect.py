@@ -70,7 +70,8 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\A\s*UPDATE (\w+) SET \(([^()]*)\) = \(SELECT ([^()]*?) FROM ([^()]*)\) WHERE (.*)\Z",
         _assigned,
     ),
-    (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
+    # Staged dates are texts, which it would take for a `datetime`, written as `Mar  4 2025 12:00AM`.
+    (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, CAST(\1 AS date))"),
     # As bytes; no text that is compared so is longer than 500 letters.
     (
         r"(coalesce\([\w.]+, ''\)|[\w.]+) <> ([\w.]+) COLLATE BINARY",
@@ -78,7 +79,8 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     ),
     (
         r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
-        r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",
+        # As short texts, which an index can be asked for: pieces of a long one are long to the server.
+        r"CROSS APPLY (SELECT CAST(value AS nvarchar(100)) AS value FROM STRING_SPLIT(\1, ' ')) AS \2",
     ),
     # A place among 36 letters, which goes into a number of 60 bits.
     (
@@ -147,3 +149,8 @@ class SqlServerCursor(CursorWrapper):
             super().execute(
                 head + ", ".join([values] * len(some)), list(itertools.chain.from_iterable(some))
             )
+
+
+def understood(cursor: CursorWrapper) -> CursorWrapper:
+    """A cursor of Django's that takes the SQL of this package, but for staged tables, on any database."""
+    return cursor if cursor.db.vendor == "sqlite" else SqlServerCursor(cursor, stage="stage")

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from instruments.loading import changes, instruments
+from instruments.loading.dialect import understood
 from instruments.models import (
     CfiCode,
     Instrument,
@@ -83,7 +84,7 @@ def _versions(
 
 def _delete(register: Register, outside: Rows, versions: list[int]) -> None:
     isins = sorted({isin for _, isin, _ in outside})
-    with connection.cursor() as cursor, instruments.deriving_anew(cursor, isins):
+    with connection.cursor() as cursor, instruments.deriving_anew(understood(cursor), isins):
         for begin in range(0, len(versions), PAGE):
             ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE]).delete()
         Listing.objects.filter(pk__in=[pk for pk, _, _ in outside]).delete()

@@ -35,7 +35,7 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         ),
         (
             f"SELECT {day_before('t.a')} AS b FROM temp.t t",
-            "SELECT DATEADD(day, -1, t.a) AS b FROM #t t",
+            "SELECT DATEADD(day, -1, CAST(t.a AS date)) AS b FROM #t t",
         ),
         (
             f"UPDATE t SET a = x.a FROM temp.x x WHERE x.i = t.i AND ({differ('x.a', 't.a')} OR x.b <> t.b)",
@@ -44,7 +44,8 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         ),
         (
             f"SELECT w.value FROM temp.n n {each_word('n', 'codes', 'w')}",
-            "SELECT w.value FROM #n n CROSS APPLY STRING_SPLIT(n.codes, ' ') AS w",
+            "SELECT w.value FROM #n n CROSS APPLY"
+            " (SELECT CAST(value AS nvarchar(100)) AS value FROM STRING_SPLIT(n.codes, ' ')) AS w",
         ),
         (
             "CREATE TEMP TABLE c (isin TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID",

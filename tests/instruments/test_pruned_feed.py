@@ -9,11 +9,13 @@ import pytest
 from django.core.management import call_command
 from stdnum.isin import calc_check_digit
 
+from databases import named
 from esma_files.models import EsmaFile
 from instruments import changes, scoping
+from instruments.loading import pruning
 from instruments.models import Listing, Register, Scope, Underlying
 from instruments.models.scope import MAX_ISINS
-from tests import firds
+from tests import firds, tsql
 from tests.instruments.merging import DSB, VOLVO, Write, day, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,3 +70,12 @@ def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> Non
         None,
         Scope.objects.current(Register.ESMA).number,
     }
+
+
+def test_a_server_is_spoken_to_in_its_own_words(db: None) -> None:
+    with tsql.connected() as (_, server), named.as_default(tsql.ALIAS):
+        pruning._delete(Register.ESMA, [(1, VOLVO, "XSTO")], [])
+
+    said = [sql for sql, _ in server.said]
+    assert any("INTO #changed " in sql for sql in said)
+    assert [problem for sql in said for problem in tsql.problems(sql)] == []
