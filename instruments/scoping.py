@@ -47,14 +47,19 @@ def change(
 
 def backlog(register: Register) -> Backlog:
     """The loaded files of a register that have to be read anew for its scope. Three queries."""
-    current = Scope.objects.current(register)
-    scopes = [Scope(register=register), *Scope.objects.filter(register=register)]
-    covering = [scope.number for scope in scopes if scope.covers(current)]
-    found = list(_loaded(register).exclude(scope_number__in=covering).in_publication_order())
+    found = list(_lacking(register).in_publication_order())
     return Backlog(
         stored=[file for file in found if file.has_content],
         gone=[file for file in found if not file.has_content],
     )
+
+
+def _lacking(register: Register) -> EsmaFileQuerySet:
+    """Those loaded with a scope that does not cover the present one."""
+    current = Scope.objects.current(register)
+    scopes = [Scope(register=register), *Scope.objects.filter(register=register)]
+    covering = [scope.number for scope in scopes if scope.covers(current)]
+    return _loaded(register).exclude(scope_number__in=covering)
 
 
 def _loaded(register: Register) -> EsmaFileQuerySet:
@@ -91,12 +96,9 @@ def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[
     The files that it came from hold it still: they are in the backlog of a wider scope.
     """
     scope = _narrowed(register)
-    lacking = backlog(register)
-    backlog_before = {file.pk for file in (*lacking.stored, *lacking.gone)}
     # First of all: a prune that is stopped half-way must not leave files that claim what is gone.
-    files = _loaded(register)
-    files.filter(pk__in=backlog_before).update(scope_number=None)
-    files.exclude(pk__in=backlog_before).update(scope_number=scope.number)
+    _lacking(register).update(scope_number=None)
+    _loaded(register).exclude(scope_number=None).update(scope_number=scope.number)
     listings = versions = 0
     for page in pruning.pages(scope, delete=True):
         listings, versions = listings + page.listings, versions + page.versions

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from instruments.models import Instrument, Link, Listing
 from instruments.rates import Benchmark, benchmark, underlying_index
 
+_PARAMETERS = 1_000  # of a statement; SQL Server takes 2,100
+
 _RATES = ("interest_rate", "first_leg_rate", "other_leg_rate")
 _LEI_LENGTH = 20
 
@@ -36,14 +38,17 @@ class _Naming:
 def of(listings: Iterable[Listing]) -> list[Named]:
     """The underlyings of an instrument, each once, with the venues whose listing names it.
 
-    In the order published: of baskets, ESMA says no weights. One query.
+    In the order published: of baskets, ESMA says no weights. One query a thousand of them.
     """
     venues: dict[_Naming, dict[str, None]] = {}
     for listing in listings:
         for naming in _named(listing):
             venues.setdefault(naming, {})[listing.mic] = None
-    isins = {naming.isin for naming in venues}
-    names = dict(Instrument.objects.filter(pk__in=isins).values_list("pk", "full_name"))
+    isins = sorted({naming.isin for naming in venues if naming.isin})
+    names: dict[str, str] = {}
+    for begin in range(0, len(isins), _PARAMETERS):
+        some = Instrument.objects.filter(pk__in=isins[begin : begin + _PARAMETERS])
+        names.update(some.values_list("pk", "full_name"))
     return [
         Named(
             link=naming.link,

@@ -7,12 +7,24 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from instruments import steps
 from tests import servers, tsql
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """On SQL Server the database of the tests is as docs/database.md says: readers do not wait."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "microsoft":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
+                )
 
 
 @pytest.fixture(autouse=True)

@@ -20,29 +20,13 @@ from sqlglot.tokenizer_core import TokenType
 from instruments.loading.dialect import in_t_sql
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
+from tests.tsql_words import BEFORE_A_BRACKET, RESERVED
 
 ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
 # Statements of loading name these; the other words are of what only SQLite has.
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
 _OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed)\b")
-# Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
-# of another database, or has to be looked up in Microsoft's documentation first.
-_BEFORE_A_BRACKET = set(
-    re.findall(
-        r"\w+",
-        """
-        AND AS BETWEEN BY CHECK ELSE EXCEPT EXISTS FROM IDENTITY IN INTERSECT INTO JOIN KEY NOT ON OR OVER
-        REFERENCES SELECT THEN TOP UNION UNIQUE VALUES WHEN WHERE WITH
-        BINARY CHAR DATETIMEOFFSET DECIMAL NUMERIC NVARCHAR VARBINARY VARCHAR
-        AVG CAST CHARINDEX COALESCE COL_NAME CONCAT CONVERT COUNT COUNT_BIG DATABASEPROPERTYEX
-        DATEADD DATEDIFF DATEPART DB_NAME FILEPROPERTY HAS_PERMS_BY_NAME ISJSON ISNULL JSON_QUERY
-        JSON_VALUE LAG LEAD LEFT LEN LOWER LTRIM MAX MIN NULLIF OBJECT_ID OBJECT_NAME OPENJSON
-        REPLACE RIGHT ROW_NUMBER RTRIM SCHEMA_ID SCHEMA_NAME SCOPE_IDENTITY SERVERPROPERTY
-        STRING_AGG STRING_SPLIT SUBSTRING SUM SYSDATETIMEOFFSET TRY_CAST UPPER USER_NAME YEAR
-        """,
-    )
-)
 _STATEMENTS = (
     exp.Select, exp.Union, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Drop,
     exp.Execute, exp.Set, exp.TruncateTable,
@@ -251,7 +235,7 @@ def _odd_words(sql: str) -> Iterator[str]:
         )
         called = after is not None and after.token_type is TokenType.L_PAREN
         word = token.text.isidentifier() and token.token_type is not TokenType.IDENTIFIER
-        if called and word and not named and token.text.upper() not in _BEFORE_A_BRACKET:
+        if called and word and not named and token.text.upper() not in BEFORE_A_BRACKET:
             yield f"no function {token.text}"
 
 
@@ -264,8 +248,23 @@ def _refused(statement: exp.Expr) -> Iterator[str]:
             yield from _refused_select(node)
         elif isinstance(node, (exp.Max, exp.Min)) and node.expressions:
             yield f"{node.key} of one value only"
+        elif _sums_sums(node):
+            yield f"{node.key} over a subquery or an aggregate"
+        elif isinstance(node, exp.Identifier) and _is_reserved(node):
+            yield f"{node.name} is a word of the server"
         elif _compared(node):
             yield "columns cannot be compared together"
+
+
+def _sums_sums(node: exp.Expr) -> bool:
+    """Whether it is an aggregate of subqueries or aggregates; a window over one is another matter."""
+    if not isinstance(node, exp.AggFunc) or isinstance(node.parent, exp.Window):
+        return False
+    return any(inner is not node for inner in node.find_all(exp.AggFunc, exp.Select))
+
+
+def _is_reserved(name: exp.Identifier) -> bool:
+    return not name.quoted and name.name.upper() in RESERVED
 
 
 def _compared(node: exp.Expr) -> bool:

@@ -37,8 +37,10 @@ def go_on_after(model: Model, alias: str, last: int) -> None:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, last])
         else:
+            # A table that has never had rows gives this number itself first, and others the one after it.
+            seed = int(last) if highest else int(last) + 1
             name = connection.ops.quote_name(table).replace("'", "''")
-            cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {int(last)}) WITH NO_INFOMSGS")
+            cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {seed}) WITH NO_INFOMSGS")
 
 
 def insert(model: Model, alias: str, rows: list[tuple[Any, ...]]) -> None:

@@ -5,7 +5,17 @@ from typing import Any
 
 import django_filters
 from django.core.validators import RegexValidator
-from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, serializers, viewsets
@@ -153,13 +163,19 @@ class StatisticsSerializer(serializers.Serializer[Any]):
     missing = ListedVenueSerializer(many=True, help_text="MICs of listings that the list lacks")
 
 
+def _summed(listed: QuerySet[ListedVenue], name: str) -> Coalesce:
+    total = Func(F(name), function="SUM", output_field=IntegerField())
+    return Coalesce(Subquery(listed.annotate(total=total).values("total")), 0)
+
+
 def countries() -> QuerySet[Any]:
-    """Venues and listings by country."""
-    counted = {name: Sum(name) for name in _COUNTS}
+    """Venues and listings by country. SQL Server sums no subqueries, so a subquery is what sums."""
+    there = Venue.objects.filter(country=OuterRef(OuterRef("country"))).order_by()
+    listed = ListedVenue.objects.filter(pk__in=there.values("pk")).order_by()
+    counted = {name: _summed(listed, name) for name in _COUNTS}
     gone = Q(status__in=("EXPIRED", "DELETED"))
     return (
-        with_listings()
-        .order_by("country")
+        Venue.objects.order_by("country")
         .values("country")
         .annotate(venues=Count("pk"), active=Count("pk", filter=~gone), **counted)
     )

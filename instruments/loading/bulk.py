@@ -21,6 +21,7 @@ from marketdata.azure_sql.collation import COLLATION
 # What merges read; the other tables of a staging file are parts that have been brought into these.
 _MERGED = ("record", "said", "venue", "known", "outside", "rejected")
 _BATCH = 20_000  # rows
+_ARRAY = 2_000  # of them in one array: a driver makes room for texts as long as their columns
 # Letters: of what a published field can be, and of what else is staged; without a limit the rest.
 _AS_TEXT = 40  # dates, times and decimals, as text
 _OTHERS = {"isin": 50, "mic": 50, "sub_class": 1000, "field": 200, "reason": 200}
@@ -48,8 +49,9 @@ class Table:
         )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows; one at a time may ask for the next ones, from any thread (a driver's own, say)."""
         names = ", ".join(self.columns)
-        with closing(sqlite3.connect(self.path)) as staged:
+        with closing(sqlite3.connect(self.path, check_same_thread=False)) as staged:
             rows = staged.execute(f"SELECT {names} FROM {self.name} ORDER BY rowid")
             while some := rows.fetchmany(_BATCH):
                 columns = zip(*some, strict=True)
@@ -148,4 +150,6 @@ def _insert(connection: Any, table: Table, target: str) -> None:
             cursor.cursor.cursor.fast_executemany = True  # pyodbc's: a batch at a time
         for batch in table.batches():
             rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-            cursor.executemany(f"INSERT INTO {target} ({columns}) VALUES ({marks})", rows)
+            for begin in range(0, len(rows), _ARRAY):
+                some = rows[begin : begin + _ARRAY]
+                cursor.executemany(f"INSERT INTO {target} ({columns}) VALUES ({marks})", some)

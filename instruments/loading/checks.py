@@ -20,8 +20,9 @@ from instruments.loading import fingerprint
 
 # 18 digits before the point and 17 after it is what the columns hold on SQL Server.
 _DECIMAL = r"^[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"  # there is no year 0000
+_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
+_DATETIME = rf"^{_YEAR}" + r"-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 _PLAIN_DATETIME = _DATETIME + "Z?$"
 _OFFSET_DATETIME = _DATETIME + r"(Z|[+-][0-9]{2}:[0-9]{2})$"
 

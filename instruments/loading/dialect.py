@@ -25,6 +25,11 @@ def day_before(expression: str) -> str:
     return f"date({expression}, '-1 day')"
 
 
+def differ(one: str, other: str) -> str:
+    """Whether two texts differ, in spaces at the end too: to SQL Server these would be nothing."""
+    return f"{one} <> {other} COLLATE BINARY"
+
+
 def each_word(table: str, column: str, alias: str) -> str:
     """Joins each row of `table` with the words of a column of codes with spaces between, as
     `alias`.value.
@@ -65,10 +70,17 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\A\s*UPDATE (\w+) SET \(([^()]*)\) = \(SELECT ([^()]*?) FROM ([^()]*)\) WHERE (.*)\Z",
         _assigned,
     ),
-    (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, \1)"),
+    # Staged dates are texts, which it would take for a `datetime`, written as `Mar  4 2025 12:00AM`.
+    (r"date\(([\w.]+), '-1 day'\)", r"DATEADD(day, -1, CAST(\1 AS date))"),
+    # As bytes; no text that is compared so is longer than 500 letters.
+    (
+        r"(coalesce\([\w.]+, ''\)|[\w.]+) <> ([\w.]+) COLLATE BINARY",
+        r"CAST(\1 AS varbinary(1000)) <> CAST(\2 AS varbinary(1000))",
+    ),
     (
         r"""JOIN json_each\('\["' \|\| replace\(([\w.]+), ' ', '","'\) \|\| '"\]'\) AS (\w+)""",
-        r"CROSS APPLY STRING_SPLIT(\1, ' ') AS \2",
+        # As short texts, which an index can be asked for: pieces of a long one are long to the server.
+        r"CROSS APPLY (SELECT CAST(value AS nvarchar(100)) AS value FROM STRING_SPLIT(\1, ' ')) AS \2",
     ),
     # A place among 36 letters, which goes into a number of 60 bits.
     (
@@ -137,3 +149,8 @@ class SqlServerCursor(CursorWrapper):
             super().execute(
                 head + ", ".join([values] * len(some)), list(itertools.chain.from_iterable(some))
             )
+
+
+def understood(cursor: CursorWrapper) -> CursorWrapper:
+    """A cursor of Django's that takes the SQL of this package, but for staged tables, on any database."""
+    return cursor if cursor.db.vendor == "sqlite" else SqlServerCursor(cursor, stage="stage")

@@ -5,6 +5,8 @@ what has become of the records.
 """
 
 import dataclasses
+import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
@@ -13,6 +15,7 @@ from pyroaring import BitMap64
 from esma_files.models import EsmaFile
 from instruments.models import Difference, FullFile, Listing, Reconciliation
 from instruments.records import FIELDS
+from marketdata.common.fields import exact_text
 
 LISTING = Listing._meta.db_table
 # What two records can differ in: each element that makes one, and what its kind says.
@@ -60,13 +63,29 @@ def compare(cursor: CursorWrapper) -> Compared:
 
 
 def _changes(columns: Any, values: list[Any]) -> dict[str, Any]:
-    """By column old and new, as the database has them, for the columns that differ."""
+    """By column old and new, as they are staged, for the columns that differ."""
     pairs = zip(columns, values[::2], values[1::2], strict=True)
-    return {c: {"old": _plain(old), "new": _plain(new)} for c, old, new in pairs if old != new}
+    return {c: {"old": _plain(old), "new": new} for c, old, new in pairs if not _same(old, new)}
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, Decimal):
+        return new is not None and Decimal(new) == old
+    return bool(_plain(old) == new)
 
 
 def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int) else str(value)
+    """A value of the tables as it was staged: SQLite has it so, SQL Server has types for it."""
+    match value:
+        case bool():
+            return int(value)
+        case Decimal():
+            return exact_text(value)
+        case dt.datetime():
+            return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ")
+        case dt.date():
+            return value.isoformat()
+    return value
 
 
 def note(

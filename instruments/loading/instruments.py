@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from esma_files.models import EsmaFile
 from instruments.isin import key_of
 from instruments.loading import names, underlyings
-from instruments.loading.dialect import rewritten
+from instruments.loading.dialect import differ, rewritten
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
 from instruments.search import key_in_sql
 
@@ -65,7 +65,9 @@ def _differs(column: str) -> str:
     said = f"a.{column}" if column in (*_COUNTS, "listing_count") else f"l.{column}"
     if column in _COUNTS:
         return f"coalesce({said}, 0) <> coalesce(i.{column}, 0)"
-    return f"coalesce({said}, '') <> i.{column}" if column in _TEXTS else f"{said} <> i.{column}"
+    if column in _TEXTS:
+        return differ(f"coalesce({said}, '')", f"i.{column}")
+    return f"{said} <> i.{column}"
 
 
 # What is to be said of each instrument; `differs` from what is said already: NULL of a new one.

@@ -163,7 +163,7 @@ class _Merge:
         the next kept one. `origin` says which table it is in, `row_id` which row; `also` is
         'listing' where the listing says the same ('listing' < 'staged' < 'version').
         """
-        same = "isin, mic, status, fingerprint, CASE WHEN lists = 1 THEN '' ELSE valid_from END"
+        same = "isin, mic, status, fingerprint, CASE WHEN lists = 1 THEN NULL ELSE valid_from END"
         published = "sequence, position, fingerprint, place"
         order = f"stands, CASE WHEN stands < sequence THEN 0 ELSE 1 END, {published}"
         lists = f"CASE WHEN f.kind = '{Kind.FULCAN}' THEN 1 ELSE 0 END"

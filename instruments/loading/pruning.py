@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from instruments.loading import changes, instruments
+from instruments.loading.dialect import understood
 from instruments.models import (
     CfiCode,
     Instrument,
@@ -22,8 +23,9 @@ from instruments.models import (
     Scope,
 )
 
-# Listings looked at together: their keys are parameters of a statement.
-PAGE = 1_000
+# Listings looked at together: their keys and ISINs are parameters of a statement, and so is the scope;
+# SQL Server takes 2,100 in all.
+PAGE = 500
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +61,8 @@ Rows = list[tuple[int, str, str]]
 def _outside(scope: Scope, page: Rows) -> Rows:
     """The listings of a page of which no record says that it is in scope."""
     found = Listing.objects.filter(pk__in=[pk for pk, _, _ in page]).order_by()
-    inside = set(found.filter(scope.condition()).values_list("pk", flat=True))
+    isins = {isin for _, isin, _ in page}
+    inside = set(found.filter(scope.condition(isins)).values_list("pk", flat=True))
     left = [row for row in page if row[0] not in inside]
     said_before = {
         (isin, mic)
@@ -72,15 +75,16 @@ def _versions(
     register: Register, keys: set[tuple[str, str]], scope: Scope | None = None
 ) -> Iterator[tuple[int, str, str]]:
     """The versions of these ISINs, on these venues and on others; those in `scope` if it is given."""
-    found = ListingVersion.objects.filter(register=register, isin__in={isin for isin, _ in keys})
+    isins = {isin for isin, _ in keys}
+    found = ListingVersion.objects.filter(register=register, isin__in=isins)
     if scope is not None:
-        found = found.filter(scope.condition())
+        found = found.filter(scope.condition(isins))
     return found.order_by().values_list("pk", "isin", "mic").iterator(PAGE)
 
 
 def _delete(register: Register, outside: Rows, versions: list[int]) -> None:
     isins = sorted({isin for _, isin, _ in outside})
-    with connection.cursor() as cursor, instruments.deriving_anew(cursor, isins):
+    with connection.cursor() as cursor, instruments.deriving_anew(understood(cursor), isins):
         for begin in range(0, len(versions), PAGE):
             ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE]).delete()
         Listing.objects.filter(pk__in=[pk for pk, _, _ in outside]).delete()

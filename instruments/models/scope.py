@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import or_
 from typing import Any
 
@@ -122,9 +122,10 @@ class Scope(models.Model):
         """Whether a full file of this category can hold anything in scope."""
         return bool(self.isins) or not self.categories or letter in self.categories
 
-    def condition(self) -> Q:
+    def condition(self, among: Collection[str] | None = None) -> Q:
         """Which records say themselves that they are in scope, on columns of listings and versions.
 
+        Where they are `among` these ISINs anyway, no others need be asked for.
         As instruments/loading/scope.py: what a record does not say does not rule it out, unless it
         is a cancellation.
         """
@@ -137,7 +138,7 @@ class Scope(models.Model):
             if kind == "categories":
                 said = functools.reduce(or_, (Q(cfi_code__startswith=letter) for letter in wanted))
             met &= said | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
-        listed = Q(isin__in=self.isins)
+        listed = Q(isin__in=[isin for isin in self.isins if among is None or isin in among])
         if not self.criteria:
             return listed
         return met | listed if self.isins else met

@@ -13,7 +13,9 @@ from django.db.utils import DatabaseErrorWrapper
 
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.collation import COLLATION
+from marketdata.azure_sql.cursor import Cursor
 from marketdata.azure_sql.faults import TransientFault
+from marketdata.azure_sql.schema import DatabaseSchemaEditor
 
 _TEXTS = (
     "CharField",
@@ -64,6 +66,7 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             for name in _TEXTS
         },
     }
+    SchemaEditorClass = DatabaseSchemaEditor
     ops_class = DatabaseOperations
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -88,6 +91,9 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             token = tokens.token_of(self.credential)
             params["TOKEN"], self._token_expires_on = token.token, token.expires_on
         return params
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return Cursor(self.connection.cursor(), self)
 
     close_at: float | None
 

@@ -77,7 +77,10 @@ def only_reads(sql: str) -> bool:
 
 # mssql-python gives the server's message, and not always its number.
 _WORDS = {
+    "cannot obtain a lock resource": 1204,
     "deadlock": 1205,
+    "limit for the database is": 10928,
+    "too busy to support requests": 10929,
     "is not currently available": 40613,
     "service is currently busy": 40501,
     "service has encountered an error": 40197,

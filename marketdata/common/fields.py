@@ -1,12 +1,20 @@
 """A decimal that stays exact on every database."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
 from django.db.models.functions import Cast
+
+# Wider than any column: Python's own context rounds to 28 digits.
+_WIDE = Context(prec=100)
+
+
+def exact_text(value: Decimal) -> str:
+    """All digits of a value, without noughts at their end."""
+    return format(value.normalize(_WIDE), "f")
 
 
 class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None]):
@@ -43,8 +51,7 @@ class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None
         """As published on SQLite; elsewhere without the noughts that the column's 17 decimals add."""
         if value is None or not isinstance(value, Decimal):
             return None if value is None else Decimal(value)
-        whole = value.to_integral_value()
-        return whole if value == whole else value.normalize()
+        return Decimal(exact_text(value))
 
 
 def numerically(column: str) -> Cast:

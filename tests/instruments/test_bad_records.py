@@ -37,6 +37,13 @@ BAD_RECORDS = {
         "not a date",
     ),
     "date": ("<FrDt>2025-03-01", "<FrDt>2025-02-29", "TechAttrbts/PblctnPrd/FrDt", "not a date"),
+    "year 0000": ("<FrDt>2025-", "<FrDt>0000-", "TechAttrbts/PblctnPrd/FrDt", "not a date"),
+    "moment of the year 0000": (
+        "2014-01-14T09:00:00Z",
+        "0000-01-14T09:00:00Z",
+        "TradgVnRltdAttrbts/FrstTradDt",
+        "not a date",
+    ),
     "truth": (">false<", ">perhaps<", "FinInstrmGnlAttrbts/CmmdtyDerivInd", "neither"),
     "number": ("<TechAttrbts>", DEBT.format("1,5") + "<TechAttrbts>", NOMINAL, "not a decimal"),
     "long number": ("<TechAttrbts>", DEBT.format("9" * 19) + "<TechAttrbts>", NOMINAL, "at most"),

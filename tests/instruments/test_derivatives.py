@@ -11,8 +11,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from stdnum.isin import calc_check_digit
 
-from instruments import steps
+from instruments import steps, underlyings
 from instruments.models import Instrument, Link, Listing, Underlying
 from instruments.models.underlying import LINKS
 from tests import firds
@@ -245,3 +246,18 @@ def test_the_command_answers_as_the_api_does(client: Client) -> None:
         with pytest.raises(CommandError, match="should be 6"):
             run(action, "SE0000115447")
     assert Instrument.objects.count() == 4
+
+
+def test_a_basket_may_have_any_number_of_members(make_zip: Write) -> None:
+    """Each is a parameter of a statement: the fixture `portable` counts them."""
+    bodies = [f"SE{number:09}" for number in range(2_200)]
+    members = [body + calc_check_digit(body) for body in bodies]
+    basket = "".join(f"<ISIN>{isin}</ISIN>" for isin in members)
+    record = firds.record(
+        "RefData", VOLVO, "XSTO", period=day(1), extra=on(f"<Bskt>{basket}</Bskt>")
+    )
+    load(make_zip, full(2), record)
+
+    named = underlyings.of(Listing.objects.of(VOLVO))
+
+    assert [one.isin for one in named] == members

@@ -6,7 +6,7 @@ import pytest
 
 from esma_files.models import EsmaFile
 from instruments.models import Listing
-from marketdata.common.fields import numerically
+from marketdata.common.fields import ExactDecimalField, numerically
 
 pytestmark = pytest.mark.django_db
 PRICES = ["1.12345678901234567", "1.12345678901234568", "9", "10", "-3.5", "100000000000000000.5"]
@@ -60,3 +60,19 @@ def test_they_sort_as_numbers() -> None:
 
     assert prices[0] == "-3.5"
     assert prices[3:] == ["9", "10", "100000000000000000.5"]
+
+
+@pytest.mark.parametrize(
+    ("column", "digits"),
+    [
+        ("554.00000000000000000", "554"),
+        ("0.10000000000000000", "0.1"),
+        ("100.00000000000000000", "100"),
+        ("0.00000000000000001", "0.00000000000000001"),
+        ("123456789012345678.12345678901234567", "123456789012345678.12345678901234567"),
+    ],
+)
+def test_what_the_column_of_a_server_adds_goes_and_nothing_else(column: str, digits: str) -> None:
+    found = ExactDecimalField(max_digits=35, decimal_places=17).from_db_value(Decimal(column))
+
+    assert format(found, "f") == digits
