@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stdnum.isin import calc_check_digit
@@ -277,3 +278,22 @@ def test_keys_are_ordered_as_isins_are_and_lead_back_to_them() -> None:
             back = search.isin_in_sql(str(key)).replace("%%", "%")
             sql = f"SELECT {search.key_in_sql(repr(code))}, {back}"
             assert database.execute(sql).fetchone() == (key, code)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.sqlite
+@pytest.mark.usefixtures("anonymous_reading")
+def test_a_page_of_a_search_and_its_total_ask_the_index_once(
+    client: Client, make_zip: Write
+) -> None:
+    isins = load_names(make_zip, *(f"Call {n}" for n in range(7)), "Put")
+    for page, expected in ((1, isins[:3]), (2, isins[3:6]), (3, isins[6:7])):
+        with CaptureQueriesContext(connection) as asked:
+            answer = client.get("/api/v1/instruments/", {"q": "call", "page": page, "per_page": 3})
+        body = answer.json()
+
+        assert [row["isin"] for row in body["results"]] == expected
+        assert body["pagination"]["total"] == 7
+        assert sum(" MATCH " in query["sql"] for query in asked) == 1
+    beyond = client.get("/api/v1/instruments/", {"q": "call", "page": 4, "per_page": 3})
+    assert beyond.status_code == 404
