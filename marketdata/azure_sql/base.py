@@ -14,6 +14,7 @@ from django.db.utils import DatabaseErrorWrapper
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.faults import TransientFault
+from marketdata.azure_sql.schema import DatabaseSchemaEditor
 
 _TEXTS = (
     "CharField",
@@ -65,6 +66,7 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
         },
     }
     ops_class = DatabaseOperations
+    SchemaEditorClass = DatabaseSchemaEditor
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
