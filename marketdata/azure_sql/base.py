@@ -11,7 +11,7 @@ import stamina
 from django.conf import settings
 from django.db.utils import DatabaseErrorWrapper
 
-from marketdata.azure_sql import faults, tokens
+from marketdata.azure_sql import arrays, faults, tokens
 from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.faults import TransientFault
 from marketdata.azure_sql.schema import DatabaseSchemaEditor
@@ -55,6 +55,15 @@ class _Translated(DatabaseErrorWrapper):
         super().__exit__(kind, error, trace)
 
 
+class CursorWrapper(mssql.base.CursorWrapper):
+    def executemany(self, sql: str, params_list: Any = ()) -> Any:
+        """Tells mssql_python the types of columns, where it would guess wrongly."""
+        rows = [self.format_params(row) for row in params_list]
+        if rows and self.connection._use_python_driver:
+            self.cursor.setinputsizes(arrays.sizes(rows) or [])
+        return super().executemany(sql, rows)
+
+
 class DatabaseWrapper(mssql.base.DatabaseWrapper):
     """mssql-django, and beside it: Entra's tokens, retries, and a collation of our own."""
 
@@ -72,6 +81,9 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
         super().__init__(*arguments, **options)
         self._token_expires_on: float | None = None
         self.execute_wrappers.append(self._again_if_it_passes)
+
+    def create_cursor(self, name: str | None = None) -> CursorWrapper:
+        return CursorWrapper(self.connection.cursor(), self)
 
     @property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:

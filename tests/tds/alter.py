@@ -11,7 +11,7 @@ _ALTER = re.compile(
     r"ALTER\s+TABLE\s+(?:\[?dbo\]?\.)?(\[[^\]]+\]|\w+)\s+(.*)", re.IGNORECASE | re.DOTALL
 )
 _CHECKING = re.compile(
-    r"(?:WITH\s+(?:NO)?CHECK\s+)?(?:NOCHECK|CHECK)\s+CONSTRAINT\s+ALL", re.IGNORECASE
+    r"(?:WITH\s+(?:NO)?CHECK\s+)?(?:NOCHECK|CHECK)\s+CONSTRAINT\s+\S+", re.IGNORECASE
 )
 
 

@@ -36,6 +36,47 @@ _IDS = {
 }  # fmt: skip
 
 
+ODBC = {
+    "bigint": -5, "int": 4, "smallint": 5, "tinyint": -6, "bit": -7, "float": 6, "decimal": 3,
+    "nvarchar": -9, "nchar": -8, "varchar": 12, "char": 1, "varbinary": -3, "binary": -2, "date": 91,
+    "datetime2": 93, "datetimeoffset": -155, "time": -154, "uniqueidentifier": -11,
+}  # fmt: skip
+_LENGTHS = {
+    "bigint": 8, "int": 4, "smallint": 2, "tinyint": 1, "bit": 1, "float": 8, "decimal": 17, "date": 3,
+    "time": 5, "datetime2": 8, "datetimeoffset": 10, "uniqueidentifier": 16,
+}  # fmt: skip
+_DIGITS = {"bigint": 19, "int": 10, "smallint": 5, "float": 53, "date": 10, "datetimeoffset": 34}
+_LONGEST = {
+    "nvarchar": 4000,
+    "varchar": 8000,
+    "varbinary": 8000,
+    "datetime2": 27,
+    "datetimeoffset": 34,
+}
+_INFO = (
+    *("TYPE_NAME", "DATA_TYPE", "PRECISION", "LITERAL_PREFIX", "LITERAL_SUFFIX", "CREATE_PARAMS"),
+    *("NULLABLE", "CASE_SENSITIVE", "SEARCHABLE", "UNSIGNED_ATTRIBUTE", "MONEY", "AUTO_INCREMENT"),
+    *("LOCAL_TYPE_NAME", "MINIMUM_SCALE", "MAXIMUM_SCALE", "SQL_DATA_TYPE", "SQL_DATETIME_SUB"),
+    *("NUM_PREC_RADIX", "INTERVAL_PRECISION", "USERTYPE"),
+)
+
+
+def types(code: int) -> Iterator[Event]:
+    """sp_datatype_info_100: how long a value of a type of ODBC's may be."""
+    texts = {"TYPE_NAME", "LITERAL_PREFIX", "LITERAL_SUFFIX", "CREATE_PARAMS", "LOCAL_TYPE_NAME"}
+    columns = [Column(name, _NAME if name in texts else _INT) for name in _INFO]
+    known = [name for name, its in ODBC.items() if code in (0, its)]
+    rows: list[tuple[Any, ...]] = [
+        (
+            *(name, ODBC[name], _LONGEST.get(name, 38), None, None, None, 1, 0, 3, 0, 0, 0, name),
+            *(0, 7, ODBC[name], None, 10, None, 0),
+        )
+        for name in known
+    ]
+    yield Result(columns, rows)
+    yield Done(len(rows), 0xC1)
+
+
 def undeclared(session: Session, sql: str) -> Iterator[Event]:
     """A row for each parameter that the statement does not declare. Raises SqlError."""
     typer = Typer(session.catalogue, {})
@@ -80,9 +121,9 @@ def _suggested(node: exp.Expr, tree: exp.Expr, typer: Typer, session: Session) -
 def _row(place: int, name: str, type_: SqlType) -> tuple[Any, ...]:
     wide = 2 if type_.name.startswith("n") else 1
     sized = type_.is_text or "binary" in type_.name
-    length = -1 if type_.size == -1 else type_.size * wide if sized else 17
-    precision = type_.size if type_.name == "decimal" else 0
-    scale = type_.size if type_.is_time else type_.scale
+    length = -1 if type_.size == -1 else type_.size * wide if sized else _LENGTHS[type_.name]
+    precision = type_.size if type_.name == "decimal" else _DIGITS.get(type_.name, 0)
+    scale = type_.size if type_.is_time and type_.name != "date" else type_.scale
     head = (place, f"@{name}", _IDS[type_.name], str(type_), length, precision, scale)
     tail = (0, 0, 0, 1, 0, None, type_info(type_)[0], 65535 if length == -1 else length)
     return (*head, *[None] * 9, *tail)

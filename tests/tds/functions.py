@@ -4,7 +4,7 @@ import datetime
 import json
 import sqlite3
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from tests.tds import values
 from tests.tds.tokens import SqlError
@@ -24,8 +24,9 @@ class Failures:
         def called(*given: Any) -> Any:
             try:
                 return function(*given)
-            except SqlError as error:
-                self.last = error
+            except Exception as error:
+                known = isinstance(error, SqlError)
+                self.last = cast(SqlError, error) if known else SqlError(50000, repr(error))
                 raise
 
         return called

@@ -1,5 +1,6 @@
 """Messages as packets on a socket, and TLS whose handshake is wrapped in them."""
 
+import contextlib
 import dataclasses
 import socket
 import ssl
@@ -105,8 +106,9 @@ class Wire:
 
     def cut(self) -> None:
         """Without a word, in the middle of whatever is on its way."""
-        self._link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._link.close()
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._link.close()
 
     def close(self) -> None:
         self._link.close()

@@ -110,8 +110,8 @@ class Procedures:
                 self._prepared.pop(call.parameters[0].value, None)
             case "sp_columns_100" | "sp_columns":
                 yield from self._columns(call)
-            case "sp_tablecollations_100":
-                yield from self._collations(str(call.parameters[0].value))
+            case "sp_datatype_info_100":
+                yield from descriptions.types(int(call.parameters[0].value))
             case "sp_describe_undeclared_parameters":
                 yield from descriptions.undeclared(self._session, str(call.parameters[0].value))
             case _:
@@ -173,7 +173,7 @@ class Procedures:
         columns = [Column(name, text if name in texts else number) for name in names]
         rows: list[tuple[Any, ...]] = []
         for place, column in enumerate(table.columns if table else [], 1):
-            code, size = _ODBC[column.type.name], column.type.size
+            code, size = descriptions.ODBC[column.type.name], column.type.size
             named = f"{column.type.name} identity" if column.identity else column.type.name
             yes = "YES" if column.nullable else "NO"
             rows.append(
@@ -185,16 +185,6 @@ class Procedures:
             )
         yield Result(columns, rows)
         yield Done(len(rows), 0xC1)
-
-    def _collations(self, name: str) -> Iterator[Event]:
-        raise SqlError(2812, f"Could not find stored procedure 'sp_tablecollations_100' ({name}).")
-
-
-_ODBC = {
-    "bigint": -5, "int": 4, "smallint": 5, "tinyint": -6, "bit": -7, "float": 6, "decimal": 3,
-    "nvarchar": -9, "nchar": -8, "varchar": 12, "char": 1, "varbinary": -3, "binary": -2, "date": 91,
-    "datetime2": 93, "datetimeoffset": -155, "time": -154, "uniqueidentifier": -11,
-}  # fmt: skip
 
 
 def _two(parameters: list[Parameter]) -> tuple[Any, Any]:

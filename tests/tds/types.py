@@ -9,9 +9,10 @@ import datetime
 import re
 import struct
 import uuid
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
+_WIDE = Context(prec=80)
 MAX = -1  # as in nvarchar(max)
 # SQL_Latin1_General_CP1_CI_AS, and Latin1_General_100_BIN2.
 DEFAULT_COLLATION = bytes([0x09, 0x04, 0xD0, 0x00, 0x34])
@@ -73,6 +74,8 @@ def declared(text: str, *, binary: bool = False) -> SqlType:
     if name == "sysname":
         return SqlType("nvarchar", 128)
     name = _SYNONYMS.get(name, name)
+    if name in ("ntext", "image"):
+        return SqlType("nvarchar" if name == "ntext" else "varbinary", MAX)
     if name == "decimal":
         return SqlType(name, int(found[2] or 18), int(found[3] or 0))
     if name in _TEXTS or name in _BINARIES:
@@ -180,7 +183,7 @@ def _of_bytes(type_: SqlType, data: bytes) -> Any:
         return data
     if type_.name == "decimal":
         units = Decimal(int.from_bytes(data[1:], "little") * (1 if data[0] else -1))
-        return f"{units.scaleb(-type_.scale):f}"
+        return f"{units.scaleb(-type_.scale, _WIDE):f}"
     if type_.name == "uniqueidentifier":
         return str(uuid.UUID(bytes_le=data)).upper()
     return _time_of_bytes(type_, data)
@@ -265,7 +268,7 @@ def _to_bytes(type_: SqlType, value: Any) -> bytes:
     if type_.name in _BINARIES:
         return bytes(value)
     if type_.name == "decimal":
-        units = int(Decimal(str(value)).scaleb(type_.scale).to_integral_value())
+        units = int(Decimal(str(value)).scaleb(type_.scale, _WIDE))
         size = 4 if type_.size <= 9 else 8 if type_.size <= 19 else 12 if type_.size <= 28 else 16
         return bytes([units >= 0]) + abs(units).to_bytes(size, "little")
     if type_.name == "uniqueidentifier":

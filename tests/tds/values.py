@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 from tests.tds.tokens import SqlError
@@ -19,6 +19,7 @@ _TIME = re.compile(
     r"\s*(Z|[+-]\d\d:\d\d)?\s*"
 )
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_WIDE = Context(prec=80)
 _OF_TIMES = {"date", "time", "datetime2", "datetimeoffset"}
 
 
@@ -120,7 +121,7 @@ def _decimal(value: Any, to: SqlType) -> str:
     number = _number(value, to)
     if isinstance(value, str) and not value.strip():
         raise _failed(value, to)
-    rounded = number.quantize(Decimal(1).scaleb(-to.scale), ROUND_HALF_UP)
+    rounded = number.quantize(Decimal(1).scaleb(-to.scale), ROUND_HALF_UP, _WIDE)
     if len(rounded.as_tuple().digits) > to.size and rounded:
         raise SqlError(8115, f"Arithmetic overflow error converting to data type {to.name}.")
     return f"{rounded:f}"
