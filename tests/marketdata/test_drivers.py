@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 
+from databases.moving import writing
 from marketdata.azure_sql import faults
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
+from tests import tsql
 from tests.tds import server
 from tests.tds.database import CUT, Fault
 from tests.tds.tokens import SqlError
@@ -76,7 +79,9 @@ def wire(tds: server.Server) -> Iterator[DatabaseWrapper]:
         trust=True,
         retry_seconds=5,
     )
-    connection = ConnectionHandler({"default": {}, "wire": databases.azure_sql(there)})["wire"]
+    connection = ConnectionHandler({"default": {}, tsql.ALIAS: databases.azure_sql(there)})[
+        tsql.ALIAS
+    ]
     assert isinstance(connection, DatabaseWrapper)
     yield connection
     database.faults.clear()
@@ -154,6 +159,26 @@ def test_what_may_have_been_written_is_not_written_again(
 
     wire.close()
     assert asked(wire, "SELECT COUNT(*) FROM once") == [(1,)]
+
+
+def test_no_key_is_given_twice_after_rows_were_moved(wire: DatabaseWrapper) -> None:
+    """Also by a table that never had a row, for which RESEED means something else."""
+    wire.ensure_connection()
+    with tsql.known(wire):
+        with wire.cursor() as cursor:
+            columns = "id int IDENTITY (1, 1) NOT NULL PRIMARY KEY, name nvarchar(150) NOT NULL"
+            cursor.execute(f"CREATE TABLE auth_group ({columns})")
+        groups = Group.objects.using(tsql.ALIAS)
+        assert writing.last_given(Group, tsql.ALIAS) is None
+
+        writing.go_on_after(Group, tsql.ALIAS, 7)
+        groups.bulk_create([Group(name="first")])
+        assert groups.get().pk == 8
+
+        writing.go_on_after(Group, tsql.ALIAS, 20)
+        groups.bulk_create([Group(name="second")])
+        assert groups.get(name="second").pk == 21
+        assert writing.last_given(Group, tsql.ALIAS) == 21
 
 
 def test_a_value_that_is_cut_is_refused(wire: DatabaseWrapper) -> None:

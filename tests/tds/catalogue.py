@@ -54,6 +54,9 @@ _TABLES = """
         FROM sys_foreign_keys f
         JOIN sys_columns p ON p.object_id = f.parent_object_id AND lower(p.name) = lower(f.its_column)
         JOIN sys_columns r ON r.object_id = f.referenced_object_id AND lower(r.name) = lower(f.to_column);
+    CREATE VIEW IF NOT EXISTS sys_identity_columns AS
+        SELECT object_id, name, column_id, ts_last_value(object_id) AS last_value
+        FROM sys_columns WHERE is_identity;
     CREATE VIEW IF NOT EXISTS sys_databases AS
         SELECT ts_db_name() AS name, 1 AS is_read_committed_snapshot_on, 160 AS compatibility_level,
             'SQL_Latin1_General_CP1_CI_AS' AS collation_name;

@@ -44,6 +44,11 @@ def give(link: sqlite3.Connection, session: "Session") -> None:
         found = link.execute(asked, [number, column]).fetchone()
         return found[0] if found and what.lower() == "isidentity" else None
 
+    def last_value(number: int) -> int | None:
+        asked = "SELECT seq FROM sqlite_sequence WHERE name = (SELECT name FROM ts_table WHERE object_id = ?)"
+        found = link.execute(asked, [number]).fetchone()
+        return found[0] if found else None
+
     server = {
         "productversion": "16.0.4175.1" if not database.azure else "12.0.2000.8",
         "engineedition": 5 if database.azure else 3,
@@ -64,6 +69,7 @@ def give(link: sqlite3.Connection, session: "Session") -> None:
         ("ts_trancount", 0, lambda: session.transactions.count),
         ("ts_rowcount", 0, lambda: session.rowcount),
         ("ts_ident_current", 1, lambda name: last_identity(session, plain(name))),
+        ("ts_last_value", 1, last_value),
         ("ts_db_name", 0, lambda: database.name),
         ("ts_schema_name", 0, lambda: "dbo"),
         ("ts_schema_id", -1, lambda *_: 1),

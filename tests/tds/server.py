@@ -93,7 +93,7 @@ class Server:
         by_name = (said.user, said.password) == (self.database.user, self.database.password)
         if not (by_token or by_name):
             return SqlError(18456, f"Login failed for user '{said.user}'.", 14)
-        if said.database.lower() not in (self.database.name.lower(), "master", ""):
+        if said.database.lower().removeprefix("test_") not in (self.database.name, "master", ""):
             text = f'Cannot open database "{said.database}" requested by the login.'
             return SqlError(4060, text, 11)
         return None

@@ -1,8 +1,5 @@
-"""SQL Server's types: how they are declared, and how their values go over the wire.
-
-A value is kept as SQLite keeps it: numbers, bytes and texts; decimals, dates and times are texts in one
-form (`2025-08-30 12:00:00.0000000 +02:00`).
-"""
+"""SQL Server's types, as declared and on the wire. Decimals, dates and times are kept as texts in one form
+(`2025-08-30 12:00:00.0000000 +02:00`)."""
 
 import dataclasses
 import datetime
@@ -292,8 +289,7 @@ def _time_to_bytes(type_: SqlType, text: str) -> bytes:
         ticks -= away * 600_000_000
         days += ticks // 864_000_000_000
         ticks %= 864_000_000_000
-    scaled: int = ticks // 10 ** (7 - type_.size)
-    data = scaled.to_bytes(_time_length(type_.size), "little")
+    data = int(ticks // 10 ** (7 - type_.size)).to_bytes(_time_length(type_.size), "little")
     if type_.name != "time":
         data += days.to_bytes(3, "little")
     return data + (struct.pack("<h", away) if type_.name == "datetimeoffset" else b"")
