@@ -21,7 +21,11 @@ def last_given(model: Model, alias: str) -> int | None:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
         else:
-            cursor.execute("SELECT IDENT_CURRENT(%s)", [table])
+            cursor.execute(
+                "SELECT CAST(last_value AS bigint) FROM sys.identity_columns"
+                " WHERE object_id = OBJECT_ID(%s)",
+                [table],
+            )
         found = cursor.fetchone()
     return int(found[0]) if found and found[0] is not None else None
 
@@ -37,10 +41,10 @@ def go_on_after(model: Model, alias: str, last: int) -> None:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, last])
         else:
-            # A table that has never had rows gives this number itself first, and others the one after it.
-            seed = int(last) if highest else int(last) + 1
+            # A table that never had a row gives this number itself, another one the next.
+            number = int(last) + (last_given(model, alias) is None)
             name = connection.ops.quote_name(table).replace("'", "''")
-            cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {seed}) WITH NO_INFOMSGS")
+            cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {number}) WITH NO_INFOMSGS")
 
 
 def insert(model: Model, alias: str, rows: list[tuple[Any, ...]]) -> None:

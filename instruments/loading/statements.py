@@ -26,8 +26,9 @@ PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status END
 
 OUTCOME = """
     CREATE TEMP TABLE outcome (
-        position INTEGER, isin TEXT, mic TEXT, ends INTEGER, listing_id INTEGER,
-        outcome TEXT, isin_key INTEGER, PRIMARY KEY (isin, mic, position)) WITHOUT ROWID
+        position INTEGER NOT NULL, isin TEXT NOT NULL, mic TEXT NOT NULL, ends INTEGER,
+        listing_id INTEGER, outcome TEXT, isin_key INTEGER,
+        PRIMARY KEY (isin, mic, position)) WITHOUT ROWID
 """
 # Listings of which the record is the newest no more: the staged one that is (NULL: a version is), and
 # until when theirs was valid (NULL: it is there twice, and goes).

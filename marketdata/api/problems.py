@@ -63,7 +63,8 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         said = (f"{name}: {' '.join(texts)}" for name, texts in problem["errors"].items())
         problem["detail"] = "; ".join(said)
     response.data = problem
-    if getattr(request.accepted_renderer, "format", "") == "json":
+    # There is none yet where what was asked for is a format that there is not.
+    if getattr(getattr(request, "accepted_renderer", None), "format", "json") == "json":
         response.content_type = CONTENT_TYPE
     return response
 

@@ -66,8 +66,8 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
             for name in _TEXTS
         },
     }
-    SchemaEditorClass = DatabaseSchemaEditor
     ops_class = DatabaseOperations
+    SchemaEditorClass = DatabaseSchemaEditor
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

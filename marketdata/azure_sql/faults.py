@@ -75,11 +75,16 @@ def only_reads(sql: str) -> bool:
     return _READS.match(sql) is not None and _WRITES.search(sql) is None
 
 
-# mssql-python gives the server's message, and not always its number.
+# mssql-python gives the server's message, and never its number.
 _WORDS = {
     "cannot obtain a lock resource": 1204,
-    "deadlock": 1205,
+    "cannot open database": 4060,
+    "login to read-secondary failed": 4221,
     "limit for the database is": 10928,
+    "server is currently too busy": 10929,
+    "sql pool since it is paused": 42108,
+    "sql pool is warming up": 42109,
+    "deadlock": 1205,
     "too busy to support requests": 10929,
     "is not currently available": 40613,
     "service is currently busy": 40501,

@@ -133,6 +133,7 @@ def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
         (f"{LIST}SE0000115446/", 404, "No instrument with the ISIN SE0000115446"),
         (f"{LIST}?page=9999", 404, "There is no such page"),
         ("/api/v1/nothing/", 404, "/api/docs/"),
+        (f"{LIST}?format=no-such-format", 404, ""),
     ],
 )
 def test_what_is_not_there_is_a_problem(client: Client, path: str, status: int, said: str) -> None:
