@@ -228,6 +228,7 @@ def test_a_list_may_name_no_more_than_the_key(make_zip: Write) -> None:
     assert ListingVersion.objects.count() == 1
 
 
+@pytest.mark.sqlite  # the trigger is one of SQLite
 def test_a_merge_that_fails_half_way_leaves_nothing_of_itself(make_zip: Write) -> None:
     """The database refuses the second of the listings that are written anew."""
     load(

@@ -129,6 +129,8 @@ class Batch:
             return first in ("WITH", "CREATE", "GRANT")
         if word == "IF":
             return first in ("DROP", "ALTER")  # IF EXISTS
+        if word == "ROLLBACK":
+            return previous == "WITH"  # ALTER DATABASE ... WITH ROLLBACK IMMEDIATE
         if word == "WITH":
             return first not in ("DECLARE", "EXEC", "EXECUTE", "SET")
         return first == "ALTER" and following in ("COLUMN", "CONSTRAINT")
