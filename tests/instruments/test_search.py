@@ -289,10 +289,7 @@ def test_a_page_of_a_search_and_its_total_ask_the_index_once(
     isins = load_names(make_zip, *(f"Call {n}" for n in range(7)), "Put")
     for page, expected in ((1, isins[:3]), (2, isins[3:6]), (3, isins[6:7])):
         with CaptureQueriesContext(connection) as asked:
-            answer = client.get(
-                "/api/v1/instruments/", {"q": "call", "page": page, "per_page": "3"}
-            )
-        body = answer.json()
+            body = client.get(f"/api/v1/instruments/?q=call&page={page}&per_page=3").json()
 
         assert [row["isin"] for row in body["results"]] == expected
         assert body["pagination"]["total"] == 7
