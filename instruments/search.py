@@ -138,6 +138,12 @@ def is_asked(instruments: "models.QuerySet[M]") -> bool:
     return INDEX in instruments.query.extra_tables
 
 
+def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
+    """Whether the index leads to these instruments, and nobody has asked for another order."""
+    order = instruments.query.order_by
+    return is_asked(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
+
+
 def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.QuerySet[M]":
     """Those whose document has one of these terms of FTS5."""
     if not terms:

@@ -84,7 +84,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
     @property
     def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:
         """How to read instruments that the index has found, without asking it again; None without it."""
-        if not search.is_asked(self) or self.query.annotations:
+        if not search.is_in_its_order(self) or self.query.annotations:
             return None
         return self._rows_of
 

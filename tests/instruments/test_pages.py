@@ -6,7 +6,8 @@ from django.test import Client
 
 from accounts.models import User
 from esma_files.models import EsmaFile
-from instruments.models import Scope
+from instruments.models import Instrument, Scope
+from marketdata.common.pages import BoundedPaginator
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 
@@ -101,3 +102,13 @@ def test_the_admin_finds_instruments_by_name_and_category(client: Client) -> Non
 
     assert b"HK0405033157" in page.content
     assert b"DE000A1R07V3" not in page.content
+
+
+def test_a_page_of_what_the_index_finds_keeps_the_order_that_was_asked_for() -> None:
+    found = Instrument.objects.with_status("active").order_by("-isin")
+    paginator = BoundedPaginator(found, 3)
+
+    pages = [row.pk for number in (1, 2) for row in paginator.page(number)]
+
+    assert pages == [row.pk for row in found[:6]]
+    assert pages != sorted(pages)
