@@ -61,8 +61,13 @@ def isin_in_sql(key: str) -> str:
     return f"({' || '.join(letters)} || ({key}%%10))"
 
 
-def document(row: str, *, listed: str = "1", derived: bool = True) -> str:
-    """What is indexed of a row of `Instrument`, in SQL: its names and codes.
+def names(row: str) -> str:
+    """What is indexed of a row of `Instrument` for its names, in SQL."""
+    return f"{row}.full_name || ' ' || {row}.short_name"
+
+
+def codes(row: str, *, listed: str = "1", derived: bool = True) -> str:
+    """What is indexed of a row of `Instrument` for its codes, in SQL: no word of it is one of a name.
 
     `listed` says which of its listings `l` count; `derived` that the row agrees with them already, so
     that most need not be looked up. One call of a function, and constants for marks: a third of the
@@ -81,8 +86,13 @@ def document(row: str, *, listed: str = "1", derived: bool = True) -> str:
         FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')"""
     if derived:
         venues = f"CASE {row}.listing_count WHEN 1 THEN '{mark}' || {row}.mic ELSE {venues} END"
-    texts = ", ".join((f"{row}.full_name", f"{row}.short_name", *said.values(), registers, venues))
-    return f"printf('%s %s {pattern}%s %s', {texts})"
+    texts = ", ".join((*said.values(), registers, venues))
+    return f"printf('{pattern}%s %s', {texts})"
+
+
+def document(row: str) -> str:
+    """What is indexed of a row of `Instrument`, in SQL."""
+    return f"{names(row)} || ' ' || {codes(row)}"
 
 
 def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":

@@ -15,9 +15,10 @@ from django.db import connection
 
 from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
-from instruments.loading.attach import merging_many
+from instruments.loading import names
 from instruments.loading.load import merge_staged, stage_file, wanted_of
 from instruments.loading.staging import Staged
+from instruments.loading.wal import WriteAheadLog
 from marketdata.common.errors import MarketDataError
 
 # Files staged at a time (a file that is known already is all staging and no merge), and files staged
@@ -32,6 +33,7 @@ class Watcher(Protocol):
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None: ...
     def merging(self, file: EsmaFile) -> None: ...
+    def tidying(self) -> None: ...
 
 
 class _Nobody:
@@ -39,6 +41,9 @@ class _Nobody:
         pass
 
     def merging(self, file: EsmaFile) -> None:
+        pass
+
+    def tidying(self) -> None:
         pass
 
 
@@ -95,7 +100,7 @@ def load(
     runs.release_abandoned()
     with (
         concurrent.futures.ThreadPoolExecutor(_STAGERS, initializer=_give_way) as stager,
-        merging_many(connection),
+        WriteAheadLog(connection).kept_short() as log,
     ):
         begun: list[_Begun] = []
         try:
@@ -110,9 +115,11 @@ def load(
                     continue
                 begun.append(_begin(file, run, stager, watcher))
                 if len(begun) > _AHEAD:
-                    yield _finish(begun.pop(0), watcher)
+                    yield _finish(begun.pop(0), watcher, log)
             while begun:
-                yield _finish(begun.pop(0), watcher)
+                yield _finish(begun.pop(0), watcher, log)
+            watcher.tidying()
+            names.tidy(connection)
         finally:
             for left in begun:
                 _give_back(left)
@@ -192,7 +199,7 @@ def _begin(
     return _Begun(file, run, reading, staged)
 
 
-def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
+def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
     """Wait for the staging of a file, and merge it."""
     file, run = begun.file, begun.run
     try:
@@ -201,7 +208,9 @@ def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
             cleaning.callback(staged.remove)
             watcher.merging(file)
             run.note(share=_READING_IS, done=staged.read, unit="records")
-            return Loaded(file, merge_staged(file, staged, run))
+            loaded = Loaded(file, merge_staged(file, staged, run))
+            log.merged()
+            return loaded
     except MarketDataError as error:
         run.end(state=Run.State.FAILED, problem=str(error))
         return Loaded(file, run, error)

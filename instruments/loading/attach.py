@@ -24,8 +24,6 @@ _WAIT = f"""
 """
 # A file runs through the ISINs many times over, and is merged in their order: a page of each run.
 _CACHE = "PRAGMA stage.cache_size=-16384"
-# Pages of the write-ahead log from which on it is copied into the database: 2 GB, and SQLite's default.
-_MANY_PAGES, _FEW_PAGES = 262_144, 1_000
 _RELEASE = f"EXEC sp_releaseapplock {_LOCK}"
 
 logger = logging.getLogger(__name__)
@@ -54,28 +52,6 @@ def attached(connection: Any, file: EsmaFile, staged: Staged) -> Iterator[Cursor
         else:
             with _copied(cursor, file, staged) as stage, _alone(cursor):
                 yield SqlServerCursor(cursor, stage=stage)
-
-
-@contextmanager
-def merging_many(connection: Any) -> Iterator[None]:
-    """Let SQLite's write-ahead log hold what several merges write, while files are loaded one after another.
-
-    Each merge changes most pages of the indexes: these are copied into the database once for several.
-    """
-    if connection.vendor != "sqlite":
-        yield
-        return
-    _checkpoint(connection, f"wal_autocheckpoint={_MANY_PAGES}")
-    try:
-        yield
-    finally:
-        _checkpoint(connection, f"wal_autocheckpoint={_FEW_PAGES}", "wal_checkpoint(PASSIVE)")
-
-
-def _checkpoint(connection: Any, *pragmas: str) -> None:
-    with connection.cursor() as cursor:
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
 
 
 @contextmanager

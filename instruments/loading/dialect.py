@@ -57,7 +57,8 @@ def _assigned(found: re.Match[str]) -> str:
 
 def _declared(columns: str) -> str:
     """The columns of a temporary table: codes are short, and compared letter by letter."""
-    columns = re.sub(r"\bTEXT\b", f"nvarchar(100) COLLATE {COLLATION}", columns)
+    columns = re.sub(r"\bTEXT\b", "VARCHAR(100)", columns)
+    columns = re.sub(r"\bVARCHAR(\(\d+\))", rf"nvarchar\1 COLLATE {COLLATION}", columns)
     return re.sub(r"\bINTEGER\b", "bigint", columns)
 
 

@@ -144,7 +144,7 @@ def _complete(cursor: CursorWrapper, of: Reconciliation, *, place: int) -> int:
     # What is active beside a newer set is said to be there by something newer.
     in_doubt = "status = 'active'" if is_newest else "dropped_by_id > 0"
     cursor.execute(f"{asked} AND {in_doubt}")
-    in_question = BitMap64(key for (key,) in iter(cursor.fetchone, None))
+    in_question = full_sets.keys(cursor)
     listings = _places(cursor, in_question - mine.listings if is_newest else in_question)
     dropped = _mark(cursor, publications, listings)
     if of.completed_at is None:
@@ -199,7 +199,7 @@ def _mark(
         WHERE id IN (SELECT listing_id FROM temp.dropping)
     """)
     cursor.execute("SELECT listing_id FROM temp.mark WHERE file_id IS NOT NULL")
-    dropped = BitMap64(key for (key,) in cursor.fetchall())
+    dropped = full_sets.keys(cursor)
     cursor.execute("DROP TABLE temp.mark")
     return dropped
 

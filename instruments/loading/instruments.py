@@ -32,14 +32,26 @@ _AUTHORITY = """
     CASE WHEN l.first_trade_at IS NULL THEN 1 ELSE 0 END,
     l.first_trade_at, l.mic, l.register
 """
-# `isin_key` is the ISIN as a number, for the index of names: staging knows it of what was read.
-_CHANGED = f"""
-    INSERT INTO temp.changed SELECT isin, coalesce(max(isin_key), {key_in_sql("isin")}) FROM (
-        SELECT isin, isin_key FROM temp.outcome WHERE outcome <> 'unchanged'
-        UNION ALL
-        SELECT isin, NULL FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)
-    ) AS touched GROUP BY isin
+_DROPPING = (
+    f"SELECT DISTINCT isin FROM {LISTING} WHERE id IN (SELECT listing_id FROM temp.dropping)"
+)
+# The instruments that more must be asked of. `isin_key` is the ISIN as a number, for the index of names:
+# staging knows it of what was read.
+_CHANGED_TABLE = """
+    CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID
 """
+_CHANGED = (
+    """
+    INSERT INTO temp.changed SELECT isin, max(isin_key) FROM temp.outcome o
+    WHERE outcome <> 'unchanged'
+        AND NOT EXISTS (SELECT 1 FROM temp.said b WHERE b.isin_key = o.isin_key)
+    GROUP BY isin
+    """,
+    f"""
+    INSERT INTO temp.changed SELECT d.isin, {key_in_sql("d.isin")}
+    FROM ({_DROPPING}) AS d WHERE d.isin NOT IN (SELECT isin FROM temp.changed)
+    """,
+)
 _PER_REGISTER = ", ".join(
     f"nullif(sum(CASE WHEN l.register = '{register}' THEN 1 ELSE 0 END), 0) AS {column}"
     for column, register in _COUNTS.items()
@@ -51,7 +63,7 @@ _AUTHORITATIVE = f"""
     FROM temp.changed c CROSS JOIN {LISTING} l WHERE l.isin = c.isin
     GROUP BY c.isin, c.isin_key
 """
-# Most instruments have one listing, and need no ranking.
+# Those with one listing need no ranking.
 _RANKED = f"""
     UPDATE temp.authoritative SET listing_id = (
         SELECT l.id FROM {LISTING} l WHERE l.isin = temp.authoritative.isin
@@ -60,27 +72,63 @@ _RANKED = f"""
 """
 
 
-def _differs(column: str) -> str:
-    """Counts are NULL where there is none."""
-    said = f"a.{column}" if column in (*_COUNTS, "listing_count") else f"l.{column}"
-    if column in _COUNTS:
-        return f"coalesce({said}, 0) <> coalesce(i.{column}, 0)"
-    if column in _TEXTS:
-        return differ(f"coalesce({said}, '')", f"i.{column}")
-    return f"{said} <> i.{column}"
-
-
+_LENGTHS = {field.column: field.max_length for field in Instrument._meta.fields}
 # What is to be said of each instrument; `differs` from what is said already: NULL of a new one.
-_SAID = f"""
-    CREATE TEMP TABLE said AS
-    SELECT a.isin, a.isin_key,
-        {", ".join(f"coalesce(l.{column}, '') AS {column}" for column in _TEXTS)},
-        l.status, l.mic, l.register, a.listing_count, {", ".join(f"a.{c}" for c in _COUNTS)},
-        CASE WHEN i.isin IS NULL THEN NULL
-            WHEN {" OR ".join(map(_differs, _COLUMNS))} THEN 1 ELSE 0 END AS differs
-    FROM temp.authoritative a CROSS JOIN {LISTING} l ON l.id = a.listing_id
-    LEFT JOIN {INSTRUMENT} i ON i.isin = a.isin
+_SAID_TABLE = f"""
+    CREATE TEMP TABLE said (isin_key INTEGER PRIMARY KEY, isin TEXT,
+        {", ".join(f"{c} VARCHAR({_LENGTHS[c]})" for c in _TEXTS)},
+        status TEXT, mic TEXT, register TEXT, listing_count INTEGER,
+        {", ".join(f"{column} INTEGER" for column in _COUNTS)}, differs INTEGER)
 """
+
+
+def _say(row: str, counts: dict[str, str], *, register: str, source: str, where: str) -> str:
+    """Into `temp.said` what `row` says of the instruments that `source` leads to, known ones as `i`."""
+    said = {column: f"{row}.{column}" for column in _COLUMNS} | counts | {"register": register}
+    differences = [
+        differ(f"coalesce({value}, '')", f"i.{column}")
+        if column in _TEXTS
+        else f"coalesce({value}, 0) <> coalesce(i.{column}, 0)"
+        if column in counts
+        else f"{value} <> i.{column}"
+        for column, value in said.items()
+    ]
+    values = [f"coalesce({v}, '')" if c in _TEXTS else v for c, v in said.items()]
+    return f"""
+        INSERT INTO temp.said (isin_key, isin, {", ".join(said)}, differs)
+        SELECT c.isin_key, c.isin, {", ".join(values)},
+            CASE WHEN i.isin IS NULL THEN NULL WHEN {" OR ".join(differences)} THEN 1 ELSE 0 END
+        FROM {source} LEFT JOIN {INSTRUMENT} i ON i.isin = c.isin WHERE {where}
+    """
+
+
+def _say_of_one(register: Register) -> str:
+    """Of instruments whose only listing has just been written, as most have: its record is at hand."""
+    counts = {column: "1" if column == register.counted_in else "NULL" for column in _COUNTS}
+    return _say(
+        "s",
+        {"listing_count": "1", **counts},
+        register=f"'{register}'",
+        source="temp.outcome c CROSS JOIN stage.record s ON s.position = c.position",
+        where=f"""(
+            (c.outcome = 'new' AND i.isin IS NULL)
+            OR (c.outcome = 'changed' AND i.listing_count = 1 AND EXISTS (
+                SELECT 1 FROM temp.superseded u
+                WHERE u.listing_id = c.listing_id AND u.position = c.position))
+        ) AND NOT EXISTS (
+            SELECT 1 FROM temp.outcome o
+            WHERE o.isin = c.isin AND o.position <> c.position AND o.outcome <> 'unchanged')
+        AND c.isin NOT IN ({_DROPPING})""",
+    )
+
+
+_SAY_OF_MANY = _say(
+    "l",
+    {column: f"c.{column}" for column in ("listing_count", *_COUNTS)},
+    register="l.register",
+    source=f"temp.authoritative c CROSS JOIN {LISTING} l ON l.id = c.listing_id",
+    where="1 = 1",
+)
 # A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
 _LAST_KNOWN = f"""
     UPDATE temp.said SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)} FROM (
@@ -170,7 +218,8 @@ def derive(cursor: CursorWrapper, register: Register, *, before: Before) -> None
     `register`, and index names and codes.
     """
     _begin(cursor)
-    cursor.execute(_CHANGED)
+    for statement in (_say_of_one(register), *_CHANGED):
+        cursor.execute(statement)
     for rows, now in (
         (_WRITTEN, True),
         (_RESTORED, True),
@@ -185,14 +234,13 @@ def derive(cursor: CursorWrapper, register: Register, *, before: Before) -> None
 
 def _begin(cursor: CursorWrapper) -> None:
     _drop_temporary(cursor)
-    cursor.execute(
-        "CREATE TEMP TABLE changed (isin TEXT PRIMARY KEY, isin_key INTEGER) WITHOUT ROWID"
-    )
+    for table in (_CHANGED_TABLE, _SAID_TABLE):
+        cursor.execute(table)
     underlyings.begin(cursor)
 
 
 def _derive(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
-    for statement in (_AUTHORITATIVE, _RANKED, _SAID, _LAST_KNOWN):
+    for statement in (_AUTHORITATIVE, _RANKED, _SAY_OF_MANY, _LAST_KNOWN):
         cursor.execute(statement)
     names.remember(cursor, listed=listed, derived=derived)
     for statement in (_INDEX_KNOWN, _UPDATE, _INSERT):

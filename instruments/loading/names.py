@@ -4,26 +4,43 @@ SQLite only: other databases have indexes of their own. FTS5 keeps no copy of wh
 (`content=''`) and must be told what to forget: `remember` notes that before instruments are written.
 """
 
+from typing import Any
+
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 
 from instruments.models import Instrument
-from instruments.search import INDEX, document, key_in_sql
+from instruments.search import INDEX, codes, document, key_in_sql, names
 
 INSTRUMENT = Instrument._meta.db_table
 
+_PIECE = 4_000  # pages of the index
+# Names and codes apart, for no word is both: words of those that stay as they are need not be touched.
 _INDEXED = """
-    CREATE TEMP TABLE indexed (isin_key INTEGER PRIMARY KEY, known_as TEXT, said TEXT)
+    CREATE TEMP TABLE indexed (
+        isin_key INTEGER PRIMARY KEY, names_were TEXT, names TEXT, codes_were TEXT, codes TEXT)
 """
+_DIFFERS = "x.names <> x.names_were OR x.codes <> x.codes_were"
+
+
+def _differing(suffix: str = "") -> str:
+    return " || ' ' || ".join(
+        f"CASE WHEN x.{part} <> x.{part}_were THEN x.{part}{suffix} ELSE '' END"
+        for part in ("names", "codes")
+    )
+
+
 _FORGET = f"""
-    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', x.isin_key, x.known_as
-    FROM temp.indexed x WHERE x.known_as <> x.said ORDER BY x.isin_key
+    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', x.isin_key, {_differing("_were")}
+    FROM temp.indexed x WHERE {_DIFFERS} ORDER BY x.isin_key
 """
 _INDEX = f"""
-    INSERT INTO {INDEX} (rowid, said) SELECT b.isin_key, coalesce(x.said, {document("b")})
+    INSERT INTO {INDEX} (rowid, said)
+    SELECT b.isin_key, CASE WHEN b.differs IS NULL THEN {document("b")} ELSE {_differing()} END
     FROM temp.said b LEFT JOIN temp.indexed x ON x.isin_key = b.isin_key
-    WHERE b.differs IS NULL OR x.known_as <> x.said ORDER BY b.rowid
+    WHERE b.differs IS NULL OR {_DIFFERS} ORDER BY b.isin_key
 """
+_MERGE = f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('merge', {_PIECE})"
 _ALL = f"""
     INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("i.isin")}, {document("i")}
     FROM {INSTRUMENT} i ORDER BY i.isin
@@ -32,16 +49,16 @@ _ALL = f"""
 
 def remember(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
     """Note what the index has of the instruments in `temp.said` that are going to differ, and what it is to
-    have; for `listed` and `derived` see `document`.
+    have; for `listed` and `derived` see `codes`.
     """
     if cursor.db.vendor == "sqlite":
-        known_as = document("i", listed=listed, derived=derived)
         cursor.execute("DROP TABLE IF EXISTS temp.indexed")
         cursor.execute(_INDEXED)
         cursor.execute(f"""
-            INSERT INTO temp.indexed SELECT b.isin_key, {known_as}, {document("b")}
+            INSERT INTO temp.indexed SELECT b.isin_key, {names("i")}, {names("b")},
+                {codes("i", listed=listed, derived=derived)}, {codes("b")}
             FROM temp.said b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin
-            WHERE b.differs = 1 ORDER BY b.rowid
+            WHERE b.differs = 1 ORDER BY b.isin_key
         """)
 
 
@@ -50,6 +67,22 @@ def index(cursor: CursorWrapper) -> None:
     if cursor.db.vendor == "sqlite":
         for statement in (_FORGET, _INDEX, "DROP TABLE temp.indexed"):
             cursor.execute(statement)
+
+
+def tidy(connection: Any) -> None:
+    """Put the index's segments together where loads have left many: what searches read through.
+
+    Piece by piece, each in a transaction of its own, so that others can write between.
+    """
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        worked = True
+        while worked:
+            before = connection.connection.total_changes
+            cursor.execute(_MERGE)
+            # One change says that there was nothing to do (sqlite.org/fts5.html, 6.8).
+            worked = connection.connection.total_changes - before > 1
 
 
 def rebuild(using: str = DEFAULT_DB_ALIAS) -> None:

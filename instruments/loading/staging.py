@@ -6,10 +6,12 @@ thrown away at any moment. The merge attaches it.
 
 import contextlib
 import dataclasses
-import json
+import functools
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +24,7 @@ import pyarrow.compute as pc
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from esma_files.sources import foreign_senders
-from instruments.loading import checks
+from instruments.loading import checks, rejected
 from instruments.loading import scope as in_scope
 from instruments.loading.known import Known, Tables
 from instruments.loading.layout import Checked, Layout
@@ -30,12 +32,9 @@ from instruments.loading.layouts import layout_of
 from instruments.models import Scope
 from instruments.records import RecordKind
 
-_REJECTED = pa.schema(
-    [("position", pa.int64())]
-    + [(name, pa.string()) for name in ("isin", "mic", "field", "value", "reason", "record")]
-)
 # Told the number of records read so far, and the share of the file, from 0 to 1.
 Progress = Callable[[int, float], None]
+_APPENDING = 2  # batches that wait to be appended
 _PAIRS = 60  # a function of SQLite's takes 127 arguments at most
 
 
@@ -122,7 +121,10 @@ def _left_out_wrongly(path: Path, layout: Layout) -> bool:
 
 
 class _Writer:
-    """Checks batches and appends them to a staging file, in one transaction."""
+    """Checks batches and appends them to a staging file, in one transaction.
+
+    One batch is appended, by a thread of its own, while the next is checked.
+    """
 
     def __init__(
         self, path: Path, *, layout: Layout, day: str, tables: Tables | None, scope: Scope
@@ -146,15 +148,21 @@ class _Writer:
             self._cursor.execute(f"PRAGMA {pragma}")
         self._known = Known(self._tables) if self._tables else None
         self._connection.adbc_connection.set_autocommit(False)
+        self._appender = ThreadPoolExecutor(1, "append")
+        self._appending: deque[Future[int]] = deque()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is None:
-            self._connection.adbc_connection.commit()
-        self._cursor.close()
-        self._connection.close()
-        if self._known:
-            self._known.close()
+        try:
+            self._appender.shutdown(cancel_futures=error[0] is not None)
+            if error[0] is None:
+                self._await(0)
+                self._connection.adbc_connection.commit()
+        finally:
+            self._cursor.close()
+            self._connection.close()
+            if self._known:
+                self._known.close()
 
     def write(self, batch: Batch) -> None:
         if not batch.group:
@@ -230,39 +238,17 @@ class _Writer:
 
     def _reject(self, batch: Batch, refused: list[checks.Refusal]) -> None:
         if refused:
-            self._ingest("rejected", _rejected(batch, refused, self._layout))
+            self._ingest("rejected", rejected.rows(batch, refused, self._layout))
 
     def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
         if len(rows):
-            self._cursor.adbc_ingest(table, rows, mode="append")
+            append = functools.partial(self._cursor.adbc_ingest, table, rows, mode="append")
+            self._appending.append(self._appender.submit(append))
+            self._await(_APPENDING)
 
-
-def _rejected(batch: Batch, refused: list[checks.Refusal], layout: Layout) -> pa.RecordBatch:
-    names = batch.rows.schema.names
-    records: dict[int, dict[str, str]] = {}
-    for row in {refusal.row for refusal in refused}:
-        values = zip(names, (column[row].as_py() for column in batch.rows.columns), strict=True)
-        records[row] = {name: value for name, value in values if value is not None}
-    isins, mics = layout.paths("isin"), layout.paths("mic")
-    return pa.RecordBatch.from_pylist(
-        [
-            {
-                "position": int(batch.positions[refusal.row]) + 1,
-                "isin": _first(records[refusal.row], isins)[:50],
-                "mic": _first(records[refusal.row], mics)[:50],
-                "field": refusal.field.path,
-                "value": refusal.value or "",
-                "reason": refusal.reason,
-                "record": json.dumps(records[refusal.row], ensure_ascii=False),
-            }
-            for refusal in refused
-        ],
-        schema=_REJECTED,
-    )
-
-
-def _first(record: dict[str, str], paths: list[str]) -> str:
-    return next((record[path] for path in paths if path in record), "")
+    def _await(self, left: int) -> None:
+        while len(self._appending) > left:
+            self._appending.popleft().result()
 
 
 def _finish(path: Path, name: str, layout: Layout) -> None:

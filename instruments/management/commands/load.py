@@ -108,6 +108,9 @@ class _Bars:
     def merging(self, file: EsmaFile) -> None:
         self._progress.update(self._line(file), description=f"merging {file.name}", completed=1)
 
+    def tidying(self) -> None:
+        self._progress.update(self._all, description="files are loaded, tidying up")
+
     def done(self, file: EsmaFile) -> None:
         if (line := self._lines.pop(file.pk, None)) is not None:
             self._progress.remove_task(line)
