@@ -129,7 +129,7 @@ def _give_way() -> None:
     """Stagers run ahead: let the merge, which all wait for in the end, have a core when it wants one."""
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 5)
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 10)
 
 
 class _Reading:

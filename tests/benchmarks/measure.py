@@ -16,11 +16,15 @@ _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Seconds on the clock and of CPU (user and system, all threads), peak memory in bytes."""
+    """Seconds on the clock and of CPU (user and system, all threads), peak memory in bytes.
+
+    `ready_seconds`: until all that was loaded could be asked for; the rest is tidying up.
+    """
 
     what: str
     records: int
     seconds: float
+    ready_seconds: float
     cpu_seconds: float
     peak_bytes: int
 
@@ -30,11 +34,18 @@ class Measured:
 
 
 def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
-    """Run `python -m module` on a database in `folder`; it prints `{"records": n}` at last."""
+    """Run `python -m module` on a database in `folder`.
+
+    It prints `{"records": n}` at last, and may print `{"ready_at": t}` before, of `time.monotonic()`.
+    """
+    started = time.monotonic()
     measured, out = _run(what, module, *arguments, folder=folder)
-    last = out.strip().splitlines()[-1] if out.strip() else "{}"
-    records = int(json.loads(last).get("records", 0)) if last.startswith("{") else 0
-    return dataclasses.replace(measured, records=records)
+    said: dict[str, float] = {}
+    for line in out.splitlines():
+        if line.startswith("{"):
+            said |= json.loads(line)
+    ready = said["ready_at"] - started if "ready_at" in said else measured.seconds
+    return dataclasses.replace(measured, records=int(said.get("records", 0)), ready_seconds=ready)
 
 
 def printed(module: str, *, folder: Path) -> str:
@@ -67,4 +78,4 @@ def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measure
     if process.returncode:
         raise SystemExit(f"{what} failed with exit code {process.returncode}")
     cpu = usage.ru_utime + usage.ru_stime
-    return Measured(what, 0, seconds, cpu, usage.ru_maxrss * _PEAK_UNIT), out
+    return Measured(what, 0, seconds, seconds, cpu, usage.ru_maxrss * _PEAK_UNIT), out

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import django
@@ -35,6 +36,7 @@ def load(paths: list[Path]) -> int:
         if loaded.error or loaded.run is None:
             raise SystemExit(str(loaded.error))
         records += loaded.run.read
+        _say(ready_at=time.monotonic())
     return records
 
 
@@ -62,8 +64,12 @@ def migrate(paths: list[Path]) -> int:
     return 0
 
 
+def _say(**what: float) -> None:
+    print(json.dumps(what), flush=True)
+
+
 if __name__ == "__main__":
     django.setup()
     steps = (parse, load, baseline, plain_results, migrate)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
-    print(json.dumps({"records": step([Path(argument) for argument in sys.argv[2:]])}))
+    _say(records=step([Path(argument) for argument in sys.argv[2:]]))
