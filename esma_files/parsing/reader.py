@@ -51,6 +51,18 @@ class Batch:
     begins: np.ndarray
 
 
+def together(batches: list[Batch]) -> Batch:
+    """Batches of records of one kind as one."""
+    if len(batches) == 1:
+        return batches[0]
+    return dataclasses.replace(
+        batches[0],
+        rows=pa.concat_batches([batch.rows for batch in batches]),
+        positions=np.concatenate([batch.positions for batch in batches]),
+        begins=np.concatenate([batch.begins for batch in batches]),
+    )
+
+
 class EsmaReader:
     """Reads one file's records; the errors of esma_files.errors say what is wrong with it.
 

@@ -129,9 +129,12 @@ _SAY_OF_MANY = _say(
     source=f"temp.authoritative c CROSS JOIN {LISTING} l ON l.id = c.listing_id",
     where="1 = 1",
 )
-# A cancellation carries nothing but ISIN and MIC: the instrument keeps the terms it last had.
+# A cancellation carries nothing but ISIN and MIC, or what was cancelled: the instrument keeps the terms it
+# last had.
 _LAST_KNOWN = f"""
-    UPDATE temp.said SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)} FROM (
+    UPDATE temp.said SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)},
+        differs = CASE WHEN temp.said.differs IS NULL THEN NULL ELSE 1 END
+    FROM (
         SELECT b.isin, {", ".join(f"coalesce(v.{column}, '') AS {column}" for column in _TEXTS)},
             row_number() OVER (PARTITION BY v.isin
                 ORDER BY f.sequence DESC, v.register, v.mic, v.source_position DESC) AS place

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.names import FileName
-from esma_files.parsing.reader import Batch, EsmaReader, Limits
+from esma_files.parsing.reader import BATCH_ROWS, Batch, EsmaReader, Limits, together
 from esma_files.sources import foreign_senders
 from instruments.loading import checks, rejected
 from instruments.loading import scope as in_scope
@@ -84,6 +84,7 @@ def stage(
                 for batch in reader:
                     writer.write(batch)
                     progress(reader.records, reader.share_read)
+                writer.write_rest()
             if not _left_out_wrongly(path, layout):
                 break  # else all is staged anew, and none is left out
         _finish(path, name, layout)
@@ -141,6 +142,7 @@ class _Writer:
         )
         self.columns: set[str] = set()  # that have a value in any record
         self.known = 0
+        self._waiting: dict[str, list[Batch]] = {}
 
     def __enter__(self) -> "_Writer":
         self._cursor = self._connection.cursor()
@@ -167,13 +169,25 @@ class _Writer:
     def write(self, batch: Batch) -> None:
         if not batch.group:
             if len((kept := self._in_scope(batch)).rows):
-                self._write_records(kept)
+                self._write_enough(kept)
             return
         # The records themselves are staged by another batch: `_finish` takes them out.
         groups = self._layout.groups
         self._reject(batch, list(groups.refuse(batch)))
         self.columns |= set(groups.columns(batch))
         self._ingest(*groups.stage(batch))
+
+    def write_rest(self) -> None:
+        for waiting in self._waiting.values():
+            self._write_records(together(waiting))
+        self._waiting.clear()
+
+    def _write_enough(self, batch: Batch) -> None:
+        """A delta has few records of most kinds: checking ten costs as much as checking a thousand."""
+        waiting = self._waiting.setdefault(batch.kind, [])
+        waiting.append(batch)
+        if sum(len(one.rows) for one in waiting) >= BATCH_ROWS:
+            self._write_records(together(self._waiting.pop(batch.kind)))
 
     def _in_scope(self, batch: Batch) -> Batch:
         """Note the records that do not say that they are in scope: the merge decides about them.

@@ -12,7 +12,7 @@ from marketdata.settings import env
 # WAL lets people read while a load writes; NORMAL is as safe as FULL against a killed process.
 _SQLITE_START = (
     "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-    "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE; PRAGMA temp.cache_size=-32768;"
+    "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE; PRAGMA temp.cache_size=-131072;"
     "PRAGMA journal_size_limit=67108864;"
 )
 # Without its name mssql-django would take an older driver, which does not ask for encryption.

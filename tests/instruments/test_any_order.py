@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
-from instruments import steps
+from instruments import search, steps
+from instruments.loading import names
+from instruments.loading.dialect import understood
+from instruments.loading.instruments import deriving_anew
 from instruments.models import (
     Difference,
     FullFile,
@@ -71,6 +75,39 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
 
     assert states[0] == states[1] == states[2]
     assert Listing.objects.count() > 4000
+
+
+def test_a_record_that_comes_late_may_be_the_last_that_was_known(make_zip: Write) -> None:
+    """A list of cancellations gives the terms of what it cancels; the instrument has those last published."""
+    cancelling = firds.record("CxlData", VOLVO, "XSTO", name="One", period=day(1))
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    load(make_zip, cancelled(6), cancelling)
+    assert Instrument.objects.get().full_name == "One"
+
+    load(make_zip, delta(4), firds.record("ModfdRcrd", VOLVO, "XSTO", name="Two", period=day(4)))
+
+    assert Instrument.objects.get().full_name == "Two"
+    assert Instrument.objects.search("two").exists()
+
+
+def derive_anew() -> None:
+    isins = sorted(Instrument.objects.values_list("pk", flat=True))
+    with (
+        transaction.atomic(),
+        connection.cursor() as cursor,
+        deriving_anew(understood(cursor), isins),
+    ):
+        pass  # nothing is deleted
+    names.rebuild()
+
+
+def indexed() -> list[tuple[str, int]]:
+    """Each word of the index of names and who has it; none where there is no such index."""
+    if connection.vendor != "sqlite":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT term, doc FROM {search.WORDS} ORDER BY term, doc")
+        return list(cursor.fetchall())
 
 
 def clear() -> None:
@@ -142,3 +179,6 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         assert instrument.status == min(statuses[instrument.isin], key=order.index)
     counted = Counter(Listing.objects.values_list("mic", flat=True))
     assert dict(ListedVenue.objects.values_list("mic", "listings")) == counted
+    piecemeal = dump(), indexed()
+    derive_anew()
+    assert (dump(), indexed()) == piecemeal
