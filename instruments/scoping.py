@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from audit import trail
 from esma_files.models import EsmaFile
 from esma_files.models.file import EsmaFileQuerySet
 from esma_files.sources import Source
 from instruments import steps
-from instruments.loading import pruning
+from instruments.loading import names, pruning
 from instruments.loading.scope import INSTRUMENT_FILES
 from instruments.models import Register, Scope
 from instruments.models.scope import KINDS, codes
@@ -104,6 +104,7 @@ def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[
         listings, versions = listings + page.listings, versions + page.versions
         yield page
     pruning.forget_codes()
+    names.tidy(connection)
     done = {"listings": listings, "versions": versions}
     trail.record("scope.pruned", request=request, actor=by, about=register.value, new=done)
 

@@ -115,9 +115,11 @@ def load(
                     continue
                 begun.append(_begin(file, run, stager, watcher))
                 if len(begun) > _AHEAD:
-                    yield _finish(begun.pop(0), watcher, log)
+                    yield _finish(begun.pop(0), watcher)
+                    log.merged()
             while begun:
-                yield _finish(begun.pop(0), watcher, log)
+                yield _finish(begun.pop(0), watcher)
+                log.merged()
             watcher.tidying()
             names.tidy(connection)
         finally:
@@ -199,7 +201,7 @@ def _begin(
     return _Begun(file, run, reading, staged)
 
 
-def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
+def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
     """Wait for the staging of a file, and merge it."""
     file, run = begun.file, begun.run
     try:
@@ -208,9 +210,7 @@ def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
             cleaning.callback(staged.remove)
             watcher.merging(file)
             run.note(share=_READING_IS, done=staged.read, unit="records")
-            loaded = Loaded(file, merge_staged(file, staged, run))
-            log.merged()
-            return loaded
+            return Loaded(file, merge_staged(file, staged, run))
     except MarketDataError as error:
         run.end(state=Run.State.FAILED, problem=str(error))
         return Loaded(file, run, error)

@@ -4,15 +4,18 @@ SQLite only: other databases have indexes of their own. FTS5 keeps no copy of wh
 (`content=''`) and must be told what to forget: `remember` notes that before instruments are written.
 """
 
+import logging
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 
 from instruments.models import Instrument
 from instruments.search import INDEX, codes, document, key_in_sql, names
 
 INSTRUMENT = Instrument._meta.db_table
+
+logger = logging.getLogger(__name__)
 
 _PIECE = 4_000  # pages of the index
 # Names and codes apart, for no word is both: words of those that stay as they are need not be touched.
@@ -72,15 +75,20 @@ def index(cursor: CursorWrapper) -> None:
 def tidy(connection: Any) -> None:
     """Put the index's segments together where loads have left many: what searches read through.
 
-    Piece by piece, each in a transaction of its own, so that others can write between.
+    Piece by piece, each in a transaction of its own, so that others can write between. Where another
+    load keeps the database to itself for too long, that is left to the next one.
     """
     if connection.vendor != "sqlite":
         return
+    worked = True
     with connection.cursor() as cursor:
-        worked = True
         while worked:
             before = connection.connection.total_changes
-            cursor.execute(_MERGE)
+            try:
+                cursor.execute(_MERGE)
+            except OperationalError as error:
+                logger.warning("The index of names is not tidied up: %s", error)
+                return
             # One change says that there was nothing to do (sqlite.org/fts5.html, 6.8).
             worked = connection.connection.total_changes - before > 1
 
