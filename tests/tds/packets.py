@@ -79,11 +79,15 @@ class Wire:
                 found += self._received(count - len(found))
                 continue
             try:
-                found += self._tls.read(count - len(found))
+                data = self._tls.read(count - len(found))
             except ssl.SSLWantReadError:
                 self._come.write(self._received(65_536))
+                continue
             except ssl.SSLError as error:
                 raise Gone from error
+            if not data:  # the other side has said that it closes
+                raise Gone
+            found += data
         return found
 
     def _received(self, most: int) -> bytes:
