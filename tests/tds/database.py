@@ -35,6 +35,9 @@ class Database:
     faults: list[Fault] = dataclasses.field(default_factory=list)
     said: list[str] = dataclasses.field(default_factory=list)  # every statement, in order
     sessions: int = 0  # that there have been
+    translated: dict[Any, Any] = dataclasses.field(
+        default_factory=dict
+    )  # statements, by their words
 
     def __post_init__(self) -> None:
         self._changing = threading.Condition()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.tds.alter import Alterations
-from tests.tds.catalogue import Table
 from tests.tds.definitions import plain, split
 from tests.tds.tokens import SqlError
 from tests.tds.translate import Statement
@@ -138,11 +137,20 @@ def write(session: "Session", statement: Statement, bound: dict[str, Any]) -> li
 
 def _keys_hold(session: "Session", statement: Statement) -> None:
     """Foreign keys, at the end of the statement. Raises SqlError 547."""
-    tables: list[Table] = [statement.target] if statement.target else []
+    target = statement.target
+    if target is None:
+        return
     if statement.kind == "delete":
-        tables = session.catalogue.all()
-    for table in tables:
-        for key in [] if table.unchecked else table.keys:
+        checked = [
+            (table, key)
+            for table in session.catalogue.all()
+            for key in table.keys
+            if key.table == target.name
+        ]
+    else:
+        checked = [(target, key) for key in target.keys]
+    for table, key in checked:
+        if not table.unchecked:
             asked = (
                 f"SELECT 1 FROM `{table.name}` WHERE `{key.column}` IS NOT NULL AND NOT EXISTS"
                 f" (SELECT 1 FROM `{key.table}` AS k WHERE k.`{key.to}` = `{table.name}`.`{key.column}`)"

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tds import catalogue, functions, procedures, results, values
 from tests.tds.alter import Alterations
-from tests.tds.batch import Batch, Conditional, Part
+from tests.tds.batch import Conditional, Part, parts_of
 from tests.tds.catalogue import Catalogue, Table, TableColumn
 from tests.tds.database import Database
 from tests.tds.definitions import plain
@@ -58,7 +58,6 @@ class Session:
         catalogue.prepare(self.link)
         self.catalogue = Catalogue(self.link)
         self.transactions = Transactions(self.link)
-        self._known: dict[Any, Statement] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -89,7 +88,7 @@ class Session:
         there = set(self.catalogue.temporary)
         self.database.said.append(sql)
         try:
-            yield from self._parts(Batch(sql).parts(), variables)
+            yield from self._parts(parts_of(sql), variables)
         except sqlite3.Error as error:
             problem = named(error, self.failures, self.catalogue)
             self._doom(problem)
@@ -127,11 +126,21 @@ class Session:
 
     def _translated(self, sql: str, variables: Variables) -> Statement:
         types = {name: type_ for name, (type_, _) in variables.items()}
-        key = (sql, self.catalogue.version, tuple(types.items()))
-        if key not in self._known:
-            translator = Translator(Typer(self.catalogue, types), self.catalogue.get)
-            self._known[key] = translator.translate(sql)
-        return self._known[key]
+        key = (sql, tuple(types.items()))
+        known = self.database.translated.get(key)
+        if known is None or any(self._said(name) != said for name, said in known[0].items()):
+            self.catalogue.asked = {}
+            made = Translator(Typer(self.catalogue, types), self.catalogue.get).translate(sql)
+            known = self.database.translated[key] = (self.catalogue.asked, made)
+        made = known[1]
+        return dataclasses.replace(
+            made, target=made.target and self.catalogue.get(made.target.name)
+        )
+
+    def _said(self, name: str) -> str:
+        """What a table is now."""
+        found = self.catalogue.find(name)
+        return found.said if found else ""
 
     def expression(self, sql: str, table: Table | None) -> str:
         return Translator(Typer(self.catalogue, {}), self.catalogue.get).expression(sql, table)

@@ -39,8 +39,8 @@ class Translator:
             case exp.Update():
                 return self._update(tree)
             case exp.Delete():
-                self._find(name_of(tree.this))
-                return Statement(self._said(tree), None, True, "delete")
+                table = self._find(name_of(tree.this))
+                return Statement(self._said(tree), None, True, "delete", table)
             case exp.Query():
                 return self._select(tree)
         raise SqlError(102, f"Incorrect syntax near {sql[:200]}", 15)

@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+import functools
 import re
 import struct
 import uuid
@@ -62,6 +63,7 @@ class SqlType:
         return self.name in _TIMES or self.name == "date"
 
 
+@functools.lru_cache(maxsize=10_000)
 def declared(text: str, *, binary: bool = False) -> SqlType:
     """What a declaration says, as in `nvarchar(50)`. Raises Unreadable."""
     found = _DECLARED.match(re.sub(r"(?i)\bdouble\s+precision\b", "float", text))
