@@ -42,6 +42,26 @@ class Database:
     def __post_init__(self) -> None:
         self._changing = threading.Condition()
         self._locks: dict[str, Any] = {}
+        self._names = {self.name, "master"}
+
+    def has(self, name: str) -> bool:
+        return name.lower() in self._names
+
+    def path_of(self, name: str) -> Path:
+        """The file of one of the databases that there are."""
+        return self.path if name == self.name else self.path.with_name(f"{name}.sqlite3")
+
+    def create(self, name: str) -> None:
+        if self.has(name):
+            raise SqlError(1801, f"Database '{name}' already exists. Choose another name.")
+        self._names.add(name.lower())
+
+    def drop(self, name: str) -> None:
+        if not self.has(name):
+            raise SqlError(3701, f"Cannot drop the database '{name}': it does not exist.", 11)
+        self._names.discard(name.lower())
+        for path in self.path.parent.glob(f"{self.path_of(name.lower()).name}*"):
+            path.unlink()
 
     def due(self, sql: str, *, afterwards: bool = False) -> Fault | None:
         """The fault that a statement is to meet."""

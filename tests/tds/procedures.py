@@ -69,7 +69,7 @@ def give(link: sqlite3.Connection, session: "Session") -> None:
         ("ts_rowcount", 0, lambda: session.rowcount),
         ("ts_ident_current", 1, lambda name: last_identity(session, plain(name))),
         ("ts_last_value", 1, last_value),
-        ("ts_db_name", 0, lambda: database.name),
+        ("ts_db_name", 0, lambda: session.name),
         ("ts_schema_name", 0, lambda: "dbo"),
         ("ts_schema_id", -1, lambda *_: 1),
         ("ts_user_name", 0, lambda: database.user),

@@ -10,7 +10,7 @@ _PARTS = {"DATEADD", "DATEDIFF", "DATEPART"}
 # What SQLite has under the same name with the same meaning.
 _THE_SAME = {
     "COUNT", "MIN", "MAX", "COALESCE", "NULLIF", "ROW_NUMBER", "RANK", "DENSE_RANK", "LEAD", "LAG",
-    "REPLACE", "ABS", "IIF", "FIRST_VALUE", "LAST_VALUE", "CONCAT", "ROUND",
+    "REPLACE", "ABS", "IIF", "FIRST_VALUE", "LAST_VALUE", "ROUND",
 }  # fmt: skip
 _OTHERWISE = {"COUNT_BIG": "COUNT", "ISNULL": "COALESCE", "STRING_AGG": "GROUP_CONCAT"}
 

@@ -45,11 +45,10 @@ Event = Result | Done
 
 
 class Session:
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.link = sqlite3.connect(
-            database.path, timeout=30, isolation_level=None, check_same_thread=False
-        )
+    def __init__(self, database: Database, name: str) -> None:
+        self.database, self.name = database, name.lower()
+        path = database.path_of(self.name)
+        self.link = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self.failures = functions.Failures()
         functions.give(self.link, self.failures)
         procedures.give(self.link, self)
@@ -221,8 +220,17 @@ class Session:
             self.catalogue.forget_lost()
 
     def _define(self, sql: str) -> None:
-        if re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\b", sql, re.IGNORECASE):
-            return  # there is one, under any name
+        if found := re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\s+(\S+)", sql, re.IGNORECASE):
+            does = {"CREATE": self.database.create, "DROP": self.database.drop}
+            if self.transactions.count:
+                raise SqlError(
+                    226, "DATABASE statement not allowed within multi-statement transaction."
+                )
+            if found[1].upper() in does:
+                does[found[1].upper()](plain(found[2]))
+            return
+        if re.match(r"CREATE\s+SCHEMA\s+\S+$", sql, re.IGNORECASE):
+            return  # nothing is put into it
         made = Alterations(self.link, self.catalogue, self.expression)
         with self.transactions.writing():
             if found := re.match(
