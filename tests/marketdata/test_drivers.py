@@ -161,6 +161,29 @@ def test_what_may_have_been_written_is_not_written_again(
     assert asked(wire, "SELECT COUNT(*) FROM once") == [(1,)]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "\U0001d4b3\U0001d4b3",
+            "\u017d" * 5000,
+            "x",
+            b"\x00\xff",
+            2**40,
+            decimal.Decimal("-0.25"),
+        ),
+        *(dt.datetime(2024, 1, 2, 3, 4, 5, 678901, dt.timezone(dt.timedelta(hours=2))), 1.5),
+    ],
+)
+def test_what_a_statement_that_groups_is_given_arrives_whole(
+    wire: DatabaseWrapper, value: Any
+) -> None:
+    """mssql-django makes variables of its parameters, which the server cuts and rounds."""
+    sql = "SELECT said.x FROM (SELECT %s AS x) AS said GROUP BY said.x"
+
+    assert asked(wire, sql, [value]) == [(value,)]
+
+
 def test_no_key_is_given_twice_after_rows_were_moved(wire: DatabaseWrapper) -> None:
     """Also by a table that never had a row, for which RESEED means something else."""
     wire.ensure_connection()

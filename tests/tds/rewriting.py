@@ -30,6 +30,14 @@ def table(node: exp.Expr) -> None:
         node.set("alias", None)
 
 
+def literal(node: exp.Expr) -> None:
+    """A text without N before it has no other letters than those of the code page."""
+    if isinstance(node, exp.National):
+        node.replace(exp.Literal.string(node.name))
+    elif node.is_string:
+        node.set("this", node.name.encode("cp1252", "replace").decode("cp1252"))
+
+
 def collate(node: exp.Expr) -> None:
     binary = "BIN" in node.expression.name.upper()
     node.set("expression", exp.Var(this="BIN2" if binary else "CI"))

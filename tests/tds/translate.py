@@ -205,8 +205,8 @@ class Translator:
                 return self._cast
             case exp.Collate():
                 return rewriting.collate
-            case exp.National():
-                return lambda n: n.replace(exp.Literal.string(n.name))
+            case exp.National() | exp.Literal():
+                return rewriting.literal
             case exp.Like():
                 type_ = wider([self._typer.of(node.this), self._typer.of(node.expression)])
                 binary = bool(type_ and type_.binary)

@@ -1,5 +1,4 @@
-"""SQL Server's types, as declared and on the wire. Decimals, dates and times are kept as texts in one form
-(`2025-08-30 12:00:00.0000000 +02:00`)."""
+"""SQL Server's types. Decimals, dates and times are texts: `2025-08-30 12:00:00.0000000 +02:00`."""
 
 import dataclasses
 import datetime
