@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,6 +145,25 @@ def test_a_connection_that_is_cut_is_opened_again_for_reading(
     tds.database.faults = [Fault(CUT, "SELECT 4712")]
 
     assert asked(wire, "SELECT 4712") == [(4712,)]
+
+
+@pytest.mark.parametrize("many", [True, False])
+@pytest.mark.parametrize("type_", ["nvarchar(200)", "nvarchar(max)"])
+def test_an_answer_that_breaks_off_is_something_that_passes(
+    tds: server.Server, wire: DatabaseWrapper, type_: str, many: bool
+) -> None:
+    """The driver raises a RuntimeError for some of them."""
+    with wire.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS broken")
+        cursor.execute(f"CREATE TABLE broken (t {type_})")
+        cursor.executemany("INSERT INTO broken VALUES (%s)", [("x" * 150,)] * 500)
+    tds.database.faults = [Fault(CUT, "SELECT t FROM broken", halfway=True)]
+
+    with wire.cursor() as cursor:
+        cursor.execute("SELECT t FROM broken")
+        time.sleep(0.5)  # a driver that waits for rows keeps Python's lock, and the server out
+        with pytest.raises(faults.TransientFault):
+            list(iter(lambda: cursor.fetchmany(1000) if many else cursor.fetchone(), None))
 
 
 def test_what_may_have_been_written_is_not_written_again(

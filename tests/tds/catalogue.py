@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from tests.tds.tokens import SqlError
 from tests.tds.types import SqlType, declared
 
+Made = TypeVar("Made")
 _TABLES = """
     CREATE TABLE IF NOT EXISTS ts_table (
         object_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE CI,
@@ -211,6 +213,19 @@ class Catalogue:
         found = self._found(name)
         self.asked[name] = found.said if found else ""
         return found
+
+    def remembered(self, made: dict[Any, Any], key: Any, make: Callable[[], Made]) -> Made:
+        """What was made of a statement, while the tables that were asked for are as they were."""
+        known = made.get(key)
+        if known is None or any(self._said(name) != said for name, said in known[0].items()):
+            self.asked = {}
+            new = make()
+            known = made[key] = (self.asked, new)
+        return cast(Made, known[1])
+
+    def _said(self, name: str) -> str:
+        found = self._found(name)
+        return found.said if found else ""
 
     def _found(self, name: str) -> Table | None:
         if name.startswith("#"):

@@ -21,6 +21,7 @@ class Fault:
     times: int = 1
     text: str = ""
     afterwards: bool = False  # a cut: after the statement has been carried out
+    halfway: bool = False  # a cut: when half of the answer has been sent
 
 
 @dataclasses.dataclass
@@ -35,9 +36,7 @@ class Database:
     faults: list[Fault] = dataclasses.field(default_factory=list)
     said: list[str] = dataclasses.field(default_factory=list)  # every statement, in order
     sessions: int = 0  # that there have been
-    translated: dict[Any, Any] = dataclasses.field(
-        default_factory=dict
-    )  # statements, by their words
+    made: dict[Any, Any] = dataclasses.field(default_factory=dict)  # of statements, by their words
 
     def __post_init__(self) -> None:
         self._changing = threading.Condition()
@@ -63,11 +62,11 @@ class Database:
         for path in self.path.parent.glob(f"{self.path_of(name.lower()).name}*"):
             path.unlink()
 
-    def due(self, sql: str, *, afterwards: bool = False) -> Fault | None:
+    def due(self, sql: str, *, afterwards: bool = False, halfway: bool = False) -> Fault | None:
         """The fault that a statement is to meet."""
         with self._changing:
             for fault in self.faults:
-                same = fault.afterwards == afterwards
+                same = (fault.afterwards, fault.halfway) == (afterwards, halfway)
                 if fault.times and same and re.search(fault.matches, sql):
                     fault.times -= 1
                     return fault

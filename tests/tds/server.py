@@ -121,6 +121,7 @@ class _Connection:
         self._session = Session(database, name)
         self._procedures = Procedures(self._session)
         self._bulk: tuple[str, list[str]] | None = None
+        self._halfway = False  # the answer is to be cut
 
     def serve(self) -> None:
         try:
@@ -138,15 +139,20 @@ class _Connection:
         if message.kind == packets.ATTENTION:
             self._wire.send(tokens.done(tokens.ATTENDED))
         elif message.kind == packets.BATCH:
-            self._wire.send(head + self._batch(message.data))
+            self._send(head + self._batch(message.data))
         elif message.kind == packets.RPC:
-            self._wire.send(head + self._calls(message.data))
+            self._send(head + self._calls(message.data))
         elif message.kind == packets.TRANSACTION:
-            self._wire.send(head + self._transaction(message.data))
+            self._send(head + self._transaction(message.data))
         elif message.kind == packets.BULK and self._bulk is not None:
-            self._wire.send(head + self._loaded(message.data))
+            self._send(head + self._loaded(message.data))
         else:
             raise Unreadable(f"a message of kind {message.kind}")
+
+    def _send(self, data: bytes) -> None:
+        self._wire.send(data, half=self._halfway)
+        if self._halfway:
+            raise _Cut
 
     def _batch(self, data: bytes) -> bytes:
         sql = rpc.after_headers(data).decode("utf-16-le")
@@ -225,6 +231,7 @@ class _Connection:
             return b"".join(parts) + self._end(kind, returned, failed=True)
         if self._database.due(sql, afterwards=True):
             raise _Cut
+        self._halfway = self._database.due(sql, halfway=True) is not None
         parts += self._news()
         if kind == tokens.DONE and parts and parts[-1][0] == tokens.DONE:
             parts[-1] = bytes([tokens.DONE, parts[-1][1] & ~tokens.MORE]) + parts[-1][2:]

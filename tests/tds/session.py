@@ -125,21 +125,13 @@ class Session:
 
     def _translated(self, sql: str, variables: Variables) -> Statement:
         types = {name: type_ for name, (type_, _) in variables.items()}
-        key = (sql, tuple(types.items()))
-        known = self.database.translated.get(key)
-        if known is None or any(self._said(name) != said for name, said in known[0].items()):
-            self.catalogue.asked = {}
-            made = Translator(Typer(self.catalogue, types), self.catalogue.get).translate(sql)
-            known = self.database.translated[key] = (self.catalogue.asked, made)
-        made = known[1]
-        return dataclasses.replace(
-            made, target=made.target and self.catalogue.get(made.target.name)
+        made = self.catalogue.remembered(
+            self.database.made,
+            (sql, tuple(types.items())),
+            lambda: Translator(Typer(self.catalogue, types), self.catalogue.get).translate(sql),
         )
-
-    def _said(self, name: str) -> str:
-        """What a table is now."""
-        found = self.catalogue.find(name)
-        return found.said if found else ""
+        target = made.target and self.catalogue.get(made.target.name)
+        return dataclasses.replace(made, target=target)
 
     def expression(self, sql: str, table: Table | None) -> str:
         return Translator(Typer(self.catalogue, {}), self.catalogue.get).expression(sql, table)

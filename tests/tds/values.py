@@ -173,6 +173,8 @@ def compare_instants(one: str, two: str) -> int:
 def compare_letters(one: str, two: str) -> int:
     """By UTF-16 code units; spaces at the end do not count."""
     first, second = one.rstrip(" "), two.rstrip(" ")
+    if first.isascii() and second.isascii():
+        return _sign(first, second)
     return _sign(first.encode("utf-16-be"), second.encode("utf-16-be"))
 
 
