@@ -202,9 +202,9 @@ def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["E
             definitions.rename(given[0], plain(given[1]), given[2] if len(given) > 2 else "OBJECT")
     elif name == "sp_getapplock":
         wait = int(by_name.get("locktimeout", -1))
-        said = session.database.lock(by_name["resource"], session, wait)
+        said = session.database.lock(f"{session.name}/{by_name['resource']}", session, wait)
     elif name == "sp_releaseapplock":
-        if not session.database.unlock(by_name["resource"], session):
+        if not session.database.unlock(f"{session.name}/{by_name['resource']}", session):
             raise SqlError(
                 1223, f"Cannot release the lock '{by_name['resource']}': it is not held."
             )
