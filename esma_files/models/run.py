@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
 from django.utils import timezone
 
 from esma_files import worker
@@ -107,7 +106,7 @@ class Run(models.Model):
         ordering = ["-asked_at", "-pk"]
         indexes = [
             models.Index(fields=["state", "kind"], name="run_state_idx"),
-            models.Index(F("asked_at").desc(), F("id").desc(), name="run_asked_idx"),
+            models.Index(fields=["-asked_at", "-id"], name="run_asked_idx"),
         ]
 
     def __str__(self) -> str:

@@ -48,7 +48,7 @@ class _Translated(DatabaseErrorWrapper):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if (
             error is not None
-            and isinstance(error, self.wrapper.Database.Error)
+            and isinstance(error, (self.wrapper.Database.Error, RuntimeError))
             and faults.passes(error)
         ):
             self.wrapper.errors_occurred = True

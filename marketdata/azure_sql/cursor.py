@@ -39,6 +39,22 @@ class Cursor(mssql.base.CursorWrapper):  # type: ignore[misc]  # untyped
         self.cursor.setinputsizes([_type(column) for column in columns])
         return super().executemany(sql, rows)
 
+    def _as_sql_type(self, kind: type, value: Any) -> str:
+        """The type of a variable: mssql-django declares one for each parameter of a GROUP BY.
+
+        It counts letters, where the server counts units of UTF-16, leaves out the digits after a point,
+        the zone of a time and all bytes but one: the server then cuts or rounds without a word.
+        """
+        if isinstance(value, str) and _units(value) > len(value):
+            return f"NVARCHAR({_units(value) if _units(value) <= _LONGEST else 'max'})"
+        if isinstance(value, decimal.Decimal):
+            return f"DECIMAL(38, {_places([value])})"
+        if isinstance(value, dt.datetime) and value.tzinfo:
+            return "DATETIMEOFFSET"
+        if isinstance(value, bytes | bytearray):
+            return "VARBINARY(max)"
+        return str(super()._as_sql_type(kind, value))
+
 
 def _with_its_zone(value: Any) -> Any:
     return value.isoformat(" ") if isinstance(value, dt.datetime) and value.tzinfo else value
@@ -55,6 +71,11 @@ def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
+def _places(values: Sequence[decimal.Decimal]) -> int:
+    """How many digits they have after the point."""
+    return max(0, *(-int(value.as_tuple().exponent) for value in values))
+
+
 def _type(column: Sequence[Any]) -> tuple[int, int, int]:
     """The type of a column's values: its number in ODBC, size, and digits after the point."""
     there = [value for value in column if value is not None]
@@ -63,8 +84,7 @@ def _type(column: Sequence[Any]) -> tuple[int, int, int]:
         if isinstance(first, kind):
             return said
     if isinstance(first, decimal.Decimal):
-        places = (-int(value.as_tuple().exponent) for value in there)
-        return Sql.SQL_DECIMAL.value, 38, max(0, *places)
+        return Sql.SQL_DECIMAL.value, 38, _places(there)
     if isinstance(first, bytes | bytearray):
         return Sql.SQL_VARBINARY.value, max(1, *map(len, there)), 0
     return Sql.SQL_WVARCHAR.value, max(1, *map(_units, there)) if there else 1, 0

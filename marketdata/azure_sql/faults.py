@@ -31,7 +31,9 @@ _PASSING = {
 # The link is lost, or there was none in time: nobody knows whether the statement was carried out.
 _LINK = re.compile(
     r"\b(?:08S01|08S02|08001|08003|08007|HYT01)\b|communication link failure|login timeout expired"
-    r"|unable to establish connection|connection (?:reset|refused|is closed)",
+    r"|unable to establish connection|connection (?:reset|refused|is closed)"
+    # What mssql-python raises where the rest of an answer does not come: a RuntimeError.
+    r"|SQLGetData failed|error fetching LOB",
     re.IGNORECASE,
 )
 # These look like a lost link, and will not mend by waiting.

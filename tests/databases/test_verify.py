@@ -116,5 +116,5 @@ def test_neither_database_is_written(source: Path, target: Path) -> None:
 def test_a_database_that_is_not_configured_is_named(source: Path) -> None:
     options = ["--from", f"sqlite:///{source}", "--to", "oracle"]
 
-    with pytest.raises(CommandError, match=r"no database 'oracle'\. Known are sqlite"):
+    with pytest.raises(CommandError, match=r"no database 'oracle'\. Known are .*sqlite"):
         call_command("verify_transfer", *options)

@@ -113,6 +113,7 @@ def test_what_no_rule_covers_is_noticed() -> None:
     assert [said.partition(":")[0] for said in tsql.problems(found)] == ["no function group_concat"]
 
 
+@pytest.mark.sqlite
 def test_statements_of_loading_are_read_as_they_are_made(db: None, sql_server: list[str]) -> None:
     from django.db import connection
 

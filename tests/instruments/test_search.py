@@ -23,22 +23,10 @@ from tests.conftest import FIRDS
 from tests.instruments.merging import DSB, VOLVO, Write, day, full, load
 
 HOSTILE = [
-    "AND",
-    "OR",
-    "NOT",
-    "NEAR(",
-    '"',
-    "'",
-    "*",
-    "^",
-    "(",
-    "a:",
-    "said:x",
-    "-",
-    "--",
-    "%",
-    "\\",
-]
+    "AND", "OR", "NOT", "NEAR(", '"', "'", "*", "^", "(", "a:", "said:x", "-", "--", "%", "\\",
+]  # fmt: skip
+# What the index of names makes of words, and LIKE does not.
+OF_THE_INDEX = {"345,5", '"S&P"', "sa", "p", "societe generale", "SOCIÉTÉ slask", "& % ,"}
 
 
 def found(words: str) -> list[str]:
@@ -106,7 +94,8 @@ def test_a_word_finds_the_beginning_of_a_word_in_any_alphabet(make_zip: Write) -
         ("сбербанк сбербанка", []),
         ("& % ,", []),
     ):
-        assert found(words) == wanted, words
+        if connection.vendor == "sqlite" or words not in OF_THE_INDEX:
+            assert found(words) == wanted, words
 
 
 @pytest.mark.django_db(transaction=True)
@@ -137,6 +126,7 @@ def test_every_instrument_is_found_by_each_word_of_its_names() -> None:
             assert row.pk in found(word) or not any(c.isalnum() for c in word), word
 
 
+@pytest.mark.sqlite
 @pytest.mark.usefixtures("real_instruments")
 def test_the_index_says_what_it_would_say_if_it_were_built_anew() -> None:
     """After new, changed, ended and late records, and records on another venue."""
@@ -171,6 +161,7 @@ def test_a_listing_on_another_venue_and_a_new_name_are_found_and_the_old_ones_no
     assert [i.pk for i in Instrument.objects.traded_on("FRAB").search("new")] == [VOLVO]
 
 
+@pytest.mark.sqlite
 @pytest.mark.usefixtures("real_instruments")
 def test_the_index_can_be_taken_away_and_comes_back_with_all_that_is_there() -> None:
     kept = indexed()
@@ -186,6 +177,7 @@ def test_the_index_can_be_taken_away_and_comes_back_with_all_that_is_there() -> 
     assert Listing.objects.count() == listings
 
 
+@pytest.mark.sqlite
 @pytest.mark.usefixtures("real_instruments")
 def test_what_is_deleted_leaves_nothing_in_the_index() -> None:
     first, second = Listing.objects.order_by("mic")[:2]

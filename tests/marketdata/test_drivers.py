@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -146,6 +147,25 @@ def test_a_connection_that_is_cut_is_opened_again_for_reading(
     assert asked(wire, "SELECT 4712") == [(4712,)]
 
 
+@pytest.mark.parametrize("many", [True, False])
+@pytest.mark.parametrize("type_", ["nvarchar(200)", "nvarchar(max)"])
+def test_an_answer_that_breaks_off_is_something_that_passes(
+    tds: server.Server, wire: DatabaseWrapper, type_: str, many: bool
+) -> None:
+    """The driver raises a RuntimeError for some of them."""
+    with wire.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS broken")
+        cursor.execute(f"CREATE TABLE broken (t {type_})")
+        cursor.executemany("INSERT INTO broken VALUES (%s)", [("x" * 150,)] * 500)
+    tds.database.faults = [Fault(CUT, "SELECT t FROM broken", halfway=True)]
+
+    with wire.cursor() as cursor:
+        cursor.execute("SELECT t FROM broken")
+        time.sleep(0.5)  # a driver that waits for rows keeps Python's lock, and the server out
+        with pytest.raises(faults.TransientFault):
+            list(iter(lambda: cursor.fetchmany(1000) if many else cursor.fetchone(), None))
+
+
 def test_what_may_have_been_written_is_not_written_again(
     tds: server.Server, wire: DatabaseWrapper
 ) -> None:
@@ -159,6 +179,29 @@ def test_what_may_have_been_written_is_not_written_again(
 
     wire.close()
     assert asked(wire, "SELECT COUNT(*) FROM once") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "\U0001d4b3\U0001d4b3",
+            "\u017d" * 5000,
+            "x",
+            b"\x00\xff",
+            2**40,
+            decimal.Decimal("-0.25"),
+        ),
+        *(dt.datetime(2024, 1, 2, 3, 4, 5, 678901, dt.timezone(dt.timedelta(hours=2))), 1.5),
+    ],
+)
+def test_what_a_statement_that_groups_is_given_arrives_whole(
+    wire: DatabaseWrapper, value: Any
+) -> None:
+    """mssql-django makes variables of its parameters, which the server cuts and rounds."""
+    sql = "SELECT said.x FROM (SELECT %s AS x) AS said GROUP BY said.x"
+
+    assert asked(wire, sql, [value]) == [(value,)]
 
 
 def test_no_key_is_given_twice_after_rows_were_moved(wire: DatabaseWrapper) -> None:

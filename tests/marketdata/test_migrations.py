@@ -34,8 +34,7 @@ def asked_for(model: type[models.Model]) -> Iterator[tuple[str, list[str]]]:
         elif getattr(field, "db_index", False):
             yield "index", [str(field.column)]
     for index in model._meta.indexes:
-        if index.fields:
-            yield "index", [str(model._meta.get_field(f).column) for f, _ in index.fields_orders]  # type: ignore[union-attr]
+        yield "index", [str(model._meta.get_field(f).column) for f, _ in index.fields_orders]  # type: ignore[union-attr]
     for constraint in model._meta.constraints:
         if isinstance(constraint, models.UniqueConstraint):
             yield "unique", [str(model._meta.get_field(f).column) for f in constraint.fields]  # type: ignore[union-attr]

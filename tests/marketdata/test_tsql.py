@@ -121,6 +121,7 @@ def test_what_the_server_takes_is_let_through(sql: str) -> None:
     assert tsql.problems(sql) == ()
 
 
+@pytest.mark.sqlite
 def test_queries_are_compiled_as_they_are_made(db: None, sql_server: list[str]) -> None:
     assert list(Instrument.objects.order_by("isin")[20:40]) == []
     assert list(Instrument.objects.annotate(letters=Length("isin"))) == []
@@ -137,6 +138,7 @@ def test_queries_are_compiled_as_they_are_made(db: None, sql_server: list[str]) 
     sql_server.clear()
 
 
+@pytest.mark.sqlite
 def test_too_many_parameters_are_found(db: None, sql_server: list[str]) -> None:
     isins = [f"XX{number:010}" for number in range(2_101)]
 
@@ -146,6 +148,7 @@ def test_too_many_parameters_are_found(db: None, sql_server: list[str]) -> None:
     sql_server.clear()
 
 
+@pytest.mark.sqlite
 def test_a_text_that_is_too_long_for_its_column_is_found(db: None, sql_server: list[str]) -> None:
     venue = Venue.objects.create(mic="XXXX", name="x" * 351)
     Venue.objects.filter(pk=venue.pk).update(city="y" * 101)

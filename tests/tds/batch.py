@@ -1,6 +1,7 @@
 """A batch of T-SQL, cut into its statements: by words and brackets, for what a driver sends."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import sqlglot
@@ -47,6 +48,12 @@ class Conditional:
 
 
 Part = Plain | Conditional
+
+
+@functools.lru_cache(maxsize=10_000)
+def parts_of(sql: str) -> tuple[Part, ...]:
+    """The parts of a batch. Raises SqlError."""
+    return tuple(Batch(sql).parts())
 
 
 class Batch:

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import sqlite3
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from tests.tds.tokens import SqlError
 from tests.tds.types import SqlType, declared
 
+Made = TypeVar("Made")
 _TABLES = """
     CREATE TABLE IF NOT EXISTS ts_table (
         object_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE CI,
@@ -124,6 +126,7 @@ class Table:
     checks: list[tuple[str, str | None, str]] = dataclasses.field(default_factory=list)
     keys: list[ForeignKey] = dataclasses.field(default_factory=list)
     unchecked: bool = False  # its foreign keys are not looked at
+    said: str = dataclasses.field(default="", compare=False)  # as it was kept
 
     def column(self, name: str) -> TableColumn:
         for column in self.columns:
@@ -188,7 +191,7 @@ def table_of_json(name: str, text: str) -> Table:
     ]
     checks = [(n, c, s) for n, c, s in said["checks"]]
     keys = [ForeignKey(**key) for key in said["keys"]]
-    return Table(name, columns, indexes, checks, keys, said["unchecked"])
+    return Table(name, columns, indexes, checks, keys, said["unchecked"], text)
 
 
 class Catalogue:
@@ -197,12 +200,8 @@ class Catalogue:
     def __init__(self, link: sqlite3.Connection) -> None:
         self._link = link
         self.temporary: dict[str, Table] = {}
+        self.asked: dict[str, str] = {}  # what was said of tables, since this was emptied
         self._known: tuple[Any, dict[str, Table | None]] = (None, {})
-
-    @property
-    def version(self) -> tuple[Any, ...]:
-        """What changes whenever a table does."""
-        return self._cookie, tuple((name, id(table)) for name, table in self.temporary.items())
 
     @property
     def _cookie(self) -> tuple[int, int]:
@@ -211,6 +210,24 @@ class Catalogue:
         return schema, own
 
     def find(self, name: str) -> Table | None:
+        found = self._found(name)
+        self.asked[name] = found.said if found else ""
+        return found
+
+    def remembered(self, made: dict[Any, Any], key: Any, make: Callable[[], Made]) -> Made:
+        """What was made of a statement, while the tables that were asked for are as they were."""
+        known = made.get(key)
+        if known is None or any(self._said(name) != said for name, said in known[0].items()):
+            self.asked = {}
+            new = make()
+            known = made[key] = (self.asked, new)
+        return cast(Made, known[1])
+
+    def _said(self, name: str) -> str:
+        found = self._found(name)
+        return found.said if found else ""
+
+    def _found(self, name: str) -> Table | None:
         if name.startswith("#"):
             return self.temporary.get(name.lower())
         cookie = self._cookie
@@ -230,6 +247,7 @@ class Catalogue:
         return table
 
     def keep(self, table: Table) -> None:
+        table.said = table.as_json()
         if table.name.startswith("#"):
             self.temporary[table.name.lower()] = table
             return
@@ -238,7 +256,7 @@ class Catalogue:
         self._link.execute(
             "INSERT INTO ts_table (name, said) VALUES (?, ?)"
             " ON CONFLICT (name) DO UPDATE SET said = excluded.said, name = excluded.name",
-            [table.name, table.as_json()],
+            [table.name, table.said],
         )
 
     def rename(self, old: str, new: str) -> None:
@@ -253,9 +271,8 @@ class Catalogue:
         self._link.execute("DELETE FROM ts_table WHERE name = ?", [name])
 
     def all(self) -> list[Table]:
-        return [
-            table_of_json(*row) for row in self._link.execute("SELECT name, said FROM ts_table")
-        ]
+        names = self._link.execute("SELECT name FROM ts_table").fetchall()
+        return [self.get(name) for (name,) in names]
 
     def forget_lost(self) -> None:
         """After a rollback: temporary tables that it has taken along."""

@@ -21,6 +21,7 @@ class Fault:
     times: int = 1
     text: str = ""
     afterwards: bool = False  # a cut: after the statement has been carried out
+    halfway: bool = False  # a cut: when half of the answer has been sent
 
 
 @dataclasses.dataclass
@@ -35,16 +36,37 @@ class Database:
     faults: list[Fault] = dataclasses.field(default_factory=list)
     said: list[str] = dataclasses.field(default_factory=list)  # every statement, in order
     sessions: int = 0  # that there have been
+    made: dict[Any, Any] = dataclasses.field(default_factory=dict)  # of statements, by their words
 
     def __post_init__(self) -> None:
         self._changing = threading.Condition()
         self._locks: dict[str, Any] = {}
+        self._names = {self.name, "master"}
 
-    def due(self, sql: str, *, afterwards: bool = False) -> Fault | None:
+    def has(self, name: str) -> bool:
+        return name.lower() in self._names
+
+    def path_of(self, name: str) -> Path:
+        """The file of one of the databases that there are."""
+        return self.path if name == self.name else self.path.with_name(f"{name}.sqlite3")
+
+    def create(self, name: str) -> None:
+        if self.has(name):
+            raise SqlError(1801, f"Database '{name}' already exists. Choose another name.")
+        self._names.add(name.lower())
+
+    def drop(self, name: str) -> None:
+        if not self.has(name):
+            raise SqlError(3701, f"Cannot drop the database '{name}': it does not exist.", 11)
+        self._names.discard(name.lower())
+        for path in self.path.parent.glob(f"{self.path_of(name.lower()).name}*"):
+            path.unlink()
+
+    def due(self, sql: str, *, afterwards: bool = False, halfway: bool = False) -> Fault | None:
         """The fault that a statement is to meet."""
         with self._changing:
             for fault in self.faults:
-                same = fault.afterwards == afterwards
+                same = (fault.afterwards, fault.halfway) == (afterwards, halfway)
                 if fault.times and same and re.search(fault.matches, sql):
                     fault.times -= 1
                     return fault

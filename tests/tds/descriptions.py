@@ -79,6 +79,18 @@ def types(code: int) -> Iterator[Event]:
 
 def undeclared(session: Session, sql: str) -> Iterator[Event]:
     """A row for each parameter that the statement does not declare. Raises SqlError."""
+    found = session.catalogue.remembered(
+        session.database.made, ("undeclared", sql), lambda: _undeclared(session, sql)
+    )
+    names = sorted(found, key=lambda name: int(name.lstrip("pP") or 0))
+    yield Result(
+        [Column(name, type_) for name, type_ in _COLUMNS],
+        [_row(place, name, found[name]) for place, name in enumerate(names, 1)],
+    )
+    yield Done(len(names), 0xC1)
+
+
+def _undeclared(session: Session, sql: str) -> dict[str, SqlType]:
     typer = Typer(session.catalogue, {})
     found: dict[str, SqlType] = {}
     for tree in _statements(sql):
@@ -88,12 +100,7 @@ def undeclared(session: Session, sql: str) -> Iterator[Event]:
                 text = f"The type of the parameter '@{node.name}' cannot be deduced."
                 raise SqlError(11506, text)
             found.setdefault(node.name, type_)
-    names = sorted(found, key=lambda name: int(name.lstrip("pP") or 0))
-    yield Result(
-        [Column(name, type_) for name, type_ in _COLUMNS],
-        [_row(place, name, found[name]) for place, name in enumerate(names, 1)],
-    )
-    yield Done(len(names), 0xC1)
+    return found
 
 
 def _statements(sql: str) -> Iterator[exp.Expr]:

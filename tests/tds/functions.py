@@ -44,6 +44,11 @@ def _convert(value: Any, to: str, style: int) -> Any:
     return _cast(value, to)
 
 
+def _concat(*given: Any) -> str:
+    """NULL is nothing."""
+    return "".join(_cast(one, "nvarchar(max)") for one in given if one is not None)
+
+
 def _try_cast(value: Any, to: str) -> Any:
     try:
         return _cast(value, to)
@@ -147,6 +152,7 @@ def give(link: sqlite3.Connection, failures: Failures) -> None:
     sure: dict[str, tuple[int, Any]] = {
         "ts_cast": (2, _cast),
         "ts_convert": (3, _convert),
+        "ts_concat": (-1, _concat),
         "ts_try_cast": (2, _try_cast),
         "ts_put": (3, _put),
         "ts_like": (4, values.like),

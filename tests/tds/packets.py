@@ -41,11 +41,12 @@ class Wire:
             if status & _LAST:
                 return Message(kind, b"".join(parts), resets)
 
-    def send(self, data: bytes, kind: int = REPLY) -> None:
-        """Raises Gone."""
+    def send(self, data: bytes, kind: int = REPLY, *, half: bool = False) -> None:
+        """All of it, or half. Raises Gone."""
         size = _SIZE - 8
-        for at in range(0, len(data) or 1, size):
-            self._write(self._packet(kind, data[at : at + size], last=at + size >= len(data)))
+        for at in range(0, len(data) // (2 if half else 1) or 1, size):
+            last = at + size >= len(data)
+            self._write(self._packet(kind, data[at : at + size], last=last))
 
     def _packet(self, kind: int, data: bytes, *, last: bool) -> bytes:
         self._number = (self._number + 1) % 256
@@ -79,11 +80,15 @@ class Wire:
                 found += self._received(count - len(found))
                 continue
             try:
-                found += self._tls.read(count - len(found))
+                data = self._tls.read(count - len(found))
             except ssl.SSLWantReadError:
                 self._come.write(self._received(65_536))
+                continue
             except ssl.SSLError as error:
                 raise Gone from error
+            if not data:  # the other side has said that it closes
+                raise Gone
+            found += data
         return found
 
     def _received(self, most: int) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tests.tds.alter import Alterations
-from tests.tds.catalogue import Table
 from tests.tds.definitions import plain, split
 from tests.tds.tokens import SqlError
 from tests.tds.translate import Statement
@@ -70,7 +69,7 @@ def give(link: sqlite3.Connection, session: "Session") -> None:
         ("ts_rowcount", 0, lambda: session.rowcount),
         ("ts_ident_current", 1, lambda name: last_identity(session, plain(name))),
         ("ts_last_value", 1, last_value),
-        ("ts_db_name", 0, lambda: database.name),
+        ("ts_db_name", 0, lambda: session.name),
         ("ts_schema_name", 0, lambda: "dbo"),
         ("ts_schema_id", -1, lambda *_: 1),
         ("ts_user_name", 0, lambda: database.user),
@@ -138,11 +137,20 @@ def write(session: "Session", statement: Statement, bound: dict[str, Any]) -> li
 
 def _keys_hold(session: "Session", statement: Statement) -> None:
     """Foreign keys, at the end of the statement. Raises SqlError 547."""
-    tables: list[Table] = [statement.target] if statement.target else []
+    target = statement.target
+    if target is None:
+        return
     if statement.kind == "delete":
-        tables = session.catalogue.all()
-    for table in tables:
-        for key in [] if table.unchecked else table.keys:
+        checked = [
+            (table, key)
+            for table in session.catalogue.all()
+            for key in table.keys
+            if key.table == target.name
+        ]
+    else:
+        checked = [(target, key) for key in target.keys]
+    for table, key in checked:
+        if not table.unchecked:
             asked = (
                 f"SELECT 1 FROM `{table.name}` WHERE `{key.column}` IS NOT NULL AND NOT EXISTS"
                 f" (SELECT 1 FROM `{key.table}` AS k WHERE k.`{key.to}` = `{table.name}`.`{key.column}`)"
@@ -194,9 +202,9 @@ def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["E
             definitions.rename(given[0], plain(given[1]), given[2] if len(given) > 2 else "OBJECT")
     elif name == "sp_getapplock":
         wait = int(by_name.get("locktimeout", -1))
-        said = session.database.lock(by_name["resource"], session, wait)
+        said = session.database.lock(f"{session.name}/{by_name['resource']}", session, wait)
     elif name == "sp_releaseapplock":
-        if not session.database.unlock(by_name["resource"], session):
+        if not session.database.unlock(f"{session.name}/{by_name['resource']}", session):
             raise SqlError(
                 1223, f"Cannot release the lock '{by_name['resource']}': it is not held."
             )

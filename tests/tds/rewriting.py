@@ -10,7 +10,7 @@ _PARTS = {"DATEADD", "DATEDIFF", "DATEPART"}
 # What SQLite has under the same name with the same meaning.
 _THE_SAME = {
     "COUNT", "MIN", "MAX", "COALESCE", "NULLIF", "ROW_NUMBER", "RANK", "DENSE_RANK", "LEAD", "LAG",
-    "REPLACE", "ABS", "IIF", "FIRST_VALUE", "LAST_VALUE", "CONCAT", "ROUND",
+    "REPLACE", "ABS", "IIF", "FIRST_VALUE", "LAST_VALUE", "ROUND",
 }  # fmt: skip
 _OTHERWISE = {"COUNT_BIG": "COUNT", "ISNULL": "COALESCE", "STRING_AGG": "GROUP_CONCAT"}
 
@@ -28,6 +28,14 @@ def table(node: exp.Expr) -> None:
         node.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
     elif name.startswith("#") and not node.args.get("alias"):
         node.set("alias", None)
+
+
+def literal(node: exp.Expr) -> None:
+    """A text without N before it has no other letters than those of the code page."""
+    if isinstance(node, exp.National):
+        node.replace(exp.Literal.string(node.name))
+    elif node.is_string:
+        node.set("this", node.name.encode("cp1252", "replace").decode("cp1252"))
 
 
 def collate(node: exp.Expr) -> None:

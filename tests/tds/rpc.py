@@ -178,7 +178,7 @@ class Procedures:
             yes = "YES" if column.nullable else "NO"
             rows.append(
                 (
-                    *(self._session.database.name, "dbo", table and table.name, column.name, code),
+                    *(self._session.name, "dbo", table and table.name, column.name, code),
                     *(named, max(0, size), size * 2, column.type.scale, 10, int(column.nullable)),
                     *(None, column.default, code, None, None, place, yes),
                 )

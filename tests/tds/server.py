@@ -59,8 +59,8 @@ class Server:
     def _serve(self, wire: Wire) -> None:
         self._wires.add(wire)
         try:
-            if self._let_in(wire):
-                _Connection(self.database, wire).serve()
+            if name := self._let_in(wire):
+                _Connection(self.database, wire, name).serve()
         except (Gone, ssl.SSLError):
             pass
         except _Cut:
@@ -69,7 +69,8 @@ class Server:
             self._wires.discard(wire)
             wire.close()
 
-    def _let_in(self, wire: Wire) -> bool:
+    def _let_in(self, wire: Wire) -> str:
+        """The name of the database that is opened, if it is."""
         first = wire.receive()
         if first.kind != packets.PRELOGIN:
             raise Gone
@@ -81,10 +82,11 @@ class Server:
         refused = self._refused(said)
         if refused is not None:
             wire.send(tokens.error(refused) + tokens.done(tokens.FAILED))
-            return False
+            return ""
         self.database.sessions += 1
-        wire.send(_welcome(self.database, said))
-        return True
+        name = said.database or "master"
+        wire.send(_welcome(name, said))
+        return name
 
     def _refused(self, said: login.Login) -> SqlError | None:
         if self.database.login_faults:
@@ -93,16 +95,16 @@ class Server:
         by_name = (said.user, said.password) == (self.database.user, self.database.password)
         if not (by_token or by_name):
             return SqlError(18456, f"Login failed for user '{said.user}'.", 14)
-        if said.database.lower().removeprefix("test_") not in (self.database.name, "master", ""):
+        if said.database and not self.database.has(said.database):
             text = f'Cannot open database "{said.database}" requested by the login.'
             return SqlError(4060, text, 11)
         return None
 
 
-def _welcome(database: Database, said: login.Login) -> bytes:
+def _welcome(name: str, said: login.Login) -> bytes:
     from tests.tds.types import DEFAULT_COLLATION
 
-    named = tokens.short(database.name), tokens.short("master")
+    named = tokens.short(name), tokens.short("master")
     reply = tokens.changed(tokens.DATABASE, *named)
     reply += tokens.changed(tokens.COLLATION, tokens.bytes_of(DEFAULT_COLLATION))
     reply += tokens.login_acknowledged()
@@ -114,11 +116,12 @@ def _welcome(database: Database, said: login.Login) -> bytes:
 
 
 class _Connection:
-    def __init__(self, database: Database, wire: Wire) -> None:
+    def __init__(self, database: Database, wire: Wire, name: str) -> None:
         self._database, self._wire = database, wire
-        self._session = Session(database)
+        self._session = Session(database, name)
         self._procedures = Procedures(self._session)
         self._bulk: tuple[str, list[str]] | None = None
+        self._halfway = False  # the answer is to be cut
 
     def serve(self) -> None:
         try:
@@ -136,15 +139,20 @@ class _Connection:
         if message.kind == packets.ATTENTION:
             self._wire.send(tokens.done(tokens.ATTENDED))
         elif message.kind == packets.BATCH:
-            self._wire.send(head + self._batch(message.data))
+            self._send(head + self._batch(message.data))
         elif message.kind == packets.RPC:
-            self._wire.send(head + self._calls(message.data))
+            self._send(head + self._calls(message.data))
         elif message.kind == packets.TRANSACTION:
-            self._wire.send(head + self._transaction(message.data))
+            self._send(head + self._transaction(message.data))
         elif message.kind == packets.BULK and self._bulk is not None:
-            self._wire.send(head + self._loaded(message.data))
+            self._send(head + self._loaded(message.data))
         else:
             raise Unreadable(f"a message of kind {message.kind}")
+
+    def _send(self, data: bytes) -> None:
+        self._wire.send(data, half=self._halfway)
+        if self._halfway:
+            raise _Cut
 
     def _batch(self, data: bytes) -> bytes:
         sql = rpc.after_headers(data).decode("utf-16-le")
@@ -223,6 +231,7 @@ class _Connection:
             return b"".join(parts) + self._end(kind, returned, failed=True)
         if self._database.due(sql, afterwards=True):
             raise _Cut
+        self._halfway = self._database.due(sql, halfway=True) is not None
         parts += self._news()
         if kind == tokens.DONE and parts and parts[-1][0] == tokens.DONE:
             parts[-1] = bytes([tokens.DONE, parts[-1][1] & ~tokens.MORE]) + parts[-1][2:]

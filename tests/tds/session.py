@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tds import catalogue, functions, procedures, results, values
 from tests.tds.alter import Alterations
-from tests.tds.batch import Batch, Conditional, Part
+from tests.tds.batch import Conditional, Part, parts_of
 from tests.tds.catalogue import Catalogue, Table, TableColumn
 from tests.tds.database import Database
 from tests.tds.definitions import plain
@@ -45,11 +45,10 @@ Event = Result | Done
 
 
 class Session:
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.link = sqlite3.connect(
-            database.path, timeout=30, isolation_level=None, check_same_thread=False
-        )
+    def __init__(self, database: Database, name: str) -> None:
+        self.database, self.name = database, name.lower()
+        path = database.path_of(self.name)
+        self.link = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
         self.failures = functions.Failures()
         functions.give(self.link, self.failures)
         procedures.give(self.link, self)
@@ -58,7 +57,6 @@ class Session:
         catalogue.prepare(self.link)
         self.catalogue = Catalogue(self.link)
         self.transactions = Transactions(self.link)
-        self._known: dict[Any, Statement] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -89,7 +87,7 @@ class Session:
         there = set(self.catalogue.temporary)
         self.database.said.append(sql)
         try:
-            yield from self._parts(Batch(sql).parts(), variables)
+            yield from self._parts(parts_of(sql), variables)
         except sqlite3.Error as error:
             problem = named(error, self.failures, self.catalogue)
             self._doom(problem)
@@ -127,11 +125,13 @@ class Session:
 
     def _translated(self, sql: str, variables: Variables) -> Statement:
         types = {name: type_ for name, (type_, _) in variables.items()}
-        key = (sql, self.catalogue.version, tuple(types.items()))
-        if key not in self._known:
-            translator = Translator(Typer(self.catalogue, types), self.catalogue.get)
-            self._known[key] = translator.translate(sql)
-        return self._known[key]
+        made = self.catalogue.remembered(
+            self.database.made,
+            (sql, tuple(types.items())),
+            lambda: Translator(Typer(self.catalogue, types), self.catalogue.get).translate(sql),
+        )
+        target = made.target and self.catalogue.get(made.target.name)
+        return dataclasses.replace(made, target=target)
 
     def expression(self, sql: str, table: Table | None) -> str:
         return Translator(Typer(self.catalogue, {}), self.catalogue.get).expression(sql, table)
@@ -212,8 +212,17 @@ class Session:
             self.catalogue.forget_lost()
 
     def _define(self, sql: str) -> None:
-        if re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\b", sql, re.IGNORECASE):
-            return  # there is one, under any name
+        if found := re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\s+(\S+)", sql, re.IGNORECASE):
+            does = {"CREATE": self.database.create, "DROP": self.database.drop}
+            if self.transactions.count:
+                raise SqlError(
+                    226, "DATABASE statement not allowed within multi-statement transaction."
+                )
+            if found[1].upper() in does:
+                does[found[1].upper()](plain(found[2]))
+            return
+        if re.match(r"CREATE\s+SCHEMA\s+\S+$", sql, re.IGNORECASE):
+            return  # nothing is put into it
         made = Alterations(self.link, self.catalogue, self.expression)
         with self.transactions.writing():
             if found := re.match(

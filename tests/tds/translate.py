@@ -39,8 +39,8 @@ class Translator:
             case exp.Update():
                 return self._update(tree)
             case exp.Delete():
-                self._find(name_of(tree.this))
-                return Statement(self._said(tree), None, True, "delete")
+                table = self._find(name_of(tree.this))
+                return Statement(self._said(tree), None, True, "delete", table)
             case exp.Query():
                 return self._select(tree)
         raise SqlError(102, f"Incorrect syntax near {sql[:200]}", 15)
@@ -205,8 +205,8 @@ class Translator:
                 return self._cast
             case exp.Collate():
                 return rewriting.collate
-            case exp.National():
-                return lambda n: n.replace(exp.Literal.string(n.name))
+            case exp.National() | exp.Literal():
+                return rewriting.literal
             case exp.Like():
                 type_ = wider([self._typer.of(node.this), self._typer.of(node.expression)])
                 binary = bool(type_ and type_.binary)

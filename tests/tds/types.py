@@ -1,8 +1,8 @@
-"""SQL Server's types, as declared and on the wire. Decimals, dates and times are kept as texts in one form
-(`2025-08-30 12:00:00.0000000 +02:00`)."""
+"""SQL Server's types. Decimals, dates and times are texts: `2025-08-30 12:00:00.0000000 +02:00`."""
 
 import dataclasses
 import datetime
+import functools
 import re
 import struct
 import uuid
@@ -62,6 +62,7 @@ class SqlType:
         return self.name in _TIMES or self.name == "date"
 
 
+@functools.lru_cache(maxsize=10_000)
 def declared(text: str, *, binary: bool = False) -> SqlType:
     """What a declaration says, as in `nvarchar(50)`. Raises Unreadable."""
     found = _DECLARED.match(re.sub(r"(?i)\bdouble\s+precision\b", "float", text))

@@ -18,7 +18,7 @@ _TIME = re.compile(
     r"\s*(?:(\d{4})[-/]?(\d\d?)[-/]?(\d\d?))?(?:[T ]?(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7}))?)?)?"
     r"\s*(Z|[+-]\d\d:\d\d)?\s*"
 )
-_INTEGER = re.compile(r"\s*[+-]?\d+\s*")
+_DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)\s*")  # without an exponent
 _WIDE = Context(prec=80)
 _OF_TIMES = {"date", "time", "datetime2", "datetimeoffset"}
 
@@ -50,15 +50,20 @@ def _text(value: Any, to: SqlType, column: str, *, cast: bool) -> str:
     length = len(text.encode("utf-16-le")) // 2
     if to.size != MAX and length > to.size:
         if cast and isinstance(value, str):
-            return text[: to.size]
+            return _cut(text, to.size)
         if len(text.rstrip(" ")) > to.size:
             raise SqlError(
                 2628,
                 f"String or binary data would be truncated in table and column '{column}'."
                 f" Truncated value: '{text[: to.size]}'.",
             )
-        text = text[: to.size]
+        text = _cut(text, to.size)
     return text
+
+
+def _cut(text: str, units: int) -> str:
+    """A letter beyond the first 65,536 is two units."""
+    return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "replace")
 
 
 def _of_float(value: float) -> str:
@@ -103,13 +108,9 @@ def _failed(value: Any, to: SqlType) -> SqlError:
 def _integer(value: Any, to: SqlType) -> int:
     if isinstance(value, str) and not value.strip():
         return 0
-    if isinstance(value, str) and not _INTEGER.fullmatch(value):
-        try:
-            number = Decimal(value)
-        except InvalidOperation as error:
-            raise _failed(value, to) from error
-    else:
-        number = _number(value, to)
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+        raise _failed(value, to)
+    number = _number(value, to)
     whole = int(number)
     least, most = _RANGES[to.name]
     if not least <= whole <= most:
@@ -118,9 +119,9 @@ def _integer(value: Any, to: SqlType) -> int:
 
 
 def _decimal(value: Any, to: SqlType) -> str:
-    number = _number(value, to)
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         raise _failed(value, to)
+    number = _number(value, to)
     rounded = number.quantize(Decimal(1).scaleb(-to.scale), ROUND_HALF_UP, _WIDE)
     if len(rounded.as_tuple().digits) > to.size and rounded:
         raise SqlError(8115, f"Arithmetic overflow error converting to data type {to.name}.")
@@ -172,6 +173,8 @@ def compare_instants(one: str, two: str) -> int:
 def compare_letters(one: str, two: str) -> int:
     """By UTF-16 code units; spaces at the end do not count."""
     first, second = one.rstrip(" "), two.rstrip(" ")
+    if first.isascii() and second.isascii():
+        return _sign(first, second)
     return _sign(first.encode("utf-16-be"), second.encode("utf-16-be"))
 
 

@@ -156,6 +156,7 @@ def test_two_records_of_one_result_in_one_file_are_both_kept_and_current(make_zi
     assert TransparencyResult.objects.current().count() == 2
 
 
+@pytest.mark.sqlite  # its plans
 def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
     with planned() as found:
         for day, liquid in ((23, "true"), (16, "false"), (30, "false")):

@@ -134,6 +134,7 @@ def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
     ]
 
 
+@pytest.mark.sqlite  # its plans
 def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
     load(make_zip, monthly(9), result(VOLVO, XSTO, BATE), result(ERICSSON))
     with planned() as found:
