@@ -145,10 +145,10 @@ class _Writer:
         self._waiting: dict[str, list[Batch]] = {}
 
     def __enter__(self) -> "_Writer":
+        self._known = Known(self._tables) if self._tables else None
         self._cursor = self._connection.cursor()
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
             self._cursor.execute(f"PRAGMA {pragma}")
-        self._known = Known(self._tables) if self._tables else None
         self._connection.adbc_connection.set_autocommit(False)
         self._appender = ThreadPoolExecutor(1, "append")
         self._appending: deque[Future[int]] = deque()

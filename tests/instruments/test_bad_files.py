@@ -278,6 +278,7 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
     if data.draw(st.booleans()):
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     path = tmp_path / "staged.sqlite3"
+    known_in = str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
 
     try:
         staging.stage(
@@ -285,7 +286,7 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
             name=f"{name}.zip",
             path=path,
             limits=Limits(max_bytes=10_000_000, max_ratio=1000),
-            tables=Tables(str(connection.settings_dict["NAME"]), "esma_firds", 1, Scope()),
+            tables=Tables(known_in, "esma_firds", 1, Scope()),
         ).remove()
     except errors.FileProblem as problem:
         said = str(problem)
