@@ -36,6 +36,18 @@ class Server:
         self._ends = False
         self._wires: set[Wire] = set()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables that tell the project of this server."""
+        return {
+            "AZURE_SQL_SERVER": "127.0.0.1",
+            "AZURE_SQL_PORT": str(self.port),
+            "AZURE_SQL_DATABASE": self.database.name,
+            "AZURE_SQL_USERNAME": self.database.user,
+            "AZURE_SQL_PASSWORD": self.database.password,
+            "AZURE_SQL_TRUST_SERVER_CERTIFICATE": "true",
+        }
+
     def serve(self) -> None:
         while not self._ends:
             try:
