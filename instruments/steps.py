@@ -32,7 +32,7 @@ class Watcher(Protocol):
     """Told how far a load is; the default below does nothing."""
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None: ...
-    def merging(self, file: EsmaFile) -> None: ...
+    def merging(self, file: EsmaFile, share: float) -> None: ...
     def tidying(self) -> None: ...
 
 
@@ -40,7 +40,7 @@ class _Nobody:
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
         pass
 
-    def merging(self, file: EsmaFile) -> None:
+    def merging(self, file: EsmaFile, share: float) -> None:
         pass
 
     def tidying(self) -> None:
@@ -115,11 +115,9 @@ def load(
                     continue
                 begun.append(_begin(file, run, stager, watcher))
                 if len(begun) > _AHEAD:
-                    yield _finish(begun.pop(0), watcher)
-                    log.merged()
+                    yield _finish(begun.pop(0), watcher, log)
             while begun:
-                yield _finish(begun.pop(0), watcher)
-                log.merged()
+                yield _finish(begun.pop(0), watcher, log)
             watcher.tidying()
             names.tidy(connection)
         finally:
@@ -201,17 +199,26 @@ def _begin(
     return _Begun(file, run, reading, staged)
 
 
-def _finish(begun: _Begun, watcher: Watcher) -> Loaded:
+def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
     """Wait for the staging of a file, and merge it."""
     file, run = begun.file, begun.run
+
+    def merging(share: float) -> None:
+        watcher.merging(file, share)
+        run.note(share=_READING_IS + (1 - _READING_IS) * share, done=run.read, unit="records")
+        log.merged()
+
     try:
         with file.step(retry_from=EsmaFile.State.DOWNLOADED), contextlib.ExitStack() as cleaning:
             staged = begun.wait()
             cleaning.callback(staged.remove)
-            watcher.merging(file)
+            watcher.merging(file, 0)
             run.note(share=_READING_IS, done=staged.read, unit="records")
-            return Loaded(file, merge_staged(file, staged, run))
+            merge_staged(file, staged, run, committed=merging)
+            log.merged()
+            return Loaded(file, run)
     except MarketDataError as error:
+        run.refresh_from_db()  # what was undone does not count
         run.end(state=Run.State.FAILED, problem=str(error))
         return Loaded(file, run, error)
 

@@ -63,12 +63,15 @@ def _publications(register: str, letter: str) -> Iterator[_Publication]:
 
 
 def take_back(cursor: CursorWrapper, file: EsmaFile, *, change: int) -> int:
-    """A full file lists what an earlier set had dropped: that is active again; returns how many."""
+    """A full file lists what an earlier set had dropped, or its own while less of it was read: that is
+    active again; returns how many.
+    """
+    end = (file.sequence // PARTS + 1) * PARTS
     cursor.execute(f"""
         CREATE TEMP TABLE returned AS
         SELECT l.id AS listing_id FROM temp.timeline t JOIN {LISTING} l ON l.id = t.row_id
         JOIN {FILE} f ON f.id = l.dropped_by_id
-        WHERE t.origin = 'listing' AND l.status = 'dropped' AND f.sequence < {file.sequence}
+        WHERE t.origin = 'listing' AND l.status = 'dropped' AND f.sequence < {end}
     """)
     cursor.execute(f"""
         UPDATE {LISTING} SET status = 'active', dropped_by_id = NULL, change_id = {change}

@@ -1,7 +1,9 @@
-"""One stored file into the tables: staged outside the database, merged in one transaction."""
+"""One stored file into the tables: staged outside the database, merged in short transactions."""
 
+import dataclasses
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
@@ -16,11 +18,14 @@ from esma_files.parsing.reader import Limits
 from instruments.loading import merge, scope, transparency
 from instruments.loading.attach import attached
 from instruments.loading.known import Tables
+from instruments.loading.slices import WHOLE, Slice, slices_of
 from instruments.loading.staging import Progress, Staged, stage, stage_nothing
 from instruments.models import Reconciliation, Register, Scope
 from marketdata.common.errors import RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
+_IN_SLICES = (Kind.DLTINS, Kind.FULCAN)
+_COUNTED = ("read", "unmapped", *(field.name for field in dataclasses.fields(merge.Counts)))
 
 
 class StagingFailed(RetryableError):
@@ -59,30 +64,50 @@ def _database() -> str:
     return str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
 
 
-def merge_staged(file: EsmaFile, staged: Staged, run: Run) -> Run:
-    """Merge, and note it: the records, the run and the file's state change together or not at all.
+def merge_staged(
+    file: EsmaFile, staged: Staged, run: Run, *, committed: Callable[[float], None]
+) -> Run:
+    """Merge in slices, and note it: records and what the run says of them change together or not at all.
 
-    Leaves the file LOADED and the run DONE.
+    With the last slice go the rejected records and the file's state. `committed` is called when others
+    may write, between slices, and told the share that is merged. Leaves the file LOADED and the run
+    DONE; where it fails, the slices before stay, and the next load does the rest.
     """
     started = time.monotonic()
-    with attached(connection, file, staged) as cursor, transaction.atomic():
-        covered = scope.covered_before(file, staged.scope)
-        settled = scope.settle(cursor, file)
-        run.outside, run.rejected = settled.outside, settled.rejected
-        counts = _merged(cursor, file, staged)
-        _keep_rejected(cursor, file)
-        run.read, run.unmapped = staged.read, staged.unmapped
-        run.new, run.changed, run.ended = counts.new, counts.changed, counts.ended
-        run.dropped = counts.dropped
-        run.late, run.unchanged = counts.late, counts.unchanged + staged.known
-        run.seconds = staged.seconds + time.monotonic() - started
-        run.done = staged.read
-        run.report = _remarks(file, staged, run, covered=covered, missed=settled.missed)
-        run.end()
-        file.loaded_at = timezone.now()
-        file.scope_number = None if settled.missed else staged.scope.number
-        file.enter(EsmaFile.State.LOADED)
+    run.read, run.unmapped, run.unchanged = staged.read, staged.unmapped, staged.known
+    with attached(connection, file, staged) as cursor:
+        *others, last = _slices(cursor, file, staged)
+        for number, slice_ in enumerate(others, start=1):
+            with transaction.atomic():
+                _add(run, _merged(cursor, file, staged, slice_))
+                run.save(update_fields=_COUNTED)
+            committed(number / (len(others) + 1))
+        with transaction.atomic():
+            covered = scope.covered_before(file, staged.scope)
+            settled = scope.settle(cursor, file)
+            run.outside, run.rejected = settled.outside, settled.rejected
+            _add(run, _merged(cursor, file, staged, last))
+            _keep_rejected(cursor, file)
+            run.seconds = staged.seconds + time.monotonic() - started
+            run.done = staged.read
+            run.report = _remarks(file, staged, run, covered=covered, missed=settled.missed)
+            run.end()
+            file.loaded_at = timezone.now()
+            file.scope_number = None if settled.missed else staged.scope.number
+            file.enter(EsmaFile.State.LOADED)
     return run
+
+
+def _slices(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> list[Slice]:
+    """A full set is compared as a whole, and a scope is settled for all of a file at once."""
+    if file.kind not in _IN_SLICES or not staged.scope.is_everything:
+        return [WHOLE]
+    return slices_of(cursor, records=settings.MERGE_RECORDS)
+
+
+def _add(run: Run, counts: merge.Counts) -> None:
+    for name, count in dataclasses.asdict(counts).items():
+        setattr(run, name, getattr(run, name) + count)
 
 
 def wanted_of(file: EsmaFile) -> Scope:
@@ -112,13 +137,13 @@ def _remarks(file: EsmaFile, staged: Staged, run: Run, *, covered: bool, missed:
     return said
 
 
-def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> merge.Counts:
+def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice) -> merge.Counts:
     if not staged.read:  # not read: that says nothing of what is not in it either
-        return merge.Counts(**dict.fromkeys(merge.Counts.__dataclass_fields__, 0))
-    of_instruments = Kind(file.kind) in scope.INSTRUMENT_FILES
-    merging = merge.merge if of_instruments else transparency.merge
+        return merge.Counts()
     register = Register.of_source(file.source)
-    return merging(cursor, file, register=register, columns=staged.columns)
+    if Kind(file.kind) in scope.INSTRUMENT_FILES:
+        return merge.merge(cursor, file, slice_, register=register, columns=staged.columns)
+    return transparency.merge(cursor, file, register=register, columns=staged.columns)
 
 
 def _keep_rejected(cursor: CursorWrapper, file: EsmaFile) -> None:

@@ -23,6 +23,7 @@ from django.db.backends.utils import CursorWrapper
 from esma_files.models import EsmaFile
 from esma_files.names import Kind
 from instruments.loading import changes, drops, full_sets, instruments, timeline
+from instruments.loading.slices import Slice
 from instruments.loading.statements import LISTING, OUTCOME, SUPERSEDED, VERSION, Statements
 from instruments.models import Register
 
@@ -37,18 +38,23 @@ _TALLY = """
 class Counts:
     """What became of the records of a file, rejected ones left out; `dropped` are in no record of it."""
 
-    new: int
-    changed: int
-    ended: int
-    dropped: int
-    late: int
-    unchanged: int
+    new: int = 0
+    changed: int = 0
+    ended: int = 0
+    dropped: int = 0
+    late: int = 0
+    unchanged: int = 0
 
 
 def merge(
-    cursor: CursorWrapper, file: EsmaFile, *, register: str, columns: frozenset[str]
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    slice_: Slice,
+    *,
+    register: str,
+    columns: frozenset[str],
 ) -> Counts:
-    """Merge the staging file attached as `stage`, which holds the records of `file`.
+    """Merge a slice of the staging file attached as `stage`, which holds the records of `file`.
 
     `columns` are those of its fields that have a value in any record.
     """
@@ -57,8 +63,9 @@ def merge(
     open_ones = timeline.Timeline(statements)
     _drop_temporary(cursor)
     before = instruments.Before(listing=_last(cursor, LISTING), version=_last(cursor, VERSION))
-    _execute(cursor, OUTCOME, SUPERSEDED, statements.outcome, statements.supersede)
-    _execute(cursor, statements.insert_new)
+    _execute(cursor, OUTCOME, SUPERSEDED)
+    cursor.execute(statements.outcome, [slice_.first, slice_.end] * 2)
+    _execute(cursor, statements.supersede, statements.insert_new)
     is_full = Kind(file.kind) is Kind.FULINS
     touched = "SELECT isin, mic FROM temp.outcome WHERE outcome IN ('new', 'changed')"
     compared, returned = full_sets.Compared(), 0

@@ -273,7 +273,6 @@ def _finish(path: Path, name: str, layout: Layout) -> None:
         connection.executescript(_take_out(layout))
         layout.groups.bring_in(connection, name)
         connection.execute(layout.index)
-        connection.execute("ANALYZE")
         connection.commit()
 
 

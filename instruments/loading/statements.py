@@ -64,7 +64,10 @@ class Statements:
 
     @property
     def outcome(self) -> str:
-        """Each staged record is `new`, `unchanged`, `changed`, or for the timeline (NULL)."""
+        """Each staged record of a slice is `new`, `unchanged`, `changed`, or for the timeline (NULL).
+
+        Parameters: the slice's bounds, twice.
+        """
         same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
             INSERT INTO temp.outcome
@@ -82,8 +85,11 @@ class Statements:
             LEFT JOIN {LISTING} l
                 ON l.isin = s.isin AND l.mic = s.mic AND l.register = '{self.register}'
             LEFT JOIN {FILE} f ON f.id = l.source_file_id
-            LEFT JOIN (SELECT isin, mic FROM stage.record GROUP BY isin, mic HAVING count(*) > 1)
-                AS twice ON twice.isin = s.isin AND twice.mic = s.mic
+            LEFT JOIN (
+                SELECT isin, mic FROM stage.record WHERE isin >= %s AND isin < %s
+                GROUP BY isin, mic HAVING count(*) > 1
+            ) AS twice ON twice.isin = s.isin AND twice.mic = s.mic
+            WHERE s.isin >= %s AND s.isin < %s
             ORDER BY s.isin, s.mic
         """
 

@@ -1,8 +1,8 @@
 """SQLite's write-ahead log while files are loaded, one after another.
 
 Each merge of half a million new listings writes 700 MB into it, and all of that has to be copied into the
-database at some time. Another thread does so while the next file is merged: a merge waits only for
-what the last one wrote, and only where the log has become long.
+database at some time. Another thread does so while the next one goes on. A merge waits only where the
+log has become long: for what the last one wrote, so that the log can be begun anew.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
-# Bytes of the log from which on it is begun anew when all of it is copied, and that its file keeps
-# meanwhile: what is written again needs no new memory for its pages.
-_LONG, _KEPT = 3 << 29, 1 << 32
+# The log is begun anew when it has so many bytes, and is of so many merges that copying what the last one
+# wrote is little beside. What its file keeps meanwhile: memory that is written again costs less than new.
+_LONG, _MERGES, _KEPT = 1 << 28, 4, 1 << 32
 # What holds otherwise: as in marketdata/settings/databases.py, and SQLite's default number of pages.
 _KEPT_ELSE, _PAGES_ELSE = 1 << 26, 1_000
 
@@ -28,6 +28,7 @@ class WriteAheadLog:
         self._connection = connection
         self._copier: Executor | None = None
         self._copying: Future[int] | None = None
+        self._length = self._merges = 0  # what had been copied when last looked at, in bytes
 
     @contextlib.contextmanager
     def kept_short(self) -> Iterator["WriteAheadLog"]:
@@ -41,30 +42,38 @@ class WriteAheadLog:
             try:
                 yield self
             finally:
-                self._copied_length()
+                self._wait()
+                self._copy()
+                self._wait()
                 self._copier = None
-                limit = f"journal_size_limit={_KEPT_ELSE}"
-                self._say(f"wal_autocheckpoint={_PAGES_ELSE}", limit, "wal_checkpoint(PASSIVE)")
+                self._say(f"wal_autocheckpoint={_PAGES_ELSE}", f"journal_size_limit={_KEPT_ELSE}")
 
     def merged(self) -> None:
         """To be called after each merge: see to what it has written."""
         if self._copier is None:
             return
-        if self._copied_length() > _LONG:
-            self._say("wal_checkpoint(PASSIVE)")
-        else:
+        self._merges += 1
+        if self._copying and not self._copying.done() and self._length < _LONG:
+            return
+        self._wait()
+        is_long = self._length > _LONG and self._merges >= _MERGES
+        self._copy()
+        if is_long:  # who writes next begins it anew, if nobody reads what is in it
+            self._wait()
+            self._length = self._merges = 0
+
+    def _copy(self) -> None:
+        if self._copier is not None:
             self._copying = self._copier.submit(_copy, str(self._connection.settings_dict["NAME"]))
 
-    def _copied_length(self) -> int:
-        """The length of the log when it was last copied, in bytes; waits for that."""
+    def _wait(self) -> None:
         if self._copying is None:
-            return 0
+            return
         copying, self._copying = self._copying, None
         try:
-            return copying.result()
+            self._length = copying.result()
         except sqlite3.Error as error:  # nothing is lost: the log is as good as the database
             logger.warning("The write-ahead log could not be copied into the database: %s", error)
-            return 0
 
     def _say(self, *pragmas: str) -> None:
         with self._connection.cursor() as cursor:
@@ -73,6 +82,7 @@ class WriteAheadLog:
 
 
 def _copy(path: str) -> int:
+    """Returns how much of the log is copied, in bytes."""
     with contextlib.closing(sqlite3.connect(path)) as own:
         (page,) = own.execute("PRAGMA page_size").fetchone()
         _, pages, _ = own.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

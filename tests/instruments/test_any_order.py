@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -161,14 +162,15 @@ def made_files(draw: st.DrawFn) -> list[MadeFile]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(files=made_files(), again=st.booleans())
+@given(files=made_files(), again=st.booleans(), slice_=st.sampled_from([1, 2, 5_000]))
 def test_any_files_in_any_order_come_to_what_the_rules_say(
-    make_zip: Write, files: list[MadeFile], *, again: bool
+    make_zip: Write, files: list[MadeFile], *, again: bool, slice_: int
 ) -> None:
     clear()
-    for file in [*files, *(files[:1] if again else [])]:
-        [loaded] = steps.load(steps.take_in([make_zip(file.name, file.xml())]))
-        assert loaded.error is None
+    with override_settings(MERGE_RECORDS=slice_):
+        for file in [*files, *(files[:1] if again else [])]:
+            [loaded] = steps.load(steps.take_in([make_zip(file.name, file.xml())]))
+            assert loaded.error is None
 
     assert found() == expected(files)
     statuses: dict[str, set[str]] = defaultdict(set)

@@ -74,15 +74,14 @@ def test_a_log_that_cannot_be_copied_is_warned_of_and_keeps_what_it_has(
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with connection.cursor() as cursor, caplog.at_level(logging.WARNING):
         cursor.execute("CREATE TABLE wide (a)")
-        with WriteAheadLog(connection).kept_short() as log:
-            cursor.execute("INSERT INTO wide VALUES (zeroblob(4000000))")
-            # The log has room for what is in it, the database none for that.
-            resource.setrlimit(resource.RLIMIT_FSIZE, (log_path.stat().st_size, limits[1]))
-            try:
+        try:
+            with WriteAheadLog(connection).kept_short() as log:
+                cursor.execute("INSERT INTO wide VALUES (zeroblob(4000000))")
+                # The log has room for what is in it, the database none for that.
+                resource.setrlimit(resource.RLIMIT_FSIZE, (log_path.stat().st_size, limits[1]))
                 log.merged()
-                log.merged()
-            finally:
-                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert one("SELECT length(a) FROM wide") == 4_000_000
         cursor.execute("DROP TABLE wide")
 

@@ -1,10 +1,13 @@
-"""kill -9 at any moment: the database is as before the file or as after it, and the next run finishes."""
+"""kill -9 at any moment: each slice of a file is in the database or not, and the next run finishes."""
 
+import contextlib
 import json
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"
 SMALL_RECORDS = 2_664
+WHOLE = "1000000"  # MERGE_RECORDS: all of it in one transaction
 IN_BOTH = 1  # a listing that is in the delta of 2017 and in the full file of 2021
 
 
@@ -28,16 +32,7 @@ def merging_has_begun(installation: Installation) -> bool:
     return log.exists() and log.stat().st_size > 8_000_000
 
 
-@pytest.mark.parametrize("moment", [staging_has_begun, merging_has_begun])
-def test_a_load_that_is_killed_is_finished_by_the_next(
-    tmp_path: Path, moment: Callable[[Installation], bool]
-) -> None:
-    installation = Installation(tmp_path)
-    installation.run("migrate")
-    installation.run("load", SMALL)
-    before = installation.counts()
-    assert before[0] == SMALL_RECORDS
-
+def kill_loading(installation: Installation, moment: Callable[[Installation], bool]) -> None:
     process = installation.start("load", DELTA)
     deadline = time.monotonic() + 60
     while not moment(installation):
@@ -47,6 +42,19 @@ def test_a_load_that_is_killed_is_finished_by_the_next(
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
+
+@pytest.mark.parametrize("moment", [staging_has_begun, merging_has_begun])
+def test_a_load_that_is_killed_is_finished_by_the_next(
+    tmp_path: Path, moment: Callable[[Installation], bool]
+) -> None:
+    installation = Installation(tmp_path, MERGE_RECORDS=WHOLE)
+    installation.run("migrate")
+    installation.run("load", SMALL)
+    before = installation.counts()
+    assert before[0] == SMALL_RECORDS
+
+    kill_loading(installation, moment)
+
     assert installation.counts() == before, "as before the file: its merge was not committed"
     assert installation.one("SELECT count(*) FROM esma_files_rejectedrecord") == 0
     [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
@@ -55,6 +63,42 @@ def test_a_load_that_is_killed_is_finished_by_the_next(
     abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
     assert installation.one(abandoned) == 1
     assert list(installation.staging.iterdir()) == []
+
+
+def tables(installation: Installation) -> list[list[Any]]:
+    """What the tables say, without keys that depend on what was loaded when."""
+    said = []
+    with contextlib.closing(sqlite3.connect(installation.database)) as connection:
+        for table in ("listing", "listingversion", "instrument", "underlying", "listedvenue"):
+            rows = connection.execute(f"SELECT * FROM instruments_{table}")
+            columns = [name for name, *_ in rows.description]
+            kept = [n for n, name in enumerate(columns) if name not in ("id", "change_id")]
+            said.append(sorted(repr([row[n] for n in kept]) for row in rows))
+    return said
+
+
+def test_what_was_merged_before_a_load_was_killed_stays(tmp_path: Path) -> None:
+    """And what two runs did to the tables together is what one does, which is not interrupted."""
+    installation = Installation(tmp_path, MERGE_RECORDS="3000")
+    installation.run("migrate")
+    kill_loading(installation, lambda of: of.counts()[0] > RECORDS / 4)
+
+    merged, _ = installation.counts()
+    assert RECORDS / 4 < merged < RECORDS
+    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL") == 1
+    [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
+
+    assert (result["state"], result["read"]) == ("loaded", RECORDS)
+    assert installation.counts()[0] == RECORDS
+    runs = "FROM esma_files_run WHERE state"
+    assert installation.one(f"SELECT new + ended {runs} = 'abandoned'") == merged
+    assert installation.one(f"SELECT new + ended {runs} = 'done'") == RECORDS - merged
+    assert installation.one(f"SELECT unchanged {runs} = 'done'") == merged
+    (tmp_path / "at_once").mkdir()
+    at_once = Installation(tmp_path / "at_once", MERGE_RECORDS=WHOLE)
+    at_once.run("migrate")
+    at_once.run("load", DELTA)
+    assert tables(installation) == tables(at_once)
 
 
 def test_a_file_that_another_process_loads_is_left_to_it(tmp_path: Path) -> None:

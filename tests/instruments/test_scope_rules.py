@@ -18,7 +18,7 @@ from instruments.models import (
 )
 from tests import firds
 from tests.conftest import FIRDS
-from tests.instruments.merging import VOLVO, Write, day
+from tests.instruments.merging import VOLVO, Write, counts, day, delta, full, load
 from tests.instruments.model import MadeFile, Said, expected, found
 from tests.instruments.test_any_order import FILES, KEYS, clear, dump
 from tests.instruments.test_scope import EU, set_scope, total
@@ -151,6 +151,27 @@ def test_real_files_narrow_and_then_whole_are_as_whole_from_the_beginning() -> N
         assert loaded.error is None
 
     assert dump() == whole
+
+
+def test_what_its_own_set_had_dropped_is_there_when_that_is_read_anew(make_zip: Write) -> None:
+    """The delta comes first, while the full set is known without what was out of scope."""
+    set_scope(venues=["AAAA"])
+    said = [(mic, {"name": "One", "period": day(1)}) for mic in ("AAAA", "BBBB")]
+    load(make_zip, delta(2), *(firds.record("NewRcrd", VOLVO, mic, **it) for mic, it in said))
+    load(make_zip, full(5), *(firds.record("RefData", VOLVO, mic, **it) for mic, it in said))
+    assert [listing.mic for listing in Listing.objects.all()] == ["AAAA"]
+
+    set_scope()
+    [of_delta, of_full] = scoping.backfill(EU)
+
+    assert of_delta.run is not None
+    assert counts(of_delta.run) == {"new": 1, "unchanged": 1}
+    assert of_full.run is not None
+    assert counts(of_full.run) == {"changed": 1, "unchanged": 1}
+    assert {listing.mic: listing.status for listing in Listing.objects.all()} == {
+        "AAAA": "active",
+        "BBBB": "active",
+    }
 
 
 @settings(

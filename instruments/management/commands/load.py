@@ -105,8 +105,9 @@ class _Bars:
         said = f"{records:,} records"
         self._progress.update(self._line(file), completed=share, said=said)
 
-    def merging(self, file: EsmaFile) -> None:
-        self._progress.update(self._line(file), description=f"merging {file.name}", completed=1)
+    def merging(self, file: EsmaFile, share: float) -> None:
+        line = self._line(file)
+        self._progress.update(line, description=f"merging {file.name}", completed=share)
 
     def tidying(self) -> None:
         self._progress.update(self._all, description="files are loaded, tidying up")
