@@ -1,4 +1,4 @@
-"""How many rows are sent at once."""
+"""What is sent to SQL Server, and as which types."""
 
 import datetime as dt
 import decimal
