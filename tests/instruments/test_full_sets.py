@@ -192,5 +192,5 @@ def test_the_admin_shows_what_differs(admin_client: Client) -> None:
     page = admin_client.get(f"/admin/instruments/reconciliation/{second.pk}/change/")
 
     assert page.status_code == 200
-    assert "As the set has it" in page.content.decode()
+    assert "full_name: As the delta has it → As the set has it" in page.content.decode()
     assert admin_client.get("/admin/instruments/difference/?kind=missed").status_code == 200

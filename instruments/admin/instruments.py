@@ -2,23 +2,18 @@
 
 from typing import Any, cast
 
-from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from instruments import cfi, scoping
+from instruments import cfi
 from instruments.models import (
-    Difference,
     Instrument,
     InstrumentQuerySet,
     ListedVenue,
     Listing,
     ListingVersion,
-    Reconciliation,
     Register,
-    Scope,
     SubclassTransparency,
     TransparencyResult,
     Underlying,
@@ -26,7 +21,6 @@ from instruments.models import (
     VolumeCap,
     VolumeCapVenue,
 )
-from instruments.models.scope import KINDS, codes
 from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.pages import BoundedPaginator
 
@@ -193,94 +187,3 @@ class VolumeCapAdmin(ReadOnlyAdmin):
     ordering = ["isin", "pk"]
     sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
     inlines = [VolumeCapVenueInline]
-
-
-class DifferenceInline(admin.TabularInline[Difference, Reconciliation]):
-    """The first of them; all that are kept have a page of their own."""
-
-    model = Difference
-    fields = ["kind", "isin", "mic", "changes"]
-    can_delete = False
-    max_num = 0
-    SHOWN = 100
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Difference]:
-        of = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
-        found = super().get_queryset(request)
-        first = found.filter(reconciliation=of).order_by("pk").values_list("pk", flat=True)
-        return found.filter(pk__in=list(first[: self.SHOWN]))
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(Reconciliation)
-class ReconciliationAdmin(ReadOnlyAdmin):
-    list_display = [
-        "published_on",
-        "letter",
-        "register",
-        "listed",
-        "same",
-        "missed",
-        "different",
-        "extra",
-        "late",
-        "compared",
-        "completed_at",
-    ]
-    list_filter = ["register", "letter", "compared", "published_on"]
-    inlines = [DifferenceInline]
-
-
-@admin.register(Difference)
-class DifferenceAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
-    list_display = ["reconciliation", "kind", "isin", "mic", "changes"]
-    list_filter = ["kind", "reconciliation__letter", "reconciliation__published_on"]
-    list_select_related = ["reconciliation"]
-    search_fields = ["=isin"]
-    search_help_text = "An ISIN"
-
-
-class ScopeForm(forms.ModelForm[Scope]):
-    """Codes as text, with spaces or commas between."""
-
-    categories = forms.CharField(required=False, help_text="first letters of CFI codes, as E D")
-    authorities = forms.CharField(required=False, help_text="countries, as SE DE")
-    venues = forms.CharField(required=False, help_text="MICs, as XSTO")
-    isins = forms.CharField(
-        required=False, widget=forms.Textarea, help_text="in scope whatever else is said"
-    )
-
-    class Meta:
-        model = Scope
-        fields = ["register", *KINDS]
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        for kind in KINDS:
-            try:
-                said[kind] = codes(kind, said.get(kind, "").replace(",", " ").split())
-            except ValidationError as error:
-                self.add_error(kind, error.message_dict[kind])
-        return said
-
-
-@admin.register(Scope)
-class ScopeAdmin(ReadOnlyAdmin):
-    """A change is a new row, so nothing is edited; loads go by the last one of a register."""
-
-    form = ScopeForm
-    list_display = ["register", *KINDS[:-1], "set_at", "set_by"]
-    list_filter = ["register"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("instruments.add_scope")
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        criteria = {kind: form.cleaned_data[kind] for kind in KINDS}
-        scope = scoping.change(
-            Register(obj.register), criteria, by=request.user.get_username(), request=request
-        )
-        obj.pk = scope.pk
