@@ -46,8 +46,9 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One thing that was asked for, by a person, a command or the schedule; usually of one file.
 
-    Of a load, `read` is `new + changed + ended + late + unchanged + rejected + outside` records. Of a sync it
-    is entries of the register, and `new` files listed; of a clean-up files, and `ended` those deleted.
+    Of a load that is done, `read` is `new + changed + ended + late + unchanged + rejected + outside` records;
+    of another these say what it did before it ended. Of a sync it is entries of the register, and
+    `new` files listed; of a clean-up files, and `ended` those deleted.
     """
 
     class Kind(models.TextChoices):

@@ -66,7 +66,7 @@ def _database() -> str:
 
 def merge_staged(
     file: EsmaFile, staged: Staged, run: Run, *, committed: Callable[[float], None]
-) -> Run:
+) -> None:
     """Merge in slices, and note it: records and what the run says of them change together or not at all.
 
     With the last slice go the rejected records and the file's state. `committed` is called when others
@@ -95,7 +95,6 @@ def merge_staged(
             file.loaded_at = timezone.now()
             file.scope_number = None if settled.missed else staged.scope.number
             file.enter(EsmaFile.State.LOADED)
-    return run
 
 
 def _slices(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> list[Slice]:
