@@ -4,9 +4,8 @@ import json
 import os
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
-
-import django
 
 LIST = "/api/v1/instruments/"
 # Words that are common and rare, codes that go together and codes that do not.
@@ -98,5 +97,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ |= {"ANONYMOUS_READ": "true", "HTTPS": "false", "ALLOWED_HOSTS": "localhost"}
-    django.setup()
+    import_module("marketdata.wsgi")  # as a server loads it
     main()
