@@ -23,7 +23,11 @@ DECIMALS = st.decimals(
     min_value=-(10**18) + 1, max_value=10**18 - 1, allow_nan=False, places=17
 ) | st.decimals(min_value=-(10**18) + 1, max_value=10**18 - 1, allow_nan=False, places=1)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)  # JSON has neither
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
