@@ -34,6 +34,11 @@ MARKS = {
     "status": "\ue005",
     "register": "\ue006",
 }
+# The columns of `Instrument` that codes are of, and the number of listings, which more venues change.
+CODED = (
+    *("cfi_code", "notional_currency", "issuer_lei", "status"),
+    *("mic", "listing_count", "eu_listings", "uk_listings"),
+)
 _MAX_WORDS = 20
 # Shorter words must be there as they are: too much begins with a letter or two.
 _WHOLE = 2

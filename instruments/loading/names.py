@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 
 from instruments.models import Instrument
-from instruments.search import INDEX, codes, document, key_in_sql, names
+from instruments.search import CODED, INDEX, codes, document, key_in_sql, names
 
 INSTRUMENT = Instrument._meta.db_table
 
@@ -57,9 +57,12 @@ def remember(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
     if cursor.db.vendor == "sqlite":
         cursor.execute("DROP TABLE IF EXISTS temp.indexed")
         cursor.execute(_INDEXED)
+        # Most differ in a name only.
+        same = " AND ".join(f"b.{column} IS i.{column}" for column in CODED) if derived else "0"
+        were, are = codes("i", listed=listed, derived=derived), codes("b")
         cursor.execute(f"""
             INSERT INTO temp.indexed SELECT b.isin_key, {names("i")}, {names("b")},
-                {codes("i", listed=listed, derived=derived)}, {codes("b")}
+                CASE WHEN {same} THEN '' ELSE {were} END, CASE WHEN {same} THEN '' ELSE {are} END
             FROM temp.said b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin
             WHERE b.differs = 1 ORDER BY b.isin_key
         """)

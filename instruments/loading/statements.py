@@ -27,7 +27,7 @@ PUBLISHED_STATUS = "CASE l.status WHEN 'dropped' THEN 'active' ELSE l.status END
 OUTCOME = """
     CREATE TEMP TABLE outcome (
         position INTEGER NOT NULL, isin TEXT NOT NULL, mic TEXT NOT NULL, ends INTEGER,
-        listing_id INTEGER, outcome TEXT, isin_key INTEGER,
+        listing_id INTEGER, outcome TEXT, isin_key INTEGER, valid_from TEXT,
         PRIMARY KEY (isin, mic, position)) WITHOUT ROWID
 """
 # Listings of which the record is the newest no more: the staged one that is (NULL: a version is), and
@@ -71,8 +71,8 @@ class Statements:
         same_day = "s.status = 'cancelled'" if self.lists else "l.valid_from = s.valid_from"
         return f"""
             INSERT INTO temp.outcome
-                (position, isin, isin_key, mic, ends, listing_id, outcome)
-            SELECT s.position, s.isin, s.isin_key, s.mic,
+                (position, isin, isin_key, mic, valid_from, ends, listing_id, outcome)
+            SELECT s.position, s.isin, s.isin_key, s.mic, s.valid_from,
                 CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
                 CASE
                 WHEN twice.isin IS NOT NULL THEN NULL
@@ -122,8 +122,7 @@ class Statements:
         """The listings whose record is followed by a staged one, with nothing between."""
         return f"""
             INSERT INTO temp.superseded (listing_id, position, valid_to)
-            SELECT o.listing_id, o.position, {day_before("s.valid_from")}
-            FROM temp.outcome o JOIN stage.record s ON s.position = o.position
+            SELECT o.listing_id, o.position, {day_before("o.valid_from")} FROM temp.outcome o
             WHERE o.outcome = 'changed' ORDER BY o.listing_id
         """
 
