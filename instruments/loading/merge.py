@@ -64,7 +64,7 @@ def merge(
     _drop_temporary(cursor)
     before = instruments.Before(listing=_last(cursor, LISTING), version=_last(cursor, VERSION))
     _execute(cursor, OUTCOME, SUPERSEDED)
-    cursor.execute(statements.outcome, [slice_.first, slice_.end] * 2)
+    cursor.execute(statements.outcome, [slice_.after, slice_.last] * 2)
     _execute(cursor, statements.supersede, statements.insert_new)
     is_full = Kind(file.kind) is Kind.FULINS
     touched = "SELECT isin, mic FROM temp.outcome WHERE outcome IN ('new', 'changed')"

@@ -6,33 +6,39 @@ before changes nothing when it is merged again: killed between two slices, the n
 """
 
 import dataclasses
-import itertools
 
 from django.db.backends.utils import CursorWrapper
 
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-    """The records of some ISINs: from `first`, and before `end`."""
+    """The records of some ISINs: of those above `after`, up to `last`."""
 
-    first: str
-    end: str
+    after: str
+    last: str
 
 
-_SAMPLED = 100  # records of each slice that are looked at, to find where the next begins
 _LOWEST, _HIGHEST = "", "~"  # below and above any ISIN
 WHOLE = Slice(_LOWEST, _HIGHEST)
 
 
 def slices_of(cursor: CursorWrapper, *, records: int) -> list[Slice]:
-    """The staged file in slices of so many records, more or less, in the order of ISINs.
+    """The staged file in slices of so many records, or more where they are of one ISIN, in the order of
+    ISINs; at least one.
 
     Tables and their indexes are in this order too, or in runs of it: no page of theirs is written
     for many slices.
     """
-    one_of = max(1, records // _SAMPLED)
-    cursor.execute(f"SELECT isin FROM stage.record WHERE position % {one_of} = 0 ORDER BY isin")
-    isins = [isin for (isin,) in cursor.fetchall()]
-    step = records // one_of
-    cuts = [_LOWEST, *dict.fromkeys(isins[step::step]), _HIGHEST]
-    return [Slice(first, end) for first, end in itertools.pairwise(cuts)]
+    slices, after = [], _LOWEST
+    while last := _last_of(cursor, after, records):
+        slices.append(Slice(after, last))
+        after = last
+    return slices or [WHOLE]
+
+
+def _last_of(cursor: CursorWrapper, after: str, records: int) -> str | None:
+    """The ISIN of the last of the next so many records; None where there are none."""
+    following = f"(SELECT isin FROM stage.record WHERE isin > %s ORDER BY isin LIMIT {records})"
+    cursor.execute(f"SELECT max(isin) FROM {following} AS following", [after])
+    (last,) = cursor.fetchone()
+    return None if last is None else str(last)

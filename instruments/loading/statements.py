@@ -86,10 +86,10 @@ class Statements:
                 ON l.isin = s.isin AND l.mic = s.mic AND l.register = '{self.register}'
             LEFT JOIN {FILE} f ON f.id = l.source_file_id
             LEFT JOIN (
-                SELECT isin, mic FROM stage.record WHERE isin >= %s AND isin < %s
+                SELECT isin, mic FROM stage.record WHERE isin > %s AND isin <= %s
                 GROUP BY isin, mic HAVING count(*) > 1
             ) AS twice ON twice.isin = s.isin AND twice.mic = s.mic
-            WHERE s.isin >= %s AND s.isin < %s
+            WHERE s.isin > %s AND s.isin <= %s
             ORDER BY s.isin, s.mic
         """
 
