@@ -34,11 +34,7 @@ MARKS = {
     "status": "\ue005",
     "register": "\ue006",
 }
-# The columns of `Instrument` that codes are of, and the number of listings, which more venues change.
-CODED = (
-    *("cfi_code", "notional_currency", "issuer_lei", "status"),
-    *("mic", "listing_count", "eu_listings", "uk_listings"),
-)
+NAMED = ("full_name", "short_name")  # the columns of `Instrument` that names are in
 _MAX_WORDS = 20
 # Shorter words must be there as they are: too much begins with a letter or two.
 _WHOLE = 2
@@ -66,9 +62,9 @@ def isin_in_sql(key: str) -> str:
     return f"({' || '.join(letters)} || ({key}%%10))"
 
 
-def names(row: str) -> str:
-    """What is indexed of a row of `Instrument` for its names, in SQL."""
-    return f"{row}.full_name || ' ' || {row}.short_name"
+def names_of(row: str, *, suffix: str = "") -> str:
+    """What is indexed of a row of `Instrument` for its names, in SQL; `suffix` ends its columns' names."""
+    return " || ' ' || ".join(f"{row}.{column}{suffix}" for column in NAMED)
 
 
 def codes(row: str, *, listed: str = "1", derived: bool = True) -> str:

@@ -11,7 +11,7 @@ from instruments.isin import key_of
 from instruments.loading import names, underlyings
 from instruments.loading.dialect import differ, rewritten
 from instruments.models import CfiCode, Instrument, ListedVenue, Listing, ListingVersion, Register
-from instruments.search import key_in_sql
+from instruments.search import NAMED, key_in_sql
 
 INSTRUMENT = Instrument._meta.db_table
 LISTING = Listing._meta.db_table
@@ -73,31 +73,35 @@ _RANKED = f"""
 
 
 _LENGTHS = {field.column: field.max_length for field in Instrument._meta.fields}
-# What is to be said of each instrument; `differs` from what is said already: NULL of a new one.
+# What is to be said of each instrument, and the names that it had. `differs` from what is said already: NULL
+# of a new one, 2 where that changes its codes in the index of names, 1 where its names only, 0 nowhere.
 _SAID_TABLE = f"""
     CREATE TEMP TABLE said (isin_key INTEGER PRIMARY KEY, isin TEXT,
         {", ".join(f"{c} VARCHAR({_LENGTHS[c]})" for c in _TEXTS)},
         status TEXT, mic TEXT, register TEXT, listing_count INTEGER,
-        {", ".join(f"{column} INTEGER" for column in _COUNTS)}, differs INTEGER)
+        {", ".join(f"{column} INTEGER" for column in _COUNTS)},
+        {", ".join(f"{c}_was VARCHAR({_LENGTHS[c]})" for c in NAMED)}, differs INTEGER)
 """
 
 
 def _say(row: str, counts: dict[str, str], *, register: str, source: str, where: str) -> str:
     """Into `temp.said` what `row` says of the instruments that `source` leads to, known ones as `i`."""
     said = {column: f"{row}.{column}" for column in _COLUMNS} | counts | {"register": register}
-    differences = [
-        differ(f"coalesce({value}, '')", f"i.{column}")
+    differences = {
+        column: differ(f"coalesce({value}, '')", f"i.{column}")
         if column in _TEXTS
         else f"coalesce({value}, 0) <> coalesce(i.{column}, 0)"
         if column in counts
         else f"{value} <> i.{column}"
         for column, value in said.items()
-    ]
+    }
+    in_names = " OR ".join(differences.pop(column) for column in NAMED)
     values = [f"coalesce({v}, '')" if c in _TEXTS else v for c, v in said.items()]
     return f"""
-        INSERT INTO temp.said (isin_key, isin, {", ".join(said)}, differs)
-        SELECT c.isin_key, c.isin, {", ".join(values)},
-            CASE WHEN i.isin IS NULL THEN NULL WHEN {" OR ".join(differences)} THEN 1 ELSE 0 END
+        INSERT INTO temp.said (isin_key, isin, {", ".join((*said, *(f"{c}_was" for c in NAMED)))}, differs)
+        SELECT c.isin_key, c.isin, {", ".join((*values, *(f"i.{c}" for c in NAMED)))},
+            CASE WHEN i.isin IS NULL THEN NULL WHEN {" OR ".join(differences.values())} THEN 2
+                WHEN {in_names} THEN 1 ELSE 0 END
         FROM {source} LEFT JOIN {INSTRUMENT} i ON i.isin = c.isin WHERE {where}
     """
 
@@ -133,7 +137,7 @@ _SAY_OF_MANY = _say(
 # last had.
 _LAST_KNOWN = f"""
     UPDATE temp.said SET {", ".join(f"{column} = k.{column}" for column in _TEXTS)},
-        differs = CASE WHEN temp.said.differs IS NULL THEN NULL ELSE 1 END
+        differs = CASE WHEN temp.said.differs IS NULL THEN NULL ELSE 2 END
     FROM (
         SELECT b.isin, {", ".join(f"coalesce(v.{column}, '') AS {column}" for column in _TEXTS)},
             row_number() OVER (PARTITION BY v.isin
@@ -148,12 +152,12 @@ _INSERT = f"""
     SELECT b.isin, {", ".join(f"b.{column}" for column in _COLUMNS)}
     FROM temp.said b WHERE b.differs IS NULL
 """
-_INDEX_KNOWN = "CREATE INDEX temp.said_known ON said (isin) WHERE differs = 1"
+_INDEX_KNOWN = "CREATE INDEX temp.said_known ON said (isin) WHERE differs > 0"
 _UPDATE = rewritten(
     INSTRUMENT,
     {column: f"b.{column}" for column in _COLUMNS},
-    source=f"temp.said b WHERE b.isin = {INSTRUMENT}.isin AND b.differs = 1",
-    where=f"{INSTRUMENT}.isin IN (SELECT isin FROM temp.said WHERE differs = 1)",
+    source=f"temp.said b WHERE b.isin = {INSTRUMENT}.isin AND b.differs > 0",
+    where=f"{INSTRUMENT}.isin IN (SELECT isin FROM temp.said WHERE differs > 0)",
 )
 _NEW_CFI_CODES = f"""
     INSERT INTO {CFI_CODE} (code)

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.utils import CursorWrapper
 
 from instruments.models import Instrument
-from instruments.search import CODED, INDEX, codes, document, key_in_sql, names
+from instruments.search import INDEX, NAMED, codes, document, key_in_sql, names_of
 
 INSTRUMENT = Instrument._meta.db_table
 
@@ -19,29 +19,28 @@ logger = logging.getLogger(__name__)
 
 _PIECE = 4_000  # pages of the index
 # Names and codes apart, for no word is both: words of those that stay as they are need not be touched.
-_INDEXED = """
-    CREATE TEMP TABLE indexed (
-        isin_key INTEGER PRIMARY KEY, names_were TEXT, names TEXT, codes_were TEXT, codes TEXT)
-"""
-_DIFFERS = "x.names <> x.names_were OR x.codes <> x.codes_were"
+_RECODED = "CREATE TEMP TABLE recoded (isin_key INTEGER PRIMARY KEY, codes_were TEXT, codes TEXT)"
+_SAID = "temp.said b LEFT JOIN temp.recoded x ON x.isin_key = b.isin_key"
+_RENAMED = f"({' OR '.join(f'b.{column} <> b.{column}_was' for column in NAMED)})"
+_OTHERS = "x.codes <> x.codes_were"
+_REINDEXED = f"b.differs > 0 AND ({_RENAMED} OR {_OTHERS})"
 
 
-def _differing(suffix: str = "") -> str:
-    return " || ' ' || ".join(
-        f"CASE WHEN x.{part} <> x.{part}_were THEN x.{part}{suffix} ELSE '' END"
-        for part in ("names", "codes")
-    )
+def _differing(names: str, codes: str) -> str:
+    return f"""CASE WHEN {_RENAMED} THEN {names} ELSE '' END || ' ' ||
+        CASE WHEN {_OTHERS} THEN {codes} ELSE '' END"""
 
 
 _FORGET = f"""
-    INSERT INTO {INDEX} ({INDEX}, rowid, said) SELECT 'delete', x.isin_key, {_differing("_were")}
-    FROM temp.indexed x WHERE {_DIFFERS} ORDER BY x.isin_key
+    INSERT INTO {INDEX} ({INDEX}, rowid, said)
+    SELECT 'delete', b.isin_key, {_differing(names_of("b", suffix="_was"), "x.codes_were")}
+    FROM {_SAID} WHERE {_REINDEXED} ORDER BY b.isin_key
 """
 _INDEX = f"""
-    INSERT INTO {INDEX} (rowid, said)
-    SELECT b.isin_key, CASE WHEN b.differs IS NULL THEN {document("b")} ELSE {_differing()} END
-    FROM temp.said b LEFT JOIN temp.indexed x ON x.isin_key = b.isin_key
-    WHERE b.differs IS NULL OR {_DIFFERS} ORDER BY b.isin_key
+    INSERT INTO {INDEX} (rowid, said) SELECT b.isin_key,
+        CASE WHEN b.differs IS NULL THEN {document("b")}
+        ELSE {_differing(names_of("b"), "x.codes")} END
+    FROM {_SAID} WHERE b.differs IS NULL OR ({_REINDEXED}) ORDER BY b.isin_key
 """
 _MERGE = f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('merge', {_PIECE})"
 _ALL = f"""
@@ -51,27 +50,24 @@ _ALL = f"""
 
 
 def remember(cursor: CursorWrapper, *, listed: str, derived: bool) -> None:
-    """Note what the index has of the instruments in `temp.said` that are going to differ, and what it is to
-    have; for `listed` and `derived` see `codes`.
+    """Note the codes that the index has of the instruments in `temp.said` of which these are going to differ,
+    and what it is to have; for `listed` and `derived` see `codes`.
     """
     if cursor.db.vendor == "sqlite":
-        cursor.execute("DROP TABLE IF EXISTS temp.indexed")
-        cursor.execute(_INDEXED)
-        # Most differ in a name only.
-        same = " AND ".join(f"b.{column} IS i.{column}" for column in CODED) if derived else "0"
+        cursor.execute("DROP TABLE IF EXISTS temp.recoded")
+        cursor.execute(_RECODED)
         were, are = codes("i", listed=listed, derived=derived), codes("b")
         cursor.execute(f"""
-            INSERT INTO temp.indexed SELECT b.isin_key, {names("i")}, {names("b")},
-                CASE WHEN {same} THEN '' ELSE {were} END, CASE WHEN {same} THEN '' ELSE {are} END
+            INSERT INTO temp.recoded SELECT b.isin_key, {were}, {are}
             FROM temp.said b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin
-            WHERE b.differs = 1 ORDER BY b.isin_key
+            WHERE b.differs > {1 if derived else 0} ORDER BY b.isin_key
         """)
 
 
 def index(cursor: CursorWrapper) -> None:
     """Index the instruments in `temp.said` as they are said to be there."""
     if cursor.db.vendor == "sqlite":
-        for statement in (_FORGET, _INDEX, "DROP TABLE temp.indexed"):
+        for statement in (_FORGET, _INDEX, "DROP TABLE temp.recoded"):
             cursor.execute(statement)
 
 
