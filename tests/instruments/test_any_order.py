@@ -91,6 +91,24 @@ def test_a_record_that_comes_late_may_be_the_last_that_was_known(make_zip: Write
     assert Instrument.objects.search("two").exists()
 
 
+@pytest.mark.parametrize(
+    ("code", "another"),
+    [("ESVUFR", "ESNUFR"), ("SEK", "EUR"), ("549300GDPG70E3MBBU98", "529900T8BM49AURSDO55")],
+)
+def test_a_code_that_changes_alone_is_in_the_index(
+    make_zip: Write, code: str, another: str
+) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+    modified = firds.record("ModfdRcrd", VOLVO, "XSTO", period=day(1)).replace(code, another)
+
+    run = load(make_zip, delta(4), modified)
+
+    assert counts(run) == {"changed": 1}
+    piecemeal = dump(), indexed()
+    derive_anew()
+    assert (dump(), indexed()) == piecemeal
+
+
 def derive_anew() -> None:
     isins = sorted(Instrument.objects.values_list("pk", flat=True))
     with (
