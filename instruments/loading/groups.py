@@ -96,14 +96,12 @@ def bring_in(connection: sqlite3.Connection, file_name: str) -> None:
     for (position,) in connection.execute(twice):
         raise BadXml(file_name, f"record {position:,} has two commodity products")
     connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
-    columns = ", ".join(_COMMODITY_COLUMNS)
-    text = " || ' ' || ".join(f"ifnull({column}, '')" for column in _COMMODITY_COLUMNS)
+    taken = ", ".join(f"{column} = c.{column}" for column in _COMMODITY_COLUMNS)
+    text = " || ' ' || ".join(f"ifnull(c.{column}, '')" for column in _COMMODITY_COLUMNS)
     connection.executescript(f"""
-        UPDATE record SET ({columns}, fingerprint) = (
-            SELECT {columns}, (record.fingerprint + fingerprint_of('commodity', {text}))
-                & {fingerprint.MASK}
-            FROM commodity c WHERE c.position = record.position)
-        WHERE position IN (SELECT position FROM commodity);
+        UPDATE record SET {taken}, fingerprint =
+            (record.fingerprint + fingerprint_of('commodity', {text})) & {fingerprint.MASK}
+            FROM commodity c WHERE c.position = record.position;
 
         CREATE TABLE whole_basket (position INTEGER PRIMARY KEY, codes TEXT);
         INSERT INTO whole_basket SELECT position, group_concat(code, ' ')
