@@ -20,6 +20,8 @@ from instruments.loading.statements import (
 INDEXES = (
     "CREATE INDEX temp.timeline_row ON timeline (origin, row_id)",
     "CREATE INDEX temp.timeline_key ON timeline (isin, mic)",
+    # Of a file that comes late that is every record.
+    "CREATE INDEX temp.outcome_open ON outcome (position) WHERE outcome IS NULL",
 )
 
 
@@ -116,7 +118,7 @@ class Timeline:
             # The newest record of a listing that is there more than once, and was not there before.
             f"""INSERT OR FAIL INTO {LISTING} ({self.of.target}, change_id)
                 SELECT {self.of.from_stage}, {self.of.change}
-                {staged} JOIN temp.outcome o ON o.position = s.position
+                {staged} JOIN temp.outcome o ON o.position = s.position AND o.outcome IS NULL
                 WHERE t.last = 1 AND o.listing_id IS NULL""",
             # A version that is the newest after all: what superseded it was first published before.
             f"""UPDATE {LISTING} SET change_id = {self.of.change}, dropped_by_id = NULL,
