@@ -72,6 +72,7 @@ def test_groups_cost_as_much_as_there_are_of_them(
 @pytest.mark.django_db(transaction=True)
 def test_a_file_that_comes_late_costs_as_much_as_it_has_records(make_zip: Write) -> None:
     """Each of its records goes through the timeline, and a full file is merged as a whole."""
+    connection.ensure_connection()
     steps = []
     for begin, count in ((0, FEW), (FEW, MANY)):
         bodies = [f"SE{number:09}" for number in range(begin, begin + count)]
