@@ -21,14 +21,14 @@ _PIECE = 4_000  # pages of the index
 # Names and codes apart, for no word is both: words of those that stay as they are need not be touched.
 _RECODED = "CREATE TEMP TABLE recoded (isin_key INTEGER PRIMARY KEY, codes_were TEXT, codes TEXT)"
 _SAID = "temp.said b LEFT JOIN temp.recoded x ON x.isin_key = b.isin_key"
-_RENAMED = f"({' OR '.join(f'b.{column} <> b.{column}_was' for column in NAMED)})"
-_OTHERS = "x.codes <> x.codes_were"
-_REINDEXED = f"b.differs > 0 AND ({_RENAMED} OR {_OTHERS})"
+_NAMES_DIFFER = f"({' OR '.join(f'b.{column} <> b.{column}_was' for column in NAMED)})"
+_CODES_DIFFER = "x.codes <> x.codes_were"
+_REINDEXED = f"b.differs > 0 AND ({_NAMES_DIFFER} OR {_CODES_DIFFER})"
 
 
 def _differing(names: str, codes: str) -> str:
-    return f"""CASE WHEN {_RENAMED} THEN {names} ELSE '' END || ' ' ||
-        CASE WHEN {_OTHERS} THEN {codes} ELSE '' END"""
+    return f"""CASE WHEN {_NAMES_DIFFER} THEN {names} ELSE '' END || ' ' ||
+        CASE WHEN {_CODES_DIFFER} THEN {codes} ELSE '' END"""
 
 
 _FORGET = f"""

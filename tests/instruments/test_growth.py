@@ -28,8 +28,10 @@ class Counter:
 def counted(database: sqlite3.Connection) -> Iterator[Counter]:
     counter = Counter()
     database.set_progress_handler(counter, EACH)
-    yield counter
-    database.set_progress_handler(None, EACH)
+    try:
+        yield counter
+    finally:
+        database.set_progress_handler(None, EACH)
 
 
 def bringing_in(name: str, table: str, values: dict[str, object], *, records: int) -> int:
