@@ -19,6 +19,7 @@ DAMAGE = (
     RuntimeError,
     ValueError,
 )
+_PIECE = 1 << 20
 
 
 class PlainXml:
@@ -81,6 +82,18 @@ def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Arc
 def xml_entries(archive: Archive) -> list[zipfile.ZipInfo]:
     """The entries in the order of the zip; `opened` has made sure that all are XML."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
+
+
+def check(source: IO[bytes], *, file_name: str, max_bytes: int) -> None:
+    """Read all of it: raises BadArchive where bytes are not what the zip says, and what `opened` raises."""
+    with opened(source, file_name=file_name, max_bytes=max_bytes) as archive:
+        for entry in xml_entries(archive):
+            try:
+                with archive.open(entry) as xml:
+                    while xml.read(_PIECE):
+                        pass
+            except DAMAGE as error:
+                raise BadArchive(file_name, f"the zip is damaged ({error})") from error
 
 
 def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int) -> None:

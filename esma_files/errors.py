@@ -107,4 +107,4 @@ class BudgetExceeded(RetryableError):
 
 
 class DatabaseRefused(RetryableError):
-    """The database could not take a file; nothing of it has been written."""
+    """The database could not take a file; what was committed of it stays."""

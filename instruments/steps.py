@@ -4,21 +4,22 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
 from django.db import connection
 
 from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
 from instruments.loading import names
-from instruments.loading.load import merge_staged, stage_file, wanted_of
+from instruments.loading.load import merge_staged, remove_staged, stage_file, wanted_of
 from instruments.loading.staging import Staged
 from instruments.loading.wal import WriteAheadLog
+from instruments.models import Scope
 from marketdata.common.errors import MarketDataError
 
 # Files staged at a time (a file that is known already is all staging and no merge), and files staged
@@ -115,9 +116,9 @@ def load(
                     continue
                 begun.append(_begin(file, run, stager, watcher))
                 if len(begun) > _AHEAD:
-                    yield _finish(begun.pop(0), watcher, log)
+                    yield _finish(begun.pop(0), log)
             while begun:
-                yield _finish(begun.pop(0), watcher, log)
+                yield _finish(begun.pop(0), log)
             watcher.tidying()
             names.tidy(connection)
         finally:
@@ -146,21 +147,44 @@ class _Reading:
 
 @dataclasses.dataclass
 class _Begun:
-    """A file that this process has claimed, and is staging."""
+    """A file that this process has claimed, and is staging: each section of it is `ready` at some time."""
 
     file: EsmaFile
     run: Run
     reading: _Reading
-    staged: "concurrent.futures.Future[Staged]"
+    ready: "queue.SimpleQueue[Staged | None]"
+    staging: "concurrent.futures.Future[None]"
+    watcher: Watcher
+    merged: float = 0.0  # the share of the file
 
-    def wait(self) -> Staged:
-        """The staged file; notes the progress while waiting for it."""
-        while not self.staged.done():
-            concurrent.futures.wait([self.staged], _NOTE_SECONDS)
-            if not self.staged.done():
-                share = self.reading.share * _READING_IS
-                self.run.note(share=share, done=self.reading.records, unit="records")
-        return self.staged.result()
+    def sections(self) -> Iterator[Staged]:
+        """The staged sections; notes the progress while waiting for them."""
+        while (staged := self._next()) is not None:
+            self.note_merged(self.merged)
+            yield staged
+        self.staging.result()  # raises what has ended the staging
+
+    def _next(self) -> Staged | None:
+        while True:
+            try:
+                return self.ready.get(timeout=_NOTE_SECONDS)
+            except queue.Empty:
+                self._note()
+
+    def note_merged(self, share: float) -> None:
+        self.merged = share
+        self.watcher.merging(self.file, share)
+        self._note()
+
+    def _note(self) -> None:
+        share = _READING_IS * self.reading.share + (1 - _READING_IS) * self.merged
+        self.run.note(share=share, done=self.reading.records, unit="records")
+
+    def discard(self) -> None:
+        """Leave nothing staged; what is being staged cannot be stopped."""
+        if not self.staging.cancel():
+            concurrent.futures.wait([self.staging])
+        remove_staged(self.file)
 
 
 def _claim(file: EsmaFile, *, again: bool) -> bool:
@@ -195,26 +219,33 @@ def _begin(
 ) -> _Begun:
     run = run or Run.begin(Run.Kind.LOAD, file=file)
     reading = _Reading(file, watcher)
-    staged = stager.submit(stage_file, file, wanted=wanted_of(file), progress=reading)
-    return _Begun(file, run, reading, staged)
+    ready: queue.SimpleQueue[Staged | None] = queue.SimpleQueue()
+    staging = stager.submit(_stage, file, wanted_of(file), reading, ready)
+    return _Begun(file, run, reading, ready, staging, watcher)
 
 
-def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
-    """Wait for the staging of a file, and merge it."""
+def _stage(
+    file: EsmaFile, wanted: Scope, reading: _Reading, ready: "queue.SimpleQueue[Staged | None]"
+) -> None:
+    try:
+        for staged in stage_file(file, wanted=wanted, progress=reading):
+            ready.put(staged)
+    finally:
+        ready.put(None)
+
+
+def _finish(begun: _Begun, log: WriteAheadLog) -> Loaded:
+    """Merge a file as it is staged."""
     file, run = begun.file, begun.run
 
     def merging(share: float) -> None:
-        watcher.merging(file, share)
-        run.note(share=_READING_IS + (1 - _READING_IS) * share, done=run.read, unit="records")
+        begun.note_merged(share)
         log.merged()
 
     try:
         with file.step(retry_from=EsmaFile.State.DOWNLOADED), contextlib.ExitStack() as cleaning:
-            staged = begun.wait()
-            cleaning.callback(staged.remove)
-            watcher.merging(file, 0)
-            run.note(share=_READING_IS, done=staged.read, unit="records")
-            merge_staged(file, staged, run, committed=merging)
+            cleaning.callback(begun.discard)
+            merge_staged(file, begun.sections(), run, committed=merging)
             log.merged()
             return Loaded(file, run)
     except MarketDataError as error:
@@ -225,7 +256,6 @@ def _finish(begun: _Begun, watcher: Watcher, log: WriteAheadLog) -> Loaded:
 
 def _give_back(begun: _Begun) -> None:
     """Undo a claim: the caller has stopped before the file's turn came."""
-    if begun.staged.cancel() or begun.staged.exception() is None:
-        (Path(settings.STAGING_DIR) / f"{begun.file.pk}.sqlite3").unlink(missing_ok=True)
+    begun.discard()
     begun.file.enter(EsmaFile.State.DOWNLOADED)
     begun.run.end(state=Run.State.ABANDONED)

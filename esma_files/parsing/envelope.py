@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import re
+from collections.abc import Iterator
 
 from lxml import etree
 
@@ -22,30 +23,25 @@ class Envelope:
     created: str
     sender: str  # of the header, as EU; "" where it says none
     records_begin: int | None  # offset of the first record's tag; None where it is not in `head`
+    closing: str  # the end tags of what is around the records, as they are written in the file
 
 
 def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""
     found: dict[str, str] = {}
-    pull = etree.XMLPullParser(
-        events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
-    )
-    try:
-        pull.feed(head)
-        problem = ""
-    except etree.XMLSyntaxError as error:
-        problem = str(error)
+    events, problem = _events(head)
     wanted = {"BizMsgIdr", "MsgDefIdr", "CreDt"}
-    root = sender = ""
-    for event, element in pull.read_events():
-        if not isinstance(element, etree._Element):
-            continue
+    root = sender = closing = ""
+    for event, element in events:
         name = str(element.tag).rpartition("}")[2]
         root = root or name
         if event == "end" and name in wanted:
             found.setdefault(name, element.text or "")
         elif event == "end" and name == "Fr":
             sender = "".join(map(str, element.itertext())).strip()
+        if name == mapping.root:
+            around = (element, *element.iterancestors())
+            closing = "".join(f"</{_written(one)}>" for one in around)
         if name in (mapping.root, *mapping.record_tags):
             break
     if not root or (problem and root == "BizData" and not found):
@@ -60,6 +56,7 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
         created=found["CreDt"],
         sender=sender,
         records_begin=_records_begin(head, mapping),
+        closing=closing,
     )
 
 
@@ -91,6 +88,25 @@ def check_sender(envelope: Envelope, *, file_name: str, foreign: dict[str, str])
             file_name,
             f"the header says it is from {envelope.sender}: load it with --source {source}",
         )
+
+
+def _events(head: bytes) -> tuple[Iterator[tuple[str, etree._Element]], str]:
+    """What the elements of the header begin and end with, and what is wrong with the XML, "" for nothing."""
+    pull = etree.XMLPullParser(
+        events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
+    )
+    try:
+        pull.feed(head)
+        problem = ""
+    except etree.XMLSyntaxError as error:
+        problem = str(error)
+    found = pull.read_events()
+    return ((e, element) for e, element in found if isinstance(element, etree._Element)), problem
+
+
+def _written(element: etree._Element) -> str:
+    local = str(element.tag).rpartition("}")[2]
+    return f"{element.prefix}:{local}" if element.prefix else local
 
 
 def _records_begin(head: bytes, mapping: Mapping) -> int | None:

@@ -4,7 +4,7 @@ import dataclasses
 import zipfile
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import IO
 
 import numpy as np
@@ -17,6 +17,7 @@ from esma_files.names import FileName
 from esma_files.parsing import envelope, unmapped
 from esma_files.parsing.mapping import Mapping, parser
 from esma_files.parsing.pipe import piped
+from esma_files.parsing.sections import Section, sections
 from esma_files.parsing.stream import WatchedStream
 from esma_files.parsing.tally import Tally
 
@@ -29,10 +30,11 @@ _CLOSING_TAGS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What an archive may unpack to: bytes, and bytes for each byte of the zip."""
+    """What an archive may unpack to: bytes, and bytes for each byte of the zip; records a section."""
 
     max_bytes: int
     max_ratio: int
+    section_records: int | None = None  # None: all of an XML is one section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,8 +68,9 @@ def together(batches: list[Batch]) -> Batch:
 class EsmaReader:
     """Reads one file's records; the errors of esma_files.errors say what is wrong with it.
 
-    Afterwards, `records` is how many there were and `unmapped` which elements no mapping is there
-    for, with their count; `recounted` is how many XML entries had to be looked through for these.
+    At once, or in `sections`. Afterwards, `records` is how many there were and `unmapped` which elements
+    no mapping is there for, with their count; `recounted` is how many XML entries had to be looked
+    through for these.
     """
 
     def __init__(
@@ -86,12 +89,36 @@ class EsmaReader:
         self._limits = limits
         self._foreign = foreign or {}  # senders whose files are of another source, and which
         self.records = 0
+        self.at_end = False
         self._size = self._before = 0
         self._stream: WatchedStream | None = None
         self.recounted = 0
         self.unmapped: dict[str, int] = {}
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
+        with closing(self.sections()) as sections_:
+            for section in sections_:
+                yield from section
+
+    def sections(self) -> Generator[Iterator[Batch], None, None]:
+        """The batches, section by section; each has to be read to its end before the next.
+
+        All that belongs to the records of a section is in it. `at_end` after the last one, which may
+        have no records.
+        """
+        with closing(self._read()) as batches:
+            while not self.at_end:
+                yield self._until_cut(batches)
+
+    def _until_cut(self, batches: Iterator[Batch | None]) -> Iterator[Batch]:
+        for batch in batches:
+            if batch is None:
+                return
+            yield batch
+        self.at_end = True
+
+    def _read(self) -> Generator[Batch | None, None, None]:
+        """All batches, None where a section ends and another follows."""
         limit = self._limits.max_bytes
         with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
             entries = archive.xml_entries(opened)
@@ -131,15 +158,28 @@ class EsmaReader:
             reason = f"unpacks to {ratio:,.0f} times its size, more than ARCHIVE_MAX_RATIO"
             raise UnsafeArchive(self._file_name, f"{reason}={self._limits.max_ratio}")
 
-    def _records_of(self, xml: IO[bytes]) -> Generator[Batch, None, bool]:
-        """The batches of one XML; returns whether they hold every element that is in it."""
+    def _records_of(self, xml: IO[bytes]) -> Generator[Batch | None, None, bool]:
+        """The batches of one XML, None where it is cut; returns whether they hold every element."""
         self._stream = stream = WatchedStream(xml, file_name=self._file_name)
         header = envelope.read(stream.head, file_name=self._file_name, mapping=self._promised)
         envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._promised)
         envelope.check_sender(header, file_name=self._file_name, foreign=self._foreign)
         self._mapping = self._promised.of_version(header.definition)
-        tally, first = Tally(self._mapping), self.records
-        for table, rows in self._batches(stream):
+        tally = Tally(self._mapping)
+        for section in sections(stream, header, records=self._limits.section_records):
+            yield from self._records_in(section, stream, tally)
+            if section.is_cut:
+                yield None
+        if header.records_begin is None:
+            return False
+        before = stream.head[: header.records_begin]
+        tags = before.count(b"<") + 2 * tally.elements + _CLOSING_TAGS
+        attributes = before.count(b'="') + before.count(b"='") + tally.attributes
+        return (stream.tags, stream.attributes) == (tags, attributes)
+
+    def _records_in(self, section: Section, stream: WatchedStream, tally: Tally) -> Iterator[Batch]:
+        first = self.records
+        for table, rows in self._batches(section, stream):
             positions = rows.column(0).to_numpy().astype(np.int64) + first
             if table == "records":
                 yield from self._by_kind(rows, positions, tally)
@@ -150,17 +190,13 @@ class EsmaReader:
                 begins = rows.column(1).to_numpy() == 0
                 tally.add_group(group.path, leaves, positions, begins)
                 yield Batch(kind, name, leaves, positions, begins)
-        if header.records_begin is None:
-            return False
-        before = stream.head[: header.records_begin]
-        tags = before.count(b"<") + 2 * tally.elements + _CLOSING_TAGS
-        attributes = before.count(b'="') + before.count(b"='") + tally.attributes
-        return (stream.tags, stream.attributes) == (tags, attributes)
 
-    def _batches(self, stream: WatchedStream) -> Iterator[tuple[str, pa.RecordBatch]]:
+    def _batches(
+        self, section: Section, stream: WatchedStream
+    ) -> Iterator[tuple[str, pa.RecordBatch]]:
         """xml2arrow's batches, its errors turned into ours."""
         try:
-            with piped(stream) as path:
+            with piped(section) as path:
                 batches = parser(self._mapping).parse_batches(path, max_rows_per_batch=BATCH_ROWS)
                 try:
                     for batch in batches:  # noqa: UP028  # `yield from` would hold on to it

@@ -25,7 +25,7 @@ _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _DOCTYPE = re.compile(rb"<!(DOCTYPE|ENTITY)")
 _CLOSED = re.compile(rb"</(?:[\w.-]+:)?BizData\s*>\s*\Z")
 _OVERLAP = 64
-_TAG, _BANG, _EQUALS = b"<!="
+_TAG, _BANG, _QUESTION, _EQUALS = b"<!?="
 _QUOTES = np.frombuffer(b"\"'", dtype=np.uint8)
 
 
@@ -33,7 +33,7 @@ class WatchedStream:
     """A readable stream that raises FileProblem where the bytes are not those of a whole UTF-8 XML.
 
     `tags` and `attributes` count what has been read: every `<` and every `="` or `='`; `bytes_read` the
-    bytes.
+    bytes. `is_plain` while all of it is elements and text: no comment, CDATA or processing instruction.
     """
 
     def __init__(self, source: IO[bytes], *, file_name: str) -> None:
@@ -46,12 +46,18 @@ class WatchedStream:
         self.bytes_read = 0
         self.tags = 0
         self.attributes = 0
+        self._others = 0
         self.problem: FileProblem | None = None
         self._fill()
         self.head = bytes(self._buffer)
         if not self.head.strip():
             raise self._found(EmptyFile(file_name, "there is nothing in its XML"))
         self._check_encoding()
+        self._declarations = int(self.head.removeprefix(codecs.BOM_UTF8).startswith(b"<?xml"))
+
+    @property
+    def is_plain(self) -> bool:
+        return self._others == self._declarations
 
     def read(self, size: int = -1) -> bytes:
         """At most `size` bytes, b"" at the end."""
@@ -92,9 +98,11 @@ class WatchedStream:
         """Count tags and attributes, and find declarations; the first byte has been counted."""
         tag = seen == _TAG
         self.tags += int(np.count_nonzero(tag[1:]))
+        is_bang = tag[:-1] & (seen[1:] == _BANG)
+        self._others += int(np.count_nonzero(is_bang | (tag[:-1] & (seen[1:] == _QUESTION))))
         following = np.flatnonzero(seen[:-1] == _EQUALS) + 1
         self.attributes += int(np.isin(seen[following], _QUOTES).sum())
-        if (tag[:-1] & (seen[1:] == _BANG)).any() and _DOCTYPE.search(self._tail + seen.tobytes()):
+        if is_bang.any() and _DOCTYPE.search(self._tail + seen.tobytes()):
             reason = "a document type declaration or an entity is not accepted"
             raise self._found(ForbiddenXml(self._file_name, reason))
 

@@ -1,40 +1,30 @@
-"""A staging file: one ESMA file's records, checked, in a SQLite file of their own.
+"""Staging files: one ESMA file's records, checked, in a SQLite file of their own, or in one a section.
 
-It is written by ADBC, straight from Arrow, outside the database: nobody waits for it, and it may be
-thrown away at any moment. The merge attaches it.
+They are written by ADBC, straight from Arrow, outside the database: nobody waits for them, and they may be
+thrown away at any moment. The merge attaches them.
 """
 
 import contextlib
 import dataclasses
-import functools
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO
 
-import adbc_driver_manager.dbapi as adbc
-import adbc_driver_sqlite
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from esma_files import archive
 from esma_files.names import FileName
-from esma_files.parsing.reader import BATCH_ROWS, Batch, EsmaReader, Limits, together
+from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from esma_files.sources import foreign_senders
-from instruments.loading import checks, rejected
-from instruments.loading import scope as in_scope
-from instruments.loading.known import Known, Tables
-from instruments.loading.layout import Checked, Layout
+from instruments.loading.known import Tables
+from instruments.loading.layout import Layout
 from instruments.loading.layouts import layout_of
+from instruments.loading.stage_writer import StageWriter, create
 from instruments.models import Scope
-from instruments.records import RecordKind
 
 # Told the number of records read so far, and the share of the file, from 0 to 1.
 Progress = Callable[[int, float], None]
-_APPENDING = 2  # batches that wait to be appended
 _PAIRS = 60  # a function of SQLite's takes 127 arguments at most
 
 
@@ -47,8 +37,10 @@ class Staged:
     read: int
     scope: Scope
     known: int  # records that the tables hold already: they are not in the file
-    unmapped: dict[str, int]
-    seconds: float
+    unmapped: dict[str, int]  # of the whole ESMA file, with its last section
+    seconds: float  # since the reading of the ESMA file began
+    share: float = 1.0  # of the ESMA file that has been read
+    is_last: bool = True
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -58,211 +50,107 @@ def stage(
     source: IO[bytes],
     *,
     name: str,
-    path: Path,
+    folder: Path,
     limits: Limits,
     tables: Tables,
     progress: Progress = lambda records, share: None,
-) -> Staged:
-    """Write the records of the zip `source`, published as `name`, into a new staging file.
+) -> Iterator[Staged]:
+    """Write the records of the zip `source`, published as `name`, into new staging files in `folder`.
 
-    Only those that `tables` does not hold already. Raises the errors of esma_files.errors; no
-    staging file is left then.
+    Only those that `tables` does not hold already. One file for each section, given as soon as it is
+    written; of a damaged zip that has several none is given. Raises the errors of esma_files.errors: the
+    file that was being written is not left then.
     """
     layout = layout_of(name)
-    started = time.monotonic()
-    foreign = foreign_senders(tables.source)
-    day = FileName.parse(name).published_on.isoformat()
+    if limits.section_records:
+        archive.check(source, file_name=name, max_bytes=limits.max_bytes)
     attempts = (tables, None) if tables.database and layout.asks_what_is_known else (None,)
-    try:
-        for known in attempts:
-            _create(path, layout)
-            reader = EsmaReader(
-                source, name=name, mapping=layout.mapping, limits=limits, foreign=foreign
-            )
-            scope_ = tables.scope if layout.scoped else Scope()
-            with _Writer(path, layout=layout, day=day, tables=known, scope=scope_) as writer:
-                for batch in reader:
+    given = 0
+    for known in attempts:
+        reader = EsmaReader(
+            source,
+            name=name,
+            mapping=layout.mapping,
+            limits=limits,
+            foreign=foreign_senders(tables.source),
+        )
+        scope_ = tables.scope if layout.scoped else Scope()
+        staging = _Staging(reader, name, folder, layout, known, scope_, progress)
+        with contextlib.closing(staging.sections(after=given)) as sections:
+            for staged in sections:
+                if _left_out_wrongly(staged.path, layout):
+                    break  # this one and the rest are staged anew, and none is left out
+                _finish(staged.path, name, layout)
+                given += 1
+                yield staged
+            else:
+                return
+
+
+@dataclasses.dataclass(frozen=True)
+class _Staging:
+    """Reading a file, and writing what is read."""
+
+    reader: EsmaReader
+    name: str
+    folder: Path
+    layout: Layout
+    known: Tables | None
+    scope: Scope
+    progress: Progress
+
+    def sections(self, *, after: int) -> Generator[Staged, None, None]:
+        """All but the first so many; their files may still be merged."""
+        started, read = time.monotonic(), 0
+        with contextlib.closing(self.reader.sections()) as sections:
+            for number, batches in enumerate(sections, start=1):
+                if number <= after:
+                    deque(batches, maxlen=0)
+                    read = self.reader.records
+                    continue
+                path = self.folder / f"{number}.sqlite3"
+                writer = self._write(path, batches)
+                yield Staged(
+                    path=path,
+                    columns=frozenset(writer.columns),
+                    read=self.reader.records - read,
+                    scope=self.scope,
+                    known=writer.known,
+                    unmapped=self.reader.unmapped,
+                    seconds=time.monotonic() - started,
+                    share=self.reader.share_read,
+                    is_last=self.reader.at_end,
+                )
+                read = self.reader.records
+
+    def _write(self, path: Path, batches: Iterator[Batch]) -> StageWriter:
+        day = FileName.parse(self.name).published_on.isoformat()
+        create(path, self.layout)
+        try:
+            with StageWriter(
+                path, layout=self.layout, day=day, tables=self.known, scope=self.scope
+            ) as writer:
+                for batch in batches:
                     writer.write(batch)
-                    progress(reader.records, reader.share_read)
+                    self.progress(self.reader.records, self.reader.share_read)
                 writer.write_rest()
-            if not _left_out_wrongly(path, layout):
-                break  # else all is staged anew, and none is left out
-        _finish(path, name, layout)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return Staged(
-        path=path,
-        columns=frozenset(writer.columns),
-        read=reader.records,
-        scope=scope_,
-        known=writer.known,
-        unmapped=reader.unmapped,
-        seconds=time.monotonic() - started,
-    )
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return writer
 
 
-def stage_nothing(*, name: str, path: Path, scope: Scope) -> Staged:
+def stage_nothing(*, name: str, folder: Path, scope: Scope) -> Staged:
     """The staging file of a file that need not be read, because nothing in it is in scope."""
-    layout = layout_of(name)
-    _create(path, layout)
+    layout, path = layout_of(name), folder / "1.sqlite3"
+    create(path, layout)
     _finish(path, name, layout)
     return Staged(path, frozenset(), read=0, scope=scope, known=0, unmapped={}, seconds=0.0)
-
-
-def _create(path: Path, layout: Layout) -> None:
-    path.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(layout.schema)
 
 
 def _left_out_wrongly(path: Path, layout: Layout) -> bool:
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return layout.groups.left_out_wrongly(connection)
-
-
-class _Writer:
-    """Checks batches and appends them to a staging file, in one transaction.
-
-    One batch is appended, by a thread of its own, while the next is checked.
-    """
-
-    def __init__(
-        self, path: Path, *, layout: Layout, day: str, tables: Tables | None, scope: Scope
-    ) -> None:
-        self._layout = layout
-        self._scope = scope
-        self._fields = {field.path: field for field in layout.fields}
-        self._day = day
-        self._tables = tables
-        self._connection = adbc.connect(
-            driver=adbc_driver_sqlite._driver_path(),
-            db_kwargs={"uri": str(path)},
-            autocommit=True,
-        )
-        self.columns: set[str] = set()  # that have a value in any record
-        self.known = 0
-        self._waiting: dict[str, list[Batch]] = {}
-
-    def __enter__(self) -> "_Writer":
-        self._known = Known(self._tables) if self._tables else None
-        self._cursor = self._connection.cursor()
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
-            self._cursor.execute(f"PRAGMA {pragma}")
-        self._connection.adbc_connection.set_autocommit(False)
-        self._appender = ThreadPoolExecutor(1, "append")
-        self._appending: deque[Future[int]] = deque()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            self._appender.shutdown(cancel_futures=error[0] is not None)
-            if error[0] is None:
-                self._await(0)
-                self._connection.adbc_connection.commit()
-        finally:
-            self._cursor.close()
-            self._connection.close()
-            if self._known:
-                self._known.close()
-
-    def write(self, batch: Batch) -> None:
-        if not batch.group:
-            if len((kept := self._in_scope(batch)).rows):
-                self._write_enough(kept)
-            return
-        # The records themselves are staged by another batch: `_finish` takes them out.
-        groups = self._layout.groups
-        self._reject(batch, list(groups.refuse(batch)))
-        self.columns |= set(groups.columns(batch))
-        self._ingest(*groups.stage(batch))
-
-    def write_rest(self) -> None:
-        for waiting in self._waiting.values():
-            self._write_records(together(waiting))
-        self._waiting.clear()
-
-    def _write_enough(self, batch: Batch) -> None:
-        """A delta has few records of most kinds: checking ten costs as much as checking a thousand."""
-        waiting = self._waiting.setdefault(batch.kind, [])
-        waiting.append(batch)
-        if sum(len(one.rows) for one in waiting) >= BATCH_ROWS:
-            self._write_records(together(self._waiting.pop(batch.kind)))
-
-    def _in_scope(self, batch: Batch) -> Batch:
-        """Note the records that do not say that they are in scope: the merge decides about them.
-
-        Most records of a full file are of listings that the tables do not have: these are left out.
-        """
-        inside = in_scope.says(self._scope, batch)
-        if inside.all():
-            return batch
-        outside = in_scope.keys(batch, ~inside)
-        self._ingest("outside", outside)
-        if batch.kind != RecordKind.FULL or self._known is None:
-            return batch
-        inside[~inside] = self._known.listed(outside["isin"], outside["mic"])
-        return in_scope.filtered(batch, inside)
-
-    def _write_records(self, batch: Batch) -> None:
-        checked, refused = self._check(batch)
-        refused += self._layout.refuse(checked)
-        self.columns |= checked.columns.keys()
-        size = checked.size
-        derived = self._layout.derive(checked, self._day)
-        rows = pa.RecordBatch.from_pydict(
-            {"position": pa.array(batch.positions + 1), **derived, **checked.columns}
-        )
-        if refused:
-            good = np.ones(size, dtype=bool)
-            good[[refusal.row for refusal in refused]] = False
-            self._reject(batch, refused)
-            rows = rows.filter(pa.array(good))
-        if self._known and (listings := self._known.among(rows)).any():
-            known = pa.array(listings != 0)
-            found = rows.select(["position"]).append_column("listing_id", pa.array(listings))
-            self.known += known.true_count
-            self._ingest("known", found.filter(known))
-            rows = rows.filter(pc.invert(known))
-        self._ingest("record", rows)
-
-    def _check(self, batch: Batch) -> tuple[Checked, list[checks.Refusal]]:
-        """Check each column; paths of which a record has one at most may share a column."""
-        checked = Checked(batch.kind, len(batch.rows), {}, {})
-        refused: list[checks.Refusal] = []
-        for path, texts in zip(batch.rows.schema.names, batch.rows.columns, strict=True):
-            field = self._fields[path]
-            column = checks.check(field, texts)
-            refused += column.refusals
-            if column.values.null_count == checked.size:
-                continue
-            if (other := checked.columns.get(field.column)) is not None:
-                both = pc.and_(other.is_valid(), column.values.is_valid())
-                for row in np.flatnonzero(both.to_numpy(zero_copy_only=False)).tolist():
-                    said = "stands there twice, in two places"
-                    refused.append(checks.Refusal(row, field, texts[row].as_py(), said))
-            shared = column.values if other is None else pc.coalesce(other, column.values)
-            checked.columns[field.column] = shared
-            if column.hashes is not None:
-                hashed = checked.hashes.get(field.column)
-                checked.hashes[field.column] = (
-                    column.hashes if hashed is None else hashed + column.hashes
-                )
-        return checked, refused
-
-    def _reject(self, batch: Batch, refused: list[checks.Refusal]) -> None:
-        if refused:
-            self._ingest("rejected", rejected.rows(batch, refused, self._layout))
-
-    def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
-        if len(rows):
-            append = functools.partial(self._cursor.adbc_ingest, table, rows, mode="append")
-            self._appending.append(self._appender.submit(append))
-            self._await(_APPENDING)
-
-    def _await(self, left: int) -> None:
-        while len(self._appending) > left:
-            self._appending.popleft().result()
 
 
 def _finish(path: Path, name: str, layout: Layout) -> None:

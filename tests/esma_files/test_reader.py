@@ -23,7 +23,7 @@ def test_a_reader_that_is_left_early_leaves_nothing_behind() -> None:
         batches = iter(EsmaReader(source, name=path.name, mapping=DELTA_FILE, limits=LIMITS))
         first = next(batches)
         assert len(first.rows) > 0
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
 
     assert feeders() == []
 

@@ -76,7 +76,9 @@ def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installatio
     with installation.worker() as worker:
         installation.send("instruments.load_waiting")
         deadline = time.monotonic() + 60
-        while not any(p.stat().st_size > 5_000_000 for p in installation.staging.glob("*.sqlite3")):
+        while not any(
+            p.stat().st_size > 5_000_000 for p in installation.staging.rglob("*.sqlite3")
+        ):
             assert time.monotonic() < deadline, installation.log.read_text()
             time.sleep(0.005)
         os.killpg(worker.pid, signal.SIGKILL)

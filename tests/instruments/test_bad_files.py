@@ -277,20 +277,23 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
     content = bytearray(zipped(bytes(xml), entry=f"{name}.xml"))
     if data.draw(st.booleans()):
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
-    path = tmp_path / "staged.sqlite3"
+    folder = tmp_path / "staged"
+    folder.mkdir(exist_ok=True)
+    sections = data.draw(st.sampled_from([None, 1]))
     known_in = str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
 
     try:
-        staging.stage(
+        for staged in staging.stage(
             io.BytesIO(bytes(content)),
             name=f"{name}.zip",
-            path=path,
-            limits=Limits(max_bytes=10_000_000, max_ratio=1000),
+            folder=folder,
+            limits=Limits(max_bytes=10_000_000, max_ratio=1000, section_records=sections),
             tables=Tables(known_in, "esma_firds", 1, Scope()),
-        ).remove()
+        ):
+            staged.remove()
     except errors.FileProblem as problem:
         said = str(problem)
     else:
         said = name
     assert name in said
-    assert not path.exists()
+    assert list(folder.iterdir()) == []

@@ -156,13 +156,14 @@ class Inserting(tsql.Server):
 
 def staged(path: Path, folder: Path) -> Staged:
     with path.open("rb") as source:
-        return stage(
+        [file] = stage(
             source,
             name=path.name,
-            path=folder / "staged.sqlite3",
+            folder=folder,
             limits=Limits(10**9, 200),
             tables=Tables("", "esma_firds", 1, Scope()),
         )
+    return file
 
 
 ONE_OF_EACH = [

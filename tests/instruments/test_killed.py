@@ -18,12 +18,12 @@ DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"
 SMALL_RECORDS = 2_664
-WHOLE = "1000000"  # MERGE_RECORDS: all of it in one transaction
+WHOLE = {"STAGE_RECORDS": "1000000", "MERGE_RECORDS": "1000000"}  # all of it in one transaction
 IN_BOTH = 1  # a listing that is in the delta of 2017 and in the full file of 2021
 
 
 def staging_has_begun(installation: Installation) -> bool:
-    return any(path.stat().st_size > 5_000_000 for path in installation.staging.glob("*.sqlite3"))
+    return any(path.stat().st_size > 5_000_000 for path in installation.staging.rglob("*.sqlite3"))
 
 
 def merging_has_begun(installation: Installation) -> bool:
@@ -47,7 +47,7 @@ def kill_loading(installation: Installation, moment: Callable[[Installation], bo
 def test_a_load_that_is_killed_is_finished_by_the_next(
     tmp_path: Path, moment: Callable[[Installation], bool]
 ) -> None:
-    installation = Installation(tmp_path, MERGE_RECORDS=WHOLE)
+    installation = Installation(tmp_path, **WHOLE)
     installation.run("migrate")
     installation.run("load", SMALL)
     before = installation.counts()
@@ -95,7 +95,7 @@ def test_what_was_merged_before_a_load_was_killed_stays(tmp_path: Path) -> None:
     assert installation.one(f"SELECT new + ended {runs} = 'done'") == RECORDS - merged
     assert installation.one(f"SELECT unchanged {runs} = 'done'") == merged
     (tmp_path / "at_once").mkdir()
-    at_once = Installation(tmp_path / "at_once", MERGE_RECORDS=WHOLE)
+    at_once = Installation(tmp_path / "at_once", **WHOLE)
     at_once.run("migrate")
     at_once.run("load", DELTA)
     assert tables(installation) == tables(at_once)

@@ -100,12 +100,17 @@ class _Bars:
         self._progress = progress
         self._all = progress.add_task("files", total=files, said=f"of {files}")
         self._lines: dict[int, TaskID] = {}
+        self._merging: set[int] = set()  # some of these are still being read
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
-        said = f"{records:,} records"
-        self._progress.update(self._line(file), completed=share, said=said)
+        line, said = self._line(file), f"{records:,} records"
+        if file.pk in self._merging:
+            self._progress.update(line, said=said)
+        else:
+            self._progress.update(line, completed=share, said=said)
 
     def merging(self, file: EsmaFile, share: float) -> None:
+        self._merging.add(file.pk)
         line = self._line(file)
         self._progress.update(line, description=f"merging {file.name}", completed=share)
 
