@@ -80,7 +80,6 @@ def stage(
             for staged in sections:
                 if _left_out_wrongly(staged.path, layout):
                     break  # this one and the rest are staged anew, and none is left out
-                _finish(staged.path, name, layout)
                 given += 1
                 yield staged
             else:
@@ -134,6 +133,7 @@ class _Staging:
                     writer.write(batch)
                     self.progress(self.reader.records, self.reader.share_read)
                 writer.write_rest()
+            _finish(path, self.name, self.layout)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
