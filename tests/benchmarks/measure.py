@@ -62,6 +62,7 @@ def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measure
         "SQLITE_DB_PATH": str(folder / "marketdata.sqlite3"),
         "MEDIA_ROOT": str(folder / "files"),
         "STAGING_DIR": str(folder / "staging"),
+        "STATIC_ROOT": str(ROOT / "static"),
     }
     started = time.monotonic()
     process = subprocess.Popen(
