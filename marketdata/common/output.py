@@ -9,7 +9,11 @@ from django.core.management import CommandParser
 from django.core.management.base import OutputWrapper
 from django.core.serializers.json import DjangoJSONEncoder
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
+
+_UNBOUNDED = 10_000
 
 
 def add_format(parser: CommandParser) -> None:
@@ -29,17 +33,48 @@ def print_table(
     title: str = "",
     numbers: Sequence[str] = (),
 ) -> None:
-    """Rows with the keys of the first as columns; `numbers` are the columns set to the right."""
-    columns = list(rows[0]) if rows else []
+    """Rows with the keys of the first as columns; `numbers` are the columns set to the right.
+
+    Where the terminal is too narrow for that without cutting a word, each row is a table of its own.
+    """
+    to = console(out)
+    names = [column.replace("_", " ") for column in rows[0]] if rows else []
+    wide = _table(names, rows, title=title, numbers=numbers)
+    narrow = _table([n.replace(" ", "\n") for n in names], rows, title=title, numbers=numbers)
+    if _width(wide, to).maximum <= to.width:
+        to.print(wide)
+    elif _width(narrow, to).minimum <= to.width:
+        to.print(narrow)
+    else:
+        to.print(*([Text(title, "italic")] if title else []), *map(_upright, rows), sep="\n")
+
+
+def _table(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, title: str, numbers: Sequence[str]
+) -> Table:
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for column in columns:
-        right = column in numbers
-        table.add_column(
-            column.replace("_", " "), justify="right" if right else "left", no_wrap=right
-        )
-    for row in rows:
-        table.add_row(*(text(row[column]) for column in columns))
-    console(out).print(table)
+    columns = list(rows[0]) if rows else []
+    texts = [[text(row[column]) for column in columns] for row in rows]
+    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+        words_only = not any(" " in line[place] for line in texts)  # there is nowhere to wrap them
+        table.add_column(name, justify="right" if column in numbers else "left", no_wrap=words_only)
+    for line in texts:
+        table.add_row(*line)
+    return table
+
+
+def _width(table: Table, to: Console) -> Measurement:
+    """From the width in which no word is cut to the one in which nothing is wrapped."""
+    return Measurement.get(to, to.options.update(width=_UNBOUNDED), table)
+
+
+def _upright(row: Mapping[str, Any]) -> Table:
+    table = Table(show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for column, value in row.items():
+        table.add_row(column.replace("_", " "), text(value))
+    return table
 
 
 def text(value: Any) -> str:

@@ -55,9 +55,9 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
-            shown = [
-                {k: v for k, v in row.items() if k not in ("unmapped", "problem")} for row in rows
-            ]
+            nowhere = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
+            hidden = {*nowhere, "unmapped", "problem"}
+            shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
             numbers = [*_COUNTS, "seconds", "records_per_second"]
             output.print_table(self.stdout, shown, numbers=numbers)
             self._explain(rows)
