@@ -25,7 +25,7 @@ def sections(
     """
     begin = header.records_begin
     first = None if begin is None else _NAME.match(stream.head, begin)
-    if records is None or first is None:
+    if records is None or first is None or not header.closing:
         yield Section(stream)
         return
     cut = _Cut(records, end=b"</%b>" % first[1], closing=header.closing.encode())

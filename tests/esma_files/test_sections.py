@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from esma_files.errors import BadXml, TruncatedFile
+from esma_files.errors import BadXml, EmptyFile, TruncatedFile
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import EsmaReader, Limits
 from instruments.records import CANCELLATIONS, DELTA_FILE
@@ -120,6 +120,13 @@ def test_tags_may_have_a_prefix() -> None:
 
     assert found.values == Found(made(baskets=True), records=None).values
     assert len(found.sections) == len(ISINS)
+
+
+def test_under_another_root_there_is_nothing_to_cut() -> None:
+    other = made().replace(b"FinInstrmRptgRefDataDltaRpt>", b"SomethingElse>")
+
+    with pytest.raises(EmptyFile):
+        Found(other, records=1)
 
 
 def test_lists_of_cancellations_have_sections_too() -> None:
