@@ -89,6 +89,7 @@ class EsmaReader:
         self._limits = limits
         self._foreign = foreign or {}  # senders whose files are of another source, and which
         self.records = 0
+        self.cuts = True
         self.at_end = False
         self._size = self._before = 0
         self._stream: WatchedStream | None = None
@@ -104,7 +105,7 @@ class EsmaReader:
         """The batches, section by section; each has to be read to its end before the next.
 
         All that belongs to the records of a section is in it. `at_end` after the last one, which may
-        have no records.
+        have no records. Who sets `cuts` to False gets all the rest as one.
         """
         with closing(self._read()) as batches:
             while not self.at_end:
@@ -165,8 +166,8 @@ class EsmaReader:
         envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._promised)
         envelope.check_sender(header, file_name=self._file_name, foreign=self._foreign)
         self._mapping = self._promised.of_version(header.definition)
-        tally = Tally(self._mapping)
-        for section in sections(stream, header, records=self._limits.section_records):
+        tally, limit = Tally(self._mapping), self._limits.section_records
+        for section in sections(stream, header, records=limit, go_on=lambda: self.cuts):
             yield from self._records_in(section, stream, tally)
             if section.is_cut:
                 yield None

@@ -6,7 +6,7 @@ end: whether a record is complete is known only then. So there is an end after e
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from esma_files.parsing.envelope import Envelope
 from esma_files.parsing.stream import WatchedStream
@@ -15,13 +15,13 @@ _NAME = re.compile(rb"<([\w.:-]+)")
 
 
 def sections(
-    stream: WatchedStream, header: Envelope, *, records: int | None
+    stream: WatchedStream, header: Envelope, *, records: int | None, go_on: Callable[[], bool]
 ) -> Iterator["Section"]:
     """The documents: of `records` records each or some more, or one of all (None); read each before the next.
 
     Each has what is before the first record in the file, and the end tags of that. A comment or CDATA may
     hold what looks like the end of a record: nothing is cut after one. An end that lies across two pieces
-    of the stream is not counted.
+    of the stream is not counted. `go_on` is asked after each; where it says no, the rest is one document.
     """
     begin = header.records_begin
     first = None if begin is None else _NAME.match(stream.head, begin)
@@ -32,7 +32,8 @@ def sections(
     section = Section(stream, cut)
     yield section
     while section.is_cut:
-        section = Section(stream, cut, begun=stream.head[:begin] + section.left)
+        begun = stream.head[:begin] + section.left
+        section = Section(stream, cut if go_on() else None, begun=begun)
         yield section
 
 

@@ -25,6 +25,9 @@ from instruments.models import Scope
 
 # Told the number of records read so far, and the share of the file, from 0 to 1.
 Progress = Callable[[int, float], None]
+# Of a file in the order of ISINs, hardly any record has a lower one than the record before it; of one in
+# no order, half of them.
+_DISORDER = 0.25
 _PAIRS = 60  # a function of SQLite's takes 127 arguments at most
 
 
@@ -109,6 +112,8 @@ class _Staging:
                     continue
                 path = self.folder / f"{number}.sqlite3"
                 writer = self._write(path, batches)
+                if number == 1 and not self.reader.at_end and _in_disorder(path):
+                    self.reader.cuts = False
                 yield Staged(
                     path=path,
                     columns=frozenset(writer.columns),
@@ -146,6 +151,15 @@ def stage_nothing(*, name: str, folder: Path, scope: Scope) -> Staged:
     create(path, layout)
     _finish(path, name, layout)
     return Staged(path, frozenset(), read=0, scope=scope, known=0, unmapped={}, seconds=0.0)
+
+
+def _in_disorder(path: Path) -> bool:
+    """Whether records are in no order of ISINs: each section of these would be merged all over the tables."""
+    share = """SELECT avg(isin < before) FROM (
+        SELECT isin, lag(isin) OVER (ORDER BY position) AS before FROM record)"""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (found,) = connection.execute(share).fetchone()
+    return found is not None and found > _DISORDER
 
 
 def _left_out_wrongly(path: Path, layout: Layout) -> bool:

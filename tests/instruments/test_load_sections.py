@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.db import connection
+from stdnum.isin import calc_check_digit
 
 from esma_files import errors
 from esma_files.models import EsmaFile, RejectedRecord, Run
@@ -72,6 +73,32 @@ def test_a_section_is_given_before_the_next_is_read(tmp_path: Path) -> None:
         assert len(found) == staged.read
         staged_positions += found
     assert staged_positions == list(range(1, 112_319))
+
+
+@pytest.mark.parametrize(("isins", "sections"), [("ABCDEFGH", 5), ("HGFEDCBA", 2), ("ABCDAEFG", 5)])
+def test_a_file_in_no_order_of_isins_is_cut_once(
+    make_zip: Write, tmp_path: Path, isins: str, sections: int
+) -> None:
+    """Each section would be merged all over the tables."""
+    bodies = [f"SE00000{letter}000" for letter in isins]
+    records = [
+        firds.record("NewRcrd", body + calc_check_digit(body), "XSTO", period=day(1))
+        for body in bodies
+    ]
+    path = make_zip(delta(2), firds.message(delta(2), *records))
+    with path.open("rb") as source:
+        found = list(
+            stage(
+                source,
+                name=path.name,
+                folder=tmp_path,
+                limits=Limits(max_bytes=10**9, max_ratio=200, section_records=2),
+                tables=Tables("", "esma_firds", 1, Scope()),
+            )
+        )
+
+    assert sum(staged.read for staged in found) == len(isins)
+    assert len(found) == sections
 
 
 def test_a_real_delta_in_sections_comes_to_the_same(settings: LazySettings) -> None:
