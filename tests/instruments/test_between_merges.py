@@ -70,15 +70,14 @@ def test_a_load_leaves_nothing_in_the_log(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_copied_is_warned_of_and_keeps_what_it_has(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    log_path = Path(f"{connection.settings_dict['NAME']}-wal")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with connection.cursor() as cursor, caplog.at_level(logging.WARNING):
         cursor.execute("CREATE TABLE wide (a)")
         try:
             with WriteAheadLog(connection).kept_short() as log:
                 cursor.execute("INSERT INTO wide VALUES (zeroblob(4000000))")
-                # The log has room for what is in it, the database none for that.
-                resource.setrlimit(resource.RLIMIT_FSIZE, (log_path.stat().st_size, limits[1]))
+                # Nothing can be written to any file.
+                resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
                 log.merged()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
