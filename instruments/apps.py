@@ -6,6 +6,6 @@ class InstrumentsConfig(AppConfig):
 
     def rebuild_derived(self, *, using: str) -> None:
         """What a transfer leaves to be made anew: the index of names and codes."""
-        from instruments.loading import names  # noqa: PLC0415  # models must be there first
+        from instruments.listings.load import search_index  # noqa: PLC0415  # models must be there first
 
-        names.rebuild(using)
+        search_index.rebuild(using)

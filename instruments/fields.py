@@ -1,6 +1,6 @@
 """What a table of fields is made of: one element or attribute, its column, and how its text is read.
 
-`instruments/records.py` (FIRDS) and `instruments/results.py` (FITRS) are such tables.
+`instruments/listings/fields.py` (FIRDS) and `instruments/transparency/fields.py` (FITRS) are such tables.
 """
 
 import dataclasses

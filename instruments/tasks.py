@@ -6,7 +6,7 @@ from celery import shared_task
 
 from esma_files import queue
 from esma_files.models import EsmaFile, Run
-from instruments import steps
+from instruments import pipeline
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,6 @@ def load_waiting() -> None:
 def load(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
-        for loaded in steps.load([run.file], run=run):
+        for loaded in pipeline.load([run.file], run=run):
             if loaded.error:
                 logger.error("%s", loaded.error)

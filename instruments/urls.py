@@ -1,6 +1,6 @@
 from django.urls import path
 
-from instruments.views import InstrumentView, SearchView
+from instruments.listings.pages import InstrumentView, SearchView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),

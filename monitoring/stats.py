@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min, Sum
 from django.db.models.functions import Substr
 
 from esma_files.models import EsmaFile, RejectedRecord
-from instruments import cfi
+from instruments.classification import cfi
 from instruments.models import (
     Instrument,
     Listing,

@@ -9,7 +9,7 @@ from django.conf import LazySettings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from instruments import steps
+from instruments import pipeline
 from tests import servers, tsql
 
 DATA = Path(__file__).parent / "data"
@@ -115,5 +115,5 @@ def anonymous_reading(settings: LazySettings) -> None:
 def real_instruments(transactional_db: None, own_folders: None) -> None:
     """The full files of 2025 and the excerpt of the delta of 2021: 589 records."""
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
-    for loaded in steps.load(steps.take_in(paths)):
+    for loaded in pipeline.load(pipeline.take_in(paths)):
         assert loaded.error is None

@@ -9,12 +9,12 @@ from typing import Any
 from lxml import etree
 
 from esma_files.models import Run
-from instruments import steps
+from instruments import pipeline
 from instruments.fields import Field
 from instruments.models import ResultRecord, TransparencyResult
-from instruments.results import FIELDS_OF, SUB_CLASS_GROUPS, ResultKind
+from instruments.transparency.fields import FIELDS_OF, SUB_CLASS_GROUPS, ResultKind
 from tests.firds import _leaves, _name
-from tests.instruments.test_lossless import as_value
+from tests.instruments.listings.test_lossless import as_value
 
 EQUITY = ("FinInstrmRptgEqtyTradgActvtyRslt", "EqtyTrnsprncyData")
 NON_EQUITY = ("FinInstrmRptgNonEqtyTradgActvtyRslt", "NonEqtyTrnsprncyData")
@@ -80,7 +80,7 @@ def message(name: str, *records: str, version: str = "") -> bytes:
 
 
 def load(path: Path) -> Run:
-    [loaded] = steps.load(steps.take_in([path]))
+    [loaded] = pipeline.load(pipeline.take_in([path]))
     assert loaded.error is None, loaded.error
     assert loaded.run is not None
     return loaded.run

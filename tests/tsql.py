@@ -17,7 +17,7 @@ from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
 from sqlglot.tokenizer_core import TokenType
 
-from instruments.loading.dialect import in_t_sql
+from instruments.staging.dialect import in_t_sql
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
 from tests.tsql_words import BEFORE_A_BRACKET, RESERVED

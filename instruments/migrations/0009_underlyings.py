@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-# As in instruments/models/underlying.py when this was written: column and link.
+# As in instruments/listings/models/underlying.py when this was written: column and link.
 COLUMNS = {
     "underlying_isin": 1,
     "underlying_lei": 1,

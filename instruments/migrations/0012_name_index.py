@@ -1,4 +1,4 @@
-"""The full-text index of names and codes, on SQLite: see instruments/search.py and docs/decisions/0013."""
+"""The full-text index of names and codes, on SQLite: see instruments/listings/search.py and docs/decisions/0013."""
 
 from django.db import migrations
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from django import template
 
-from instruments.facts import flatten
+from instruments.listings.facts import flatten
 
 register = template.Library()
 

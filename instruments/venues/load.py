@@ -14,7 +14,7 @@ from instruments.models import Venue
 from instruments.venues.errors import BadVenueList
 from instruments.venues.layout import Row, rows
 
-BUNDLED = Path(__file__).parent.parent / "data" / "ISO10383_MIC.csv"
+BUNDLED = Path(__file__).parent / "ISO10383_MIC.csv"
 MAX_BYTES = 20_000_000
 _KINDS = {"O": "OPRT", "S": "SGMT"}
 _DATES = ("created_on", "updated_on", "validated_on", "expires_on")

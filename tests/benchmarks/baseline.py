@@ -12,8 +12,8 @@ from lxml import etree
 
 from esma_files.models import EsmaFile
 from instruments.fields import Type
+from instruments.listings.fields import BASKET, COMMODITY, COMMODITY_LEVELS, FIELDS
 from instruments.models import Listing
-from instruments.records import BASKET, COMMODITY, COMMODITY_LEVELS, FIELDS
 
 _COLUMNS = {field.path: field for field in FIELDS}
 

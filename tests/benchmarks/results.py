@@ -13,7 +13,7 @@ from lxml import etree
 
 from esma_files.models import EsmaFile
 from instruments.fields import Type
-from instruments.loading.layouts import layout_of
+from instruments.layouts import layout_of
 from instruments.models import TransparencyResult
 
 

@@ -13,7 +13,7 @@ def parse(paths: list[Path]) -> int:
     from django.conf import settings
 
     from esma_files.parsing.reader import EsmaReader, Limits
-    from instruments.loading.layouts import layout_of
+    from instruments.layouts import layout_of
 
     limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     records = 0
@@ -29,10 +29,10 @@ def parse(paths: list[Path]) -> int:
 
 def load(paths: list[Path]) -> int:
     """What `manage.py load` does."""
-    from instruments import steps
+    from instruments import pipeline
 
     records = 0
-    for loaded in steps.load(steps.take_in(paths)):
+    for loaded in pipeline.load(pipeline.take_in(paths)):
         if loaded.error or loaded.run is None:
             raise SystemExit(str(loaded.error))
         records += loaded.run.read

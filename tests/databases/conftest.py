@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from instruments.search import INDEX
+from instruments.listings.search import INDEX
 from tests.conftest import DATA, FIRDS
 from tests.installation import Installation
 

@@ -15,7 +15,7 @@ from esma_files import steps
 from esma_files.models import EsmaFile, Run
 from esma_files.sources import Source
 from esma_files.tasks import delete, download, sync
-from instruments.steps import load, take_in
+from instruments.pipeline import load, take_in
 from instruments.tasks import load as load_task
 from tests.conftest import FIRDS
 from tests.register import FakeRegister

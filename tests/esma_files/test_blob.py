@@ -17,7 +17,7 @@ from django.utils import timezone
 from esma_files import errors, moving, retention
 from esma_files.models import EsmaFile
 from esma_files.storage.blob import BlobStorage, InArchive, StorageUnavailable
-from instruments import steps
+from instruments import pipeline
 from instruments.models import Listing
 from tests.conftest import FIRDS
 
@@ -51,7 +51,7 @@ def run(*arguments: str) -> str:
 def test_a_file_is_kept_in_its_container_and_loaded_from_there(
     blob: BlobStorage, settings: LazySettings, tmp_path: Path
 ) -> None:
-    [loaded] = steps.load(steps.take_in([SMALL]))
+    [loaded] = pipeline.load(pipeline.take_in([SMALL]))
 
     assert loaded.error is None
     assert Listing.objects.count() == 5
@@ -69,25 +69,25 @@ def test_a_file_is_kept_in_its_container_and_loaded_from_there(
 
 def test_storing_the_same_bytes_once_more_changes_nothing(blob: BlobStorage) -> None:
     for _ in range(2):
-        steps.take_in([SMALL])
+        pipeline.take_in([SMALL])
 
     assert len(list(blob.names("firds"))) == 1
     assert EsmaFile.objects.count() == 1
 
 
 def test_a_lost_blob_is_a_typed_error_and_taking_it_in_again_mends_it(blob: BlobStorage) -> None:
-    [file] = steps.take_in([SMALL])
+    [file] = pipeline.take_in([SMALL])
     blob.delete(file.stored_name)
 
-    [result] = steps.load([file])
+    [result] = pipeline.load([file])
     assert isinstance(result.error, errors.LostFile)
 
-    [mended] = steps.load(steps.take_in([SMALL]))
+    [mended] = pipeline.load(pipeline.take_in([SMALL]))
     assert mended.error is None
 
 
 def test_an_account_that_does_not_answer_is_tried_again_later(settings: LazySettings) -> None:
-    [file] = steps.take_in([SMALL])
+    [file] = pipeline.take_in([SMALL])
     nowhere = "http://127.0.0.1:1/devstoreaccount1"
     options = {
         "connection_string": "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -100,7 +100,7 @@ def test_an_account_that_does_not_answer_is_tried_again_later(settings: LazySett
     storage.container("firds").client._config.retry_policy.total_retries = 0
     EsmaFile.objects.update(location="blob")
 
-    [result] = steps.load(EsmaFile.objects.all())
+    [result] = pipeline.load(EsmaFile.objects.all())
 
     assert isinstance(result.error, StorageUnavailable)
     file.refresh_from_db()
@@ -111,7 +111,7 @@ def test_move_files_uploads_verifies_and_keeps_the_originals_until_told(
     settings: LazySettings, azurite: str
 ) -> None:
     local_only = dict(settings.STORAGES)
-    files = steps.take_in([SMALL, OTHER])
+    files = pipeline.take_in([SMALL, OTHER])
     originals = [Path(settings.MEDIA_ROOT) / file.stored_name for file in files]
     with pytest.raises(CommandError, match="set AZURE_STORAGE_ACCOUNT"):
         run("move_files", "--to", "blob")
@@ -131,7 +131,7 @@ def test_move_files_uploads_verifies_and_keeps_the_originals_until_told(
     assert "0 files" in run("move_files", "--to", "blob")
     run("move_files", "--to", "blob", "--delete-verified")
     assert not any(path.exists() for path in originals)
-    assert all(loaded.error is None for loaded in steps.load(EsmaFile.objects.all()))
+    assert all(loaded.error is None for loaded in pipeline.load(EsmaFile.objects.all()))
     # and back again
     run("move_files", "--to", "local", "--delete-verified")
     assert all(path.exists() for path in originals)
@@ -141,7 +141,7 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
     blob: BlobStorage, settings: LazySettings
 ) -> None:
     settings.FILES_LOCATION = "local"
-    files = steps.take_in([SMALL, OTHER])
+    files = pipeline.take_in([SMALL, OTHER])
     going = moving.move(moving.waiting("blob"), to="blob")
     next(going)
     going.close()  # type: ignore[attr-defined]
@@ -164,8 +164,8 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
 
 
 def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) -> None:
-    files = steps.take_in([SMALL, OTHER])
-    assert all(loaded.error is None for loaded in steps.load(files))
+    files = pipeline.take_in([SMALL, OTHER])
+    assert all(loaded.error is None for loaded in pipeline.load(files))
     newest, old = files
     retention.set_tier(old, EsmaFile.Tier.ARCHIVE)
 
@@ -185,10 +185,10 @@ def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) ->
 
 
 def test_to_load_an_archived_file_brings_it_back(blob: BlobStorage) -> None:
-    [loaded] = steps.load(steps.take_in([SMALL]))
+    [loaded] = pipeline.load(pipeline.take_in([SMALL]))
     retention.set_tier(loaded.file, EsmaFile.Tier.ARCHIVE)
 
-    [again] = steps.load(EsmaFile.objects.all())
+    [again] = pipeline.load(EsmaFile.objects.all())
 
     assert again.error is None
     file = EsmaFile.objects.get()
@@ -200,11 +200,11 @@ def test_what_takes_hours_to_come_back_is_waited_for(
 ) -> None:
     """In Azure a blob that was archived cannot be read for hours after its tier has been set."""
     settings.MAX_ATTEMPTS = 2
-    [file] = steps.take_in([SMALL])
+    [file] = pipeline.take_in([SMALL])
     blob.set_tier(file.stored_name, "archive")
 
     for _ in range(3):
-        [result] = steps.load(EsmaFile.objects.all())
+        [result] = pipeline.load(EsmaFile.objects.all())
         assert isinstance(result.error, InArchive)
 
     file.refresh_from_db()

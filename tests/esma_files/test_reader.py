@@ -7,7 +7,7 @@ import pytest
 
 from esma_files.parsing.pipe import piped
 from esma_files.parsing.reader import EsmaReader, Limits
-from instruments.records import DELTA_FILE, FULL_FILE
+from instruments.listings.fields import DELTA_FILE, FULL_FILE
 from tests.conftest import DATA, FIRDS
 
 LIMITS = Limits(max_bytes=1_000_000_000, max_ratio=200)

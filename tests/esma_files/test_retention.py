@@ -17,7 +17,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import FileName
 from esma_files.sources import Source
 from esma_files.storage.blob import BlobStorage
-from instruments import steps as instruments
+from instruments import pipeline as instruments
 from tests.conftest import FIRDS
 
 pytestmark = pytest.mark.django_db(transaction=True)

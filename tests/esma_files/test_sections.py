@@ -12,7 +12,7 @@ import pytest
 from esma_files.errors import BadXml, EmptyFile, TruncatedFile
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import EsmaReader, Limits
-from instruments.records import CANCELLATIONS, DELTA_FILE
+from instruments.listings.fields import CANCELLATIONS, DELTA_FILE
 from tests import firds
 from tests.conftest import FIRDS
 

@@ -11,7 +11,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Func, TextField
 from django.db.models.functions import Length
 
-from instruments import cfi
+from instruments.classification import cfi
 from instruments.models import CfiCode, Instrument, Listing, Venue
 from tests import tsql
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments import cfi
-from instruments.api.classification import CategorySerializer, CfiSerializer, place
-from instruments.facts import classification_rows
+from instruments.classification import cfi
+from instruments.classification.api import CategorySerializer, CfiSerializer, place
+from instruments.listings.facts import classification_rows
 from marketdata.common import output
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
-from instruments import changes
-from instruments.api.changes import MOST, page
+from instruments.listings import changes
+from instruments.listings.api.changes import MOST, page
 from marketdata.common import filtering
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from audit import trail
-from instruments import exporting
-from instruments.api.filters import InstrumentFilterSet
+from instruments.listings import export
+from instruments.listings.api.filters import InstrumentFilterSet
 from instruments.models import Instrument
 from marketdata.common import filtering, output
 
@@ -25,12 +25,12 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
         form = path.suffix.removeprefix(".")
-        if form not in exporting.FORMS:
-            raise CommandError(f"{path}: the name must end in {', '.join(exporting.FORMS)}.")
+        if form not in export.FORMS:
+            raise CommandError(f"{path}: the name must end in {', '.join(export.FORMS)}.")
         found: Any = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
         part = path.with_name(f"{path.name}.part")
-        counted = _Counted(exporting.pages(found))
-        _, written = exporting.FORMS[form]
+        counted = _Counted(export.pages(found))
+        _, written = export.FORMS[form]
         try:
             with part.open("wb") as out, counted.shown():
                 for chunk in written(iter(counted)):
@@ -48,7 +48,7 @@ class Command(BaseCommand):
 class _Counted:
     """Pages on their way, counted, and shown on a terminal."""
 
-    def __init__(self, pages: Iterator[exporting.Rows]) -> None:
+    def __init__(self, pages: Iterator[export.Rows]) -> None:
         self._pages = pages
         self.rows = 0
         self._bar = Progress(
@@ -63,7 +63,7 @@ class _Counted:
     def shown(self) -> Progress:
         return self._bar
 
-    def __iter__(self) -> Iterator[exporting.Rows]:
+    def __iter__(self) -> Iterator[export.Rows]:
         for page in self._pages:
             self.rows += len(page)
             self._bar.update(self._task, completed=self.rows)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from instruments.loading import names
+from instruments.listings.load import search_index
 from instruments.models import Instrument
 
 
@@ -17,5 +17,5 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         with transaction.atomic():
-            names.rebuild()
+            search_index.rebuild()
         self.stdout.write(f"The names and codes of {Instrument.objects.count():,} instruments.")

@@ -5,22 +5,22 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments import history, underlyings
-from instruments.api.derivatives import (
+from instruments.isin import problem_of
+from instruments.listings import history, underlyings
+from instruments.listings.api.derivatives import (
     DerivativeFilterSet,
     DerivativeSerializer,
     UnderlyingSerializer,
 )
-from instruments.api.filters import InstrumentFilterSet
-from instruments.api.reportable import ReportableSerializer, reportable_of
-from instruments.api.serializers import (
+from instruments.listings.api.filters import InstrumentFilterSet
+from instruments.listings.api.reportable import ReportableSerializer, reportable_of
+from instruments.listings.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
     VersionSerializer,
     today_of,
 )
-from instruments.facts import classification_rows, flatten
-from instruments.isin import problem_of
+from instruments.listings.facts import classification_rows, flatten
 from instruments.models import Instrument, Listing, Register
 from marketdata.common import filtering, output
 

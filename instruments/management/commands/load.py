@@ -10,7 +10,7 @@ from rich.progress import Progress, TaskID
 
 from esma_files.models import EsmaFile
 from esma_files.sources import Source
-from instruments import steps
+from instruments import pipeline
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 from marketdata.common.progress import bars
@@ -43,12 +43,12 @@ class Command(BaseCommand):
         problems: list[MarketDataError] = []
         rows = []
         files = (
-            steps.take_in(options["paths"], source=options["source"], on_problem=problems.append)
+            pipeline.take_in(options["paths"], source=options["source"], on_problem=problems.append)
             if options["paths"]
             else list(EsmaFile.objects.waiting())
         )
         with _progress(len(files)) as watcher:
-            for loaded in steps.load(files, again=not options["skip_loaded"], watcher=watcher):
+            for loaded in pipeline.load(files, again=not options["skip_loaded"], watcher=watcher):
                 rows.append(_row(loaded))
                 problems += [loaded.error] if loaded.error else []
                 watcher.done(loaded.file)
@@ -79,7 +79,7 @@ class Command(BaseCommand):
                 )
 
 
-def _row(loaded: steps.Loaded) -> dict[str, Any]:
+def _row(loaded: pipeline.Loaded) -> dict[str, Any]:
     run = loaded.run
     seconds = run.seconds if run else 0.0
     return {

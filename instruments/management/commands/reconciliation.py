@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments.api.reconciliation import (
+from instruments.listings.api.reconciliation import (
     DifferenceFilterSet,
     DifferenceSerializer,
     ReconciliationFilterSet,

@@ -9,11 +9,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 
-from instruments import scoping
-from instruments.api.scope import ScopeSerializer
-from instruments.loading.pruning import Page
+from instruments.listings import scoping
+from instruments.listings.api.scope import ScopeSerializer
+from instruments.listings.load.pruning import Page
+from instruments.listings.models.scope import KINDS
 from instruments.models import Listing, Register, Scope
-from instruments.models.scope import KINDS
 from marketdata.common import output
 
 _HELP = {

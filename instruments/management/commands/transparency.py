@@ -6,11 +6,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import APIException
 
-from instruments.api.results import InstrumentTransparencySerializer, TransparencyResultSerializer
-from instruments.api.transparency import TransparencyFilterSet, transparency_of
-from instruments.facts import flatten
+from instruments.listings.facts import flatten
 from instruments.models import TransparencyResult
-from instruments.transparency import said_as
+from instruments.transparency.api.serializers import (
+    InstrumentTransparencySerializer,
+    TransparencyResultSerializer,
+)
+from instruments.transparency.api.views import TransparencyFilterSet, transparency_of
+from instruments.transparency.applicable import said_as
 from marketdata.common import filtering, output
 
 

@@ -5,15 +5,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import APIException
 
-from instruments.api.venues import (
+from instruments.listings.facts import flatten
+from instruments.models import ListedVenue
+from instruments.venues.api import (
     ListedVenueSerializer,
     VenueFilterSet,
     VenueSerializer,
     venue_of,
     with_listings,
 )
-from instruments.facts import flatten
-from instruments.models import ListedVenue
 from marketdata.common import filtering, output
 
 _COUNTS = ("listings", "eu_listings", "uk_listings")

@@ -6,15 +6,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import NotFound, ValidationError
 
-from instruments.api.volume_caps import (
+from instruments.models import VolumeCap
+from instruments.transparency.applicable import said_as
+from instruments.volume_cap.api import (
     InstrumentVolumeCapSerializer,
     VolumeCapFilterSet,
     VolumeCapSerializer,
     VolumeCapViewSet,
     volume_cap_of,
 )
-from instruments.models import VolumeCap
-from instruments.transparency import said_as
 from marketdata.common import filtering, output
 
 

@@ -1,5 +1,0 @@
-"""What only a load writes, to look at; and scopes, to set."""
-
-from instruments.admin import instruments, reconciliation, scope
-
-__all__ = ["instruments", "reconciliation", "scope"]

@@ -1,0 +1,60 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from instruments.classification.api import CategoriesView, CfiView, ExpansionView
+from instruments.listings.api.changes import ChangesView
+from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
+from instruments.listings.api.export import ExportView
+from instruments.listings.api.reconciliation import ReconciliationViewSet
+from instruments.listings.api.reportable import ReportableView
+from instruments.listings.api.scope import ScopeViewSet
+from instruments.listings.api.views import InstrumentViewSet
+from instruments.transparency.api.views import (
+    InstrumentTransparencyView,
+    SubclassTransparencyViewSet,
+    TransparencyViewSet,
+)
+from instruments.venues.api import VenueViewSet
+from instruments.volume_cap.api import InstrumentVolumeCapView, VolumeCapViewSet
+
+router = SimpleRouter()
+router.register("instruments", InstrumentViewSet)
+router.register("venues", VenueViewSet)
+router.register("reconciliations", ReconciliationViewSet)
+router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
+router.register("transparency", TransparencyViewSet, "transparency")
+router.register("volume-cap", VolumeCapViewSet, "volume-cap")
+router.register("scope", ScopeViewSet, "scope")
+urlpatterns = [
+    path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
+    path("instruments/export/", ExportView.as_view(), name="instrument-export"),
+    path("cfi/", CategoriesView.as_view(), name="cfi-list"),
+    path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
+    path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),
+    path(
+        "instruments/<str:isin>/reportable/",
+        ReportableView.as_view(),
+        name="instrument-reportable",
+    ),
+    path(
+        "instruments/<str:isin>/transparency/",
+        InstrumentTransparencyView.as_view(),
+        name="instrument-transparency",
+    ),
+    path(
+        "instruments/<str:isin>/volume-cap/",
+        InstrumentVolumeCapView.as_view(),
+        name="instrument-volume-cap",
+    ),
+    path(
+        "instruments/<str:isin>/derivatives/",
+        DerivativesView.as_view(),
+        name="instrument-derivatives",
+    ),
+    path(
+        "instruments/<str:isin>/underlyings/",
+        UnderlyingsView.as_view(),
+        name="instrument-underlyings",
+    ),
+    *router.urls,
+]

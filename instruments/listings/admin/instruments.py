@@ -1,0 +1,189 @@
+"""Instruments and listings, to look at: only a load writes them."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from instruments.classification import cfi
+from instruments.models import (
+    Instrument,
+    InstrumentQuerySet,
+    ListedVenue,
+    Listing,
+    ListingVersion,
+    Register,
+    SubclassTransparency,
+    TransparencyResult,
+    Underlying,
+    Venue,
+    VolumeCap,
+    VolumeCapVenue,
+)
+from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
+
+
+class CategoryFilter(admin.SimpleListFilter):
+    title = "category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(cfi.category_names().items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        letter = self.value()
+        if not letter:
+            return queryset
+        return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
+
+
+class RegisterFilter(admin.SimpleListFilter):
+    title = "register"
+    parameter_name = "register"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(register.value, str(register.label)) for register in Register]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = self.value()
+        if wanted not in Register.values:
+            return queryset
+        return InstrumentQuerySet.in_register(queryset, wanted)  # type: ignore[arg-type]
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = [
+        "isin",
+        "full_name",
+        "cfi_code",
+        "notional_currency",
+        "issuer_lei",
+        "status",
+        "mic",
+        "eu_listings",
+        "uk_listings",
+    ]
+    list_filter = ["status", RegisterFilter, CategoryFilter]
+    search_fields = ["isin"]
+    search_help_text = "An ISIN, or words of the name"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term:
+            return queryset, False
+        return InstrumentQuerySet.search(queryset, search_term), False  # type: ignore[arg-type]
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    """Listings by key: a search by name is the instruments' business."""
+
+    paginator = BoundedPaginator
+    list_display = ["isin", "mic", "register", "status", "full_name", "valid_from", "source_file"]
+    list_filter = ["status", "register", "record_kind"]
+    list_select_related = ["source_file"]
+    search_fields = ["=isin"]  # exact: anything else would read the whole table
+    search_help_text = "An ISIN"
+
+
+@admin.register(Listing)
+class ListingAdmin(RecordAdmin):
+    pass
+
+
+@admin.register(ListingVersion)
+class ListingVersionAdmin(RecordAdmin):
+    list_display = [*RecordAdmin.list_display[:-1], "valid_to", "source_file"]
+
+
+@admin.register(Underlying)
+class UnderlyingAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["code", "instrument_id", "link"]
+    search_fields = ["=code"]
+    search_help_text = "ISIN, or LEI of an issuer"
+
+
+@admin.register(Venue)
+class VenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "operating_mic", "kind", "name", "category", "country", "status", "lei"]
+    list_filter = ["status", "kind", "category", "country"]
+    search_fields = ["mic", "name", "acronym", "legal_entity_name", "lei"]
+
+
+class MissingFilter(admin.SimpleListFilter):
+    title = "ISO 10383"
+    parameter_name = "missing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "not in the list")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return cast(Any, queryset).missing() if self.value() else queryset
+
+
+@admin.register(ListedVenue)
+class ListedVenueAdmin(ReadOnlyAdmin):
+    list_display = ["mic", "listings", "eu_listings", "uk_listings"]
+    list_filter = [MissingFilter]
+    search_fields = ["=mic"]
+
+
+class ResultAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_filter = ["superseded", "liquid", "subject"]
+    list_select_related = ["source_file"]
+    _shown = ["classification", "subject", "reported_period_from", "reported_period_to", "liquid"]
+
+
+@admin.register(TransparencyResult)
+class TransparencyResultAdmin(ResultAdmin):
+    list_display = ["isin", "methodology", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"
+    ordering = ["isin", "pk"]
+
+
+@admin.register(SubclassTransparency)
+class SubclassTransparencyAdmin(ResultAdmin):
+    list_display = ["asset_class", "sub_class", *ResultAdmin._shown, "superseded", "source_file"]
+    search_fields = ["sub_class"]
+    ordering = ["asset_class", "pk"]
+
+
+class VolumeCapVenueInline(admin.TabularInline[VolumeCapVenue, VolumeCap]):
+    model = VolumeCapVenue
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(VolumeCap)
+class VolumeCapAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = [
+        "isin",
+        "reported_period_from",
+        "reported_period_to",
+        "percentage",
+        "total_volume",
+        "total_volume_currency",
+        "last_updated_on",
+        "superseded",
+        "source_file",
+    ]
+    list_filter = ["superseded"]
+    list_select_related = ["source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"
+    ordering = ["isin", "pk"]
+    sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text
+    inlines = [VolumeCapVenueInline]

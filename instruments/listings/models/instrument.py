@@ -1,0 +1,163 @@
+"""One row an ISIN: what lists, search and filters need."""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.db import connections, models
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils.functional import cached_property
+
+from instruments.classification import cfi
+from instruments.classification.models import CfiCode
+from instruments.isin import problem_of
+from instruments.listings import search
+from instruments.listings.models.listing import Listing
+from instruments.listings.models.record import Register, Status
+
+# Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
+_LISTED = 300
+
+
+class InstrumentQuerySet(models.QuerySet["Instrument"]):
+    """Each question can be added to any other: see `instruments.listings.search`."""
+
+    def of_category(self, letter: str) -> "InstrumentQuerySet":
+        return self.cfi_starting(letter[:1])
+
+    def cfi_starting(self, prefix: str) -> "InstrumentQuerySet":
+        return self.classified(prefix.ljust(cfi.LENGTH, cfi.ANY))
+
+    def classified(self, *patterns: str) -> "InstrumentQuerySet":
+        """Instruments whose CFI code matches one of these patterns of six, `*` for any letter."""
+        letters = [pattern.rstrip(cfi.ANY) for pattern in patterns]
+        if all(len(letter) == 1 for letter in letters):
+            found, said = self._coded("category", letters), Q()
+            for letter in letters:
+                # A range and not LIKE: only a range can use an index, where there is one.
+                said |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
+            return found.filter(said)
+        known = CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True)
+        if connections[self.db].vendor != "sqlite":
+            return self.filter(
+                cfi_code__in=known
+            )  # a list could be longer than it takes parameters
+        codes = list(known)
+        return self._coded("cfi", codes).filter(cfi_code__in=codes)
+
+    def in_currency(self, currency: str) -> "InstrumentQuerySet":
+        """By notional currency."""
+        return self._coded("currency", [currency]).filter(notional_currency=currency)
+
+    def issued_by(self, lei: str) -> "InstrumentQuerySet":
+        return self._coded("issuer", [lei]).filter(issuer_lei=lei)
+
+    def with_status(self, status: str) -> "InstrumentQuerySet":
+        return self._coded("status", [status]).filter(status=status)
+
+    def traded_on(self, mic: str, *, register: str = "") -> "InstrumentQuerySet":
+        """Instruments with a listing there, in this register or in any, whatever its status."""
+        there = Listing.objects.filter(isin=OuterRef("isin"), mic=mic).order_by()
+        if register:
+            there = there.filter(register=register)
+        return self._coded("mic", [mic]).filter(Exists(there))
+
+    def in_register(self, register: str) -> "InstrumentQuerySet":
+        """Instruments with a listing in this register, whatever its status."""
+        counted = {f"{Register(register).counted_in}__isnull": False}
+        return self._coded("register", [register]).filter(**counted)
+
+    def derived_from(self, code: str) -> "InstrumentQuerySet":
+        """Instruments with this ISIN, or LEI of an issuer, as an underlying; `link` says how.
+
+        A join and no subquery, and by ISIN in the order of its index: the first page of an underlying
+        with a million derivatives reads no more than a page.
+        """
+        found = self.filter(underlyings__code=code).annotate(link=F("underlyings__link"))
+        return found.order_by("underlyings__instrument_id")
+
+    def search(self, words: str) -> "InstrumentQuerySet":
+        """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
+        isin = words.strip().upper()
+        if problem_of(isin) is None:
+            return self.filter(pk=isin)
+        return cast(InstrumentQuerySet, search.named(self, words))
+
+    @property
+    def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:
+        """How to read instruments that the index has found, without asking it again; None without it."""
+        if not search.is_in_its_order(self) or self.query.annotations:
+            return None
+        return self._rows_of
+
+    def _rows_of(self, isins: list[str]) -> "InstrumentQuerySet":
+        return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
+
+    def after(self, isin: str) -> "InstrumentQuerySet":
+        """Those after `isin`, in the order of ISINs; all of them after ""."""
+        return cast(InstrumentQuerySet, search.after(self, isin))
+
+    def _coded(self, kind: str, codes: list[str]) -> "InstrumentQuerySet":
+        return cast(InstrumentQuerySet, search.coded(self, kind, codes))
+
+
+class Instrument(models.Model):
+    """What the authoritative listing says of an instrument, for all of them.
+
+    Of all registers together, that is the listing on the most liquid market (`RlvntTradgVn`), else the
+    one with the earliest first trade, then by MIC, then ESMA's; an active one before one that has ended.
+    Its terms are in `Listing`. Derived: a load writes it anew, in the same transaction as the listings.
+    """
+
+    isin = models.CharField(max_length=12, primary_key=True)
+    full_name = models.CharField(max_length=350, blank=True)
+    short_name = models.CharField(max_length=350, blank=True)
+    cfi_code = models.CharField(max_length=6, blank=True)
+    notional_currency = models.CharField(max_length=3, blank=True)
+    issuer_lei = models.CharField(max_length=20, blank=True)
+    status = models.CharField(max_length=10, choices=Status)
+    mic = models.CharField(max_length=4, help_text="venue of the authoritative listing")
+    register = models.CharField(max_length=5, choices=Register)
+    listing_count = models.PositiveIntegerField()
+    eu_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
+    uk_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
+
+    objects = InstrumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["isin"]
+        permissions = [
+            ("export_instrument", "Can export instruments, up to a number"),
+            ("export_all_instrument", "Can export any number of instruments"),
+        ]
+        indexes = [
+            # Most instruments are in the EU's register: those are found in any order of reading.
+            models.Index(
+                fields=["isin"], name="instrument_uk_idx", condition=Q(uk_listings__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.isin} {self.full_name}"
+
+    @cached_property
+    def classification(self) -> cfi.Decoded | None:
+        """What its CFI code says; None where no record has one."""
+        return cfi.decode(self.cfi_code) if self.cfi_code else None
+
+    @property
+    def category(self) -> str:
+        """The CFI category letter; "" where no record says it."""
+        return self.cfi_code[:1]
+
+    @cached_property
+    def listings(self) -> list[Listing]:
+        """All its listings with their source files, by venue; read once."""
+        return list(
+            Listing.objects.of(self.isin).with_venues().select_related("source_file", "dropped_by")
+        )
+
+    @property
+    def authoritative(self) -> Listing:
+        """The listing that speaks for the instrument."""
+        mine = (self.mic, self.register)
+        return next(found for found in self.listings if (found.mic, found.register) == mine)

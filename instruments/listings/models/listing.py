@@ -1,0 +1,87 @@
+"""Instruments on their venues: what ESMA says now, and what it said before."""
+
+from django.db import models
+from django.db.models import OuterRef, Q, Subquery
+
+from esma_files.models import EsmaFile
+from instruments.listings.models.change import ChangeSet
+from instruments.listings.models.record import ListingRecord, Status
+from instruments.venues.models import Venue
+
+
+class ListingQuerySet(models.QuerySet["Listing"]):
+    def of(self, isin: str) -> "ListingQuerySet":
+        """All listings of one instrument, by venue."""
+        return self.filter(isin=isin).order_by("mic", "register")
+
+    def with_venues(self) -> "ListingQuerySet":
+        """With `venue_name`, from the ISO 10383 list; None where that lacks the MIC."""
+        venue = Venue.objects.filter(pk=OuterRef("mic")).order_by()
+        return self.annotate(venue_name=Subquery(venue.values("name")))
+
+
+class Listing(ListingRecord):
+    """The latest record of one instrument on one venue in one register.
+
+    `dropped_by` is the last part of the first complete full set that should hold it and does not.
+    """
+
+    dropped_by = models.ForeignKey(
+        EsmaFile,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+
+    # Where it was last written: see instruments/listings/changes.py.
+    change = models.ForeignKey(
+        ChangeSet,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        default=ChangeSet.FIRST,
+    )
+
+    objects = ListingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["isin", "mic", "register"]
+        constraints = [
+            models.UniqueConstraint(fields=["isin", "mic", "register"], name="listing_once"),
+        ]
+        indexes = [
+            models.Index(fields=["change"], name="listing_change_idx"),
+            models.Index(
+                fields=["register", "cfi_code"],
+                name="listing_active_idx",
+                condition=Q(status=Status.ACTIVE),
+            ),
+            models.Index(
+                fields=["dropped_by", "isin"],
+                name="listing_dropped_idx",
+                condition=Q(dropped_by__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.isin}@{self.mic}"
+
+
+class ListingVersion(ListingRecord):
+    """A record that a later publication has superseded. A load never deletes what ESMA has said.
+
+    `valid_to` is the day before the next version's `valid_from`: before its own `valid_from` where
+    the next one replaced it from the start (ESMA65-8-5014, rules 3 and 4).
+    """
+
+    valid_to = models.DateField()
+
+    class Meta:
+        ordering = ["isin", "mic", "register", "-valid_from", "-pk"]
+        indexes = [models.Index(fields=["isin", "mic", "register"], name="listing_version_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.isin}@{self.mic} from {self.valid_from}"

@@ -1,0 +1,151 @@
+"""What of a register is loaded: categories, competent authorities, venues, ISINs."""
+
+import functools
+import re
+from collections.abc import Collection, Iterable
+from operator import or_
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from instruments.classification import cfi
+from instruments.isin import problem_of
+from instruments.listings.models.record import Register, Status
+
+# Each becomes a parameter of a statement, and SQL Server takes 2,100.
+MAX_ISINS = 1_500
+
+
+def _problem_of_category(code: str) -> str | None:
+    return None if code in cfi.category_names() else "is no category of ISO 10962"
+
+
+def _problem_of_authority(code: str) -> str | None:
+    return None if re.fullmatch("[A-Z]{2}", code) else "a country has two letters"
+
+
+def _problem_of_venue(code: str) -> str | None:
+    return None if re.fullmatch("[A-Z0-9]{4}", code) else "a MIC has four letters or digits"
+
+
+# The kinds of criteria, and what is wrong with one of them.
+CHECKS = {
+    "categories": _problem_of_category,
+    "authorities": _problem_of_authority,
+    "venues": _problem_of_venue,
+    "isins": problem_of,
+}
+KINDS = tuple(CHECKS)
+# The columns of a record that criteria are about.
+COLUMNS = {"categories": "cfi_code", "authorities": "competent_authority", "venues": "mic"}
+
+
+def codes(kind: str, said: Iterable[str]) -> list[str]:
+    """The codes in upper case, each once, in order. Raises ValidationError, which names the kind."""
+    found = sorted({code.strip().upper() for code in said if code.strip()})
+    wrong = [f"{code}: {problem}" for code in found if (problem := CHECKS[kind](code))]
+    if kind == "isins" and len(found) > MAX_ISINS:
+        wrong.append(f"{len(found):,} are more than {MAX_ISINS:,}")
+    if wrong:
+        raise ValidationError({kind: [f"{one}." for one in wrong]})
+    return found
+
+
+class ScopeQuerySet(models.QuerySet["Scope"]):
+    def current(self, register: str) -> "Scope":
+        """The scope of a register: the last one that was set, or everything (not saved)."""
+        return self.filter(register=register).order_by("-pk").first() or Scope(register=register)
+
+    def numbered(self, number: int) -> "Scope":
+        """The scope that a file was loaded with; 0 is everything."""
+        return self.get(pk=number) if number else Scope()
+
+
+class Scope(models.Model):
+    """What of a register is loaded, from the moment it is set; a change is a new row.
+
+    In scope is what has one of the ISINs, and what meets each kind of the other criteria that is not
+    empty: one of the categories (the first letter of the CFI code), of the competent authorities, of
+    the venues. Everything where all are empty; the ISINs alone where only they are given.
+    """
+
+    register = models.CharField(max_length=5, choices=Register)
+    categories = models.JSONField(default=list, blank=True, help_text="CFI letters, as E")
+    authorities = models.JSONField(default=list, blank=True, help_text="countries, as SE")
+    venues = models.JSONField(default=list, blank=True, help_text="MICs, as XSTO")
+    isins = models.JSONField(default=list, blank=True, help_text="in scope whatever else is said")
+    set_at = models.DateTimeField(default=timezone.now)
+    set_by = models.CharField(max_length=150, blank=True)
+
+    objects = ScopeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        said = [
+            f"{kind} {', '.join(getattr(self, kind)[:10])}" for kind in KINDS if self._has(kind)
+        ]
+        return f"{self.register}: {'; '.join(said) or 'everything'}"
+
+    @property
+    def number(self) -> int:
+        """What a file remembers of it."""
+        return self.pk or 0
+
+    @property
+    def is_everything(self) -> bool:
+        return not any(self._has(kind) for kind in KINDS)
+
+    @property
+    def criteria(self) -> dict[str, list[str]]:
+        """The kinds that are not empty, ISINs left out: all of them must be met."""
+        return {kind: getattr(self, kind) for kind in KINDS[:-1] if self._has(kind)}
+
+    def covers(self, other: "Scope") -> bool:
+        """Whether nothing of `other` is missing in what was loaded with this one; false if unsure."""
+        if self.is_everything or other.is_everything:
+            return self.is_everything
+        if not set(other.isins) <= set(self.isins):
+            return False
+        if not other.criteria:
+            return True
+        return bool(self.criteria) and all(
+            kind in other.criteria and set(other.criteria[kind]) <= set(mine)
+            for kind, mine in self.criteria.items()
+        )
+
+    def reads_category(self, letter: str) -> bool:
+        """Whether a full file of this category can hold anything in scope."""
+        return bool(self.isins) or not self.categories or letter in self.categories
+
+    def condition(self, among: Collection[str] | None = None) -> Q:
+        """Which records say themselves that they are in scope, on columns of listings and versions.
+
+        Where they are `among` these ISINs anyway, no others need be asked for.
+        As instruments/listings/load/scope.py: what a record does not say does not rule it out, unless it
+        is a cancellation.
+        """
+        if self.is_everything:
+            return Q()
+        met = Q()
+        for kind, wanted in self.criteria.items():
+            column = COLUMNS[kind]
+            said = Q(**{f"{column}__in": wanted})
+            if kind == "categories":
+                said = functools.reduce(or_, (Q(cfi_code__startswith=letter) for letter in wanted))
+            met &= said | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
+        listed = Q(isin__in=[isin for isin in self.isins if among is None or isin in among])
+        if not self.criteria:
+            return listed
+        return met | listed if self.isins else met
+
+    def values(self) -> dict[str, Any]:
+        """Its criteria by kind."""
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+    def _has(self, kind: str) -> bool:
+        return bool(getattr(self, kind))

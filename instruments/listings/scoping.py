@@ -1,0 +1,118 @@
+"""What is done with scopes: set one, and read anew the files that were loaded with another."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit import trail
+from esma_files.models import EsmaFile
+from esma_files.models.file import EsmaFileQuerySet
+from esma_files.sources import Source
+from instruments import pipeline
+from instruments.listings.load import pruning, search_index
+from instruments.listings.load.scope import INSTRUMENT_FILES
+from instruments.listings.models.scope import KINDS, codes
+from instruments.models import Register, Scope
+from marketdata.common.errors import PermanentError
+
+_SOURCES = [source for source in Source if source in (Source.ESMA_FIRDS, Source.FCA_FIRDS)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Backlog:
+    """Files loaded with a scope that lacks something of the current one: what can be read, what not."""
+
+    stored: list[EsmaFile]  # in publication order
+    gone: list[EsmaFile]
+
+
+def change(
+    register: Register, criteria: Mapping[str, Iterable[str]], *, by: str = "", request: Any = None
+) -> Scope:
+    """Set the scope of a register from now on; what `criteria` leaves out is open.
+
+    Files that are loaded already stay as they are: see `backlog`. Raises ValidationError.
+    """
+    said = {kind: codes(kind, criteria.get(kind, ())) for kind in KINDS}
+    with transaction.atomic():
+        old = Scope.objects.current(register)
+        if old.values() == said:
+            return old
+        scope = Scope.objects.create(register=register, set_by=by, **said)
+        trail.record("scope.set", request=request, about=register.value, old=old.values(), new=said)
+    return scope
+
+
+def backlog(register: Register) -> Backlog:
+    """The loaded files of a register that have to be read anew for its scope. Three queries."""
+    found = list(_lacking(register).in_publication_order())
+    return Backlog(
+        stored=[file for file in found if file.has_content],
+        gone=[file for file in found if not file.has_content],
+    )
+
+
+def _lacking(register: Register) -> EsmaFileQuerySet:
+    """Those loaded with a scope that does not cover the present one."""
+    current = Scope.objects.current(register)
+    scopes = [Scope(register=register), *Scope.objects.filter(register=register)]
+    covering = [scope.number for scope in scopes if scope.covers(current)]
+    return _loaded(register).exclude(scope_number__in=covering)
+
+
+def _loaded(register: Register) -> EsmaFileQuerySet:
+    sources = [source for source in _SOURCES if Register.of_source(source) == register]
+    files = EsmaFile.objects.filter(source__in=sources, kind__in=INSTRUMENT_FILES)
+    return files.exclude(loaded_at=None)
+
+
+def backfill(
+    register: Register, *, watcher: pipeline.Watcher | None = None
+) -> Iterator[pipeline.Loaded]:
+    """Read the backlog anew, in publication order, until none is left or one failed.
+
+    A file that brings new listings has later deltas read anew, so there may be a second round.
+    """
+    failed: set[int] = set()
+    while files := [file for file in backlog(register).stored if file.pk not in failed]:
+        for loaded in pipeline.load(files, watcher=watcher):
+            if loaded.error is not None or loaded.file.state != EsmaFile.State.LOADED:
+                failed.add(loaded.file.pk)  # or another worker is at it
+            yield loaded
+
+
+class NothingToPrune(PermanentError):
+    """A register of which everything is in scope."""
+
+
+def outside(register: Register) -> Iterator[pruning.Page]:
+    """Count what is out of scope, page by page. Raises NothingToPrune."""
+    yield from pruning.pages(_narrowed(register), delete=False)
+
+
+def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[pruning.Page]:
+    """Delete what is out of scope, page by page. Raises NothingToPrune.
+
+    The files that it came from hold it still: they are in the backlog of a wider scope.
+    """
+    scope = _narrowed(register)
+    # First of all: a prune that is stopped half-way must not leave files that claim what is gone.
+    _lacking(register).update(scope_number=None)
+    _loaded(register).exclude(scope_number=None).update(scope_number=scope.number)
+    listings = versions = 0
+    for page in pruning.pages(scope, delete=True):
+        listings, versions = listings + page.listings, versions + page.versions
+        yield page
+    pruning.forget_codes()
+    search_index.tidy(connection)
+    done = {"listings": listings, "versions": versions}
+    trail.record("scope.pruned", request=request, actor=by, about=register.value, new=done)
+
+
+def _narrowed(register: Register) -> Scope:
+    scope = Scope.objects.current(register)
+    if scope.is_everything:
+        raise NothingToPrune(f"{register}: everything is in scope, so there is nothing to prune")
+    return scope

@@ -1,0 +1,253 @@
+"""Instruments by words of their names and by codes, in the order of ISINs.
+
+On SQLite one full-text index (FTS5) leads to them: a document is an instrument, its words are those of its
+names and its codes, and its rowid is the ISIN as a number. So no entry holds an ISIN, no VACUUM changes
+it, any words and codes are intersected at once, and matches come in the order of ISINs: a page of millions
+of them is found without reading or sorting the others. `listings/load/search_index.py` keeps it. On other
+databases names are compared one by one, and codes have indexes of their own.
+"""
+
+import contextlib
+import re
+import sqlite3
+import string
+from collections.abc import Iterable
+from typing import TypeVar
+
+from django.db import connections, models
+from django.db.models import BooleanField, Q
+from django.db.models.expressions import RawSQL
+from django.db.models.sql.where import AND, ExtraWhere
+
+from instruments.isin import key_of
+
+INDEX = "instruments_name_index"
+WORDS = "instruments_name_index_words"  # its words, each once a document, in their order
+TOKENIZER = "unicode61 remove_diacritics 2"
+# Codes begin with a letter of their own that no name has (private use).
+MARKS = {
+    "category": "\ue000",
+    "cfi": "\ue001",
+    "currency": "\ue002",
+    "issuer": "\ue003",
+    "mic": "\ue004",
+    "status": "\ue005",
+    "register": "\ue006",
+}
+NAMED = ("full_name", "short_name")  # the columns of `Instrument` that names are in
+_MAX_WORDS = 20
+# Shorter words must be there as they are: too much begins with a letter or two.
+_WHOLE = 2
+# Words with one beginning that are looked up one by one. FTS5 reads all that begins so before it gives
+# the first match, but goes through known words as it needs them.
+_BEGINNINGS = 300
+_DIGITS = string.digits + string.ascii_uppercase
+_MARKED = re.compile(f"[{''.join(MARKS.values())}]")
+_START_OF_ISIN = re.compile(r"(?=.*[0-9])[A-Z]{2}[A-Z0-9]{1,10}")
+
+M = TypeVar("M", bound=models.Model)
+
+
+def key_in_sql(isin: str) -> str:
+    """`key_of` an expression in SQL."""
+    number = "0"
+    for place in range(1, 12):
+        number = f"({number}*36+instr('{_DIGITS}',substr({isin},{place},1))-1)"
+    return f"({number}*10+substr({isin},12,1))"
+
+
+def isin_in_sql(key: str) -> str:
+    """The way back, in SQL."""
+    letters = [f"substr('{_DIGITS}',{key}/{10 * 36**power}%%36+1,1)" for power in range(10, -1, -1)]
+    return f"({' || '.join(letters)} || ({key}%%10))"
+
+
+def names_of(row: str, *, suffix: str = "") -> str:
+    """What is indexed of a row of `Instrument` for its names, in SQL; `suffix` ends its columns' names."""
+    return " || ' ' || ".join(f"{row}.{column}{suffix}" for column in NAMED)
+
+
+def codes(row: str, *, listed: str = "1", derived: bool = True) -> str:
+    """What is indexed of a row of `Instrument` for its codes, in SQL: no word of it is one of a name.
+
+    `listed` says which of its listings `l` count; `derived` that the row agrees with them already, so
+    that most need not be looked up.
+    """
+    return _printed(_codes(row, listed=listed, derived=derived))
+
+
+def document(row: str) -> str:
+    """What is indexed of a row of `Instrument`, in SQL."""
+    return _printed([("%s", f"{row}.full_name"), ("%s", f"{row}.short_name"), *_codes(row)])
+
+
+def _codes(row: str, *, listed: str = "1", derived: bool = True) -> list[tuple[str, str]]:
+    registers = " || ".join(
+        f"CASE WHEN {row}.{counted} IS NULL THEN '' ELSE ' {MARKS['register']}{register}' END"
+        for counted, register in (("eu_listings", "ESMA"), ("uk_listings", "FCA"))
+    )
+    mark = MARKS["mic"]
+    venues = f"""coalesce((SELECT group_concat('{mark}' || l.mic, ' ')
+        FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')"""
+    if derived:
+        venues = f"CASE {row}.listing_count WHEN 1 THEN '{mark}' || {row}.mic ELSE {venues} END"
+    return [
+        (f"{MARKS['category']}%.1s", f"{row}.cfi_code"),
+        (f"{MARKS['cfi']}%s", f"{row}.cfi_code"),
+        (f"{MARKS['currency']}%s", f"{row}.notional_currency"),
+        (f"{MARKS['issuer']}%s", f"{row}.issuer_lei"),
+        (f"{MARKS['status']}%s", f"{row}.status"),
+        ("%s", registers),
+        ("%s", venues),
+    ]
+
+
+def _printed(parts: list[tuple[str, str]]) -> str:
+    """One call of a function, and constants for marks: a third of the time of putting it together."""
+    return (
+        f"printf('{' '.join(form for form, _ in parts)}', {', '.join(text for _, text in parts)})"
+    )
+
+
+def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
+    """Those that have each word of a text in a name, or the start of one; in the order of ISINs.
+
+    A word may be the start of the ISIN instead. The first 20 words count.
+    """
+    by_index = connections[instruments.db].vendor == "sqlite"
+    every = instruments.model._default_manager.using(instruments.db)
+    for word in text.encode(errors="replace").decode().split()[:_MAX_WORDS]:
+        start = word.upper()
+        if _START_OF_ISIN.fullmatch(start) and _beginning(every.all(), start).exists():
+            instruments = _beginning(instruments, start)
+        elif by_index:
+            instruments = _with_word(instruments, word)
+        else:
+            instruments = _compared(instruments, word)
+    return instruments
+
+
+def coded(
+    instruments: "models.QuerySet[M]", kind: str, codes: Iterable[str]
+) -> "models.QuerySet[M]":
+    """Those with one of these codes, where the index says so; filter by them too: other databases do.
+
+    Where another table leads to them (those derived from one underlying), the index is not asked: codes
+    may lead to millions.
+    """
+    led = not is_asked(instruments) and len(instruments.query.alias_map) > 1
+    if led or connections[instruments.db].vendor != "sqlite":
+        return instruments
+    return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
+
+
+def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
+    """Those after `isin`, in the order of ISINs; all of them after ""."""
+    if not is_asked(instruments):
+        return instruments.filter(isin__gt=isin).order_by("isin")
+    key = key_of(isin) if isin else 0
+    return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
+
+
+class _Matched(ExtraWhere):
+    """What the index is asked: one question, however many words and codes, for FTS5 takes only a few."""
+
+    def __init__(self, terms: tuple[str, ...]) -> None:
+        super().__init__([f"{INDEX} MATCH %s"], [" AND ".join(f"({any_of})" for any_of in terms)])
+        self.terms = terms
+
+
+def is_asked(instruments: "models.QuerySet[M]") -> bool:
+    """Whether the index of names and codes leads to these instruments."""
+    return INDEX in instruments.query.extra_tables
+
+
+def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
+    """Whether the index leads to these instruments, and nobody has asked for another order."""
+    order = instruments.query.order_by
+    return is_asked(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
+
+
+def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.QuerySet[M]":
+    """Those whose document has one of these terms of FTS5."""
+    if not terms:
+        return instruments.none()
+    if not is_asked(instruments):
+        rowid = f"{INDEX}.rowid"
+        instruments = (
+            instruments.extra(tables=[INDEX])
+            .filter(isin=RawSQL(isin_in_sql(rowid), []))
+            .order_by(RawSQL(rowid, []))
+        )
+    instruments = instruments.all()
+    where = instruments.query.where
+    asked = tuple(t for child in where.children if isinstance(child, _Matched) for t in child.terms)
+    where.children = [child for child in where.children if not isinstance(child, _Matched)]
+    where.add(_Matched((*asked, " OR ".join(terms))), AND)
+    return instruments
+
+
+def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySet[M]":
+    """A range and not LIKE: on SQLite only a range uses the index."""
+    return instruments.filter(isin__gte=start, isin__lt=start + "[")  # which comes after Z
+
+
+def _compared(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
+    """By LIKE: it reads all names, and takes a space for what separates words."""
+    found = Q()
+    for name in ("full_name", "short_name"):
+        found |= Q((f"{name}__istartswith", word)) | Q((f"{name}__icontains", f" {word}"))
+    return instruments.filter(found)
+
+
+def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
+    parts = _parts(word)
+    for part in parts:
+        instruments = _matching(instruments, _beginnings(instruments.db, part))
+    if not parts:
+        return instruments.none()
+    if len(parts) == 1 or not word.isascii():
+        return instruments
+    # FTS5 knows words and not what is between them: "S&P" is more than S and P.
+    within = word.strip(string.punctuation)
+    return instruments.filter(Q(full_name__icontains=within) | Q(short_name__icontains=within))
+
+
+def _parts(word: str) -> list[str]:
+    """The words that FTS5 sees in a text, folded as it folds them: asked of FTS5 itself."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as own:
+        own.execute(f"CREATE VIRTUAL TABLE said USING fts5 (word, tokenize = '{TOKENIZER}')")
+        own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (said, instance)")
+        own.execute("INSERT INTO said VALUES (?)", [_MARKED.sub(" ", word)])
+        return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
+
+
+def _beginnings(database: str, part: str) -> list[str]:
+    """The terms of FTS5 for a word and those that it begins; none where no name has one.
+
+    What differs in its last digits only (DAX12400) is one term, by its first digit: there are thousands.
+    """
+    if len(part) <= _WHOLE:
+        return [f'"{part}"']
+    stem = "rtrim(found.term, '0123456789')"
+    whole = f"(found.term = %s OR {stem} = found.term)"
+    begun = f"substr(found.term, 1, max(length({stem}), {len(part)}) + 1)"
+    following = f"CASE WHEN {whole} THEN found.term || char(1) ELSE {begun} || char(1114111) END"
+    known = f"SELECT term FROM {WORDS} WHERE term >="
+    end = part + chr(0x10FFFF)
+    with connections[database].cursor() as cursor:
+        # From word to word: behind a word there is no other before the same with the lowest letter.
+        cursor.execute(
+            f"""
+            WITH RECURSIVE found (term) AS (
+                SELECT ({known} %s LIMIT 1)
+                UNION ALL
+                SELECT ({known} {following} LIMIT 1) FROM found
+                WHERE found.term IS NOT NULL AND found.term < %s
+            ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
+            FROM found WHERE term >= %s AND term < %s LIMIT %s
+            """,
+            [part, part, end, part, part, end, _BEGINNINGS + 1],
+        )
+        terms = [term for (term,) in cursor.fetchall()]
+    return [f'"{part}" *'] if len(terms) > _BEGINNINGS else terms

@@ -1,0 +1,201 @@
+"""One stored file into the tables: staged outside the database, merged in short transactions.
+
+A delta is staged in sections, and one is merged while the next is read.
+"""
+
+import dataclasses
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import adbc_driver_manager.dbapi as adbc
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from esma_files.models import EsmaFile, RejectedRecord, Run
+from esma_files.names import Kind
+from esma_files.parsing.reader import Limits
+from instruments.listings.load import merge, scope
+from instruments.listings.load.slices import WHOLE, Slice, slices_of
+from instruments.models import Reconciliation, Register, Scope
+from instruments.staging.attach import attached
+from instruments.staging.known import Tables
+from instruments.staging.staging import Progress, Staged, stage, stage_nothing
+from instruments.transparency import merge as results_merge
+from marketdata.common.errors import RetryableError
+
+REJECTED = RejectedRecord._meta.db_table
+_IN_PIECES = (Kind.DLTINS, Kind.FULCAN)
+_COUNTED = (
+    "read",
+    "outside",
+    "rejected",
+    *(field.name for field in dataclasses.fields(merge.Counts)),
+)
+
+
+class StagingFailed(RetryableError):
+    """The disk is full, or a staging file cannot be written for another reason; nothing is lost."""
+
+
+def staging_folder(file: EsmaFile) -> Path:
+    """Where the staging files of `file` are while it is loaded."""
+    return Path(settings.STAGING_DIR) / str(file.pk)
+
+
+def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Iterator[Staged]:
+    """Read what is wanted of the stored zip of `file` into staging files, each given when it is written.
+
+    Needs no connection of Django's.
+
+    Raises the errors of esma_files.errors, and StagingFailed.
+    """
+    folder = staging_folder(file)
+    limits = Limits(
+        settings.ARCHIVE_MAX_BYTES,
+        settings.ARCHIVE_MAX_RATIO,
+        section_records=settings.STAGE_RECORDS if _in_pieces(file, wanted) else None,
+    )
+    try:
+        remove_staged(file)  # by a process that was killed
+        folder.mkdir(parents=True, exist_ok=True)
+        if file.kind == Kind.FULINS and not wanted.reads_category(file.letter):
+            yield stage_nothing(name=file.name, folder=folder, scope=wanted)
+            return
+        with file.open() as source:
+            yield from stage(
+                source,
+                name=file.name,
+                folder=folder,
+                limits=limits,
+                tables=Tables(_database(), file.source, file.sequence, wanted),
+                progress=progress,
+            )
+    except (adbc.Error, sqlite3.Error, OSError) as error:
+        raise StagingFailed(f"{file.name}: cannot be staged in {folder} ({error})") from error
+
+
+def remove_staged(file: EsmaFile) -> None:
+    """Whatever is staged of `file`."""
+    shutil.rmtree(staging_folder(file), ignore_errors=True)
+
+
+def _in_pieces(file: EsmaFile, scope: Scope) -> bool:
+    """A full set is compared as a whole, and a scope is settled for all of a file at once."""
+    return file.kind in _IN_PIECES and scope.is_everything
+
+
+def _database() -> str:
+    """The file to look in for what is known already; SQL Server finds that out when it merges."""
+    return str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
+
+
+def merge_staged(
+    file: EsmaFile, sections: Iterable[Staged], run: Run, *, committed: Callable[[float], None]
+) -> None:
+    """Merge in slices, and note it: records and what the run says of them change together or not at all.
+
+    With the last slice of a section go its rejected records, with that of the last one the file's state.
+    `committed` is called when others may write, between slices, and told the share of the file that is
+    merged. Leaves the file LOADED and the run DONE; where it fails, the slices before stay, and the next
+    load does the rest.
+    """
+    run.read = run.unchanged = run.outside = run.rejected = 0
+    began = share = 0.0
+    for place, staged in enumerate(sections):
+        began = began or time.monotonic() - staged.seconds
+        run.read += staged.read
+        run.unchanged += staged.known
+        with attached(connection, file, staged) as cursor:
+            *others, last = _slices(cursor, file, staged)
+            for number, slice_ in enumerate(others, start=1):
+                with transaction.atomic():
+                    _add(run, _merged(cursor, file, staged, slice_))
+                    run.save(update_fields=_COUNTED)
+                committed(share + (staged.share - share) * number / (len(others) + 1))
+            with transaction.atomic():
+                settled = scope.settle(cursor, file)
+                run.outside += settled.outside
+                run.rejected += settled.rejected
+                _add(run, _merged(cursor, file, staged, last))
+                _keep_rejected(cursor, file, is_first=place == 0)
+                run.save(update_fields=_COUNTED)
+                if staged.is_last:
+                    run.seconds = time.monotonic() - began
+                    _end(file, staged, run, missed=settled.missed)
+        staged.remove()
+        share = staged.share
+        if not staged.is_last:
+            committed(share)
+
+
+def _end(file: EsmaFile, staged: Staged, run: Run, *, missed: bool) -> None:
+    """All of the file is merged."""
+    covered = scope.covered_before(file, staged.scope)
+    run.unmapped, run.done = staged.unmapped, run.read
+    run.report = _remarks(file, run, covered=covered, missed=missed)
+    run.end()
+    file.loaded_at = timezone.now()
+    file.scope_number = None if missed else staged.scope.number
+    file.enter(EsmaFile.State.LOADED)
+
+
+def _slices(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> list[Slice]:
+    if not _in_pieces(file, staged.scope):
+        return [WHOLE]
+    return slices_of(cursor, records=settings.MERGE_RECORDS)
+
+
+def _add(run: Run, counts: merge.Counts) -> None:
+    for name, count in dataclasses.asdict(counts).items():
+        setattr(run, name, getattr(run, name) + count)
+
+
+def wanted_of(file: EsmaFile) -> Scope:
+    """The scope that a file is to be loaded with."""
+    if Kind(file.kind) not in scope.INSTRUMENT_FILES:
+        return Scope()
+    return Scope.objects.current(Register.of_source(file.source))
+
+
+def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[str]:
+    """What the run has to say of drops and the scope; later files that must be read anew are marked."""
+    said = []
+    if run.dropped:
+        of = Reconciliation.objects.get(files__file=file)
+        if run.dropped > of.listed:
+            said.append(
+                f"The set that it completes holds {of.listed:,} listings and drops {run.dropped:,}:"
+                " is it whole?"
+            )
+    if Kind(file.kind) in scope.INSTRUMENT_FILES and not run.read:
+        said.append(f"Category {file.letter} is out of scope: the file was not read.")
+    if missed:
+        said.append("It was read beside an earlier file: `manage.py scope backfill` reads it anew.")
+    changed = run.new + run.changed + run.ended + run.late
+    if (not covered or changed) and (marked := scope.mark_later(file)):
+        said.append(f"It came late: `manage.py scope backfill` reads {marked} later files anew.")
+    return said
+
+
+def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice) -> merge.Counts:
+    if not staged.read:  # not read: that says nothing of what is not in it either
+        return merge.Counts()
+    register = Register.of_source(file.source)
+    if Kind(file.kind) in scope.INSTRUMENT_FILES:
+        return merge.merge(cursor, file, slice_, register=register, columns=staged.columns)
+    return results_merge.merge(cursor, file, register=register, columns=staged.columns)
+
+
+def _keep_rejected(cursor: CursorWrapper, file: EsmaFile, *, is_first: bool) -> None:
+    if is_first:
+        RejectedRecord.objects.filter(file=file).delete()
+    cursor.execute(
+        f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
+        f"SELECT {file.pk}, position, isin, mic, field, value, reason, record FROM stage.rejected "
+        "ORDER BY position, field"
+    )

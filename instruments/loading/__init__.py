@@ -1,1 +1,0 @@
-"""From record batches to tables: check, stage, merge."""

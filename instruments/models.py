@@ -1,0 +1,48 @@
+from instruments.classification.models import CfiCode
+from instruments.listings.models.change import ChangeSet
+from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
+from instruments.listings.models.listing import Listing, ListingQuerySet, ListingVersion
+from instruments.listings.models.reconciliation import Difference, FullFile, Reconciliation
+from instruments.listings.models.record import ListingRecord, Register, Status
+from instruments.listings.models.scope import Scope
+from instruments.listings.models.underlying import Link, Underlying
+from instruments.transparency.models import (
+    PublishedResult,
+    ResultQuerySet,
+    ResultRecord,
+    SubclassTransparency,
+    Subject,
+    TransparencyResult,
+)
+from instruments.venues.models import ListedVenue, Venue, VenueQuerySet
+from instruments.volume_cap.models import VolumeCap, VolumeCapVenue
+
+__all__ = [
+    "CfiCode",
+    "ChangeSet",
+    "Difference",
+    "FullFile",
+    "Instrument",
+    "InstrumentQuerySet",
+    "Link",
+    "ListedVenue",
+    "Listing",
+    "ListingQuerySet",
+    "ListingRecord",
+    "ListingVersion",
+    "PublishedResult",
+    "Reconciliation",
+    "Register",
+    "ResultQuerySet",
+    "ResultRecord",
+    "Scope",
+    "Status",
+    "SubclassTransparency",
+    "Subject",
+    "TransparencyResult",
+    "Underlying",
+    "Venue",
+    "VenueQuerySet",
+    "VolumeCap",
+    "VolumeCapVenue",
+]

@@ -1,0 +1,208 @@
+"""Each column of a batch checked and put in the form in which the database keeps it.
+
+A column is looked at by its distinct values: few for most of them, and what holds for one of these
+holds wherever it stands.
+"""
+
+import dataclasses
+import datetime as dt
+import functools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from stdnum import lei
+
+from instruments.fields import Field, Type
+from instruments.isin import check_digits_hold, problem_of
+from instruments.staging import fingerprint
+
+# 18 digits before the point and 17 after it is what the columns hold on SQL Server.
+_DECIMAL = r"^[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})$"
+_YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"  # there is no year 0000
+_DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
+_DATETIME = rf"^{_YEAR}" + r"-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+_PLAIN_DATETIME = _DATETIME + "Z?$"
+_OFFSET_DATETIME = _DATETIME + r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+
+STORED = {type_: pa.int64() if type_ is Type.BOOLEAN else pa.string() for type_ in Type}
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """One field of one record that cannot be what it says."""
+
+    row: int
+    field: Field
+    value: str | None
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A checked column: `values` as they are stored, what they add to the fingerprints, what is wrong."""
+
+    values: pa.Array
+    hashes: np.ndarray | None
+    refusals: list[Refusal]
+
+
+def check(field: Field, texts: pa.StringArray) -> Column:
+    """Check one column of texts by its type, and convert it."""
+    missing = _missing(field, texts) if field.required and texts.null_count else []
+    if texts.null_count == len(texts):
+        return Column(pa.nulls(len(texts), STORED[field.type]), None, missing)
+    encoded = texts.dictionary_encode()
+    distinct: pa.StringArray = encoded.dictionary
+    stored, reasons = _CHECKS[field.type](field, distinct)
+    values = texts if stored is distinct else stored.take(encoded.indices)
+    hashes = None
+    if field.hashed:
+        each = fingerprint.of_distinct(field.column, _as_text(stored))
+        hashes = _spread(each, encoded.indices)
+    refused = [*missing, *_refusals(field, encoded, reasons)] if reasons else missing
+    return Column(values, hashes, refused)
+
+
+def _missing(field: Field, texts: pa.StringArray) -> list[Refusal]:
+    absent = np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False))
+    return [Refusal(int(row), field, None, "is missing") for row in absent]
+
+
+def _refusals(
+    field: Field, encoded: pa.DictionaryArray, reasons: dict[int, str]
+) -> Iterator[Refusal]:
+    places = pc.index_in(encoded.indices, pa.array(list(reasons), pa.int32()))
+    for row in np.flatnonzero(places.is_valid().to_numpy(zero_copy_only=False)).tolist():
+        yield Refusal(row, field, encoded[row].as_py(), reasons[encoded.indices[row].as_py()])
+
+
+def _as_text(stored: pa.Array) -> pa.StringArray:
+    """What is hashed. A value that could not be read has no hash of its own: its record is refused."""
+    return stored.cast(pa.string()).fill_null("") if stored.null_count else stored.cast(pa.string())
+
+
+def _spread(each: np.ndarray, indices: pa.Int32Array) -> np.ndarray:
+    """`each[index]`, and 0 where there is no index."""
+    padded = np.append(each, 0)
+    result: np.ndarray = padded[indices.fill_null(len(each)).to_numpy()]
+    return result
+
+
+# A check of distinct values: how they are stored, and which are wrong and why.
+_Checked = tuple[pa.Array, dict[int, str]]
+
+
+def _failing(matches: pa.BooleanArray) -> list[int]:
+    if pc.all(matches).as_py():
+        return []
+    return [int(i) for i in np.flatnonzero(~matches.to_numpy(zero_copy_only=False))]
+
+
+def _matching(distinct: pa.StringArray, pattern: str, reason: str) -> dict[int, str]:
+    return dict.fromkeys(_failing(pc.match_substring_regex(distinct, pattern)), reason)
+
+
+def _text(field: Field, distinct: pa.StringArray) -> _Checked:
+    fits = pc.less_equal(pc.utf8_length(distinct), field.max_length)
+    return distinct, dict.fromkeys(_failing(fits), f"longer than {field.max_length} characters")
+
+
+def _code(field: Field, distinct: pa.StringArray) -> _Checked:
+    reason = f"does not match {field.pattern}"
+    reasons = _matching(distinct, f"^(?:{field.pattern})$", reason)
+    if field.column == "isin":
+        reasons = reasons or _wrong_isins(distinct)
+    elif field.column == "issuer_lei" and not reasons:
+        texts = enumerate(distinct.to_pylist())
+        reasons = {i: "the check digits are wrong" for i, text in texts if not _is_lei(text)}
+    return distinct, reasons
+
+
+def _wrong_isins(distinct: pa.StringArray) -> dict[int, str]:
+    failing = np.flatnonzero(~check_digits_hold(_fixed_width(distinct, 12))).tolist()
+    return {i: problem_of(distinct[i].as_py()) or "" for i in failing}
+
+
+def _boolean(field: Field, distinct: pa.StringArray) -> _Checked:
+    known = pc.is_in(distinct, pa.array(["true", "false", "1", "0"]))
+    truth = pc.is_in(distinct, pa.array(["true", "1"])).cast(pa.int64())
+    return truth, dict.fromkeys(_failing(known), "neither true nor false")
+
+
+def _date(field: Field, distinct: pa.StringArray) -> _Checked:
+    reasons = _matching(distinct, _DATE, "not a date")
+    try:
+        distinct.cast(pa.date32())
+    except pa.ArrowInvalid:
+        texts = enumerate(distinct.to_pylist())
+        reasons |= {i: "not a date" for i, text in texts if not _is_date(text)}
+    return distinct, reasons
+
+
+def _datetime(field: Field, distinct: pa.StringArray) -> _Checked:
+    """UTC, as Django writes it into SQLite: `2025-08-30 03:00:00`, with six digits of a second if any.
+
+    A time without zone is UTC: the files of 2017 are written so.
+    """
+    if pc.all(pc.match_substring_regex(distinct, _PLAIN_DATETIME)).as_py():
+        try:
+            return _as_stored(pc.utf8_rtrim(distinct, "Z").cast(pa.timestamp("us"))), {}
+        except pa.ArrowInvalid:
+            pass
+    moments = [_utc(text) for text in distinct.to_pylist()]
+    wrong = [i for i, moment in enumerate(moments) if moment is None]
+    stored = _as_stored(pa.array(moments, pa.timestamp("us")))
+    return stored, dict.fromkeys(wrong, "not a date and time")
+
+
+def _decimal(field: Field, distinct: pa.StringArray) -> _Checked:
+    return distinct, _matching(distinct, _DECIMAL, "not a decimal of at most 18 and 17 digits")
+
+
+_CHECKS: dict[Type, Callable[[Field, pa.StringArray], _Checked]] = {
+    Type.TEXT: _text,
+    Type.CODE: _code,
+    Type.BOOLEAN: _boolean,
+    Type.DATE: _date,
+    Type.DATETIME: _datetime,
+    Type.DECIMAL: _decimal,
+}
+
+
+def _fixed_width(texts: pa.StringArray, width: int) -> np.ndarray:
+    """The characters of texts that all have `width` ASCII characters, as (n, width) of uint8."""
+    data = np.frombuffer(texts.buffers()[2], dtype=np.uint8)
+    begin = texts.offset * width
+    return data[begin : begin + len(texts) * width].reshape(len(texts), width)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _is_lei(text: str) -> bool:
+    return bool(lei.is_valid(text))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(dt.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _utc(text: str) -> dt.datetime | None:
+    """The moment in UTC, without zone; None where the text is none."""
+    matches = (
+        pc.match_substring_regex(pa.scalar(text), p) for p in (_PLAIN_DATETIME, _OFFSET_DATETIME)
+    )
+    if not any(match.as_py() for match in matches):
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
+
+
+def _as_stored(moments: pa.TimestampArray) -> pa.StringArray:
+    return pc.replace_substring_regex(moments.cast(pa.string()), r"\.000000$", "")

@@ -1,0 +1,194 @@
+"""What ESMA publishes of the liquidity and size of trading: FITRS, by ISIN and by sub-class."""
+
+import datetime as dt
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+
+from esma_files.models import EsmaFile
+from instruments.listings.models.record import Register, decimal, text
+
+
+class Subject(models.TextChoices):
+    """What a result says something of: which of the three sections are there."""
+
+    NONE = "none", "Nothing"
+    LIQUIDITY = "liquidity", "Liquidity"
+    THRESHOLDS = "thresholds", "Thresholds"
+    LIQUIDITY_THRESHOLDS = "liquidity, thresholds", "Liquidity and thresholds"
+    STATISTICS = "statistics", "Statistics"
+    LIQUIDITY_STATISTICS = "liquidity, statistics", "Liquidity and statistics"
+    THRESHOLDS_STATISTICS = "thresholds, statistics", "Thresholds and statistics"
+    ALL = "liquidity, thresholds, statistics", "Liquidity, thresholds and statistics"
+
+
+class ResultQuerySet(models.QuerySet[Any]):
+    def current(self) -> "ResultQuerySet":
+        """Those that no later publication has replaced."""
+        return self.filter(superseded=False)
+
+    def of(self, isin: str) -> "ResultQuerySet":
+        """The current results of one ISIN, the newest reporting period first."""
+        newest = F("reported_period_to").desc(nulls_last=True)
+        return self.current().filter(isin=isin).order_by(newest, "pk")
+
+
+# First and last day; None where a period is open.
+Period = tuple[dt.date | None, dt.date | None]
+
+
+def _period(record: "PublishedResult", name: str) -> Period:
+    """The period whose columns begin with `name`, from the one of its four forms that is there."""
+
+    def said(*parts: str) -> dt.date | None:
+        days = (getattr(record, f"{name}_{part}") for part in parts)
+        return next((day for day in days if day is not None), None)
+
+    return said("period_from", "from", "on"), said("period_to", "to", "on")
+
+
+class PublishedResult(models.Model):
+    """A record that ESMA computed, stored once however often it is published; a load deletes none.
+
+    Of the records of one result (`result_key`), those first published last are current, the others
+    superseded.
+    """
+
+    register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
+    # Where it was first published.
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    fingerprint = models.BigIntegerField()
+    result_key = models.BigIntegerField(help_text="a hash of what makes it this result")
+    superseded = models.BooleanField(default=False)
+
+    technical_record_id = text(35)
+    reported_on = models.DateField(null=True)
+    reported_from = models.DateField(null=True)
+    reported_to = models.DateField(null=True)
+    reported_period_from = models.DateField(null=True)
+    reported_period_to = models.DateField(null=True)
+
+    objects = ResultQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def reporting_period(self) -> Period:
+        """First and last day; None where the period is open, or there is none."""
+        return _period(self, "reported")
+
+
+class ResultRecord(PublishedResult):
+    """A record of FITRS. The columns are those of `instruments.transparency.fields`."""
+
+    record_kind = models.CharField(max_length=15, help_text="which message it is from")
+    subject = models.CharField(max_length=40, choices=Subject)
+
+    full_name = text(350)
+    trading_venue = text(4)
+    classification = text(4, help_text="kind of instrument, as SHRS, ETFS, BOND or DERV")
+    liquid = models.BooleanField(null=True)
+    total_transactions = decimal()
+    total_volume = decimal()
+
+    # Non-equity
+    sub_class = text(1000, help_text="description of the sub-class")
+    criteria = models.JSONField(null=True, help_text="name and value of each criterion")
+    pre_trade_lis = decimal()
+    pre_trade_lis_currency = text(3)
+    pre_trade_lis_number = decimal()
+    post_trade_lis = decimal()
+    post_trade_lis_currency = text(3)
+    post_trade_lis_number = decimal()
+    pre_trade_ssti = decimal()
+    pre_trade_ssti_currency = text(3)
+    pre_trade_ssti_number = decimal()
+    post_trade_ssti = decimal()
+    post_trade_ssti_currency = text(3)
+    post_trade_ssti_number = decimal()
+
+    class Meta:
+        abstract = True
+
+
+class TransparencyResult(ResultRecord):
+    """What ESMA has computed for one ISIN, by one methodology, over one reporting period."""
+
+    isin = models.CharField(max_length=12)
+
+    # Equity
+    methodology = text(4, help_text="YEAR, SINT, ESTM or FFWK; none for non-equity")
+    applied_on = models.DateField(null=True)
+    applied_from = models.DateField(null=True)
+    applied_to = models.DateField(null=True)
+    applied_period_from = models.DateField(null=True)
+    applied_period_to = models.DateField(null=True)
+    average_daily_turnover = decimal()
+    average_daily_turnover_currency = text(3)
+    average_transaction_value = decimal()
+    average_transaction_value_currency = text(3)
+    large_in_scale = decimal()
+    standard_market_size = decimal()
+    average_daily_transactions = decimal()
+    trading_days = decimal()
+    relevant_market = text(4)
+    relevant_market_daily_transactions = decimal()
+
+    class Meta:
+        ordering = ["isin", "result_key", "fingerprint", "register"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["isin", "result_key", "fingerprint", "register"], name="result_once"
+            ),
+        ]
+        # Each with the ISIN after it, so that a list in that order need not be sorted.
+        indexes = [
+            models.Index(fields=["classification", "isin"], name="result_class_idx"),
+            models.Index(fields=["reported_period_to", "isin"], name="result_period_idx"),
+            models.Index(
+                fields=["methodology", "isin"],
+                condition=Q(methodology__isnull=False),
+                name="result_methodology_idx",
+            ),
+            models.Index(
+                fields=["relevant_market", "isin"],
+                condition=Q(relevant_market__isnull=False),
+                name="result_market_idx",
+            ),
+            models.Index(
+                fields=["isin"], condition=Q(superseded=True), name="result_superseded_idx"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.isin}, {self.subject}"
+
+    @property
+    def application_period(self) -> Period:
+        """First and last day; None where the period is open, or none is published."""
+        return _period(self, "applied")
+
+
+class SubclassTransparency(ResultRecord):
+    """What ESMA has computed for a sub-class of non-equity instruments, which `criteria` describe."""
+
+    asset_class = models.CharField(max_length=4, help_text="as BOND, EQDV or IRDV")
+
+    class Meta:
+        ordering = ["asset_class", "result_key", "fingerprint", "register"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["asset_class", "result_key", "fingerprint", "register"],
+                name="subclass_result_once",
+            ),
+        ]
+        verbose_name = "transparency of a sub-class"
+        verbose_name_plural = "transparency of sub-classes"
+
+    def __str__(self) -> str:
+        return f"{self.asset_class} {self.sub_class or ''}, {self.subject}"

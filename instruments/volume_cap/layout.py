@@ -1,0 +1,116 @@
+"""Volume cap results, as staging sees them."""
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from esma_files.errors import BadXml
+from esma_files.parsing.reader import Batch
+from instruments.fields import Field
+from instruments.staging import checks, fingerprint
+from instruments.staging.checks import Refusal
+from instruments.staging.layout import Checked, Groups, Layout
+from instruments.volume_cap.fields import (
+    FIELDS,
+    FILE,
+    KEY,
+    PERIOD,
+    PERIOD_FIELDS,
+    VENUE_FIELDS,
+    VENUES,
+)
+
+_VENUE = tuple(field.column for field in VENUE_FIELDS)
+# A venue's element comes as one row a child, perhaps in two batches: `leaf`, brought together in `venue`.
+_SCHEMA = f"""
+CREATE TABLE leaf (position INTEGER, begins INTEGER, {", ".join(f"{c} TEXT" for c in _VENUE)});
+CREATE TABLE venue (position INTEGER, element INTEGER, {", ".join(f"{c} TEXT" for c in _VENUE)});
+CREATE TABLE said (position INTEGER PRIMARY KEY, isin TEXT, fingerprint INTEGER, result_key INTEGER);
+"""
+_ELEMENTS = "(SELECT *, sum(begins) OVER (ORDER BY rowid) AS element FROM leaf)"
+_TWICE = f"""
+SELECT position FROM {_ELEMENTS} GROUP BY position, element
+HAVING {" OR ".join(f"count({c}) > 1" for c in _VENUE)} LIMIT 1
+"""
+_PAIRS = ", ".join(f"'{field.path}', {field.column}" for field in VENUE_FIELDS)
+# Of a record that was refused, the venues are kept with its other elements, all of them as they were.
+# The order of the venues says nothing, so it is no part of the fingerprint.
+_BRING_IN = f"""
+INSERT INTO venue SELECT position, element, {", ".join(f"max({c})" for c in _VENUE)}
+    FROM {_ELEMENTS} GROUP BY position, element HAVING {" OR ".join(f"count({c}) > 0" for c in _VENUE)};
+CREATE INDEX venue_position ON venue (position);
+INSERT INTO said SELECT r.position, r.isin,
+        (r.fingerprint + ifnull(v.hash, 0)) & {fingerprint.MASK},
+        r.result_key
+    FROM record r LEFT JOIN (
+        SELECT position, fingerprint_of('venues', group_concat(text, ' ')) AS hash FROM (
+            SELECT position, json_array({", ".join(_VENUE)}) AS text FROM venue ORDER BY position, text)
+        GROUP BY position) v ON v.position = r.position;
+UPDATE rejected SET record = json_patch(record, json_object(
+        '{VENUE_FIELDS[0].path}', NULL, '{VENUES.path}', (
+            SELECT json_group_array(json_object({_PAIRS}))
+            FROM (SELECT * FROM venue WHERE venue.position = rejected.position ORDER BY element))))
+    WHERE position IN (SELECT position FROM venue);
+"""
+
+
+def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
+    return {
+        "fingerprint": pa.array(checked.summed(checked.hashes, fingerprint.MASK)),
+        "result_key": pa.array(checked.summed(KEY, fingerprint.MASK)),
+    }
+
+
+def _refuse(checked: Checked) -> Iterator[Refusal]:
+    """Without a period nobody knows which result it is."""
+    period = dataclasses.replace(PERIOD_FIELDS[0], path=PERIOD)
+    for row in np.flatnonzero(~checked.present(*KEY)).tolist():
+        yield Refusal(row, period, None, "is missing")
+
+
+def _refuse_venues(batch: Batch) -> Iterator[Refusal]:
+    for field, texts in zip(VENUE_FIELDS, batch.rows.columns, strict=True):
+        yield from checks.check(_in_record(field), texts).refusals
+
+
+def _in_record(field: Field) -> Field:
+    return dataclasses.replace(field, path=f"{VENUES.path}/{field.path}")
+
+
+def _stage_venues(batch: Batch) -> tuple[str, pa.RecordBatch]:
+    leaves = dict(zip(_VENUE, batch.rows.columns, strict=True))
+    begins = pa.array(batch.begins.astype(np.int64))
+    rows = {"position": pa.array(batch.positions + 1), "begins": begins, **leaves}
+    return "leaf", pa.RecordBatch.from_pydict(rows)
+
+
+def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
+    """Raises BadXml."""
+    for (position,) in connection.execute(_TWICE):
+        reason = f"record {position:,} says the same of a venue twice, in one {VENUES.path}"
+        raise BadXml(file_name, reason)
+    connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
+    connection.executescript(_BRING_IN)
+
+
+LAYOUT = Layout(
+    mapping=FILE,
+    fields=FIELDS,
+    derived={"fingerprint": "INTEGER", "result_key": "INTEGER"},
+    derive=_derive,
+    refuse=_refuse,
+    groups=Groups(
+        schema=_SCHEMA,
+        refuse=_refuse_venues,
+        stage=_stage_venues,
+        columns=lambda batch: (),
+        bring_in=_bring_in,
+        left_out_wrongly=lambda connection: False,
+    ),
+    index="CREATE INDEX said_isin ON said (isin, result_key, fingerprint, position)",
+    asks_what_is_known=False,
+    scoped=False,
+)

@@ -1,0 +1,109 @@
+"""Records that are not what they should be: kept aside, and the rest is loaded."""
+
+from pathlib import Path
+
+import pytest
+
+from esma_files.models import RejectedRecord
+from instruments import pipeline
+from instruments.models import Listing
+from tests.instruments.listings.made import ERICSSON, VOLVO, good, put, zipped
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WRONG_ISIN = VOLVO[:-1] + "7"
+DEBT = "<DebtInstrmAttrbts><TtlIssdNmnlAmt Ccy='EUR'>{}</TtlIssdNmnlAmt></DebtInstrmAttrbts>"
+BASKET = (
+    "<DerivInstrmAttrbts><UndrlygInstrm><Bskt><ISIN>{}</ISIN></Bskt></UndrlygInstrm>"
+    "</DerivInstrmAttrbts>"
+)
+NOMINAL = "DebtInstrmAttrbts/TtlIssdNmnlAmt"
+BAD_RECORDS = {
+    "ISIN's check digit": (VOLVO, WRONG_ISIN, "FinInstrmGnlAttrbts/Id", "should be 6"),
+    "ISIN's form": (VOLVO, "volvo", "FinInstrmGnlAttrbts/Id", "does not match"),
+    "no ISIN": (f"<Id>{VOLVO}</Id>", "", "FinInstrmGnlAttrbts/Id", "is missing"),
+    "no MIC": ("<Id>XSTO</Id>", "", "TradgVnRltdAttrbts/Id", "is missing"),
+    "LEI's check digits": ("MBBU98", "MBBU97", "Issr", "check digits"),
+    "date and time": (
+        "2014-01-14T09:00:00Z",
+        "2014-02-30T09:00:00Z",
+        "TradgVnRltdAttrbts/FrstTradDt",
+        "not a date",
+    ),
+    "time without a date": (
+        "2014-01-14T09:00:00Z",
+        "09:00",
+        "TradgVnRltdAttrbts/FrstTradDt",
+        "not a date",
+    ),
+    "date": ("<FrDt>2025-03-01", "<FrDt>2025-02-29", "TechAttrbts/PblctnPrd/FrDt", "not a date"),
+    "year 0000": ("<FrDt>2025-", "<FrDt>0000-", "TechAttrbts/PblctnPrd/FrDt", "not a date"),
+    "moment of the year 0000": (
+        "2014-01-14T09:00:00Z",
+        "0000-01-14T09:00:00Z",
+        "TradgVnRltdAttrbts/FrstTradDt",
+        "not a date",
+    ),
+    "truth": (">false<", ">perhaps<", "FinInstrmGnlAttrbts/CmmdtyDerivInd", "neither"),
+    "number": ("<TechAttrbts>", DEBT.format("1,5") + "<TechAttrbts>", NOMINAL, "not a decimal"),
+    "long number": ("<TechAttrbts>", DEBT.format("9" * 19) + "<TechAttrbts>", NOMINAL, "at most"),
+    "infinity": ("<TechAttrbts>", DEBT.format("INF") + "<TechAttrbts>", NOMINAL, "not a decimal"),
+    "long name": (">Volvo<", f">{'x' * 351}<", "FinInstrmGnlAttrbts/FullNm", "longer than 350"),
+    "basket": (
+        "<TechAttrbts>",
+        BASKET.format("NOT AN ISIN") + "<TechAttrbts>",
+        "DerivInstrmAttrbts/UndrlygInstrm/Bskt/ISIN",
+        "does not match",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD_RECORDS)
+def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(tmp_path: Path, what: str) -> None:
+    old, new, field, reason = BAD_RECORDS[what]
+    first, second = good().split(b"<RefData>")[1:]
+    head = good().split(b"<RefData>")[0]
+    # The bad one stands second: its place in the file must be told right.
+    tail = second[second.index(b"</RefData>") + 10 :]
+    changed = first.decode().replace(old, new, 1).encode()
+    assert changed != first
+    xml = head + b"<RefData>" + second.replace(tail, b"") + b"<RefData>" + changed + tail
+
+    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, zipped(xml))]))
+
+    assert loaded.error is None
+    assert loaded.run is not None
+    assert (loaded.run.read, loaded.run.new, loaded.run.rejected) == (2, 1, 1)
+    rejected = RejectedRecord.objects.get()
+    assert (rejected.position, rejected.field) == (2, field)
+    assert rejected.value in changed.decode()
+    assert reason in rejected.reason
+    assert set(Listing.objects.values_list("isin", flat=True)) == {ERICSSON}
+    assert rejected.record["FinInstrmGnlAttrbts/ShrtNm"] == "Volvo"
+
+
+def test_what_was_rejected_is_noted_once_however_often_it_is_loaded(tmp_path: Path) -> None:
+    path = put(tmp_path, zipped(good().replace(VOLVO.encode(), WRONG_ISIN.encode())))
+
+    for _ in range(2):
+        [loaded] = pipeline.load(pipeline.take_in([path]))
+        assert loaded.run is not None
+        assert loaded.run.rejected == 1
+
+    assert RejectedRecord.objects.count() == 1
+
+
+def test_an_element_without_a_field_is_noticed(tmp_path: Path) -> None:
+    """RTS 23 is under revision: what a later schema adds must not be lost without a word."""
+    xml = good(extra="<EfctvDt>2025-03-01</EfctvDt>").replace(
+        b"<ClssfctnTp>", b'<ClssfctnTp Vrsn="2">', 1
+    )
+
+    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, zipped(xml))]))
+
+    assert loaded.run is not None
+    assert loaded.run.new == 2
+    assert loaded.run.unmapped == {
+        "RefData/EfctvDt": 1,
+        "RefData/FinInstrmGnlAttrbts/ClssfctnTp/@Vrsn": 1,
+    }

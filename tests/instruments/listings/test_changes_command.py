@@ -1,0 +1,62 @@
+"""manage.py changes: the feed for pipes."""
+
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from tests import firds
+from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta, load
+from tests.instruments.listings.test_changes import ask
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("anonymous_reading"),
+]
+
+
+def test_the_command_writes_a_line_a_change(client: Client, make_zip: Write) -> None:
+    for number, isin in ((2, VOLVO), (3, DSB)):
+        records = (firds.record("NewRcrd", isin, mic, period=day(1)) for mic in ("AAAA", "BBBB"))
+        load(make_zip, delta(number), *records)
+
+    def run(*arguments: str) -> list[Any]:
+        out = io.StringIO()
+        call_command("changes", *arguments, stdout=out)
+        return [json.loads(line) for line in out.getvalue().splitlines()]
+
+    everything = run()
+    assert everything == ask(client)["results"]
+    assert run("--since", everything[0]["cursor"], "--limit", "2") == everything[1:3]
+    assert run("--expand", "record") == ask(client, expand="record")["results"]
+    assert run("--since", everything[-1]["cursor"]) == []
+    for bad in ("x", "ff.1.1"):
+        with pytest.raises(CommandError, match="--since: "):
+            run("--since", bad)
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As `manage.py changes | head -1`: in a process of its own, as a pipe is."""
+    script = (
+        "import django, sys; django.setup(); from django.db import connection;"
+        f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r};"
+        "from django.core.management import call_command; call_command('changes', expand='record')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        process.stdout.close()
+        said = process.stderr.read().decode()
+
+    assert first["cursor"]
+    assert (process.returncode, said) == (0, "")

@@ -1,0 +1,117 @@
+"""No statement of a load, and no question of the API, reads a whole table of records."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from instruments import pipeline
+from instruments.models import Instrument, Listing
+from tests.conftest import FIRDS
+
+BIG = r"(?:instruments_\w+|[lvi])"
+# Hundreds of rows or a few thousand, however many instruments there are.
+SMALL = {
+    "instruments_cficode",
+    "instruments_changeset",
+    "instruments_listedvenue",
+    "instruments_scope",
+    "instruments_venue",
+}
+# FTS5 goes through its matches, which SQLite calls a scan too: M says that there is something to match, and
+# a number that the words are looked up from one on.
+SCAN = re.compile(rf"^SCAN {BIG}(?: (?!VIRTUAL TABLE INDEX (?:\d+:\w*M|[1-7]:))|$)")
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.usefixtures("real_instruments", "anonymous_reading"),
+]
+
+
+@contextmanager
+def planned() -> Iterator[list[tuple[str, str]]]:
+    """Collects (statement, line of its query plan) for all that Django's connection executes.
+
+    On SQLite: others do not say how they are going to go.
+    """
+    found: list[tuple[str, str]] = []
+
+    def explain(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        tells = connection.vendor == "sqlite"
+        if tells and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", sql):
+            rows = execute(f"EXPLAIN QUERY PLAN {sql}", params, many, context).fetchall()
+            found.extend((sql, row[3]) for row in rows)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield found
+
+
+def scans(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The plans that read a whole table."""
+    assert found or connection.vendor != "sqlite"
+    return [
+        (" ".join(sql.split())[:200], line)
+        for sql, line in found
+        if SCAN.match(line) and line.split()[1] not in SMALL
+    ]
+
+
+def test_a_load_goes_from_what_changed_to_the_tables() -> None:
+    """With records that are new, changed, ended, late and unchanged, in one file or another."""
+    names = ("FULINS_D_20210117_01of01.zip", "FULINS_J_20210117_01of01.zip")
+    paths: list[Path] = [FIRDS.parent / "firds_2021" / name for name in names]
+    with planned() as found:
+        for loaded in pipeline.load(pipeline.take_in(paths)):
+            assert loaded.error is None
+            assert loaded.run is not None
+            assert loaded.run.changed + loaded.run.ended > 0
+
+    assert any("timeline" in sql for sql, _ in found)
+    assert scans(found) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "DE000A1R07V3/",
+        "DE000A1R07V3/listings/",
+        "DE000A1R07V3/history/",
+        "DE000A1R07V3/?as_of=2025-08-01&known_on=2025-09-02",
+        "DE000A1R07V3/transparency/",
+        "US6311011026/derivatives/?category=R&status=active",
+        "DE000A2253D4/underlyings/",
+        "?underlying=US6311011026",
+        "changes/?limit=5",
+        "changes/?since=2025-09-01&limit=5&expand=record",
+        "?isin=DE000A1R07V3,HK0405033157",
+        "?category=D",
+        "?cfi=DB",
+        "?mic=XEUB",
+        "?register=FCA&mic=XEUB",
+        "DE000A1R07V3/?register=ESMA",
+        "DE000A1R07V3/history/?register=ESMA",
+        "?category=D&attribute=form:bearer",
+        "?currency=EUR",
+        "?issuer=549300GDPG70E3MBBU98",
+        "?status=active",
+        "?q=unknown",
+        "?q=unknown&status=active&mic=XEUB&currency=EUR&type=bond",
+        "?cfi=***X**",
+        "?cursor=",
+        "?cursor=DE000A1R07V3&q=unknown",
+    ],
+)
+def test_a_question_uses_an_index(client: Client, path: str) -> None:
+    with planned() as found:
+        assert client.get(f"/api/v1/instruments/{path}").status_code == 200
+
+    assert scans(found) == []
+    assert Instrument.objects.count() > 100
+    assert Listing.objects.count() > 100

@@ -1,0 +1,81 @@
+"""What pruning takes away leaves nothing behind: no underlyings, and no cursor that knows of it.
+
+And no statement of it has more parameters than SQL Server takes: the fixture `portable` counts them.
+"""
+
+import io
+
+import pytest
+from django.core.management import call_command
+from stdnum.isin import calc_check_digit
+
+from databases import named
+from esma_files.models import EsmaFile
+from instruments.listings import changes, scoping
+from instruments.listings.load import pruning
+from instruments.listings.models.scope import MAX_ISINS
+from instruments.models import Listing, Register, Scope, Underlying
+from tests import firds, tsql
+from tests.instruments.listings.merging import DSB, VOLVO, Write, day, full, load
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ON_VOLVO = (
+    f"<DerivInstrmAttrbts><UndrlygInstrm><Sngl><ISIN>{VOLVO}</ISIN></Sngl></UndrlygInstrm>"
+    "</DerivInstrmAttrbts>"
+)
+
+
+def test_underlyings_go_with_their_instrument_and_clients_begin_anew(make_zip: Write) -> None:
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "XSTO", period=day(1)),
+        firds.record("RefData", DSB, "XCSE", period=day(1), extra=ON_VOLVO),
+    )
+    cursor = str(changes.latest())
+    assert changes.since(cursor) == changes.latest()
+    assert Underlying.objects.count() == 1
+
+    scoping.change(Register.ESMA, {"venues": ["XSTO"]})
+    call_command("scope", "prune", "--yes", stdout=io.StringIO())
+
+    assert Listing.objects.get().isin == VOLVO
+    assert not Underlying.objects.exists()
+    with pytest.raises(changes.BadCursor, match="another database"):
+        changes.since(cursor)
+
+
+def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+    known, file = Listing.objects.get(), EsmaFile.objects.get()
+    bodies = [f"SE{number:09}" for number in range(MAX_ISINS)]
+    isins = [body + calc_check_digit(body) for body in bodies]
+    given = {"source_file": file, "source_position": 2, "fingerprint": 1, "change": known.change}
+    said = {"status": "active", "valid_from": day(1), "cfi_code": "ESVUFR", **given}
+    Listing.objects.bulk_create(Listing(isin=isin, mic="XSTO", **said) for isin in isins)
+    loaded = {"published_on": day(1), "part": 1, "parts": 1, "sequence": 1, "size": 1}
+    EsmaFile.objects.bulk_create(
+        EsmaFile(name=f"{n}.zip", kind="DLTINS", loaded_at=file.loaded_at, **loaded)
+        for n in range(2_100)
+    )
+    scoping.change(Register.ESMA, {"isins": isins})
+
+    done = list(scoping.prune(Register.ESMA))
+
+    assert sum(page.looked_at for page in done) == MAX_ISINS + 1
+    assert [page.listings for page in done if page.listings] == [1]
+    assert Listing.objects.count() == MAX_ISINS
+    assert set(EsmaFile.objects.values_list("scope_number", flat=True)) == {
+        None,
+        Scope.objects.current(Register.ESMA).number,
+    }
+
+
+def test_a_server_is_spoken_to_in_its_own_words(db: None) -> None:
+    with tsql.connected() as (_, server), named.as_default(tsql.ALIAS):
+        pruning._delete(Register.ESMA, [(1, VOLVO, "XSTO")], [])
+
+    said = [sql for sql, _ in server.said]
+    assert any("INTO #changed " in sql for sql in said)
+    assert [problem for sql in said for problem in tsql.problems(sql)] == []

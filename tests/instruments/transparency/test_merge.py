@@ -1,0 +1,232 @@
+"""What the tables say of transparency for a set of files, in whatever order they were loaded."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from esma_files.models import EsmaFile, Run
+from esma_files.names import FileName
+from instruments.models import SubclassTransparency, TransparencyResult
+from tests import fitrs
+from tests.instruments.listings.merging import counts
+from tests.instruments.listings.test_plans import planned, scans
+
+Write = Callable[..., Path]
+pytestmark = pytest.mark.django_db(transaction=True)
+VOLVO, ERICSSON = "SE0000115446", "SE0000108656"
+LIQUID = "<Lqdty>{}</Lqdty>"
+
+
+def load(make_zip: Write, name: str, *records: str) -> Run:
+    return fitrs.load(make_zip(name, fitrs.message(name, *records)))
+
+
+def full(day: int, letter: str = "D") -> str:
+    return f"FULNCR_202508{day:02}_{letter}_1of1"
+
+
+def delta(day: int) -> str:
+    return f"DLTNCR_202508{day:02}_1of1"
+
+
+def current() -> list[Any]:
+    found = TransparencyResult.objects.current().order_by("isin", "reported_period_from", "subject")
+    return list(found.values_list("isin", "subject", "liquid", "pre_trade_lis"))
+
+
+def test_several_results_of_an_isin_stand_beside_each_other(make_zip: Write) -> None:
+    """Liquidity by quarter, thresholds by year, statistics: also of the same period."""
+    limit = fitrs.threshold("PreTradLrgInScaleThrshld", "600000")
+    numbers = "<TtlNbOfTxsExctd>3</TtlNbOfTxsExctd><TtlVolOfTxsExctd>7.5</TtlVolOfTxsExctd>"
+    statistics = f"<Sttstcs>{numbers}</Sttstcs>"
+    run = load(
+        make_zip,
+        full(30),
+        fitrs.bond(VOLVO, more=limit),
+        fitrs.bond(VOLVO, more=statistics),
+        fitrs.bond(VOLVO, begin="2024-01-01", end="2024-03-31", more=LIQUID.format("false")),
+        fitrs.bond(VOLVO, begin="2024-04-01", end="2024-06-30", more=LIQUID.format("true")),
+    )
+
+    assert counts(run) == {"new": 4}
+    assert TransparencyResult.objects.current().count() == 4
+
+
+def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> None:
+    load(make_zip, full(23), fitrs.bond(VOLVO, more=LIQUID.format("false")))
+    run = load(
+        make_zip,
+        delta(27),
+        fitrs.bond(VOLVO, more=LIQUID.format("true")),
+        fitrs.bond(ERICSSON, more=LIQUID.format("false")),
+    )
+    again = load(make_zip, full(30), fitrs.bond(VOLVO, more=LIQUID.format("true")))
+
+    assert counts(run) == {"changed": 1, "new": 1}
+    assert counts(again) == {"unchanged": 1}
+    assert current() == [
+        (ERICSSON, "liquidity", False, None),
+        (VOLVO, "liquidity", True, None),
+    ]
+    old = TransparencyResult.objects.get(superseded=True)
+    assert (old.isin, old.liquid, old.source_file.name) == (VOLVO, False, f"{full(23)}.zip")
+
+
+def test_an_old_file_that_comes_late_is_filed_below(make_zip: Write) -> None:
+    load(make_zip, full(30), fitrs.bond(VOLVO, more=LIQUID.format("true")))
+
+    late = load(make_zip, full(23), fitrs.bond(VOLVO, more=LIQUID.format("false")))
+    older = load(make_zip, full(16), fitrs.bond(VOLVO, more=LIQUID.format("true")))
+
+    assert counts(late) == {"late": 1}
+    assert counts(older) == {"unchanged": 1}
+    # The true one was published before the false one, which is therefore the correction.
+    assert current() == [(VOLVO, "liquidity", False, None)]
+
+
+def test_the_number_that_starts_anew_in_each_file_is_no_key(make_zip: Write) -> None:
+    record = fitrs.bond(VOLVO, more=LIQUID.format("true"))
+    load(make_zip, full(23), record)
+
+    run = load(make_zip, full(30), record.replace("<TechRcrdId>1<", "<TechRcrdId>99<"))
+
+    assert counts(run) == {"unchanged": 1}
+
+
+def test_equity_results_are_told_apart_by_methodology_and_period(make_zip: Write) -> None:
+    name = "FULECR_20250830_E_1of1"
+    applied = fitrs.period("2025-04-07", "2026-04-05", tag="ApplPrd")
+    run = load(
+        make_zip,
+        name,
+        fitrs.equity(VOLVO, more=applied),
+        fitrs.equity(VOLVO, methodology="SINT"),
+        fitrs.equity(VOLVO, year=2023),
+    )
+    # The older schema has no application period: the same results, told again with it.
+    older = "FULECR_20250823_E_1of1"
+    xml = fitrs.message(older, fitrs.equity(VOLVO), version="auth.044.001.02")
+    late = fitrs.load(make_zip(older, xml))
+
+    assert counts(run) == {"new": 3}
+    assert counts(late) == {"late": 1}
+    assert TransparencyResult.objects.current().count() == 3
+
+
+def test_sub_classes_have_a_table_of_their_own_keyed_by_criteria(make_zip: Write) -> None:
+    name = "FULNCR_20250830_NYAR_1of1"
+    limit = fitrs.threshold("PstTradInstrmSzSpcfcThrshld", "5.5", "USD")
+    first = load(
+        make_zip,
+        name,
+        fitrs.of_class("EQDV", "EQD06", more=limit),
+        fitrs.of_class("EQDV", "EQD07", more=limit),
+        fitrs.of_class("IRDV", "EQD06", more=limit),
+    )
+    second = load(
+        make_zip,
+        "FULNCR_20250906_SISC_1of1",
+        fitrs.of_class("EQDV", "EQD06", more=limit.replace("5.5", "6")),
+    )
+
+    assert (counts(first), counts(second)) == ({"new": 3}, {"changed": 1})
+    assert not TransparencyResult.objects.exists()
+    now = SubclassTransparency.objects.current().filter(criteria=[["SACL", "EQD06"]])
+    found = now.values_list("asset_class", "post_trade_ssti", "post_trade_ssti_currency")
+    assert sorted((a, str(b), c) for a, b, c in found) == [
+        ("EQDV", "6", "USD"),
+        ("IRDV", "5.5", "USD"),
+    ]
+
+
+def test_two_records_of_one_result_in_one_file_are_both_kept_and_current(make_zip: Write) -> None:
+    run = load(
+        make_zip,
+        full(30),
+        fitrs.bond(VOLVO, more=LIQUID.format("true")),
+        fitrs.bond(VOLVO, more=LIQUID.format("false")),
+        fitrs.bond(VOLVO, more=LIQUID.format("false")),
+    )
+
+    assert counts(run) == {"new": 2, "unchanged": 1}
+    assert TransparencyResult.objects.current().count() == 2
+
+
+@pytest.mark.sqlite  # its plans
+def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
+    with planned() as found:
+        for day, liquid in ((23, "true"), (16, "false"), (30, "false")):
+            load(make_zip, full(day), fitrs.bond(VOLVO, more=LIQUID.format(liquid)))
+
+    assert any("contested" in sql for sql, _ in found)
+    assert [(sql, line) for sql, line in scans(found) if "SCAN r" in line] == []
+    assert scans(found) == []
+
+
+NAMES = [full(16), full(23), full(23, "F"), delta(23), full(30), delta(27)]
+
+
+@st.composite
+def made_files(draw: st.DrawFn) -> dict[str, list[tuple[str, str, str]]]:
+    """Files by name: ISIN, end of the reporting period, and whether liquid."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+    record = st.tuples(
+        st.sampled_from([VOLVO, ERICSSON]),
+        st.sampled_from(["2024-12-31", "2024-06-30"]),
+        st.sampled_from(["true", "false"]),
+    )
+    return {name: draw(st.lists(record, min_size=1, max_size=4)) for name in names}
+
+
+def expected(files: dict[str, list[tuple[str, str, str]]]) -> set[Any]:
+    """In the plainest Python: each distinct record, where it was first published, and if current."""
+
+    def place(name: str) -> tuple[int, str]:
+        return FileName.parse(name).sequence(), name
+
+    first: dict[tuple[str, str, str], str] = {}
+    for name in sorted(files, key=place):
+        for record in files[name]:
+            first.setdefault(record, name)
+
+    def day(name: str) -> tuple[Any, int]:
+        parsed = FileName.parse(name)
+        return parsed.published_on, parsed.place_in_day
+
+    newest = {
+        key: max(day(name) for other, name in first.items() if other[:2] == key)
+        for key in {record[:2] for record in first}
+    }
+    return {(*record, name, day(name) < newest[record[:2]]) for record, name in first.items()}
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(files=made_files(), again=st.booleans())
+def test_any_files_in_any_order_come_to_what_the_rules_say(
+    make_zip: Write, files: dict[str, list[tuple[str, str, str]]], *, again: bool
+) -> None:
+    for model in (TransparencyResult, Run, EsmaFile):
+        model.objects.all().delete()
+    for name in [*files, *(list(files)[:1] if again else [])]:
+        records = [
+            fitrs.bond(i, end=end, more=LIQUID.format(liquid)) for i, end, liquid in files[name]
+        ]
+        run = load(make_zip, name, *records)
+        assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
+
+    found = TransparencyResult.objects.values_list(
+        "isin", "reported_period_to", "liquid", "source_file__name", "superseded"
+    )
+    assert {
+        (isin, str(end), str(liquid).lower(), name.removesuffix(".zip"), superseded)
+        for isin, end, liquid, name, superseded in found
+    } == expected(files)
+    assert TransparencyResult.objects.count() == len(expected(files))

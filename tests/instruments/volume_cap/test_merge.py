@@ -1,0 +1,145 @@
+"""What the tables say of the volume cap for a set of files, in whatever order they were loaded."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from esma_files.models import EsmaFile, Run
+from instruments.models import VolumeCap, VolumeCapVenue
+from tests import dvcres, fitrs
+from tests.dvcres import result, venue
+from tests.instruments.listings.merging import counts
+from tests.instruments.listings.test_plans import planned, scans
+
+Write = Callable[..., Path]
+pytestmark = pytest.mark.django_db(transaction=True)
+VOLVO, ERICSSON = "SE0000115446", "SE0000108656"
+XSTO, BATE = venue("XSTO", "4.2"), venue("BATE", "0.3", "estimated")
+
+
+def load(make_zip: Write, name: str, *results: str) -> Run:
+    return fitrs.load(make_zip(name, dvcres.message(name, *results)))
+
+
+def monthly(month: int) -> str:
+    return f"DVCRES_2025{month:02}08"
+
+
+def tables() -> set[Any]:
+    """All that is stored, without the numbers of rows."""
+    return {
+        (
+            row.isin,
+            row.reported_period_to,
+            row.percentage,
+            row.superseded,
+            row.source_file.name,
+            row.source_position,
+            tuple((one.mic, one.percentage, one.disclaimer) for one in row.venues.all()),
+        )
+        for row in VolumeCap.objects.select_related("source_file").prefetch_related("venues")
+    }
+
+
+def test_results_of_several_periods_stand_beside_each_other(make_zip: Write) -> None:
+    run = load(make_zip, monthly(10), result(VOLVO, XSTO), result(VOLVO, XSTO, end="2025-08-31"))
+
+    assert counts(run) == {"new": 2}
+    assert VolumeCap.objects.current().count() == 2
+    assert [row.reported_period_to.month for row in VolumeCap.objects.of(VOLVO)] == [9, 8]
+
+
+def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> None:
+    first, second = result(VOLVO, XSTO, BATE), result(VOLVO, venue("XSTO", "4.3"), BATE)
+    load(make_zip, monthly(9), first)
+    run = load(make_zip, monthly(10), second, result(ERICSSON))
+    again = load(make_zip, monthly(11), second)
+
+    assert counts(run) == {"changed": 1, "new": 1}
+    assert counts(again) == {"unchanged": 1}
+    old = VolumeCap.objects.get(superseded=True)
+    assert [(v.mic, str(v.percentage)) for v in old.venues.all()] == [
+        ("BATE", "0.3"),
+        ("XSTO", "4.2"),
+    ]
+    [now] = VolumeCap.objects.of(VOLVO)
+    assert [str(v.percentage) for v in now.venues.all()] == ["0.3", "4.3"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        result(VOLVO, XSTO, BATE, updated="2025-10-09"),
+        result(VOLVO, XSTO, BATE, percentage="3.6"),
+        result(VOLVO, XSTO),
+        result(VOLVO, XSTO, XSTO, BATE),
+        result(VOLVO, XSTO, venue("BATE", "0.3")),
+        result(VOLVO),
+    ],
+)
+def test_whatever_differs_is_a_correction(make_zip: Write, other: str) -> None:
+    load(make_zip, monthly(9), result(VOLVO, XSTO, BATE))
+
+    assert counts(load(make_zip, monthly(10), other)) == {"changed": 1}
+
+
+def test_the_order_of_venues_and_the_number_in_the_file_are_no_difference(make_zip: Write) -> None:
+    load(make_zip, monthly(9), result(VOLVO, XSTO, BATE))
+    numbered = result(VOLVO, BATE, XSTO).replace("<Id>", "<TechRcrdId>9</TechRcrdId><Id>", 1)
+
+    assert counts(load(make_zip, monthly(10), numbered)) == {"unchanged": 1}
+    assert VolumeCapVenue.objects.count() == 2
+
+
+def test_a_file_that_is_loaded_twice_changes_nothing(make_zip: Write) -> None:
+    files = [result(VOLVO, XSTO, BATE), result(VOLVO, XSTO, BATE), result(ERICSSON)]
+    first = load(make_zip, monthly(9), *files)
+    before = tables()
+    second = load(make_zip, monthly(9), *files)
+
+    assert (counts(first), counts(second)) == ({"new": 2, "unchanged": 1}, {"unchanged": 3})
+    assert tables() == before
+    assert VolumeCapVenue.objects.count() == 2
+
+
+def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
+    files = {
+        monthly(8): [result(VOLVO, XSTO, BATE), result(ERICSSON, BATE)],
+        monthly(9): [
+            result(VOLVO, venue("XSTO", "5"), BATE),
+            result(VOLVO, XSTO, end="2025-08-31"),
+        ],
+        monthly(10): [result(VOLVO, BATE, XSTO), result(ERICSSON, BATE, percentage="1")],
+        f"{monthly(10)}_b": [result(ERICSSON, BATE, percentage="2")],
+    }
+    outcomes = []
+    for names in itertools.permutations(files):
+        for model in (VolumeCap, Run, EsmaFile):
+            model.objects.all().delete()
+        for name in names:
+            run = load(make_zip, name, *files[name])
+            assert run.read == run.new + run.changed + run.late + run.unchanged
+        outcomes.append(tables())
+
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+    current = VolumeCap.objects.current().order_by("isin", "reported_period_to", "percentage")
+    assert [(row.isin, str(row.percentage), row.venues.count()) for row in current] == [
+        (ERICSSON, "1", 1),
+        (ERICSSON, "2", 1),
+        (VOLVO, "3.5", 1),
+        (VOLVO, "3.5", 2),
+    ]
+
+
+@pytest.mark.sqlite  # its plans
+def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
+    load(make_zip, monthly(9), result(VOLVO, XSTO, BATE), result(ERICSSON))
+    with planned() as found:
+        load(make_zip, monthly(10), result(VOLVO, BATE), result(ERICSSON))
+
+    assert any("volumecapvenue" in sql for sql, _ in found)
+    assert [(sql, line) for sql, line in scans(found) if "volumecap" in line] == []
+    assert [(sql, line) for sql, line in found if line.startswith("SCAN r")] == []
