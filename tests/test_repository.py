@@ -1,15 +1,19 @@
-"""Facts about the repository that nobody should have to remember."""
+"""Facts about the repository: documents, settings, versions and files agree with each other."""
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from django.conf import LazySettings
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from instruments.records import COMMODITY_LEVELS, FIELDS
+from marketdata import __version__
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parent.parent
@@ -78,10 +82,53 @@ def test_by_default_everything_goes_by_https_and_nobody_reads_unknown(
 
 @pytest.mark.sqlite
 @pytest.mark.django_db
-def test_the_database_is_opened_as_the_settings_say() -> None:
+def test_the_database_is_opened_with_the_configured_pragmas() -> None:
     with connection.cursor() as cursor:
-        found = {
+        pragmas = {
             name: cursor.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("synchronous", "foreign_keys", "busy_timeout")
         }
-    assert found == {"synchronous": 1, "foreign_keys": 1, "busy_timeout": 60_000}
+    assert pragmas == {"synchronous": 1, "foreign_keys": 1, "busy_timeout": 60_000}
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == __version__
+    assert f"\n## {__version__} - " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_decision_is_in_the_index_under_its_title() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    numbers = [record.name[:4] for record in records]
+
+    assert numbers
+    assert len(numbers) == len(set(numbers)), "a number is used twice"
+    for record in records:
+        number, title = record.read_text().split("\n", 1)[0].removeprefix("# ").split(". ", 1)
+        assert number == record.name[:4].lstrip("0")
+        assert f"| {number} | [{title}]({record.name}) |" in index
+
+
+def test_the_glossary_has_every_field_of_a_listing() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text()
+    columns = [field.column for field in FIELDS]
+    columns += [*COMMODITY_LEVELS, "commodity_product", "underlying_basket"]
+
+    assert [column for column in columns if f"`{column}`" not in glossary] == []
+
+
+@pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "path", [*tracked("*.yml"), *tracked("*.yaml")], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_every_yaml_file_can_be_read(path: Path) -> None:
+    assert yaml.safe_load(path.read_text())
