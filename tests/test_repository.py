@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from instruments.records import COMMODITY_LEVELS, FIELDS
+from instruments.listings.fields import COMMODITY_LEVELS, FIELDS
 from marketdata import __version__
 from tests.conftest import DATA
 
