@@ -15,6 +15,7 @@ from marketdata.api import throttles
 from marketdata.api.renderers import UNKNOWN_PATH
 from marketdata.common import limits
 from marketdata.common.access import PUBLIC
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -44,6 +45,7 @@ def documented(problems: dict[int, str]) -> dict[tuple[int, str], OpenApiRespons
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: None for errors that are none of a client's business."""
+    error = _as_api_exception(error)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -67,6 +69,15 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if getattr(getattr(request, "accepted_renderer", None), "format", "json") == "json":
         response.content_type = CONTENT_TYPE
     return response
+
+
+def _as_api_exception(error: Exception) -> Exception:
+    """Translate the errors of domain modules into DRF's; return any other error as it is."""
+    if isinstance(error, InvalidQuery):
+        return exceptions.ValidationError({error.parameter: [str(error)]})
+    if isinstance(error, NotInDatabase):
+        return exceptions.NotFound(str(error))
+    return error
 
 
 def _counted(

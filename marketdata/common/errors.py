@@ -14,3 +14,18 @@ class RetryableError(MarketDataError):
 
 class PermanentError(MarketDataError):
     """The same call will fail again until a person changes something."""
+
+
+class InvalidQuery(PermanentError):
+    """A question to the data has an unusable value; the API answers 400.
+
+    `parameter` is the name of the value as the caller gave it (`isin`, `on`, ...).
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class NotInDatabase(PermanentError):
+    """A question about something that no loaded file mentions; the API answers 404."""
