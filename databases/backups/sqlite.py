@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 from django.db import connections
 
 from databases.errors import DamagedDatabase, DatabaseInUse, NoDatabase, NotSqlite, SqliteFailed
@@ -127,13 +128,13 @@ def _one(connection: sqlite3.Connection, sql: str) -> int:
 
 
 def _users_of(path: Path) -> list[str]:
-    """The other processes that have the file open, as far as this one may see."""
-    found = []
-    for process in sorted(Path("/proc").glob("[0-9]*")):
-        if process.name == str(os.getpid()):
+    """Return the other processes that have the file open, as far as this process may see them."""
+    resolved = str(path.resolve())
+    users = []
+    for process in psutil.process_iter(["pid", "name"]):
+        if process.pid == os.getpid():
             continue
-        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
-            opened = {os.readlink(handle) for handle in (process / "fd").iterdir()}
-            if str(path.resolve()) in opened:
-                found.append(f"{process.name} ({(process / 'comm').read_text().strip()})")
-    return found
+        with contextlib.suppress(psutil.Error):  # it has ended, or belongs to another user
+            if any(opened.path == resolved for opened in process.open_files()):
+                users.append(f"{process.pid} ({process.name()})")
+    return sorted(users)
