@@ -26,7 +26,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
     date_hierarchy = "published_on"
     list_display = [
         "name",
-        "source",
+        "dataset",
         "published_on",
         "state",
         "short_problem",
@@ -35,7 +35,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         "tier",
         "kept",
     ]
-    list_filter = ["state", "source", "kind", "letter", "kept", "tier"]
+    list_filter = ["state", "dataset", "kind", "category", "kept", "tier"]
     search_fields = ["name"]
 
     def changelist_view(

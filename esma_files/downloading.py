@@ -96,10 +96,10 @@ def once_more(file: EsmaFile) -> EsmaFile:
     """
     if not file.has_content:
         return file
-    known = EsmaFile.objects.filter(source=file.source, name=file.name, md5="").first()
+    known = EsmaFile.objects.filter(dataset=file.dataset, name=file.name, md5="").first()
     if known is not None:
         return known
-    row = EsmaFile.of(FileName.parse(file.name), source=file.source)
+    row = EsmaFile.of(FileName.parse(file.name), dataset=file.dataset)
     row.url, row.register_id, row.state = file.url, file.register_id, EsmaFile.State.LISTED
     with transaction.atomic():
         row.number()
@@ -169,9 +169,11 @@ def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
             run.end(state=Run.State.FAILED, problem=str(error))
         return Result(file, run, error)
     state = EsmaFile.State
-    sources = [state.LISTED, state.DELETED, *([] if file.has_content else [state.FAILED])]
-    for source in sources:
-        if claimed := EsmaFile.objects.claim(file.pk, source=source, target=state.DOWNLOADING):
+    states = [state.LISTED, state.DELETED, *([] if file.has_content else [state.FAILED])]
+    for state_before in states:
+        if claimed := EsmaFile.objects.claim(
+            file.pk, from_state=state_before, to_state=state.DOWNLOADING
+        ):
             return _Fetching(claimed, run or Run.begin(Run.Kind.DOWNLOAD, file=claimed))
     file.refresh_from_db()
     if run is not None:

@@ -25,9 +25,9 @@ class Gap:
     `count` publications are missing from `day` to `until`, both included.
     """
 
-    source: str
+    dataset: str
     kind: str
-    letter: str
+    category: str
     day: dt.date
     until: dt.date
     count: int = 1
@@ -35,43 +35,43 @@ class Gap:
     parts: int = 0
 
     def __str__(self) -> str:
-        name = f"{self.kind} {self.letter}".strip()
+        name = f"{self.kind} {self.category}".strip()
         if self.missing_parts:
             numbers = ", ".join(map(str, self.missing_parts))
-            return f"{name} of {self.day} ({self.source}): part {numbers} of {self.parts} missing"
+            return f"{name} of {self.day} ({self.dataset}): part {numbers} of {self.parts} missing"
         if self.count == 1:
-            return f"{name} of {self.day} ({self.source}) missing"
-        return f"{name} of {self.day} to {self.until} ({self.source}): {self.count} missing"
+            return f"{name} of {self.day} ({self.dataset}) missing"
+        return f"{name} of {self.day} to {self.until} ({self.dataset}): {self.count} missing"
 
 
-def find(source: str = "") -> list[Gap]:
+def find(dataset: str = "") -> list[Gap]:
     """The gaps of one register, or of all; oldest first. One query."""
-    files = EsmaFile.objects.filter(source=source) if source else EsmaFile.objects.all()
-    fields = ("source", "kind", "letter", "published_on", "part", "parts")
+    files = EsmaFile.objects.filter(dataset=dataset) if dataset else EsmaFile.objects.all()
+    fields = ("dataset", "kind", "category", "published_on", "part", "parts")
     found = sets.group(EsmaFile(**row) for row in files.order_by().values(*fields).distinct())
     gaps = [*_incomplete(found)]
     days: dict[tuple[str, str, str], set[dt.date]] = defaultdict(set)
     for each in found:
-        days[each.key.source, each.key.kind, each.key.letter].add(each.key.day)
-    for (of, kind, letter), known in days.items():
+        days[each.key.dataset, each.key.kind, each.key.category].add(each.key.day)
+    for (of, kind, category), known in days.items():
         if kind in _DAILY:
             runs = _pauses(known, every=1, grace=0)
         elif kind in _WEEKLY:
             runs = _pauses(known, every=7, grace=1)
         else:
             continue
-        gaps += [Gap(of, kind, letter, run[0], run[-1], len(run)) for run in runs]
-    return sorted(gaps, key=lambda gap: (gap.day, gap.source, gap.kind, gap.letter))
+        gaps += [Gap(of, kind, category, run[0], run[-1], len(run)) for run in runs]
+    return sorted(gaps, key=lambda gap: (gap.day, gap.dataset, gap.kind, gap.category))
 
 
 def _incomplete(found: list[sets.FileSet]) -> list[Gap]:
     """Sets that lack parts, where no other set of the day is whole: ESMA may split a day anew."""
-    whole = {(s.key.source, s.key.kind, s.key.letter, s.key.day) for s in found if not s.missing}
+    whole = {(s.key.dataset, s.key.kind, s.key.category, s.key.day) for s in found if not s.missing}
     return [
         Gap(
-            s.key.source,
+            s.key.dataset,
             s.key.kind,
-            s.key.letter,
+            s.key.category,
             day=s.key.day,
             until=s.key.day,
             count=len(s.missing),
@@ -79,7 +79,7 @@ def _incomplete(found: list[sets.FileSet]) -> list[Gap]:
             parts=s.key.parts,
         )
         for s in found
-        if s.missing and (s.key.source, s.key.kind, s.key.letter, s.key.day) not in whole
+        if s.missing and (s.key.dataset, s.key.kind, s.key.category, s.key.day) not in whole
     ]
 
 

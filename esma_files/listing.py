@@ -32,7 +32,7 @@ def note(published: Iterable[PublishedFile]) -> Compared:
 
 
 def _note(file: PublishedFile, compared: Compared) -> None:
-    same_name = list(EsmaFile.objects.filter(source=file.source, name=f"{file.name.stem}.zip"))
+    same_name = list(EsmaFile.objects.filter(dataset=file.dataset, name=f"{file.name.stem}.zip"))
     known = _known(file, same_name)
     if known is not None:
         compared.unchanged += 1
@@ -40,7 +40,7 @@ def _note(file: PublishedFile, compared: Compared) -> None:
         if any(getattr(known, name) != value for name, value in found.items()):
             EsmaFile.objects.filter(pk=known.pk).update(**found)
         return
-    row = EsmaFile.of(file.name, source=file.source)
+    row = EsmaFile.of(file.name, dataset=file.dataset)
     row.url, row.md5, row.register_id = file.url, file.md5, file.register_id
     row.state = EsmaFile.State.LISTED
     row.number()

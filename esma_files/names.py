@@ -1,10 +1,10 @@
 """ESMA's file names (ESMA65-8-5014, FIRDS and FITRS file naming).
 
-FULINS_<CFI letter>_<YYYYMMDD>_<part>of<parts>.zip    full, weekly, active records only
+FULINS_<CFI category>_<YYYYMMDD>_<part>of<parts>.zip    full, weekly, active records only
 DLTINS_<YYYYMMDD>_<part>of<parts>.zip                 delta, daily
 FULCAN_<YYYYMMDD>_<part>of<parts>.zip                 cancelled records, daily
 INVINS_<YYYYMMDD>_<part>of<parts>.zip                 invalid records
-FULECR_<YYYYMMDD>_<letter>_<part>of<parts>.zip        FITRS, and DLTECR, FULNCR, DLTNCR
+FULECR_<YYYYMMDD>_<category>_<part>of<parts>.zip        FITRS, and DLTECR, FULNCR, DLTNCR
 DVCRES_<YYYYMMDD>[_<more>].zip                        volume cap results
 """
 
@@ -42,7 +42,7 @@ _PLACE_IN_DAY = {Kind.DLTINS: 1, Kind.FULCAN: 2, Kind.FULINS: 3}
 _PLACE_IN_DAY |= {Kind.DLTECR: 1, Kind.DLTNCR: 1, Kind.FULECR: 3, Kind.FULNCR: 3}
 _PATTERN = re.compile(
     r"(?P<kind>[A-Z]{6})"
-    r"(?:_(?P<letter>[A-Z]{1,4}))?_(?P<day>[0-9]{8})(?:_(?P<letter_after>[A-Z]{1,4}))?"
+    r"(?:_(?P<category>[A-Z]{1,4}))?_(?P<day>[0-9]{8})(?:_(?P<category_after>[A-Z]{1,4}))?"
     r"_(?P<part>[0-9]{1,3})of(?P<parts>[0-9]{1,3})"
 )
 _VOLUME_CAP = re.compile(r"(?P<kind>DVCRES)_(?P<day>[0-9]{8})(?:_[A-Za-z0-9]{1,20}){0,5}")
@@ -55,7 +55,7 @@ class FileName:
     published_on: dt.date
     place_in_day: int
     kind: Kind
-    letter: str  # CFI category; "" in deltas
+    category: str  # CFI category; "" in deltas
     part: int
     parts: int
     stem: str
@@ -67,7 +67,13 @@ class FileName:
         found = _PATTERN.fullmatch(stem) or _VOLUME_CAP.fullmatch(stem)
         if found is None or found["kind"] not in Kind.__members__:
             raise BadFileName(name, "not one of ESMA's file names, as FULINS_E_20250830_01of02.zip")
-        said = {"part": "1", "parts": "1", "letter": "", "letter_after": "", **found.groupdict()}
+        said = {
+            "part": "1",
+            "parts": "1",
+            "category": "",
+            "category_after": "",
+            **found.groupdict(),
+        }
         kind, part, parts = Kind(said["kind"]), int(said["part"]), int(said["parts"])
         try:
             day = dt.date.fromisoformat(said["day"])
@@ -75,8 +81,8 @@ class FileName:
             raise BadFileName(name, f"{said['day']} is not a day") from None
         if not 1 <= part <= parts:
             raise BadFileName(name, f"part {part} of {parts} cannot be")
-        letter = said["letter"] or said["letter_after"] or ""
-        return cls(day, _PLACE_IN_DAY.get(kind, 9), kind, letter, part, parts, stem)
+        category = said["category"] or said["category_after"] or ""
+        return cls(day, _PLACE_IN_DAY.get(kind, 9), kind, category, part, parts, stem)
 
     def sequence(self, revision: int = 0) -> int:
         """The place in publication order, as one number: YYYYMMDD, place, part, revision."""
@@ -85,5 +91,5 @@ class FileName:
 
     def same_message(self, other: "FileName") -> bool:
         """Whether `other` is the same publication, perhaps another part of it."""
-        mine = (self.kind, self.published_on, self.letter)
-        return mine == (other.kind, other.published_on, other.letter)
+        mine = (self.kind, self.published_on, self.category)
+        return mine == (other.kind, other.published_on, other.category)

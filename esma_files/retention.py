@@ -87,11 +87,11 @@ def _any_stored(each: sets.FileSet) -> bool:
 
 
 def _newest_whole(stored: list[sets.FileSet]) -> set[sets.SetKey]:
-    """Of each source, kind and letter the newest full set of which every part is stored."""
+    """Of each dataset, kind and category the newest full set of which every part is stored."""
     newest: dict[tuple[str, str, str], sets.SetKey] = {}
     for each in stored:  # oldest first
         if each.is_stored_whole and not each.key.is_delta:
-            newest[each.key.source, each.key.kind, each.key.letter] = each.key
+            newest[each.key.dataset, each.key.kind, each.key.category] = each.key
     return set(newest.values())
 
 
@@ -205,7 +205,7 @@ def _delete(key: sets.SetKey, actions: list[Action]) -> Iterator[Done]:
 
 def set_of(key: sets.SetKey) -> sets.FileSet:
     """All rows of a set. One query."""
-    same = {name: getattr(key, name) for name in ("source", "kind", "letter", "parts")}
+    same = {name: getattr(key, name) for name in ("dataset", "kind", "category", "parts")}
     return sets.FileSet(key, list(EsmaFile.objects.filter(published_on=key.day, **same)))
 
 

@@ -12,19 +12,19 @@ from esma_files.names import Kind
 class SetKey:
     """What the parts of a set have in common; two layouts of a day (of 3, of 5) are two sets."""
 
-    source: str
+    dataset: str
     kind: str
-    letter: str
+    category: str
     day: dt.date
     parts: int
 
     @classmethod
     def of(cls, file: EsmaFile) -> "SetKey":
-        return cls(file.source, file.kind, file.letter, file.published_on, file.parts)
+        return cls(file.dataset, file.kind, file.category, file.published_on, file.parts)
 
     def __str__(self) -> str:
-        letter = f" {self.letter}" if self.letter else ""
-        return f"{self.kind}{letter} of {self.day} ({self.source})"
+        category = f" {self.category}" if self.category else ""
+        return f"{self.kind}{category} of {self.day} ({self.dataset})"
 
     @property
     def is_delta(self) -> bool:
@@ -57,4 +57,6 @@ def group(files: Iterable[EsmaFile]) -> list[FileSet]:
     for file in files:
         key = SetKey.of(file)
         sets.setdefault(key, FileSet(key, [])).files.append(file)
-    return sorted(sets.values(), key=lambda s: (s.key.day, s.key.source, s.key.kind, s.key.letter))
+    return sorted(
+        sets.values(), key=lambda s: (s.key.day, s.key.dataset, s.key.kind, s.key.category)
+    )

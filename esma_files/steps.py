@@ -15,7 +15,7 @@ _LONGEST_LOOK_BACK_DAYS = 90
 
 
 def sync(
-    source: str,
+    dataset: str,
     *,
     since: dt.date | None = None,
     until: dt.date | None = None,
@@ -27,25 +27,25 @@ def sync(
 
     Without `since` it looks back two weeks, and further where something is missing.
     """
-    since, until = since or look_back(source), until or timezone.localdate()
+    since, until = since or look_back(dataset), until or timezone.localdate()
     run = run or Run.begin(Run.Kind.SYNC)
-    run.arguments = {**run.arguments, "source": source, "since": f"{since}", "until": f"{until}"}
+    run.arguments = {**run.arguments, "dataset": dataset, "since": f"{since}", "until": f"{until}"}
     with runs.ended_with_error(run):
-        found = registers.published(source, since, until, kinds=kinds)
-        wanted = [f for f in found.files if not categories or f.name.letter in ("", *categories)]
+        found = registers.published(dataset, since, until, kinds=kinds)
+        wanted = [f for f in found.files if not categories or f.name.category in ("", *categories)]
         compared = listing.note(wanted)
         run.new, run.changed, run.unchanged = compared.new, compared.changed, compared.unchanged
         run.rejected = len(found.bad)
         run.read = len(wanted) + run.rejected
-        run.report = [*map(str, found.bad), *map(str, gaps.find(source))]
+        run.report = [*map(str, found.bad), *map(str, gaps.find(dataset))]
         run.end()
     return run
 
 
-def look_back(source: str) -> dt.date:
+def look_back(dataset: str) -> dt.date:
     """The day to list from: two weeks ago, or that of the oldest gap."""
     today = timezone.localdate()
-    days = [today - dt.timedelta(days=_LOOK_BACK_DAYS), *(gap.day for gap in gaps.find(source))]
+    days = [today - dt.timedelta(days=_LOOK_BACK_DAYS), *(gap.day for gap in gaps.find(dataset))]
     return max(min(days), today - dt.timedelta(days=_LONGEST_LOOK_BACK_DAYS))
 
 

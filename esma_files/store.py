@@ -16,10 +16,10 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from esma_files.datasets import esma_dataset_of
 from esma_files.errors import BadFileName
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
-from esma_files.sources import esma_source_of
 from marketdata.common.errors import PermanentError
 
 _CHUNK = 1 << 20
@@ -63,20 +63,20 @@ def files_in(path: Path) -> Iterator[Path]:
         raise NothingToLoad(f"{path}: no such file or folder")
 
 
-def take_in(path: Path, *, source: str = "") -> EsmaFile:
+def store_file(path: Path, *, dataset: str = "") -> EsmaFile:
     """Store the file at `path` unless the same bytes are here under its name; returns its row.
 
-    `source` is the register it is from, one of ESMA's by default. Nothing of the content is looked at
+    `dataset` is what it is of, one of ESMA's by default. Nothing of the content is looked at
     yet. Raises BadFileName, Unreadable, and what the storage raises that may pass.
     """
     name = FileName.parse(path.name)
-    source = source or esma_source_of(name.kind)
+    dataset = dataset or esma_dataset_of(name.kind)
     try:
         with path.open("rb") as found:
             md5, size = checksum(found)
-        known = EsmaFile.objects.filter(source=source, name=f"{name.stem}.zip", md5=md5).first()
+        known = EsmaFile.objects.filter(dataset=dataset, name=f"{name.stem}.zip", md5=md5).first()
         if known is None:
-            known = EsmaFile.of(name, source=source)
+            known = EsmaFile.of(name, dataset=dataset)
             known.md5 = md5
         if not (known.has_content and known.content.storage.exists(known.stored_name)):
             _copy_in(known, path, size=size)
@@ -115,7 +115,7 @@ def arrived(file: EsmaFile) -> EsmaFile:
     Where the same bytes are known under the same name, the row of these is kept, and returned.
     """
     state = EsmaFile.State
-    same = EsmaFile.objects.filter(source=file.source, name=file.name, md5=file.md5)
+    same = EsmaFile.objects.filter(dataset=file.dataset, name=file.name, md5=file.md5)
     if (known := same.exclude(pk=file.pk).first()) is not None:  # it was listed without an MD5
         return _merge(file, known)
     try:

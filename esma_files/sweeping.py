@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings
 from django.core.files.storage import storages
 
+from esma_files.datasets import CONTAINERS
 from esma_files.models import EsmaFile
 from esma_files.retention import remove_bytes
-from esma_files.sources import CONTAINERS
 
 if TYPE_CHECKING:  # slow to import, and only needed where it is configured
     from esma_files.storage.blob import BlobStorage

@@ -27,8 +27,8 @@ def release() -> None:
 @shared_task(name="esma_files.sync_all")
 def sync_all() -> None:
     """Ask each register that is followed what it has published."""
-    for source in settings.REGISTERS:
-        queue.ask(Run.Kind.SYNC, arguments={"source": source})
+    for dataset in settings.REGISTERS:
+        queue.ask(Run.Kind.SYNC, arguments={"dataset": dataset})
 
 
 @shared_task(name="esma_files.sync")
@@ -37,7 +37,7 @@ def sync(run_id: int) -> None:
         since = run.arguments.get("since")
         try:
             steps.sync(
-                run.arguments["source"],
+                run.arguments["dataset"],
                 since=dt.date.fromisoformat(since) if since else None,
                 run=run,
             )

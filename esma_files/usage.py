@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db.models import Count, Sum
 from django.utils import timezone
 
+from esma_files.datasets import CONTAINERS
 from esma_files.models import EsmaFile
-from esma_files.sources import CONTAINERS
 
 _GB = 10**9
 
@@ -19,8 +19,8 @@ _GB = 10**9
 class Share:
     """What is stored of one dataset, kind, tier and age; `monthly_cost` in US dollars."""
 
+    container: str
     dataset: str
-    source: str
     kind: str
     tier: str
     age: str
@@ -53,19 +53,19 @@ def collect() -> Usage:
     rows = (
         EsmaFile.objects.stored()
         .order_by()
-        .values("source", "kind", "location", "tier", "published_on")
+        .values("dataset", "kind", "location", "tier", "published_on")
         .annotate(files=Count("pk"), bytes=Sum("size"))
     )
     sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     today = timezone.localdate()
     for row in rows:
         tier = row["tier"] or row["location"]
-        key = (row["source"], row["kind"], tier, age_group(row["published_on"], today=today))
+        key = (row["dataset"], row["kind"], tier, age_group(row["published_on"], today=today))
         sums[key][0] += row["files"]
         sums[key][1] += row["bytes"]
     shares = [
-        Share(CONTAINERS[source], source, kind, tier, age, files, size, monthly_cost(size, tier))
-        for (source, kind, tier, age), (files, size) in sorted(sums.items())
+        Share(CONTAINERS[dataset], dataset, kind, tier, age, files, size, monthly_cost(size, tier))
+        for (dataset, kind, tier, age), (files, size) in sorted(sums.items())
     ]
     total = sum(share.bytes for share in shares)
     percent = 100 * total / settings.STORAGE_BUDGET_BYTES

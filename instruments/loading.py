@@ -63,7 +63,7 @@ def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Iterator
     try:
         remove_staged(file)  # by a process that was killed
         folder.mkdir(parents=True, exist_ok=True)
-        if file.kind == Kind.FULINS and not wanted.reads_category(file.letter):
+        if file.kind == Kind.FULINS and not wanted.reads_category(file.category):
             yield stage_nothing(name=file.name, folder=folder, scope=wanted)
             return
         with file.open() as source:
@@ -72,7 +72,7 @@ def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Iterator
                 name=file.name,
                 folder=folder,
                 limits=limits,
-                tables=Tables(_database(), file.source, file.sequence, wanted),
+                tables=Tables(_database(), file.dataset, file.sequence, wanted),
                 progress=progress,
             )
     except (adbc.Error, sqlite3.Error, OSError) as error:
@@ -159,7 +159,7 @@ def wanted_of(file: EsmaFile) -> Scope:
     """The scope that a file is to be loaded with."""
     if Kind(file.kind) not in scope.INSTRUMENT_FILES:
         return Scope()
-    return Scope.objects.current(Register.of_source(file.source))
+    return Scope.objects.current(Register.of_dataset(file.dataset))
 
 
 def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[str]:
@@ -173,7 +173,7 @@ def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[s
                 " is it whole?"
             )
     if Kind(file.kind) in scope.INSTRUMENT_FILES and not run.read:
-        said.append(f"Category {file.letter} is out of scope: the file was not read.")
+        said.append(f"Category {file.category} is out of scope: the file was not read.")
     if missed:
         said.append("It was read beside an earlier file: `manage.py scope backfill` reads it anew.")
     changed = run.new + run.changed + run.ended + run.late
@@ -185,7 +185,7 @@ def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[s
 def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice) -> merge.Counts:
     if not staged.read:  # not read: that says nothing of what is not in it either
         return merge.Counts()
-    register = Register.of_source(file.source)
+    register = Register.of_dataset(file.dataset)
     if Kind(file.kind) in scope.INSTRUMENT_FILES:
         return merge.merge(cursor, file, slice_, register=register, columns=staged.columns)
     return results_merge.merge(cursor, file, register=register, columns=staged.columns)

@@ -61,10 +61,10 @@ def _raise(problem: MarketDataError) -> None:
     raise problem
 
 
-def take_in(
+def register_files(
     paths: Iterable[Path],
     *,
-    source: str = "",
+    dataset: str = "",
     on_problem: Callable[[MarketDataError], None] = _raise,
 ) -> list[EsmaFile]:
     """Register and store the files at `paths`, or in them; returns their rows, each once.
@@ -75,7 +75,7 @@ def take_in(
     for path in paths:
         try:
             for found in store.files_in(path):
-                file = store.take_in(found, source=source)
+                file = store.store_file(found, dataset=dataset)
                 files[file.pk] = file
         except MarketDataError as problem:
             on_problem(problem)
@@ -192,7 +192,7 @@ def _claim(file: EsmaFile, *, again: bool) -> bool:
     state = EsmaFile.State
     stored = EsmaFile.objects.stored()
     sources = [state.DOWNLOADED, state.FAILED, *([state.LOADED] if again else [])]
-    claimed = any(stored.claim(file.pk, source=s, target=state.LOADING) for s in sources)
+    claimed = any(stored.claim(file.pk, from_state=s, to_state=state.LOADING) for s in sources)
     file.refresh_from_db()
     return claimed
 

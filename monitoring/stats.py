@@ -45,9 +45,9 @@ class RegisterCount:
 
 @dataclasses.dataclass(frozen=True)
 class FileCount:
-    """Files of one source and kind in one state, and the days they cover."""
+    """Files of one dataset and kind in one state, and the days they cover."""
 
-    source: str
+    dataset: str
     kind: str
     state: str
     files: int
@@ -106,17 +106,17 @@ def _by_category() -> list[dict[str, Any]]:
         counts[f"{register}_instruments"] = Count(register.counted_in)
         counts[f"{register}_listings"] = Sum(register.counted_in)
     rows: Any = (
-        Instrument.objects.annotate(letter=Substr("cfi_code", 1, 1))
-        .values("letter", "status")
+        Instrument.objects.annotate(cfi_category=Substr("cfi_code", 1, 1))
+        .values("cfi_category", "status")
         .annotate(instruments=Count("pk"), **counts)
-        .order_by("letter", "status")
+        .order_by("cfi_category", "status")
     )
     return list(rows)
 
 
 def _category(row: dict[str, Any]) -> CategoryCount:
-    name = cfi.category_names().get(row["letter"], "Not said")
-    return CategoryCount(row["letter"], name, row["status"], row["instruments"])
+    name = cfi.category_names().get(row["cfi_category"], "Not said")
+    return CategoryCount(row["cfi_category"], name, row["status"], row["instruments"])
 
 
 def _register(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
@@ -130,9 +130,9 @@ def _register(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
 
 def _by_kind() -> list[FileCount]:
     rows: Any = (
-        EsmaFile.objects.values("source", "kind", "state")
+        EsmaFile.objects.values("dataset", "kind", "state")
         .annotate(files=Count("pk"), first_day=Min("published_on"), last_day=Max("published_on"))
-        .order_by("source", "kind", "state")
+        .order_by("dataset", "kind", "state")
     )
     return [FileCount(**row) for row in rows]
 

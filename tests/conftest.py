@@ -115,5 +115,5 @@ def anonymous_reading(settings: LazySettings) -> None:
 def real_instruments(transactional_db: None, own_folders: None) -> None:
     """The full files of 2025 and the excerpt of the delta of 2021: 589 records."""
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
-    for loaded in pipeline.load(pipeline.take_in(paths)):
+    for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None

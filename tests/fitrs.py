@@ -80,7 +80,7 @@ def message(name: str, *records: str, version: str = "") -> bytes:
 
 
 def load(path: Path) -> Run:
-    [loaded] = pipeline.load(pipeline.take_in([path]))
+    [loaded] = pipeline.load(pipeline.register_files([path]))
     assert loaded.error is None, loaded.error
     assert loaded.run is not None
     return loaded.run

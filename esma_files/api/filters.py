@@ -9,7 +9,7 @@ from marketdata.api.filters import CodeFilter
 
 class EsmaFileFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
-    letter = CodeFilter("letter", label="CFI category, as E")
+    category = CodeFilter("category", label="CFI category, as E")
     day = django_filters.DateFilter("published_on", label="Day of publication")
     since = django_filters.DateFilter("published_on", "gte", label="Published on this day or later")
     until = django_filters.DateFilter(
@@ -22,7 +22,7 @@ class EsmaFileFilterSet(django_filters.FilterSet):
 
     class Meta:
         model = EsmaFile
-        fields = ["source", "kind", "tier", "location", "kept"]
+        fields = ["dataset", "kind", "tier", "location", "kept"]
 
     def filter_wanted(
         self, queryset: QuerySet[EsmaFile], name: str, value: bool

@@ -2,8 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.sources import Source
 
 
 class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
@@ -14,9 +14,9 @@ class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
         fields = [
             "id",
             "name",
-            "source",
+            "dataset",
             "kind",
-            "letter",
+            "category",
             "published_on",
             "part",
             "parts",
@@ -79,7 +79,7 @@ class EsmaFileDetailSerializer(EsmaFileSerializer):
     """With the other files of its name, and what was done with it."""
 
     revisions = serializers.SerializerMethodField(
-        help_text="ids of all files of this name and source"
+        help_text="ids of all files of this name and dataset"
     )
     runs = serializers.SerializerMethodField(help_text="the last ten")
 
@@ -89,7 +89,7 @@ class EsmaFileDetailSerializer(EsmaFileSerializer):
 
     def get_revisions(self, file: EsmaFile) -> list[int]:
         return list(
-            EsmaFile.objects.named(file.name, source=file.source).values_list("pk", flat=True)
+            EsmaFile.objects.named(file.name, dataset=file.dataset).values_list("pk", flat=True)
         )
 
     def get_runs(self, file: EsmaFile) -> list[dict[str, Any]]:
@@ -100,9 +100,9 @@ class EsmaFileDetailSerializer(EsmaFileSerializer):
 class GapSerializer(serializers.Serializer[Any]):
     """Something that a register should have published, and that is not there."""
 
-    source = serializers.CharField()  # type: ignore[assignment]  # of the row, not of the field
+    dataset = serializers.CharField()
     kind = serializers.CharField()
-    letter = serializers.CharField()
+    category = serializers.CharField()
     day = serializers.DateField()
     until = serializers.DateField()
     count = serializers.IntegerField(help_text="publications, or parts, that are missing")
@@ -115,13 +115,13 @@ class KeepSerializer(serializers.Serializer[Any]):
 
 
 class SyncSerializer(serializers.Serializer[Any]):
-    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
+    dataset = serializers.ChoiceField(choices=Dataset.choices)
     since = serializers.DateField(required=False, help_text="two weeks ago where it is left out")
 
 
 class ShareSerializer(serializers.Serializer[Any]):
-    dataset = serializers.CharField(help_text="folder, or container of Blob Storage")
-    source = serializers.CharField()  # type: ignore[assignment]  # of the row, not of the field
+    container = serializers.CharField(help_text="folder, or container of Blob Storage")
+    dataset = serializers.CharField()
     kind = serializers.CharField()
     tier = serializers.CharField(help_text="hot, cool or archive; local for a folder")
     age = serializers.CharField(help_text="days since publication")

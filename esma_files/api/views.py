@@ -181,7 +181,7 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         wanted.is_valid(raise_exception=True)
         arguments = {name: str(value) for name, value in wanted.validated_data.items()}
         by = request.user.get_username()
-        trail.record("register.sync", request=request, about=arguments["source"], new=arguments)
+        trail.record("register.sync", request=request, about=arguments["dataset"], new=arguments)
         return _accepted(request, queue.ask(Run.Kind.SYNC, by=by, arguments=arguments))
 
 

@@ -12,9 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from esma_files import worker
+from esma_files.datasets import CONTAINERS, Dataset
 from esma_files.errors import DatabaseRefused, LostFile
 from esma_files.names import FileName, Kind
-from esma_files.sources import CONTAINERS, Source
 from esma_files.storage.field import StoredFileField
 from marketdata.common.errors import MarketDataError, RetryableError
 
@@ -38,24 +38,26 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         return self.exclude(content="").exclude(state=self.model.State.DELETED)
 
     def wanted(self) -> "EsmaFileQuerySet":
-        """What the configuration wants to have, by source, kind, category and age."""
+        """What the configuration wants to have, by dataset, kind, category and age."""
         since = timezone.localdate() - dt.timedelta(days=settings.DOWNLOAD_DAYS)
         wanted = self.filter(
-            source__in=settings.REGISTERS, kind__in=settings.DOWNLOAD_KINDS, published_on__gte=since
+            dataset__in=settings.REGISTERS,
+            kind__in=settings.DOWNLOAD_KINDS,
+            published_on__gte=since,
         )
         if settings.DOWNLOAD_CATEGORIES:
-            wanted = wanted.filter(letter__in=["", *settings.DOWNLOAD_CATEGORIES])
+            wanted = wanted.filter(category__in=["", *settings.DOWNLOAD_CATEGORIES])
         return wanted
 
-    def named(self, name: str, *, source: str = "") -> "EsmaFileQuerySet":
-        """The files of a name, of one source or of each, the newest revision first."""
-        found = self.filter(name=name).order_by("source", "-revision")
-        return found.filter(source=source) if source else found
+    def named(self, name: str, *, dataset: str = "") -> "EsmaFileQuerySet":
+        """The files of a name, of one dataset or of each, the newest revision first."""
+        found = self.filter(name=name).order_by("dataset", "-revision")
+        return found.filter(dataset=dataset) if dataset else found
 
-    def claim(self, pk: int, *, source: str, target: str) -> "EsmaFile | None":
-        """Move one file from `source` to `target`; None where another worker was first."""
-        moved = self.filter(pk=pk, state=source).update(
-            state=target, state_since=timezone.now(), claimed_by=worker.me(), problem=""
+    def claim(self, pk: int, *, from_state: str, to_state: str) -> "EsmaFile | None":
+        """Move one file from `from_state` to `to_state`; None where another worker was first."""
+        moved = self.filter(pk=pk, state=from_state).update(
+            state=to_state, state_since=timezone.now(), claimed_by=worker.me(), problem=""
         )
         return self.model.objects.get(pk=pk) if moved else None
 
@@ -86,8 +88,8 @@ def stored_as(file: "EsmaFile", name: str) -> str:
     `file.name` has passed FileName.parse. With a part of the MD5 in it, two revisions have two names,
     and storing the same bytes once more is harmless, also after half of them.
     """
-    folder = CONTAINERS[file.source]
-    if file.source == Source.FCA_FIRDS:
+    folder = CONTAINERS[file.dataset]
+    if file.dataset == Dataset.FCA_FIRDS:
         folder += "/fca"
     stem, dot, ending = name.rpartition(".")
     return f"{folder}/{file.published_on:%Y}/{stem}.{file.stored_md5[:8]}{dot}{ending}"
@@ -127,10 +129,10 @@ class EsmaFile(models.Model):
         COOL = "cool", "Cool"
         ARCHIVE = "archive", "Archive"
 
-    source = models.CharField(max_length=20, choices=Source, default=Source.ESMA_FIRDS)
+    dataset = models.CharField(max_length=20, choices=Dataset, default=Dataset.ESMA_FIRDS)
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in Kind])
-    letter = models.CharField(max_length=4, blank=True, help_text="CFI category; empty in deltas")
+    category = models.CharField(max_length=4, blank=True, help_text="CFI category; empty in deltas")
     published_on = models.DateField()
     part = models.PositiveSmallIntegerField()
     parts = models.PositiveSmallIntegerField()
@@ -178,7 +180,7 @@ class EsmaFile(models.Model):
         ordering = ["-published_on", "name"]
         verbose_name = "ESMA file"
         constraints = [
-            models.UniqueConstraint(fields=["source", "name", "md5"], name="esma_file_once"),
+            models.UniqueConstraint(fields=["dataset", "name", "md5"], name="esma_file_once"),
         ]
         indexes = [
             models.Index(fields=["state", "sequence"], name="esma_file_state_idx"),
@@ -194,13 +196,13 @@ class EsmaFile(models.Model):
         return self.name
 
     @classmethod
-    def of(cls, name: FileName, *, source: str) -> "EsmaFile":
+    def of(cls, name: FileName, *, dataset: str) -> "EsmaFile":
         """A new row, not saved, for a file of this name."""
         return cls(
-            source=source,
+            dataset=dataset,
             name=f"{name.stem}.zip",
             kind=name.kind,
-            letter=name.letter,
+            category=name.category,
             published_on=name.published_on,
             part=name.part,
             parts=name.parts,
@@ -223,7 +225,7 @@ class EsmaFile(models.Model):
 
     def number(self) -> None:
         """Give the row its revision and its place in publication order. In the saving transaction."""
-        same = EsmaFile.objects.filter(source=self.source, name=self.name)
+        same = EsmaFile.objects.filter(dataset=self.dataset, name=self.name)
         self.revision = same.count()
         self.sequence = FileName.parse(self.name).sequence(self.revision)
 

@@ -82,11 +82,11 @@ def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mappin
 
 
 def check_sender(envelope: Envelope, *, file_name: str, foreign: dict[str, str]) -> None:
-    """Raise WrongEnvelope where the message is of another source: their file names are alike."""
-    if source := foreign.get(envelope.sender):
+    """Raise WrongEnvelope where the message is of another dataset: their file names are alike."""
+    if dataset := foreign.get(envelope.sender):
         raise WrongEnvelope(
             file_name,
-            f"the header says it is from {envelope.sender}: load it with --source {source}",
+            f"the header says it is from {envelope.sender}: load it with --dataset {dataset}",
         )
 
 

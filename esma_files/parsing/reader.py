@@ -87,7 +87,7 @@ class EsmaReader:
         self._name = FileName.parse(name)
         self._promised = self._mapping = mapping
         self._limits = limits
-        self._foreign = foreign or {}  # senders whose files are of another source, and which
+        self._foreign = foreign or {}  # senders whose files are of another dataset, and which
         self.records = 0
         self.cuts = True
         self.at_end = False

@@ -14,18 +14,18 @@ import requests
 from django.conf import settings
 
 from esma_files import http
+from esma_files.datasets import KINDS, Dataset
 from esma_files.errors import RegisterChanged
 from esma_files.names import Kind
 from esma_files.registers import answers
 from esma_files.registers.answers import Entry
 from esma_files.registers.entry import BadEntry, PublishedFile
-from esma_files.sources import KINDS, Source
 
 # Core, and the field with the day of publication.
 _CORES = {
-    Source.ESMA_FIRDS: ("esma_registers_firds_files", "publication_date"),
-    Source.ESMA_FITRS: ("esma_registers_fitrs_files", "creation_date"),
-    Source.ESMA_DVCAP: ("esma_registers_dvcap_files", "creation_date"),
+    Dataset.ESMA_FIRDS: ("esma_registers_firds_files", "publication_date"),
+    Dataset.ESMA_FITRS: ("esma_registers_fitrs_files", "creation_date"),
+    Dataset.ESMA_DVCAP: ("esma_registers_dvcap_files", "creation_date"),
 }
 # Files are listed by day: a page of them is some 100 KB.
 _MAX_ANSWER_BYTES = 50_000_000
@@ -40,21 +40,21 @@ class Listing:
 
 
 def published(
-    source: str, since: dt.date, until: dt.date, *, kinds: Collection[str] = ()
+    dataset: str, since: dt.date, until: dt.date, *, kinds: Collection[str] = ()
 ) -> Listing:
     """Every file published from `since` to `until`, both included; all kinds unless some are named.
 
     Raises Unavailable (after retries), Refused, UnknownAnswer, RegisterChanged.
     """
-    wanted = [kind for kind in KINDS[source] if not kinds or kind in kinds]
+    wanted = [kind for kind in KINDS[dataset] if not kinds or kind in kinds]
     if not wanted:
         return Listing([], [])
     with http.new_session() as session:
-        entries = _pages(session, source, since, until, wanted)
+        entries = _pages(session, dataset, since, until, wanted)
     files, bad = [], []
     for entry in entries:
         try:
-            file = PublishedFile.of(entry, source=source)
+            file = PublishedFile.of(entry, dataset=dataset)
         except BadEntry as error:
             bad.append(error)
             continue
@@ -64,13 +64,13 @@ def published(
 
 
 def _pages(
-    session: requests.Session, source: str, since: dt.date, until: dt.date, kinds: list[Kind]
+    session: requests.Session, dataset: str, since: dt.date, until: dt.date, kinds: list[Kind]
 ) -> list[Entry]:
     """All entries of all pages, each once."""
     entries: dict[tuple[str, ...], Entry] = {}
     start = 0
     while True:
-        url, params = _question(source, since, until, kinds, start)
+        url, params = _question(dataset, since, until, kinds, start)
         total, page = _page(session, url, params)
         for entry in page:
             entries[tuple(entry.get(name, "") for name in ("id", "file_name", "checksum"))] = entry
@@ -83,14 +83,14 @@ def _pages(
 
 
 def _question(
-    source: str, since: dt.date, until: dt.date, kinds: list[Kind], start: int
+    dataset: str, since: dt.date, until: dt.date, kinds: list[Kind], start: int
 ) -> tuple[str, dict[str, str | int]]:
     size = settings.REGISTER_PAGE_SIZE
-    if source == Source.FCA_FIRDS:
+    if dataset == Dataset.FCA_FIRDS:
         which = " OR ".join(f"file_type:{kind}" for kind in kinds)
         query = f"(({which}) AND (publication_date:[{since} TO {until}]))"
         return settings.FCA_REGISTER_URL, {"q": query, "from": start, "size": size}
-    core, date = _CORES[Source(source)]
+    core, date = _CORES[Dataset(dataset)]
     return f"{settings.ESMA_REGISTER_URL}/{core}/select", {
         "q": "*",
         "fq": f"{date}:[{since}T00:00:00Z TO {until}T23:59:59Z]",

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from esma_files import http
+from esma_files.datasets import KINDS
 from esma_files.errors import BadFileName, ForbiddenAddress
 from esma_files.names import FileName
 from esma_files.registers.answers import Entry
-from esma_files.sources import KINDS
 from marketdata.common.errors import PermanentError
 
 _MD5 = re.compile("[0-9a-f]{32}")
@@ -24,14 +24,14 @@ class BadEntry(PermanentError):
 class PublishedFile:
     """A file as the register lists it; `md5` is "" where the register gives none."""
 
-    source: str
+    dataset: str
     name: FileName
     url: str
     md5: str
     register_id: str
 
     @classmethod
-    def of(cls, entry: Entry, *, source: str) -> "PublishedFile":
+    def of(cls, entry: Entry, *, dataset: str) -> "PublishedFile":
         """Raises BadEntry."""
         said = entry.get("file_name", "")
         try:
@@ -39,11 +39,11 @@ class PublishedFile:
             url = http.allowed(entry.get("download_link", ""), hosts=settings.DOWNLOAD_HOSTS)
         except (BadFileName, ForbiddenAddress) as error:
             raise BadEntry(str(error)) from error
-        if name.kind not in KINDS[source]:
-            raise BadEntry(f"{said}: {source} has no files of the kind {name.kind}")
+        if name.kind not in KINDS[dataset]:
+            raise BadEntry(f"{said}: {dataset} has no files of the kind {name.kind}")
         if urlsplit(url).path.rpartition("/")[2] not in (said, f"{name.stem}.zip"):
             raise BadEntry(f"{said}: its link is that of another file, {url}")
         md5 = entry.get("checksum", "").strip().lower()
         if md5 and not _MD5.fullmatch(md5):
             raise BadEntry(f"{said}: {md5[:50]!r} is no MD5")
-        return cls(source, name, url, md5, entry.get("id", "")[:50])
+        return cls(dataset, name, url, md5, entry.get("id", "")[:50])

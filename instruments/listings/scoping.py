@@ -7,9 +7,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from audit import trail
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.models.file import EsmaFileQuerySet
-from esma_files.sources import Source
 from instruments import pipeline
 from instruments.listings.load import pruning, search_index
 from instruments.listings.load.scope import INSTRUMENT_FILES
@@ -17,7 +17,7 @@ from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
 from marketdata.common.errors import PermanentError
 
-_SOURCES = [source for source in Source if source in (Source.ESMA_FIRDS, Source.FCA_FIRDS)]
+_DATASETS = [dataset for dataset in Dataset if dataset in (Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +63,8 @@ def _lacking(register: Register) -> EsmaFileQuerySet:
 
 
 def _loaded(register: Register) -> EsmaFileQuerySet:
-    sources = [source for source in _SOURCES if Register.of_source(source) == register]
-    files = EsmaFile.objects.filter(source__in=sources, kind__in=INSTRUMENT_FILES)
+    datasets = [dataset for dataset in _DATASETS if Register.of_dataset(dataset) == register]
+    files = EsmaFile.objects.filter(dataset__in=datasets, kind__in=INSTRUMENT_FILES)
     return files.exclude(loaded_at=None)
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('esma_files', '0004_say_what_is_stored'),
+        ('esma_files', '0001_initial'),
         ('instruments', '0005_export_permissions'),
     ]
 

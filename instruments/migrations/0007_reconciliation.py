@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('esma_files', '0005_dropped_listings'),
+        ('esma_files', '0001_initial'),
         ('instruments', '0006_volume_cap'),
     ]
 
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('register', models.CharField(choices=[('ESMA', 'EU (ESMA)'), ('FCA', 'UK (FCA)')], max_length=5)),
-                ('letter', models.CharField(help_text='CFI category', max_length=1)),
+                ('category', models.CharField(help_text='CFI category', max_length=1)),
                 ('published_on', models.DateField()),
                 ('parts', models.PositiveSmallIntegerField()),
                 ('compared', models.BooleanField(help_text='whether an earlier full set had been loaded')),
@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('by_field', models.JSONField(default=dict, help_text='differences by column')),
             ],
             options={
-                'ordering': ['-published_on', 'letter', '-pk'],
+                'ordering': ['-published_on', 'category', '-pk'],
             },
         ),
         migrations.AddField(
@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='reconciliation',
-            constraint=models.UniqueConstraint(fields=('register', 'letter', 'published_on', 'parts'), name='reconciliation_once'),
+            constraint=models.UniqueConstraint(fields=('register', 'category', 'published_on', 'parts'), name='reconciliation_once'),
         ),
         migrations.AddField(
             model_name='fullfile',

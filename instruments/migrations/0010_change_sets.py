@@ -12,7 +12,7 @@ def begin(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('esma_files', '0004_say_what_is_stored'),
+        ('esma_files', '0001_initial'),
         ('instruments', '0009_underlyings'),
     ]
 

@@ -30,13 +30,13 @@ class Tables:
     """
 
     database: str
-    source: str
+    dataset: str
     sequence: int
     scope: Scope  # what of the file they are to hold
 
     @property
     def register(self) -> Register:
-        return Register.of_source(self.source)
+        return Register.of_dataset(self.dataset)
 
 
 class Known:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from esma_files import archive
+from esma_files.datasets import foreign_senders
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
-from esma_files.sources import foreign_senders
 from instruments.layouts import layout_of
 from instruments.models import Scope
 from instruments.staging.known import Tables
@@ -75,7 +75,7 @@ def stage(
             name=name,
             mapping=layout.mapping,
             limits=limits,
-            foreign=foreign_senders(tables.source),
+            foreign=foreign_senders(tables.dataset),
         )
         scope_ = tables.scope if layout.scoped else Scope()
         staging = _Staging(reader, name, folder, layout, known, scope_, progress)

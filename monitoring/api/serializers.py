@@ -18,7 +18,7 @@ class RegisterCountSerializer(serializers.Serializer[Any]):
 
 
 class FileCountSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField()  # type: ignore[assignment]  # of the row, not of the field
+    dataset = serializers.CharField()
     kind = serializers.CharField()
     state = serializers.CharField()
     files = serializers.IntegerField()

@@ -32,7 +32,7 @@ def load(paths: list[Path]) -> int:
     from instruments import pipeline
 
     records = 0
-    for loaded in pipeline.load(pipeline.take_in(paths)):
+    for loaded in pipeline.load(pipeline.register_files(paths)):
         if loaded.error or loaded.run is None:
             raise SystemExit(str(loaded.error))
         records += loaded.run.read
@@ -45,7 +45,7 @@ def baseline(paths: list[Path]) -> int:
     from esma_files import store
     from tests.benchmarks import baseline
 
-    return sum(baseline.load(path, store.take_in(path)) for path in paths)
+    return sum(baseline.load(path, store.store_file(path)) for path in paths)
 
 
 def plain_results(paths: list[Path]) -> int:
@@ -53,7 +53,7 @@ def plain_results(paths: list[Path]) -> int:
     from esma_files import store
     from tests.benchmarks import results
 
-    return sum(results.load(path, store.take_in(path)) for path in paths)
+    return sum(results.load(path, store.store_file(path)) for path in paths)
 
 
 def migrate(paths: list[Path]) -> int:

@@ -12,10 +12,10 @@ from django.test import Client
 from accounts.models import User
 from audit.models import Event
 from esma_files import steps
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.sources import Source
 from esma_files.tasks import delete, download, sync
-from instruments.pipeline import load, take_in
+from instruments.pipeline import load, register_files
 from instruments.tasks import load as load_task
 from tests.conftest import FIRDS
 from tests.register import FakeRegister
@@ -51,7 +51,7 @@ def test_a_file_goes_from_the_register_to_the_tables_by_api(
 ) -> None:
     esma.publish(LOCAL.name, LOCAL.read_bytes(), day=f"{DAY}")
 
-    synced = do(staff, "files/sync/", {"source": "esma_firds", "since": f"{DAY}"})
+    synced = do(staff, "files/sync/", {"dataset": "esma_firds", "since": f"{DAY}"})
     assert (synced["state"], synced["new"], synced["asked_by"]) == ("done", 1, "curator")
     fetched = do(staff, f"files/{LOCAL.name}/download/")
     assert (fetched["state"], fetched["done"]) == ("done", LOCAL.stat().st_size)
@@ -72,7 +72,7 @@ def test_why_a_file_failed_is_shown_and_it_can_be_tried_again(
 ) -> None:
     bad = tmp_path / "FULINS_E_20250302_01of01.zip"
     bad.write_bytes(b"PK no zip")
-    [result] = load(take_in([bad]))
+    [result] = load(register_files([bad]))
     assert result.error
 
     [failed] = staff.get("/api/v1/files/?state=failed").json()["results"]
@@ -84,7 +84,7 @@ def test_why_a_file_failed_is_shown_and_it_can_be_tried_again(
 
 def test_keep_and_delete(staff: Client) -> None:
     delta = FIRDS / "DLTINS_20210117_01of01.zip"
-    [loaded] = load(take_in([delta]))
+    [loaded] = load(register_files([delta]))
     path = Path(loaded.file.content.path)
 
     kept = do(staff, f"files/{delta.name}/keep/", {"kept": True})
@@ -117,15 +117,15 @@ def test_keep_and_delete(staff: Client) -> None:
         ("files/FULINS_E_19990101_01of01.zip/load/", 404, "sync_register"),
         ("files/99999999999999999999/load/", 404, "No file"),
         ("files/..%2F..%2Fetc%2Fpasswd/load/", 405, ""),
-        ("files/sync/", 400, "source"),
+        ("files/sync/", 400, "dataset"),
     ],
 )
 def test_what_cannot_be_done_says_why(
     staff: Client, esma: FakeRegister, path: str, status: int, said: str
 ) -> None:
     esma.publish(LISTED, b"PK", day=f"{DAY}")
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
-    take_in([LOCAL])
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
+    register_files([LOCAL])
 
     response = staff.post(f"/api/v1/{path}", {}, content_type="application/json")
 
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_says_why(
 
 def test_no_address_can_be_given_from_outside(staff: Client, esma: FakeRegister) -> None:
     esma.publish(LISTED, b"PK", day=f"{DAY}")
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
 
     do(staff, f"files/{LISTED}/download/", {"url": "http://10.0.0.1/x", "name": "../x"})
 
@@ -147,7 +147,7 @@ def test_no_address_can_be_given_from_outside(staff: Client, esma: FakeRegister)
 
 
 def test_asking_twice_is_one_run(staff: Client) -> None:
-    take_in([LOCAL])
+    register_files([LOCAL])
     first = staff.post(f"/api/v1/files/{LOCAL.name}/load/").json()
     second = staff.post(f"/api/v1/files/{LOCAL.name}/load/").json()
 
@@ -160,7 +160,7 @@ def test_asking_twice_is_one_run(staff: Client) -> None:
 
 @pytest.mark.usefixtures("anonymous_reading")
 def test_who_may_only_read_may_not_do(client: Client) -> None:
-    take_in([LOCAL])
+    register_files([LOCAL])
     User.objects.create_user("reader", password="x")
 
     for user, status in ((None, 401), ("reader", 403)):
@@ -176,8 +176,8 @@ def test_who_may_only_read_may_not_do(client: Client) -> None:
 
 def test_storage_retention_and_gaps(staff: Client) -> None:
     files = [FIRDS / "DLTINS_20171027_01of01.zip", FIRDS / "DLTINS_20210117_01of01.zip", LOCAL]
-    list(load(take_in(files[1:])))
-    take_in(files[:1])
+    list(load(register_files(files[1:])))
+    register_files(files[:1])
 
     storage = staff.get("/api/v1/storage/").json()
     assert storage["bytes"] == sum(path.stat().st_size for path in files)
@@ -204,9 +204,9 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
     staff: Client, esma: FakeRegister, tmp_path: Path
 ) -> None:
     esma.publish(LISTED, b"PK", day=f"{DAY}")
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
     listed = EsmaFile.objects.get()
-    [local] = take_in([LOCAL])
+    [local] = register_files([LOCAL])
 
     assert admin_action(staff, "load", listed, local) == [
         "1 file will be loaded.",

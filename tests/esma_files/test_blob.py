@@ -51,7 +51,7 @@ def run(*arguments: str) -> str:
 def test_a_file_is_kept_in_its_container_and_loaded_from_there(
     blob: BlobStorage, settings: LazySettings, tmp_path: Path
 ) -> None:
-    [loaded] = pipeline.load(pipeline.take_in([SMALL]))
+    [loaded] = pipeline.load(pipeline.register_files([SMALL]))
 
     assert loaded.error is None
     assert Listing.objects.count() == 5
@@ -69,25 +69,25 @@ def test_a_file_is_kept_in_its_container_and_loaded_from_there(
 
 def test_storing_the_same_bytes_once_more_changes_nothing(blob: BlobStorage) -> None:
     for _ in range(2):
-        pipeline.take_in([SMALL])
+        pipeline.register_files([SMALL])
 
     assert len(list(blob.names("firds"))) == 1
     assert EsmaFile.objects.count() == 1
 
 
 def test_a_lost_blob_is_a_typed_error_and_taking_it_in_again_mends_it(blob: BlobStorage) -> None:
-    [file] = pipeline.take_in([SMALL])
+    [file] = pipeline.register_files([SMALL])
     blob.delete(file.stored_name)
 
     [result] = pipeline.load([file])
     assert isinstance(result.error, errors.LostFile)
 
-    [mended] = pipeline.load(pipeline.take_in([SMALL]))
+    [mended] = pipeline.load(pipeline.register_files([SMALL]))
     assert mended.error is None
 
 
 def test_an_account_that_does_not_answer_is_tried_again_later(settings: LazySettings) -> None:
-    [file] = pipeline.take_in([SMALL])
+    [file] = pipeline.register_files([SMALL])
     nowhere = "http://127.0.0.1:1/devstoreaccount1"
     options = {
         "connection_string": "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -111,7 +111,7 @@ def test_move_files_uploads_verifies_and_keeps_the_originals_until_told(
     settings: LazySettings, azurite: str
 ) -> None:
     local_only = dict(settings.STORAGES)
-    files = pipeline.take_in([SMALL, OTHER])
+    files = pipeline.register_files([SMALL, OTHER])
     originals = [Path(settings.MEDIA_ROOT) / file.stored_name for file in files]
     with pytest.raises(CommandError, match="set AZURE_STORAGE_ACCOUNT"):
         run("move_files", "--to", "blob")
@@ -141,7 +141,7 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
     blob: BlobStorage, settings: LazySettings
 ) -> None:
     settings.FILES_LOCATION = "local"
-    files = pipeline.take_in([SMALL, OTHER])
+    files = pipeline.register_files([SMALL, OTHER])
     going = moving.move(moving.waiting("blob"), to="blob")
     next(going)
     going.close()  # type: ignore[attr-defined]
@@ -164,7 +164,7 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
 
 
 def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) -> None:
-    files = pipeline.take_in([SMALL, OTHER])
+    files = pipeline.register_files([SMALL, OTHER])
     assert all(loaded.error is None for loaded in pipeline.load(files))
     newest, old = files
     retention.set_tier(old, EsmaFile.Tier.ARCHIVE)
@@ -185,7 +185,7 @@ def test_tiers_follow_the_age_and_an_archived_file_says_so(blob: BlobStorage) ->
 
 
 def test_to_load_an_archived_file_brings_it_back(blob: BlobStorage) -> None:
-    [loaded] = pipeline.load(pipeline.take_in([SMALL]))
+    [loaded] = pipeline.load(pipeline.register_files([SMALL]))
     retention.set_tier(loaded.file, EsmaFile.Tier.ARCHIVE)
 
     [again] = pipeline.load(EsmaFile.objects.all())
@@ -200,7 +200,7 @@ def test_what_takes_hours_to_come_back_is_waited_for(
 ) -> None:
     """In Azure a blob that was archived cannot be read for hours after its tier has been set."""
     settings.MAX_ATTEMPTS = 2
-    [file] = pipeline.take_in([SMALL])
+    [file] = pipeline.register_files([SMALL])
     blob.set_tier(file.stored_name, "archive")
 
     for _ in range(3):

@@ -9,8 +9,8 @@ import pytest
 from django.conf import LazySettings
 
 from esma_files import downloading, errors, steps
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.sources import Source
 from tests.register import FakeRegister, Trouble
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def file(esma: FakeRegister) -> EsmaFile:
 
 
 def listed() -> EsmaFile:
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
     return EsmaFile.objects.order_by("-revision")[0]
 
 
@@ -244,7 +244,7 @@ def test_again_finds_out_whether_a_file_without_checksum_has_changed(esma: FakeR
 
 
 def test_a_file_that_is_busy_or_stored_is_left_alone(file: EsmaFile, esma: FakeRegister) -> None:
-    assert EsmaFile.objects.claim(file.pk, source="listed", target="downloading")
+    assert EsmaFile.objects.claim(file.pk, from_state="listed", to_state="downloading")
     result = download(file)
     assert (result.run, result.error) == (None, None)
 

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from esma_files import downloading, steps
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.sources import Source
 from tests.register import FakeRegister, Trouble
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +27,7 @@ def test_many_files_come_several_at_a_time_and_a_bad_one_does_not_stop_them(
         name = f"FULINS_E_20250830_{part:02}of07.zip"
         esma.publish(name, b"PK" + bytes([part]) * 400_000, day=f"{DAY}")
     esma.trouble("/files/FULINS_E_20250830_03of07.zip", Trouble(status=404))
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
 
     results = list(downloading.download(EsmaFile.objects.in_publication_order()))
 
@@ -42,7 +42,7 @@ def test_who_stops_early_leaves_nothing_claimed(esma: FakeRegister) -> None:
         name = f"FULINS_E_20250830_{part:02}of07.zip"
         esma.publish(name, b"PK" + bytes([part]) * 400_000, day=f"{DAY}")
         esma.trouble(f"/files/{name}", Trouble(wait=0.2 if part == 1 else 1.0))
-    steps.sync(Source.ESMA_FIRDS, since=DAY, until=DAY)
+    steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
 
     going = downloading.download(EsmaFile.objects.in_publication_order())
     next(going)

@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from esma_files import registers
+from esma_files.datasets import Dataset
 from esma_files.errors import (
     ForbiddenAddress,
     Refused,
@@ -18,7 +19,6 @@ from esma_files.errors import (
 from esma_files.http import allowed
 from esma_files.names import Kind
 from esma_files.registers import answers
-from esma_files.sources import Source
 from tests.conftest import DATA
 from tests.register import FakeRegister, Trouble
 
@@ -27,8 +27,8 @@ DAY = dt.date(2025, 8, 30)
 SOLR = "/solr/esma_registers_firds_files/select"
 
 
-def published(source: str = Source.ESMA_FIRDS, **options: Any) -> list[str]:
-    found = registers.published(source, DAY, DAY + dt.timedelta(days=1), **options)
+def published(dataset: str = Dataset.ESMA_FIRDS, **options: Any) -> list[str]:
+    found = registers.published(dataset, DAY, DAY + dt.timedelta(days=1), **options)
     assert found.bad == []
     return [f"{file.name.stem}.zip" for file in found.files]
 
@@ -47,7 +47,7 @@ def test_recorded_answers_are_read_whole(
     found, entries = answers.read((RECORDED / name).read_bytes(), url=name)
 
     assert (found, len(entries)) == (total, count)
-    files = [registers.PublishedFile.of(entry, source=Source.ESMA_FIRDS) for entry in entries]
+    files = [registers.PublishedFile.of(entry, dataset=Dataset.ESMA_FIRDS) for entry in entries]
     for file, entry in zip(files, entries, strict=True):
         assert file.name.stem + ".zip" == entry["file_name"]
         assert file.name.kind == entry["file_type"]
@@ -77,17 +77,17 @@ def test_only_the_days_and_kinds_asked_for(esma: FakeRegister) -> None:
     assert published(kinds=[Kind.FULECR]) == []
 
 
-@pytest.mark.parametrize("source", [Source.ESMA_FITRS, Source.ESMA_DVCAP, Source.FCA_FIRDS])
-def test_every_register_is_asked_in_its_own_way(esma: FakeRegister, source: Source) -> None:
+@pytest.mark.parametrize("dataset", [Dataset.ESMA_FITRS, Dataset.ESMA_DVCAP, Dataset.FCA_FIRDS])
+def test_every_register_is_asked_in_its_own_way(esma: FakeRegister, dataset: Dataset) -> None:
     name = {
-        Source.ESMA_FITRS: "FULNCR_20250830_D_1of1.zip",
-        Source.ESMA_DVCAP: "DVCRES_20250830.zip",
-        Source.FCA_FIRDS: "FULINS_E_20250830_01of01.zip",
-    }[source]
-    changes: dict[str, Any] = {"file_type": "Full"} if source == Source.ESMA_FITRS else {}
+        Dataset.ESMA_FITRS: "FULNCR_20250830_D_1of1.zip",
+        Dataset.ESMA_DVCAP: "DVCRES_20250830.zip",
+        Dataset.FCA_FIRDS: "FULINS_E_20250830_01of01.zip",
+    }[dataset]
+    changes: dict[str, Any] = {"file_type": "Full"} if dataset == Dataset.ESMA_FITRS else {}
     esma.publish(name, b"PK", day="2025-08-30", **changes)
 
-    assert published(source) == [name]
+    assert published(dataset) == [name]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_entry_that_cannot_be_is_left_out_and_reported(
     esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30", **changes)
     esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
 
-    found = registers.published(Source.ESMA_FIRDS, DAY, DAY)
+    found = registers.published(Dataset.ESMA_FIRDS, DAY, DAY)
 
     assert [file.name.stem for file in found.files] == ["FULINS_E_20250830_01of01"]
     [bad] = found.bad
@@ -189,7 +189,7 @@ def test_a_link_to_another_file_is_left_out(esma: FakeRegister) -> None:
     link = f"{esma.url}/files/FULINS_C_20250830_01of01.zip"
     esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30", download_link=link)
 
-    found = registers.published(Source.ESMA_FIRDS, DAY, DAY)
+    found = registers.published(Dataset.ESMA_FIRDS, DAY, DAY)
 
     assert found.files == []
     assert "its link is that of another file" in str(found.bad[0])

@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from esma_files import retention, steps, store, usage
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
-from esma_files.sources import Source
 from esma_files.storage.blob import BlobStorage
 from instruments import pipeline as instruments
 from tests.conftest import FIRDS
@@ -32,7 +32,7 @@ def quick_names(settings: LazySettings) -> None:
 
 def stored(name: str, *, size: int = 1000, loaded: bool = True, **fields: Any) -> EsmaFile:
     """A row of a file of this name, with bytes in the storage."""
-    file = EsmaFile.of(FileName.parse(name), source=Source.ESMA_FIRDS)
+    file = EsmaFile.of(FileName.parse(name), dataset=Dataset.ESMA_FIRDS)
     path = Path(storages["local"].path("")) / "made"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(name.encode().ljust(size, b"."))
@@ -160,7 +160,7 @@ def test_a_plan_that_is_overtaken_is_not_carried_out() -> None:
     assert done.skipped
     assert EsmaFile.objects.get().has_content
     EsmaFile.objects.update(kept=False)
-    assert EsmaFile.objects.claim(file.pk, source="loaded", target="loading")
+    assert EsmaFile.objects.claim(file.pk, from_state="loaded", to_state="loading")
     [done] = retention.carry_out(planned)
     assert done.skipped
 
@@ -205,7 +205,7 @@ def test_files_stored_as_xml_are_loaded_and_packed_after_a_week(tmp_path: Path) 
         xml = archive.read(archive.namelist()[0])
     path = tmp_path / f"{name}.xml"
     path.write_bytes(xml)
-    [loaded] = instruments.load(instruments.take_in([path]))
+    [loaded] = instruments.load(instruments.register_files([path]))
     assert loaded.error is None
     assert loaded.run is not None
     assert loaded.run.read == 5
@@ -226,7 +226,7 @@ def test_files_stored_as_xml_are_loaded_and_packed_after_a_week(tmp_path: Path) 
     [again] = instruments.load([file])
     assert again.error is None
     # the same XML is still known
-    assert instruments.take_in([path])[0].pk == file.pk
+    assert instruments.register_files([path])[0].pk == file.pk
 
 
 def test_tiers_by_age_in_blob_storage(azurite: str, settings: LazySettings) -> None:

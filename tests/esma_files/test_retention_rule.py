@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from esma_files import retention, sets
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
-from esma_files.sources import Source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +54,7 @@ def test_whatever_is_stored_nothing_goes_that_must_not(
         name = FileName.parse(f"{kind}_{days_ago(days)}_{part:02}of{parts:02}")
         if EsmaFile.objects.filter(name=f"{name.stem}.zip").exists():
             continue
-        file = EsmaFile.of(name, source=Source.ESMA_FIRDS)
+        file = EsmaFile.of(name, dataset=Dataset.ESMA_FIRDS)
         file.content, file.size, file.kept, file.state = f"firds/{name.stem}", 1000, kept, state
         file.loaded_at = timezone.now() if loaded else None
         file.number()
@@ -69,7 +69,7 @@ def test_whatever_is_stored_nothing_goes_that_must_not(
         assert gone in (set(), {file.pk for file in stored_rows}), "a set goes as a whole"
         whole = {file.part for file in stored_rows} == set(range(1, each.key.parts + 1))
         if whole and each.key.kind == "FULINS":
-            newest[each.key.kind, each.key.letter] = each.key
+            newest[each.key.kind, each.key.category] = each.key
         for file in each.files:
             if gone:
                 assert file.loaded_at or file.state == "deleted"

@@ -47,15 +47,15 @@ def migrated(installation: Installation) -> Installation:
     return installation
 
 
-def take_in(installation: Installation, *paths: Path) -> None:
+def store_files(installation: Installation, *paths: Path) -> None:
     """Store files without loading them."""
     names = ", ".join(f"Path({str(path)!r})" for path in paths)
-    installation.run("shell", "-v", "0", "-c", f"{STORE}[store.take_in(p) for p in ({names},)]")
+    installation.run("shell", "-v", "0", "-c", f"{STORE}[store.store_file(p) for p in ({names},)]")
 
 
 def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Installation) -> None:
     installation = with_either_queue
-    take_in(installation, *PARTS)
+    store_files(installation, *PARTS)
     with installation.worker(beat=True), installation.worker(processes=2):
         for _ in range(3):  # the schedule does not know what is under way either
             installation.send("instruments.load_waiting")
@@ -72,7 +72,7 @@ def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Install
 
 
 def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installation) -> None:
-    take_in(installation, DELTA)
+    store_files(installation, DELTA)
     with installation.worker() as worker:
         installation.send("instruments.load_waiting")
         deadline = time.monotonic() + 60
@@ -98,7 +98,7 @@ def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installatio
 
 def test_a_run_that_was_queued_and_lost_is_sent_again(installation: Installation) -> None:
     """As when the queue was emptied, or could not be reached, after somebody had asked."""
-    take_in(installation, PARTS[0])
+    store_files(installation, PARTS[0])
     installation.run(
         "shell",
         "-v",

@@ -17,8 +17,8 @@ from rich.progress import (
 )
 
 from esma_files import downloading
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
-from esma_files.sources import Source
 from marketdata.common import output
 
 
@@ -33,15 +33,17 @@ class Command(BaseCommand):
             "--again", action="store_true", help="also those that are stored; other bytes are kept"
         )
         parser.add_argument(
-            "--source",
-            choices=Source.values,
+            "--dataset",
+            choices=Dataset.values,
             default="",
             help="whose files the names are: ESMA's and the FCA's are alike (ESMA's)",
         )
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
-        files, problems = _named(options["names"], source=options["source"], again=options["again"])
+        files, problems = _named(
+            options["names"], dataset=options["dataset"], again=options["again"]
+        )
         rows = []
         with _bars() as watcher:
             for result in downloading.download(files, watcher=watcher):
@@ -57,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError("; ".join(problems))
 
 
-def _named(names: list[str], *, source: str, again: bool) -> tuple[list[EsmaFile], list[str]]:
+def _named(names: list[str], *, dataset: str, again: bool) -> tuple[list[EsmaFile], list[str]]:
     """The newest file of each name, or what the configuration wants; and the names nobody knows."""
     if not names:
         wanted = EsmaFile.objects.wanted()
@@ -65,7 +67,7 @@ def _named(names: list[str], *, source: str, again: bool) -> tuple[list[EsmaFile
         return list(listed), []
     files, unknown = [], []
     for name in names:
-        file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", source=source).first()
+        file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()
         if file is None:
             unknown.append(f"{name}: no register has listed it; run sync_register first")
         else:
@@ -77,7 +79,7 @@ def _row(result: downloading.Result) -> dict[str, Any]:
     file = result.file
     return {
         "file": file.name,
-        "source": file.source,
+        "dataset": file.dataset,
         "state": file.state,
         "size": file.size,
         "md5": file.md5,

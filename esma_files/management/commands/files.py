@@ -12,12 +12,12 @@ from esma_files.api.serializers import (
     EsmaFileSerializer,
     GapSerializer,
 )
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.sources import Source
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
-_IN_TABLE = ("name", "source", "published_on", "state", "size", "tier", "kept", "problem")
+_IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept", "problem")
 
 
 class Command(BaseCommand):
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         elif options["action"] == "get":
             self._get(options)
         else:
-            self._act(options["names"], options["source"], _ACTIONS[options["action"]])
+            self._act(options["names"], options["dataset"], _ACTIONS[options["action"]])
 
     def _list(self, options: dict[str, Any]) -> None:
         if options["state"] is not None:
@@ -71,7 +71,7 @@ class Command(BaseCommand):
             self.stdout.write("No file matches.")
 
     def _get(self, options: dict[str, Any]) -> None:
-        shown = EsmaFileDetailSerializer(_file(options["names"][0], options["source"])).data
+        shown = EsmaFileDetailSerializer(_file(options["names"][0], options["dataset"])).data
         if options["format"] == "json":
             output.print_json(self.stdout, shown)
             return
@@ -93,11 +93,11 @@ class Command(BaseCommand):
         if options["format"] == "table" and not found:
             self.stdout.write("Nothing is missing between the first and the last day known.")
 
-    def _act(self, names: list[str], source: str, act: Callable[[EsmaFile], str]) -> None:
+    def _act(self, names: list[str], dataset: str, act: Callable[[EsmaFile], str]) -> None:
         problems = []
         for name in names:
             try:
-                self.stdout.write(f"{name}: {act(_file(name, source))}")
+                self.stdout.write(f"{name}: {act(_file(name, dataset))}")
             except (CommandError, MarketDataError) as error:
                 problems.append(str(error))
         if problems:
@@ -106,17 +106,17 @@ class Command(BaseCommand):
 
 def _add_source(parser: CommandParser) -> None:
     parser.add_argument(
-        "--source",
-        choices=Source.values,
+        "--dataset",
+        choices=Dataset.values,
         default="",
         help="whose file it is: ESMA's and the FCA's have the same names (ESMA's)",
     )
 
 
-def _file(name: str, source: str) -> EsmaFile:
-    found = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", source=source).first()
+def _file(name: str, dataset: str) -> EsmaFile:
+    found = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()
     if found is None:
-        whose = f" of {source}" if source else ""
+        whose = f" of {dataset}" if dataset else ""
         raise CommandError(
             f"No file named {name}{whose} is known; sync_register lists what there is."
         )

@@ -7,9 +7,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from esma_files import steps
+from esma_files.datasets import Dataset
 from esma_files.models import Run
 from esma_files.names import Kind
-from esma_files.sources import Source
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
@@ -21,9 +21,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--source",
+            "--dataset",
             action="append",
-            choices=Source.values,
+            choices=Dataset.values,
             help="a register; again for another (those that REGISTERS names)",
         )
         day = dt.date.fromisoformat
@@ -35,23 +35,23 @@ class Command(BaseCommand):
             "--kind", action="append", choices=list(Kind), default=[], help="only this kind of file"
         )
         parser.add_argument(
-            "--category", action="append", default=[], help="only full files of this CFI letter"
+            "--category", action="append", default=[], help="only full files of this CFI category"
         )
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
         rows, problems = [], []
-        for source in options["source"] or settings.REGISTERS:
+        for dataset in options["dataset"] or settings.REGISTERS:
             try:
                 run = steps.sync(
-                    source,
+                    dataset,
                     since=options["since"],
                     until=options["until"],
                     kinds=options["kind"],
-                    categories=[letter.upper() for letter in options["category"]],
+                    categories=[category.upper() for category in options["category"]],
                 )
             except MarketDataError as error:
-                problems.append(f"{source}: {error}")
+                problems.append(f"{dataset}: {error}")
                 continue
             rows.append(_row(run))
             if options["format"] == "table":
@@ -67,5 +67,5 @@ class Command(BaseCommand):
 
 
 def _row(run: Run) -> dict[str, Any]:
-    days = {name: run.arguments[name] for name in ("source", "since", "until")}
+    days = {name: run.arguments[name] for name in ("dataset", "since", "until")}
     return {**days, **{name: getattr(run, name) for name in _COUNTS}, "report": run.report}

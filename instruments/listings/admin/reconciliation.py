@@ -51,7 +51,7 @@ class DifferenceInline(_InWords, admin.TabularInline[Difference, Reconciliation]
 class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = [
         "published_on",
-        "letter",
+        "category",
         "register",
         "listed",
         "same",
@@ -62,7 +62,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         "compared",
         "completed_at",
     ]
-    list_filter = ["register", "letter", "compared", "published_on"]
+    list_filter = ["register", "category", "compared", "published_on"]
     exclude = ["by_field"]
     readonly_fields = ["differences_by_column"]
     inlines = [DifferenceInline]
@@ -77,7 +77,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 class DifferenceAdmin(_InWords, ReadOnlyAdmin):
     paginator = BoundedPaginator
     list_display = ["reconciliation", "kind", "isin", "mic", "said"]
-    list_filter = ["kind", "reconciliation__letter", "reconciliation__published_on"]
+    list_filter = ["kind", "reconciliation__category", "reconciliation__published_on"]
     list_select_related = ["reconciliation"]
     search_fields = ["=isin"]
     search_help_text = "An ISIN"

@@ -39,7 +39,7 @@ class ReconciliationSerializer(serializers.ModelSerializer[Reconciliation]):
         fields = (
             "id",
             "register",
-            "letter",
+            "category",
             "published_on",
             "parts",
             "files",
@@ -72,7 +72,7 @@ class DifferenceSerializer(serializers.ModelSerializer[Difference]):
 
 class ReconciliationFilterSet(django_filters.FilterSet):
     register = django_filters.ChoiceFilter(choices=Register.choices, label="Register")
-    letter = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
+    category = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
     published_from = django_filters.DateFilter(
         "published_on", "gte", label="Sets of this day and later"
     )

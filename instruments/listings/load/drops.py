@@ -50,10 +50,12 @@ class _Publication:
         return int(max(self.files, key=lambda full: (full.file.parts, full.file.part)).pk)
 
 
-def _publications(register: str, letter: str) -> Iterator[_Publication]:
+def _publications(register: str, category: str) -> Iterator[_Publication]:
     """The newest first; of a part the newest revision."""
     files = (
-        FullFile.objects.filter(reconciliation__register=register, reconciliation__letter=letter)
+        FullFile.objects.filter(
+            reconciliation__register=register, reconciliation__category=category
+        )
         .select_related("file")
         .defer("listings")
         .order_by("-file__published_on", "file__name", "file__revision")
@@ -128,21 +130,21 @@ def _mark_late(cursor: CursorWrapper, register: str, touched: str) -> None:
         WHERE l.status IN ('active', 'dropped') AND l.cfi_code IS NOT NULL
         ORDER BY 1
     """)
-    for letter, of in itertools.groupby(cursor.fetchall(), key=lambda row: row[0]):
-        publications = _publications(register, letter)
+    for category, of in itertools.groupby(cursor.fetchall(), key=lambda row: row[0]):
+        publications = _publications(register, category)
         _mark(cursor, publications, {key: sequence // PARTS for _, key, sequence in of})
 
 
 def _complete(cursor: CursorWrapper, of: Reconciliation, *, place: int) -> int:
     """Where the set is complete, mark what it should hold and does not."""
-    publications = list(_publications(of.register, of.letter))
+    publications = list(_publications(of.register, of.category))
     mine = next(found for found in publications if found.place == place)
     if not mine.is_complete:
         return 0
     is_newest = not any(found.is_complete and found.place > place for found in publications)
     asked = f"""
         SELECT id FROM {LISTING} WHERE register = '{of.register}'
-        AND cfi_code >= '{of.letter}' AND cfi_code < '{chr(ord(of.letter) + 1)}'
+        AND cfi_code >= '{of.category}' AND cfi_code < '{chr(ord(of.category) + 1)}'
     """
     # What is active beside a newer set is said to be there by something newer.
     in_doubt = "status = 'active'" if is_newest else "dropped_by_id > 0"

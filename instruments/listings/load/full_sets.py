@@ -152,7 +152,7 @@ def listings_of(full_file: FullFile) -> BitMap64:
 
 
 def _reconciliation(file: EsmaFile, register: str) -> Reconciliation:
-    of = {"register": register, "letter": file.letter}
+    of = {"register": register, "category": file.category}
     earlier = Reconciliation.objects.filter(
         **of, published_on__lt=file.published_on, completed_at__isnull=False
     )

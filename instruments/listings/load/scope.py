@@ -106,7 +106,7 @@ def _take_out(cursor: CursorWrapper, file: EsmaFile) -> bool:
 
     Returns whether something is followed that was not staged.
     """
-    register = Register.of_source(file.source)
+    register = Register.of_dataset(file.dataset)
     cursor.execute("DELETE FROM stage.outside WHERE position IN (SELECT position FROM stage.known)")
     earlier = " OR ".join(
         f"""EXISTS (SELECT 1 FROM {table} t JOIN {FILE} f ON f.id = t.source_file_id
@@ -152,7 +152,7 @@ def mark_later(file: EsmaFile) -> int:
     Parts of one day's set are not later than each other.
     """
     later = EsmaFile.objects.filter(
-        source=file.source,
+        dataset=file.dataset,
         kind__in=INSTRUMENT_FILES,
         sequence__gte=(file.sequence // PARTS + 1) * PARTS,
         scope_number__gt=0,

@@ -21,8 +21,8 @@ _LISTED = 300
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
     """Each question can be added to any other: see `instruments.listings.search`."""
 
-    def of_category(self, letter: str) -> "InstrumentQuerySet":
-        return self.cfi_starting(letter[:1])
+    def of_category(self, category: str) -> "InstrumentQuerySet":
+        return self.cfi_starting(category[:1])
 
     def cfi_starting(self, prefix: str) -> "InstrumentQuerySet":
         return self.classified(prefix.ljust(cfi.LENGTH, cfi.ANY))

@@ -16,7 +16,7 @@ class Reconciliation(models.Model):
     """
 
     register = models.CharField(max_length=5, choices=Register)
-    letter = models.CharField(max_length=1, help_text="CFI category")
+    category = models.CharField(max_length=1, help_text="CFI category")
     published_on = models.DateField()
     parts = models.PositiveSmallIntegerField()
     compared = models.BooleanField(help_text="whether an earlier full set had been loaded")
@@ -30,15 +30,15 @@ class Reconciliation(models.Model):
     by_field = models.JSONField(default=dict, help_text="differences by column")
 
     class Meta:
-        ordering = ["-published_on", "letter", "-pk"]
+        ordering = ["-published_on", "category", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["register", "letter", "published_on", "parts"], name="reconciliation_once"
+                fields=["register", "category", "published_on", "parts"], name="reconciliation_once"
             )
         ]
 
     def __str__(self) -> str:
-        return f"FULINS {self.letter} of {self.published_on} ({self.register})"
+        return f"FULINS {self.category} of {self.published_on} ({self.register})"
 
 
 class FullFile(models.Model):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import models
 
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
-from esma_files.sources import Source
 from marketdata.common.fields import ExactDecimalField
 
 
@@ -17,9 +17,9 @@ class Register(models.TextChoices):
     FCA = "FCA", "UK (FCA)"
 
     @classmethod
-    def of_source(cls, source: str) -> "Register":
-        """The register that the files of a source tell of."""
-        return cls.FCA if source == Source.FCA_FIRDS else cls.ESMA
+    def of_dataset(cls, dataset: str) -> "Register":
+        """The register that the files of a dataset tell of."""
+        return cls.FCA if dataset == Dataset.FCA_FIRDS else cls.ESMA
 
     @property
     def counted_in(self) -> str:

@@ -118,9 +118,9 @@ class Scope(models.Model):
             for kind, mine in self.criteria.items()
         )
 
-    def reads_category(self, letter: str) -> bool:
+    def reads_category(self, category: str) -> bool:
         """Whether a full file of this category can hold anything in scope."""
-        return bool(self.isins) or not self.categories or letter in self.categories
+        return bool(self.isins) or not self.categories or category in self.categories
 
     def condition(self, among: Collection[str] | None = None) -> Q:
         """Which records say themselves that they are in scope, on columns of listings and versions.
@@ -136,7 +136,9 @@ class Scope(models.Model):
             column = COLUMNS[kind]
             said = Q(**{f"{column}__in": wanted})
             if kind == "categories":
-                said = functools.reduce(or_, (Q(cfi_code__startswith=letter) for letter in wanted))
+                said = functools.reduce(
+                    or_, (Q(cfi_code__startswith=category) for category in wanted)
+                )
             met &= said | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
         listed = Q(isin__in=[isin for isin in self.isins if among is None or isin in among])
         if not self.criteria:

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.progress import Progress, TaskID
 
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
-from esma_files.sources import Source
 from instruments import pipeline
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
@@ -29,8 +29,8 @@ class Command(BaseCommand):
             "paths", nargs="*", type=Path, metavar="PATH", help="a zip, or a folder of them"
         )
         parser.add_argument(
-            "--source",
-            choices=Source.values,
+            "--dataset",
+            choices=Dataset.values,
             default="",
             help="the register they are from (ESMA's)",
         )
@@ -43,7 +43,9 @@ class Command(BaseCommand):
         problems: list[MarketDataError] = []
         rows = []
         files = (
-            pipeline.take_in(options["paths"], source=options["source"], on_problem=problems.append)
+            pipeline.register_files(
+                options["paths"], dataset=options["dataset"], on_problem=problems.append
+            )
             if options["paths"]
             else list(EsmaFile.objects.waiting())
         )

@@ -15,7 +15,7 @@ from instruments.models import Difference, Reconciliation
 from marketdata.common import filtering, output
 
 _NUMBERS = ("listed", "same", "missed", "different", "late", "extra")
-_SHOWN = ("id", "published_on", "letter", "register", *_NUMBERS, "compared", "completed_at")
+_SHOWN = ("id", "published_on", "category", "register", *_NUMBERS, "compared", "completed_at")
 
 
 class Command(BaseCommand):

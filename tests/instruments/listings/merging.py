@@ -11,11 +11,11 @@ VOLVO, DSB = "SE0000115446", "EZPN239DTWN8"
 Write = Callable[..., Path]
 
 
-def load(make_zip: Write, name: str, *records: str, source: str = "") -> Run:
+def load(make_zip: Write, name: str, *records: str, dataset: str = "") -> Run:
     """Load a made file and return its run."""
-    sender = "GB" if source == "fca_firds" else "EU"
+    sender = "GB" if dataset == "fca_firds" else "EU"
     path = make_zip(name, firds.message(name, *records, sender=sender))
-    [loaded] = pipeline.load(pipeline.take_in([path], source=source))
+    [loaded] = pipeline.load(pipeline.register_files([path], dataset=dataset))
     assert loaded.error is None
     assert loaded.run is not None
     return loaded.run

@@ -81,7 +81,7 @@ def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
     for order in (paths, paths[::-1], paths[3:] + paths[:3]):
         clear()
         for path in order:
-            [loaded] = pipeline.load(pipeline.take_in([path]))
+            [loaded] = pipeline.load(pipeline.register_files([path]))
             assert loaded.error is None
         states.append(dump())
 
@@ -203,7 +203,7 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
     clear()
     with override_settings(MERGE_RECORDS=slice_, STAGE_RECORDS=section):
         for file in [*files, *(files[:1] if again else [])]:
-            [loaded] = pipeline.load(pipeline.take_in([make_zip(file.name, file.xml())]))
+            [loaded] = pipeline.load(pipeline.register_files([make_zip(file.name, file.xml())]))
             assert loaded.error is None
 
     assert found() == expected(files)

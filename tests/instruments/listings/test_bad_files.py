@@ -131,7 +131,7 @@ def stored_before(make_zip: Write) -> None:
     """Something is in the tables, which no bad file may change."""
     name = "FULINS_E_20250223_01of01"
     xml = firds.message(name, firds.record("RefData", NORDEA, "XSTO", period="2025-02-01"))
-    [loaded] = pipeline.load(pipeline.take_in([make_zip(name, xml, folder="before")]))
+    [loaded] = pipeline.load(pipeline.register_files([make_zip(name, xml, folder="before")]))
     assert loaded.error is None
 
 
@@ -141,7 +141,7 @@ def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
 ) -> None:
     content, error, said = PROBLEMS[problem]
 
-    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, content)]))
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, content)]))
 
     assert isinstance(loaded.error, error)
     assert said in str(loaded.error)
@@ -156,11 +156,11 @@ def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
 def test_a_bomb_is_not_unpacked(tmp_path: Path, settings: LazySettings) -> None:
     bomb = zipped(good() + b" " * 30_000_000)
     settings.ARCHIVE_MAX_BYTES = 20_000_000
-    [by_size] = pipeline.load(pipeline.take_in([put(tmp_path, bomb)]))
+    [by_size] = pipeline.load(pipeline.register_files([put(tmp_path, bomb)]))
     settings.ARCHIVE_MAX_BYTES = 4_000_000_000
-    [by_ratio] = pipeline.load(pipeline.take_in([put(tmp_path, bomb)]))
+    [by_ratio] = pipeline.load(pipeline.register_files([put(tmp_path, bomb)]))
     settings.ARCHIVE_MAX_RATIO = 2000
-    [allowed] = pipeline.load(pipeline.take_in([put(tmp_path, bomb)]))
+    [allowed] = pipeline.load(pipeline.register_files([put(tmp_path, bomb)]))
 
     assert isinstance(by_size.error, errors.UnsafeArchive)
     assert "ARCHIVE_MAX_BYTES" in str(by_size.error)
@@ -174,7 +174,7 @@ def test_a_good_file_after_a_bad_one_is_loaded(tmp_path: Path) -> None:
     name = "FULINS_E_20250309_01of01"
     after = put(tmp_path, zipped(OTHER, entry=f"{name}.xml"), name)
 
-    loaded = list(pipeline.load(pipeline.take_in([bad, after])))
+    loaded = list(pipeline.load(pipeline.register_files([bad, after])))
 
     assert [bool(one.error) for one in loaded] == [True, False]
     assert Instrument.objects.filter(pk=VOLVO).exists()
@@ -182,11 +182,11 @@ def test_a_good_file_after_a_bad_one_is_loaded(tmp_path: Path) -> None:
 
 def test_a_file_that_the_storage_has_lost_fails_and_is_stored_again(tmp_path: Path) -> None:
     path = put(tmp_path, zipped(good()))
-    [file] = pipeline.take_in([path])
+    [file] = pipeline.register_files([path])
     file.content.storage.delete(file.stored_name)
 
     [lost] = pipeline.load([file])
-    [found] = pipeline.load(pipeline.take_in([path]))
+    [found] = pipeline.load(pipeline.register_files([path]))
 
     assert isinstance(lost.error, errors.LostFile)
     assert found.error is None
@@ -195,7 +195,7 @@ def test_a_file_that_the_storage_has_lost_fails_and_is_stored_again(tmp_path: Pa
 def test_a_file_that_cannot_be_staged_waits_for_another_try(
     tmp_path: Path, settings: LazySettings
 ) -> None:
-    files = pipeline.take_in([put(tmp_path, zipped(good()))])
+    files = pipeline.register_files([put(tmp_path, zipped(good()))])
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where the folder should be")
     settings.STAGING_DIR = blocked
@@ -212,9 +212,9 @@ def test_a_file_that_cannot_be_staged_waits_for_another_try(
 
 
 def test_a_failed_file_is_loaded_once_it_is_right(tmp_path: Path) -> None:
-    list(pipeline.load(pipeline.take_in([put(tmp_path, b"")])))
+    list(pipeline.load(pipeline.register_files([put(tmp_path, b"")])))
 
-    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, zipped(good()))]))
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(good()))]))
 
     assert loaded.error is None
     assert Listing.objects.count() == 3
@@ -227,7 +227,7 @@ def test_every_xml_of_a_zip_is_read(tmp_path: Path) -> None:
         for number, xml in enumerate(parts):
             archive.writestr(f"{NAME}_{number}.xml", xml)
 
-    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, made.getvalue())]))
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, made.getvalue())]))
 
     assert loaded.run is not None
     assert (loaded.run.read, loaded.run.new) == (3, 3)
@@ -240,12 +240,12 @@ def test_every_xml_of_a_zip_is_read(tmp_path: Path) -> None:
 )
 def test_a_name_that_is_not_esmas_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(errors.BadFileName, match=name):
-        pipeline.take_in([put(tmp_path, zipped(good()), name)])
+        pipeline.register_files([put(tmp_path, zipped(good()), name)])
 
 
 def test_a_kind_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
     [loaded] = pipeline.load(
-        pipeline.take_in([put(tmp_path, zipped(good()), "INVINS_20250302_01of01")])
+        pipeline.register_files([put(tmp_path, zipped(good()), "INVINS_20250302_01of01")])
     )
 
     assert isinstance(loaded.error, errors.UnsupportedKind)

@@ -69,7 +69,7 @@ def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(tmp_path: Path, what:
     assert changed != first
     xml = head + b"<RefData>" + second.replace(tail, b"") + b"<RefData>" + changed + tail
 
-    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, zipped(xml))]))
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(xml))]))
 
     assert loaded.error is None
     assert loaded.run is not None
@@ -86,7 +86,7 @@ def test_what_was_rejected_is_noted_once_however_often_it_is_loaded(tmp_path: Pa
     path = put(tmp_path, zipped(good().replace(VOLVO.encode(), WRONG_ISIN.encode())))
 
     for _ in range(2):
-        [loaded] = pipeline.load(pipeline.take_in([path]))
+        [loaded] = pipeline.load(pipeline.register_files([path]))
         assert loaded.run is not None
         assert loaded.run.rejected == 1
 
@@ -99,7 +99,7 @@ def test_an_element_without_a_field_is_noticed(tmp_path: Path) -> None:
         b"<ClssfctnTp>", b'<ClssfctnTp Vrsn="2">', 1
     )
 
-    [loaded] = pipeline.load(pipeline.take_in([put(tmp_path, zipped(xml))]))
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(xml))]))
 
     assert loaded.run is not None
     assert loaded.run.new == 2

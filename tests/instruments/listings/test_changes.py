@@ -139,7 +139,7 @@ def test_any_walk_ends_with_what_is_in_the_tables(
     mirror: Mirror = {}
     cursor: str | None = None
     for number, file in enumerate(files):
-        [loaded] = pipeline.load(pipeline.take_in([make_zip(file.name, file.xml())]))
+        [loaded] = pipeline.load(pipeline.register_files([make_zip(file.name, file.xml())]))
         assert loaded.error is None
         if number < len(reads) and reads[number]:
             asked: Any = {"since": cursor} if cursor else {}

@@ -73,7 +73,7 @@ def isins(answer: Any) -> list[tuple[str, str]]:
 
 def test_the_rows_say_what_the_listings_say(real_instruments: None) -> None:
     paths = sorted((FIRDS.parent / "firds_2021").glob("FULINS_[DHS]_*.zip"))
-    for loaded in pipeline.load(pipeline.take_in(paths)):
+    for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None
 
     assert rows() == expected()

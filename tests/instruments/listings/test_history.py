@@ -281,7 +281,7 @@ def test_any_files_in_any_order_give_what_the_rules_give(
     order = list(made)
     shuffled.shuffle(order)
     for file in order:
-        [loaded] = pipeline.load(pipeline.take_in([make_zip(file.name, file.xml())]))
+        [loaded] = pipeline.load(pipeline.register_files([make_zip(file.name, file.xml())]))
         assert loaded.error is None
 
     found = history.snapshot(VOLVO, as_of=date(as_of), known_on=date(known_on))

@@ -107,7 +107,7 @@ def test_a_real_delta_in_sections_comes_to_the_same(settings: LazySettings) -> N
     for records in (1_000_000, 9_999):
         clear()
         settings.STAGE_RECORDS = records
-        [loaded] = pipeline.load(pipeline.take_in([REAL]))
+        [loaded] = pipeline.load(pipeline.register_files([REAL]))
         assert loaded.error is None
         assert loaded.run is not None
         said.append((tables(), counts(loaded.run), loaded.run.read, loaded.run.unmapped))
@@ -225,7 +225,7 @@ def test_of_a_damaged_zip_nothing_is_loaded(
     content[content.rindex(b"PK\x01\x02") - 20] ^= 0xFF
     path.write_bytes(content)
 
-    [loaded] = pipeline.load(pipeline.take_in([path]))
+    [loaded] = pipeline.load(pipeline.register_files([path]))
 
     assert isinstance(loaded.error, errors.BadArchive)
     assert not Listing.objects.exists()
@@ -243,7 +243,7 @@ def test_what_was_read_before_a_fault_stays_and_the_rest_comes_with_the_right_fi
     at = right.index(b"</FullNm>", right.index(b"CCCC"))  # of the fourth record
     wrong = right[:at] + b"</Oops>" + right[at + len(b"</FullNm>") :]
 
-    [failed] = pipeline.load(pipeline.take_in([make_zip(delta(2), wrong)]))
+    [failed] = pipeline.load(pipeline.register_files([make_zip(delta(2), wrong)]))
 
     assert isinstance(failed.error, errors.BadXml)
     assert "after record 2 or a later one" in str(failed.error)
@@ -257,7 +257,7 @@ def test_what_was_read_before_a_fault_stays_and_the_rest_comes_with_the_right_fi
     path = tmp_path / "right" / f"{delta(2)}.zip"
     path.parent.mkdir()
     path.write_bytes(zipped(right, entry=f"{delta(2)}.xml"))
-    [loaded] = pipeline.load(pipeline.take_in([path]))
+    [loaded] = pipeline.load(pipeline.register_files([path]))
     assert loaded.run is not None
     assert counts(loaded.run) == {"new": 3, "unchanged": 2}
     assert sorted(Listing.objects.values_list("mic", flat=True)) == mics

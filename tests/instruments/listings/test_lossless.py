@@ -60,7 +60,7 @@ FILES = sorted([*DATA.glob("firds/*.zip"), *DATA.glob("firds_2021/*.zip")])
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_leaf_of_every_record_is_in_the_database(path: Path) -> None:
-    [loaded] = pipeline.load(pipeline.take_in([path]))
+    [loaded] = pipeline.load(pipeline.register_files([path]))
 
     assert loaded.error is None
     rows = {(row.isin, row.mic): row for row in Listing.objects.iterator()}

@@ -130,7 +130,9 @@ def test_a_file_published_again_supersedes_the_one_of_its_name(make_zip: Write) 
         xml = firds.message(
             full(2), firds.record("RefData", VOLVO, "XSTO", name=name, period=day(1))
         )
-        [loaded] = pipeline.load(pipeline.take_in([make_zip(full(2), xml, folder=str(number))]))
+        [loaded] = pipeline.load(
+            pipeline.register_files([make_zip(full(2), xml, folder=str(number))])
+        )
         assert loaded.error is None
 
     assert list(EsmaFile.objects.order_by("pk").values_list("revision", flat=True)) == [0, 1]
@@ -260,7 +262,7 @@ def test_a_merge_that_fails_half_way_leaves_nothing_of_itself(make_zip: Write) -
         """)
     try:
         with pytest.raises(IntegrityError, match="no room left"):
-            list(pipeline.load(pipeline.take_in([path])))
+            list(pipeline.load(pipeline.register_files([path])))
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER refuses")
@@ -268,7 +270,7 @@ def test_a_merge_that_fails_half_way_leaves_nothing_of_itself(make_zip: Write) -
     assert list(Listing.objects.order_by("id").values()) == listings
     assert not ListingVersion.objects.exists()
     assert {i.full_name for i in Instrument.objects.all()} == {"Old"}
-    [loaded] = pipeline.load(pipeline.take_in([path]))
+    [loaded] = pipeline.load(pipeline.register_files([path]))
     assert loaded.run is not None
     assert counts(loaded.run) == {"changed": 2}
     assert ListingVersion.objects.count() == 2

@@ -68,7 +68,7 @@ def test_a_load_goes_from_what_changed_to_the_tables() -> None:
     names = ("FULINS_D_20210117_01of01.zip", "FULINS_J_20210117_01of01.zip")
     paths: list[Path] = [FIRDS.parent / "firds_2021" / name for name in names]
     with planned() as found:
-        for loaded in pipeline.load(pipeline.take_in(paths)):
+        for loaded in pipeline.load(pipeline.register_files(paths)):
             assert loaded.error is None
             assert loaded.run is not None
             assert loaded.run.changed + loaded.run.ended > 0

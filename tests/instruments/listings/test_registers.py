@@ -39,11 +39,11 @@ def test_files_of_the_same_name_are_two_files_with_two_places(make_zip: Write) -
     eu = firds.record("RefData", VOLVO, "XSTO", name="Volvo", period=day(1))
     load(make_zip, full(2), eu)
     before = listings("ESMA")
-    run = load(make_zip, full(2), eu.replace(">Volvo<", ">Volvo PLC<"), source=FCA)
+    run = load(make_zip, full(2), eu.replace(">Volvo<", ">Volvo PLC<"), dataset=FCA)
 
     assert counts(run) == {"new": 1}
-    files = EsmaFile.objects.order_by("source")
-    assert [(f.source, f.name, f.revision) for f in files] == [
+    files = EsmaFile.objects.order_by("dataset")
+    assert [(f.dataset, f.name, f.revision) for f in files] == [
         ("esma_firds", f"{full(2)}.zip", 0),
         ("fca_firds", f"{full(2)}.zip", 0),
     ]
@@ -54,12 +54,12 @@ def test_files_of_the_same_name_are_two_files_with_two_places(make_zip: Write) -
 
 
 def test_what_one_register_ends_goes_on_in_the_other(make_zip: Write, client: Client) -> None:
-    for source, name in (("", "In the EU"), (FCA, "In the UK")):
+    for dataset, name in (("", "In the EU"), (FCA, "In the UK")):
         record = firds.record("RefData", VOLVO, "XSTO", name=name, period=day(1), relevant="XSTO")
-        load(make_zip, full(2), record, source=source)
+        load(make_zip, full(2), record, dataset=dataset)
     eu = listings("ESMA")
     ended = firds.record("TermntdRcrd", VOLVO, "XSTO", name="In the UK", period=day(1))
-    assert counts(load(make_zip, delta(5), ended, source=FCA)) == {"ended": 1}
+    assert counts(load(make_zip, delta(5), ended, dataset=FCA)) == {"ended": 1}
 
     volvo = Instrument.objects.get()
     assert (volvo.status, volvo.register, volvo.full_name) == ("active", "ESMA", "In the EU")
@@ -72,7 +72,7 @@ def test_what_one_register_ends_goes_on_in_the_other(make_zip: Write, client: Cl
 
 
 def test_an_instrument_of_one_register_only_is_in_no_count_of_the_other(make_zip: Write) -> None:
-    load(make_zip, full(2), firds.record("RefData", VOLVO, "XLON", period=day(1)), source=FCA)
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XLON", period=day(1)), dataset=FCA)
     load(make_zip, full(2), firds.record("RefData", DSB, "XSTO", period=day(1)))
 
     counted = Instrument.objects.values_list("isin", "eu_listings", "uk_listings")
@@ -85,11 +85,11 @@ def test_a_file_of_the_fca_is_not_taken_for_one_of_esma(make_zip: Write) -> None
     record = firds.record("RefData", VOLVO, "XLON", period=day(1))
     path = make_zip(full(2), firds.message(full(2), record, sender="GB"))
 
-    with pytest.raises(CommandError, match="from GB: load it with --source fca_firds"):
+    with pytest.raises(CommandError, match="from GB: load it with --dataset fca_firds"):
         call_command("load", path, stdout=io.StringIO())
     assert not Listing.objects.exists()
 
-    call_command("load", path, "--source", "fca_firds", stdout=io.StringIO())
+    call_command("load", path, "--dataset", "fca_firds", stdout=io.StringIO())
     assert Listing.objects.get().register == "FCA"
 
 
@@ -107,11 +107,13 @@ def test_interleaved_in_any_order_each_register_is_what_its_own_files_say(
         clear()
         both = [*(("esma_firds", "EU", f) for f in eu), *((FCA, "GB", f) for f in uk)]
         order.shuffle(both)
-        for source, sender, file in both:
-            other = "ESMA" if source == FCA else "FCA"
+        for dataset, sender, file in both:
+            other = "ESMA" if dataset == FCA else "FCA"
             before = listings(other)
             xml = firds.message(file.name, *(r.xml() for r in file.records), sender=sender)
-            [loaded] = pipeline.load(pipeline.take_in([make_zip(file.name, xml)], source=source))
+            [loaded] = pipeline.load(
+                pipeline.register_files([make_zip(file.name, xml)], dataset=dataset)
+            )
             assert loaded.error is None
             assert listings(other) == before
         states.append(dump())
@@ -142,7 +144,7 @@ def both_registers(make_zip: Write, real_instruments: None) -> None:
         [source] = FIRDS.glob(f"FULINS_{letter}_*.zip")
         xml = firds.as_uk(read(source))
         paths.append(make_zip(source.stem, xml, folder="uk"))
-    for loaded in pipeline.load(pipeline.take_in(paths, source=FCA)):
+    for loaded in pipeline.load(pipeline.register_files(paths, dataset=FCA)):
         assert loaded.error is None
 
 
@@ -233,11 +235,11 @@ def test_instruments_of_the_uk_are_found_by_the_index_of_names_and_codes() -> No
 
 @pytest.mark.usefixtures("both_registers")
 def test_a_command_names_the_source_of_a_file() -> None:
-    name = EsmaFile.objects.filter(source=FCA).earliest("name").name
-    for source, option in (("esma_firds", ()), (FCA, ("--source", FCA))):
+    name = EsmaFile.objects.filter(dataset=FCA).earliest("name").name
+    for dataset, option in (("esma_firds", ()), (FCA, ("--dataset", FCA))):
         shown = io.StringIO()
         call_command("files", "get", name, *option, "--format", "json", stdout=shown)
         answer = json.loads(shown.getvalue())
-        assert answer["source"] == source
+        assert answer["dataset"] == dataset
         assert len(answer["revisions"]) == 1
     assert ListingVersion.objects.filter(register="FCA").count() == 0

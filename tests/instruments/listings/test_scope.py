@@ -166,11 +166,11 @@ def test_the_registers_have_scopes_of_their_own(make_zip: Write) -> None:
     set_scope(categories=["D"])
     record = firds.record("RefData", VOLVO, "XSTO", period=day(1))
     load(make_zip, full(2), record)
-    load(make_zip, full(2), record, source="fca_firds")
+    load(make_zip, full(2), record, dataset="fca_firds")
 
     assert [row.register for row in Listing.objects.all()] == ["FCA"]
     set_scope()
-    assert [file.source for file in scoping.backlog(EU).stored] == ["esma_firds"]
+    assert [file.dataset for file in scoping.backlog(EU).stored] == ["esma_firds"]
     assert scoping.backlog(Register.FCA).stored == []
 
 

@@ -113,7 +113,7 @@ def scoped_files(draw: st.DrawFn) -> list[MadeFile]:
 
 def load_made(make_zip: Write, files: Iterable[MadeFile]) -> None:
     for file in files:
-        [loaded] = pipeline.load(pipeline.take_in([make_zip(file.name, file.xml())]))
+        [loaded] = pipeline.load(pipeline.register_files([make_zip(file.name, file.xml())]))
         assert loaded.error is None
         assert loaded.run is not None
         assert total(loaded.run) == loaded.run.read or not loaded.run.read
@@ -136,7 +136,7 @@ def test_real_files_narrow_and_then_whole_are_as_whole_from_the_beginning() -> N
     paths = [*sorted(FIRDS.glob("FULINS_*_2025*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
 
     def load_all() -> None:
-        for loaded in pipeline.load(pipeline.take_in(paths)):
+        for loaded in pipeline.load(pipeline.register_files(paths)):
             assert loaded.error is None
             assert loaded.run is not None
             assert total(loaded.run) == loaded.run.read

@@ -132,7 +132,7 @@ def test_every_instrument_is_found_by_each_word_of_its_names() -> None:
 def test_the_index_says_what_it_would_say_if_it_were_built_anew() -> None:
     """After new, changed, ended and late records, and records on another venue."""
     paths: list[Path] = sorted((FIRDS.parent / "firds_2021").glob("FULINS_[DJ]_*.zip"))
-    for loaded in pipeline.load(pipeline.take_in(paths)):
+    for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.run is not None
         assert loaded.run.changed + loaded.run.ended > 0
     kept = indexed()

@@ -162,7 +162,7 @@ def test_what_a_category_does_not_have_is_shown_as_other() -> None:
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_real_terms_lose_nothing_and_are_what_the_schema_says(client: Client) -> None:
     paths = sorted((DATA / "firds_2021").glob("FULINS_[HJS]_*.zip"))
-    for loaded in pipeline.load(pipeline.take_in(paths)):
+    for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None
     document = client.get("/api/schema/", {"format": "json"}).json()
     schema = {**document, "$ref": "#/components/schemas/Terms"}

@@ -99,7 +99,9 @@ def everything(make_zip: Write) -> list[dict[str, int]]:
     call_command("flush", interactive=False, verbosity=0)
     real = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     found = []
-    for loaded in pipeline.load(pipeline.take_in([*real, *sorted((DATA / "fitrs").glob("*.zip"))])):
+    for loaded in pipeline.load(
+        pipeline.register_files([*real, *sorted((DATA / "fitrs").glob("*.zip"))])
+    ):
         assert loaded.error is None
         assert loaded.run is not None
         found.append(counts(loaded.run))

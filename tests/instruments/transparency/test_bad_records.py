@@ -95,7 +95,7 @@ def test_an_element_without_a_field_is_noticed(make_zip: Write) -> None:
 def test_a_file_of_another_message_is_refused(make_zip: Write) -> None:
     xml = fitrs.message(NAME, fitrs.bond(VOLVO), version="auth.044.001.03")
 
-    [loaded] = pipeline.load(pipeline.take_in([make_zip(NAME, xml)]))
+    [loaded] = pipeline.load(pipeline.register_files([make_zip(NAME, xml)]))
 
     assert "the message is 'auth.044.001.03', not auth.045" in str(loaded.error)
 

@@ -32,7 +32,7 @@ VOLVO = "SE0000115446"
 
 @pytest.fixture
 def real_results(transactional_db: None, own_folders: None) -> None:
-    for loaded in pipeline.load(pipeline.take_in([DATA / "fitrs"])):
+    for loaded in pipeline.load(pipeline.register_files([DATA / "fitrs"])):
         assert loaded.error is None
 
 

@@ -44,7 +44,7 @@ def run(*arguments: str) -> str:
 def test_listings_are_counted_as_they_are_loaded() -> None:
     assert dict(ListedVenue.objects.values_list("mic", "listings")) == listings()
 
-    for loaded in pipeline.load(pipeline.take_in([FIRDS / "FULINS_D_20250830_01of01.zip"])):
+    for loaded in pipeline.load(pipeline.register_files([FIRDS / "FULINS_D_20250830_01of01.zip"])):
         assert loaded.error is None
 
     assert dict(ListedVenue.objects.values_list("mic", "listings")) == listings()

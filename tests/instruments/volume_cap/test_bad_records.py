@@ -95,7 +95,7 @@ def test_a_file_of_another_message_is_refused(
     make_zip: Write, change: dict[str, str], reason: str
 ) -> None:
     [loaded] = pipeline.load(
-        pipeline.take_in([make_zip(NAME, dvcres.message(NAME, GOOD, **change))])
+        pipeline.register_files([make_zip(NAME, dvcres.message(NAME, GOOD, **change))])
     )
 
     assert reason in str(loaded.error)
@@ -108,6 +108,6 @@ def test_a_venue_that_is_named_twice_in_one_element_is_no_guess(make_zip: Write)
         "<TradgVn>XSTO</TradgVn>", "<TradgVn>XSTO</TradgVn><TradgVn>BATE</TradgVn>"
     )
 
-    [loaded] = pipeline.load(pipeline.take_in([make_zip(NAME, dvcres.message(NAME, twice))]))
+    [loaded] = pipeline.load(pipeline.register_files([make_zip(NAME, dvcres.message(NAME, twice))]))
 
     assert "record 1 says the same of a venue twice" in str(loaded.error)
