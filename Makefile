@@ -14,7 +14,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-mssql check format bench bench-week clean
+.PHONY: demo demo-data worker test test-all test-mssql check format bench bench-week clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -62,12 +62,17 @@ worker: .venv/.installed .env
 	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
 	@touch $@
 
+# The quick tests: everything but what is marked `slow`, with few examples for property tests.
 test: .venv/.installed-dev .venv/.servers .venv/.odbc
-	@$(CLEAN_ENV) $(BIN)/pytest $(ARGS)
+	@$(CLEAN_ENV) $(BIN)/pytest -m "not slow" $(ARGS)
 
-# The whole suite on the server that AZURE_SQL_* name, in a database test_... that it creates and drops.
+# All tests, with all examples of property tests and branch coverage; its floor is in pyproject.toml.
+test-all: .venv/.installed-dev .venv/.servers .venv/.odbc
+	@$(CLEAN_ENV) $(BIN)/pytest --hypothesis-profile=thorough --cov --cov-report=term $(ARGS)
+
+# All tests on the server that the variables AZURE_SQL_* name, in a database test_... that they create and drop.
 test-mssql: .venv/.installed-dev .venv/.servers .venv/.odbc
-	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 $(ARGS)
+	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 --hypothesis-profile=thorough $(ARGS)
 
 check: .venv/.installed-dev .venv/.odbc
 	$(BIN)/ruff check .

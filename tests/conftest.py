@@ -1,7 +1,10 @@
-"""What the tests share: real files, and a place for what a test stores."""
+"""Fixtures for all tests: real files, servers, and folders and a database that no other run uses."""
 
+import sqlite3
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,32 +14,69 @@ from pytest_django import DjangoDbBlocker
 
 from instruments import pipeline
 from tests import servers, tsql
+from tests.properties import register_profiles
 
 DATA = Path(__file__).parent / "data"
 FIRDS = DATA / "firds"
 
 
+register_profiles()
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """On SQL Server the database of the tests is as docs/database.md says: readers do not wait."""
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Give this process a test database of its own, so that several runs never share one."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        database["TEST"]["NAME"] = tmp_path_factory.mktemp("database") / "test.sqlite3"
+    else:
+        database["TEST"]["NAME"] = f"test_{database['NAME']}_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path | None:
+    """Create the test database. Return a copy of it as `migrate` leaves it, on SQLite.
+
+    On SQL Server, set it up as docs/database.md describes: readers do not wait for writers.
+    """
     with django_db_blocker.unblock():
         if connection.vendor == "microsoft":
             with connection.cursor() as cursor:
                 cursor.execute(
                     "ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
                 )
+            return None
+        copy = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
+        connection.ensure_connection()
+        with closing(sqlite3.connect(copy)) as target:
+            connection.connection.backup(target)
+            target.execute("PRAGMA journal_mode=WAL")
+        return copy
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest) -> Path:
+    """A SQLite database as `migrate` leaves it. Copy it; starting `migrate` takes seconds."""
+    path = request.getfixturevalue("django_db_setup")
+    if path is None:
+        pytest.skip("about SQLite itself")
+    return Path(path)
 
 
 @pytest.fixture(autouse=True)
 def on_the_right_database(request: pytest.FixtureRequest) -> None:
-    """`make test-mssql` leaves out what is marked: questions about SQLite itself."""
+    """Skip tests about SQLite itself on other databases."""
     if connection.vendor != "sqlite" and request.node.get_closest_marker("sqlite"):
         pytest.skip("about SQLite itself")
 
 
 @pytest.fixture(autouse=True)
 def own_folders(settings: LazySettings, tmp_path: Path) -> None:
-    """Nothing that a test stores or stages is seen by another one; pages are asked for by http."""
+    """Give each test folders of its own, and serve pages over plain HTTP."""
     settings.SECURE_SSL_REDIRECT = False
     settings.RATELIMIT_ENABLE = False  # tests/accounts/test_limits.py counts
     settings.MEDIA_ROOT = tmp_path / "files"
@@ -52,14 +92,14 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def sql_server() -> Iterator[list[str]]:
-    """What SQL Server would not take of all the queries that the tests make on SQLite."""
-    with tsql.compiled_too() as found:
-        yield found
+    """Collect the queries of the tests that SQL Server would refuse."""
+    with tsql.compiled_too() as refused:
+        yield refused
 
 
 @pytest.fixture(autouse=True)
 def portable(sql_server: list[str]) -> Iterator[None]:
-    """Every query of every test is one for SQL Server too."""
+    """Fail a test that makes a query which SQL Server would refuse."""
     sql_server.clear()
     yield
     assert sql_server == []
@@ -67,7 +107,7 @@ def portable(sql_server: list[str]) -> Iterator[None]:
 
 @pytest.fixture
 def xml_of() -> Callable[[str], bytes]:
-    """The XML of one of the bundled zips, by the zip's name."""
+    """Return a function that reads the XML of a bundled zip, by the zip's name."""
 
     def read(name: str) -> bytes:
         with zipfile.ZipFile(next(DATA.rglob(name))) as archive:
@@ -78,13 +118,13 @@ def xml_of() -> Callable[[str], bytes]:
 
 @pytest.fixture
 def make_zip(tmp_path: Path) -> Callable[..., Path]:
-    """Write XML into a zip with a name of ESMA's."""
+    """Return a function that writes XML into a zip with one of ESMA's file names."""
 
     def write(name: str, xml: bytes, *, folder: str = "made", entry: str = "") -> Path:
         path = tmp_path / folder / f"{name}.zip"
         path.parent.mkdir(exist_ok=True)
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            # A date of its own: two zips of the same records are the same, whenever they are made.
+            # A fixed date: two zips of the same records are equal, whenever they are made.
             made = zipfile.ZipInfo(entry or f"{name}.xml", (2025, 8, 30, 0, 0, 0))
             archive.writestr(made, xml, zipfile.ZIP_DEFLATED)
         return path
@@ -94,14 +134,14 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The connection string of an emulated Blob Storage."""
+    """Start an emulator of Blob Storage; yields its connection string."""
     with servers.azurite(tmp_path_factory.mktemp("azurite")) as connection_string:
         yield connection_string
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[str]:
-    """The address of a Redis."""
+    """Start a Redis server; yields its address."""
     with servers.redis() as address:
         yield address
 
@@ -113,7 +153,7 @@ def anonymous_reading(settings: LazySettings) -> None:
 
 @pytest.fixture
 def real_instruments(transactional_db: None, own_folders: None) -> None:
-    """The full files of 2025 and the excerpt of the delta of 2021: 589 records."""
+    """Load the full files of 2025 and the excerpt of the delta of 2021: 589 records."""
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None

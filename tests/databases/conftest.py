@@ -15,10 +15,10 @@ from tests.installation import Installation
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with instruments, versions, results, venues, users, roles, keys and an audit trail."""
     installation = Installation(tmp_path_factory.mktemp("filled"))
-    installation.run("migrate")
+    shutil.copy(migrated, installation.database)
     installation.run("load_venues")
     bundled = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     installation.run("load", *bundled, DATA / "fitrs")
@@ -26,14 +26,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     installation.run(
         *("api_keys", "create", "carla", "nightly", "--permission", "instruments.view_instrument")
     )
-    return installation.database
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with what `migrate` makes, and nothing else."""
-    installation = Installation(tmp_path_factory.mktemp("migrated"))
-    installation.run("migrate")
     return installation.database
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from databases.rows import canonical
 from databases.tables import NOT_COPIED
 from tests.databases.conftest import everything, execute
 from tests.databases.moving import differences, transfer
+from tests.properties import examples
 
 pytestmark = pytest.mark.usefixtures("any_database")
 
@@ -56,11 +57,7 @@ ROWS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 }
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(15)
 @given(data=st.data())
 def test_any_values_survive(data: st.DataObject, source: Path, target: Path) -> None:
     for table in ("instruments_venue", "instruments_instrument"):  # which take time, and are not it

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.utils import timezone
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files import retention, sets
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,9 +39,7 @@ ROWS = st.lists(
 )
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60)
 @given(rows=ROWS, budget=st.integers(1, 6000))
 def test_whatever_is_stored_nothing_goes_that_must_not(
     rows: list[tuple[Any, ...]], budget: int, settings: LazySettings

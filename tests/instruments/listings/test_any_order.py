@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
@@ -40,6 +40,7 @@ from tests.instruments.listings.merging import (
     load,
 )
 from tests.instruments.listings.model import MadeFile, Said, expected, found
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,11 +187,7 @@ def made_files(draw: st.DrawFn) -> list[MadeFile]:
     return files
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(40)
 @given(
     files=made_files(),
     again=st.booleans(),

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.db import connection
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files import errors
@@ -23,6 +22,7 @@ from instruments.staging.known import Tables
 from marketdata.common.errors import RetryableError
 from tests import firds
 from tests.instruments.listings.made import NAME, NORDEA, VOLVO, good, put, zipped
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Write = Callable[..., Path]
@@ -264,9 +264,7 @@ SCRAPS = [
 ]
 
 
-@examples(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(80)
 @given(data=st.data())
 def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
     tmp_path: Path, xml_of: Callable[[str], bytes], data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 
@@ -18,6 +18,7 @@ from tests import firds
 from tests.instruments.listings.merging import VOLVO, Write, day, delta, full, load
 from tests.instruments.listings.model import MadeFile
 from tests.instruments.listings.test_any_order import clear, made_files
+from tests.properties import examples
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -124,11 +125,7 @@ def test_what_changes_nothing_is_no_change(client: Client, make_zip: Write) -> N
     assert told(ask(client, since=end)) == [("changed", "AAAA")], "it was first said elsewhere"
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(25)
 @given(files=made_files(), limit=st.integers(1, 3), reads=st.lists(st.booleans(), max_size=4))
 def test_any_walk_ends_with_what_is_in_the_tables(
     client: Client, make_zip: Write, files: list[MadeFile], limit: int, reads: list[bool]

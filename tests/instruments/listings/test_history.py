@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
@@ -19,6 +18,7 @@ from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
 from tests.instruments.listings.merging import VOLVO, Write, cancelled, day, delta, full, load
 from tests.instruments.listings.model import MadeFile, Said
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -268,9 +268,7 @@ FILES = st.dictionaries(
 )
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(60)
 @given(files=FILES, shuffled=st.randoms(use_true_random=False), as_of=DAYS, known_on=DAYS)
 def test_any_files_in_any_order_give_what_the_rules_give(
     files: dict[int, list[Said]], shuffled: Any, as_of: int, known_on: int, make_zip: Write

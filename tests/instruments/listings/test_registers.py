@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile
@@ -23,6 +23,7 @@ from tests.conftest import FIRDS
 from tests.instruments.listings.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 from tests.instruments.listings.model import MadeFile, expected, found
 from tests.instruments.listings.test_any_order import clear, dump, made_files
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,11 +94,7 @@ def test_a_file_of_the_fca_is_not_taken_for_one_of_esma(make_zip: Write) -> None
     assert Listing.objects.get().register == "FCA"
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(25)
 @given(eu=made_files(), uk=made_files(), order=st.randoms(use_true_random=False))
 def test_interleaved_in_any_order_each_register_is_what_its_own_files_say(
     make_zip: Write, eu: list[MadeFile], uk: list[MadeFile], order: Any

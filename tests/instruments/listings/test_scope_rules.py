@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from instruments import pipeline
@@ -23,6 +23,7 @@ from tests.instruments.listings.merging import VOLVO, Write, counts, day, delta,
 from tests.instruments.listings.model import MadeFile, Said, expected, found
 from tests.instruments.listings.test_any_order import FILES, KEYS, clear, dump
 from tests.instruments.listings.test_scope import EU, set_scope, total
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,11 +176,7 @@ def test_what_its_own_set_had_dropped_is_there_when_that_is_read_anew(make_zip: 
     }
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(20)
 @given(files=scoped_files(), narrow=CRITERIA, more=CRITERIA)
 def test_widened_and_filled_is_as_wide_from_the_beginning(
     make_zip: Write, files: list[MadeFile], narrow: Criteria, more: Criteria
@@ -206,11 +203,7 @@ def test_widened_and_filled_is_as_wide_from_the_beginning(
     assert state() == widened
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(20)
 @given(files=scoped_files(), criteria=CRITERIA)
 def test_pruned_is_what_has_a_record_in_scope_and_comes_back(
     make_zip: Write, files: list[MadeFile], criteria: Criteria

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stdnum.isin import calc_check_digit
 
@@ -22,6 +22,7 @@ from instruments.models import Instrument, Listing
 from tests import firds
 from tests.conftest import FIRDS
 from tests.instruments.listings.merging import DSB, VOLVO, Write, day, full, load
+from tests.properties import examples
 
 HOSTILE = [
     "AND", "OR", "NOT", "NEAR(", '"', "'", "*", "^", "(", "a:", "said:x", "-", "--", "%", "\\",
@@ -108,7 +109,7 @@ def test_a_word_may_be_the_start_of_an_isin_beside_words_of_the_name(make_zip: W
     assert found("se99 alpha") == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60)
 @given(
     st.lists(st.one_of(st.text(max_size=12), st.sampled_from(HOSTILE)), max_size=6).map(" ".join)
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
@@ -14,6 +14,7 @@ from instruments.models import SubclassTransparency, TransparencyResult
 from tests import fitrs
 from tests.instruments.listings.merging import counts
 from tests.instruments.listings.test_plans import planned, scans
+from tests.properties import examples
 
 Write = Callable[..., Path]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -204,11 +205,7 @@ def expected(files: dict[str, list[tuple[str, str, str]]]) -> set[Any]:
     return {(*record, name, day(name) < newest[record[:2]]) for record, name in first.items()}
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@examples(25)
 @given(files=made_files(), again=st.booleans())
 def test_any_files_in_any_order_come_to_what_the_rules_say(
     make_zip: Write, files: dict[str, list[tuple[str, str, str]]], *, again: bool
