@@ -49,7 +49,9 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         def ask(file: EsmaFile) -> str:
             if not file.url:
                 return "no register lists it"
-            queue.ask(Run.Kind.DOWNLOAD, file=downloading.once_more(file), by=_who(request))
+            queue.request_run(
+                Run.Kind.DOWNLOAD, file=downloading.once_more(file), requested_by=_who(request)
+            )
             return ""
 
         self._each(request, queryset, ask, done="will be downloaded")
@@ -59,7 +61,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         def ask(file: EsmaFile) -> str:
             if not file.has_content:
                 return f"it is {file.state}: download it first"
-            queue.ask(Run.Kind.LOAD, file=file, by=_who(request))
+            queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
             return ""
 
         self._each(request, queryset, ask, done="will be loaded")
@@ -70,7 +72,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             if not EsmaFile.objects.filter(pk=file.pk).retry():
                 return f"it is {file.state}, and has not failed"
             kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
-            queue.ask(kind, file=file, by=_who(request))
+            queue.request_run(kind, file=file, requested_by=_who(request))
             return ""
 
         self._each(request, queryset, ask, done="will be tried again")
@@ -99,7 +101,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             if why_not := retention.hindrance(whole):
                 return why_not
             if file.pk == stored[0].pk:
-                queue.ask(Run.Kind.DELETE, file=file, by=_who(request))
+                queue.request_run(Run.Kind.DELETE, file=file, requested_by=_who(request))
             return ""
 
         self._each(request, queryset, ask, done="will be deleted")
@@ -124,7 +126,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         def mark(file: EsmaFile) -> str:
             if file.kept == kept:
                 return "it is so already"
-            steps.keep(file, kept=kept, by=_who(request))
+            steps.keep(file, kept=kept, requested_by=_who(request))
             return ""
 
         done = "will be kept" if kept else "will be kept no longer"
@@ -165,12 +167,12 @@ def _files(count: int) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    date_hierarchy = "asked_at"
+    date_hierarchy = "requested_at"
     list_display = [
         "kind",
         "file",
-        "asked_at",
-        "asked_by",
+        "requested_at",
+        "requested_by",
         "state",
         "progress",
         "short_problem",

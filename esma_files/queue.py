@@ -1,4 +1,4 @@
-"""Handing runs to workers. The database remembers what was asked for; the queue only wakes a worker."""
+"""Requests for runs. The database records each request; the message queue only wakes a worker."""
 
 import datetime as dt
 import logging
@@ -13,54 +13,58 @@ from esma_files.models import EsmaFile, Run
 
 logger = logging.getLogger(__name__)
 
-# The task that does a run of each kind. By name: loading belongs to an app above this one.
-_TASKS = {
-    Run.Kind.SYNC: "esma_files.sync",
-    Run.Kind.DOWNLOAD: "esma_files.download",
-    Run.Kind.LOAD: "instruments.load",
-    Run.Kind.DELETE: "esma_files.delete",
-    Run.Kind.CLEAN: "esma_files.clean_up",
+# The Celery task that does runs of each kind, by name: loading belongs to an app above this one.
+TASKS = {
+    Run.Kind.SYNC: "esma_files.run_sync",
+    Run.Kind.DOWNLOAD: "esma_files.run_download",
+    Run.Kind.LOAD: "instruments.run_load",
+    Run.Kind.DELETE: "esma_files.run_delete",
+    Run.Kind.CLEAN: "esma_files.run_clean_up",
 }
-# A message that nobody has answered for so long is taken for lost.
-_LOST_AFTER = dt.timedelta(minutes=15)
+# A message that no worker has taken for this long is assumed to be lost.
+_MESSAGE_LOST_AFTER = dt.timedelta(minutes=15)
 
 
-def ask(
+def request_run(
     kind: str,
     *,
     file: EsmaFile | None = None,
-    by: str = "",
+    requested_by: str = "",
     arguments: dict[str, str] | None = None,
 ) -> Run:
-    """Queue a run and wake a worker once the transaction is committed.
+    """Queue a run, and wake a worker after the transaction is committed.
 
-    Where one of the same kind and file is waiting or at work already, that one is returned.
+    Return the existing run instead if one of the same kind, file and arguments is queued or running.
     """
     with transaction.atomic():
         open_runs = Run.objects.open().of(kind).filter(file=file, arguments=arguments or {})
-        if (same := open_runs.first()) is not None:
-            return same
+        if (existing := open_runs.first()) is not None:
+            return existing
         run = Run.objects.create(
-            kind=kind, file=file, asked_by=by, arguments=arguments or {}, state=Run.State.QUEUED
+            kind=kind,
+            file=file,
+            requested_by=requested_by,
+            arguments=arguments or {},
+            state=Run.State.QUEUED,
         )
-        transaction.on_commit(lambda: send(run))
+        transaction.on_commit(lambda: dispatch(run))
     return run
 
 
-def send(run: Run) -> None:
-    """Wake a worker; where the queue cannot be reached, the schedule does it later."""
+def dispatch(run: Run) -> None:
+    """Send a message for a queued run. If the queue cannot be reached, the schedule does so later."""
     Run.objects.filter(pk=run.pk).update(sent_at=timezone.now())
     try:
-        current_app.send_task(_TASKS[Run.Kind(run.kind)], args=[run.pk])
+        current_app.send_task(TASKS[Run.Kind(run.kind)], args=[run.pk])
     except (OperationalError, OSError) as error:
         Run.objects.filter(pk=run.pk).update(sent_at=None)
-        logger.warning("Run %s could not be queued, and waits: %s", run.pk, error)
+        logger.warning("Run %s stays queued: no message could be sent: %s", run.pk, error)
 
 
-def send_lost() -> int:
-    """Wake workers for runs that were asked for and that no worker has begun; returns how many."""
-    lost = Q(sent_at=None) | Q(sent_at__lt=timezone.now() - _LOST_AFTER)
-    runs = list(Run.objects.filter(lost, state=Run.State.QUEUED))
+def dispatch_overdue() -> int:
+    """Send messages for queued runs whose message was never sent or is lost; return their number."""
+    overdue = Q(sent_at=None) | Q(sent_at__lt=timezone.now() - _MESSAGE_LOST_AFTER)
+    runs = list(Run.objects.filter(overdue, state=Run.State.QUEUED))
     for run in runs:
-        send(run)
+        dispatch(run)
     return len(runs)

@@ -1,4 +1,4 @@
-"""What every run needs, whatever it is of."""
+"""Recovery of abandoned work, and the end of a run that fails."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from marketdata.common.errors import MarketDataError
 
 
 def release_abandoned() -> None:
-    """Take files and runs from workers that have died."""
+    """Release the files and close the runs of workers that have ended."""
     EsmaFile.objects.release_abandoned()
     Run.objects.close_abandoned()
 
 
 @contextlib.contextmanager
-def ended_with_error(run: Run) -> Iterator[None]:
-    """An error ends the run, which says so, and goes on."""
+def failing_on_error(run: Run) -> Iterator[None]:
+    """End the run as failed on an error, with its text, and re-raise the error."""
     try:
         yield
     except MarketDataError as error:

@@ -30,7 +30,7 @@ def sync(
     since, until = since or look_back(dataset), until or timezone.localdate()
     run = run or Run.begin(Run.Kind.SYNC)
     run.arguments = {**run.arguments, "dataset": dataset, "since": f"{since}", "until": f"{until}"}
-    with runs.ended_with_error(run):
+    with runs.failing_on_error(run):
         found = registers.published(dataset, since, until, kinds=kinds)
         wanted = [f for f in found.files if not categories or f.name.category in ("", *categories)]
         compared = listing.note(wanted)
@@ -52,7 +52,7 @@ def look_back(dataset: str) -> dt.date:
 def clean_up(*, run: Run | None = None) -> Run:
     """Carry out the retention policy; returns the run: `ended` files deleted, `changed` moved or packed."""
     run = run or Run.begin(Run.Kind.CLEAN)
-    with runs.ended_with_error(run):
+    with runs.failing_on_error(run):
         runs.release_abandoned()
         swept = sweeping.sweep()
         actions = retention.plan()
@@ -79,9 +79,9 @@ def clean_up(*, run: Run | None = None) -> Run:
     return run
 
 
-def keep(file: EsmaFile, *, kept: bool, by: str = "") -> Run:
+def keep(file: EsmaFile, *, kept: bool, requested_by: str = "") -> Run:
     """Mark a file as kept, or no longer; returns the run that says who did it."""
-    run = Run.begin(Run.Kind.KEEP, file=file, asked_by=by, arguments={"kept": kept})
+    run = Run.begin(Run.Kind.KEEP, file=file, requested_by=requested_by, arguments={"kept": kept})
     with transaction.atomic():
         run.changed = EsmaFile.objects.filter(pk=file.pk, kept=not kept).update(kept=kept)
         run.end()
@@ -90,7 +90,7 @@ def keep(file: EsmaFile, *, kept: bool, by: str = "") -> Run:
 
 def delete(file: EsmaFile, *, run: Run) -> Run:
     """Delete the bytes of the set that a file belongs to. Raises NotToBeDeleted."""
-    with runs.ended_with_error(run):
+    with runs.failing_on_error(run):
         deleted = retention.delete_set(file)
         run.ended, run.report = len(deleted), [each.name for each in deleted]
         run.end()

@@ -1,4 +1,4 @@
-"""Finding, and removing, what steps that were killed have left behind."""
+"""Clean-up of bytes that interrupted steps left behind."""
 
 import time
 from pathlib import Path
@@ -19,35 +19,38 @@ _DAY_SECONDS = 24 * 3600
 
 
 def sweep() -> list[str]:
-    """Finish deletions, and remove bytes that no row points to; returns what was removed.
+    """Finish interrupted deletions and remove temporary files; return the names removed.
 
-    What is younger than a day is left: it may belong to a step that is still at work.
+    Temporary files younger than a day are left: a step may still be using them.
     """
     removed = []
     for file in EsmaFile.objects.filter(state=EsmaFile.State.DELETED).exclude(content=""):
         remove_bytes(file)
         removed.append(file.stored_name)
-    removed += _leftovers(Path(settings.DOWNLOAD_DIR))
+    removed += _remove_old_files(Path(settings.DOWNLOAD_DIR))
     return removed
 
 
 def orphans() -> list[str]:
-    """Files in the storage for new files that no row points to.
+    """Return the names of files in the storage for new files that no row refers to.
 
-    They are reported and left: with another database in front of the same storage, all would be.
+    Orphans are reported and never deleted: another database may use the same storage.
     """
-    storage = storages[settings.FILES_LOCATION]
+    storage = cast("BlobStorage | LocalStorage", storages[settings.FILES_LOCATION])
     known = set(EsmaFile.objects.exclude(content="").values_list("content", flat=True))
     known |= set(EsmaFile.objects.exclude(original="").values_list("original", flat=True))
-    found = cast("BlobStorage | LocalStorage", storage)
     containers = sorted(set(CONTAINERS.values()))
-    return [name for each in containers for name in found.names(each) if name not in known]
+    return [
+        name for container in containers for name in storage.names(container) if name not in known
+    ]
 
 
-def _leftovers(folder: Path) -> list[str]:
-    """Parts and copies of steps that were killed, and are not being continued."""
-    oldest = time.time() - _DAY_SECONDS
-    old = [p for p in folder.glob("*") if p.is_file() and p.stat().st_mtime < oldest]
-    for path in old:
+def _remove_old_files(folder: Path) -> list[str]:
+    """Remove files of interrupted downloads that have not been written to for a day."""
+    oldest_kept = time.time() - _DAY_SECONDS
+    old_files = [
+        path for path in folder.glob("*") if path.is_file() and path.stat().st_mtime < oldest_kept
+    ]
+    for path in old_files:
         path.unlink(missing_ok=True)
-    return [path.name for path in old]
+    return [path.name for path in old_files]

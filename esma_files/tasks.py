@@ -1,7 +1,8 @@
-"""What workers do with files. Each task is safe to deliver twice: only who claims a run works on it.
+"""Celery tasks about files: the schedule's `request_...` tasks queue runs, the `run_...` tasks do them.
 
-What may succeed later is put off in the database (EsmaFile.put_off), so that neither a lost message
-nor a restart of the queue forgets it; the schedule asks for it again when its time has come.
+Each task may be delivered more than once: only the worker that claims a run works on it. Work that may
+succeed later is postponed in the database (EsmaFile.put_off), so that neither a lost message nor a restart of
+the queue forgets it; the schedule requests it again when it is due.
 """
 
 import datetime as dt
@@ -17,22 +18,22 @@ from marketdata.common.errors import MarketDataError
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="esma_files.release")
-def release() -> None:
-    """Take files and runs from dead workers, and wake workers for what still waits."""
+@shared_task(name="esma_files.recover_abandoned_work")
+def recover_abandoned_work() -> None:
+    """Release files and runs of workers that have ended, and send lost messages again."""
     runs.release_abandoned()
-    queue.send_lost()
+    queue.dispatch_overdue()
 
 
-@shared_task(name="esma_files.sync_all")
-def sync_all() -> None:
-    """Ask each register that is followed what it has published."""
+@shared_task(name="esma_files.request_syncs")
+def request_syncs() -> None:
+    """Request a sync of each dataset in settings.REGISTERS."""
     for dataset in settings.REGISTERS:
-        queue.ask(Run.Kind.SYNC, arguments={"dataset": dataset})
+        queue.request_run(Run.Kind.SYNC, arguments={"dataset": dataset})
 
 
-@shared_task(name="esma_files.sync")
-def sync(run_id: int) -> None:
+@shared_task(name="esma_files.run_sync")
+def run_sync(run_id: int) -> None:
     if run := Run.objects.claim(run_id):
         since = run.arguments.get("since")
         try:
@@ -45,19 +46,22 @@ def sync(run_id: int) -> None:
             logger.error("%s", error)
 
 
-@shared_task(name="esma_files.download_wanted")
-def download_wanted() -> None:
-    """Ask for each file that the configuration wants, newest first, while there is room."""
+@shared_task(name="esma_files.request_downloads")
+def request_downloads() -> None:
+    """Request the download of each file that the settings select, newest first, within the budget."""
     if usage.bytes_used() >= settings.STORAGE_BUDGET_BYTES:
-        logger.warning("Nothing is downloaded: STORAGE_BUDGET_BYTES is used up; see clean_files.")
+        logger.warning(
+            "Downloads are suspended: STORAGE_BUDGET_BYTES is used up."
+            " Delete files with `manage.py clean_files` or raise the budget."
+        )
         return
-    wanted = EsmaFile.objects.wanted().due(EsmaFile.State.LISTED).order_by("-sequence")
-    for file in wanted.exclude(pk__in=Run.objects.open().of(Run.Kind.DOWNLOAD).files()):
-        queue.ask(Run.Kind.DOWNLOAD, file=file)
+    due = EsmaFile.objects.wanted().due(EsmaFile.State.LISTED).order_by("-sequence")
+    for file in due.exclude(pk__in=Run.objects.open().of(Run.Kind.DOWNLOAD).files()):
+        queue.request_run(Run.Kind.DOWNLOAD, file=file)
 
 
-@shared_task(name="esma_files.download")
-def download(run_id: int) -> None:
+@shared_task(name="esma_files.run_download")
+def run_download(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
         for result in downloading.download([run.file], run=run):
@@ -65,20 +69,19 @@ def download(run_id: int) -> None:
                 logger.error("%s", result.error)
 
 
-@shared_task(name="esma_files.clean")
-def clean() -> None:
-    """What the schedule asks for every night."""
-    queue.ask(Run.Kind.CLEAN)
+@shared_task(name="esma_files.request_clean_up")
+def request_clean_up() -> None:
+    queue.request_run(Run.Kind.CLEAN)
 
 
-@shared_task(name="esma_files.clean_up")
-def clean_up(run_id: int) -> None:
+@shared_task(name="esma_files.run_clean_up")
+def run_clean_up(run_id: int) -> None:
     if run := Run.objects.claim(run_id):
         steps.clean_up(run=run)
 
 
-@shared_task(name="esma_files.delete")
-def delete(run_id: int) -> None:
+@shared_task(name="esma_files.run_delete")
+def run_delete(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
         try:

@@ -1,4 +1,4 @@
-"""What workers do with instruments; as esma_files/tasks.py."""
+"""Celery tasks that load files; the rules in esma_files/tasks.py hold here too."""
 
 import logging
 
@@ -11,17 +11,17 @@ from instruments import pipeline
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="instruments.load_waiting")
-def load_waiting() -> None:
-    """Ask for a load of each file that waits for one; the workers share them."""
+@shared_task(name="instruments.request_loads")
+def request_loads() -> None:
+    """Request a load of each stored file that has not been loaded yet."""
     for file in EsmaFile.objects.waiting().exclude(
         pk__in=Run.objects.open().of(Run.Kind.LOAD).files()
     ):
-        queue.ask(Run.Kind.LOAD, file=file)
+        queue.request_run(Run.Kind.LOAD, file=file)
 
 
-@shared_task(name="instruments.load")
-def load(run_id: int) -> None:
+@shared_task(name="instruments.run_load")
+def run_load(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
         for loaded in pipeline.load([run.file], run=run):

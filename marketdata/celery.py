@@ -1,4 +1,4 @@
-"""The Celery app: `celery -A marketdata worker --beat`."""
+"""The Celery app: `celery --app marketdata worker --beat`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What is in the database: counts, coverage, size."""
+"""Statistics of the database: counts, coverage, size."""
 
 import dataclasses
 import datetime as dt
@@ -35,7 +35,7 @@ class CategoryCount:
 
 @dataclasses.dataclass(frozen=True)
 class RegisterCount:
-    """What one register tells of; an instrument may be in several."""
+    """Instruments and listings of one register; an instrument may be in several."""
 
     register: str
     name: str
@@ -45,7 +45,7 @@ class RegisterCount:
 
 @dataclasses.dataclass(frozen=True)
 class FileCount:
-    """Files of one dataset and kind in one state, and the days they cover."""
+    """Files of one dataset and kind in one state, and the publication days they cover."""
 
     dataset: str
     kind: str
@@ -57,7 +57,7 @@ class FileCount:
 
 @dataclasses.dataclass(frozen=True)
 class Stats:
-    """The whole of it; `database_bytes` is None where the database does not tell."""
+    """All statistics; `database_bytes` is None where the database does not report its size."""
 
     instruments: int
     listings: int
@@ -76,10 +76,10 @@ class Stats:
 
 
 def collect() -> Stats:
-    """Count everything, in nine queries."""
-    rows = _by_category()
-    categories = [_category(row) for row in rows]
-    files = _by_kind()
+    """Count the rows of each table, with nine queries."""
+    rows = _count_by_category()
+    categories = [_category_count(row) for row in rows]
+    files = _count_files()
     loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
     return Stats(
         instruments=sum(row.instruments for row in categories),
@@ -90,17 +90,17 @@ def collect() -> Stats:
         subclass_results=SubclassTransparency.objects.count(),
         volume_cap_results=VolumeCap.objects.count(),
         rejected_records=RejectedRecord.objects.values("file", "position").distinct().count(),
-        registers=[_register(register, rows) for register in Register],
+        registers=[_register_count(register, rows) for register in Register],
         categories=categories,
         files=files,
         last_loaded=max(loaded, default=None),
         database=connection.vendor,
-        database_bytes=_size(),
+        database_bytes=_database_bytes(),
     )
 
 
-def _by_category() -> list[dict[str, Any]]:
-    """Instruments by category and status, and with it those in each register: one reading of them all."""
+def _count_by_category() -> list[dict[str, Any]]:
+    """Count instruments by category and status, in total and by register, in one scan."""
     counts: dict[str, Any] = {}
     for register in Register:
         counts[f"{register}_instruments"] = Count(register.counted_in)
@@ -114,12 +114,12 @@ def _by_category() -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _category(row: dict[str, Any]) -> CategoryCount:
-    name = cfi.category_names().get(row["cfi_category"], "Not said")
+def _category_count(row: dict[str, Any]) -> CategoryCount:
+    name = cfi.category_names().get(row["cfi_category"], "No CFI code")
     return CategoryCount(row["cfi_category"], name, row["status"], row["instruments"])
 
 
-def _register(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
+def _register_count(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
     return RegisterCount(
         register.value,
         str(register.label),
@@ -128,7 +128,7 @@ def _register(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
     )
 
 
-def _by_kind() -> list[FileCount]:
+def _count_files() -> list[FileCount]:
     rows: Any = (
         EsmaFile.objects.values("dataset", "kind", "state")
         .annotate(files=Count("pk"), first_day=Min("published_on"), last_day=Max("published_on"))
@@ -137,9 +137,10 @@ def _by_kind() -> list[FileCount]:
     return [FileCount(**row) for row in rows]
 
 
-def _size() -> int | None:
-    """Bytes on disk, with the write-ahead log that has not been folded in yet."""
+def _database_bytes() -> int | None:
+    """Return the size on disk, including the write-ahead log; None for other databases than SQLite."""
     if connection.vendor != "sqlite":
         return None
-    path = str(connection.settings_dict["NAME"])
-    return sum(os.path.getsize(p) for p in (path, f"{path}-wal") if os.path.exists(p))
+    database = str(connection.settings_dict["NAME"])
+    paths = [path for path in (database, f"{database}-wal") if os.path.exists(path)]
+    return sum(os.path.getsize(path) for path in paths)

@@ -85,7 +85,7 @@ class Installation:
         broker = self.environment.get("REDIS_URL") or "filesystem://localhost/"
         with Celery("tests", broker=broker, set_as_current=False) as app:
             if not self.environment.get("REDIS_URL"):
-                app.conf.broker_transport_options = schedule.folders(self.queue)
+                app.conf.broker_transport_options = schedule.folder_queue_options(self.queue)
             app.send_task(task, args=arguments)
 
     def wait_for(self, sql: str, value: int, *, seconds: float = 90) -> None:

@@ -33,9 +33,11 @@ class EsmaFileFilterSet(django_filters.FilterSet):
 
 class RunFilterSet(django_filters.FilterSet):
     file = django_filters.CharFilter("file__name", "iexact", label="Name of the file")
-    since = django_filters.DateFilter("asked_at", "date__gte", label="Asked on this day or later")
+    since = django_filters.DateFilter(
+        "requested_at", "date__gte", label="Requested on this day or later"
+    )
     state = django_filters.MultipleChoiceFilter(choices=Run.State, label="State")
 
     class Meta:
         model = Run
-        fields = ["kind", "asked_by"]
+        fields = ["kind", "requested_by"]

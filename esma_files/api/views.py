@@ -141,7 +141,9 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         kept = wanted.validated_data["kept"]
         old, new = {"kept": file.kept}, {"kept": kept}
         trail.record("file.keep", request=request, about=file, old=old, new=new)
-        return _accepted(request, steps.keep(file, kept=kept, by=request.user.get_username()))
+        return _accepted(
+            request, steps.keep(file, kept=kept, requested_by=request.user.get_username())
+        )
 
     @extend_schema(
         summary="Delete the bytes of the file's set",
@@ -160,7 +162,9 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
 
     def _queued(self, request: Request, kind: str, file: EsmaFile) -> Response:
         trail.record(f"file.{kind}", request=request, about=file)
-        return _accepted(request, queue.ask(kind, file=file, by=request.user.get_username()))
+        return _accepted(
+            request, queue.request_run(kind, file=file, requested_by=request.user.get_username())
+        )
 
     @extend_schema(
         summary="What the registers should have published, and is not there",
@@ -182,7 +186,9 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         arguments = {name: str(value) for name, value in wanted.validated_data.items()}
         by = request.user.get_username()
         trail.record("register.sync", request=request, about=arguments["dataset"], new=arguments)
-        return _accepted(request, queue.ask(Run.Kind.SYNC, by=by, arguments=arguments))
+        return _accepted(
+            request, queue.request_run(Run.Kind.SYNC, requested_by=by, arguments=arguments)
+        )
 
 
 def _accepted(request: Request, run: Run) -> Response:
@@ -242,4 +248,6 @@ class RetentionView(APIView):
     )
     def post(self, request: Request) -> Response:
         trail.record("storage.clean", request=request)
-        return _accepted(request, queue.ask(Run.Kind.CLEAN, by=request.user.get_username()))
+        return _accepted(
+            request, queue.request_run(Run.Kind.CLEAN, requested_by=request.user.get_username())
+        )

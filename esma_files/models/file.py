@@ -11,7 +11,7 @@ from django.db import OperationalError, models
 from django.db.models import Q
 from django.utils import timezone
 
-from esma_files import worker
+from esma_files import processes
 from esma_files.datasets import CONTAINERS, Dataset
 from esma_files.errors import DatabaseRefused, LostFile
 from esma_files.names import FileName, Kind
@@ -57,7 +57,10 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
     def claim(self, pk: int, *, from_state: str, to_state: str) -> "EsmaFile | None":
         """Move one file from `from_state` to `to_state`; None where another worker was first."""
         moved = self.filter(pk=pk, state=from_state).update(
-            state=to_state, state_since=timezone.now(), claimed_by=worker.me(), problem=""
+            state=to_state,
+            state_since=timezone.now(),
+            claimed_by=processes.current_process(),
+            problem="",
         )
         return self.model.objects.get(pk=pk) if moved else None
 
@@ -70,7 +73,7 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
         released = 0
         for busy in self.filter(state__in=self.model.BEFORE):
-            if worker.is_gone(busy.claimed_by) or busy.state_since < stuck_since:
+            if processes.has_ended(busy.claimed_by) or busy.state_since < stuck_since:
                 released += busy.release()
         return released
 

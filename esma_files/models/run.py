@@ -1,4 +1,4 @@
-"""What has been asked for, how far it is, what it did, and what it could not take."""
+"""Runs (a sync, download, load, deletion or clean-up) and the records that loads rejected."""
 
 import datetime as dt
 from typing import Any
@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from esma_files import worker
+from esma_files import processes
 from esma_files.models.file import EsmaFile
 
 
@@ -16,39 +16,46 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(kind=kind)
 
     def open(self) -> "RunQuerySet":
-        """Waiting for a worker, or at work."""
+        """Runs that wait for a worker or are being worked on."""
         return self.filter(state__in=[self.model.State.QUEUED, self.model.State.RUNNING])
 
     def files(self) -> "models.QuerySet[Run, int]":
-        """The keys of their files."""
+        """Primary keys of the files that the runs are about."""
         return self.exclude(file=None).values_list("file", flat=True)
 
     def claim(self, pk: int) -> "Run | None":
-        """Begin a run that waits; None where another worker was first, or it is over."""
-        begun = self.filter(pk=pk, state=self.model.State.QUEUED).update(
-            state=self.model.State.RUNNING, started_at=timezone.now(), claimed_by=worker.me()
+        """Start a queued run; return None if another worker was first or the run has ended."""
+        was_claimed = self.filter(pk=pk, state=self.model.State.QUEUED).update(
+            state=self.model.State.RUNNING,
+            started_at=timezone.now(),
+            claimed_by=processes.current_process(),
         )
-        return self.get(pk=pk) if begun else None
+        return self.get(pk=pk) if was_claimed else None
 
     def close_abandoned(self) -> int:
-        """Mark the runs whose worker has died, as EsmaFileQuerySet.release_abandoned; how many."""
+        """Mark the runs whose worker has ended as abandoned; return their number.
+
+        A worker counts as ended under the conditions of EsmaFileQuerySet.release_abandoned.
+        """
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
-        gone = [
+        abandoned = [
             run.pk
             for run in self.filter(state=self.model.State.RUNNING)
-            if worker.is_gone(run.claimed_by) or (run.started_at or run.asked_at) < stuck_since
+            if processes.has_ended(run.claimed_by)
+            or (run.started_at or run.requested_at) < stuck_since
         ]
-        return self.filter(pk__in=gone, state=self.model.State.RUNNING).update(
+        return self.filter(pk__in=abandoned, state=self.model.State.RUNNING).update(
             state=self.model.State.ABANDONED, ended_at=timezone.now()
         )
 
 
 class Run(models.Model):
-    """One thing that was asked for, by a person, a command or the schedule; usually of one file.
+    """A piece of work requested by a person, a command or the schedule, usually for one file.
 
-    Of a load that is done, `read` is `new + changed + ended + late + unchanged + rejected + outside` records;
-    of another these say what it did before it ended. Of a sync it is entries of the register, and
-    `new` files listed; of a clean-up files, and `ended` those deleted.
+    The counters of a load count records: once it is done, `read` equals
+    `new + changed + ended + late + unchanged + rejected + outside`. A load that failed shows what it had
+    committed. A sync counts register entries (`new` is files listed for the first time), a clean-up counts
+    files (`ended` is files deleted).
     """
 
     class Kind(models.TextChoices):
@@ -71,63 +78,74 @@ class Run(models.Model):
         EsmaFile, on_delete=models.CASCADE, related_name="runs", null=True, blank=True
     )
     arguments = models.JSONField(default=dict, blank=True)
-    asked_by = models.CharField(max_length=150, blank=True, help_text="empty: the schedule")
-    asked_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="when last given to the queue")
+    requested_by = models.CharField(
+        max_length=150, blank=True, help_text="user name; empty if requested by the schedule"
+    )
+    requested_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="last time the run was sent to the queue"
+    )
 
     state = models.CharField(max_length=20, choices=State, default=State.RUNNING)
     claimed_by = models.CharField(max_length=100, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    seconds = models.FloatField(default=0, help_text="of work")
-    share = models.FloatField(default=0, help_text="how much is done, from 0 to 1")
-    done = models.BigIntegerField(default=0, help_text="how much is done, in `unit`")
+    seconds = models.FloatField(default=0, help_text="duration of the work")
+    share = models.FloatField(default=0, help_text="progress, from 0 to 1")
+    done = models.BigIntegerField(default=0, help_text="progress, counted in `unit`")
     unit = models.CharField(max_length=20, blank=True)
 
     read = models.PositiveIntegerField(default=0)
-    new = models.PositiveIntegerField(default=0, help_text="not known before")
-    changed = models.PositiveIntegerField(default=0, help_text="that now read otherwise")
-    ended = models.PositiveIntegerField(default=0, help_text="terminated, cancelled or deleted")
-    dropped = models.PositiveIntegerField(
-        default=0, help_text="no longer in the full set that this file completes"
+    new = models.PositiveIntegerField(default=0, help_text="records added")
+    changed = models.PositiveIntegerField(
+        default=0, help_text="records that differ from the previous version"
     )
-    late = models.PositiveIntegerField(default=0, help_text="filed below a newer version")
+    ended = models.PositiveIntegerField(
+        default=0, help_text="records terminated or cancelled, or files deleted"
+    )
+    dropped = models.PositiveIntegerField(
+        default=0,
+        help_text="active listings that are missing from the full set completed by this file",
+    )
+    late = models.PositiveIntegerField(default=0, help_text="records older than the latest version")
     unchanged = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
-    outside = models.PositiveIntegerField(default=0, help_text="records that are out of scope")
+    outside = models.PositiveIntegerField(default=0, help_text="records outside the scope")
     unmapped = models.JSONField(
-        default=dict, blank=True, help_text="elements that no field is there for, with their count"
+        default=dict,
+        blank=True,
+        help_text="elements without a field of this project, with their number",
     )
-    report = models.JSONField(default=list, blank=True, help_text="what else there is to say")
+    report = models.JSONField(default=list, blank=True, help_text="further results, one line each")
     problem = models.TextField(blank=True)
 
     objects = RunQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-asked_at", "-pk"]
+        ordering = ["-requested_at", "-pk"]
         indexes = [
             models.Index(fields=["state", "kind"], name="run_state_idx"),
-            models.Index(fields=["-asked_at", "-id"], name="run_asked_idx"),
+            models.Index(fields=["-requested_at", "-id"], name="run_requested_idx"),
         ]
 
     def __str__(self) -> str:
-        what = self.file.name if self.file else self.get_kind_display()
-        return f"{what}, {self.asked_at:%Y-%m-%d %H:%M}"
+        subject = self.file.name if self.file else self.get_kind_display()
+        return f"{subject}, {self.requested_at:%Y-%m-%d %H:%M}"
 
     @classmethod
     def begin(cls, kind: str, **fields: Any) -> "Run":
-        """A run of this process, at work from now on."""
+        """Create a run that this process works on from now on."""
         return cls.objects.create(
-            kind=kind, started_at=timezone.now(), claimed_by=worker.me(), **fields
+            kind=kind, started_at=timezone.now(), claimed_by=processes.current_process(), **fields
         )
 
     def note(self, *, share: float, done: int, unit: str) -> None:
-        """How far it is; only what changes then is written."""
+        """Save the progress and nothing else."""
         self.share, self.done, self.unit = share, done, unit
         self.save(update_fields=["share", "done", "unit"])
 
     def end(self, *, state: State = State.DONE, problem: str = "") -> None:
-        """Close the run. `seconds` is the time since its start, unless it has been measured."""
+        """End the run and save it. `seconds` is the time since its start unless it is set already."""
         self.state, self.problem, self.ended_at = state, problem, timezone.now()
         if state == self.State.DONE:
             self.share = 1
@@ -137,16 +155,16 @@ class Run(models.Model):
 
 
 class RejectedRecord(models.Model):
-    """One field of one record that cannot be what it says; the record is not in the tables.
+    """An invalid field of a record. The record was not loaded.
 
-    `record` holds the record as published, element path to text, so that nothing is lost.
+    `record` maps the element paths of the record to their text, as published, so that nothing is lost.
     """
 
     file = models.ForeignKey(EsmaFile, on_delete=models.CASCADE, related_name="rejected_records")
-    position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    position = models.PositiveIntegerField(help_text="number of the record in the file, from 1")
     isin = models.CharField(max_length=50, blank=True)
     mic = models.CharField(max_length=50, blank=True)
-    field = models.CharField(max_length=200, help_text="path of the element in the record")
+    field = models.CharField(max_length=200, help_text="path of the element within the record")
     value = models.TextField(blank=True)
     reason = models.CharField(max_length=200)
     record = models.JSONField(default=dict)

@@ -199,7 +199,7 @@ STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
 
 QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
-CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.folders(QUEUE_DIR)
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.folder_queue_options(QUEUE_DIR)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 5
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
@@ -210,8 +210,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = schedule.beat()
-CELERY_BEAT_SCHEDULE_FILENAME = schedule.notes(QUEUE_DIR)
+CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
+CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 
 # Instruments in one export, for who may not export all of them.
 EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)

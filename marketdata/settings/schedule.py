@@ -1,4 +1,4 @@
-"""Celery: the queue, and what is done when without anybody asking."""
+"""Celery: the message queue without Redis, and the schedule of tasks that nobody has to request."""
 
 from pathlib import Path
 from typing import Any
@@ -7,39 +7,39 @@ from celery.schedules import crontab
 
 from marketdata.settings import env
 
-_MINUTE = 60.0
-# What needs no network: files are found by their state, so nothing is done twice or forgotten.
-_AT_HOME = {
-    "release": {"task": "esma_files.release", "schedule": _MINUTE},
-    "load": {"task": "instruments.load_waiting", "schedule": _MINUTE},
-    "clean": {"task": "esma_files.clean", "schedule": crontab(hour="3", minute="30")},
+_MINUTE = 60.0  # seconds
+# Tasks without network access. Each finds its work by state, so none is forgotten or done twice.
+_LOCAL_TASKS = {
+    "recover": {"task": "esma_files.recover_abandoned_work", "schedule": _MINUTE},
+    "load": {"task": "instruments.request_loads", "schedule": _MINUTE},
+    "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
-_OUTSIDE = {
-    "sync": {"task": "esma_files.sync_all", "schedule": crontab(minute="5")},
-    "download": {"task": "esma_files.download_wanted", "schedule": _MINUTE},
+_FETCHING_TASKS = {
+    "sync": {"task": "esma_files.request_syncs", "schedule": crontab(minute="5")},
+    "download": {"task": "esma_files.request_downloads", "schedule": _MINUTE},
 }
 
 
-def beat() -> dict[str, Any]:
-    """Celery's beat schedule."""
-    schedule = dict(_AT_HOME)
+def beat_schedule() -> dict[str, Any]:
+    """Return Celery's beat schedule; without FETCH_ON_SCHEDULE it uses no network."""
+    schedule = dict(_LOCAL_TASKS)
     if env.read("FETCH_ON_SCHEDULE", env.flag, True):
-        schedule |= _OUTSIDE
-    # Three minutes late, the next one has come: do not pile up.
+        schedule |= _FETCHING_TASKS
+    # A task that has waited for three minutes is dropped: the next one has been sent already.
     return {
         name: {**entry, "options": {"expires": 3 * _MINUTE}} for name, entry in schedule.items()
     }
 
 
-def notes(queue: Path) -> str:
-    """The file in which beat remembers what it has sent when."""
-    queue.mkdir(parents=True, exist_ok=True)
-    return str(queue / "beat")
+def beat_file(queue_folder: Path) -> str:
+    """Return the path of the file in which beat records when it last sent each task."""
+    queue_folder.mkdir(parents=True, exist_ok=True)
+    return str(queue_folder / "beat")
 
 
-def folders(queue: Path) -> dict[str, Any]:
-    """Transport options of a queue of files in a folder, for the workers of one machine."""
-    messages, control = queue / "messages", queue / "control"
+def folder_queue_options(queue_folder: Path) -> dict[str, Any]:
+    """Return the transport options of a queue of files in a folder, for workers on one machine."""
+    messages, control = queue_folder / "messages", queue_folder / "control"
     for path in (messages, control):
         path.mkdir(parents=True, exist_ok=True)
     return {

@@ -9,15 +9,17 @@ from monitoring import stats
 from monitoring.api.serializers import StatsSerializer
 
 _PROBLEMS = documented(
-    {401: "Reading needs a sign-in here.", 403: "Your roles do not include reading."}
+    {401: "Authentication is required.", 403: "Your roles do not include reading instruments."}
 )
 
 
 class StatsView(APIView):
-    """Counts by category and status, files, coverage and the size of the database."""
+    """Counts of instruments, listings and files by category and status, and the size of the database."""
 
     needs = {"GET": reading("instruments.view_instrument")}
 
-    @extend_schema(summary="What is in the database", responses={200: StatsSerializer, **_PROBLEMS})
+    @extend_schema(
+        summary="Statistics of the database", responses={200: StatsSerializer, **_PROBLEMS}
+    )
     def get(self, request: Request) -> Response:
         return Response(StatsSerializer(stats.collect()).data)

@@ -1,1 +1,1 @@
-"""What is to be known of a database, and what should be done about it: `manage.py database check`."""
+"""Checks of a configured database, with advice: `manage.py database check`."""

@@ -1,4 +1,4 @@
-"""Look at a configured database, as far as one gets."""
+"""Check a configured database, as far as it can be reached."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,36 +9,45 @@ from django.db.migrations.executor import MigrationExecutor
 from monitoring.databases import sql_server, sqlite
 from monitoring.databases.finding import Finding, Level
 
-_BY_VENDOR: dict[str, Any] = {"sqlite": sqlite, "microsoft": sql_server}
+_CHECKS_BY_VENDOR: dict[str, Any] = {"sqlite": sqlite, "microsoft": sql_server}
 
 
 def check(connection: Any) -> Iterator[Finding]:
-    """What is configured, then what is there; an ERROR ends it where nothing more can be said."""
-    vendor = _BY_VENDOR[connection.vendor]
-    for finding in vendor.configured(connection):
+    """Yield findings about the configuration, then about the database itself.
+
+    An ERROR is the last finding where nothing more can be checked after it.
+    """
+    vendor = _CHECKS_BY_VENDOR[connection.vendor]
+    for finding in vendor.check_configuration(connection):
         yield finding
         if finding.level is Level.ERROR:
             return
     try:
         connection.ensure_connection()
     except (DatabaseError, InterfaceError, Error) as error:
-        yield Finding("connection", _one_line(error), Level.ERROR, vendor.hint(error))
+        yield Finding("connection", _one_line(error), Level.ERROR, vendor.advice_for(error))
         return
     yield Finding("connection", "ok")
     try:
-        yield from vendor.looked_at(connection)
-        yield _migrations(connection)
+        yield from vendor.check_contents(connection)
+        yield _check_migrations(connection)
     except (DatabaseError, InterfaceError, Error) as error:
-        yield Finding("question", _one_line(error), Level.ERROR, vendor.hint(error))
+        yield Finding("query", _one_line(error), Level.ERROR, vendor.advice_for(error))
 
 
-def _migrations(connection: Any) -> Finding:
-    executor = MigrationExecutor(connection)
-    waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-    if waiting:
-        said = f"{waiting} to be applied"
-        return Finding("migrations", said, Level.WARNING, "Run `manage.py migrate`.")
+def _check_migrations(connection: Any) -> Finding:
+    pending = len(pending_migrations(connection))
+    if pending:
+        value = f"{pending} not applied yet"
+        return Finding("migrations", value, Level.WARNING, "Run `manage.py migrate`.")
     return Finding("migrations", "all applied")
+
+
+def pending_migrations(connection: Any) -> list[str]:
+    """Return the names of migrations that have not been applied, as "app.name"."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def _one_line(error: Exception) -> str:

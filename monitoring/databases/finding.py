@@ -1,4 +1,4 @@
-"""One thing that was looked at."""
+"""The result of one check of a database."""
 
 import dataclasses
 import enum
@@ -15,29 +15,30 @@ class Level(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What it is, how it is, and what to do where it is not well."""
+    """The checked property, its value, and advice where the level is not OK."""
 
-    what: str
+    name: str
     value: str
     level: Level = Level.OK
     advice: str = ""
 
 
-def warn_unless(good: bool, what: str, value: str, advice: str) -> Finding:
-    return Finding(what, value) if good else Finding(what, value, Level.WARNING, advice)
+def warn_unless(is_good: bool, name: str, value: str, advice: str) -> Finding:
+    """Return an OK finding without advice, or a warning with it."""
+    return Finding(name, value) if is_good else Finding(name, value, Level.WARNING, advice)
 
 
-def latency(connection: Any, *, times: int = 10) -> float:
-    """Milliseconds that the smallest question takes: the median of `times`."""
-    taken = []
+def latency(connection: Any, *, repetitions: int = 10) -> float:
+    """Return the median number of milliseconds that `SELECT 1` takes."""
+    durations = []
     with connection.cursor() as cursor:
-        for _ in range(times):
-            begun = time.perf_counter()
+        for _ in range(repetitions):
+            start = time.perf_counter()
             cursor.execute("SELECT 1")
             cursor.fetchall()
-            taken.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(taken)
+            durations.append((time.perf_counter() - start) * 1000)
+    return statistics.median(durations)
 
 
-def megabytes(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB"
+def format_megabytes(byte_count: float) -> str:
+    return f"{byte_count / 1e6:,.1f} MB"

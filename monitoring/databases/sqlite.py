@@ -1,4 +1,4 @@
-"""A SQLite file: `manage.py database check`."""
+"""Checks of a SQLite database file."""
 
 import os
 import shutil
@@ -7,21 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from monitoring.databases.finding import Finding, Level, latency, megabytes, warn_unless
+from monitoring.databases.finding import Finding, Level, format_megabytes, latency, warn_unless
 
-_ROOM = 1_000_000_000  # bytes: a load writes its staging files and the log of its transaction
+# Bytes: a load writes staging files and the write-ahead log of its transaction.
+_FREE_SPACE_FOR_A_LOAD = 1_000_000_000
 
 
-def configured(connection: Any) -> Iterator[Finding]:
+def check_configuration(connection: Any) -> Iterator[Finding]:
     path = Path(connection.settings_dict["NAME"])
     yield Finding("database", f"SQLite, {path}")
     if not path.exists():
-        said = "`manage.py migrate` makes it, or SQLITE_DB_PATH names another."
-        yield Finding("file", "is not there", Level.ERROR, said)
+        advice = (
+            "Create it with `manage.py migrate`, or set SQLITE_DB_PATH to an existing database."
+        )
+        yield Finding("file", "does not exist", Level.ERROR, advice)
 
 
-def looked_at(connection: Any) -> Iterator[Finding]:
-    """What can only be said with the file open."""
+def check_contents(connection: Any) -> Iterator[Finding]:
+    """Yield findings that need the file open: version, journal, size, integrity, latency."""
     path = Path(connection.settings_dict["NAME"])
     yield Finding("version", f"SQLite {sqlite3.sqlite_version}")
     with connection.cursor() as cursor:
@@ -30,17 +33,17 @@ def looked_at(connection: Any) -> Iterator[Finding]:
             mode == "wal",
             "journal mode",
             mode,
-            "Others cannot read while a load writes: put the file on a disk of this machine, not on a"
-            " network share, and start again.",
+            "Nobody can read while a load writes. Move the file to a local disk (not a network share)"
+            " and restart.",
         )
         pages, free = int(_pragma(cursor, "page_count")), int(_pragma(cursor, "freelist_count"))
-        empty = free / pages if pages else 0
-        size = sum(os.path.getsize(p) for p in (path, f"{path}-wal") if os.path.exists(p))
+        unused = free / pages if pages else 0
+        size = sum(os.path.getsize(name) for name in (path, f"{path}-wal") if os.path.exists(name))
         yield warn_unless(
-            empty < 0.5,
+            unused < 0.5,
             "size",
-            f"{megabytes(size)}, {empty:.0%} of it empty",
-            "More than half is empty: `VACUUM` gives it back, with every worker stopped.",
+            f"{format_megabytes(size)}, {unused:.0%} of it unused",
+            "More than half is unused. To return it to the disk, stop every worker and run `VACUUM`.",
         )
         problems = _pragma(cursor, "quick_check(1)")
         yield (
@@ -50,24 +53,25 @@ def looked_at(connection: Any) -> Iterator[Finding]:
                 "integrity",
                 problems,
                 Level.ERROR,
-                "The file is damaged: stop all workers, and put a backup back.",
+                "The file is damaged. Stop all workers and restore a backup (`manage.py backup restore`).",
             )
         )
-    left = shutil.disk_usage(path.parent).free
+    free_bytes = shutil.disk_usage(path.parent).free
     yield warn_unless(
-        left > _ROOM,
-        "free space on its disk",
-        megabytes(left),
-        f"A load needs {megabytes(_ROOM)}: delete files (`manage.py clean_files`), or move the database.",
+        free_bytes > _FREE_SPACE_FOR_A_LOAD,
+        "free disk space",
+        format_megabytes(free_bytes),
+        f"A load needs {format_megabytes(_FREE_SPACE_FOR_A_LOAD)}. Delete files with `manage.py clean_files`,"
+        " or move the database to a larger disk.",
     )
     yield Finding("latency", f"{latency(connection):.2f} ms")
 
 
-def hint(error: Exception) -> str:
-    """What to do about an error of opening the file."""
+def advice_for(error: Exception) -> str:
+    """Return advice on an error met while opening the file."""
     if "unable to open" in str(error):
-        return "Is SQLITE_DB_PATH a path that this user may write to?"
-    return "Is SQLITE_DB_PATH a SQLite database, and not in use by a program that locks all of it?"
+        return "Check that SQLITE_DB_PATH is a path that this user may write to."
+    return "Check that SQLITE_DB_PATH is a SQLite database and that no other program has locked it."
 
 
 def _pragma(cursor: Any, name: str) -> str:

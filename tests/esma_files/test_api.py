@@ -14,9 +14,9 @@ from audit.models import Event
 from esma_files import steps
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
-from esma_files.tasks import delete, download, sync
+from esma_files.tasks import run_delete, run_download, run_sync
 from instruments.pipeline import load, register_files
-from instruments.tasks import load as load_task
+from instruments.tasks import run_load
 from tests.conftest import FIRDS
 from tests.register import FakeRegister
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LOCAL = FIRDS / "FULINS_C_20250830_01of01.zip"
 LISTED = "DLTINS_20250830_01of01.zip"
 DAY = dt.date(2025, 8, 30)
-TASKS = {"sync": sync, "download": download, "load": load_task, "delete": delete}
+TASKS = {"sync": run_sync, "download": run_download, "load": run_load, "delete": run_delete}
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_file_goes_from_the_register_to_the_tables_by_api(
     esma.publish(LOCAL.name, LOCAL.read_bytes(), day=f"{DAY}")
 
     synced = do(staff, "files/sync/", {"dataset": "esma_firds", "since": f"{DAY}"})
-    assert (synced["state"], synced["new"], synced["asked_by"]) == ("done", 1, "curator")
+    assert (synced["state"], synced["new"], synced["requested_by"]) == ("done", 1, "curator")
     fetched = do(staff, f"files/{LOCAL.name}/download/")
     assert (fetched["state"], fetched["done"]) == ("done", LOCAL.stat().st_size)
     loaded = do(staff, f"files/{LOCAL.name}/load/")
@@ -152,8 +152,8 @@ def test_asking_twice_is_one_run(staff: Client) -> None:
     second = staff.post(f"/api/v1/files/{LOCAL.name}/load/").json()
 
     assert first["id"] == second["id"]
-    load_task(first["id"])
-    load_task(first["id"])  # delivered twice
+    run_load(first["id"])
+    run_load(first["id"])  # delivered twice
     run = Run.objects.get()
     assert (run.state, run.read) == (Run.State.DONE, 5)
 
@@ -222,6 +222,6 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
     assert admin_action(staff, "stop_keeping", local) == ["1 file will be kept no longer."]
     [said] = admin_action(staff, "delete_bytes", local)
     assert "newest complete full set" in said
-    assert Run.objects.filter(asked_by="curator").count() == 4
+    assert Run.objects.filter(requested_by="curator").count() == 4
     page = staff.get("/admin/esma_files/esmafile/").content.decode()
     assert "1 file with" in page

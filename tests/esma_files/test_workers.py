@@ -1,4 +1,4 @@
-"""Real workers on real queues: parts share out, deliveries repeat, processes die."""
+"""Real workers on real queues: shared work, repeated deliveries, killed processes."""
 
 import json
 import os
@@ -18,31 +18,33 @@ from tests.register import Trouble
 
 PARTS = sorted((DATA / "firds_2021").glob("FULINS_*.zip"))
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
-WAITING = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
 STORE = "from esma_files import store; from pathlib import Path; "
 
 
-def test_every_task_that_is_sent_exists() -> None:
+def test_every_task_that_is_sent_is_registered() -> None:
     app.loader.import_default_modules()
-    sent = {entry["task"] for entry in app.conf.beat_schedule.values()} | {*queue._TASKS.values()}
+    sent = {entry["task"] for entry in app.conf.beat_schedule.values()} | {*queue.TASKS.values()}
 
     assert sent <= set(app.tasks)
-    assert set(Run.Kind) - set(queue._TASKS) == {Run.Kind.KEEP}, "done at once"
+    assert set(Run.Kind) - set(queue.TASKS) == {Run.Kind.KEEP}, (
+        "a run of this kind is done within the request"
+    )
 
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
-    """With a queue of files."""
-    return migrated(Installation(tmp_path))
+    """An installation with the queue that needs no server."""
+    return migrate(Installation(tmp_path))
 
 
-@pytest.fixture(params=["files", "redis"])
-def with_either_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+@pytest.fixture(params=["embedded", "redis"])
+def installation_with_each_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
     address = request.getfixturevalue("redis") if request.param == "redis" else ""
-    return migrated(Installation(tmp_path, REDIS_URL=address))
+    return migrate(Installation(tmp_path, REDIS_URL=address))
 
 
-def migrated(installation: Installation) -> Installation:
+def migrate(installation: Installation) -> Installation:
     installation.run("migrate")
     return installation
 
@@ -53,13 +55,15 @@ def store_files(installation: Installation, *paths: Path) -> None:
     installation.run("shell", "-v", "0", "-c", f"{STORE}[store.store_file(p) for p in ({names},)]")
 
 
-def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Installation) -> None:
-    installation = with_either_queue
+def test_workers_share_the_files_and_load_none_twice(
+    installation_with_each_queue: Installation,
+) -> None:
+    installation = installation_with_each_queue
     store_files(installation, *PARTS)
     with installation.worker(beat=True), installation.worker(processes=2):
-        for _ in range(3):  # the schedule does not know what is under way either
-            installation.send("instruments.load_waiting")
-        installation.wait_for(WAITING, 0)
+        for _ in range(3):  # more often than needed, as the schedule does
+            installation.send("instruments.request_loads")
+        installation.wait_for(NOT_LOADED, 0)
     done = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND kind = 'load'"
     assert installation.one(done) == len(PARTS)
     assert installation.one("SELECT count(*) FROM esma_files_run") == len(PARTS)
@@ -67,14 +71,14 @@ def test_workers_share_the_parts_and_do_nothing_twice(with_either_queue: Install
     workers = "SELECT count(DISTINCT claimed_by) FROM esma_files_run"
     assert installation.one(workers) > 1
     assert list(installation.staging.iterdir()) == []
-    assert any(installation.queue.glob("beat*")), "the schedule has its notes"
+    assert any(installation.queue.glob("beat*")), "beat records what it has sent"
     assert "Traceback" not in installation.log.read_text()
 
 
-def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installation) -> None:
+def test_the_file_of_a_killed_worker_is_loaded_by_another_one(installation: Installation) -> None:
     store_files(installation, DELTA)
     with installation.worker() as worker:
-        installation.send("instruments.load_waiting")
+        installation.send("instruments.request_loads")
         deadline = time.monotonic() + 60
         while not any(
             p.stat().st_size > 5_000_000 for p in installation.staging.rglob("*.sqlite3")
@@ -87,17 +91,17 @@ def test_a_worker_that_is_killed_half_way_is_recovered(installation: Installatio
     assert installation.one("SELECT count(*) FROM instruments_listing") == 0
 
     with installation.worker():
-        installation.send("esma_files.release")
+        installation.send("esma_files.recover_abandoned_work")
         abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
         installation.wait_for(abandoned, 1)
-        installation.send("instruments.load_waiting")
-        installation.wait_for(WAITING, 0)
+        installation.send("instruments.request_loads")
+        installation.wait_for(NOT_LOADED, 0)
     assert installation.one("SELECT count(*) FROM instruments_listing") == 112_318
     assert installation.one("SELECT attempts FROM esma_files_esmafile") == 0
 
 
-def test_a_run_that_was_queued_and_lost_is_sent_again(installation: Installation) -> None:
-    """As when the queue was emptied, or could not be reached, after somebody had asked."""
+def test_a_queued_run_without_a_message_is_sent_again(installation: Installation) -> None:
+    """As after the queue was emptied, or could not be reached at the time of the request."""
     store_files(installation, PARTS[0])
     installation.run(
         "shell",
@@ -105,16 +109,16 @@ def test_a_run_that_was_queued_and_lost_is_sent_again(installation: Installation
         "0",
         "-c",
         "from esma_files.models import *; Run.objects.create("
-        "kind='load', state='queued', file=EsmaFile.objects.get(), asked_by='somebody')",
+        "kind='load', state='queued', file=EsmaFile.objects.get(), requested_by='somebody')",
     )
     with installation.worker():
-        installation.send("esma_files.release")
-        installation.wait_for(WAITING, 0)
+        installation.send("esma_files.recover_abandoned_work")
+        installation.wait_for(NOT_LOADED, 0)
     assert installation.one("SELECT count(*) FROM esma_files_run WHERE state = 'done'") == 1
 
 
-def test_from_the_register_to_the_tables_with_a_server_that_fails(tmp_path: Path) -> None:
-    """Sync, download, load: what fails on the way is put off, and done when its time has come."""
+def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(tmp_path: Path) -> None:
+    """Downloads that fail are postponed, and repeated when they are due."""
     source = FIRDS / "FULINS_C_20250830_01of01.zip"
     with register.running() as esma:
         esma.publish(source.name, source.read_bytes(), day="2025-08-30")
@@ -134,9 +138,9 @@ def test_from_the_register_to_the_tables_with_a_server_that_fails(tmp_path: Path
         assert json.loads(synced)[0]["new"] == 1
         with installation.worker():
             deadline = time.monotonic() + 90
-            while installation.one(WAITING):
+            while installation.one(NOT_LOADED):
                 assert time.monotonic() < deadline, installation.log.read_text()
-                for task in ("esma_files.download_wanted", "instruments.load_waiting"):
+                for task in ("esma_files.request_downloads", "instruments.request_loads"):
                     installation.send(task)
                 time.sleep(0.5)
     assert installation.one("SELECT count(*) FROM instruments_listing") == 5

@@ -88,7 +88,7 @@ def asked(running: server.Server, sql: str) -> list[Any]:
 
 
 def test_a_database_is_checked(run: Run) -> None:
-    found = {one["what"]: one for one in json.loads(run("database", "check", "--format", "json"))}
+    found = {one["name"]: one for one in json.loads(run("database", "check", "--format", "json"))}
 
     assert found["connection"]["value"] == "ok"
     assert found["version"]["value"] == "Azure SQL Database, 12.0.2000.8"
@@ -102,7 +102,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(run: Run) -> None:
 
 
 def test_a_wrong_password_is_refused(run: Run) -> None:
-    with pytest.raises(AssertionError, match=r"does not know this name with this password"):
+    with pytest.raises(AssertionError, match=r"rejected this user name and password"):
         run("database", "check", AZURE_SQL_PASSWORD="wrong")
 
 

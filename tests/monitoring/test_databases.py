@@ -1,4 +1,4 @@
-"""manage.py database check, on real files, and on a server that does not answer."""
+"""`manage.py database check` on real files and on a server that does not answer."""
 
 import io
 import json
@@ -18,22 +18,23 @@ from monitoring.databases.finding import Finding, Level
 from tests import tsql
 
 
-def found(settings: dict[str, Any]) -> dict[str, Finding]:
-    other = ConnectionHandler({"default": settings})["default"]
+def findings_for(settings: dict[str, Any]) -> dict[str, Finding]:
+    """Return the findings about the database with these settings, by name."""
+    database = ConnectionHandler({"default": settings})["default"]
     try:
-        return {finding.what: finding for finding in check(other)}
+        return {finding.name: finding for finding in check(database)}
     finally:
-        other.close()
+        database.close()
 
 
 @pytest.mark.sqlite
 @pytest.mark.django_db
-def test_the_database_in_use_is_well() -> None:
+def test_check_finds_no_error_in_the_database_in_use() -> None:
     out = io.StringIO()
 
     call_command("database", "check", "--format", "json", stdout=out)
 
-    rows = {row["what"]: row for row in json.loads(out.getvalue())}
+    rows = {row["name"]: row for row in json.loads(out.getvalue())}
     assert rows["database"]["value"] == f"SQLite, {connection.settings_dict['NAME']}"
     assert rows["version"]["value"] == f"SQLite {sqlite3.sqlite_version}"
     assert rows["journal mode"]["value"] == "wal"
@@ -45,7 +46,7 @@ def test_the_database_in_use_is_well() -> None:
 
 @pytest.mark.sqlite
 @pytest.mark.django_db
-def test_it_is_printed_for_people() -> None:
+def test_check_prints_a_line_for_each_finding() -> None:
     out = io.StringIO()
 
     call_command("database", "check", stdout=out)
@@ -53,36 +54,36 @@ def test_it_is_printed_for_people() -> None:
     assert "integrity                ok" in out.getvalue()
 
 
-def test_a_file_that_is_not_there_is_not_made(db: None, tmp_path: Path) -> None:
-    rows = found(databases.sqlite(tmp_path / "none.sqlite3"))
+def test_check_does_not_create_a_missing_file(db: None, tmp_path: Path) -> None:
+    rows = findings_for(databases.sqlite(tmp_path / "none.sqlite3"))
 
     assert rows["file"].level is Level.ERROR
     assert "manage.py migrate" in rows["file"].advice
     assert not (tmp_path / "none.sqlite3").exists()
 
 
-def test_a_file_without_tables_has_to_be_migrated(db: None, tmp_path: Path) -> None:
+def test_check_warns_of_a_file_without_tables(db: None, tmp_path: Path) -> None:
     path = tmp_path / "empty.sqlite3"
     sqlite3.connect(path).close()
 
-    rows = found(databases.sqlite(path))
+    rows = findings_for(databases.sqlite(path))
 
     assert rows["migrations"].level is Level.WARNING
-    assert "to be applied" in rows["migrations"].value
+    assert "not applied yet" in rows["migrations"].value
 
 
-def test_what_is_no_database_is_said(db: None, tmp_path: Path) -> None:
+def test_check_reports_a_file_that_is_not_a_database(db: None, tmp_path: Path) -> None:
     path = tmp_path / "text.sqlite3"
     path.write_text("This is no database." * 100)
 
-    rows = found(databases.sqlite(path))
+    rows = findings_for(databases.sqlite(path))
 
     assert rows["connection"].level is Level.ERROR
     assert "file is not a database" in rows["connection"].value
     assert "version" not in rows
 
 
-def test_a_damaged_file_is_said(db: None, tmp_path: Path) -> None:
+def test_check_reports_a_damaged_file(db: None, tmp_path: Path) -> None:
     path = tmp_path / "damaged.sqlite3"
     with sqlite3.connect(path) as writing:
         writing.execute("CREATE TABLE t (a TEXT)")
@@ -92,14 +93,14 @@ def test_a_damaged_file_is_said(db: None, tmp_path: Path) -> None:
         file.seek(40_960)
         file.write(b"\xff" * 4_096)
 
-    rows = found(databases.sqlite(path))
+    rows = findings_for(databases.sqlite(path))
 
     assert rows["integrity"].level is Level.ERROR
     assert "backup" in rows["integrity"].advice
 
 
-def test_a_server_that_does_not_answer_is_said_with_what_to_look_at(db: None) -> None:
-    """Nothing listens on this port; Microsoft's driver finds that out."""
+def test_check_advises_on_a_server_that_does_not_answer(db: None) -> None:
+    """Nothing listens on this port; the error is that of Microsoft's own driver."""
     server = databases.Server(
         host="127.0.0.1",
         port=9,
@@ -110,7 +111,7 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_look_at(db: None) ->
         retry_seconds=1,
     )
 
-    rows = found(databases.azure_sql(server))
+    rows = findings_for(databases.azure_sql(server))
 
     assert rows["database"].value == "marketdata on 127.0.0.1:9"
     assert rows["encryption"].level is Level.WARNING
@@ -130,17 +131,17 @@ def test_a_server_that_does_not_answer_is_said_with_what_to_look_at(db: None) ->
         ('Cannot open database "x" requested by the login. (4060)', "AZURE_SQL_DATABASE"),
         ("SSL Provider: certificate verify failed: self-signed", "TRUST_SERVER_CERTIFICATE"),
         ("Can't open lib 'ODBC Driver 18 for SQL Server' : file not found", "mssql_python"),
-        ("Something nobody has seen", "docs/database.md"),
+        ("An unknown error", "docs/database.md"),
     ],
 )
-def test_errors_of_connecting_come_with_what_to_do(message: str, advice: str) -> None:
-    assert advice in sql_server.hint(OperationalError(message))
+def test_connection_errors_come_with_advice(message: str, advice: str) -> None:
+    assert advice in sql_server.advice_for(OperationalError(message))
 
 
-def test_the_questions_are_sql_of_the_server(db: None) -> None:
-    """Nobody answers them here: SQL Server's are compiled only."""
+def test_the_queries_are_valid_for_sql_server(db: None) -> None:
+    """The queries are compiled only: the answers are given by the test."""
 
-    class Answering(tsql.Server):
+    class AnsweringServer(tsql.Server):
         def fetchone(self) -> Any:
             sql = self.said[-1][0] if self.said else ""
             answers = {
@@ -152,18 +153,19 @@ def test_the_questions_are_sql_of_the_server(db: None) -> None:
             return next((row for words, row in answers.items() if words in sql), (0,))
 
     with tsql.connected() as (server_connection, _):
-        server = server_connection.connection = Answering()
-        rows = {finding.what: finding for finding in sql_server.looked_at(server_connection)}
+        server = server_connection.connection = AnsweringServer()
+        findings = list(sql_server.check_contents(server_connection))
+    rows = {finding.name: finding for finding in findings}
 
-    assert [said for sql, _ in server.said for said in tsql.problems(sql)] == []
+    assert [problem for sql, _ in server.said for problem in tsql.problems(sql)] == []
     assert rows["version"].value == "SQL Server, Developer Edition, 16.0.1"
     assert rows["size"].level is Level.WARNING
     assert "READ_COMMITTED_SNAPSHOT ON" in rows["read-committed snapshot"].advice
-    assert rows["permissions"].value == "no DELETE"
+    assert rows["permissions"].value == "missing: DELETE"
     assert rows["permissions"].advice == "Grant them: ALTER ROLE db_datawriter ADD MEMBER [reader];"
 
 
-def test_the_command_fails_where_the_database_cannot_be_used(db: None, tmp_path: Path) -> None:
-    none = ConnectionHandler({"default": databases.sqlite(tmp_path / "none.sqlite3")})["default"]
-    with tsql.known(none), pytest.raises(CommandError, match="cannot be used"):
+def test_the_command_fails_if_the_database_cannot_be_used(db: None, tmp_path: Path) -> None:
+    missing = ConnectionHandler({"default": databases.sqlite(tmp_path / "none.sqlite3")})["default"]
+    with tsql.known(missing), pytest.raises(CommandError, match="cannot be used"):
         call_command("database", "check", "--database", tsql.ALIAS, stdout=io.StringIO())

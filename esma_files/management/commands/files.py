@@ -78,7 +78,7 @@ class Command(BaseCommand):
         facts = {k: v for k, v in shown.items() if k not in ("runs", "revisions")}
         output.print_table(self.stdout, [{"what": k, "value": v} for k, v in facts.items()])
         runs = [
-            {k: r[k] for k in ("kind", "asked_at", "state", "read", "problem")}
+            {k: r[k] for k in ("kind", "requested_at", "state", "read", "problem")}
             for r in shown["runs"]
         ]
         if runs:

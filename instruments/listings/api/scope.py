@@ -146,6 +146,8 @@ class ScopeViewSet(viewsets.ViewSet):
         """Ask again when the runs are done: a file may have had later ones read anew."""
         found = scoping.backlog(self._register())
         by = request.user.get_username()
-        runs = [queue.ask(Run.Kind.LOAD, file=file, by=by).pk for file in found.stored]
+        runs = [
+            queue.request_run(Run.Kind.LOAD, file=file, requested_by=by).pk for file in found.stored
+        ]
         gone = [file.name for file in found.gone]
         return Response({"runs": runs, "not_stored": gone}, status=202)

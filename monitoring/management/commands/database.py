@@ -10,30 +10,33 @@ from marketdata.common import output
 from monitoring.databases.check import check
 from monitoring.databases.finding import Level
 
+_SIGNS = {Level.OK: " ", Level.WARNING: "!", Level.ERROR: "x"}
+
 
 class Command(BaseCommand):
-    help = "The database: what is configured, how it is, and what to do about it."
-    requires_system_checks = []  # it must run where they cannot
+    help = "Check the database: configuration, connection, condition, with advice on each problem."
+    requires_system_checks = []  # it must run where the database cannot be used
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        checking = actions.add_parser("check", help="connect, and look at it")
-        checking.add_argument(
-            "--database", default="default", choices=sorted(connections), help="which one (default)"
+        check_parser = actions.add_parser("check", help="connect to the database and check it")
+        check_parser.add_argument(
+            "--database",
+            default="default",
+            choices=sorted(connections),
+            help="alias of the database in the settings (default: default)",
         )
-        output.add_format(checking)
+        output.add_format(check_parser)
 
     def handle(self, **options: Any) -> None:
-        found = list(check(connections[options["database"]]))
-        rows = [dataclasses.asdict(finding) for finding in found]
+        findings = list(check(connections[options["database"]]))
         if options["format"] == "json":
-            output.print_json(self.stdout, rows)
+            output.print_json(self.stdout, [dataclasses.asdict(finding) for finding in findings])
         else:
             console = output.console(self.stdout)
-            for finding in found:
-                sign = {Level.OK: " ", Level.WARNING: "!", Level.ERROR: "x"}[finding.level]
-                console.print(f"{sign} {finding.what:24} {finding.value}")
+            for finding in findings:
+                console.print(f"{_SIGNS[finding.level]} {finding.name:24} {finding.value}")
                 if finding.advice:
                     console.print(f"  {'':24} -> {finding.advice}")
-        if any(finding.level is Level.ERROR for finding in found):
-            raise CommandError("The database cannot be used as it is.")
+        if any(finding.level is Level.ERROR for finding in findings):
+            raise CommandError("The database cannot be used: see the lines marked with x.")

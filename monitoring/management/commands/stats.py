@@ -9,28 +9,32 @@ from marketdata.common import output
 from monitoring import stats
 from monitoring.api.serializers import StatsSerializer
 
+# Lists within the statistics, each printed as a table, and its columns of numbers.
+_TABLES = {
+    "registers": ["instruments", "listings"],
+    "categories": ["instruments"],
+    "files": ["files"],
+}
+
 
 class Command(BaseCommand):
-    help = "What is in the database: instruments by category and status, files, coverage, size."
+    help = "Show the contents of the database: instruments by category and status, files, size."
 
     def add_arguments(self, parser: CommandParser) -> None:
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
-        found = stats.collect()
+        statistics = stats.collect()
         if options["format"] == "json":
-            output.print_json(self.stdout, StatsSerializer(found).data)
+            output.print_json(self.stdout, StatsSerializer(statistics).data)
             return
-        lists = ("registers", "categories", "files")
-        totals = {k: v for k, v in dataclasses.asdict(found).items() if k not in lists}
-        rows = [{"total": k.replace("_", " "), "count": v} for k, v in totals.items()]
-        output.print_table(self.stdout, rows, title="Database", numbers=["count"])
-        tables = {
-            "registers": ["instruments", "listings"],
-            "categories": ["instruments"],
-            "files": ["files"],
-        }
-        for name, numbers in tables.items():
-            rows = [dataclasses.asdict(row) for row in getattr(found, name)]
+        totals = [
+            {"total": name.replace("_", " "), "count": value}
+            for name, value in dataclasses.asdict(statistics).items()
+            if name not in _TABLES
+        ]
+        output.print_table(self.stdout, totals, title="Database", numbers=["count"])
+        for name, numbers in _TABLES.items():
+            rows = [dataclasses.asdict(row) for row in getattr(statistics, name)]
             if rows:
                 output.print_table(self.stdout, rows, title=name.title(), numbers=numbers)
