@@ -13,9 +13,9 @@ from instruments.listings.api import categories
 from instruments.listings.api.serializers import RecordSerializer
 from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.terms import Terms
-from instruments.models import Instrument, ListedVenue, Register, TransparencyResult
+from instruments.models import Instrument, ListedVenue, Register
 from instruments.transparency.api.serializers import TransparencyResultSerializer
-from instruments.transparency.applicable import Applying, applying
+from instruments.transparency.questions import Applicable, transparency_of
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.pages import BoundedPaginator
 
@@ -76,12 +76,10 @@ class InstrumentView(GuardedView):
         records = RecordSerializer(found.listings, many=True).data
         classification = found.classification
         on = timezone.now().date()
-        applies = applying(
-            TransparencyResult.objects.of(found.isin).select_related("source_file"), on
-        )
+        transparency = transparency_of(found.isin, on=on)
         shown = {
             "instrument": found,
-            "transparency": _shown(applies) if any(one.result for one in applies.values()) else [],
+            "transparency": _shown(transparency.applies),
             "category": cfi.category_names().get(found.category, ""),
             "classification": classification_rows(classification) if classification else [],
             "terms": term_rows(categories.shown(Terms(found.authoritative, found.category, on))),
@@ -99,16 +97,15 @@ class InstrumentView(GuardedView):
 _OF_RESULT = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
 
 
-def _shown(applies: dict[str, Applying]) -> list[dict[str, Any]]:
-    """Each result that applies once, with all that it applies to."""
-    shown: dict[int, dict[str, Any]] = {}
-    for respect, one in applies.items():
-        if one.result is None:
-            continue
-        said = TransparencyResultSerializer(one.result).data
-        row = shown.setdefault(
-            one.result.pk,
-            {"respects": [], "why": one.why, "facts": {name: said[name] for name in _OF_RESULT}},
-        )
-        row["respects"].append(respect.replace("_", " "))
-    return list(shown.values())
+def _shown(applies: dict[str, Applicable]) -> list[dict[str, Any]]:
+    """Return each result in force once, with all the respects in which it applies."""
+    rows: dict[int, dict[str, Any]] = {}
+    for respect, applicable in applies.items():
+        for dated in applicable.in_force:
+            fields = TransparencyResultSerializer(dated.result).data
+            facts = {name: fields[name] for name in _OF_RESULT}
+            row = rows.setdefault(
+                dated.result.pk, {"respects": [], "why": applicable.why, "facts": facts}
+            )
+            row["respects"].append(respect.replace("_", " "))
+    return list(rows.values())

@@ -1,4 +1,4 @@
-"""What ESMA publishes of the liquidity and size of trading: FITRS, by ISIN and by sub-class."""
+"""Transparency results (FITRS): liquidity and size of trading, by ISIN and by sub-class."""
 
 import datetime as dt
 from typing import Any
@@ -11,7 +11,7 @@ from instruments.listings.models.record import Register, decimal, text
 
 
 class Subject(models.TextChoices):
-    """What a result says something of: which of the three sections are there."""
+    """The sections that a result contains: liquidity, thresholds, statistics."""
 
     NONE = "none", "Nothing"
     LIQUIDITY = "liquidity", "Liquidity"
@@ -25,10 +25,10 @@ class Subject(models.TextChoices):
 
 class ResultQuerySet(models.QuerySet[Any]):
     def current(self) -> "ResultQuerySet":
-        """Those that no later publication has replaced."""
+        """Results that no later publication has replaced."""
         return self.filter(superseded=False)
 
-    def of(self, isin: str) -> "ResultQuerySet":
+    def for_isin(self, isin: str) -> "ResultQuerySet":
         """The current results of one ISIN, the newest reporting period first."""
         newest = F("reported_period_to").desc(nulls_last=True)
         return self.current().filter(isin=isin).order_by(newest, "pk")
@@ -39,30 +39,30 @@ Period = tuple[dt.date | None, dt.date | None]
 
 
 def _period(record: "PublishedResult", name: str) -> Period:
-    """The period whose columns begin with `name`, from the one of its four forms that is there."""
+    """Return the period whose columns begin with `name`: it is published in one of four forms."""
 
-    def said(*parts: str) -> dt.date | None:
-        days = (getattr(record, f"{name}_{part}") for part in parts)
+    def first_given(*endings: str) -> dt.date | None:
+        days = (getattr(record, f"{name}_{ending}") for ending in endings)
         return next((day for day in days if day is not None), None)
 
-    return said("period_from", "from", "on"), said("period_to", "to", "on")
+    return first_given("period_from", "from", "on"), first_given("period_to", "to", "on")
 
 
 class PublishedResult(models.Model):
-    """A record that ESMA computed, stored once however often it is published; a load deletes none.
+    """A result computed by ESMA or the FCA, stored once however often it is published.
 
-    Of the records of one result (`result_key`), those first published last are current, the others
-    superseded.
+    Several versions of one result have the same `result_key`: those of the newest publication are current,
+    the others superseded. A load deletes none.
     """
 
     register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
-    # Where it was first published.
+    # The file that published it first.
     source_file = models.ForeignKey(
         EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
     fingerprint = models.BigIntegerField()
-    result_key = models.BigIntegerField(help_text="a hash of what makes it this result")
+    result_key = models.BigIntegerField(help_text="a hash of the columns that identify the result")
     superseded = models.BooleanField(default=False)
 
     technical_record_id = text(35)
@@ -79,14 +79,14 @@ class PublishedResult(models.Model):
 
     @property
     def reporting_period(self) -> Period:
-        """First and last day; None where the period is open, or there is none."""
+        """First and last day; each None where it is open or not published."""
         return _period(self, "reported")
 
 
 class ResultRecord(PublishedResult):
     """A record of FITRS. The columns are those of `instruments.transparency.fields`."""
 
-    record_kind = models.CharField(max_length=15, help_text="which message it is from")
+    record_kind = models.CharField(max_length=15, help_text="the message that it was published in")
     subject = models.CharField(max_length=40, choices=Subject)
 
     full_name = text(350)
@@ -115,9 +115,14 @@ class ResultRecord(PublishedResult):
     class Meta:
         abstract = True
 
+    @property
+    def is_bond(self) -> bool:
+        """Whether the rules for bonds hold: quarterly liquidity, yearly thresholds."""
+        return bool(self.classification == "BOND")
+
 
 class TransparencyResult(ResultRecord):
-    """What ESMA has computed for one ISIN, by one methodology, over one reporting period."""
+    """The result for one ISIN, by one methodology, over one reporting period."""
 
     isin = models.CharField(max_length=12)
 
@@ -170,12 +175,12 @@ class TransparencyResult(ResultRecord):
 
     @property
     def application_period(self) -> Period:
-        """First and last day; None where the period is open, or none is published."""
+        """First and last day as published (ApplPrd); each None where it is open or not published."""
         return _period(self, "applied")
 
 
 class SubclassTransparency(ResultRecord):
-    """What ESMA has computed for a sub-class of non-equity instruments, which `criteria` describe."""
+    """The result for a sub-class of non-equity instruments, which `criteria` describe."""
 
     asset_class = models.CharField(max_length=4, help_text="as BOND, EQDV or IRDV")
 

@@ -206,7 +206,7 @@ def volume_cap_of(text_: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     if above is not None:
         venues = venues.filter(percentage__gt=above)
     results = list(
-        VolumeCap.objects.of(isin)
+        VolumeCap.objects.for_isin(isin)
         .select_related("source_file")
         .prefetch_related(Prefetch("venues", venues))
     )

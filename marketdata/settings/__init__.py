@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "ListingStatus": "instruments.models.Status.choices",
+        "Register": "instruments.models.Register.choices",
         "FileState": "esma_files.models.FileState",
         "FileKind": "esma_files.names.Kind",
         "RunState": "esma_files.models.RunState",

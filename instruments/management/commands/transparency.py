@@ -4,21 +4,21 @@ import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rest_framework.exceptions import APIException
 
 from instruments.listings.facts import flatten
-from instruments.models import TransparencyResult
+from instruments.models import Register, TransparencyResult
 from instruments.transparency.api.serializers import (
-    InstrumentTransparencySerializer,
     TransparencyResultSerializer,
+    transparency_as_json,
 )
-from instruments.transparency.api.views import TransparencyFilterSet, transparency_of
-from instruments.transparency.applicable import said_as
+from instruments.transparency.api.views import TransparencyFilterSet
+from instruments.transparency.questions import period_text, transparency_of
 from marketdata.common import filtering, output
+from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
-    help = "List transparency results (FITRS), or show what applies to one instrument and why."
+    help = "List transparency results (FITRS), or show those that apply to one instrument, and why."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
@@ -29,7 +29,13 @@ class Command(BaseCommand):
         filtering.offer(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
-        getting.add_argument("--on", type=_day, help="the day to ask about, as 2025-08-30 (today)")
+        getting.add_argument("--on", type=_day, help="the day to answer for, as 2025-08-30 (today)")
+        getting.add_argument(
+            "--known-on", type=_day, help="answer from what had been published by this day"
+        )
+        getting.add_argument(
+            "--register", choices=Register.values, default=Register.ESMA, help="ESMA, or FCA (UK)"
+        )
         for parser_ in (listing, getting):
             output.add_format(parser_)
 
@@ -39,43 +45,50 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         results = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
         matching = filtering.filtered(TransparencyFilterSet, options, results)
-        found = list(matching[: options["limit"]])
+        rows = list(matching[: options["limit"]])
         if options["format"] == "json":
-            output.print_json(self.stdout, TransparencyResultSerializer(found, many=True).data)
-        elif not found:
+            output.print_json(self.stdout, TransparencyResultSerializer(rows, many=True).data)
+        elif not rows:
             self.stdout.write("No result matches.")
         else:
-            output.print_table(self.stdout, [_row(result) for result in found])
+            output.print_table(self.stdout, [_row(result) for result in rows])
 
     def _get(self, options: dict[str, Any]) -> None:
-        on = options["on"] or dt.datetime.now(tz=dt.UTC).date()
         try:
-            found = transparency_of(options["isin"], on)
-        except APIException as error:
-            detail: Any = error.detail
-            raise CommandError(
-                " ".join(detail["isin"]) if "isin" in detail else str(detail)
-            ) from None
+            answer = transparency_of(
+                options["isin"],
+                on=options["on"] or dt.datetime.now(tz=dt.UTC).date(),
+                known_on=options["known_on"],
+                register=Register(options["register"]),
+            )
+        except MarketDataError as error:
+            raise CommandError(str(error)) from None
         if options["format"] == "json":
-            output.print_json(self.stdout, InstrumentTransparencySerializer(found).data)
+            output.print_json(self.stdout, transparency_as_json(answer))
             return
-        shown = set()
-        for respect, applying in found["applies"].items():
-            self.stdout.write(f"{respect.replace('_', ' ').capitalize()}: {applying.why}")
-            if applying.result and applying.result.pk not in shown:
-                said = TransparencyResultSerializer(applying.result).data
-                criteria = [f"{one['name']}={one['value']}" for one in said["criteria"]]
-                rows = [
-                    {"field": k, "value": v} for k, v in flatten({**said, "criteria": criteria})
-                ]
-                output.print_table(self.stdout, rows)
-                shown.add(applying.result.pk)
-        if found["turnover"]:
-            rows = [vars(row) for row in found["turnover"]]
+        if answer.other_registers:
+            others = " and ".join(answer.other_registers)
+            self.stdout.write(f"{others} publishes results for this ISIN too: see --register.")
+        shown: set[int] = set()
+        for respect, applicable in answer.applies.items():
+            self.stdout.write(f"{respect.replace('_', ' ').capitalize()}: {applicable.why}")
+            for dated in applicable.in_force:
+                if dated.result.pk not in shown:
+                    self._print_result(dated.result)
+                    shown.add(dated.result.pk)
+        if answer.turnover:
+            rows = [vars(row) for row in answer.turnover]
             output.print_table(self.stdout, rows, title="Turnover by reporting period")
-        if found["results"]:
-            rows = [_row(result) for result in found["results"]]
+        if answer.results:
+            rows = [_row(result) for result in answer.results]
             output.print_table(self.stdout, rows, title="Every current result")
+
+    def _print_result(self, result: TransparencyResult) -> None:
+        fields = TransparencyResultSerializer(result).data
+        criteria = [f"{criterion['name']}={criterion['value']}" for criterion in fields["criteria"]]
+        facts = flatten({**fields, "criteria": criteria})
+        rows = [{"field": name, "value": value} for name, value in facts]
+        output.print_table(self.stdout, rows)
 
 
 def _row(result: TransparencyResult) -> dict[str, Any]:
@@ -84,7 +97,7 @@ def _row(result: TransparencyResult) -> dict[str, Any]:
         "classification": result.classification,
         "methodology": result.methodology,
         "subject": result.subject,
-        "reporting period": said_as(result.reporting_period),
+        "reporting period": period_text(*result.reporting_period),
         "liquid": result.liquid,
         "pre-trade LIS": _size(result, "pre_trade_lis"),
         "post-trade LIS": _size(result, "post_trade_lis"),
@@ -93,7 +106,7 @@ def _row(result: TransparencyResult) -> dict[str, Any]:
 
 
 def _size(result: TransparencyResult, column: str) -> str:
-    """A threshold with its unit."""
+    """Return a threshold with its unit; "" where none is published."""
     amount, number = getattr(result, column), getattr(result, f"{column}_number")
     if amount is not None:
         return f"{amount:f} {getattr(result, f'{column}_currency') or ''}".strip()

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import NotFound, ValidationError
 
 from instruments.models import VolumeCap
-from instruments.transparency.applicable import said_as
+from instruments.transparency.questions import period_text
 from instruments.volume_cap.api import (
     InstrumentVolumeCapSerializer,
     VolumeCapFilterSet,
@@ -78,7 +78,7 @@ def _row(result: VolumeCap) -> dict[str, Any]:
     volume = f"{_said(result.total_volume)} {result.total_volume_currency or ''}"
     return {
         "isin": result.isin,
-        "reporting period": said_as(result.reporting_period),
+        "reporting period": period_text(*result.reporting_period),
         "% under waivers": _said(result.percentage),
         "total volume": volume.strip(),
         "last updated": result.last_updated_on,

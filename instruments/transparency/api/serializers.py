@@ -1,17 +1,27 @@
-"""Transparency results as the API and the commands show them."""
+"""Transparency results in the form in which the API and the commands show them."""
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instruments.api_fields import Section, decimal, section, text
-from instruments.models import SubclassTransparency, TransparencyResult
-from instruments.transparency import applicable
+from instruments.models import Register, SubclassTransparency, TransparencyResult
+from instruments.transparency.application_periods import ApplicationPeriod, Rule
 from instruments.transparency.fields import THRESHOLDS
+from instruments.transparency.questions import (
+    Applicable,
+    DatedResult,
+    InstrumentTransparency,
+    Turnover,
+    application_period_of,
+)
+
+_RULES = [(rule.code, rule.text) for rule in Rule]
 
 
 class PeriodSerializer(serializers.Serializer[Any]):
-    """A period; null where it is open."""
+    """First and last day of a period, both included; null where it is open."""
 
     first_day = serializers.DateField(source="0", allow_null=True)
     last_day = serializers.DateField(source="1", allow_null=True)
@@ -33,7 +43,7 @@ def _threshold(column: str) -> Any:
 
 
 class ThresholdsSerializer(Section):
-    """Large in scale (LIS) and size specific to the instrument (SSTI), before and after the trade."""
+    """Large in scale (LIS) and size specific to the instrument (SSTI), pre-trade and post-trade."""
 
     pre_trade_lis, post_trade_lis, pre_trade_ssti, post_trade_ssti = map(_threshold, THRESHOLDS)
 
@@ -45,23 +55,37 @@ class CriterionSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
 
 
+class AppliesPeriodSerializer(serializers.Serializer[ApplicationPeriod]):
+    """The days on which a result applies, both included; null where a published period is open."""
+
+    first_day = serializers.DateField(source="first", allow_null=True)
+    last_day = serializers.DateField(source="last", allow_null=True)
+    rule = serializers.ChoiceField(choices=_RULES, source="rule.code")
+
+
 class ResultSerializer(serializers.ModelSerializer[Any]):
-    """What results by ISIN and by sub-class have in common."""
+    """The fields that results by ISIN and by sub-class share."""
 
     reporting_period = PeriodSerializer(allow_null=True)
     liquid = serializers.BooleanField(
-        allow_null=True, help_text="as published; null where the record does not say"
+        allow_null=True, help_text="as published; null where the result has no liquidity"
     )
     thresholds = section(ThresholdsSerializer)
     total_transactions = decimal()
     total_volume = decimal()
     criteria = serializers.SerializerMethodField()
+    applies = serializers.SerializerMethodField(
+        help_text="the days on which the result applies, and the rule; null where it never applies "
+        "(totals for the systematic-internaliser test), or where that depends on the first day of trading"
+    )
     source_file = serializers.CharField(source="source_file.name")
+    published_on = serializers.DateField(source="source_file.published_on")
 
     common: tuple[str, ...] = (
         "classification",
         "subject",
         "reporting_period",
+        "applies",
         "liquid",
         "thresholds",
         "total_transactions",
@@ -76,7 +100,13 @@ class ResultSerializer(serializers.ModelSerializer[Any]):
         "technical_record_id",
         "source_file",
         "source_position",
+        "published_on",
     )
+
+    @extend_schema_field(AppliesPeriodSerializer(allow_null=True))
+    def get_applies(self, result: Any) -> dict[str, Any] | None:
+        period = application_period_of(result, self.context.get("first_trade"))
+        return None if period is None else dict(AppliesPeriodSerializer(period).data)
 
     def get_criteria(self, result: Any) -> list[dict[str, str]]:
         return [{"name": name, "value": value} for name, value in result.criteria or []]
@@ -96,13 +126,15 @@ class _MarketSize(Section):
 
 
 class MarketSizeSerializer(_MarketSize):
-    """What equity results say of the market."""
+    """Sizes and the most relevant market, of equity results."""
 
 
 class TransparencyResultSerializer(ResultSerializer):
     """One published result for one ISIN."""
 
-    application_period = PeriodSerializer(allow_null=True)
+    application_period = PeriodSerializer(
+        allow_null=True, help_text="as published (ApplPrd, since April 2025); see `applies`"
+    )
     market_size = section(MarketSizeSerializer)
 
     class Meta:
@@ -126,23 +158,55 @@ class SubclassTransparencySerializer(ResultSerializer):
         read_only_fields = fields
 
 
-class ApplyingSerializer(serializers.Serializer[applicable.Applying]):
+class DatedResultSerializer(serializers.Serializer[DatedResult]):
+    """One of several results that contradict each other, with the days on which it applies."""
+
+    applies_from = serializers.DateField(source="period.first", allow_null=True)
+    applies_to = serializers.DateField(source="period.last", allow_null=True)
+    result = TransparencyResultSerializer()
+
+
+class ApplicableSerializer(serializers.Serializer[Applicable]):
     """The result that applies in one respect, and why."""
 
-    why = serializers.CharField()
-    result = TransparencyResultSerializer(allow_null=True)
+    why = serializers.CharField(help_text="the reason in words")
+    rule = serializers.ChoiceField(
+        choices=_RULES,
+        source="only.period.rule.code",
+        default=None,
+        allow_null=True,
+        help_text="the rule that the application period follows from (ESMA65-8-5240, paragraphs 28 to 39)",
+    )
+    applies_from = serializers.DateField(source="only.period.first", default=None, allow_null=True)
+    applies_to = serializers.DateField(source="only.period.last", default=None, allow_null=True)
+    source_file = serializers.CharField(
+        source="only.result.source_file.name", default=None, allow_null=True
+    )
+    published_on = serializers.DateField(
+        source="only.result.source_file.published_on",
+        default=None,
+        allow_null=True,
+        help_text="publication day of the file that published this version first",
+    )
+    result = TransparencyResultSerializer(
+        source="only.result", default=None, allow_null=True, help_text="null where none applies"
+    )
+    conflict = DatedResultSerializer(
+        many=True,
+        help_text="the results in force, where they contradict each other: none of them is preferred",
+    )
 
 
 class AppliesSerializer(serializers.Serializer[Any]):
-    """By respect."""
+    """The result that applies, by respect."""
 
-    liquidity = ApplyingSerializer()
-    thresholds = ApplyingSerializer()
-    market_size = ApplyingSerializer(help_text="turnover and sizes, of equity")
+    liquidity = ApplicableSerializer()
+    thresholds = ApplicableSerializer()
+    market_size = ApplicableSerializer(help_text="turnover and sizes, of equity")
 
 
-class TurnoverSerializer(serializers.Serializer[applicable.Turnover]):
-    """One reporting period."""
+class TurnoverSerializer(serializers.Serializer[Turnover]):
+    """The totals of one reporting period."""
 
     first_day = serializers.DateField(allow_null=True)
     last_day = serializers.DateField(allow_null=True)
@@ -154,13 +218,31 @@ class TurnoverSerializer(serializers.Serializer[applicable.Turnover]):
     )
 
 
-class InstrumentTransparencySerializer(serializers.Serializer[Any]):
-    """What is published of one ISIN."""
+class InstrumentTransparencySerializer(serializers.Serializer[InstrumentTransparency]):
+    """The published results for one ISIN, and those that apply on a day."""
 
     isin = serializers.CharField()
-    on = serializers.DateField(help_text="the day that `applies` is about")
+    on = serializers.DateField(help_text="the day for which `applies` is answered")
+    known_on = serializers.DateField(
+        allow_null=True, help_text="only results published by this day count; null: all"
+    )
+    register = serializers.ChoiceField(
+        choices=Register.choices, help_text="the authority whose results these are"
+    )
+    other_registers = serializers.ListField(
+        child=serializers.ChoiceField(choices=Register.choices),
+        help_text="registers that publish results for this ISIN too",
+    )
     applies = AppliesSerializer()
     turnover = TurnoverSerializer(
         many=True, help_text="by reporting period, oldest first; never summed"
     )
-    results = TransparencyResultSerializer(many=True, help_text="every current result")
+    results = TransparencyResultSerializer(
+        many=True, help_text="every current result, the newest reporting period first"
+    )
+
+
+def transparency_as_json(answer: InstrumentTransparency) -> dict[str, Any]:
+    """Return the answer as the API and `manage.py transparency get --format json` give it."""
+    context = {"first_trade": answer.first_trade}
+    return dict(InstrumentTransparencySerializer(answer, context=context).data)

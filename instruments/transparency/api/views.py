@@ -1,4 +1,4 @@
-"""Transparency results over HTTP."""
+"""Transparency results in the API."""
 
 import datetime as dt
 import re
@@ -12,21 +12,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from instruments.isin import problem_of
 from instruments.listings.api.filters import check_isins
 from instruments.models import (
-    Instrument,
+    Register,
     ResultQuerySet,
     SubclassTransparency,
     Subject,
     TransparencyResult,
 )
-from instruments.transparency import applicable
 from instruments.transparency.api.serializers import (
     InstrumentTransparencySerializer,
     SubclassTransparencySerializer,
     TransparencyResultSerializer,
+    transparency_as_json,
 )
+from instruments.transparency.application_periods import year_applying
+from instruments.transparency.questions import transparency_of
 from marketdata.api.filters import CodeFilter, CommaOrAgain, TruthFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
@@ -34,10 +35,10 @@ from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
-        404: "Nothing is known of that ISIN, or no such page.",
+        400: "Invalid parameter.",
+        401: "Sign in to read.",
+        403: "None of your roles may read this.",
+        404: "No loaded file mentions this ISIN, or there is no such page.",
     }
 )
 
@@ -53,11 +54,13 @@ class ResultFilterSet(django_filters.FilterSet):
     classification = CodeFilter(
         validators=[_CODE4], label="Kind of instrument, as SHRS, ETFS, BOND or DERV"
     )
-    subject = django_filters.ChoiceFilter(choices=Subject.choices, label="What a result says")
+    subject = django_filters.ChoiceFilter(
+        choices=Subject.choices, label="The sections that a result contains"
+    )
     liquid = TruthFilter(label="Liquid or not, as published")
     superseded = TruthFilter(
         method="filter_superseded",
-        label="Results that later ones have replaced; else only current ones",
+        label="true: only results that later ones have replaced; default: only current ones",
     )
 
     def filter_superseded(self, queryset: ResultQuerySet, name: str, value: bool) -> ResultQuerySet:
@@ -81,6 +84,9 @@ class TransparencyFilterSet(ResultFilterSet):
     period_end = django_filters.DateFilter(
         "reported_period_to", label="Last day of the reporting period, as 2024-12-31"
     )
+    register = django_filters.ChoiceFilter(
+        choices=Register.choices, label="The authority that published the result"
+    )
 
     class Meta:
         model = TransparencyResult
@@ -95,10 +101,24 @@ class SubclassFilterSet(ResultFilterSet):
     q = django_filters.CharFilter(
         "sub_class", "icontains", max_length=100, label="Words of the description"
     )
+    applies_on = django_filters.DateFilter(
+        method="filter_applies_on",
+        label="Yearly results that apply on this day, by the June application period",
+    )
 
     class Meta:
         model = SubclassTransparency
         fields: list[str] = []
+
+    def filter_applies_on(
+        self, queryset: ResultQuerySet, name: str, value: dt.date
+    ) -> ResultQuerySet:
+        year = year_applying(value, month=6)
+        if year is None:
+            return queryset.none()
+        return queryset.filter(
+            reported_period_from=dt.date(year, 1, 1), reported_period_to=dt.date(year, 12, 31)
+        )
 
 
 @extend_schema_view(
@@ -108,7 +128,7 @@ class SubclassFilterSet(ResultFilterSet):
     )
 )
 class TransparencyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[TransparencyResult]):
-    """What ESMA has computed of liquidity, thresholds and turnover (FITRS), by ISIN."""
+    """Liquidity, thresholds and turnover by ISIN, as published (FITRS)."""
 
     title = "Transparency"
     queryset = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
@@ -127,7 +147,7 @@ class TransparencyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Transpa
 class SubclassTransparencyViewSet(
     mixins.ListModelMixin, viewsets.GenericViewSet[SubclassTransparency]
 ):
-    """What ESMA has computed of sub-classes of non-equity instruments (FITRS)."""
+    """Liquidity and thresholds by sub-class of non-equity instruments, as published (FITRS)."""
 
     title = "Transparency of sub-classes"
     queryset = SubclassTransparency.objects.select_related("source_file").order_by(
@@ -139,47 +159,50 @@ class SubclassTransparencyViewSet(
     pagination_class = BoundedPages
 
 
-def transparency_of(text_: str, on: dt.date) -> dict[str, Any]:
-    """What `InstrumentTransparencySerializer` shows. Raises ValidationError, NotFound."""
-    isin = text_.upper()
-    if problem := problem_of(isin):
-        raise exceptions.ValidationError({"isin": [f"{isin}: {problem}."]})
-    results = list(TransparencyResult.objects.of(isin).select_related("source_file"))
-    if not results and not Instrument.objects.filter(pk=isin).exists():
-        raise exceptions.NotFound(f"Nothing of {isin} is in the files loaded.")
-    return {
-        "isin": isin,
-        "on": on,
-        "applies": applicable.applying(results, on),
-        "turnover": applicable.turnover(results),
-        "results": results,
-    }
-
-
-class _OnSerializer(serializers.Serializer[Any]):
+class _QuestionSerializer(serializers.Serializer[Any]):
     on = serializers.DateField(required=False)
+    known_on = serializers.DateField(required=False)
+    register = serializers.ChoiceField(choices=Register.choices, default=Register.ESMA)
 
 
 class InstrumentTransparencyView(APIView):
-    """The transparency of one instrument: what applies, and everything current."""
+    """The transparency of one instrument: the results that apply on a day, and all current ones."""
 
     name = "Transparency"
     needs = {"GET": reading("instruments.view_transparencyresult")}
 
     @extend_schema(
-        summary="The results that apply to an instrument, and all there are",
+        summary="The results that apply to an instrument on a day, and all current ones",
         parameters=[
             OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN"),
-            OpenApiParameter("on", dt.date, description="The day to ask about; today, if left out"),
+            OpenApiParameter("on", dt.date, description="The day to answer for; default: today"),
+            OpenApiParameter(
+                "known_on", dt.date, description="Answer from what had been published by this day"
+            ),
+            OpenApiParameter(
+                "register",
+                str,
+                enum=Register.values,
+                description="The authority whose results apply; default: ESMA",
+            ),
         ],
         responses={200: InstrumentTransparencySerializer, **_PROBLEMS},
     )
     def get(self, request: Request, isin: str) -> Response:
-        if unknown := sorted(set(request.query_params) - {"on", "format"}):
+        if unknown := sorted(set(request.query_params) - {"on", "known_on", "register", "format"}):
             raise exceptions.ValidationError(
-                {name: ["no such parameter; there is on"] for name in unknown}
+                {
+                    name: ["No such parameter; there are on, known_on and register."]
+                    for name in unknown
+                }
             )
-        asked = _OnSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        on = asked.validated_data.get("on") or dt.datetime.now(tz=dt.UTC).date()
-        return Response(InstrumentTransparencySerializer(transparency_of(isin, on)).data)
+        question = _QuestionSerializer(data=request.query_params)
+        question.is_valid(raise_exception=True)
+        validated = question.validated_data
+        answer = transparency_of(
+            isin,
+            on=validated.get("on") or dt.datetime.now(tz=dt.UTC).date(),
+            known_on=validated.get("known_on"),
+            register=Register(validated["register"]),
+        )
+        return Response(transparency_as_json(answer))

@@ -16,7 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from instruments import pipeline
 from instruments.models import TransparencyResult
-from instruments.transparency.applicable import applying
+from instruments.transparency.application_periods import year_applying
+from instruments.transparency.questions import transparency_of
 from tests import firds, fitrs
 from tests.conftest import DATA
 from tests.instruments.listings.test_plans import planned, scans
@@ -110,54 +111,166 @@ def test_turnover_is_a_series_and_overlaps_are_marked(client: Client) -> None:
     assert "has been published" in answer["applies"]["liquidity"]["why"]
 
 
-def test_the_application_period_decides_what_applies(client: Client, make_zip: Write) -> None:
+def liquidity(client: Client, isin: str, **parameters: str) -> Any:
+    return get(client, f"instruments/{isin}/transparency/", **parameters)["applies"]["liquidity"]
+
+
+def test_a_published_application_period_decides_before_the_rules(
+    client: Client, make_zip: Write
+) -> None:
     name = "FULECR_20250830_E_1of1"
     records = [
         fitrs.equity(
             VOLVO,
             year=year,
-            more=fitrs.period(f"{year + 1}-04-01", f"{year + 2}-03-31", tag="ApplPrd")
+            more=fitrs.period(f"{year + 1}-05-01", f"{year + 2}-04-30", tag="ApplPrd")
             + f"<Lqdty>{liquid}</Lqdty>",
         )
         for year, liquid in ((2022, "false"), (2023, "true"))
     ]
     fitrs.load(make_zip(name, fitrs.message(name, *records)))
 
-    def liquidity(on: str) -> tuple[Any, str]:
-        said = get(client, f"instruments/{VOLVO}/transparency/", on=on)["applies"]["liquidity"]
-        return said["result"] and said["result"]["liquid"], said["why"]
+    answers = {
+        on: liquidity(client, VOLVO, on=on)["result"]
+        for on in ("2023-04-30", "2023-05-01", "2024-04-30", "2024-05-01", "2025-05-01")
+    }
 
-    assert liquidity("2023-04-01")[0] is False
-    assert liquidity("2024-03-31")[0] is False
-    assert liquidity("2024-04-01") == (
+    assert {on: result and result["liquid"] for on, result in answers.items()} == {
+        "2023-04-30": None,
+        "2023-05-01": False,
+        "2024-04-30": False,
+        "2024-05-01": True,
+        "2025-05-01": None,
+    }
+    answer = liquidity(client, VOLVO, on="2024-05-01")
+    assert answer["rule"] == "published"
+    assert answer["why"].startswith("Applies 2024-05-01 to 2025-04-30. The application period")
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_yearly_equity_result_applies_from_april_whenever_it_is_published(
+    client: Client, newest_first: bool
+) -> None:
+    paths = sorted((DATA / "cases" / "fitrs_application").glob("*.zip"), reverse=newest_first)
+    for path in paths:
+        fitrs.load(path)
+    isin = "NL0010273215"
+
+    old = liquidity(client, isin, on="2025-01-02")
+    new = liquidity(client, isin, on="2025-04-07")
+
+    assert (old["result"]["liquid"], old["applies_from"], old["applies_to"]) == (
         True,
-        "Its application period, 2024-04-01 to 2025-03-31, contains 2024-04-01.",
+        "2024-04-01",
+        "2025-04-06",
     )
-    assert liquidity("2025-04-01")[0] is None
-    assert liquidity("2023-03-31")[0] is None
+    assert (old["rule"], old["source_file"]) == ("equity_year", "FULECR_20240302_E_1of1.zip")
+    assert (new["applies_from"], new["source_file"], new["published_on"]) == (
+        "2025-04-07",
+        "FULECR_20250301_E_1of1.zip",
+        "2025-03-01",
+    )
+    sizes = get(client, f"instruments/{isin}/transparency/", on="2025-04-06")
+    assert sizes["applies"]["market_size"]["result"]["market_size"]["large_in_scale"] == "650000"
+
+
+def test_a_result_does_not_apply_before_it_is_known(client: Client) -> None:
+    for path in sorted((DATA / "cases" / "fitrs_application").glob("*.zip")):
+        fitrs.load(path)
+    isin = "NL0010273215"
+
+    assert liquidity(client, isin, on="2025-05-01", known_on="2025-03-01")["result"] is not None
+    unknown = liquidity(client, isin, on="2025-05-01", known_on="2025-02-28")
+
+    assert unknown["result"] is None
+    assert unknown["why"] == (
+        "No result with liquidity applies on 2025-05-01. Those published apply 2024-04-01 to 2025-04-06."
+    )
+
+
+def test_a_replaced_result_applies_until_its_successor_is_published(
+    client: Client, make_zip: Write
+) -> None:
+    """The liquidity band of a maturity bucket changes within the application period."""
+    for date, liquid in (("20250607", "false"), ("20250906", "true")):
+        name = f"FULNCR_{date}_D_1of1"
+        record = fitrs.bond(VOLVO, more=f"<Lqdty>{liquid}</Lqdty>")
+        fitrs.load(make_zip(name, fitrs.message(name, record)))
+
+    on = ("2025-06-02", "2025-09-05", "2025-09-06", "2026-05-31", "2026-06-01")
+    results = [liquidity(client, VOLVO, on=day)["result"] for day in on]
+
+    assert [result and result["liquid"] for result in results] == [False, False, True, True, None]
+    known = liquidity(client, VOLVO, on="2025-10-01", known_on="2025-09-05")
+    assert known["result"]["liquid"] is False
+
+
+def test_results_in_force_that_contradict_each_other_are_a_conflict(
+    client: Client, make_zip: Write
+) -> None:
+    name = "FULECR_20250830_E_1of1"
+    records = [fitrs.equity(VOLVO, more=f"<Lqdty>{liquid}</Lqdty>") for liquid in ("true", "false")]
+    fitrs.load(make_zip(name, fitrs.message(name, *records)))
+
+    answer = liquidity(client, VOLVO, on="2025-09-01")
+
+    assert answer["result"] is None
+    assert answer["rule"] is None
+    assert answer["why"] == (
+        "2 published results apply on 2025-09-01 and contradict each other (FULECR_20250830_E_1of1.zip)."
+    )
+    assert sorted(each["result"]["liquid"] for each in answer["conflict"]) == [False, True]
+    assert {each["applies_from"] for each in answer["conflict"]} == {"2025-04-07"}
+    printed = run("transparency", "get", VOLVO, "--on", "2025-09-01")
+    assert "contradict each other" in printed
+
+
+def test_an_estimate_applies_from_the_first_day_of_trading(client: Client, make_zip: Write) -> None:
+    name = "FULECR_20250830_E_1of1"
+    estimate = (
+        f"<EqtyTrnsprncyData><TechRcrdId>1</TechRcrdId><Id>{VOLVO}</Id>"
+        "<FinInstrmClssfctn>SHRS</FinInstrmClssfctn><Lqdty>true</Lqdty><Mthdlgy>ESTM</Mthdlgy>"
+        "</EqtyTrnsprncyData>"
+    )
+    fitrs.load(make_zip(name, fitrs.message(name, estimate)))
+    assert "not known" in liquidity(client, VOLVO, on="2020-02-01")["why"]
+    name = "FULINS_E_20250830_01of01"
+    record = firds.record("RefData", VOLVO, "XSTO", period="2025-08-30")
+    record = record.replace("2014-01-14T09:00:00Z", "2025-08-04T09:00:00Z")
+    fitrs.load(make_zip(name, firds.message(name, record)))
+
+    answer = liquidity(client, VOLVO, on="2025-09-14")
+
+    assert (answer["applies_from"], answer["applies_to"]) == ("2025-08-04", "2025-09-14")
+    assert liquidity(client, VOLVO, on="2025-09-15")["result"] is None
+    shown = get(client, f"instruments/{VOLVO}/transparency/")["results"][0]["applies"]
+    assert shown == {"first_day": "2025-08-04", "last_day": "2025-09-14", "rule": "equity_estimate"}
 
 
 @pytest.mark.usefixtures("real_results")
-def test_without_one_the_newest_reporting_period_that_is_over_decides(client: Client) -> None:
-    def applies(on: str) -> Any:
-        return get(client, "instruments/XS2398661319/transparency/", on=on)["applies"]["liquidity"]
+def test_quarterly_bond_liquidity_applies_from_a_third_monday(client: Client) -> None:
+    def last_quarter(on: str) -> Any:
+        result = liquidity(client, "XS2398661319", on=on)["result"]
+        return result and result["reporting_period"]["last_day"]
 
-    assert applies("2024-12-31")["result"]["reporting_period"]["last_day"] == "2024-12-31"
-    assert applies("2024-12-30")["result"]["reporting_period"]["last_day"] == "2024-09-30"
-    assert "no application period is published" in applies("2024-12-30")["why"]
-    assert applies("2024-06-29")["result"] is None
+    assert last_quarter("2024-08-18") is None
+    assert last_quarter("2024-11-17") == "2024-06-30"
+    assert last_quarter("2024-11-18") == "2024-09-30"
+    assert last_quarter("2025-02-17") == "2024-12-31"
+    assert last_quarter("2025-05-19") is None
 
 
 def test_liquidity_is_never_inferred(make_zip: Write) -> None:
-    """A result with high turnover and no word on liquidity says nothing of liquidity."""
+    """Of a result with high turnover and no liquidity, the liquidity is not known."""
     name = "FULNCR_20250830_D_1of1"
     numbers = "<TtlNbOfTxsExctd>99999</TtlNbOfTxsExctd><TtlVolOfTxsExctd>1e9</TtlVolOfTxsExctd>"
     statistics = f"<Sttstcs>{numbers.replace('1e9', '999999999')}</Sttstcs>"
     fitrs.load(make_zip(name, fitrs.message(name, fitrs.bond(VOLVO, more=statistics))))
 
-    found = applying(TransparencyResult.objects.of(VOLVO), dt.date(2025, 9, 1))
+    answer = transparency_of(VOLVO, on=dt.date(2025, 9, 1))
 
-    assert found["liquidity"].result is None
+    assert answer.applies["liquidity"].only is None
+    assert [row.transactions for row in answer.turnover] == [Decimal(99999)]
 
 
 def test_superseded_results_are_asked_for(client: Client, make_zip: Write) -> None:
@@ -202,7 +315,7 @@ def test_the_number_of_queries_is_fixed(
 @pytest.mark.usefixtures("real_results")
 def test_wrong_questions_are_told_so(client: Client) -> None:
     assert "check digit" in get(client, "instruments/SE0000115447/transparency/", 400)["detail"]
-    assert "Nothing of" in get(client, "instruments/SE0000115446/transparency/", 404)["detail"]
+    assert "No loaded file" in get(client, "instruments/SE0000115446/transparency/", 404)["detail"]
     assert "on" in get(client, "instruments/US78463V1070/transparency/", 400, on="soon")["errors"]
     assert "off" in get(client, "instruments/US78463V1070/transparency/", 400, off="1")["errors"]
     assert "methodology" in get(client, "transparency/", 400, methodology="YEARLY")["errors"]
@@ -223,18 +336,20 @@ def test_an_instrument_without_results_says_that_there_are_none(
     assert b"Transparency</h2>" not in client.get(f"/instruments/{VOLVO}/").content
 
 
-def test_the_page_shows_what_applies(client: Client, make_zip: Write) -> None:
+def test_the_page_shows_the_results_that_apply_today(client: Client, make_zip: Write) -> None:
     name = "FULINS_D_20250302_01of01"
     record = firds.record("RefData", VOLVO, "XSTO", period="2025-03-01", cfi="DBFUFR")
     fitrs.load(make_zip(name, firds.message(name, record)))
     name = "FULNCR_20250830_D_1of1"
     limit = fitrs.threshold("PreTradLrgInScaleThrshld", "600000")
-    record = fitrs.bond(VOLVO, more=f"<Lqdty>true</Lqdty>{limit}")
+    year = year_applying(dt.datetime.now(tz=dt.UTC).date(), month=6)
+    more = f"<Lqdty>true</Lqdty>{limit}"
+    record = fitrs.bond(VOLVO, begin=f"{year}-01-01", end=f"{year}-12-31", more=more)
     fitrs.load(make_zip(name, fitrs.message(name, record)))
 
     page = client.get(f"/instruments/{VOLVO}/").content.decode()
 
-    assert "Liquidity, thresholds: Its reporting period, 2024-01-01 to 2024-12-31" in page
+    assert "Liquidity, thresholds: Applies" in page
     assert "<dd>600000</dd>" in page
 
 
@@ -246,12 +361,14 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
     assert listed == get(client, "transparency/", liquid="true", per_page=5)["results"]
     one = run("transparency", "get", "xs2398661319", "--on", "2025-08-30", "--format", "json")
     assert json.loads(one) == get(client, "instruments/XS2398661319/transparency/", on="2025-08-30")
-    assert "is the newest that was over" in run("transparency", "get", "BEEN20114540")
+    assert "yearly non-equity result" in run(
+        "transparency", "get", "BEEN20114540", "--on", "2025-08-30"
+    )
     assert "25000 EUR" in run("transparency", "list", "--isin", "BEEN20114540")
     assert "No result matches" in run("transparency", "list", "--methodology", "YEAR")
     for arguments, said in (
         (("get", "SE0000115447"), "check digit"),
-        (("get", VOLVO), "Nothing of"),
+        (("get", VOLVO), "No loaded file"),
         (("list", "--isin", "x"), "--isin"),
         (("list", "--limit", "0"), "--limit"),
     ):

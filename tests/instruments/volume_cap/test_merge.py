@@ -49,7 +49,7 @@ def test_results_of_several_periods_stand_beside_each_other(make_zip: Write) -> 
 
     assert counts(run) == {"new": 2}
     assert VolumeCap.objects.current().count() == 2
-    assert [row.reported_period_to.month for row in VolumeCap.objects.of(VOLVO)] == [9, 8]
+    assert [row.reported_period_to.month for row in VolumeCap.objects.for_isin(VOLVO)] == [9, 8]
 
 
 def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> None:
@@ -65,7 +65,7 @@ def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> Non
         ("BATE", "0.3"),
         ("XSTO", "4.2"),
     ]
-    [now] = VolumeCap.objects.of(VOLVO)
+    [now] = VolumeCap.objects.for_isin(VOLVO)
     assert [str(v.percentage) for v in now.venues.all()] == ["0.3", "4.3"]
 
 
