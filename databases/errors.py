@@ -126,3 +126,13 @@ class RowRefused(PermanentError):
             " it are copied; correct the row in the source, and run transfer again."
         )
         self.table, self.key = table, key
+
+
+class MigrationsBusy(RetryableError):
+    """Another process holds the lock for migrations."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"Another process has been migrating this database for more than {seconds:g} s."
+            " Wait until it has finished, then try again."
+        )

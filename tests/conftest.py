@@ -1,6 +1,9 @@
 """Fixtures for all tests: real files, servers, and folders and a database that no other run uses."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -16,7 +19,8 @@ from instruments import pipeline
 from tests import servers, tsql
 from tests.properties import register_profiles
 
-DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
 FIRDS = DATA / "firds"
 
 
@@ -39,9 +43,10 @@ def django_db_setup(
     django_db_blocker: DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path | None:
-    """Create the test database. Return a copy of it as `migrate` leaves it, on SQLite.
+    """Create the test database. Return a copy of it as `migrate` leaves it.
 
-    On SQL Server, set it up as docs/database.md describes: readers do not wait for writers.
+    Return None on SQL Server, and where no collected test needs a database, for then pytest-django
+    creates none. On SQL Server, set it up as docs/database.md describes: readers do not wait.
     """
     with django_db_blocker.unblock():
         if connection.vendor == "microsoft":
@@ -50,8 +55,9 @@ def django_db_setup(
                     "ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
                 )
             return None
+        if "django_migrations" not in connection.introspection.table_names():
+            return None
         copy = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
-        connection.ensure_connection()
         with closing(sqlite3.connect(copy)) as target:
             connection.connection.backup(target)
             target.execute("PRAGMA journal_mode=WAL")
@@ -59,12 +65,18 @@ def django_db_setup(
 
 
 @pytest.fixture(scope="session")
-def migrated(request: pytest.FixtureRequest) -> Path:
-    """A SQLite database as `migrate` leaves it. Copy it; starting `migrate` takes seconds."""
-    path = request.getfixturevalue("django_db_setup")
-    if path is None:
-        pytest.skip("about SQLite itself")
-    return Path(path)
+def migrated(django_db_setup: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SQLite database as `migrate` leaves it. Copy it; starting `migrate` takes seconds."""
+    if django_db_setup:
+        return django_db_setup
+    database = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_TYPE": "sqlite", "SQLITE_DB_PATH": str(database)},
+        check=True,
+    )
+    return database
 
 
 @pytest.fixture(autouse=True)
