@@ -1,4 +1,4 @@
-"""ISO 10962 over HTTP: browse the table, decode a code, expand a pattern."""
+"""CFI codes in the API: browse the table of ISO 10962, decode a code, expand a pattern."""
 
 import itertools
 from collections.abc import Mapping
@@ -51,35 +51,45 @@ class CategorySerializer(NamedSerializer):
 
 
 class ProblemOfCodeSerializer(serializers.Serializer[cfi.Problem]):
-    """A letter that the table does not have at its position."""
+    """A letter that no edition of ISO 10962 has at its position."""
 
     position = serializers.IntegerField(help_text="1 to 6")
     letter = serializers.CharField()
     allowed = serializers.DictField(
         child=serializers.CharField(),
-        help_text="the letters that may stand there, and their meaning",
+        help_text="the letters of ISO 10962:2019 for this position, with their meanings",
     )
 
 
-class SaidSerializer(serializers.Serializer[cfi.Said]):
-    """What one attribute says."""
+class DecodedAttributeSerializer(serializers.Serializer[cfi.DecodedAttribute]):
+    """The meaning of one attribute of a code."""
 
     position = serializers.IntegerField(help_text="3 to 6")
     name = serializers.CharField()
     letter = serializers.CharField()
     meaning = serializers.CharField(
-        allow_null=True, help_text="null where the table lacks the letter"
+        allow_null=True, help_text="null where no edition of ISO 10962 has the letter"
+    )
+    edition = serializers.CharField(
+        allow_null=True,
+        help_text="edition of ISO 10962 that has the letter: 2019 where that has it",
     )
 
 
 class ClassificationSerializer(serializers.Serializer[cfi.Decoded]):
-    """What a CFI code says of an instrument."""
+    """A CFI code with the meaning of each letter."""
 
     code = serializers.CharField()
     category = NamedSerializer(allow_null=True)
     group = NamedSerializer(allow_null=True)
-    attributes = SaidSerializer(many=True)
-    valid = serializers.SerializerMethodField(help_text="whether ISO 10962 has every letter of it")
+    attributes = DecodedAttributeSerializer(many=True)
+    valid = serializers.SerializerMethodField(
+        help_text="whether every letter is in an edition of ISO 10962"
+    )
+    edition = serializers.CharField(
+        allow_null=True,
+        help_text="edition of ISO 10962 that has every letter: 2019 or another one; null if invalid",
+    )
     problems = ProblemOfCodeSerializer(many=True)
 
     def get_valid(self, decoded: cfi.Decoded) -> bool:
@@ -87,7 +97,7 @@ class ClassificationSerializer(serializers.Serializer[cfi.Decoded]):
 
 
 class AttributeSerializer(serializers.Serializer[cfi.Attribute]):
-    """What a position can say within a group."""
+    """An attribute of a group, with all its values."""
 
     position = serializers.IntegerField(help_text="3 to 6")
     name = serializers.CharField()
@@ -95,15 +105,15 @@ class AttributeSerializer(serializers.Serializer[cfi.Attribute]):
 
 
 class CfiSerializer(serializers.Serializer[Any]):
-    """A place in the table: what it is, and what lies below it."""
+    """A code, or a part of the table of codes: its category and group, and everything below it."""
 
     pattern = serializers.CharField(help_text="six letters, `*` for any")
-    category = NamedSerializer(allow_null=True, help_text="where the pattern says which")
-    group = NamedSerializer(allow_null=True, help_text="where the pattern says which")
+    category = NamedSerializer(allow_null=True, help_text="null where the pattern is open")
+    group = NamedSerializer(allow_null=True, help_text="null where the pattern is open")
     groups = NamedSerializer(many=True, help_text="those that match")
     attributes = AttributeSerializer(many=True, help_text="of the group, with all their values")
     classification = ClassificationSerializer(allow_null=True, help_text="of a whole code")
-    valid_codes = serializers.IntegerField(help_text="codes of the table that match")
+    valid_codes = serializers.IntegerField(help_text="matching codes of ISO 10962:2019")
     codes_in_use = serializers.ListField(
         child=serializers.CharField(), help_text="codes in the files loaded that match"
     )
@@ -117,10 +127,10 @@ def _pattern(text: str) -> str:
 
 
 def place(pattern: str) -> Mapping[str, Any]:
-    """What `CfiSerializer` shows of a pattern of six."""
+    """Return the fields of `CfiSerializer` for a pattern of six letters and stars."""
     category = cfi.categories().get(pattern[0])
     group = category.groups.get(pattern[:2]) if category else None
-    matching = [g for c, g in cfi.groups().items() if _matches(pattern, c)]
+    matching = [g for code, g in cfi.groups().items() if cfi.matches(pattern, code)]
     return {
         "pattern": pattern,
         "category": category,
@@ -131,10 +141,6 @@ def place(pattern: str) -> Mapping[str, Any]:
         "valid_codes": cfi.count(pattern),
         "codes_in_use": CfiCode.objects.matching([pattern]).values_list("code", flat=True),
     }
-
-
-def _matches(pattern: str, group: str) -> bool:
-    return all(wanted in (cfi.ANY, x) for wanted, x in zip(pattern, group, strict=False))
 
 
 class CategoriesView(APIView):
@@ -159,19 +165,19 @@ class CfiView(APIView):
     needs = {"GET": reading("instruments.view_instrument")}
 
     @extend_schema(
-        summary="Decode a CFI code, or look around in the table",
+        summary="Decode a CFI code, or browse the table of codes",
         parameters=[_CODE],
         responses={200: CfiSerializer, **_PROBLEMS},
     )
     def get(self, request: Request, code: str) -> Response:
-        found = place(_pattern(code))
-        if not found["groups"] and found["classification"] is None:
-            raise exceptions.NotFound(f"ISO 10962 has no group that matches {found['pattern']}.")
-        return Response(CfiSerializer(found).data)
+        fields = place(_pattern(code))
+        if not fields["groups"] and fields["classification"] is None:
+            raise exceptions.NotFound(f"ISO 10962 has no group that matches {fields['pattern']}.")
+        return Response(CfiSerializer(fields).data)
 
 
 class _Expansion:
-    """The valid codes of a pattern, made when a page of them is asked for."""
+    """The valid codes of a pattern: a sequence that makes only the page asked for."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern

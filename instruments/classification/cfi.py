@@ -1,8 +1,10 @@
-"""CFI codes (ISO 10962): six letters, each position with the meaning that the one before it gives it.
+"""CFI codes (ISO 10962): six letters, of which each gets its meaning from the letters before it.
 
-Category, group, then four attributes. All of it comes from the code set in `ISO_10962_CFI.json`; of our
-own are only the words that people use for kinds of instruments. `X` at an attribute's place means
-"not applicable or undefined", whether the table lists it there or not: that is the standard's rule.
+The first letter is the category, the second the group, and the other four are attributes of the group. The
+table is the code set of ISO 10962:2019 (`ISO_10962_CFI.json`). Instruments keep the code of the edition
+that they were classified by, so values of other editions (`other_editions.json`) are decoded too, and
+marked with their edition. Of our own are only the everyday words for kinds of instruments. `X` in place
+of an attribute means "not applicable or undefined" in the standard, whether the table lists it or not.
 """
 
 import dataclasses
@@ -15,11 +17,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 TABLE = Path(__file__).parent / "ISO_10962_CFI.json"
+OTHER_EDITIONS = Path(__file__).parent / "other_editions.json"
+EDITION = "2019"
 LENGTH = 6
 UNDEFINED = "X"
 ANY = "*"
 
-# Kinds of instruments as people name them: the beginnings of their CFI codes.
+# Everyday words for kinds of instruments, each with the beginnings of its CFI codes.
 BUSINESS_TYPES = {
     "equity": ("E",),
     "share": ("ES", "EP", "EC", "EF"),
@@ -45,21 +49,31 @@ BUSINESS_TYPES = {
 
 
 class BadCfi(ValueError):
-    """Not a CFI code, or not a pattern of codes; `str()` says why."""
+    """A text is not a CFI code or not a pattern of codes; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Attribute:
-    """What the letter at `position` (3 to 6) says within a group; `values` are letter and meaning."""
+    """The attribute of a group at `position` (3 to 6); `values` maps letters to meanings.
+
+    `other_editions` maps letters that ISO 10962:2019 lacks to their meaning and edition.
+    """
 
     position: int
     name: str
     values: Mapping[str, str]
+    other_editions: Mapping[str, tuple[str, str]]
+
+    def meaning_of(self, letter: str) -> tuple[str | None, str | None]:
+        """Return the meaning of a letter and its edition; None and None for an unknown letter."""
+        if letter in self.values:
+            return self.values[letter], EDITION
+        return self.other_editions.get(letter, (None, None))
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """The second letter: `code` has both, as `ES`."""
+    """A group; `code` is both letters, as `ES`."""
 
     code: str
     name: str
@@ -69,7 +83,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Category:
-    """The first letter."""
+    """A category; `code` is its letter."""
 
     code: str
     name: str
@@ -79,44 +93,68 @@ class Category:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A position (1 to 6) whose letter the table does not have, and the letters it has there."""
+    """A letter that no edition has at its position (1 to 6), and the letters allowed there."""
 
     position: int
     letter: str
     allowed: Mapping[str, str]
 
     def __str__(self) -> str:
-        known = ", ".join(f"{letter} ({short(said)})" for letter, said in self.allowed.items())
+        known = ", ".join(f"{letter} ({short(name)})" for letter, name in self.allowed.items())
         return f"position {self.position} is {self.letter}; allowed there: {known}"
 
 
 @dataclasses.dataclass(frozen=True)
-class Said:
-    """What one attribute of a code says; `meaning` is None for a letter that the table lacks."""
+class DecodedAttribute:
+    """The meaning of one letter of a code; `meaning` and `edition` are None where no edition has it."""
 
     position: int
     name: str
     letter: str
     meaning: str | None
+    edition: str | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """A code and what it says, as far as the table goes; `problems` is empty where it goes all the way."""
+    """A code with the meaning of each letter; `problems` is empty where every letter has one."""
 
     code: str
     category: Category | None
     group: Group | None
-    attributes: tuple[Said, ...]
+    attributes: tuple[DecodedAttribute, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def edition(self) -> str | None:
+        """The edition of ISO 10962 that has every letter; None where none has.
+
+        The other edition where a letter is missing from the current one.
+        """
+        if self.problems:
+            return None
+        other = {a.edition for a in self.attributes if a.edition not in (EDITION, None)}
+        return min(other) if other else EDITION
 
 
 @functools.cache
 def categories() -> Mapping[str, Category]:
-    """The whole table, by category letter."""
+    """Return the whole table: categories by letter."""
     with TABLE.open(encoding="utf-8") as source:
-        found = json.load(source)["categories"]
-    return {raw["code"]: _category(raw) for raw in found}
+        table = json.load(source)["categories"]
+    return {raw["code"]: _category(raw) for raw in table}
+
+
+@functools.cache
+def _other_editions() -> Mapping[tuple[str, int], dict[str, tuple[str, str]]]:
+    """Return the values of other editions by group and position: letter to meaning and edition."""
+    with OTHER_EDITIONS.open(encoding="utf-8") as source:
+        rows = json.load(source)["values"]
+    values: dict[tuple[str, int], dict[str, tuple[str, str]]] = {}
+    for row in rows:
+        attribute = values.setdefault((row["group"], row["position"]), {})
+        attribute[row["letter"]] = (row["meaning"], row["edition"])
+    return values
 
 
 def _category(raw: Mapping[str, object]) -> Category:
@@ -127,35 +165,42 @@ def _category(raw: Mapping[str, object]) -> Category:
     return Category(code, *_texts(raw), groups={group.code: group for group in known})
 
 
-def _group(letter: str, raw: Mapping[str, object]) -> Group:
-    attributes = (_attribute(place, raw[f"attribute{place - 2}"]) for place in range(3, LENGTH + 1))
-    return Group(letter + str(raw["code"]), *_texts(raw), attributes=tuple(attributes))
+def _group(category: str, raw: Mapping[str, object]) -> Group:
+    code = category + str(raw["code"])
+    attributes = (
+        _attribute(code, position, raw[f"attribute{position - 2}"])
+        for position in range(3, LENGTH + 1)
+    )
+    return Group(code, *_texts(raw), attributes=tuple(attributes))
 
 
 def _texts(raw: Mapping[str, object]) -> tuple[str, str]:
     return str(raw["name"]).strip(), str(raw["description"]).strip()
 
 
-def _attribute(position: int, raw: object) -> Attribute:
+def _attribute(group: str, position: int, raw: object) -> Attribute:
     if not isinstance(raw, dict):
         raise TypeError(f"{TABLE.name}: position {position} of a group has no attribute")
     values = {value["code"]: value["description"].strip() for value in raw["attributeValues"]}
     values.setdefault(UNDEFINED, "Not applicable/undefined")
-    return Attribute(position, raw["attributeName"].strip(), values)
+    other = _other_editions().get((group, position), {})
+    return Attribute(position, raw["attributeName"].strip(), values, other)
 
 
 def groups() -> Mapping[str, Group]:
-    """All groups, by their two letters."""
-    return {code: group for one in categories().values() for code, group in one.groups.items()}
+    """Return all groups, by their two letters."""
+    return {
+        code: group for category in categories().values() for code, group in category.groups.items()
+    }
 
 
 def short(meaning: str) -> str:
-    """A meaning without its explanation: `Voting (each share has one vote)` -> `Voting`."""
+    """Return a meaning without its explanation: `Voting (each share has one vote)` -> `Voting`."""
     return re.split(r"\s*[(\[]", meaning, maxsplit=1)[0] or meaning
 
 
 def decode(text: str) -> Decoded:
-    """Say what a code means, in any case of letters. Raises BadCfi where it is not six letters."""
+    """Decode a code, in upper or lower case. Raises BadCfi where it is not six letters."""
     code = text.strip().upper()
     if len(code) != LENGTH:
         raise BadCfi(f"a CFI code has six letters, {code!r} has {len(code)} characters")
@@ -167,21 +212,27 @@ def decode(text: str) -> Decoded:
         return Decoded(code, None, None, (), (Problem(1, code[0], category_names()),))
     group = category.groups.get(code[:2])
     if group is None:
-        allowed = {known[1]: found.name for known, found in category.groups.items()}
+        allowed = {known[1]: g.name for known, g in category.groups.items()}
         return Decoded(code, category, None, (), (Problem(2, code[1], allowed),))
-    pairs = list(zip(group.attributes, code[2:], strict=True))
-    said = (Said(a.position, a.name, letter, a.values.get(letter)) for a, letter in pairs)
-    wrong = (Problem(a.position, x, a.values) for a, x in pairs if x not in a.values)
-    return Decoded(code, category, group, tuple(said), tuple(wrong))
+    attributes = tuple(
+        DecodedAttribute(a.position, a.name, letter, *a.meaning_of(letter))
+        for a, letter in zip(group.attributes, code[2:], strict=True)
+    )
+    problems = tuple(
+        Problem(decoded.position, decoded.letter, attribute.values)
+        for attribute, decoded in zip(group.attributes, attributes, strict=True)
+        if decoded.meaning is None
+    )
+    return Decoded(code, category, group, attributes, problems)
 
 
 def category_names() -> dict[str, str]:
-    """Letter and name of each category."""
+    """Return letter and name of each category."""
     return {letter: category.name for letter, category in categories().items()}
 
 
 def pattern_of(text: str) -> str:
-    """`es` -> `ES****`: a beginning, or letters and stars, as a pattern of six. Raises BadCfi."""
+    """Return a pattern of six letters and stars: `es` becomes `ES****`. Raises BadCfi."""
     pattern = text.strip().upper()
     if not re.fullmatch(r"[A-Z*]{1,6}", pattern):
         raise BadCfi(f"{text.strip()!r} is not one to six letters, with * for any letter")
@@ -189,51 +240,67 @@ def pattern_of(text: str) -> str:
 
 
 def expand(pattern: str) -> Iterator[str]:
-    """Every valid code that matches a pattern of six, in the order of the table."""
+    """Yield every code of ISO 10962:2019 that matches a pattern of six, in the order of the table."""
     for choices in _choices(pattern):
         yield from map("".join, itertools.product(*choices))
 
 
 def count(pattern: str) -> int:
-    """How many codes `expand` yields."""
+    """Return the number of codes that `expand` yields."""
     return sum(math.prod(map(len, choices)) for choices in _choices(pattern))
 
 
 def _choices(pattern: str) -> Iterator[list[str | list[str]]]:
-    """For each group that matches: its two letters, and the letters of each attribute that match."""
+    """Yield for each matching group its two letters and the matching letters of each attribute."""
     for code, group in groups().items():
-        if _matches(pattern[0], code[0]) and _matches(pattern[1], code[1]):
-            wanted = zip(group.attributes, pattern[2:], strict=True)
-            letters = [[x for x in a.values if _matches(w, x)] for a, w in wanted]
-            yield [code[0], code[1], *letters]
+        if matches(pattern[:2], code):
+            yield [
+                code[0],
+                code[1],
+                *(
+                    [letter for letter in attribute.values if matches(wildcard, letter)]
+                    for attribute, wildcard in zip(group.attributes, pattern[2:], strict=True)
+                ),
+            ]
 
 
-def _matches(wanted: str, letter: str) -> bool:
-    return wanted in (ANY, letter)
+def matches(pattern: str, letters: str) -> bool:
+    """Return whether letters match as much of a pattern as there are letters."""
+    return all(p in (ANY, letter) for p, letter in zip(pattern, letters, strict=False))
 
 
-def attribute_patterns(wanted: str) -> list[str]:
-    """The patterns of codes with an attribute of this meaning; none where there is no such meaning.
+def attribute_patterns(attribute: str) -> list[str]:
+    """Return the patterns of codes with an attribute of this meaning; empty for an unknown meaning.
 
     `voting`, or `voting right: voting` where the name of the attribute matters. A meaning is given in
     full or without its explanation, in any case.
     """
-    name, _, meaning = (part.strip().casefold() for part in wanted.rpartition(":"))
-    found = []
+    name, _, meaning = (part.strip().casefold() for part in attribute.rpartition(":"))
+    patterns = []
     for code, group in groups().items():
-        for attribute in group.attributes:
-            if name in ("", attribute.name.casefold()):
-                for letter, said in attribute.values.items():
-                    if meaning in (said.casefold(), short(said).casefold()):
-                        at = attribute.position - 1
-                        found.append(f"{code.ljust(at, ANY)}{letter}".ljust(LENGTH, ANY))
-    return found
+        for candidate in group.attributes:
+            if name in ("", candidate.name.casefold()):
+                for letter, text in _all_values(candidate):
+                    if meaning in (text.casefold(), short(text).casefold()):
+                        start = code.ljust(candidate.position - 1, ANY)
+                        patterns.append(f"{start}{letter}".ljust(LENGTH, ANY))
+    return patterns
 
 
 @functools.cache
 def meanings() -> tuple[str, ...]:
-    """Every meaning that an attribute can have, in short."""
-    values = (
-        said for group in groups().values() for a in group.attributes for said in a.values.values()
+    """Return every meaning that an attribute can have, without explanations, sorted."""
+    texts = (
+        text
+        for group in groups().values()
+        for attribute in group.attributes
+        for _, text in _all_values(attribute)
     )
-    return tuple(sorted({short(said) for said in values}))
+    return tuple(sorted({short(text) for text in texts}))
+
+
+def _all_values(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Yield letter and meaning of every edition."""
+    yield from attribute.values.items()
+    for letter, (meaning, _) in attribute.other_editions.items():
+        yield letter, meaning

@@ -1,4 +1,4 @@
-"""The CFI codes that have occurred: few, so a question about their letters is asked of these."""
+"""The CFI codes in use: a few hundred, so filters on single letters look them up here."""
 
 import functools
 import operator
@@ -15,30 +15,30 @@ _GROUP = 2  # letters: category and group
 
 class CfiCodeQuerySet(models.QuerySet["CfiCode"]):
     def matching(self, patterns: Iterable[str]) -> "CfiCodeQuerySet":
-        """Codes that match any of these patterns of six, `*` for any letter."""
+        """Codes that match any of these patterns of six letters, `*` for any letter."""
         groups: dict[str, list[str]] = {}
         for pattern in patterns:
             groups.setdefault(pattern[_GROUP:], []).append(pattern[:_GROUP])
-        # By what follows the group's two letters, for a meaning may be one of 312 attributes in as many
-        # groups, and a statement of SQL Server has 2,100 parameters.
-        wanted = [_letters(after, _GROUP) & _group(before) for after, before in groups.items()]
-        if not wanted:
+        # Grouped by the four letters after the group: a meaning can occur in many groups, and a
+        # statement of SQL Server takes at most 2,100 parameters.
+        conditions = [_letters(after, _GROUP) & _group(before) for after, before in groups.items()]
+        if not conditions:
             return self.none()
-        if not all(wanted):  # six stars
+        if not all(conditions):  # six stars
             return self
         letters = {f"letter{place}": Substr("code", place, 1) for place in range(1, cfi.LENGTH + 1)}
         annotated = self.annotate(group=Substr("code", 1, _GROUP), **letters)
-        return annotated.filter(functools.reduce(operator.or_, wanted))
+        return annotated.filter(functools.reduce(operator.or_, conditions))
 
 
 def _letters(pattern: str, before: int) -> Q:
-    """The letters of a part of a pattern that begins after so many others."""
+    """Return the condition on a part of a pattern that begins after `before` letters."""
     places = enumerate(pattern, start=before + 1)
     return Q(*((f"letter{place}", letter) for place, letter in places if letter != cfi.ANY))
 
 
 def _group(patterns: list[str]) -> Q:
-    """One of these patterns of a category and a group."""
+    """Return the condition on category and group: any of these patterns of two."""
     whole = [pattern for pattern in patterns if cfi.ANY not in pattern]
     parts = [_letters(pattern, 0) for pattern in patterns if cfi.ANY in pattern]
     if not all(parts):  # two stars
@@ -47,9 +47,9 @@ def _group(patterns: list[str]) -> Q:
 
 
 class CfiCode(models.Model):
-    """A code that a record has had. A load adds to them and takes none away.
+    """A CFI code that some record has had. A load adds codes and deletes none.
 
-    By way of this table a filter on one letter of the code still uses the instruments' index:
+    With this table a filter on one letter still uses the instruments' index:
     `cfi_code IN (the few codes with that letter)`.
     """
 

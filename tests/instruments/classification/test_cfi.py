@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from stdnum import cfi as stdnum_cfi
 
 from instruments.classification import cfi
 from instruments.models import CfiCode, Instrument
@@ -58,13 +59,42 @@ def test_every_published_code_is_decoded() -> None:
         decoded = cfi.decode(code)
         assert decoded.category is not None
         assert decoded.group is not None, code
-        unknown = {said.position for said in decoded.attributes if said.meaning is None}
-        assert unknown == {problem.position for problem in decoded.problems}
-    # Codes of older editions of the standard, or mistakes of whoever reported them.
-    wrong = {
-        f"{code[:2]}@{p.position}{p.letter}" for code in codes for p in cfi.decode(code).problems
-    }
-    assert wrong == {"DE@4F", "DE@4V", "HF@4A", "HF@4D", "SC@6P", "SF@6N", "SR@6C", "SR@6P"}
+        assert decoded.problems == (), code
+
+
+@pytest.mark.parametrize(
+    ("code", "edition", "position", "meaning"),
+    [
+        ("ESVUFR", "2019", 6, "Registered"),
+        ("SRCCSP", "2015", 6, "Physical"),
+        ("HFTAVP", "2015", 4, "European-Call"),
+        ("SFCXXN", "2015", 6, "Non-deliverable"),
+        ("DECFTS", "2021-05-07", 4, "Fixed interest payments"),
+    ],
+)
+def test_a_code_of_another_edition_is_decoded_and_marked(
+    code: str, edition: str, position: int, meaning: str
+) -> None:
+    decoded = cfi.decode(code)
+
+    attribute = decoded.attributes[position - 3]
+    assert decoded.edition == edition
+    assert attribute.meaning is not None
+    assert (cfi.short(attribute.meaning), attribute.edition) == (meaning, edition)
+
+
+def test_other_editions_add_only_values_that_the_current_one_lacks() -> None:
+    rows = json.loads(cfi.OTHER_EDITIONS.read_text())["values"]
+
+    for row in rows:
+        attribute = cfi.groups()[row["group"]].attributes[row["position"] - 3]
+        assert row["letter"] not in attribute.values, row
+        assert attribute.meaning_of(row["letter"]) == (row["meaning"], row["edition"])
+    listed = [row for row in rows if row["edition"] == "2021-05-07"]
+    for row in listed:  # python-stdnum bundles the list of that day
+        code = f"{row['group']}XXXX"
+        code = code[: row["position"] - 1] + row["letter"] + code[row["position"] :]
+        assert row["meaning"] in stdnum_cfi.info(code).values()
 
 
 @pytest.mark.parametrize(
@@ -233,7 +263,7 @@ def test_the_table_can_be_browsed(client: Client) -> None:
         CfiCode.objects.filter(code__startswith="ES").values_list("code", flat=True)
     )
     code = client.get("/api/v1/cfi/HFADVC/").json()["classification"]
-    assert [problem["position"] for problem in code["problems"]] == [3, 4]
+    assert [problem["position"] for problem in code["problems"]] == [3]
     codes = client.get("/api/v1/cfi/ESV***/codes/", {"per_page": 10, "page": 2}).json()
     assert [row["code"] for row in codes["results"]] == list(cfi.expand("ESV***"))[10:20]
     assert codes["pagination"]["total"] == 3 * 4 * 7
