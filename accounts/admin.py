@@ -1,8 +1,8 @@
-"""Users, roles and keys by hand; each change goes into the audit trail."""
+"""Admin pages for users, roles and API keys. Every change is written to the audit trail."""
 
 from typing import Any
 
-import axes.admin  # noqa: F401  # registers what is taken away again below
+import axes.admin  # noqa: F401  # registers models that are unregistered below
 import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401
 from axes.models import AccessFailureLog, AccessLog
 from django.contrib import admin
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import keys, lifecycle, own_roles
+from accounts import api_keys, custom_roles, users
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from audit import trail
@@ -20,16 +20,19 @@ from audit.admin import AuditedAdmin
 from marketdata.common.admin import ReadOnlyAdmin
 
 admin.site.unregister(Group)
-# Pages that say nothing that helps, or that stay empty: the audit trail has it.
+# Tables of libraries that are of no use to people, or that stay empty because the audit trail is used.
 for _model in (BlacklistedToken, OutstandingToken, AccessLog, AccessFailureLog):
     admin.site.unregister(_model)
 
-_FOR_SUPERUSERS = ("is_superuser", "user_permissions")
+_SUPERUSER_FIELDS = ("is_superuser", "user_permissions")
 
 
 @admin.register(User)
-class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Accounts are switched off, not deleted. Nobody changes who may do more, or gives what they lack."""
+class UserAccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
+    """Accounts, which are deactivated but never deleted.
+
+    Nobody can change a user who has more permissions, or assign permissions that they lack themselves.
+    """
 
     list_display = ["username", "email", "role_names", "is_active", "is_staff", "last_login"]
     readonly_fields = ["last_login", "date_joined", "entra_id"]
@@ -46,20 +49,20 @@ class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         user: Any = request.user
-        if obj is not None and lifecycle.is_above(obj, user):
+        if obj is not None and users.has_more_permissions(obj, user):
             return False
         return super().has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        closed = () if request.user.is_superuser else _FOR_SUPERUSERS
-        return [*super().get_readonly_fields(request, obj), *closed]
+        extra_fields = () if request.user.is_superuser else _SUPERUSER_FIELDS
+        return [*super().get_readonly_fields(request, obj), *extra_fields]
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Nobody gives a role that may do more than they."""
+        """Offer only roles whose permissions the user who asks has too."""
         if db_field.name == "groups":
             user: Any = request.user
-            lacked = Permission.objects.exclude(pk__in=own_roles.grantable(user))
-            kwargs["queryset"] = Group.objects.exclude(permissions__in=lacked)
+            lacking = Permission.objects.exclude(pk__in=custom_roles.grantable_permissions(user))
+            kwargs["queryset"] = Group.objects.exclude(permissions__in=lacking)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def user_change_password(
@@ -68,7 +71,7 @@ class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         id: str,  # noqa: A002  # Django's name
         form_url: str = "",
     ) -> HttpResponse:
-        """Django's page; it saves without `save_related`."""
+        """Set the password of a user; Django's view does not call `save_related`."""
         response = super().user_change_password(request, id, form_url)
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
             trail.record("user.password", request=request, about=User.objects.get(pk=id))
@@ -77,31 +80,31 @@ class AccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class RoleAdmin(AuditedAdmin, GroupAdmin):
-    """Roles of one's own. Those of the table in accounts/roles.py are as it says, whoever is asked."""
+    """Roles. The built-in ones of accounts/roles.py cannot be changed."""
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
     ) -> Any:
-        """Nobody puts into a role what they lack."""
+        """Offer only permissions that the user who asks has."""
         if request is not None:
             user: Any = request.user
-            kwargs["queryset"] = own_roles.grantable(user)
+            kwargs["queryset"] = custom_roles.grantable_permissions(user)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_own(obj) and super().has_change_permission(request, obj)
+        return _is_custom(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_own(obj) and super().has_delete_permission(request, obj)
+        return _is_custom(obj) and super().has_delete_permission(request, obj)
 
 
-def _is_own(group: Group | None) -> bool:
+def _is_custom(group: Group | None) -> bool:
     return group is None or group.name not in ROLES
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    """Keys to look at and to revoke; who makes one does so by the API or a command, and sees it once."""
+    """API keys, to view and revoke. They are created by API or command, which show the text once."""
 
     list_display = ["name", "prefix", "owner", "state", "created_at", "expires_at", "last_used_at"]
     list_filter = ["owner"]
@@ -110,16 +113,17 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     actions = ["revoke"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
-        """One's own; with `manage_apikey` everybody's."""
-        found = super().get_queryset(request)
+        """Return the user's own keys, or all keys with the permission `manage_apikey`."""
+        keys = super().get_queryset(request)
         user: Any = request.user
-        return found if user.has_perm("accounts.manage_apikey") else found.filter(owner=user.pk)
+        return keys if user.has_perm("accounts.manage_apikey") else keys.filter(owner=user.pk)
 
-    @admin.action(description="Revoke the selected keys", permissions=["revoke"])
+    @admin.action(description="Revoke the selected API keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        usable = queryset.filter(revoked_at=None)
-        count = len([keys.revoke(key, request=request) for key in usable])
-        self.message_user(request, f"{count} revoked.")
+        active_keys = list(queryset.filter(revoked_at=None))
+        for api_key in active_keys:
+            api_keys.revoke(api_key, request=request)
+        self.message_user(request, f"API keys revoked: {len(active_keys)}.")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.change_apikey"))

@@ -1,18 +1,18 @@
-"""Django's permissions by the names that rules, roles and keys use: "app.codename"."""
+"""Django's permissions by name, "app_label.codename", as access rules, roles and API keys use them."""
 
 from collections.abc import Iterable
 
 from django.contrib.auth.models import Permission
 
 
-def name_of(permission: Permission) -> str:
+def permission_name(permission: Permission) -> str:
     return f"{permission.content_type.app_label}.{permission.codename}"
 
 
-def names_of(permissions: Iterable[Permission]) -> list[str]:
-    return sorted(map(name_of, permissions))
+def permission_names(permissions: Iterable[Permission]) -> list[str]:
+    return sorted(map(permission_name, permissions))
 
 
-def by_name() -> dict[str, Permission]:
-    """All there are, in one query."""
-    return {name_of(row): row for row in Permission.objects.select_related("content_type")}
+def permissions_by_name() -> dict[str, Permission]:
+    """Return all permissions by name, read in one query."""
+    return {permission_name(row): row for row in Permission.objects.select_related("content_type")}

@@ -1,7 +1,7 @@
-"""The roles, and the permissions that each holds: one table, brought into the database by migrate.
+"""The built-in roles and their permissions: one table, which `migrate` copies to Django's groups.
 
-Permissions are named as text: accounts know no data. A name that no app has yet is left out, and arrives
-with the first `migrate` after the app has it.
+Permissions are given by name, since the accounts app does not import the apps they belong to. The name of a
+permission that does not exist yet is skipped; the first `migrate` after its app has defined it adds it.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ _VIEWER = (
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",
-    # One's own keys; what others have needs accounts.manage_apikey.
+    # The own API keys. Those of other users need accounts.manage_apikey.
     "accounts.view_apikey",
     "accounts.add_apikey",
     "accounts.change_apikey",
@@ -69,38 +69,42 @@ _ADMIN = (
 
 @dataclasses.dataclass(frozen=True)
 class Role:
-    """What a role may do, in names of permissions, and whether the admin's pages are open to it."""
+    """A built-in role. A staff role gives access to the admin."""
 
-    says: str
+    description: str
     permissions: tuple[str, ...]
-    staff: bool = False
+    is_staff: bool = False
 
 
-# From the least to the most.
+# In ascending order: each role has all permissions of the one before.
 ROLES = {
-    "viewer": Role("reads", _VIEWER),
-    "analyst": Role("reads, exports, looks up in bulk", _ANALYST),
-    "curator": Role("corrects, and looks after files and enrichment", _CURATOR, staff=True),
-    "admin": Role("looks after users, keys and the audit trail too", _ADMIN, staff=True),
+    "viewer": Role("Reads all data.", _VIEWER),
+    "analyst": Role("Reads and exports data, and looks up instruments in bulk.", _ANALYST),
+    "curator": Role(
+        "Also corrects data, and manages files and enrichment.", _CURATOR, is_staff=True
+    ),
+    "admin": Role(
+        "Also manages users, roles and API keys, and reads the audit trail.", _ADMIN, is_staff=True
+    ),
 }
 
 
-def bring_up_to_date(
+def update_role_groups(
     *, apps: Any = installed, using: str = "default", verbosity: int = 0, **signal: Any
 ) -> None:
-    """Make the roles as the table says. After every `migrate`; a second time it changes nothing.
+    """Create or update the groups of the built-in roles; runs after every `migrate`.
 
-    The permissions of apps that come after accounts are made first: each app would make its own only
-    when its turn comes.
+    Permissions of all apps are created first: Django would create those of later apps only when their turn
+    comes.
     """
     try:
         group_model = apps.get_model("auth", "Group")
         permission_model = apps.get_model("auth", "Permission")
-    except LookupError:  # migrated back to before there were groups
+    except LookupError:  # migrated back to a state without groups
         return
     for app in installed.get_app_configs():
         create_permissions(app, verbosity=verbosity, using=using, apps=apps)
-    known = {
+    keys_by_name = {
         f"{app}.{codename}": pk
         for pk, app, codename in permission_model.objects.using(using).values_list(
             "pk", "content_type__app_label", "codename"
@@ -108,4 +112,6 @@ def bring_up_to_date(
     }
     for name, role in ROLES.items():
         group, _ = group_model.objects.using(using).get_or_create(name=name)
-        group.permissions.set([known[p] for p in role.permissions if p in known])
+        group.permissions.set(
+            [keys_by_name[name] for name in role.permissions if name in keys_by_name]
+        )

@@ -1,4 +1,4 @@
-"""The API's own tokens: a short one to ask with, and a longer one, good for one use, to get the next."""
+"""JSON Web Tokens of this service: short-lived access tokens, and refresh tokens for a single use."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.models import User
 
-_MARK = "mark"  # see User.get_session_auth_hash
+_SESSION_HASH = "mark"  # claim with the value of User.get_session_auth_hash
 
 
 class Access(AccessToken):
-    via = "token"  # as the audit trail says
+    via = "token"  # as recorded in the audit trail
 
 
 class Refresh(RefreshToken):
@@ -22,10 +22,10 @@ class Refresh(RefreshToken):
 
     @classmethod
     def for_user(cls, user: User) -> "Refresh":  # type: ignore[override]
-        """A new token. Its id is kept, to tell it once it is used up, and not the token itself."""
+        """Return a new token. Its id is stored, to recognize it when it has been used, but not its text."""
         token = cls()
         token["sub"] = str(user.pk)
-        token[_MARK] = user.get_session_auth_hash()
+        token[_SESSION_HASH] = user.get_session_auth_hash()
         OutstandingToken.objects.create(
             user=user,
             jti=token["jti"],
@@ -37,40 +37,43 @@ class Refresh(RefreshToken):
 
 
 def issue(user: User) -> dict[str, str]:
-    """A pair of tokens for who has shown to be this user."""
+    """Return a new pair of tokens for an authenticated user."""
     refresh = Refresh.for_user(user)
     return {"access": str(refresh.access_token), "refresh": str(refresh)}
 
 
 @transaction.atomic
-def rotate(raw: str) -> tuple[User, dict[str, str]]:
-    """The next pair for a refresh token, which is thereby used up. Raises TokenError."""
-    refresh = Refresh(raw)  # type: ignore[arg-type]  # simplejwt's types are wrong here
+def rotate(text: str) -> tuple[User, dict[str, str]]:
+    """Exchange a refresh token for a new pair of tokens. Raises TokenError."""
+    refresh = Refresh(text)  # type: ignore[arg-type]  # simplejwt's types are wrong here
     user = user_of(refresh)
     _use_up(refresh)
     return user, issue(user)
 
 
 @transaction.atomic
-def end(raw: str) -> User:
-    """Use a refresh token up without a next one. Raises TokenError."""
-    refresh = Refresh(raw)  # type: ignore[arg-type]
+def end(text: str) -> User:
+    """End a refresh token without issuing new ones. Raises TokenError."""
+    refresh = Refresh(text)  # type: ignore[arg-type]
     user = user_of(refresh)
     _use_up(refresh)
     return user
 
 
 def user_of(token: Token) -> User:
-    """Whose token this is. Raises TokenError where it has ended with its user's password or account."""
+    """Return the user of a token.
+
+    Raises TokenError if the account has been deactivated or the password changed since it was issued.
+    """
     key = str(token.get("sub"))
     user = User.objects.filter(pk=key, is_active=True).first() if key.isdecimal() else None
-    if user is None or not user.carries_mark(str(token.get(_MARK, ""))):
+    if user is None or not user.matches_session_hash(str(token.get(_SESSION_HASH, ""))):
         raise TokenError("Token has ended")
     return user
 
 
 def _use_up(refresh: Refresh) -> None:
-    """Of two that use one token at the same time, the database lets one through."""
-    found: Any = refresh.blacklist()
-    if not found[1]:
-        raise TokenError("Token is used up")
+    """Mark a refresh token as used. Of simultaneous uses, the database's unique key admits one."""
+    blacklisted: Any = refresh.blacklist()
+    if not blacklisted[1]:
+        raise TokenError("Token has already been used")

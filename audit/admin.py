@@ -1,4 +1,4 @@
-"""The audit trail, to read; and what admin pages note in it."""
+"""The audit trail in the admin, and the base class of admin pages that write to it."""
 
 from typing import Any
 
@@ -17,19 +17,19 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ["at", "action", "actor", "via", "address", "object_type", "object_id"]
     list_filter = ["action", "object_type"]
     search_fields = ["=actor", "object_id", "=address"]
-    search_help_text = "A user name, an address, or a part of what it was done to"
+    search_help_text = "User name, IP address, or part of the object's name"
 
 
 class AuditedAdmin(admin.ModelAdmin[Any]):
-    """For what people change by hand: old and new value of every field go into the trail."""
+    """Write every change to the audit trail, with the old and new values of the changed fields."""
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
-        old = {name: _plain(form.initial.get(name)) for name in form.changed_data}
+        old = {name: _json_value(form.initial.get(name)) for name in form.changed_data}
         super().save_related(request, form, formsets, change)
         if not change:
             trail.record(self._action("created"), request=request, about=form.instance)
         elif form.changed_data:
-            new = {name: _plain(form.cleaned_data.get(name)) for name in form.changed_data}
+            new = {name: _json_value(form.cleaned_data.get(name)) for name in form.changed_data}
             trail.record(
                 self._action("changed"), request=request, about=form.instance, old=old, new=new
             )
@@ -43,12 +43,12 @@ class AuditedAdmin(admin.ModelAdmin[Any]):
             trail.record(self._action("deleted"), request=request, about=row)
         super().delete_queryset(request, queryset)
 
-    def _action(self, done: str) -> str:
-        return f"{self.opts.model_name}.{done}"
+    def _action(self, verb: str) -> str:
+        return f"{self.opts.model_name}.{verb}"
 
 
-def _plain(value: Any) -> Any:
-    """A value of a form as JSON has it; rows by their names."""
+def _json_value(value: Any) -> Any:
+    """Return a form value as JSON; rows and querysets become sorted lists of names."""
     if isinstance(value, (list, tuple, QuerySet)):
-        return sorted(str(one) for one in value)
+        return sorted(map(str, value))
     return value if isinstance(value, (bool, int, type(None))) else str(value)

@@ -1,8 +1,10 @@
+"""Errors that the audit app raises."""
+
 from marketdata.common.errors import PermanentError
 
 
 class AppendOnly(PermanentError):
-    """Somebody tried to change what happened."""
+    """An event of the audit trail was to be changed or deleted."""
 
     def __init__(self) -> None:
-        super().__init__("The audit trail is only added to: its events do not change or go.")
+        super().__init__("The audit trail is append-only: events cannot be changed or deleted.")

@@ -1,4 +1,4 @@
-"""Who did what, when, from where, and to what: written once, never changed."""
+"""The audit trail: events that are written once and never changed."""
 
 from typing import Any, NoReturn
 
@@ -17,21 +17,36 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One thing done. Names are kept as text: they stay true when what they name is gone."""
+    """An event of the audit trail: who did what, when, from where, and to which object.
 
-    at = models.DateTimeField(default=timezone.now, db_index=True)
-    action = models.CharField(max_length=50, db_index=True, help_text="as in user.deactivated")
+    Users and objects are stored by name, so that the event stays readable after they have been deleted.
+    """
+
+    at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Time of the event.")
+    action = models.CharField(
+        max_length=50, db_index=True, help_text="Name of the action, as in user.deactivated."
+    )
     actor = models.CharField(
-        max_length=150, blank=True, db_index=True, help_text="user name; empty: unknown"
+        max_length=150, blank=True, db_index=True, help_text="User name; empty if unknown."
     )
     via = models.CharField(
-        max_length=100, blank=True, help_text="session, token, entra, key ..., or command"
+        max_length=100,
+        blank=True,
+        help_text=(
+            "Way of authentication: session, token, entra, key with prefix and name, or command."
+        ),
     )
-    address = models.GenericIPAddressField(null=True, blank=True)
-    object_type = models.CharField(max_length=50, blank=True)
-    object_id = models.CharField(max_length=200, blank=True, db_index=True)
-    old = models.JSONField(null=True, blank=True)
-    new = models.JSONField(null=True, blank=True)
+    address = models.GenericIPAddressField(
+        null=True, blank=True, help_text="IP address of the client; null for commands."
+    )
+    object_type = models.CharField(
+        max_length=50, blank=True, help_text="Type of the object, as in accounts.user."
+    )
+    object_id = models.CharField(
+        max_length=200, blank=True, db_index=True, help_text="Name of the object."
+    )
+    old = models.JSONField(null=True, blank=True, help_text="Values before the action, or null.")
+    new = models.JSONField(null=True, blank=True, help_text="Values after the action, or null.")
 
     objects = EventQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""The one function that writes the audit trail."""
+"""Write events to the audit trail."""
 
 import getpass
 from typing import Any
@@ -18,10 +18,11 @@ def record(
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
 ) -> Event:
-    """Note that `action` was done to `about`; without a request a command did it.
+    """Write an event to the audit trail and return it.
 
-    `request` is Django's or DRF's; `actor` names who it was where the request cannot know it yet. `old`
-    and `new` hold what changed, in types that JSON has: never a password, a token or a key.
+    `request` is Django's or DRF's; without one, the event is that of a command. `actor` is the user name,
+    needed only if the request does not have the user. `about` is the object of the action, or its name.
+    `old` and `new` are values before and after the action, in JSON types: never passwords, tokens or keys.
     """
     event = Event(action=action, old=old, new=new, actor=actor)
     if isinstance(about, models.Model):
@@ -35,13 +36,13 @@ def record(
         event.address = client_address(getattr(request, "_request", request))
         user = getattr(request, "user", None)
         event.actor = (actor or getattr(user, "username", ""))[:150]
-        event.via = _way_in(request)
+        event.via = _way_of_authentication(request)
     event.save()
     return event
 
 
-def _way_in(request: Any) -> str:
-    """How the request proved who it is: what authenticated it says so itself."""
+def _way_of_authentication(request: Any) -> str:
+    """Return the `via` of the token or API key, "session" for a session, "" for an anonymous request."""
     auth = getattr(request, "auth", None)
     if auth is not None:
         return str(getattr(auth, "via", "token"))
@@ -50,7 +51,8 @@ def _way_in(request: Any) -> str:
 
 
 def _system_user() -> str:
+    """Return the name of the operating system's user, "system" in a container whose user has no name."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run under a number without a name
+    except (KeyError, OSError):
         return "system"

@@ -1,4 +1,4 @@
-"""Who asks, by what the request carries: a token, a key, or (DRF's own) a session."""
+"""Authentication of API requests by access token or API key. DRF's own class handles sessions."""
 
 import re
 from typing import Any
@@ -10,65 +10,67 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, ParseE
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 
-from accounts import entra, keys, tokens
+from accounts import api_keys, entra, tokens
 from accounts.models import ApiKey, User
-from accounts.models.api_key import PATTERN
+from accounts.models.api_key import KEY_PATTERN
 
-_IN_ADDRESS = ("api_key", "apikey", "api-key", "key", "token", "access_token")
+_CREDENTIAL_PARAMETERS = ("api_key", "apikey", "api-key", "key", "token", "access_token")
 
 
-class Unavailable(APIException):
+class ServiceUnavailable(APIException):
     status_code = 503
 
 
 class BearerAuthentication(BaseAuthentication):
-    """`Authorization: Bearer ...` with an access token of ours, or of the tenant of Entra ID."""
+    """`Authorization: Bearer <token>`, with an access token of this service or of Entra ID."""
 
     def authenticate(self, request: Request) -> tuple[User, Any] | None:
-        raw = _credentials(request, "bearer")
-        if raw is None:
+        text = _credentials(request, "bearer")
+        if text is None:
             return None
         try:
-            if settings.ENTRA and entra.is_from_tenant(raw):
-                return entra.authenticate(raw, request=request)
-            token = tokens.Access(raw)  # type: ignore[arg-type]
+            if settings.ENTRA and entra.claims_tenant(text):
+                return entra.authenticate(text, request=request)
+            token = tokens.Access(text)  # type: ignore[arg-type]
             return tokens.user_of(token), token
         except (TokenError, entra.TokenRefused) as error:
             raise AuthenticationFailed(f"{error}: sign in again.") from error
         except entra.TenantUnavailable as error:
-            raise Unavailable(f"{error}: try again later.") from error
+            raise ServiceUnavailable(f"{error}: try again later.") from error
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
 
 
-class KeyAuthentication(BaseAuthentication):
-    """`Authorization: Api-Key ...`; a key in the address is refused, as addresses are logged."""
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Api-Key <key>`. A key in the address is refused, since addresses are logged."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
         for name, value in request.query_params.items():
-            if name.lower() in _IN_ADDRESS or re.search(PATTERN, str(value)):
+            if name.lower() in _CREDENTIAL_PARAMETERS or re.search(KEY_PATTERN, str(value)):
                 raise ParseError(
-                    "A key or token in an address ends up in logs: send it in the header"
-                    " Authorization, and revoke this one."
+                    "API keys and tokens are not accepted in addresses, which are logged. Send them in the"
+                    " header Authorization, and revoke the one that was sent."
                 )
         text = _credentials(request, "api-key")
         if text is None:
             return None
-        key = keys.find(text)
-        if key is None:
-            raise AuthenticationFailed("There is no such key, or it has expired or been revoked.")
-        key.note_use()
-        return key.owner, key
+        api_key = api_keys.authenticate(text)
+        if api_key is None:
+            raise AuthenticationFailed("This API key does not exist, has expired or was revoked.")
+        api_key.record_use()
+        return api_key.owner, api_key
 
 
 def _credentials(request: Request, scheme: str) -> str | None:
-    """What follows the scheme in the header; None where the header has another one, or is absent."""
+    """Return the credentials of the header Authorization, None if it is absent or has another scheme."""
     parts = get_authorization_header(request).split()
     if not parts or parts[0].lower() != scheme.encode():
         return None
     if len(parts) != 2:
-        raise AuthenticationFailed(f"Authorization: {scheme.title()} takes one word after it.")
+        raise AuthenticationFailed(
+            f"Invalid header Authorization: expected one word after {scheme.title()}."
+        )
     return parts[1].decode("latin-1")
 
 
@@ -81,12 +83,12 @@ class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "An access token of /api/v1/auth/token/, or of Entra ID where configured.",
+            "description": "An access token from /api/v1/auth/token/, or from Entra ID if configured.",
         }
 
 
-class _KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = KeyAuthentication
+class _ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = ApiKeyAuthentication
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
@@ -94,5 +96,5 @@ class _KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-cal
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "`Api-Key ` and a key of /api/v1/api-keys/.",
+            "description": "`Api-Key <key>`, with an API key from /api/v1/api-keys/.",
         }

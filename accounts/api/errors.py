@@ -1,4 +1,4 @@
-"""What accounts refuse, as the API says it."""
+"""Errors of the accounts app as problem details of the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ from accounts.errors import (
 
 
 @contextmanager
-def as_problems() -> Iterator[None]:
-    """Errors of the domain become problems that name the field."""
+def errors_as_problems() -> Iterator[None]:
+    """Convert domain errors to DRF's exceptions, which name the invalid field."""
     try:
         yield
     except NotAllowed as error:

@@ -1,4 +1,4 @@
-"""/roles/, for admins."""
+"""/roles/: built-in and custom roles, for admins."""
 
 from django.contrib.auth.models import Group
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -6,19 +6,19 @@ from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import own_roles
-from accounts.api.errors import as_problems
-from accounts.api.serializers import ChangedRoleSerializer, NewRoleSerializer, RoleSerializer
+from accounts import custom_roles
+from accounts.api.errors import errors_as_problems
+from accounts.api.serializers import NewRoleSerializer, RoleChangeSerializer, RoleSerializer
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
-_NAME = OpenApiParameter("name", str, OpenApiParameter.PATH)
+_NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="Name of the role.")
 _PROBLEMS = documented(
     {
-        400: "A field is missing, unknown, or cannot be what it says.",
-        401: "Sign in first.",
-        403: "This is for admins, from the networks set for it; four roles stay as they are.",
-        404: "No such role.",
+        400: "Invalid request.",
+        401: "Authentication required.",
+        403: "For admins only, from SENSITIVE_NETWORKS. Built-in roles cannot be changed.",
+        404: "There is no such role.",
     }
 )
 
@@ -28,11 +28,11 @@ _PROBLEMS = documented(
         summary="List roles", responses={200: RoleSerializer(many=True), **_PROBLEMS}
     ),
     retrieve=extend_schema(
-        summary="One role", parameters=[_NAME], responses={200: RoleSerializer, **_PROBLEMS}
+        summary="Get a role", parameters=[_NAME], responses={200: RoleSerializer, **_PROBLEMS}
     ),
 )
 class RoleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]):
-    """What each role may do. Who has which one is said at the users."""
+    """Roles and their permissions. Roles are assigned to users at /users/."""
 
     title = "Roles"
     needs = {
@@ -48,32 +48,32 @@ class RoleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     lookup_value_regex = "[^/]+"
 
     @extend_schema(
-        summary="Make a role",
+        summary="Create a role",
         request=NewRoleSerializer,
         responses={201: RoleSerializer, **_PROBLEMS},
     )
     def create(self, request: Request) -> Response:
-        given = NewRoleSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        with as_problems():
-            group = own_roles.create(**given.validated_data, request=request)
+        serializer = NewRoleSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        with errors_as_problems():
+            group = custom_roles.create(**serializer.validated_data, request=request)
         return Response(RoleSerializer(group).data, status=201)
 
     @extend_schema(
-        summary="Change what a role may do",
+        summary="Replace the permissions of a role",
         parameters=[_NAME],
-        request=ChangedRoleSerializer,
+        request=RoleChangeSerializer,
         responses={200: RoleSerializer, **_PROBLEMS},
     )
     def partial_update(self, request: Request, name: str) -> Response:
-        given = ChangedRoleSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        with as_problems():
-            own_roles.change(self.get_object(), **given.validated_data, request=request)
+        serializer = RoleChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        with errors_as_problems():
+            custom_roles.change(self.get_object(), **serializer.validated_data, request=request)
         return Response(RoleSerializer(self.get_object()).data)
 
-    @extend_schema(summary="Remove a role", parameters=[_NAME], responses={204: None, **_PROBLEMS})
+    @extend_schema(summary="Delete a role", parameters=[_NAME], responses={204: None, **_PROBLEMS})
     def destroy(self, request: Request, name: str) -> Response:
-        with as_problems():
-            own_roles.delete(self.get_object(), request=request)
+        with errors_as_problems():
+            custom_roles.delete(self.get_object(), request=request)
         return Response(status=204)

@@ -1,4 +1,4 @@
-"""Accounts, tokens and keys, as the API takes and shows them."""
+"""Request and response bodies for users, roles, tokens and API keys."""
 
 from typing import Any
 
@@ -8,44 +8,56 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ApiKey, User
-from accounts.permissions import names_of
+from accounts.permissions import permission_names
 from accounts.roles import ROLES
 from marketdata.api.strict import StrictSerializer
 
-_MAX_PASSWORD = 1000  # characters: what is hashed has a bound
+_MAX_PASSWORD_LENGTH = 1000  # characters; bounds the work of hashing
 
 
-def _password(**kwargs: Any) -> serializers.CharField:
+def _password_field(**kwargs: Any) -> serializers.CharField:
     return serializers.CharField(
-        max_length=_MAX_PASSWORD, trim_whitespace=False, write_only=True, **kwargs
+        max_length=_MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True, **kwargs
     )
 
 
 class CredentialsSerializer(StrictSerializer):
+    """A user name and password."""
+
     username = serializers.CharField(max_length=150)
-    password = _password()
+    password = _password_field()
 
 
 class RefreshSerializer(StrictSerializer):
+    """A refresh token."""
+
     refresh = serializers.CharField(max_length=5000)
 
 
 class TokensSerializer(serializers.Serializer[Any]):
     """A pair of tokens."""
 
-    access = serializers.CharField(help_text="for 15 minutes, in Authorization: Bearer ...")
-    refresh = serializers.CharField(help_text="for 7 days, and good for one /auth/refresh/")
+    access = serializers.CharField(
+        help_text="Access token for the header `Authorization: Bearer`, valid for 15 minutes."
+    )
+    refresh = serializers.CharField(
+        help_text="Refresh token, valid for 7 days and for a single use at /auth/refresh/."
+    )
 
 
 class PasswordSerializer(StrictSerializer):
-    old_password = _password()
-    new_password = _password()
+    """The old and the new password."""
+
+    old_password = _password_field()
+    new_password = _password_field()
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """An account; never its password."""
+    """A user account, without the password."""
 
-    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    roles = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Names of the user's roles."
+    )
 
     class Meta:
         model = User
@@ -62,10 +74,10 @@ class UserSerializer(serializers.ModelSerializer[User]):
         read_only_fields = fields
 
 
-class MeSerializer(UserSerializer):
-    """Oneself, with what one may do."""
+class OwnAccountSerializer(UserSerializer):
+    """The own account, with its permissions."""
 
-    permissions = serializers.SerializerMethodField()
+    permissions = serializers.SerializerMethodField(help_text="Names of all permissions.")
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "permissions")
@@ -76,59 +88,78 @@ class MeSerializer(UserSerializer):
 
 
 class NewUserSerializer(StrictSerializer):
+    """A new user."""
+
     username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
-    password = _password()
+    password = _password_field()
     email = serializers.EmailField(required=False, default="", max_length=254)
-    roles = serializers.ListField(child=serializers.CharField(), default=["viewer"])
+    roles = serializers.ListField(
+        child=serializers.CharField(), default=["viewer"], help_text="Names of roles."
+    )
 
 
-class ChangedUserSerializer(StrictSerializer):
-    """What an admin may change of an account."""
+class UserChangeSerializer(StrictSerializer):
+    """The fields of an account that an admin can change."""
 
     email = serializers.EmailField(required=False, max_length=254, allow_blank=True)
-    roles = serializers.ListField(child=serializers.CharField(), required=False)
+    roles = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Names of roles, which replace the present ones.",
+    )
     is_active = serializers.BooleanField(required=False)
-    password = _password(required=False)
+    password = _password_field(required=False)
 
 
-class ChangedMeSerializer(StrictSerializer):
-    """What one may change of oneself."""
+class OwnAccountChangeSerializer(StrictSerializer):
+    """The fields of the own account that every user can change."""
 
     email = serializers.EmailField(max_length=254, allow_blank=True)
 
 
 class RoleSerializer(serializers.ModelSerializer[Group]):
-    """A role, and the permissions it holds."""
+    """A role and its permissions."""
 
-    says = serializers.SerializerMethodField(help_text="in words; empty for roles of one's own")
-    permissions = serializers.SerializerMethodField()
+    description = serializers.SerializerMethodField(
+        help_text="Description of a built-in role; empty for a custom role."
+    )
+    permissions = serializers.SerializerMethodField(help_text="Names of permissions.")
 
     class Meta:
         model = Group
-        fields = ("name", "says", "permissions")
+        fields = ("name", "description", "permissions")
 
-    def get_says(self, group: Group) -> str:
-        return ROLES[group.name].says if group.name in ROLES else ""
+    def get_description(self, group: Group) -> str:
+        return ROLES[group.name].description if group.name in ROLES else ""
 
     def get_permissions(self, group: Group) -> list[str]:
-        return names_of(group.permissions.all())
+        return permission_names(group.permissions.all())
 
 
 class NewRoleSerializer(StrictSerializer):
+    """A new role."""
+
     name = serializers.RegexField(r"^[a-z][a-z0-9-]*$", max_length=50)
-    permissions = serializers.ListField(child=serializers.CharField())
+    permissions = serializers.ListField(
+        child=serializers.CharField(), help_text="Names of permissions."
+    )
 
 
-class ChangedRoleSerializer(StrictSerializer):
-    permissions = serializers.ListField(child=serializers.CharField())
+class RoleChangeSerializer(StrictSerializer):
+    """The new permissions of a role."""
+
+    permissions = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Names of permissions, which replace the present ones.",
+    )
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
-    """A key, without what would let one use it."""
+    """An API key, without its text."""
 
-    owner = serializers.CharField(source="owner.username")
+    owner = serializers.CharField(source="owner.username", help_text="User name of the owner.")
     state = serializers.ChoiceField(choices=["usable", "expired", "revoked"])
-    permissions = serializers.SerializerMethodField()
+    permissions = serializers.SerializerMethodField(help_text="Names of permissions.")
 
     class Meta:
         model = ApiKey
@@ -146,14 +177,16 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
         read_only_fields = fields
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_permissions(self, key: ApiKey) -> list[str]:
-        return names_of(key.permissions.all())
+    def get_permissions(self, api_key: ApiKey) -> list[str]:
+        return permission_names(api_key.permissions.all())
 
 
-class MadeApiKeySerializer(ApiKeySerializer):
-    """A new key, with its text: this once."""
+class CreatedApiKeySerializer(ApiKeySerializer):
+    """A new API key with its text, which is shown only in this response."""
 
-    key = serializers.CharField(read_only=True, help_text="keep it: it is not shown again")
+    key = serializers.CharField(
+        read_only=True, help_text="Text of the key. Store it: it cannot be shown again."
+    )
 
     class Meta(ApiKeySerializer.Meta):
         fields = (*ApiKeySerializer.Meta.fields, "key")
@@ -161,6 +194,12 @@ class MadeApiKeySerializer(ApiKeySerializer):
 
 
 class NewApiKeySerializer(StrictSerializer):
-    name = serializers.CharField(max_length=100)
-    permissions = serializers.ListField(child=serializers.CharField(), allow_empty=False)
-    days = serializers.IntegerField(min_value=1, max_value=3660, default=90)
+    """A new API key."""
+
+    name = serializers.CharField(max_length=100, help_text="Purpose of the key.")
+    permissions = serializers.ListField(
+        child=serializers.CharField(), allow_empty=False, help_text="Names of permissions."
+    )
+    days = serializers.IntegerField(
+        min_value=1, max_value=3660, default=90, help_text="Days until the key expires."
+    )

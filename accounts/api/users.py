@@ -1,4 +1,4 @@
-"""/users/, for admins."""
+"""/users/: user accounts, for admins."""
 
 from typing import Any
 
@@ -9,32 +9,34 @@ from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import lifecycle
-from accounts.api.errors import as_problems
+from accounts import users
+from accounts.api.errors import errors_as_problems
 from accounts.api.serializers import (
-    ChangedUserSerializer,
     NewUserSerializer,
+    UserChangeSerializer,
     UserSerializer,
 )
 from accounts.models import User
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
-_NAME = OpenApiParameter("username", str, OpenApiParameter.PATH)
+_NAME = OpenApiParameter("username", str, OpenApiParameter.PATH, description="User name.")
 _PROBLEMS = documented(
     {
-        400: "A field is missing, unknown, or cannot be what it says.",
-        401: "Sign in first.",
-        403: "This is for admins, from the networks set for it.",
-        404: "No such user.",
+        400: "Invalid request.",
+        401: "Authentication required.",
+        403: "For admins only, from SENSITIVE_NETWORKS.",
+        404: "There is no such user.",
     }
 )
 
 
 class UserFilterSet(django_filters.FilterSet):
-    q = django_filters.CharFilter("username", "icontains", label="part of the name", max_length=150)
-    role = django_filters.CharFilter("groups__name", label="name of a role", max_length=150)
-    is_active = django_filters.BooleanFilter(label="whether the account is on")
+    q = django_filters.CharFilter(
+        "username", "icontains", label="Part of the user name.", max_length=150
+    )
+    role = django_filters.CharFilter("groups__name", label="Name of a role.", max_length=150)
+    is_active = django_filters.BooleanFilter(label="True for active accounts only.")
 
 
 @extend_schema_view(
@@ -42,11 +44,11 @@ class UserFilterSet(django_filters.FilterSet):
         summary="List users", responses={200: UserSerializer(many=True), **_PROBLEMS}
     ),
     retrieve=extend_schema(
-        summary="One user", parameters=[_NAME], responses={200: UserSerializer, **_PROBLEMS}
+        summary="Get a user", parameters=[_NAME], responses={200: UserSerializer, **_PROBLEMS}
     ),
 )
 class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[User]):
-    """Accounts. They are switched off, and not deleted: what they did keeps its name."""
+    """User accounts. They are deactivated but never deleted, so that audit events keep their meaning."""
 
     title = "Users"
     needs = {
@@ -62,35 +64,35 @@ class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     lookup_value_regex = "[^/]+"
 
     @extend_schema(
-        summary="Make a user",
+        summary="Create a user",
         request=NewUserSerializer,
         responses={201: UserSerializer, **_PROBLEMS},
     )
     def create(self, request: Request) -> Response:
-        given = NewUserSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        with as_problems():
-            user = lifecycle.create(**given.validated_data, request=request)
+        serializer = NewUserSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        with errors_as_problems():
+            user = users.create(**serializer.validated_data, request=request)
         return Response(UserSerializer(user).data, status=201)
 
     @extend_schema(
-        summary="Change roles, activation, e-mail or password of a user",
+        summary="Change a user's roles, activation, e-mail address or password",
         parameters=[_NAME],
-        request=ChangedUserSerializer,
+        request=UserChangeSerializer,
         responses={200: UserSerializer, **_PROBLEMS},
     )
     def partial_update(self, request: Request, username: str) -> Response:
         user = self.get_object()
-        given = ChangedUserSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        change: dict[str, Any] = given.validated_data
-        with as_problems(), transaction.atomic():
-            if "roles" in change:
-                lifecycle.set_roles(user, change["roles"], request=request)
-            if "email" in change:
-                lifecycle.set_email(user, change["email"], request=request)
-            if "password" in change:
-                lifecycle.set_password(user, change["password"], request=request)
-            if "is_active" in change:
-                lifecycle.set_active(user, change["is_active"], request=request)
+        serializer = UserChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changes: dict[str, Any] = serializer.validated_data
+        with errors_as_problems(), transaction.atomic():
+            if "roles" in changes:
+                users.set_roles(user, changes["roles"], request=request)
+            if "email" in changes:
+                users.set_email(user, changes["email"], request=request)
+            if "password" in changes:
+                users.set_password(user, changes["password"], request=request)
+            if "is_active" in changes:
+                users.set_active(user, changes["is_active"], request=request)
         return Response(UserSerializer(user).data)

@@ -1,4 +1,4 @@
-"""Who uses the service, and the keys of their machines."""
+"""Users and their API keys."""
 
 from accounts.models.api_key import ApiKey
 from accounts.models.user import User

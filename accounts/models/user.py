@@ -1,3 +1,5 @@
+"""The user model."""
+
 import hmac
 from collections.abc import Iterable
 from typing import Any
@@ -12,10 +14,12 @@ from accounts.roles import ROLES
 
 
 class User(AbstractUser):
-    """Django's user, who can be signed out everywhere, and whose permissions a key can narrow."""
+    """Django's user. All sessions can be ended at once, and an API key can narrow the permissions."""
 
-    sign_outs = models.PositiveIntegerField(
-        default=0, editable=False, help_text="counts up to end all sessions and tokens"
+    session_version = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Increased to end all sessions and tokens of the user.",
     )
     entra_id = models.CharField(
         max_length=100,
@@ -23,58 +27,64 @@ class User(AbstractUser):
         null=True,
         blank=True,
         editable=False,
-        help_text="tenant and object id, for who signs in by Entra ID",
+        help_text="Tenant and object id in Microsoft Entra ID, for users who sign in there.",
     )
 
-    # What an API key may do: its own permissions, of those its owner has. For one request only.
-    only: frozenset[str] | None = None
+    # Permissions of the API key that the current request uses; None without a key. Never stored.
+    key_permissions: frozenset[str] | None = None
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        return (self.only is None or perm in self.only) and super().has_perm(perm, obj)
+        is_in_scope = self.key_permissions is None or perm in self.key_permissions
+        return is_in_scope and super().has_perm(perm, obj)
 
     def get_all_permissions(self, obj: Any = None) -> set[str]:
-        held = super().get_all_permissions(obj)
-        return held if self.only is None else held & self.only
+        permissions = super().get_all_permissions(obj)
+        return permissions if self.key_permissions is None else permissions & self.key_permissions
 
     @property
     def roles(self) -> list[str]:
-        """Names of the groups, in the order of what they may do; groups of one's own come last."""
-        held = {group.name for group in self.groups.all()}
-        return [*(name for name in ROLES if name in held), *sorted(held - set(ROLES))]
+        """Names of the user's groups: built-in roles in ascending order, then custom roles."""
+        names = {group.name for group in self.groups.all()}
+        return [*(name for name in ROLES if name in names), *sorted(names - set(ROLES))]
 
     @property
-    def limit(self) -> str:
-        """The row of the table of limits that counts for this user: that of the highest role."""
-        known = [role for role in self.roles if role in settings.LIMITS]
-        return known[-1] if known else "client"
+    def limit_name(self) -> str:
+        """Key in settings.LIMITS: the highest role that has limits of its own, else "client"."""
+        names = [role for role in self.roles if role in settings.LIMITS]
+        return names[-1] if names else "client"
 
     def get_session_auth_hash(self) -> str:
-        """What sessions and tokens carry; another password or one more sign-out ends them all."""
-        return self._mark(None)
+        """Return the value that sessions and tokens carry.
+
+        A new password or session version changes it, which ends all sessions and tokens.
+        """
+        return self._session_hash(None)
 
     def get_session_auth_fallback_hash(self) -> Iterable[str]:
-        """The same under secret keys that are being retired."""
-        return (self._mark(secret) for secret in settings.SECRET_KEY_FALLBACKS)
+        """Return the same value under each of the secret keys that are being retired."""
+        return (self._session_hash(secret) for secret in settings.SECRET_KEY_FALLBACKS)
 
-    def _mark(self, secret: str | bytes | None) -> str:
-        value = f"{self.password}:{self.sign_outs}"
+    def _session_hash(self, secret: str | bytes | None) -> str:
+        value = f"{self.password}:{self.session_version}"
         return salted_hmac("accounts.User", value, secret=secret, algorithm="sha256").hexdigest()
 
-    def carries_mark(self, mark: str) -> bool:
-        return hmac.compare_digest(mark.encode(), self.get_session_auth_hash().encode())
+    def matches_session_hash(self, value: str) -> bool:
+        return hmac.compare_digest(value.encode(), self.get_session_auth_hash().encode())
 
     def clean(self) -> None:
-        """No two names that differ in case only: one would pass for the other."""
+        """Refuse a name that differs from another user's in upper and lower case only."""
         super().clean()
-        same = type(self).objects.filter(username__iexact=self.username).exclude(pk=self.pk)
-        if same.exclude(username=self.username).exists():
-            raise ValidationError({"username": "A user with that name in other case exists."})
+        same_name = type(self).objects.filter(username__iexact=self.username).exclude(pk=self.pk)
+        if same_name.exclude(username=self.username).exists():
+            raise ValidationError(
+                {"username": "A user with this name, in different case, already exists."}
+            )
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """An account that is switched off loses its sessions and tokens, for good."""
-        changed = kwargs.get("update_fields")
-        if not self.is_active and (changed is None or "is_active" in changed):
-            self.sign_outs += 1
-            if changed is not None:
-                kwargs["update_fields"] = {*changed, "sign_outs"}
+        """Save, and end all sessions and tokens if the account is inactive."""
+        update_fields = kwargs.get("update_fields")
+        if not self.is_active and (update_fields is None or "is_active" in update_fields):
+            self.session_version += 1
+            if update_fields is not None:
+                kwargs["update_fields"] = {*update_fields, "session_version"}
         super().save(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""/audit/: the trail for admins, in pages and as a file."""
+"""/audit/: the audit trail for admins, in pages and as a file."""
 
 import csv
 import datetime as dt
@@ -21,18 +21,18 @@ from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
 COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id", "old", "new")
-_PAGE = 2_000
+_PAGE_SIZE = 2_000
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Sign in first.",
-        403: "This is for admins.",
+        400: "Invalid parameter.",
+        401: "Authentication required.",
+        403: "For admins only, from SENSITIVE_NETWORKS.",
     }
 )
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):
-    """One thing done."""
+    """An event of the audit trail."""
 
     class Meta:
         model = Event
@@ -40,27 +40,32 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 
 class EventFilterSet(django_filters.FilterSet):
-    action = django_filters.CharFilter("action", "startswith", label="as user, or user.created")
-    actor = django_filters.CharFilter("actor", label="user name")
-    about = django_filters.CharFilter("object_id", "icontains", label="part of what it was done to")
-    address = django_filters.CharFilter("address", label="client address")
-    since = django_filters.IsoDateTimeFilter("at", "gte", label="from this time on")
-    until = django_filters.IsoDateTimeFilter("at", "lt", label="before this time")
+    action = django_filters.CharFilter(
+        "action", "startswith", label="Action or its beginning, as in user or user.created."
+    )
+    actor = django_filters.CharFilter("actor", label="User name.")
+    object_id = django_filters.CharFilter(
+        "object_id", "icontains", label="Part of the object's name."
+    )
+    address = django_filters.CharFilter("address", label="IP address of the client.")
+    since = django_filters.IsoDateTimeFilter("at", "gte", label="Events at or after this time.")
+    until = django_filters.IsoDateTimeFilter("at", "lt", label="Events before this time.")
 
 
 class ExportFilterSet(EventFilterSet):
-    """The same, and the format of the file, which filters nothing."""
+    """The same filters, and the format of the file."""
 
     file = django_filters.ChoiceFilter(
-        method="everything", choices=[("csv", "CSV"), ("ndjson", "NDJSON")], label="csv or ndjson"
+        method="ignore", choices=[("csv", "CSV"), ("ndjson", "NDJSON")], label="Format of the file."
     )
 
-    def everything(self, events: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+    def ignore(self, events: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+        """Return all events: the format does not filter."""
         return events
 
 
 class AuditView(generics.ListAPIView[Event]):
-    """Who did what, when, from where, to what; the newest first."""
+    """Events of the audit trail, newest first."""
 
     needs = {"GET": holding("audit.view_event", sensitive=True)}
     queryset = Event.objects.all()
@@ -68,14 +73,14 @@ class AuditView(generics.ListAPIView[Event]):
     filterset_class = EventFilterSet
 
     @extend_schema(
-        summary="The audit trail", responses={200: EventSerializer(many=True), **_PROBLEMS}
+        summary="List audit events", responses={200: EventSerializer(many=True), **_PROBLEMS}
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
 
 class AuditExportView(generics.GenericAPIView[Event]):
-    """The trail as a file, row by row: its length costs no memory."""
+    """The audit trail as a file, oldest event first. It is streamed, so its length is not limited."""
 
     needs = {"GET": holding("audit.view_event", sensitive=True, costly=True)}
     queryset = Event.objects.order_by("at", "pk")
@@ -83,30 +88,30 @@ class AuditExportView(generics.GenericAPIView[Event]):
     filterset_class = ExportFilterSet
 
     @extend_schema(
-        summary="The audit trail as CSV or NDJSON",
+        summary="Export audit events as CSV or NDJSON",
         responses={
-            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "one line an event"),
-            (200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, "one line an event"),
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "One line per event."),
+            (200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, "One line per event."),
             **_PROBLEMS,
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        rows: QuerySet[Event] = self.filter_queryset(self.get_queryset())
+        events: QuerySet[Event] = self.filter_queryset(self.get_queryset())
         trail.record("audit.exported", request=request, new=request.query_params.dict())
-        form = request.query_params.get("file") or "csv"
-        content_type, lines = _LINES[form]
-        name = f"audit-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{form}"
+        file_format = request.query_params.get("file") or "csv"
+        content_type, write_lines = _FORMATS[file_format]
+        name = f"audit-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{file_format}"
         return StreamingHttpResponse(
-            lines(_paged(rows)),
+            write_lines(_rows(events)),
             content_type=content_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
 
-def _paged(events: "QuerySet[Event]") -> Iterator[dict[str, Any]]:
-    """Rows by a key, a page at a time: SQL Server's driver would fetch all of an open cursor at once."""
+def _rows(events: "QuerySet[Event]") -> Iterator[dict[str, Any]]:
+    """Yield the events in pages by key, since SQL Server's driver would fetch an open cursor at once."""
     after = Q()
-    while page := list(events.filter(after).values("pk", *COLUMNS)[:_PAGE]):
+    while page := list(events.filter(after).values("pk", *COLUMNS)[:_PAGE_SIZE]):
         last = page[-1]
         after = Q(at__gt=last["at"]) | Q(at=last["at"], pk__gt=last["pk"])
         for row in page:
@@ -114,27 +119,30 @@ def _paged(events: "QuerySet[Event]") -> Iterator[dict[str, Any]]:
             yield row
 
 
-class _Line:
-    """A file that hands back what csv writes to it."""
+class _Echo:
+    """A file whose `write` returns the line, so that the CSV writer can be used as a generator."""
 
     def write(self, line: str) -> str:
         return line
 
 
-def _as_csv(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
-    writer = csv.writer(_Line())
+def _csv_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
     yield writer.writerow(COLUMNS)
     for row in rows:
-        yield writer.writerow([_cell(row[name]) for name in COLUMNS])
+        yield writer.writerow([_csv_cell(row[name]) for name in COLUMNS])
 
 
-def _cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula: names are typed by strangers."""
+def _csv_cell(value: Any) -> str:
+    """Return the text of a cell, escaped if a spreadsheet would take it for a formula.
+
+    User names of failed sign-ins are typed by strangers.
+    """
     text = json.dumps(value) if isinstance(value, dict) else _text(value)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _as_ndjson(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
+def _ndjson_lines(rows: Iterator[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield json.dumps({**row, "at": _text(row["at"])}, ensure_ascii=False) + "\n"
 
@@ -145,7 +153,7 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-_LINES = {
-    "csv": ("text/csv; charset=utf-8", _as_csv),
-    "ndjson": ("application/x-ndjson", _as_ndjson),
+_FORMATS = {
+    "csv": ("text/csv; charset=utf-8", _csv_lines),
+    "ndjson": ("application/x-ndjson", _ndjson_lines),
 }

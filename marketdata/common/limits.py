@@ -54,9 +54,9 @@ def count(request: HttpRequest, row: str, *, who: str = "") -> Usage | None:
 def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bool = False) -> None:
     """Count a request for its key, its user, or its address; the answer is noted on the request."""
     if key is not None:
-        row, who = key.limit, f"key {key.pk}"
+        row, who = key.limit_name, f"key {key.pk}"
     elif user is not None and user.is_authenticated:
-        row, who = user.limit, f"user {user.pk}"
+        row, who = user.limit_name, f"user {user.pk}"
     else:
         row, who = "anonymous", ""
     usages = [count(request, row, who=who)]

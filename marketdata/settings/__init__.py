@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "esma_files",
     "instruments",
     "monitoring",
-    "accounts.admin_app.AccountsAdminConfig",
+    "accounts.apps.AccountsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -71,7 +71,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.sign_in.configured",
+                "accounts.entra_sign_in.has_entra_sign_in",
             ],
         },
     },
@@ -101,13 +101,13 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of passwords set before
 ]
 AUTHENTICATION_BACKENDS = [
-    "accounts.backends.LimitedLogin",  # too many tries, from anywhere, are refused first
+    "accounts.sign_in_limits.SignInLimitBackend",  # too many tries, from anywhere, are refused first
     "axes.backends.AxesStandaloneBackend",  # then who has been locked out
     "django.contrib.auth.backends.ModelBackend",
 ]
 ENTRA = entra.from_environment()
 if ENTRA.get("client"):
-    AUTHENTICATION_BACKENDS += ["accounts.sign_in.EntraBackend"]
+    AUTHENTICATION_BACKENDS += ["accounts.entra_sign_in.EntraBackend"]
 SIMPLE_JWT = tokens.simple_jwt(SECRET_KEY)
 API_KEY_MAX_DAYS = env.read("API_KEY_MAX_DAYS", env.positive, 366)
 
@@ -118,7 +118,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
 AXES_CLIENT_IP_CALLABLE = "marketdata.common.address.client_address"
-AXES_LOCKOUT_CALLABLE = "accounts.backends.locked_out"
+AXES_LOCKOUT_CALLABLE = "accounts.sign_in_limits.lockout_response"
 AXES_SENSITIVE_PARAMETERS = ["username"]
 AXES_VERBOSE = False
 
@@ -228,7 +228,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.Needs"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.api.authentication.BearerAuthentication",
-        "accounts.api.authentication.KeyAuthentication",
+        "accounts.api.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_THROTTLE_CLASSES": ["marketdata.api.throttles.Limits"],

@@ -1,4 +1,4 @@
-"""A tenant of Entra ID that the service trusts."""
+"""Fixtures for accounts."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,12 @@ from tests.issuer import Issuer, running_issuer
 
 @pytest.fixture
 def issuer(settings: LazySettings) -> Iterator[Issuer]:
+    """A running issuer of tokens, configured as the Entra ID tenant."""
     with running_issuer() as running:
         settings.ENTRA = running.settings()
         settings.AUTHENTICATION_BACKENDS = [
             *settings.AUTHENTICATION_BACKENDS,
-            "accounts.sign_in.EntraBackend",
+            "accounts.entra_sign_in.EntraBackend",
         ]
         yield running
-    entra._keys.cache_clear()
+    entra._signing_keys.cache_clear()

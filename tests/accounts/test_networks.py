@@ -1,4 +1,4 @@
-"""From where sensitive work may be asked for."""
+"""Client addresses, and the networks that sensitive endpoints are limited to."""
 
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -9,7 +9,7 @@ from django.test import Client, RequestFactory
 
 from marketdata.common.address import client_address
 from marketdata.settings import env
-from tests.accounts.people import make, signed_in
+from tests.accounts.clients import client_of_new_user, make_user
 
 pytestmark = pytest.mark.django_db
 OFFICE, ELSEWHERE = "192.0.2.10", "198.51.100.1"
@@ -34,10 +34,10 @@ def office_only(settings: LazySettings) -> None:
         ("127.0.0.1", False),
     ],
 )
-def test_users_and_audit_are_managed_from_the_networks_set_for_it(
+def test_users_roles_and_audit_are_served_to_the_allowed_networks_only(
     address: str, allowed: bool
 ) -> None:
-    admin = signed_in("ada", "admin")
+    admin = client_of_new_user("ada", "admin")
 
     for path in ("/users/", "/roles/", "/audit/", "/audit/export/"):
         status = admin("get", path, REMOTE_ADDR=address).status_code
@@ -45,9 +45,9 @@ def test_users_and_audit_are_managed_from_the_networks_set_for_it(
     assert admin("get", "/instruments/", REMOTE_ADDR=address).status_code == 200
 
 
-def test_the_admin_opens_from_the_networks_set_for_it() -> None:
+def test_the_admin_is_served_to_the_allowed_networks_only() -> None:
     client = Client()
-    client.force_login(make("ada", "admin"))
+    client.force_login(make_user("ada", "admin"))
 
     for path in ("/admin/", "/admin/login/", "/admin/accounts/user/", "/admin/nonsense/"):
         assert client.get(path, REMOTE_ADDR=ELSEWHERE).status_code == 403, path
@@ -55,8 +55,8 @@ def test_the_admin_opens_from_the_networks_set_for_it() -> None:
     assert client.get("/", REMOTE_ADDR=ELSEWHERE).status_code == 200
 
 
-def test_a_header_does_not_carry_one_into_the_network(settings: LazySettings) -> None:
-    admin = signed_in("ada", "admin")
+def test_headers_of_the_client_do_not_change_its_address(settings: LazySettings) -> None:
+    admin = client_of_new_user("ada", "admin")
     headers = {"x-forwarded-for": OFFICE, "x-real-ip": OFFICE, "forwarded": f"for={OFFICE}"}
 
     def status(**kwargs: Any) -> int:
@@ -88,7 +88,7 @@ def test_a_header_does_not_carry_one_into_the_network(settings: LazySettings) ->
         (1, "9" * 10_000, ELSEWHERE),
     ],
 )
-def test_the_address_is_what_the_outermost_trusted_proxy_saw(
+def test_the_client_address_is_the_one_the_outermost_trusted_proxy_saw(
     settings: LazySettings, proxies: int, forwarded: str, address: str
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
@@ -102,12 +102,12 @@ def test_the_address_is_what_the_outermost_trusted_proxy_saw(
     ("connection", "address"),
     [("fe80::1%eth0", "fe80::1"), ("", NONE), ("unix:", NONE), ("::1", "::1")],
 )
-def test_a_connection_without_a_plain_address_is_answered(connection: str, address: str) -> None:
+def test_connections_without_a_plain_address_are_served(connection: str, address: str) -> None:
     assert client_address(RequestFactory().get("/", REMOTE_ADDR=connection)) == address
     assert Client().get("/sign-in/", REMOTE_ADDR=connection).status_code == 200
 
 
-def test_networks_are_read_as_cidr() -> None:
+def test_networks_are_given_in_cidr_notation() -> None:
     assert env.networks("10.0.0.0/8,::1") == [ip_network("10.0.0.0/8"), ip_network("::1/128")]
     for wrong in ("10.0.0.1/8", "office", "10.0.0.0/33"):
         with pytest.raises(ValueError, match=r"host bits|IPv4|IPv6"):

@@ -1,4 +1,4 @@
-"""Roles: a table in the code, groups in the database."""
+"""Built-in and custom roles."""
 
 import itertools
 
@@ -9,12 +9,12 @@ from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
-from accounts.roles import ROLES, bring_up_to_date
+from accounts.roles import ROLES, update_role_groups
 from audit.models import Event
-from tests.accounts.people import make, signed_in, with_token
+from tests.accounts.clients import client_of_new_user, client_with_token, make_user
 
-# Permissions of capabilities that are still to come; a line goes when its app has the permission.
-AHEAD = {
+# Permissions of features that do not exist yet. Remove a name when its app defines the permission.
+FUTURE_PERMISSIONS = {
     "instruments.lookup_instrument",
     "instruments.enrich_instrument",
     "instruments.view_correction",
@@ -24,7 +24,7 @@ AHEAD = {
 pytestmark = pytest.mark.django_db
 
 
-def held(role: str) -> set[str]:
+def permissions_of(role: str) -> set[str]:
     rows = Group.objects.get(name=role).permissions.values_list(
         "content_type__app_label", "codename"
     )
@@ -32,26 +32,26 @@ def held(role: str) -> set[str]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_holds_what_the_table_says(role: str) -> None:
+def test_a_built_in_role_has_the_permissions_of_the_table(role: str) -> None:
     existing = {
         f"{app}.{codename}"
         for app, codename in Permission.objects.values_list("content_type__app_label", "codename")
     }
-    said = set(ROLES[role].permissions)
+    names = set(ROLES[role].permissions)
 
-    assert said <= existing | AHEAD, "a name in accounts/roles.py is misspelt"
-    assert {name.partition(".")[0] for name in said} <= set(apps.app_configs)
-    assert held(role) == said & existing
+    assert names <= existing | FUTURE_PERMISSIONS, "a name in accounts/roles.py is misspelt"
+    assert {name.partition(".")[0] for name in names} <= set(apps.app_configs)
+    assert permissions_of(role) == names & existing
 
 
-def test_each_role_can_what_the_one_before_can() -> None:
+def test_each_built_in_role_has_all_permissions_of_the_one_before() -> None:
     sets = [set(role.permissions) for role in ROLES.values()]
 
-    for less, more in itertools.pairwise(sets):
-        assert less < more
+    for lower, higher in itertools.pairwise(sets):
+        assert lower < higher
 
 
-def test_migrating_again_mends_a_role_and_leaves_others_alone() -> None:
+def test_migrate_restores_built_in_roles_and_keeps_custom_ones() -> None:
     viewer = Group.objects.get(name="viewer")
     viewer.permissions.add(Permission.objects.get(codename="delete_user"))
     viewer.permissions.remove(Permission.objects.get(codename="view_instrument"))
@@ -60,46 +60,50 @@ def test_migrating_again_mends_a_role_and_leaves_others_alone() -> None:
 
     call_command("migrate", verbosity=0)
 
-    assert "accounts.delete_user" not in held("viewer")
-    assert "instruments.view_instrument" in held("viewer")
-    assert held("auditors") == {"audit.view_event"}
+    assert "accounts.delete_user" not in permissions_of("viewer")
+    assert "instruments.view_instrument" in permissions_of("viewer")
+    assert permissions_of("auditors") == {"audit.view_event"}
     assert Group.objects.count() == len(ROLES) + 1
 
 
-def test_a_permission_that_an_app_gets_later_arrives() -> None:
-    made = Permission.objects.get(codename="view_instrument")
+def test_a_permission_that_an_app_defines_later_is_added() -> None:
+    existing = Permission.objects.get(codename="view_instrument")
     Permission.objects.create(
-        codename="lookup_instrument", name="Can look up", content_type=made.content_type
+        codename="lookup_instrument", name="Can look up", content_type=existing.content_type
     )
-    assert "instruments.lookup_instrument" not in held("analyst")
+    assert "instruments.lookup_instrument" not in permissions_of("analyst")
 
-    bring_up_to_date()
+    update_role_groups()
 
-    assert "instruments.lookup_instrument" in held("analyst")
-    assert "instruments.lookup_instrument" not in held("viewer")
-
-
-def test_a_role_that_looks_after_something_opens_the_admin() -> None:
-    assert [name for name, role in ROLES.items() if role.staff] == ["curator", "admin"]
+    assert "instruments.lookup_instrument" in permissions_of("analyst")
+    assert "instruments.lookup_instrument" not in permissions_of("viewer")
 
 
-def test_an_admin_makes_changes_and_removes_roles_of_their_own() -> None:
-    admin = signed_in("ada", "admin")
-    bob = make("bob")
-    made = admin("post", "/roles/", {"name": "auditors", "permissions": ["audit.view_event"]})
-    assert made.status_code == 201
-    assert made.json() == {"name": "auditors", "says": "", "permissions": ["audit.view_event"]}
+def test_curators_and_admins_have_access_to_the_admin() -> None:
+    assert [name for name, role in ROLES.items() if role.is_staff] == ["curator", "admin"]
+
+
+def test_an_admin_creates_changes_and_deletes_custom_roles() -> None:
+    admin = client_of_new_user("ada", "admin")
+    bob = make_user("bob")
+    created = admin("post", "/roles/", {"name": "auditors", "permissions": ["audit.view_event"]})
+    assert created.status_code == 201
+    assert created.json() == {
+        "name": "auditors",
+        "description": "",
+        "permissions": ["audit.view_event"],
+    }
     admin("patch", "/users/bob/", {"roles": ["auditors"]})
-    ask = with_token(bob)
-    assert ask("get", "/audit/").status_code == 200
-    assert ask("get", "/instruments/").status_code == 403
+    client = client_with_token(bob)
+    assert client("get", "/audit/").status_code == 200
+    assert client("get", "/instruments/").status_code == 403
 
     changed = admin("patch", "/roles/auditors/", {"permissions": ["instruments.view_instrument"]})
     assert changed.json()["permissions"] == ["instruments.view_instrument"]
-    assert ask("get", "/audit/").status_code == 403
+    assert client("get", "/audit/").status_code == 403
     assert admin("delete", "/roles/auditors/").status_code == 204
 
-    assert ask("get", "/instruments/").status_code == 403
+    assert client("get", "/instruments/").status_code == 403
     events = Event.objects.filter(action__startswith="group").order_by("pk")
     assert [(e.action, e.actor) for e in events] == [
         ("group.created", "ada"),
@@ -122,10 +126,10 @@ def test_an_admin_makes_changes_and_removes_roles_of_their_own() -> None:
         ({"name": "a", "permissions": [], "users": ["eve"]}, "users"),
     ],
 )
-def test_a_role_that_cannot_be_or_holds_more_than_its_maker_is_refused(
+def test_an_invalid_role_or_one_beyond_the_own_permissions_is_refused(
     data: dict[str, object], field: str
 ) -> None:
-    admin = signed_in("ada", "admin")
+    admin = client_of_new_user("ada", "admin")
 
     response = admin("post", "/roles/", data)
 
@@ -134,18 +138,18 @@ def test_a_role_that_cannot_be_or_holds_more_than_its_maker_is_refused(
     assert Group.objects.count() == len(ROLES)
 
 
-def test_nobody_gives_what_they_lack_or_changes_who_may_do_more(client: Client) -> None:
-    """A role of one's own that looks after users is no way to become an admin."""
+def test_nobody_assigns_permissions_they_lack_or_changes_users_above_them(client: Client) -> None:
+    """A custom role that manages users cannot be used to become an admin."""
     names = ["view_user", "change_user", "add_user", "view_instrument"]
     group = Group.objects.create(name="helpdesk")
     group.permissions.set(Permission.objects.filter(codename__in=names))
-    make("ada", "admin")
-    off = make("off", "admin")
+    make_user("ada", "admin")
+    off = make_user("off", "admin")
     off.is_active = False
     off.save()
-    make("bob", "helpdesk")
-    desk_user = make("desk", "helpdesk")
-    desk = with_token(desk_user)
+    make_user("bob", "helpdesk")
+    desk_user = make_user("desk", "helpdesk")
+    desk = client_with_token(desk_user)
 
     changes: list[dict[str, object]] = [
         {"password": "another 9 good one"},
@@ -173,16 +177,16 @@ def test_nobody_gives_what_they_lack_or_changes_who_may_do_more(client: Client) 
     assert ">admin</option>" not in page
 
 
-def test_the_four_roles_stay_as_the_table_says() -> None:
-    admin = signed_in("ada", "admin")
+def test_built_in_roles_cannot_be_changed_by_api() -> None:
+    admin = client_of_new_user("ada", "admin")
 
     assert admin("patch", "/roles/viewer/", {"permissions": []}).status_code == 403
     assert admin("delete", "/roles/viewer/").status_code == 403
-    assert "instruments.view_instrument" in held("viewer")
+    assert "instruments.view_instrument" in permissions_of("viewer")
 
 
-def test_in_the_admin_too_nobody_puts_into_a_role_what_they_lack(client: Client) -> None:
-    client.force_login(make("ada", "admin"))
+def test_the_admin_offers_only_permissions_that_the_user_has(client: Client) -> None:
+    client.force_login(make_user("ada", "admin"))
     lacked, known = (
         Permission.objects.get(codename=name) for name in ("delete_user", "view_event")
     )
@@ -191,4 +195,4 @@ def test_in_the_admin_too_nobody_puts_into_a_role_what_they_lack(client: Client)
     assert b"is not one of the available choices" in page.content
     client.post("/admin/auth/group/add/", {"name": "x", "permissions": [known.pk]})
 
-    assert held("x") == {"audit.view_event"}
+    assert permissions_of("x") == {"audit.view_event"}

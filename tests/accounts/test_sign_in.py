@@ -1,4 +1,4 @@
-"""Signing in with a name and a password, and guessing them."""
+"""Signing in with a user name and a password, and protection against guessing."""
 
 import statistics
 import time
@@ -14,90 +14,90 @@ from django.test import Client
 
 from accounts.models import User
 from audit.models import Event
-from tests.accounts.people import PASSWORD, Caller, make
+from tests.accounts.clients import PASSWORD, ApiClient, make_user
 
 pytestmark = pytest.mark.django_db
 
 
-def attempt(username: str, password: str, address: str = "203.0.113.1") -> Any:
+def sign_in_by_api(username: str, password: str, address: str = "203.0.113.1") -> Any:
     credentials = {"username": username, "password": password}
-    return Caller()("post", "/auth/token/", credentials, REMOTE_ADDR=address)
+    return ApiClient()("post", "/auth/token/", credentials, REMOTE_ADDR=address)
 
 
-def at_the_page(username: str, password: str, path: str = "/admin/login/") -> Any:
+def sign_in_on_page(username: str, password: str, path: str = "/admin/login/") -> Any:
     form = {"username": username, "password": password, "next": "/admin/"}
     return Client().post(path, form, REMOTE_ADDR="203.0.113.1")
 
 
 @pytest.mark.parametrize("username", ["bob", "nobody"])
-def test_after_five_wrong_passwords_a_name_is_locked_out_for_its_address(username: str) -> None:
-    make("bob")
+def test_five_wrong_passwords_lock_out_a_name_at_its_address(username: str) -> None:
+    make_user("bob")
 
-    found = [attempt(username, f"guess {n}") for n in range(6)]
+    responses = [sign_in_by_api(username, f"guess {n}") for n in range(6)]
 
-    assert [response.status_code for response in found] == [401] * 4 + [429] * 2
-    assert found[-1].headers["Retry-After"] == "900"
-    assert found[-1].headers["Content-Type"] == "application/problem+json"
-    assert attempt("bob", PASSWORD).status_code == (429 if username == "bob" else 200)
-    assert attempt("bob", PASSWORD, address="203.0.113.2").status_code == 200, "not for the owner"
+    assert [response.status_code for response in responses] == [401] * 4 + [429] * 2
+    assert responses[-1].headers["Retry-After"] == "900"
+    assert responses[-1].headers["Content-Type"] == "application/problem+json"
+    assert sign_in_by_api("bob", PASSWORD).status_code == (429 if username == "bob" else 200)
+    assert sign_in_by_api("bob", PASSWORD, address="203.0.113.2").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/sign-in/", "/admin/login/", "/api/auth/login/"])
-def test_the_pages_lock_out_too(path: str) -> None:
-    make("ada", "admin")
+def test_sign_in_pages_lock_out_too(path: str) -> None:
+    make_user("ada", "admin")
 
-    found = [at_the_page("ada", f"guess {n}", path) for n in range(6)]
+    responses = [sign_in_on_page("ada", f"guess {n}", path) for n in range(6)]
 
-    assert found[-1].status_code == 429
-    assert b"Too many requests" in found[-1].content
-    assert at_the_page("ada", PASSWORD, path).status_code == 429
-    assert attempt("ada", PASSWORD).status_code == 429, "one count for all ways in"
+    assert responses[-1].status_code == 429
+    assert b"Too many requests" in responses[-1].content
+    assert sign_in_on_page("ada", PASSWORD, path).status_code == 429
+    assert sign_in_by_api("ada", PASSWORD).status_code == 429, "pages and API share the count"
 
 
-def test_guessing_by_the_change_of_a_password_is_locked_out() -> None:
-    bob = make("bob")
+def test_guesses_of_the_old_password_are_locked_out() -> None:
+    bob = make_user("bob")
     session = Client()
     session.force_login(bob)
     change = {"old_password": "guess", "new_password": "something else 42"}
 
-    found = [
+    statuses = [
         session.post("/api/v1/auth/password/", change, content_type="application/json").status_code
         for _ in range(6)
     ]
 
-    assert found == [400] * 4 + [429] * 2
+    assert statuses == [400] * 4 + [429] * 2
 
 
-def test_a_right_password_forgets_the_wrong_ones() -> None:
-    make("bob")
+def test_a_right_password_resets_the_count_of_wrong_ones() -> None:
+    make_user("bob")
     for _ in range(3):
         for n in range(3):
-            attempt("bob", f"guess {n}")
-        assert attempt("bob", PASSWORD).status_code == 200
+            sign_in_by_api("bob", f"guess {n}")
+        assert sign_in_by_api("bob", PASSWORD).status_code == 200
 
 
-def test_the_answer_does_not_tell_whether_there_is_such_a_user() -> None:
-    make("bob")
-    off = make("off")
-    off.is_active = False
-    off.save()
+def test_the_answer_does_not_reveal_whether_a_user_exists() -> None:
+    make_user("bob")
+    inactive = make_user("inactive")
+    inactive.is_active = False
+    inactive.save()
 
-    answers = [attempt(name, "guess") for name in ("bob", "nobody", "off")]
-    answers.append(attempt("off", PASSWORD))
+    responses = [sign_in_by_api(name, "guess") for name in ("bob", "nobody", "inactive")]
+    responses.append(sign_in_by_api("inactive", PASSWORD))
 
-    assert {response.status_code for response in answers} == {401}
-    assert len({response.content for response in answers}) == 1
+    assert {response.status_code for response in responses} == {401}
+    assert len({response.content for response in responses}) == 1
 
 
-def test_unknown_users_take_as_long_as_known_ones(settings: LazySettings) -> None:
-    """No clock decides here: how long a hash takes is measured, and it is done once for each name."""
+def test_refusing_an_unknown_user_takes_as_much_work_as_a_known_one(settings: LazySettings) -> None:
+    """Compare medians of processor time, which is mostly that of one password hash per attempt."""
     settings.AXES_ENABLED = False
-    make("bob")
+    make_user("bob")
 
     def seconds(username: str) -> float:
-        begun = time.process_time()
-        assert attempt(username, "guess").status_code == 401
-        return time.process_time() - begun
+        start = time.process_time()
+        assert sign_in_by_api(username, "guess").status_code == 401
+        return time.process_time() - start
 
     seconds("bob"), seconds("nobody")
     pairs = [(seconds("bob"), seconds(f"nobody{n}")) for n in range(7)]
@@ -106,21 +106,23 @@ def test_unknown_users_take_as_long_as_known_ones(settings: LazySettings) -> Non
     assert 0.5 < unknown / known < 2
 
 
-def test_passwords_are_hashed_by_argon2_and_older_hashes_are_brought_up() -> None:
-    bob = make("bob")
+def test_passwords_are_hashed_by_argon2_and_older_hashes_are_upgraded() -> None:
+    bob = make_user("bob")
     assert bob.password.startswith("argon2$argon2id$")
     User.objects.update(password=make_password(PASSWORD, hasher="pbkdf2_sha256"))
 
-    answer = attempt("bob", PASSWORD)
+    response = sign_in_by_api("bob", PASSWORD)
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     bob.refresh_from_db()
     assert bob.password.startswith("argon2$")
-    token = answer.json()["access"]
-    assert Caller(f"Bearer {token}")("get", "/auth/me/").status_code == 200
+    token = response.json()["access"]
+    assert ApiClient(f"Bearer {token}")("get", "/auth/me/").status_code == 200
 
 
-def test_tries_are_counted_by_address_and_by_name(settings: LazySettings, tmp_path: Path) -> None:
+def test_attempts_are_limited_by_address_and_by_name(
+    settings: LazySettings, tmp_path: Path
+) -> None:
     counts = {
         "BACKEND": "marketdata.common.counts.FileCounts",
         "LOCATION": str(tmp_path / "counts.sqlite3"),
@@ -129,34 +131,36 @@ def test_tries_are_counted_by_address_and_by_name(settings: LazySettings, tmp_pa
     settings.RATELIMIT_ENABLE = True
     settings.LIMITS = {**settings.LIMITS, "login": ["3/d"], "name": ["4/d"]}
     caches["counts"].clear()
-    make("bob")
+    make_user("bob")
 
-    sprayed = [attempt(f"user{n}", "guess").status_code for n in range(4)]
+    sprayed = [sign_in_by_api(f"user{n}", "guess").status_code for n in range(4)]
     assert sprayed == [401, 401, 401, 429]
-    spread = [attempt("Bob", "guess", address=f"198.51.100.{n}").status_code for n in range(4)]
+    spread = [
+        sign_in_by_api("Bob", "guess", address=f"198.51.100.{n}").status_code for n in range(4)
+    ]
     assert spread == [401, 401, 401, 401]
-    last = attempt("bob", PASSWORD, address="198.51.100.9")
+    last = sign_in_by_api("bob", PASSWORD, address="198.51.100.9")
     assert last.status_code == 429
     assert "Retry-After" in last.headers
-    assert at_the_page("bob", PASSWORD).status_code == 429
+    assert sign_in_on_page("bob", PASSWORD).status_code == 429
 
 
-def test_what_was_typed_as_a_password_is_kept_nowhere() -> None:
-    make("bob")
+def test_typed_passwords_are_not_stored() -> None:
+    make_user("bob")
     for n in range(2):
-        at_the_page("bob", f"hunter2 {n}")
-        attempt("bob", f"hunter2 {n}")
+        sign_in_on_page("bob", f"hunter2 {n}")
+        sign_in_by_api("bob", f"hunter2 {n}")
 
-    kept = [*AccessAttempt.objects.values(), *Event.objects.values()]
-    assert kept
-    assert "hunter2" not in str(kept)
+    rows = [*AccessAttempt.objects.values(), *Event.objects.values()]
+    assert rows
+    assert "hunter2" not in str(rows)
 
 
-def test_cookies_are_for_https_and_not_for_scripts(settings: LazySettings) -> None:
-    make("ada", "admin")
+def test_cookies_are_secure_and_hidden_from_scripts(settings: LazySettings) -> None:
+    make_user("ada", "admin")
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
 
-    response = at_the_page("ada", PASSWORD)
+    response = sign_in_on_page("ada", PASSWORD)
 
     for name in ("sessionid", "csrftoken"):
         cookie = response.cookies[name]
@@ -166,8 +170,8 @@ def test_cookies_are_for_https_and_not_for_scripts(settings: LazySettings) -> No
     )
 
 
-def test_who_has_no_part_in_the_admin_signs_in_and_out_on_a_page() -> None:
-    make("bob")
+def test_a_user_without_access_to_the_admin_signs_in_and_out_on_a_page() -> None:
+    make_user("bob")
     client = Client(enforce_csrf_checks=True)
     page = client.get("/instruments/DE000A1R07V3/", follow=True)
     assert page.redirect_chain == [("/sign-in/?next=/instruments/DE000A1R07V3/", 302)]
@@ -183,20 +187,20 @@ def test_who_has_no_part_in_the_admin_signs_in_and_out_on_a_page() -> None:
     assert b"bob" in page.content
     assert b"Admin" not in page.content
     token = {"csrfmiddlewaretoken": client.cookies["csrftoken"].value}
-    assert client.get("/sign-out/").status_code == 405, "no link signs anybody out"
+    assert client.get("/sign-out/").status_code == 405, "signing out takes POST"
     assert client.post("/sign-out/", token).headers["Location"] == "/sign-in/"
     assert client.get("/").status_code == 302
 
 
-def test_one_is_not_led_elsewhere_after_signing_in() -> None:
-    make("bob")
+def test_signing_in_does_not_redirect_to_other_sites() -> None:
+    make_user("bob")
     form = {"username": "bob", "password": PASSWORD, "next": "https://evil.example/"}
 
     assert Client().post("/sign-in/", form).headers["Location"] == "/"
 
 
-def test_ones_own_password_is_changed_on_a_page() -> None:
-    bob = make("bob")
+def test_the_own_password_can_be_changed_on_a_page() -> None:
+    bob = make_user("bob")
     client = Client()
     client.force_login(bob)
     new = "another 9 good one"
@@ -205,24 +209,24 @@ def test_ones_own_password_is_changed_on_a_page() -> None:
     assert b"at least 12" in client.post("/password/", {**form, "new_password1": "x"}).content
     assert client.post("/password/", form).headers["Location"] == "/"
 
-    assert attempt("bob", new).status_code == 200
+    assert sign_in_by_api("bob", new).status_code == 200
     assert Event.objects.get(action="user.password").actor == "bob"
 
 
-def test_signing_in_and_out_is_in_the_trail() -> None:
-    make("ada", "admin")
-    attempt("ada", "guess")
+def test_signing_in_and_out_is_recorded_in_the_audit_trail() -> None:
+    make_user("ada", "admin")
+    sign_in_by_api("ada", "guess")
     client = Client()
     client.post("/admin/login/", {"username": "ada", "password": PASSWORD})
     client.post("/admin/logout/")
 
-    found = Event.objects.filter(action__startswith="log").order_by("pk")
-    assert [(e.action, e.actor, e.object_id, e.address) for e in found] == [
+    events = Event.objects.filter(action__startswith="log").order_by("pk")
+    assert [(e.action, e.actor, e.object_id, e.address) for e in events] == [
         ("login.failed", "", "ada", "203.0.113.1"),
         ("login", "ada", "ada", "127.0.0.1"),
         ("logout", "ada", "ada", "127.0.0.1"),
     ]
-    assert [e.new for e in found[:2]] == [
+    assert [e.new for e in events[:2]] == [
         {"path": "/api/v1/auth/token/"},
         {"path": "/admin/login/"},
     ]

@@ -1,4 +1,4 @@
-"""Accounts, by API, admin and commands."""
+"""User accounts by API, admin and commands."""
 
 import io
 import json
@@ -11,26 +11,33 @@ from django.test import Client
 
 from accounts.models import User
 from audit.models import Event
-from tests.accounts.people import API, PASSWORD, Caller, make, signed_in, with_token
+from tests.accounts.clients import (
+    API,
+    PASSWORD,
+    ApiClient,
+    client_of_new_user,
+    client_with_token,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-def run(*arguments: str) -> str:
+def run_command(*arguments: str) -> str:
     out = io.StringIO()
     call_command(*arguments, stdout=out, stderr=out)
     return out.getvalue()
 
 
-def test_an_admin_makes_users_gives_roles_and_switches_accounts_off() -> None:
-    admin = signed_in("ada", "admin")
+def test_an_admin_creates_users_assigns_roles_and_deactivates_accounts() -> None:
+    admin = client_of_new_user("ada", "admin")
 
-    made = admin(
+    created = admin(
         "post", "/users/", {"username": "bob", "password": PASSWORD, "email": "bob@example.org"}
     )
-    assert made.status_code == 201
-    assert made.json()["roles"] == ["viewer"]
-    assert "password" not in made.json()
+    assert created.status_code == 201
+    assert created.json()["roles"] == ["viewer"]
+    assert "password" not in created.json()
 
     changed = admin("patch", "/users/bob/", {"roles": ["curator", "analyst"]})
     assert changed.json()["roles"] == ["analyst", "curator"]
@@ -66,8 +73,8 @@ def test_an_admin_makes_users_gives_roles_and_switches_accounts_off() -> None:
         ({"password": PASSWORD}, "username"),
     ],
 )
-def test_a_user_that_cannot_be_is_refused_by_field(data: dict[str, Any], field: str) -> None:
-    admin = signed_in("ada", "admin")
+def test_an_invalid_new_user_is_refused_naming_the_field(data: dict[str, Any], field: str) -> None:
+    admin = client_of_new_user("ada", "admin")
 
     response = admin("post", "/users/", data)
 
@@ -77,9 +84,9 @@ def test_a_user_that_cannot_be_is_refused_by_field(data: dict[str, Any], field: 
 
 
 @pytest.mark.parametrize("role", ["viewer", "analyst", "curator"])
-def test_only_admins_see_or_change_users(role: str) -> None:
-    ask = signed_in("eve", role)
-    make("bob")
+def test_only_admins_view_or_change_users(role: str) -> None:
+    client = client_of_new_user("eve", role)
+    make_user("bob")
 
     for method, path in [
         ("get", "/users/"),
@@ -91,32 +98,32 @@ def test_only_admins_see_or_change_users(role: str) -> None:
         ("get", "/audit/"),
     ]:
         assert (
-            ask(method, path, {"roles": ["admin"]} if method == "patch" else None).status_code
+            client(method, path, {"roles": ["admin"]} if method == "patch" else None).status_code
             == 403
         )
     assert User.objects.get(username="eve").roles == [role]
 
 
-def test_one_cannot_give_oneself_roles_by_changing_oneself() -> None:
-    ask = signed_in("eve")
+def test_users_cannot_assign_roles_to_themselves() -> None:
+    client = client_of_new_user("eve")
 
     for data in (
         {"roles": ["admin"]},
         {"is_superuser": True},
         {"is_staff": True, "email": "a@b.eu"},
     ):
-        response = ask("patch", "/auth/me/", data)
+        response = client("patch", "/auth/me/", data)
         assert response.status_code == 400
         assert set(response.json()["errors"]) & {"roles", "is_superuser", "is_staff"}
 
     eve = User.objects.get(username="eve")
     assert (eve.roles, eve.is_superuser, eve.is_staff, eve.email) == (["viewer"], False, False, "")
-    assert ask("patch", "/auth/me/", {"email": "eve@example.org"}).json()["email"]
+    assert client("patch", "/auth/me/", {"email": "eve@example.org"}).json()["email"]
 
 
-def test_an_admin_does_not_touch_a_superuser_or_switch_off_oneself() -> None:
+def test_an_admin_cannot_change_a_superuser_or_deactivate_the_own_account() -> None:
     User.objects.create_superuser("root", password=PASSWORD)
-    admin = signed_in("ada", "admin")
+    admin = client_of_new_user("ada", "admin")
 
     changes: list[dict[str, Any]] = [
         {"roles": []},
@@ -132,9 +139,9 @@ def test_an_admin_does_not_touch_a_superuser_or_switch_off_oneself() -> None:
     assert root.check_password(PASSWORD)
 
 
-def test_a_change_that_fails_half_way_changes_nothing() -> None:
-    admin = signed_in("ada", "admin")
-    make("bob")
+def test_a_partly_invalid_change_changes_nothing() -> None:
+    admin = client_of_new_user("ada", "admin")
+    make_user("bob")
 
     response = admin("patch", "/users/bob/", {"roles": ["admin"], "password": "short"})
 
@@ -142,8 +149,8 @@ def test_a_change_that_fails_half_way_changes_nothing() -> None:
     assert User.objects.get(username="bob").roles == ["viewer"]
 
 
-def test_roles_are_shown_with_their_permissions() -> None:
-    admin = signed_in("ada", "admin")
+def test_roles_are_listed_with_their_permissions() -> None:
+    admin = client_of_new_user("ada", "admin")
 
     roles = admin("get", "/roles/").json()["results"]
 
@@ -151,86 +158,86 @@ def test_roles_are_shown_with_their_permissions() -> None:
     assert "instruments.view_instrument" in admin("get", "/roles/viewer/").json()["permissions"]
 
 
-def test_everybody_changes_ones_own_password_and_needs_the_old_one() -> None:
-    bob = make("bob")
-    ask = with_token(bob)
+def test_changing_the_own_password_requires_the_old_one() -> None:
+    bob = make_user("bob")
+    client = client_with_token(bob)
     new = "something else 42"
 
-    wrong = ask("post", "/auth/password/", {"old_password": "guess", "new_password": new})
+    wrong = client("post", "/auth/password/", {"old_password": "guess", "new_password": new})
     assert wrong.status_code == 400
     assert list(wrong.json()["errors"]) == ["old_password"]
-    weak = ask("post", "/auth/password/", {"old_password": PASSWORD, "new_password": "bob"})
+    weak = client("post", "/auth/password/", {"old_password": PASSWORD, "new_password": "bob"})
     assert list(weak.json()["errors"]) == ["password"]
-    done = ask("post", "/auth/password/", {"old_password": PASSWORD, "new_password": new})
+    done = client("post", "/auth/password/", {"old_password": PASSWORD, "new_password": new})
 
     assert done.status_code == 204
-    assert ask("get", "/auth/me/").status_code == 401, "tokens end with the password"
+    assert client("get", "/auth/me/").status_code == 401, "tokens end when the password changes"
     credentials = {"username": "bob", "password": new}
-    assert Caller()("post", "/auth/token/", credentials).status_code == 200
+    assert ApiClient()("post", "/auth/token/", credentials).status_code == 200
 
 
-def test_a_session_lives_on_when_it_changes_the_password_and_others_end() -> None:
-    bob = make("bob")
-    here, there = Client(), Client()
-    here.force_login(bob)
-    there.force_login(bob)
+def test_changing_the_own_password_ends_all_other_sessions() -> None:
+    bob = make_user("bob")
+    session, other_session = Client(), Client()
+    session.force_login(bob)
+    other_session.force_login(bob)
 
-    response = here.post(
+    response = session.post(
         f"{API}/auth/password/",
         {"old_password": PASSWORD, "new_password": "something else 42"},
         content_type="application/json",
     )
 
     assert response.status_code == 204
-    assert here.get(f"{API}/auth/me/").status_code == 200
-    assert there.get(f"{API}/auth/me/").status_code == 401
+    assert session.get(f"{API}/auth/me/").status_code == 200
+    assert other_session.get(f"{API}/auth/me/").status_code == 401
 
 
-def test_the_command_makes_lists_and_changes_users() -> None:
-    said = run("users", "create", "bob", "--role", "analyst", "--random-password")
-    password = said.split("The password is ")[1].split()[0]
+def test_the_command_creates_lists_and_changes_users() -> None:
+    output = run_command("users", "create", "bob", "--role", "analyst", "--random-password")
+    password = output.split("The password is ")[1].split()[0]
 
     assert User.objects.get(username="bob").check_password(password)
-    assert "curator" in run("users", "set-role", "bob", "curator")
+    assert "curator" in run_command("users", "set-role", "bob", "curator")
     assert User.objects.get(username="bob").is_staff
-    run("users", "deactivate", "bob")
+    run_command("users", "deactivate", "bob")
     assert not User.objects.get(username="bob").is_active
-    run("users", "activate", "bob")
-    [shown] = json.loads(run("users", "list", "--format", "json"))
-    assert (shown["username"], shown["roles"], shown["is_active"]) == ("bob", ["curator"], True)
-    assert "bob" in run("users", "list", "--role", "curator")
-    assert "No users." in run("users", "list", "--role", "admin")
+    run_command("users", "activate", "bob")
+    [row] = json.loads(run_command("users", "list", "--format", "json"))
+    assert (row["username"], row["roles"], row["is_active"]) == ("bob", ["curator"], True)
+    assert "bob" in run_command("users", "list", "--role", "curator")
+    assert "No users." in run_command("users", "list", "--role", "admin")
     assert set(Event.objects.values_list("via", flat=True)) == {"command"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("set-role", "bob", "boss"), "there are admin, analyst, curator, viewer"),
+        (("set-role", "bob", "boss"), "existing roles are: admin, analyst, curator, viewer"),
         (("set-role", "nobody", "viewer"), "no user nobody"),
         (("create", "bob", "--random-password"), "already exists"),
         (("create", "b b", "--random-password"), "valid username"),
         (("create", "eve", "--role", "boss", "--random-password"), "no role 'boss'"),
     ],
 )
-def test_the_command_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
-    make("bob")
+def test_the_command_reports_errors(arguments: tuple[str, ...], message: str) -> None:
+    make_user("bob")
 
-    with pytest.raises(CommandError, match=said):
-        run("users", *arguments)
+    with pytest.raises(CommandError, match=message):
+        run_command("users", *arguments)
     assert User.objects.count() == 1
 
 
-def test_the_command_for_the_demo_makes_a_superuser_once() -> None:
-    assert "password" in run("create_admin")
+def test_create_admin_creates_a_superuser_once() -> None:
+    assert "password" in run_command("create_admin")
     assert User.objects.get(username="admin").is_superuser
     assert Event.objects.get(object_id="admin").new == {"is_superuser": True}
-    assert "already" in run("create_admin")
+    assert "already" in run_command("create_admin")
 
 
-def test_in_the_admin_only_a_superuser_makes_a_superuser(client: Client) -> None:
+def test_only_a_superuser_can_create_a_superuser_in_the_admin(client: Client) -> None:
     root = User.objects.create_superuser("root", password=PASSWORD)
-    ada, bob = make("ada", "admin"), make("bob")
+    ada, bob = make_user("ada", "admin"), make_user("bob")
     client.force_login(ada)
     path = f"/admin/accounts/user/{bob.pk}/change/"
     form = {"username": "bob", "is_active": "on", "is_superuser": "on", "is_staff": "on"}
@@ -249,9 +256,9 @@ def test_in_the_admin_only_a_superuser_makes_a_superuser(client: Client) -> None
     assert event.new["is_staff"] is True
 
 
-def test_a_password_set_in_the_admin_is_noted_and_not_shown(client: Client) -> None:
-    ada, bob = make("ada", "admin"), make("bob")
-    bobs = with_token(bob)
+def test_a_password_set_in_the_admin_is_recorded_without_its_text(client: Client) -> None:
+    ada, bob = make_user("ada", "admin"), make_user("bob")
+    bobs = client_with_token(bob)
     client.force_login(ada)
     form = {
         "password1": "another 9 good one",
@@ -266,8 +273,8 @@ def test_a_password_set_in_the_admin_is_noted_and_not_shown(client: Client) -> N
     assert bobs("get", "/auth/me/").status_code == 401
 
 
-def test_ones_own_password_is_changed_in_the_admin_and_noted(client: Client) -> None:
-    ada = make("ada", "admin")
+def test_the_own_password_can_be_changed_in_the_admin_and_is_recorded(client: Client) -> None:
+    ada = make_user("ada", "admin")
     client.force_login(ada)
     new = "another 9 good one"
     form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
@@ -280,11 +287,11 @@ def test_ones_own_password_is_changed_in_the_admin_and_noted(client: Client) -> 
     assert client.get("/admin/").status_code == 200
 
 
-def test_the_roles_of_the_table_are_not_changed_by_hand(client: Client) -> None:
+def test_built_in_roles_cannot_be_changed_in_the_admin(client: Client) -> None:
     client.force_login(User.objects.create_superuser("root"))
-    own = Group.objects.create(name="auditors")
-    table = Group.objects.get(name="viewer")
+    custom = Group.objects.create(name="auditors")
+    built_in = Group.objects.get(name="viewer")
 
-    assert client.post(f"/admin/auth/group/{table.pk}/change/", {"name": "x"}).status_code == 403
-    assert client.post(f"/admin/auth/group/{own.pk}/change/", {"name": "y"}).status_code == 302
+    assert client.post(f"/admin/auth/group/{built_in.pk}/change/", {"name": "x"}).status_code == 403
+    assert client.post(f"/admin/auth/group/{custom.pk}/change/", {"name": "y"}).status_code == 302
     assert Event.objects.filter(action="group.changed").get().old == {"name": "auditors"}

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import keys
+from accounts import api_keys
 from accounts.api.serializers import ApiKeySerializer
 from accounts.errors import ScopeTooWide
 from accounts.models import ApiKey, User
@@ -12,22 +12,27 @@ from marketdata.common import output
 
 
 class Command(BaseCommand):
-    help = "Make, list and revoke API keys for machines."
+    help = "Create, list and revoke API keys."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="create|list|revoke")
-        creating = actions.add_parser("create", help="make a key; it is printed this once")
-        creating.add_argument("owner", metavar="USERNAME")
-        creating.add_argument("name", help="what the key is for")
-        creating.add_argument(
-            "--permission", nargs="+", required=True, help="as in instruments.view_instrument"
+        create = actions.add_parser("create", help="Create an API key and print it once.")
+        create.add_argument("owner", metavar="USERNAME", help="User name of the owner.")
+        create.add_argument("name", help="Purpose of the key.")
+        create.add_argument(
+            "--permission",
+            nargs="+",
+            required=True,
+            help="Permissions of the key, as in instruments.view_instrument.",
         )
-        creating.add_argument("--days", type=int, default=90, help="how long it is good (90)")
-        listing = actions.add_parser("list", help="all keys, without what would let one use them")
-        listing.add_argument("--owner", metavar="USERNAME")
-        output.add_format(listing)
-        revoking = actions.add_parser("revoke", help="end a key for good")
-        revoking.add_argument("prefix", help="as `api_keys list` shows it")
+        create.add_argument(
+            "--days", type=int, default=90, help="Days until the key expires (default: 90)."
+        )
+        list_ = actions.add_parser("list", help="List API keys, without their texts.")
+        list_.add_argument("--owner", metavar="USERNAME", help="Only keys of this user.")
+        output.add_format(list_)
+        revoke = actions.add_parser("revoke", help="Revoke an API key for good.")
+        revoke.add_argument("prefix", help="Prefix of the key, as `api_keys list` shows it.")
 
     def handle(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
@@ -39,34 +44,34 @@ class Command(BaseCommand):
         if options["days"] < 1:
             raise CommandError("--days must be 1 or more.")
         try:
-            key, text = keys.create(
+            api_key, text = api_keys.create(
                 owner, name=options["name"], permissions=options["permission"], days=options["days"]
             )
         except ScopeTooWide as error:
-            able = ", ".join(keys.grantable(owner)) or "nothing"
-            raise CommandError(f"{error} {owner.username} can give a key: {able}.") from error
+            names = ", ".join(api_keys.grantable_permissions(owner)) or "none"
+            raise CommandError(f"{error} Possible permissions: {names}.") from error
         self.stdout.write(text)
-        self.stderr.write(f"Good until {key.expires_at:%Y-%m-%d}. Keep it: it is not shown again.")
+        self.stderr.write(
+            f"Valid until {api_key.expires_at:%Y-%m-%d}. Store the key: it is not shown again."
+        )
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = ApiKey.objects.select_related("owner")
-        found = found.prefetch_related("permissions__content_type")
+        keys = ApiKey.objects.select_related("owner")
+        keys = keys.prefetch_related("permissions__content_type")
         if options["owner"]:
-            found = found.filter(owner__username=options["owner"])
-        shown = ApiKeySerializer(found, many=True).data
+            keys = keys.filter(owner__username=options["owner"])
+        rows = ApiKeySerializer(keys, many=True).data
         if options["format"] == "json":
-            output.print_json(self.stdout, shown)
-        elif not shown:
-            self.stdout.write("No keys.")
+            output.print_json(self.stdout, rows)
+        elif not rows:
+            self.stdout.write("No API keys.")
         else:
             columns = ("prefix", "name", "owner", "state", "expires_at", "last_used_at")
-            output.print_table(
-                self.stdout, [{name: row[name] for name in columns} for row in shown]
-            )
+            output.print_table(self.stdout, [{name: row[name] for name in columns} for row in rows])
 
     def _revoke(self, options: dict[str, Any]) -> None:
-        key = ApiKey.objects.select_related("owner").filter(prefix=options["prefix"]).first()
-        if key is None:
-            raise CommandError(f"There is no key md_{options['prefix']}_...")
-        keys.revoke(key)
-        self.stdout.write(f"Revoked {key}.")
+        api_key = ApiKey.objects.select_related("owner").filter(prefix=options["prefix"]).first()
+        if api_key is None:
+            raise CommandError(f"There is no API key with the prefix {options['prefix']}.")
+        api_keys.revoke(api_key)
+        self.stdout.write(f"Revoked {api_key}.")

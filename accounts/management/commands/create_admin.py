@@ -11,18 +11,19 @@ from audit import trail
 
 class Command(BaseCommand):
     help = (
-        "Make a superuser with a random password, printed this once, unless there is one already."
+        "Create a superuser with a random password, which is printed once."
+        " Does nothing if the user exists."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--username", default="admin")
+        parser.add_argument("--username", default="admin", help="User name (default: admin).")
 
     def handle(self, *, username: str, **options: Any) -> None:
         if User.objects.filter(username=username).exists():
-            self.stdout.write(f"The user {username} is there already; its password stays.")
+            self.stdout.write(f"The user {username} already exists; the password is unchanged.")
             return
         password = secrets.token_urlsafe(12)
         user = User.objects.create_superuser(username, password=password)
         trail.record("user.created", about=user, new={"is_superuser": True})
-        self.stdout.write(f"Made the user {username} with the password {password}")
-        self.stdout.write("Keep it: it is not shown again.")
+        self.stdout.write(f"Created the user {username} with the password {password}")
+        self.stdout.write("Store the password: it is not shown again.")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import lifecycle
+from accounts import users
 from accounts.api.serializers import UserSerializer
 from accounts.errors import UnknownRole
 from accounts.models import User
@@ -18,30 +18,33 @@ _COLUMNS = ("username", "email", "roles", "is_active", "last_login")
 
 
 class Command(BaseCommand):
-    help = "Make and list users, give them roles, switch their accounts off and on."
+    help = "Create and list users, assign roles, and activate or deactivate accounts."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
             dest="action", required=True, metavar="create|list|set-role|deactivate|activate"
         )
-        creating = actions.add_parser("create", help="make a user; the password is asked for")
-        creating.add_argument("username")
-        creating.add_argument("--role", nargs="+", default=["viewer"], help="viewer, if not given")
-        creating.add_argument("--email", default="")
-        creating.add_argument(
-            "--random-password", action="store_true", help="make one up, and print it this once"
+        create = actions.add_parser("create", help="Create a user; asks for the password.")
+        create.add_argument("username")
+        create.add_argument(
+            "--role", nargs="+", default=["viewer"], help="Names of roles (default: viewer)."
         )
-        listing = actions.add_parser("list", help="all users")
-        listing.add_argument("--role", help="only those with this role")
-        output.add_format(listing)
-        giving = actions.add_parser("set-role", help="give a user these roles, and no others")
-        giving.add_argument("username")
-        giving.add_argument("role", nargs="*", help="none takes all roles away")
-        for name, said in (
-            ("deactivate", "switch an account off: its sessions and tokens end"),
-            ("activate", "switch an account on again"),
-        ):
-            actions.add_parser(name, help=said).add_argument("username")
+        create.add_argument("--email", default="", help="E-mail address.")
+        create.add_argument(
+            "--random-password", action="store_true", help="Choose a password and print it once."
+        )
+        list_ = actions.add_parser("list", help="List users.")
+        list_.add_argument("--role", help="Only users with this role.")
+        output.add_format(list_)
+        set_role = actions.add_parser("set-role", help="Replace the roles of a user.")
+        set_role.add_argument("username")
+        set_role.add_argument("role", nargs="*", help="Names of roles; none removes all roles.")
+        deactivate = actions.add_parser(
+            "deactivate", help="Deactivate an account, which ends its sessions and tokens."
+        )
+        deactivate.add_argument("username")
+        activate = actions.add_parser("activate", help="Activate an account again.")
+        activate.add_argument("username")
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -52,55 +55,58 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from error
 
     def _create(self, options: dict[str, Any]) -> None:
-        password = secrets.token_urlsafe(12) if options["random_password"] else _asked_for()
-        user = lifecycle.create(
+        password = secrets.token_urlsafe(12) if options["random_password"] else _read_password()
+        user = users.create(
             options["username"], password=password, roles=options["role"], email=options["email"]
         )
-        self.stdout.write(f"Made the user {user.username}: {', '.join(user.roles)}.")
+        self.stdout.write(f"Created the user {user.username} with: {', '.join(user.roles)}.")
         if options["random_password"]:
             self.stdout.write(f"The password is {password} and is not shown again.")
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = User.objects.prefetch_related("groups").order_by("username")
+        matching = User.objects.prefetch_related("groups").order_by("username")
         if options["role"]:
-            found = found.filter(groups__name=options["role"])
-        users = UserSerializer(found, many=True).data
+            matching = matching.filter(groups__name=options["role"])
+        rows = UserSerializer(matching, many=True).data
         if options["format"] == "json":
-            output.print_json(self.stdout, users)
-        elif not users:
+            output.print_json(self.stdout, rows)
+        elif not rows:
             self.stdout.write("No users.")
         else:
-            rows = [{name: user[name] for name in _COLUMNS} for user in users]
-            shown = [{**row, "roles": ", ".join(row["roles"])} for row in rows]
-            output.print_table(self.stdout, shown)
+            cells = [{name: row[name] for name in _COLUMNS} for row in rows]
+            output.print_table(
+                self.stdout, [{**row, "roles": ", ".join(row["roles"])} for row in cells]
+            )
 
     def _set_role(self, options: dict[str, Any]) -> None:
-        user = _user(options["username"])
-        lifecycle.set_roles(user, options["role"])
-        said = ", ".join(user.roles) or "no role"
-        self.stdout.write(f"{user.username} has: {said}.")
+        user = _get_user(options["username"])
+        users.set_roles(user, options["role"])
+        roles = ", ".join(user.roles) or "none"
+        self.stdout.write(f"Roles of {user.username}: {roles}.")
 
     def _deactivate(self, options: dict[str, Any]) -> None:
-        lifecycle.set_active(_user(options["username"]), active=False)
-        self.stdout.write(f"{options['username']} cannot sign in any more; all tokens have ended.")
+        user = _get_user(options["username"])
+        users.set_active(user, active=False)
+        self.stdout.write(f"Deactivated {user.username}; all sessions and tokens have ended.")
 
     def _activate(self, options: dict[str, Any]) -> None:
-        lifecycle.set_active(_user(options["username"]), active=True)
-        self.stdout.write(f"{options['username']} can sign in.")
+        user = _get_user(options["username"])
+        users.set_active(user, active=True)
+        self.stdout.write(f"Activated {user.username}.")
 
 
-def _user(username: str) -> User:
-    found = User.objects.filter(username=username).first()
-    if found is None:
-        raise CommandError(f"There is no user {username}; `users list` shows those there are.")
-    return found
+def _get_user(username: str) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError(f"There is no user {username}. `users list` shows all users.")
+    return user
 
 
-def _asked_for() -> str:
-    """From the terminal twice, or the first line of what is piped in."""
+def _read_password() -> str:
+    """Ask for a password twice at the terminal, or read it from the first line of a pipe."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise CommandError("These are two different passwords.")
+    if getpass.getpass("Repeat the password: ") != password:
+        raise CommandError("The two passwords differ.")
     return password

@@ -16,7 +16,7 @@ from accounts.models import User
 from audit.models import Event
 from instruments.listings import export
 from instruments.models import Instrument
-from tests.accounts.people import make
+from tests.accounts.clients import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +25,7 @@ EXPORT = "/api/v1/instruments/export/"
 
 @pytest.fixture
 def analyst(client: Client, real_instruments: None) -> Client:
-    client.force_login(make("ana", "analyst"))
+    client.force_login(make_user("ana", "analyst"))
     return client
 
 
@@ -94,7 +94,7 @@ def test_an_analyst_has_a_limit_and_a_curator_none(
     assert refused.status_code == 403
     assert "narrow the filter" in refused.json()["detail"]
     assert len(content(analyst, category="C").splitlines()) < 100
-    client.force_login(make("carla", "curator"))
+    client.force_login(make_user("carla", "curator"))
     assert len(content(client).splitlines()) > 300
 
 
@@ -110,7 +110,7 @@ def test_an_analyst_has_a_limit_and_a_curator_none(
 def test_who_or_what_is_refused(
     client: Client, role: str, parameters: dict[str, str], status: int
 ) -> None:
-    client.force_login(make("user", role))
+    client.force_login(make_user("user", role))
 
     assert client.get(EXPORT, parameters).status_code == status
     assert not Event.objects.filter(action="instruments.exported").exists()

@@ -19,7 +19,7 @@ from instruments.models import (
     Scope,
 )
 from tests import firds
-from tests.accounts.people import make, signed_in
+from tests.accounts.clients import client_of_new_user, make_user
 from tests.instruments.listings.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -250,7 +250,7 @@ def test_what_is_out_of_scope_is_deleted_only_when_asked(
 
 def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
     address = "/scope/ESMA/"
-    viewer, curator = signed_in("vera", "viewer"), signed_in("curt", "curator")
+    viewer, curator = client_of_new_user("vera", "viewer"), client_of_new_user("curt", "curator")
     load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
     assert viewer("put", address, {"categories": ["D"]}).status_code == 403
     changed = curator("put", address, {"categories": ["d"]})
@@ -274,7 +274,7 @@ def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
 
 
 def test_a_scope_is_set_in_the_admin(client: Client) -> None:
-    client.force_login(make("curt", "curator"))
+    client.force_login(make_user("curt", "curator"))
     address = "/admin/instruments/scope/add/"
     wrong = client.post(address, {"register": "ESMA", "categories": "E, X"})
     assert b"X: is no category" in wrong.content

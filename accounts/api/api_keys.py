@@ -1,4 +1,4 @@
-"""/api-keys/: one's own, and for admins everybody's."""
+"""/api-keys/: the own API keys; for admins those of all users."""
 
 from typing import Any
 
@@ -8,36 +8,42 @@ from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import keys
-from accounts.api.errors import as_problems
-from accounts.api.serializers import ApiKeySerializer, MadeApiKeySerializer, NewApiKeySerializer
+from accounts import api_keys
+from accounts.api.errors import errors_as_problems
+from accounts.api.serializers import (
+    ApiKeySerializer,
+    CreatedApiKeySerializer,
+    NewApiKeySerializer,
+)
 from accounts.models import ApiKey
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
-_PREFIX = OpenApiParameter("prefix", str, OpenApiParameter.PATH)
+_PREFIX = OpenApiParameter("prefix", str, OpenApiParameter.PATH, description="Prefix of the key.")
 _PROBLEMS = documented(
     {
-        400: "A field is missing, unknown, or cannot be what it says.",
-        401: "Sign in first.",
-        403: "This is for people, and not for keys.",
-        404: "You have no such key.",
+        400: "Invalid request.",
+        401: "Authentication required.",
+        403: "Not available with an API key: sign in as a user.",
+        404: "There is no such API key among yours.",
     }
 )
 
 
 @extend_schema_view(
     list=extend_schema(
-        summary="List one's API keys", responses={200: ApiKeySerializer(many=True), **_PROBLEMS}
+        summary="List API keys", responses={200: ApiKeySerializer(many=True), **_PROBLEMS}
     ),
     retrieve=extend_schema(
-        summary="One API key", parameters=[_PREFIX], responses={200: ApiKeySerializer, **_PROBLEMS}
+        summary="Get an API key",
+        parameters=[_PREFIX],
+        responses={200: ApiKeySerializer, **_PROBLEMS},
     ),
 )
 class ApiKeyViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApiKey]
 ):
-    """Keys for machines: each a part of what its owner may do, until a day."""
+    """API keys for machines, each with a part of its owner's permissions and a date of expiry."""
 
     title = "API keys"
     needs = {
@@ -54,25 +60,25 @@ class ApiKeyViewSet(
 
     def get_queryset(self) -> QuerySet[ApiKey]:
         user: Any = self.request.user
-        found = super().get_queryset()
-        return found if user.has_perm("accounts.manage_apikey") else found.filter(owner=user.pk)
+        keys = super().get_queryset()
+        return keys if user.has_perm("accounts.manage_apikey") else keys.filter(owner=user.pk)
 
     @extend_schema(
-        summary="Make an API key",
+        summary="Create an API key",
         request=NewApiKeySerializer,
-        responses={201: MadeApiKeySerializer, **_PROBLEMS},
+        responses={201: CreatedApiKeySerializer, **_PROBLEMS},
     )
     def create(self, request: Request) -> Response:
-        given = NewApiKeySerializer(data=request.data)
-        given.is_valid(raise_exception=True)
+        serializer = NewApiKeySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         owner: Any = request.user
-        with as_problems():
-            key, text = keys.create(owner, **given.validated_data, request=request)
-        return Response({**ApiKeySerializer(key).data, "key": text}, status=201)
+        with errors_as_problems():
+            api_key, text = api_keys.create(owner, **serializer.validated_data, request=request)
+        return Response({**ApiKeySerializer(api_key).data, "key": text}, status=201)
 
     @extend_schema(
         summary="Revoke an API key", parameters=[_PREFIX], responses={204: None, **_PROBLEMS}
     )
     def destroy(self, request: Request, prefix: str) -> Response:
-        keys.revoke(self.get_object(), request=request)
+        api_keys.revoke(self.get_object(), request=request)
         return Response(status=204)

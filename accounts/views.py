@@ -1,4 +1,4 @@
-"""Signing in and out on pages, and one's own password there. What is typed is counted by the back ends."""
+"""Pages for signing in and out, and for changing the own password."""
 
 from typing import Any
 
@@ -9,16 +9,18 @@ from django.urls import reverse_lazy
 from audit import trail
 
 
-class SignIn(LoginView):
+class SignInView(LoginView):
+    """Sign in with a user name and a password; accounts.sign_in_limits counts the attempts."""
+
     template_name = "accounts/sign_in.html"
 
 
-class SignOut(LogoutView):
+class SignOutView(LogoutView):
     next_page = "sign-in"
 
 
-class Password(PasswordChangeView):
-    """All other sessions, and all tokens, end."""
+class OwnPasswordView(PasswordChangeView):
+    """Change the own password, which ends all other sessions and all tokens of the user."""
 
     template_name = "accounts/password.html"
     success_url = reverse_lazy("search")

@@ -1,4 +1,4 @@
-"""Signing in with a name and a password: how often, and what is said to who tries too often."""
+"""Limits on attempts to sign in with a user name and a password."""
 
 from typing import Any
 
@@ -10,8 +10,12 @@ from marketdata.common import limits
 from marketdata.common.middleware import too_many
 
 
-class LimitedLogin:
-    """Counts every try by address, and by name from everywhere, whether there is such a user or not."""
+class SignInLimitBackend:
+    """Authentication backend that refuses attempts beyond the limits `login` and `name`.
+
+    It signs nobody in. Attempts are counted by address, and by user name over all addresses, whether the
+    user exists or not.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, **credentials: Any
@@ -26,12 +30,12 @@ class LimitedLogin:
         usage = limits.usage_of(request)
         if usage is not None and usage.exceeded:
             request.login_refused = True  # type: ignore[attr-defined]
-            raise PermissionDenied  # Django asks no further backend
+            raise PermissionDenied  # so Django asks no other backend
 
 
-def locked_out(
+def lockout_response(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None
 ) -> HttpResponse:
-    """What django-axes answers to who is locked out."""
+    """Return the 429 that django-axes answers a locked-out client with."""
     cool_off = get_cool_off(request)
     return too_many(request, int(cool_off.total_seconds()) if cool_off else 60)

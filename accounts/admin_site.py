@@ -1,4 +1,4 @@
-"""The admin's own pages, as far as they are about accounts."""
+"""The admin site."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class AccountsAdminSite(AdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Django's page for one's own password; the trail hears of it."""
+        """Show and process Django's form for the user's own password; write a change to the audit trail."""
         response = super().password_change(request, extra_context)
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
             user: Any = request.user

@@ -1,0 +1,163 @@
+"""/auth/: tokens, the own account, and the own password."""
+
+from typing import Any, cast
+
+from django.contrib.auth import authenticate, update_session_auth_hash
+from django.contrib.auth.signals import user_logged_in
+from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.exceptions import TokenError
+
+from accounts import tokens, users
+from accounts.api.errors import errors_as_problems
+from accounts.api.serializers import (
+    CredentialsSerializer,
+    OwnAccountChangeSerializer,
+    OwnAccountSerializer,
+    PasswordSerializer,
+    RefreshSerializer,
+    TokensSerializer,
+)
+from accounts.models import User
+from audit import trail
+from marketdata.api.problems import documented
+from marketdata.common.access import IN_PERSON, PUBLIC, SIGNED_IN
+
+_PROBLEMS = documented(
+    {
+        400: "Invalid request.",
+        401: "Invalid credentials or token.",
+        403: "Not available with an API key, or not from this network.",
+    }
+)
+
+
+class _IgnoreCredentials(BaseAuthentication):
+    """Authenticate nobody, so that an expired token in the header does not prevent signing in."""
+
+    def authenticate(self, request: Request) -> None:
+        return None
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class _TokenEndpoint(APIView):
+    """Base of the endpoints for clients that have no valid access token."""
+
+    needs = {"POST": PUBLIC}
+    authentication_classes = (_IgnoreCredentials,)
+
+
+class TokenView(_TokenEndpoint):
+    """Exchange a user name and password for a pair of tokens."""
+
+    @extend_schema(
+        summary="Sign in",
+        request=CredentialsSerializer,
+        responses={200: TokensSerializer, **_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        credentials = _validated_data(CredentialsSerializer, request)
+        user: Any = authenticate(request._request, **credentials)
+        if user is None:
+            raise AuthenticationFailed("Invalid user name or password.")
+        user_logged_in.send(sender=type(user), request=request._request, user=user)
+        return Response(tokens.issue(user))
+
+
+class RefreshView(_TokenEndpoint):
+    """Exchange a refresh token, which can be used once, for a new pair of tokens."""
+
+    @extend_schema(
+        summary="Refresh tokens",
+        request=RefreshSerializer,
+        responses={200: TokensSerializer, **_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        try:
+            user, token_pair = tokens.rotate(_validated_data(RefreshSerializer, request)["refresh"])
+        except TokenError as error:
+            trail.record("token.refused", request=request, new={"reason": str(error)})
+            raise AuthenticationFailed(f"{error}: sign in again.") from error
+        trail.record("token.refreshed", request=request, actor=user.username, about=user)
+        return Response(token_pair)
+
+
+class LogoutView(_TokenEndpoint):
+    """End a refresh token. The access token expires by itself within 15 minutes."""
+
+    @extend_schema(
+        summary="Sign out", request=RefreshSerializer, responses={204: None, **_PROBLEMS}
+    )
+    def post(self, request: Request) -> Response:
+        try:
+            user = tokens.end(_validated_data(RefreshSerializer, request)["refresh"])
+        except TokenError as error:
+            raise AuthenticationFailed(f"{error}.") from error
+        trail.record("logout", request=request, actor=user.username, about=user)
+        return Response(status=204)
+
+
+class OwnAccountView(APIView):
+    """The own account, with roles and permissions."""
+
+    needs = {"GET": SIGNED_IN, "PATCH": IN_PERSON}
+
+    @extend_schema(
+        summary="Get the own account", responses={200: OwnAccountSerializer, **_PROBLEMS}
+    )
+    def get(self, request: Request) -> Response:
+        return Response(OwnAccountSerializer(_user(request)).data)
+
+    @extend_schema(
+        summary="Change the own account",
+        request=OwnAccountChangeSerializer,
+        responses={200: OwnAccountSerializer, **_PROBLEMS},
+    )
+    def patch(self, request: Request) -> Response:
+        changes = _validated_data(OwnAccountChangeSerializer, request)
+        users.set_email(_user(request), changes["email"], request=request)
+        return Response(OwnAccountSerializer(_user(request)).data)
+
+
+class PasswordView(APIView):
+    """Change the own password, which ends all tokens and all other sessions of the user."""
+
+    needs = {"POST": IN_PERSON}
+
+    @extend_schema(
+        summary="Change the own password",
+        request=PasswordSerializer,
+        responses={204: None, **_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        passwords = _validated_data(PasswordSerializer, request)
+        user = _user(request)
+        # Checked by the authentication backends, so that guesses are counted and locked out as in signing in.
+        confirmed = authenticate(
+            request._request, username=user.username, password=passwords["old_password"]
+        )
+        if confirmed is None or confirmed.pk != user.pk:
+            raise ValidationError({"old_password": ["This is not your password."]})
+        with errors_as_problems():
+            users.set_password(user, passwords["new_password"], request=request)
+        if request.auth is None:
+            update_session_auth_hash(request._request, user)
+        return Response(status=204)
+
+
+def _user(request: Request) -> User:
+    """Return the user, who is not anonymous because the access rules have been checked."""
+    return cast(User, request.user)
+
+
+def _validated_data(serializer_class: type[Any], request: Request) -> dict[str, Any]:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    validated_data: dict[str, Any] = serializer.validated_data
+    return validated_data
