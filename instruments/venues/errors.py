@@ -1,7 +1,7 @@
-"""What can be wrong with a list of venues."""
+"""Errors of lists of venues."""
 
 from marketdata.common.errors import PermanentError
 
 
 class BadVenueList(PermanentError):
-    """Not a list of venues, or one whose layout nobody knows; `str()` names the list and why."""
+    """A file is not an ISO 10383 list of venues, or has an unknown layout; names the file and the reason."""

@@ -1,9 +1,9 @@
-"""How ISO 10383 lists are written: CSV or XML, 17 columns or the 13 that they had until 2022.
+"""The layouts of ISO 10383 lists: CSV or XML, with 17 columns or the 13 used until 2022.
 
-The CSV as published is Windows-1252, copies are often UTF-8. The XML is an export of the same table,
-a child of the root for each row, names of columns as elements (`OPERATING_x0020_MIC`).
-The 13 columns have the country's name too, which its code says already, `O` and `S` for the kinds of
-MICs, and months for dates (`JUNE 2005`).
+The CSV as published is encoded in Windows-1252, copies often in UTF-8. The XML is an export of the same
+table: one child of the root for each row, with names of columns as elements (`OPERATING_x0020_MIC`).
+The 13 columns include the name of the country, which is ignored because its code is there too, `O` and `S`
+for the kind of MIC, and months instead of dates (`JUNE 2005`).
 """
 
 import csv
@@ -16,7 +16,7 @@ from lxml import etree
 
 from instruments.venues.errors import BadVenueList
 
-# Names of columns, in both layouts, and the field that each is.
+# The columns of both layouts, each with its field of `Venue`; "" is ignored.
 _FIELDS = {
     "MIC": "mic",
     "OPERATING MIC": "operating_mic",
@@ -45,8 +45,9 @@ _NEEDED = {"mic", "operating_mic", "kind", "name", "country", "status"}
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One row as written: `place` says where it is, `texts` what its fields hold, spaces around left
-    off; `problem` why they cannot be told apart.
+    """A row of a list: its place in the file, and its texts by field, without spaces around them.
+
+    `problem` is the reason why the fields cannot be told apart; "" where they can.
     """
 
     place: str
@@ -55,7 +56,7 @@ class Row:
 
 
 def rows(content: bytes, *, name: str) -> Iterator[Row]:
-    """The rows of a list, which is called `name` in errors. Raises BadVenueList."""
+    """Yield the rows of a list that is called `name` in errors. Raises BadVenueList."""
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return _xml(content, name)
     return _csv(_text(content, name), name)
@@ -76,13 +77,13 @@ def _csv(text: str, name: str) -> Iterator[Row]:
         header = [column.strip().upper() for column in next(reader, [])]
         fields = [_field(column, name) for column in header]
         if missing := _missing(set(fields)):
-            raise BadVenueList(f"{name}: not an ISO 10383 list, {missing}")
+            raise BadVenueList(f"{name}: not an ISO 10383 list: {missing}")
         for row in reader:
             if not any(row):
                 continue
             if len(row) != len(fields):
-                said = f"has {len(row)} fields, the header {len(fields)}"
-                yield Row(f"line {reader.line_num}", {}, said)
+                problem = f"has {len(row)} fields, the header {len(fields)}"
+                yield Row(f"line {reader.line_num}", {}, problem)
                 continue
             texts = {f: text.strip() for f, text in zip(fields, row, strict=True) if f}
             yield Row(f"line {reader.line_num}", texts)
@@ -107,18 +108,18 @@ def _xml(content: bytes, name: str) -> Iterator[Row]:
 
 
 def _unescaped(tag: str) -> str:
-    """`OPRT_x002F_SGMT` -> `OPRT/SGMT`: an export of a database escapes what no tag may have."""
-    found = re.sub(r"_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), tag)
-    return found.replace("_", " ").upper()
+    """Return the name of a column: the export writes `OPRT/SGMT` as `OPRT_x002F_SGMT`."""
+    column = re.sub(r"_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), tag)
+    return column.replace("_", " ").upper()
 
 
 def _field(column: str, name: str) -> str:
     if column not in _FIELDS:
-        raise BadVenueList(f"{name}: no ISO 10383 list has a column {column!r}")
+        raise BadVenueList(f"{name}: {column!r} is not a column of an ISO 10383 list")
     return _FIELDS[column]
 
 
 def _missing(fields: set[str]) -> str:
-    """Which columns that every list has are not there, in words; "" where all are."""
+    """Return the required columns that are missing, in words; "" where none is."""
     missing = sorted(_NEEDED - fields)
-    return f"there is no {', '.join(missing)}" if missing else ""
+    return f"lacks the columns {', '.join(missing)}" if missing else ""

@@ -1,4 +1,4 @@
-"""A list of venues into the table: rows added, rows brought up to date, none deleted."""
+"""Load a list of venues: add new rows, update changed ones, delete none."""
 
 import dataclasses
 import datetime as dt
@@ -16,9 +16,15 @@ from instruments.venues.layout import Row, rows
 
 BUNDLED = Path(__file__).parent / "ISO10383_MIC.csv"
 MAX_BYTES = 20_000_000
+# A list of which a larger share of rows cannot be read has a layout that is not known yet.
+_MAX_SHARE_LEFT_OUT = 0.05
 _KINDS = {"O": "OPRT", "S": "SGMT"}
 _DATES = ("created_on", "updated_on", "validated_on", "expires_on")
-_MONTH = r"(?:BEFORE )?(?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)[A-Z]* [0-9]{4}"
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+# `JUNE 2005`, `BEFORE JUNE 2005`, and, where a spreadsheet has rewritten the list, `Jun-05`.
+_MONTH = re.compile(
+    rf"(?:BEFORE )?(?P<month>{'|'.join(_MONTHS)})[A-Z]*(?: (?P<year>[0-9]{{4}})|-(?P<short>[0-9]{{2}}))"
+)
 _DAY = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:T00:00:00)?"
 _PATTERNS = {
     "mic": "[A-Z0-9]{4}",
@@ -34,22 +40,22 @@ _COLUMNS = tuple(field.attname for field in Venue._meta.fields if not field.prim
 
 @dataclasses.dataclass
 class Counts:
-    """What became of the rows of a list; `problems` are of those left out, with place and field."""
+    """The number of rows by outcome; `problems` names place and field of each row left out."""
 
     read: int = 0
     new: int = 0
     changed: int = 0
     unchanged: int = 0
-    older: int = 0  # last updated before what is known: that stays
+    older: int = 0  # the row in the database is newer, and stays
     problems: list[str] = dataclasses.field(default_factory=list)
 
 
-class _BadRow(Exception):
-    pass
+class _InvalidRow(Exception):
+    """A row has a value that cannot be read; the message names field and value."""
 
 
 def read_list(path: Path) -> bytes:
-    """The bytes of a list on this machine. Raises BadVenueList."""
+    """Return the bytes of a list on this machine. Raises BadVenueList."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadVenueList(f"{path}: larger than {MAX_BYTES:,} bytes")
@@ -59,12 +65,20 @@ def read_list(path: Path) -> bytes:
 
 
 def load(content: bytes, *, name: str) -> Counts:
-    """Load a list, all of it or nothing. Raises BadVenueList."""
+    """Load a list that is called `name` in errors, in one transaction.
+
+    Single invalid rows are left out and named in the result. Raises BadVenueList where the list as a whole
+    cannot be read, or more than a twentieth of its rows.
+    """
     counts = Counts()
     venues = _venues(rows(content, name=name), counts)
+    first_problem = f" ({counts.problems[0]})" if counts.problems else ""
     if not venues:
-        said = f" ({counts.problems[0]})" if counts.problems else ""
-        raise BadVenueList(f"{name}: not one venue in it{said}")
+        raise BadVenueList(f"{name}: contains no venue{first_problem}")
+    if len(counts.problems) > max(2, _MAX_SHARE_LEFT_OUT * counts.read):
+        raise BadVenueList(
+            f"{name}: {len(counts.problems):,} of {counts.read:,} rows cannot be read{first_problem}"
+        )
     with transaction.atomic():
         known = Venue.objects.in_bulk()
         new = [venue for mic, venue in venues.items() if mic not in known]
@@ -80,12 +94,30 @@ def load(content: bytes, *, name: str) -> Counts:
     return counts
 
 
-def _compare(known: Venue, said: Venue) -> str:
-    if all(getattr(known, column) == getattr(said, column) for column in _COLUMNS):
+def _compare(known: Venue, listed: Venue) -> str:
+    if all(getattr(known, column) == getattr(listed, column) for column in _COLUMNS):
         return "unchanged"
-    # A list does not say of which day it is; its rows do, and old ones no more than the month.
-    newest, this = known.updated_on or dt.date.min, said.updated_on or dt.date.min
-    return "older" if this < newest else "changed"
+    return "older" if _valid_on(listed) < _valid_on(known) else "changed"
+
+
+def _valid_on(venue: Venue) -> dt.date:
+    """Return the last day on which the row is known to have been right.
+
+    A list does not say of which day it is, but its rows do: by the last validation or, before that column
+    existed, the last update, of which old lists give only the month.
+    """
+    days = [day for day in (venue.validated_on, venue.updated_on, venue.created_on) if day]
+    months = (month for text in venue.months.split("; ") if (month := _first_of_month(text)))
+    return max([*days, *months], default=dt.date.min)
+
+
+def _first_of_month(text: str) -> dt.date | None:
+    """Return the first day of a month as old lists write it, as `updated: JUNE 2005`."""
+    match = _MONTH.search(text.upper())
+    if match is None:
+        return None
+    year = int(match["year"] or f"20{match['short']}")
+    return dt.date(year, _MONTHS.index(match["month"]) + 1, 1)
 
 
 def _venues(read: Iterable[Row], counts: Counts) -> dict[str, Venue]:
@@ -94,12 +126,12 @@ def _venues(read: Iterable[Row], counts: Counts) -> dict[str, Venue]:
         counts.read += 1
         try:
             if row.problem:
-                raise _BadRow(row.problem)
+                raise _InvalidRow(row.problem)
             venue = _venue(row.texts)
             if venue.mic in venues:
-                raise _BadRow(f"mic: {venue.mic} stands there a second time")
+                raise _InvalidRow(f"mic: {venue.mic} occurs twice")
             venues[venue.mic] = venue
-        except _BadRow as problem:
+        except _InvalidRow as problem:
             counts.problems.append(f"{row.place}: {problem}")
     return venues
 
@@ -115,22 +147,22 @@ def _venue(texts: Mapping[str, str]) -> Venue:
     for field, pattern in _PATTERNS.items():
         text = values.get(field, "")
         if not re.fullmatch(pattern, str(text)):
-            raise _BadRow(f"{field}: {text!r} does not match {pattern}")
+            raise _InvalidRow(f"{field}: {text!r} does not match {pattern}")
     if texts.get("lei") and not lei.is_valid(texts["lei"]):
-        raise _BadRow(f"lei: {texts['lei']!r} is not a LEI")
+        raise _InvalidRow(f"lei: {texts['lei']!r} is not a LEI")
     venue = Venue(**values)
     for column in Venue._meta.fields:
         longest = getattr(column, "max_length", None)
         if longest and len(str(getattr(venue, column.attname) or "")) > longest:
-            raise _BadRow(f"{column.attname}: longer than {longest} characters")
+            raise _InvalidRow(f"{column.attname}: longer than {longest} characters")
     return venue
 
 
 def _date(field: str, text: str) -> tuple[dt.date | None, str]:
-    """A day, or the words for a month. Raises _BadRow."""
+    """Return a day, or the words for a month. Raises _InvalidRow."""
     if not text:
         return None, ""
-    if re.fullmatch(_MONTH, text.upper()):
+    if _MONTH.fullmatch(text.upper()):
         return None, text
     try:
         if day := re.fullmatch(_DAY, text):
@@ -138,4 +170,4 @@ def _date(field: str, text: str) -> tuple[dt.date | None, str]:
             return dt.date(year, month, of_month), ""
     except ValueError:
         pass
-    raise _BadRow(f"{field}: {text!r} is not a date")
+    raise _InvalidRow(f"{field}: {text!r} is not a date")

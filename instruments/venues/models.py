@@ -1,29 +1,48 @@
 """Trading venues: the ISO 10383 list, and the MICs that listings use."""
 
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 
 class VenueQuerySet(models.QuerySet["Venue"]):
     def search(self, words: str) -> "VenueQuerySet":
-        """A MIC, or venues with every word in the name, acronym, operator or city."""
-        found = self.all()
+        """Venues with every word as MIC or in the name, acronym, operator or city."""
+        venues = self.all()
         for word in words.split():
-            said = Q(mic__iexact=word)
+            condition = Q(mic__iexact=word)
             for column in ("name", "acronym", "legal_entity_name", "city"):
-                said |= Q(**{f"{column}__icontains": word})
-            found = found.filter(said)
-        return found
+                condition |= Q(**{f"{column}__icontains": word})
+            venues = venues.filter(condition)
+        return venues
+
+    def at(self, mic: str) -> "VenueQuerySet":
+        """The venue of a MIC; of an operating MIC its market segments too."""
+        return self.filter(Q(mic=mic) | Q(operating_mic=mic))
+
+    def mics_at(self, mic: str) -> list[str]:
+        """Return the MICs that a filter on `mic` covers: itself, and the segments of an operating MIC.
+
+        A MIC that the list of venues lacks is returned alone.
+        """
+        return sorted({mic, *self.at(mic).values_list("mic", flat=True)})
+
+    def operators(self, leis: Collection[str]) -> dict[str, str]:
+        """Return those of these LEIs that are of a venue operator, with the operator's name."""
+        rows = self.filter(lei__in=[lei for lei in leis if lei]).order_by("lei", "mic")
+        return dict(rows.values_list("lei", "legal_entity_name"))
 
     def segments_of(self, mic: str) -> "VenueQuerySet":
-        """The market segments that an operating MIC has, itself left out."""
+        """The market segments of an operating MIC, without itself."""
         return self.filter(operating_mic=mic).exclude(mic=mic)
 
 
 class Venue(models.Model):
-    """One row of the ISO 10383 list, all its 17 columns; expired ones too, for old records name them.
+    """A row of the ISO 10383 list of market identifier codes (MICs), with all its 17 columns.
 
-    Upper case and all else as published. A row is never deleted: a list that lacks it changes nothing.
+    Texts are as published, in upper case. Expired venues stay, since old records name them, and so does a row
+    that a later list lacks.
     """
 
     class Kind(models.TextChoices):
@@ -31,11 +50,11 @@ class Venue(models.Model):
         SEGMENT = "SGMT", "Market segment MIC"
 
     mic = models.CharField(max_length=4, primary_key=True)
-    operating_mic = models.CharField(max_length=4, help_text="its own, if it is an operating MIC")
+    operating_mic = models.CharField(max_length=4, help_text="the MIC itself for an operating MIC")
     kind = models.CharField(max_length=4, choices=Kind)
     name = models.CharField(max_length=350)
     legal_entity_name = models.CharField(max_length=350, blank=True)
-    lei = models.CharField(max_length=20, blank=True, help_text="of the operator")
+    lei = models.CharField(max_length=20, blank=True, help_text="LEI of the operator")
     category = models.CharField(
         max_length=4, blank=True, help_text="market category, as RMKT, MLTF, OTFS or SINT"
     )
@@ -52,7 +71,7 @@ class Venue(models.Model):
     expires_on = models.DateField(null=True)
     comments = models.TextField(blank=True)
     months = models.CharField(
-        max_length=200, blank=True, help_text="dates of which an old list says the month only"
+        max_length=200, blank=True, help_text="dates for which an old list gives only the month"
     )
 
     objects = VenueQuerySet.as_manager()
@@ -71,15 +90,12 @@ class Venue(models.Model):
 
 class ListedVenueQuerySet(models.QuerySet["ListedVenue"]):
     def missing(self) -> "ListedVenueQuerySet":
-        """MICs that listings use and the ISO 10383 list lacks."""
+        """MICs of listings that the ISO 10383 list lacks."""
         return self.filter(~Exists(Venue.objects.filter(pk=OuterRef("pk"))))
 
 
 class ListedVenue(models.Model):
-    """A MIC that listings use, and how many; a load counts the listings that it adds.
-
-    So that nobody has to count millions of rows.
-    """
+    """The number of listings on a MIC, kept up to date by each load instead of counting millions of rows."""
 
     mic = models.CharField(max_length=4, primary_key=True)
     listings = models.PositiveIntegerField(help_text="of any status, in any register")

@@ -15,13 +15,15 @@ from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
-    help = "Load a list of venues (ISO 10383, CSV or XML); without a path, the one that is bundled."
+    help = "Load a list of venues (ISO 10383, CSV or XML); the bundled list if no path is given."
 
     def add_arguments(self, parser: CommandParser) -> None:
         source = parser.add_mutually_exclusive_group()
         source.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a CSV or XML file")
         source.add_argument(
-            "--official", action="store_true", help="fetch the list from where ISO publishes it"
+            "--official",
+            action="store_true",
+            help="download the list from the address where ISO publishes it",
         )
         output.add_format(parser)
 
@@ -47,5 +49,5 @@ class Command(BaseCommand):
             self.stderr.write(f"{name}: left out: {problem}")
         missing = list(ListedVenue.objects.missing())
         if missing:
-            said = ", ".join(f"{one.mic} ({one.listings:,} listings)" for one in missing)
-            self.stderr.write(f"Not in the list, though listings use them: {said}")
+            names = ", ".join(f"{venue.mic} ({venue.listings:,} listings)" for venue in missing)
+            self.stderr.write(f"Not in the list, although listings use them: {names}")

@@ -3,28 +3,22 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rest_framework.exceptions import APIException
 
 from instruments.listings.facts import flatten
 from instruments.models import ListedVenue
-from instruments.venues.api import (
-    ListedVenueSerializer,
-    VenueFilterSet,
-    VenueSerializer,
-    venue_of,
-    with_listings,
-)
+from instruments.venues.api import ListedVenueSerializer, VenueFilterSet, VenueSerializer
+from instruments.venues.questions import COUNTS, venue_of, with_listings
 from marketdata.common import filtering, output
+from marketdata.common.errors import MarketDataError
 
-_COUNTS = ("listings", "eu_listings", "uk_listings")
 _IN_TABLE = (
     *("mic", "operating_mic", "kind", "name", "category", "country", "status"),
-    *_COUNTS,
+    *COUNTS,
 )
 
 
 class Command(BaseCommand):
-    help = "List venues (ISO 10383), show one with its segments, or the MICs that the list lacks."
+    help = "List venues (ISO 10383), show one with its segments, or MICs that the list lacks."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
@@ -35,7 +29,9 @@ class Command(BaseCommand):
         filtering.offer(listing, VenueFilterSet)
         getting = actions.add_parser("get", help="one venue")
         getting.add_argument("mic", metavar="MIC")
-        missing = actions.add_parser("missing", help="MICs of listings that the list lacks")
+        missing = actions.add_parser(
+            "missing", help="MICs of listings that the list of venues lacks"
+        )
         for parser_ in (listing, getting, missing):
             output.add_format(parser_)
 
@@ -51,31 +47,28 @@ class Command(BaseCommand):
         )
 
     def _missing(self, options: dict[str, Any]) -> None:
-        found = ListedVenueSerializer(ListedVenue.objects.missing(), many=True).data
-        self._print(found, options, "The list has every MIC that listings use.")
+        missing = ListedVenueSerializer(ListedVenue.objects.missing(), many=True).data
+        self._print(missing, options, "The list of venues has every MIC that listings use.")
 
-    def _print(self, found: Any, options: dict[str, Any], none: str) -> None:
+    def _print(self, venues: Any, options: dict[str, Any], if_none: str) -> None:
         if options["format"] == "json":
-            output.print_json(self.stdout, found)
-        elif not found:
-            self.stdout.write(none)
+            output.print_json(self.stdout, venues)
+        elif not venues:
+            self.stdout.write(if_none)
         else:
-            rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in found]
-            output.print_table(self.stdout, rows, numbers=_COUNTS)
+            rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in venues]
+            output.print_table(self.stdout, rows, numbers=COUNTS)
 
     def _get(self, options: dict[str, Any]) -> None:
         try:
             venue = venue_of(options["mic"])
-        except APIException as error:
-            detail: Any = error.detail
-            raise CommandError(
-                " ".join(detail["mic"]) if "mic" in detail else str(detail)
-            ) from None
-        shown = VenueSerializer(venue).data
+        except MarketDataError as error:
+            raise CommandError(str(error)) from None
+        fields = VenueSerializer(venue).data
         if options["format"] == "json":
-            output.print_json(self.stdout, shown)
+            output.print_json(self.stdout, fields)
             return
-        rows = [{"field": k, "value": v} for k, v in flatten(shown) if v != ""]
+        rows = [{"field": name, "value": value} for name, value in flatten(fields) if value != ""]
         output.print_table(self.stdout, rows, title=venue.mic)
         segments = VenueSerializer(with_listings().segments_of(venue.mic), many=True).data
         if segments:

@@ -139,6 +139,46 @@ def test_a_list_loaded_twice_changes_nothing_and_an_older_one_adds_only() -> Non
     assert [row for row in stored() if row["mic"] != "OLD1"] == before
 
 
+def test_a_row_validated_earlier_does_not_replace_a_newer_one() -> None:
+    """A list of last month may have the newer date of update, and yet be the older list."""
+    newer = {**PUBLISHED[0], "LAST UPDATE DATE": "20240101", "LAST VALIDATION DATE": "20250811"}
+    older = {
+        **newer,
+        "LAST VALIDATION DATE": "20240301",
+        "LAST UPDATE DATE": "20240301",
+        "CITY": "OLD",
+    }
+    load.load(as_csv([newer], "utf-8"), name="newer")
+
+    counts = load.load(as_csv([older], "utf-8"), name="older")
+
+    assert (counts.older, counts.changed) == (1, 0)
+    assert Venue.objects.get().city == newer["CITY"]
+
+
+def test_months_as_spreadsheets_write_them_are_read() -> None:
+    content = OLD_HEADER + OLD_ROWS.replace("MAY 2017", "Nov-16").replace("MARCH 2013", "Mar-13")
+
+    counts = load.load(content.encode(), name="old")
+
+    assert (counts.new, counts.problems) == (2, [])
+    assert Venue.objects.get(pk="OLD1").months == "created: Mar-13; updated: Nov-16"
+    later = content.replace("Nov-16", "Dec-16").replace("GONE", "LATER")
+    earlier = content.replace("Nov-16", "Oct-16").replace("GONE", "EARLIER")
+    assert load.load(later.encode(), name="later").changed == 1
+    assert load.load(earlier.encode(), name="earlier").older == 1
+    assert Venue.objects.get(pk="OLD1").name == "LATER MARKET"
+
+
+def test_a_list_of_which_most_rows_cannot_be_read_is_refused_whole() -> None:
+    rows = [{**row, "CREATION DATE": "13/25/2016"} for row in PUBLISHED[:50]]
+
+    with pytest.raises(BadVenueList, match="50 of 51 rows cannot be read"):
+        load.load(as_csv([*rows, PUBLISHED[50]], "utf-8"), name="list")
+
+    assert not Venue.objects.exists()
+
+
 def test_a_newer_row_replaces_an_older_one_and_a_missing_one_stays() -> None:
     load.load((OLD_HEADER + OLD_ROWS).encode(), name="old")
 
@@ -185,22 +225,22 @@ def test_a_row_of_another_length_is_left_out_and_the_rest_is_loaded() -> None:
 def test_a_mic_twice_is_a_problem_of_the_second() -> None:
     counts = load.load(as_csv([PUBLISHED[0], PUBLISHED[0]], "utf-8"), name="list")
 
-    assert counts.problems == [f"line 3: mic: {PUBLISHED[0]['MIC']} stands there a second time"]
+    assert counts.problems == [f"line 3: mic: {PUBLISHED[0]['MIC']} occurs twice"]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "there is no country"),
-        (b"a,b\r\n1,2\r\n", "no ISO 10383 list has a column 'A'"),
-        (OLD_HEADER.encode(), "not one venue in it"),
+        (b"", "lacks the columns country"),
+        (b"a,b\r\n1,2\r\n", "'A' is not a column of an ISO 10383 list"),
+        (OLD_HEADER.encode(), "contains no venue"),
         (OLD_HEADER.encode() + b"only,three,fields\r\n", "line 2: has 3 fields, the header 13"),
         (OLD_HEADER.encode() + b'"open', "line 2"),
         (OLD_HEADER.encode() + b"\x81\x8d,", "neither UTF-8 nor Windows-1252"),
         (b"<dataroot><row><MIC>XETR</MIC></row>", "list: "),
-        (b"<dataroot><row><MIC>XETR</MIC></row></dataroot>", "row 1: there is no country"),
+        (b"<dataroot><row><MIC>XETR</MIC></row></dataroot>", "row 1: lacks the columns country"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><x><r><MIC>&a;</MIC></r></x>', "document type"),
-        (b"<html><body><p>Sorry</p></body></html>", "no ISO 10383 list has a column 'P'"),
+        (b"<html><body><p>Sorry</p></body></html>", "'P' is not a column of an ISO 10383 list"),
     ],
 )
 def test_what_is_no_list_is_refused_whole(content: bytes, said: str) -> None:

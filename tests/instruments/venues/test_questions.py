@@ -58,6 +58,9 @@ def test_listings_are_counted_as_they_are_loaded() -> None:
         ({"category": "OTFS"}, {"category": "OTFS"}),
         ({"kind": "oprt", "country": "FR"}, {"kind": "OPRT", "country": "FR"}),
         ({"operating_mic": "XETR"}, {"operating_mic": "XETR"}),
+        ({"mic": "xetr"}, {"operating_mic": "XETR"}),
+        ({"mic": "XETA"}, {"mic": "XETA"}),
+        ({"mic_exact": "xetr"}, {"mic": "XETR"}),
         ({"lei": "529900LN3S50JPU47S06"}, {"lei": "529900LN3S50JPU47S06"}),
         ({"q": "frankfurt boerse"}, {"city": "FRANKFURT", "name__contains": "BOERSE"}),
     ],
@@ -65,15 +68,15 @@ def test_listings_are_counted_as_they_are_loaded() -> None:
 def test_each_filter_finds_what_has_that_value(
     client: Client, parameters: dict[str, Any], condition: dict[str, str]
 ) -> None:
-    wanted = set(Venue.objects.filter(**condition).values_list("pk", flat=True))
+    expected = set(Venue.objects.filter(**condition).values_list("pk", flat=True))
     answer = get(client, "", **parameters, per_page=100)
 
-    assert wanted
-    assert answer["pagination"]["total"] >= len(wanted)
+    assert expected
+    assert answer["pagination"]["total"] >= len(expected)
     if "q" not in parameters:
-        assert answer["pagination"]["total"] == len(wanted)
+        assert answer["pagination"]["total"] == len(expected)
     if answer["pagination"]["pages"] == 1:
-        assert wanted <= {row["mic"] for row in answer["results"]}
+        assert expected <= {row["mic"] for row in answer["results"]}
 
 
 def test_venues_with_listings_are_told_from_the_others(client: Client) -> None:
@@ -119,6 +122,18 @@ def test_the_number_of_queries_is_fixed(
         get(client, path)
 
 
+def test_operators_are_told_by_their_lei() -> None:
+    operator = Venue.objects.exclude(lei="").order_by("mic").first()
+    assert operator is not None
+
+    operators = Venue.objects.operators([operator.lei, "549300GDPG70E3MBBU98", ""])
+
+    assert operators == {operator.lei: operator.legal_entity_name}
+    assert Venue.objects.mics_at("XETA") == ["XETA"]
+    assert {"XETR", "XETA", "XETB"} <= set(Venue.objects.mics_at("XETR"))
+    assert Venue.objects.mics_at("NONE") == ["NONE"]
+
+
 def test_countries_and_statistics_add_up(client: Client) -> None:
     countries = get(client, "countries/", per_page=100)
     assert countries["pagination"]["total"] == Venue.objects.values("country").distinct().count()
@@ -134,7 +149,7 @@ def test_countries_and_statistics_add_up(client: Client) -> None:
 
 
 def test_mics_that_the_list_lacks_are_reported(client: Client) -> None:
-    assert run("venues", "missing") == "The list has every MIC that listings use.\n"
+    assert run("venues", "missing") == "The list of venues has every MIC that listings use.\n"
     mic, count = listings().most_common(1)[0]
     Venue.objects.filter(pk=mic).delete()
 
