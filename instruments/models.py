@@ -15,7 +15,7 @@ from instruments.transparency.models import (
     TransparencyResult,
 )
 from instruments.venues.models import ListedVenue, Venue, VenueQuerySet
-from instruments.volume_cap.models import VolumeCap, VolumeCapVenue
+from instruments.volume_cap.models import VolumeCap, VolumeCapSuspension, VolumeCapVenue
 
 __all__ = [
     "CfiCode",
@@ -44,5 +44,6 @@ __all__ = [
     "Venue",
     "VenueQuerySet",
     "VolumeCap",
+    "VolumeCapSuspension",
     "VolumeCapVenue",
 ]

@@ -1,14 +1,13 @@
-"""Volume cap results over HTTP."""
+"""Volume cap results and suspensions in the API."""
 
 import datetime as dt
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import django_filters
 from django.core.validators import DecimalValidator, RegexValidator
-from django.db.models import Prefetch, Q
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import exceptions, mixins, serializers, viewsets
 from rest_framework.request import Request
@@ -16,10 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from instruments.api_fields import decimal, text
-from instruments.isin import problem_of
 from instruments.listings.api.filters import check_isins
-from instruments.models import Instrument, ResultQuerySet, VolumeCap, VolumeCapVenue
+from instruments.models import ResultQuerySet, VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.transparency.api.serializers import PeriodSerializer
+from instruments.volume_cap.questions import InstrumentVolumeCap, volume_cap_of
 from marketdata.api.filters import CommaOrAgain, TruthFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
@@ -27,23 +26,23 @@ from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
-        404: "Nothing is known of that ISIN, or no such page.",
+        400: "Invalid parameter.",
+        401: "Sign in to read.",
+        403: "None of your roles may read this.",
+        404: "No loaded file mentions this ISIN, or there is no such page.",
     }
 )
-# What the columns hold; a number with a large exponent would be written out digit by digit.
+# The digits that the columns hold: a number with a large exponent would be written out digit by digit.
 _DIGITS = DecimalValidator(max_digits=35, decimal_places=17)
-_ABOVE_HELP = "A percentage, as 4: only venues with more than this"
+_ABOVE_HELP = "A percentage, as 4: only venues with a larger share"
 
 
 class VolumeCapVenueSerializer(serializers.ModelSerializer[VolumeCapVenue]):
-    """One venue's part."""
+    """The share of one venue."""
 
     mic = text()
     percentage = decimal(
-        help_text="of all trading in the instrument, under waivers on this venue; as published"
+        help_text="share of all trading in the instrument that was under waivers on this venue, as published"
     )
     disclaimer = text()
 
@@ -54,12 +53,12 @@ class VolumeCapVenueSerializer(serializers.ModelSerializer[VolumeCapVenue]):
 
 
 class VolumeCapSerializer(serializers.ModelSerializer[VolumeCap]):
-    """One published result."""
+    """A published volume cap result."""
 
     reporting_period = PeriodSerializer(allow_null=True)
     last_updated_on = serializers.DateField(allow_null=True)
     total_volume = decimal()
-    percentage = decimal(help_text="of the trading that was under waivers; as published")
+    percentage = decimal(help_text="share of the trading that was under waivers, as published")
     venues = VolumeCapVenueSerializer(many=True, help_text="the percentages by venue")
     source_file = serializers.CharField(source="source_file.name")
 
@@ -83,14 +82,28 @@ class VolumeCapSerializer(serializers.ModelSerializer[VolumeCap]):
         read_only_fields = fields
 
 
-class InstrumentVolumeCapSerializer(serializers.Serializer[Any]):
-    """What is published of one ISIN."""
+class SuspensionSerializer(serializers.ModelSerializer[VolumeCapSuspension]):
+    """A suspension of the reference price waiver under the single volume cap (since October 2025)."""
+
+    class Meta:
+        model = VolumeCapSuspension
+        fields = ("suspended_from", "suspended_to", "published_on", "source_name")
+        read_only_fields = fields
+
+
+class InstrumentVolumeCapSerializer(serializers.Serializer[InstrumentVolumeCap]):
+    """The volume cap results and suspensions of one ISIN."""
 
     isin = serializers.CharField()
-    above = decimal(help_text="venues that are not above it are left out; null: none are")
+    above = decimal(help_text="venues with at most this percentage are left out; null: none are")
     results = VolumeCapSerializer(
         many=True, help_text="every current result, the newest reporting period first"
     )
+    on = serializers.DateField(help_text="the day for which `suspension` is answered")
+    suspension = SuspensionSerializer(
+        allow_null=True, help_text="the suspension in force on that day; null: none is loaded"
+    )
+    suspensions = SuspensionSerializer(many=True, help_text="all suspensions, the newest first")
 
 
 class VolumeCapFilterSet(django_filters.FilterSet):
@@ -107,7 +120,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
                 "^[A-Z0-9]{4}$", "A MIC has four letters or digits.", flags=re.IGNORECASE
             )
         ],
-        label="MIC of a venue that a result names",
+        label="MIC of a venue of the result",
     )
     period_end = django_filters.DateFilter(
         "reported_period_to", label="Last day of the reporting period, as 2024-12-31"
@@ -128,7 +141,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
     )
     superseded = TruthFilter(
         method="filter_superseded",
-        label="Results that later ones have replaced; else only current ones",
+        label="true: only results that later ones have replaced; default: only current ones",
     )
 
     class Meta:
@@ -150,20 +163,20 @@ class VolumeCapFilterSet(django_filters.FilterSet):
         return queryset.filter(superseded=value)
 
     def filter_venues(self, queryset: ResultQuerySet, name: str, value: Any) -> ResultQuerySet:
-        return queryset  # both at once, below: they are about the same venue
+        return queryset  # `filter_queryset` applies both conditions to the same venue
 
     def filter_queryset(self, queryset: Any) -> Any:
-        asked = self.form.cleaned_data
-        if asked.get("superseded") in ("", None):
+        filters = self.form.cleaned_data
+        if filters.get("superseded") in ("", None):
             queryset = queryset.current()
-        venues = {}
-        if asked.get("mic"):
-            venues["mic"] = asked["mic"].upper()
-        if asked.get("above_on_venue") is not None:
-            venues["percentage__gt"] = asked["above_on_venue"]
-        if venues:
-            named = VolumeCapVenue.objects.filter(**venues)
-            queryset = queryset.filter(pk__in=named.order_by().values("volume_cap"))
+        conditions: dict[str, Any] = {}
+        if filters.get("mic"):
+            conditions["mic"] = filters["mic"].upper()
+        if filters.get("above_on_venue") is not None:
+            conditions["percentage__gt"] = filters["above_on_venue"]
+        if conditions:
+            venues = VolumeCapVenue.objects.filter(**conditions)
+            queryset = queryset.filter(pk__in=venues.order_by().values("volume_cap"))
         return super().filter_queryset(queryset)
 
 
@@ -174,7 +187,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
     )
 )
 class VolumeCapViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]):
-    """How much of the trading in an instrument was under waivers, as ESMA published it (DVCRES)."""
+    """The share of trading under waivers by instrument, as published (DVCRES)."""
 
     title = "Volume cap"
     queryset = (
@@ -188,51 +201,43 @@ class VolumeCapViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]
     pagination_class = BoundedPages
 
 
-class _AboveSerializer(serializers.Serializer[Any]):
+class _QuestionSerializer(serializers.Serializer[Any]):
     above = serializers.DecimalField(
         max_digits=None, decimal_places=None, required=False, validators=[_DIGITS]
     )
-
-
-def volume_cap_of(text_: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """What `InstrumentVolumeCapSerializer` shows. Raises ValidationError, NotFound."""
-    isin = text_.upper()
-    if problem := problem_of(isin):
-        raise exceptions.ValidationError({"isin": [f"{isin}: {problem}."]})
-    asked = _AboveSerializer(data=parameters)
-    asked.is_valid(raise_exception=True)
-    above = asked.validated_data.get("above")
-    venues = VolumeCapVenue.objects.all()
-    if above is not None:
-        venues = venues.filter(percentage__gt=above)
-    results = list(
-        VolumeCap.objects.for_isin(isin)
-        .select_related("source_file")
-        .prefetch_related(Prefetch("venues", venues))
-    )
-    if not results and not Instrument.objects.filter(pk=isin).exists():
-        raise exceptions.NotFound(f"Nothing of {isin} is in the files loaded.")
-    return {"isin": isin, "above": above, "results": results}
+    on = serializers.DateField(required=False)
 
 
 class InstrumentVolumeCapView(APIView):
-    """The volume cap results of one instrument, and the venues in them."""
+    """The volume cap results of one instrument with their venues, and its suspensions."""
 
     name = "Volume cap"
     needs = {"GET": reading("instruments.view_volumecap")}
 
     @extend_schema(
-        summary="The volume cap results of an instrument, with the venues, or those above a percentage",
+        summary="The volume cap results of an instrument with their venues, and its suspensions",
         parameters=[
             OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN"),
             OpenApiParameter("above", Decimal, OpenApiParameter.QUERY, description=_ABOVE_HELP),
+            OpenApiParameter(
+                "on",
+                dt.date,
+                description="The day for which `suspension` is answered; default: today",
+            ),
         ],
         responses={200: InstrumentVolumeCapSerializer, **_PROBLEMS},
     )
     def get(self, request: Request, isin: str) -> Response:
-        if unknown := sorted(set(request.query_params) - {"above", "format"}):
+        if unknown := sorted(set(request.query_params) - {"above", "on", "format"}):
             raise exceptions.ValidationError(
-                {name: ["no such parameter; there is above"] for name in unknown}
+                {name: ["No such parameter; there are above and on."] for name in unknown}
             )
-        found = volume_cap_of(isin, request.query_params)
-        return Response(InstrumentVolumeCapSerializer(found).data)
+        question = _QuestionSerializer(data=request.query_params)
+        question.is_valid(raise_exception=True)
+        validated = question.validated_data
+        answer = volume_cap_of(
+            isin,
+            on=validated.get("on") or dt.datetime.now(tz=dt.UTC).date(),
+            above=validated.get("above"),
+        )
+        return Response(InstrumentVolumeCapSerializer(answer).data)

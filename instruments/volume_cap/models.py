@@ -1,4 +1,6 @@
-"""What ESMA publishes of trading under waivers, by ISIN and by venue (volume cap)."""
+"""Trading under waivers by ISIN and venue (volume cap results), and suspensions of waivers."""
+
+import datetime as dt
 
 from django.db import models
 
@@ -7,10 +9,10 @@ from instruments.transparency.models import PublishedResult
 
 
 class VolumeCap(PublishedResult):
-    """How much of the trading in one ISIN was under waivers, over one reporting period.
+    """The share of the trading in one ISIN that was under waivers, over one reporting period.
 
-    The columns are those of `instruments.volume_caps`. Percentages are as published: nothing says
-    here what a cap is, or that trading is suspended.
+    The columns are those of `instruments.volume_cap.fields`. Percentages are as published; whether a cap is
+    exceeded is not derived from them.
     """
 
     isin = models.CharField(max_length=12)
@@ -36,7 +38,7 @@ class VolumeCap(PublishedResult):
 
 
 class VolumeCapVenue(models.Model):
-    """One venue's part in a volume cap result. The order in which ESMA names venues is not kept."""
+    """The share of one venue in a volume cap result. The order of the venues in the file is not kept."""
 
     volume_cap = models.ForeignKey(VolumeCap, on_delete=models.CASCADE, related_name="venues")
     mic = text(4)
@@ -51,3 +53,33 @@ class VolumeCapVenue(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mic}: {self.percentage} %"
+
+
+class VolumeCapSuspension(models.Model):
+    """A suspension of the reference price waiver for one ISIN under the single volume cap.
+
+    Both days are included; `suspended_to` is None for an open suspension.
+    """
+
+    isin = models.CharField(max_length=12)
+    suspended_from = models.DateField()
+    suspended_to = models.DateField(null=True)
+    published_on = models.DateField(help_text="day on which the list was published")
+    source_name = models.CharField(
+        max_length=200, help_text="name of the list that published it last"
+    )
+
+    class Meta:
+        ordering = ["isin", "-suspended_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["isin", "suspended_from"], name="suspension_once"),
+        ]
+        verbose_name = "suspension under the volume cap"
+        verbose_name_plural = "suspensions under the volume cap"
+
+    def __str__(self) -> str:
+        return f"{self.isin}: {self.suspended_from} to {self.suspended_to or 'open'}"
+
+    def contains(self, day: dt.date) -> bool:
+        """Return whether the suspension is in force on a day."""
+        return self.suspended_from <= day <= (self.suspended_to or dt.date.max)

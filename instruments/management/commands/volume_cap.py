@@ -1,28 +1,37 @@
-"""manage.py volume_cap list|get"""
+"""manage.py volume_cap list|get|load_suspensions"""
 
-from decimal import Decimal
+import dataclasses
+import datetime as dt
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rest_framework.exceptions import NotFound, ValidationError
 
 from instruments.models import VolumeCap
 from instruments.transparency.questions import period_text
+from instruments.volume_cap import suspensions
 from instruments.volume_cap.api import (
     InstrumentVolumeCapSerializer,
     VolumeCapFilterSet,
     VolumeCapSerializer,
     VolumeCapViewSet,
-    volume_cap_of,
 )
+from instruments.volume_cap.questions import volume_cap_of
 from marketdata.common import filtering, output
+from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
-    help = "List volume cap results (DVCRES), or show those of one instrument with their venues."
+    help = (
+        "List volume cap results (DVCRES), show those of one instrument with their venues and its "
+        "suspensions, or load a list of suspensions."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="list|get|load_suspensions"
+        )
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument(
             "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
@@ -30,56 +39,91 @@ class Command(BaseCommand):
         filtering.offer(listing, VolumeCapFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
-        getting.add_argument("--above", help="only venues above it, as 4")
-        for parser_ in (listing, getting):
+        getting.add_argument(
+            "--above", type=_percentage, help="only venues with a larger percentage"
+        )
+        getting.add_argument(
+            "--on", type=dt.date.fromisoformat, help="suspended on this day (today)"
+        )
+        loading = actions.add_parser(
+            "load_suspensions", help="a CSV list of suspensions under the single volume cap"
+        )
+        loading.add_argument("path", type=Path, metavar="PATH")
+        for parser_ in (listing, getting, loading):
             output.add_format(parser_)
 
     def handle(self, **options: Any) -> None:
-        {"list": self._list, "get": self._get}[options["action"]](options)
+        actions = {
+            "list": self._list,
+            "get": self._get,
+            "load_suspensions": self._load_suspensions,
+        }
+        try:
+            actions[options["action"]](options)
+        except MarketDataError as error:
+            raise CommandError(str(error)) from None
 
     def _list(self, options: dict[str, Any]) -> None:
         matching = filtering.filtered(VolumeCapFilterSet, options, VolumeCapViewSet.queryset.all())
-        found = list(matching[: options["limit"]])
+        results = list(matching[: options["limit"]])
         if options["format"] == "json":
-            output.print_json(self.stdout, VolumeCapSerializer(found, many=True).data)
-        elif not found:
+            output.print_json(self.stdout, VolumeCapSerializer(results, many=True).data)
+        elif not results:
             self.stdout.write("No result matches.")
         else:
-            rows = [{**_row(result), "venues": len(result.venues.all())} for result in found]
+            rows = [{**_row(result), "venues": len(result.venues.all())} for result in results]
             output.print_table(self.stdout, rows)
 
     def _get(self, options: dict[str, Any]) -> None:
-        asked = {} if options["above"] is None else {"above": options["above"]}
-        try:
-            found = volume_cap_of(options["isin"], asked)
-        except ValidationError as error:
-            texts: Any = error.detail
-            raise CommandError("; ".join(f"{k}: {' '.join(v)}" for k, v in texts.items())) from None
-        except NotFound as error:
-            raise CommandError(str(error.detail)) from None
+        on = options["on"] or dt.datetime.now(tz=dt.UTC).date()
+        answer = volume_cap_of(options["isin"], on=on, above=options["above"])
         if options["format"] == "json":
-            output.print_json(self.stdout, InstrumentVolumeCapSerializer(found).data)
+            output.print_json(self.stdout, InstrumentVolumeCapSerializer(answer).data)
             return
-        if not found["results"]:
-            self.stdout.write(f"No volume cap result of {found['isin']} has been published.")
-        for result in found["results"]:
+        if not answer.results:
+            self.stdout.write(f"No volume cap result of {answer.isin} has been published.")
+        for result in answer.results:
             output.print_table(self.stdout, [_row(result)])
             venues = [
-                {"venue": v.mic, "% under waivers": _said(v.percentage), "disclaimer": v.disclaimer}
+                {
+                    "venue": v.mic,
+                    "% under waivers": _digits(v.percentage),
+                    "disclaimer": v.disclaimer,
+                }
                 for v in result.venues.all()
             ]
             if venues:
                 output.print_table(self.stdout, venues)
             else:
-                self.stdout.write("No venue above it." if asked else "No venue.")
+                self.stdout.write("No venue." if answer.above is None else "No venue above it.")
+        if answer.suspensions:
+            rows = [
+                {
+                    "suspended from": suspension.suspended_from,
+                    "to": suspension.suspended_to or "open",
+                    "published on": suspension.published_on,
+                    f"in force on {on}": "yes" if suspension == answer.suspension else "no",
+                }
+                for suspension in answer.suspensions
+            ]
+            output.print_table(self.stdout, rows, title="Suspensions of the reference price waiver")
+
+    def _load_suspensions(self, options: dict[str, Any]) -> None:
+        path = options["path"]
+        counts = suspensions.load(suspensions.read_list(path), name=path.name)
+        row = {"list": path.name, **dataclasses.asdict(counts)}
+        if options["format"] == "json":
+            output.print_json(self.stdout, row)
+        else:
+            output.print_table(self.stdout, [row], numbers=list(row)[1:])
 
 
 def _row(result: VolumeCap) -> dict[str, Any]:
-    volume = f"{_said(result.total_volume)} {result.total_volume_currency or ''}"
+    volume = f"{_digits(result.total_volume)} {result.total_volume_currency or ''}"
     return {
         "isin": result.isin,
         "reporting period": period_text(*result.reporting_period),
-        "% under waivers": _said(result.percentage),
+        "% under waivers": _digits(result.percentage),
         "total volume": volume.strip(),
         "last updated": result.last_updated_on,
         "disclaimer": result.disclaimer,
@@ -87,5 +131,16 @@ def _row(result: VolumeCap) -> dict[str, Any]:
     }
 
 
-def _said(number: Decimal | None) -> str:
+def _digits(number: Decimal | None) -> str:
     return "" if number is None else f"{number:f}"
+
+
+def _percentage(raw: str) -> Decimal:
+    """For `type=` of --above. Raises ValueError."""
+    try:
+        number = Decimal(raw)
+    except InvalidOperation as error:
+        raise ValueError(raw) from error
+    if not (number.is_finite() and 0 <= number <= 100):
+        raise ValueError(raw)
+    return number
