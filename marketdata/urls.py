@@ -5,8 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 
 from marketdata.api.docs import RedocView, SchemaView, SwaggerView
-from marketdata.api.problems import UnknownPath
-from marketdata.api.root import RootView
+from marketdata.api.views import RootView, UnknownPathView
 from monitoring.api.views import StatsView
 
 admin.site.site_header = admin.site.site_title = "MarketData"
@@ -30,5 +29,5 @@ urlpatterns = [
     path("api/redoc/", RedocView.as_view(url_name="schema"), name="redoc"),
     path("api/", RedirectView.as_view(pattern_name="docs"), name="api"),
     path("api/auth/", include("rest_framework.urls")),
-    re_path(r"^api/(?P<path>.*)$", UnknownPath.as_view()),
+    re_path(r"^api/(?P<path>.*)$", UnknownPathView.as_view()),
 ]

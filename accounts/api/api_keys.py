@@ -22,8 +22,6 @@ from marketdata.common.access import holding
 _PREFIX = OpenApiParameter("prefix", str, OpenApiParameter.PATH, description="Prefix of the key.")
 _PROBLEMS = documented(
     {
-        400: "Invalid request.",
-        401: "Authentication required.",
         403: "Not available with an API key: sign in as a user.",
         404: "There is no such API key among yours.",
     }

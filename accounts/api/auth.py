@@ -29,7 +29,6 @@ from marketdata.common.access import IN_PERSON, PUBLIC, SIGNED_IN
 
 _PROBLEMS = documented(
     {
-        400: "Invalid request.",
         401: "Invalid credentials or token.",
         403: "Not available with an API key, or not from this network.",
     }

@@ -15,8 +15,6 @@ from marketdata.common.access import holding
 _NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="Name of the role.")
 _PROBLEMS = documented(
     {
-        400: "Invalid request.",
-        401: "Authentication required.",
         403: "For admins only, from SENSITIVE_NETWORKS. Built-in roles cannot be changed.",
         404: "There is no such role.",
     }

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.models import ApiKey, User
 from accounts.permissions import permission_names
 from accounts.roles import ROLES
-from marketdata.api.strict import StrictSerializer
+from marketdata.api.parameters import StrictSerializer
 
 _MAX_PASSWORD_LENGTH = 1000  # characters; bounds the work of hashing
 

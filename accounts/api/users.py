@@ -23,8 +23,6 @@ from marketdata.common.access import holding
 _NAME = OpenApiParameter("username", str, OpenApiParameter.PATH, description="User name.")
 _PROBLEMS = documented(
     {
-        400: "Invalid request.",
-        401: "Authentication required.",
         403: "For admins only, from SENSITIVE_NETWORKS.",
         404: "There is no such user.",
     }

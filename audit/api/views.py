@@ -24,8 +24,6 @@ COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id"
 _PAGE_SIZE = 2_000
 _PROBLEMS = documented(
     {
-        400: "Invalid parameter.",
-        401: "Authentication required.",
         403: "For admins only, from SENSITIVE_NETWORKS.",
     }
 )

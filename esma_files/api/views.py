@@ -36,9 +36,6 @@ _NAME = OpenApiParameter(
 )
 _READING = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
         404: "There is none.",
     }
 )
@@ -46,8 +43,6 @@ _DOING: dict[Any, Any] = {
     202: RunSerializer,
     **documented(
         {
-            401: "Sign in first.",
-            403: "You may not.",
             404: "No such file.",
             409: "The file is not in a state for it.",
         }
@@ -244,7 +239,7 @@ class RetentionView(APIView):
     @extend_schema(
         summary="Clean up",
         request=None,
-        responses={202: RunSerializer, **documented({401: "Sign in first.", 403: "You may not."})},
+        responses={202: RunSerializer},
     )
     def post(self, request: Request) -> Response:
         trail.record("storage.clean", request=request)

@@ -20,8 +20,6 @@ from marketdata.common.access import reading
 _PROBLEMS = documented(
     {
         400: "Not a CFI code, nor a pattern of codes.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
         404: "No such category or group, or page.",
     }
 )

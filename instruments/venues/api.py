@@ -21,7 +21,7 @@ from instruments.venues.questions import (
     venue_of,
     with_listings,
 )
-from marketdata.api.filters import CodeFilter, TruthFilter
+from marketdata.api.filters import CodeFilter, TrueFalseFilter
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
@@ -29,9 +29,6 @@ from marketdata.common.access import reading
 _MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
 _PROBLEMS = documented(
     {
-        400: "Invalid parameter.",
-        401: "Sign in to read.",
-        403: "None of your roles may read this.",
         404: "The list of venues has no such MIC, or there is no such page.",
     }
 )
@@ -75,7 +72,7 @@ class VenueFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
         label="LEI of the operator",
     )
-    listed = TruthFilter(
+    listed = TrueFalseFilter(
         method="filter_listed", label="true: venues that a loaded listing names; false: the others"
     )
     register = django_filters.ChoiceFilter(

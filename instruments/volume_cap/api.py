@@ -19,16 +19,13 @@ from instruments.listings.api.filters import check_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.transparency.api.serializers import PeriodSerializer
 from instruments.volume_cap.questions import InstrumentVolumeCap, volume_cap_of
-from marketdata.api.filters import CommaOrAgain, TruthFilter
+from marketdata.api.filters import CommaSeparatedInput, TrueFalseFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
-        400: "Invalid parameter.",
-        401: "Sign in to read.",
-        403: "None of your roles may read this.",
         404: "No loaded file mentions this ISIN, or there is no such page.",
     }
 )
@@ -110,7 +107,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
         validators=[check_isins],
-        widget=CommaOrAgain,
+        widget=CommaSeparatedInput,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
     mic = django_filters.CharFilter(
@@ -139,7 +136,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
         validators=[_DIGITS],
         label="Results with more than this percentage on a venue (that of mic, if given), as 4",
     )
-    superseded = TruthFilter(
+    superseded = TrueFalseFilter(
         method="filter_superseded",
         label="true: only results that later ones have replaced; default: only current ones",
     )

@@ -1,4 +1,4 @@
-"""The schema and its two readers, for who may read."""
+"""The OpenAPI schema and its two viewers, for those who may read."""
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 

@@ -1,4 +1,4 @@
-"""Filters that refuse what they do not know."""
+"""Filters of lists: unknown parameters and values are refused, never ignored."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,31 +9,32 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from marketdata.api.pagination import NumberedPages
+from marketdata.api import parameters
+from marketdata.common import filtering
 
-if TYPE_CHECKING:  # DRF reads this module while it is itself being imported
+if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """A parameter that no filter has is a mistake of the caller's: 400, and not everything."""
+    """Refuse parameters that are neither filters nor pagination; list the choices of a filter."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: "APIView"
     ) -> QuerySet[Any]:
-        filterset_class = self.get_filterset_class(view, queryset)
-        if filterset_class is not None:
-            pages = getattr(view, "pagination_class", None) or NumberedPages
-            known = {*filterset_class.base_filters, *pages.parameters, "format"}
-            if unknown := sorted(set(request.query_params) - known):
-                reason = f"no such parameter; there are {', '.join(sorted(known))}"
-                raise ValidationError({name: [reason] for name in unknown})
-        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        accepted = parameters.get_accepted_parameters(view, str(request.method))
+        parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
+        if messages := filtering.get_messages(filterset):
+            raise ValidationError(messages)
+        filtered: QuerySet[Any] = filterset.qs
         return filtered
 
 
-class CommaOrAgain(forms.TextInput):
-    """Several values: with commas between, or the parameter given several times."""
+class CommaSeparatedInput(forms.TextInput):
+    """Several values: separated by commas, or the parameter given several times."""
 
     separator = ","
 
@@ -42,23 +43,23 @@ class CommaOrAgain(forms.TextInput):
         return self.separator.join(value for value in values if value) or None
 
 
-class SemicolonOrAgain(CommaOrAgain):
-    """The same for values that have commas in them."""
+class SemicolonSeparatedInput(CommaSeparatedInput):
+    """Several values that may contain commas: separated by semicolons, or the parameter repeated."""
 
     separator = ";"
 
 
 class CodeFilter(django_filters.CharFilter):
-    """A code: compared in upper case."""
+    """A code, compared in upper case."""
 
     def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         filtered: QuerySet[Any] = super().filter(queryset, value.upper() if value else value)
         return filtered
 
 
-class TruthFilter(django_filters.TypedChoiceFilter):
-    """`true` or `false`; django-filter's own takes anything else for a question not asked."""
+class TrueFalseFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`. django-filter's BooleanFilter ignores every other value."""
 
     def __init__(self, **options: Any) -> None:
         choices = [("true", "yes"), ("false", "no")]
-        super().__init__(choices=choices, coerce=lambda raw: raw == "true", **options)
+        super().__init__(choices=choices, coerce=lambda text: text == "true", **options)

@@ -1,4 +1,4 @@
-"""Pages by number, in the one envelope of all lists."""
+"""Pagination of lists: by page number, and by cursor. All lists answer with the same envelope."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from marketdata.common.pages import BoundedPaginator
 
 
 class NumberedPages(PageNumberPagination):
-    """`page` and `per_page` (20, at most 100); `results` and `pagination` in the answer."""
+    """Pages by number: parameters `page` and `per_page` (20, at most 100).
+
+    The answer has `results`, and in `pagination` the page, totals and links.
+    """
 
     page_size = 20
     max_page_size = 100
@@ -24,10 +27,11 @@ class NumberedPages(PageNumberPagination):
     parameters = {"page", "per_page"}
 
     def get_page_size(self, request: Request) -> int:
-        raw = request.query_params.get("per_page", str(self.page_size))
-        if not (re.fullmatch("[0-9]{1,3}", raw) and 1 <= int(raw) <= self.max_page_size):
-            raise ValidationError({"per_page": [f"a whole number from 1 to {self.max_page_size}"]})
-        return int(raw)
+        text = request.query_params.get("per_page", str(self.page_size))
+        if not (re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= self.max_page_size):
+            message = f"{text!r} is not a whole number from 1 to {self.max_page_size}."
+            raise ValidationError({"per_page": [message]})
+        return int(text)
 
     def get_paginated_response(self, data: Any) -> Response:
         page, request = cast(Page[Any], self.page), cast(Request, self.request)
@@ -70,19 +74,20 @@ class NumberedPages(PageNumberPagination):
 
 
 class BoundedPages(NumberedPages):
-    """Of long lists the first 1,000 rows; `total` is no more than that. Filters lead to the others."""
+    """Pages of the first 1,000 rows of a long list; `total` is at most 1,000."""
 
     django_paginator_class = BoundedPaginator
     invalid_page_message = (
-        f"There is no such page. Of long lists there are pages up to row {BoundedPaginator.most:,}; filters"
-        " lead to the others, and `cursor` where a list has it."
+        f"No such page. Pages end at row {BoundedPaginator.max_rows:,}. Use filters to narrow the list, or"
+        " `cursor` where the list has it."
     )
 
 
 class KeysetPages(BoundedPages):
-    """Numbered pages, and `cursor` for whole walks: what comes after a key, nothing counted or skipped.
+    """Numbered pages, and the parameter `cursor` to read a whole list.
 
-    So the last page comes as fast as the first. The queryset has `after(key)`, in the order of keys.
+    A cursor is the key of the last row read. Nothing is counted or skipped, so the last page costs no more
+    than the first. The queryset must have a method `after(key)` that returns the rows in the order of keys.
     """
 
     parameters = {*BoundedPages.parameters, "cursor"}
@@ -91,28 +96,34 @@ class KeysetPages(BoundedPages):
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
     ) -> list[Any] | None:
-        self._walked_from = request.query_params.get("cursor")
-        if self._walked_from is None:
+        self._after_key = request.query_params.get("cursor")
+        if self._after_key is None:
             rows = super().paginate_queryset(queryset, request, view=view) or []
             self._cursor = rows[-1].pk if rows else None
             return rows
-        if not re.fullmatch(f"(?:{self.key_pattern})?", self._walked_from):
+        if not re.fullmatch(f"(?:{self.key_pattern})?", self._after_key):
             raise ValidationError(
-                {"cursor": ["the `cursor` of an answer, or nothing at the start"]}
+                {
+                    "cursor": [
+                        "Pass the `cursor` of the previous answer, or an empty value to start."
+                    ]
+                }
             )
         self.request, size = request, self.get_page_size(request)
-        rows = list(cast(Any, queryset).after(self._walked_from)[: size + 1])
+        rows = list(cast(Any, queryset).after(self._after_key)[: size + 1])
         self._cursor = rows[size - 1].pk if len(rows) > size else None
         return rows[:size]
 
     def get_paginated_response(self, data: Any) -> Response:
-        if self._walked_from is None:
+        if self._after_key is None:
             response = super().get_paginated_response(data)
         else:
             request = cast(Request, self.request)
-            nothing = dict.fromkeys(("page", "per_page", "total", "pages", "next", "previous"))
-            response = Response({"results": data, "pagination": nothing})
-            response.data["pagination"]["per_page"] = self.get_page_size(request)
+            pagination: dict[str, Any] = dict.fromkeys(
+                ("page", "per_page", "total", "pages", "next", "previous")
+            )
+            pagination["per_page"] = self.get_page_size(request)
+            response = Response({"results": data, "pagination": pagination})
             if self._cursor:
                 link = replace_query_param(request.build_absolute_uri(), "cursor", self._cursor)
                 response.data["pagination"]["next"] = link
@@ -120,21 +131,21 @@ class KeysetPages(BoundedPages):
         return response
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """With a cursor pages have no number, and nothing is counted."""
-        whole = super().get_paginated_response_schema(schema)
-        pagination = whole["properties"]["pagination"]
+        """Return the schema of the envelope; with a cursor, page number and totals are null."""
+        envelope = super().get_paginated_response_schema(schema)
+        pagination = envelope["properties"]["pagination"]
         for name in ("page", "total", "pages"):
             pagination["properties"][name] = {"type": ["integer", "null"]}
         pagination["properties"]["cursor"] = {"type": ["string", "null"]}
         pagination["required"].append("cursor")
-        return whole
+        return envelope
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        said = (
-            "For whole walks: empty at the start, then the `cursor` of the last answer, until it is null."
-            " Nothing is counted."
+        description = (
+            "To read the whole list: empty at first, then the `cursor` of the previous answer, until it is"
+            " null. Totals are not counted."
         )
-        parameter = {"name": "cursor", "required": False, "in": "query", "description": said}
+        parameter = {"name": "cursor", "required": False, "in": "query", "description": description}
         return [
             *super().get_schema_operation_parameters(view),
             {**parameter, "schema": {"type": "string"}},

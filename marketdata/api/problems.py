@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors of the API as problem details (RFC 9457), and how they are documented."""
 
 from http import HTTPStatus
 from typing import Any, cast
@@ -9,99 +9,111 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView, exception_handler
+from rest_framework.views import exception_handler
 
 from marketdata.api import throttles
-from marketdata.api.renderers import UNKNOWN_PATH
-from marketdata.common import limits
-from marketdata.common.access import PUBLIC
-from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common import errors, limits
+from marketdata.common.problems import CONTENT_TYPE, describe_problem
 
-CONTENT_TYPE = "application/problem+json"
+# Descriptions of the problems that many operations share. `marketdata.api.openapi` adds them to each
+# operation that can answer them.
+SHARED_PROBLEMS = {
+    400: "Invalid parameter.",
+    401: "Authentication required, or the token or key is not valid.",
+    403: "Permission denied.",
+    404: "Not found.",
+    406: "The requested media type is not available.",
+    413: "The body is too large.",
+    415: "The media type of the body is not supported.",
+    429: "Too many requests. The header Retry-After has the seconds to wait.",
+    503: "The service cannot answer now, or not within the time limit of a request. Try again later.",
+}
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
-    """The body of every error."""
+    """The body of every error (RFC 9457)."""
 
-    type = serializers.CharField(help_text="always about:blank: the status says what it is")
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField(help_text="what is wrong, and what to do")
-    instance = serializers.CharField(help_text="the path asked for")
-    errors = serializers.DictField(  # type: ignore[assignment]  # of the body, not of the serializer
+    type = serializers.CharField(help_text="Always about:blank: the status tells the kind of error")
+    title = serializers.CharField(help_text="Name of the HTTP status")
+    status = serializers.IntegerField(help_text="HTTP status")
+    detail = serializers.CharField(help_text="What is wrong and what to do")
+    instance = serializers.CharField(help_text="Path of the request")
+    errors = serializers.DictField(  # type: ignore[assignment]  # the field of the body, not DRF's
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
-        help_text="what is wrong with each parameter",
+        help_text="Messages by parameter or field",
     )
 
 
 def documented(problems: dict[int, str]) -> dict[tuple[int, str], OpenApiResponse]:
-    """Problems by status, as drf-spectacular takes them."""
+    """Return documentation of problems by status, for `responses` of extend_schema.
+
+    Only for problems particular to an operation, as 409: the shared ones are added to every operation.
+    """
     return {
-        (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, said)
-        for status, said in problems.items()
+        (status, CONTENT_TYPE): OpenApiResponse(ProblemSerializer, description)
+        for status, description in problems.items()
     }
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: None for errors that are none of a client's business."""
-    error = _as_api_exception(error)
+    """Return the response to an error; None for errors that are not expected (DRF's exception handler)."""
+    error = _translate(error)
     response = exception_handler(error, context)
     if response is None:
         return None
     request: Request = context["request"]
     if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        error, response = _counted(error, response, context)
-    status = HTTPStatus(response.status_code)
-    problem: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": _detail(error),
-        "instance": request.path,
-    }
+        error, response = _count_refusal(error, response, context)
+    messages = None
+    detail = _get_detail(error)
     if isinstance(error, exceptions.ValidationError):
-        problem["errors"] = _by_parameter(error)
-        said = (f"{name}: {' '.join(texts)}" for name, texts in problem["errors"].items())
-        problem["detail"] = "; ".join(said)
-    response.data = problem
-    # There is none yet where what was asked for is a format that there is not.
+        messages = _get_messages(error)
+        detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in messages.items())
+    response.data = describe_problem(response.status_code, detail, request.path, messages)
+    # Without a renderer (the requested format is unknown), the answer is JSON.
     if getattr(getattr(request, "accepted_renderer", None), "format", "json") == "json":
         response.content_type = CONTENT_TYPE
     return response
 
 
-def _as_api_exception(error: Exception) -> Exception:
-    """Translate the errors of domain modules into DRF's; return any other error as it is."""
-    if isinstance(error, InvalidQuery):
-        return exceptions.ValidationError({error.parameter: [str(error)]})
-    if isinstance(error, NotInDatabase):
-        return exceptions.NotFound(str(error))
+def _translate(error: Exception) -> Exception:
+    """Return the DRF exception for an error of the domain; other errors as they are."""
+    match error:
+        case errors.InvalidQuery():
+            return exceptions.ValidationError({error.parameter: [str(error)]})
+        case errors.NotInDatabase():
+            return exceptions.NotFound(str(error))
+        case errors.NotPermitted():
+            return exceptions.PermissionDenied(str(error))
+        case errors.WrongState():
+            return Conflict(str(error))
     return error
 
 
-def _counted(
+def _count_refusal(
     error: Exception, response: Response, context: dict[str, Any]
 ) -> tuple[Exception, Response]:
-    """DRF refuses before it counts: a refusal is counted here, and too many of them are a 429."""
+    """Count a refused request, which DRF does not do, and return a 429 once there are too many."""
     request: Request = context["request"]
     throttles.count(request)
     usage = limits.usage_of(request._request)
     if usage is None or not usage.exceeded:
         return error, response
-    too_many = exceptions.Throttled(usage.seconds)
-    return too_many, cast(Response, exception_handler(too_many, context))
+    throttled = exceptions.Throttled(usage.seconds)
+    return throttled, cast(Response, exception_handler(throttled, context))
 
 
-def _detail(error: Exception) -> str:
+def _get_detail(error: Exception) -> str:
     if isinstance(error, Http404):
-        return str(error) or "There is nothing here."
+        return str(error) or "Not found."
     if isinstance(error, PermissionDenied):
-        return "You may not do this."
+        return "Permission denied."
     return str(getattr(error, "detail", error))
 
 
-def _by_parameter(error: exceptions.ValidationError) -> dict[str, list[str]]:
+def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
+    """Return the messages by field. Messages about the request as a whole are under `request`."""
     detail = error.detail
     if not isinstance(detail, dict):
         detail = {"request": detail}
@@ -109,18 +121,7 @@ def _by_parameter(error: exceptions.ValidationError) -> dict[str, list[str]]:
 
 
 class Conflict(exceptions.APIException):
-    """409: what is asked for cannot be done in the state that the thing is in."""
+    """409: the object is not in a state in which this can be done."""
 
     status_code = HTTPStatus.CONFLICT
     default_code = "conflict"
-
-
-class UnknownPath(APIView):
-    """Every path below /api/ that is none of ours: a problem, and not a page."""
-
-    name = UNKNOWN_PATH
-    schema = None
-    needs = {"GET": PUBLIC}
-
-    def get(self, request: Request, **path: str) -> Response:
-        raise exceptions.NotFound("There is no such path; /api/docs/ shows those there are.")

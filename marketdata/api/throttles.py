@@ -1,31 +1,36 @@
-"""The limits of the API, by user, key or address."""
+"""Request limits of the API, by user, API key or client address."""
 
 from typing import TYPE_CHECKING
 
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from marketdata.api.permissions import rule_of
+from marketdata.api.permissions import get_rule
 from marketdata.common import limits
 
-if TYPE_CHECKING:  # DRF reads this module while it is itself being imported
+if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView
 
 
 class Limits(BaseThrottle):
-    """DRF's throttles read a list and write it back, which loses counts: this one counts on."""
+    """Count requests against `settings.LIMITS`.
+
+    DRF's own throttles read a list from the cache and write it back, which loses concurrent requests.
+    """
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        rule = rule_of(view, str(request.method))
+        rule = get_rule(view, str(request.method))
         count(request, costly=rule is not None and rule.costly)
         usage = limits.usage_of(request._request)
         self._seconds = usage.seconds if usage else None
         return usage is None or not usage.exceeded
 
     def wait(self) -> float | None:
+        """Return the seconds until the client may try again."""
         return self._seconds
 
 
 def count(request: Request, *, costly: bool = False) -> None:
+    """Count a request for its API key, its user or its address."""
     key = request.auth if getattr(request.auth, "is_api_key", False) else None
     limits.count_client(request._request, user=request.user, key=key, costly=costly)

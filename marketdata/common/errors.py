@@ -1,23 +1,27 @@
-"""The roots of every error that the project raises on purpose."""
+"""The base classes of all errors that the project raises on purpose."""
 
 
 class MarketDataError(Exception):
-    """Something in this project went wrong in a way it foresaw."""
+    """An expected failure, as opposed to a programming error."""
 
 
 class RetryableError(MarketDataError):
-    """The same call may succeed later: a time-out, a 503, a half-published file."""
+    """The same call may succeed later: after a time-out, a 503, or a file that is only half published."""
 
-    # Seconds after which it will, where that is known; then waiting is no attempt in vain.
+    # Seconds after which the call can succeed, if known. Waiting that long does not count as an attempt.
     wait_seconds: int | None = None
 
 
 class PermanentError(MarketDataError):
-    """The same call will fail again until a person changes something."""
+    """The same call fails again until a person changes something."""
+
+
+# Four errors of questions and requests. Domain modules raise them, or subclasses of them; the API answers
+# them as problem documents with the status that is named here (marketdata/api/problems.py).
 
 
 class InvalidQuery(PermanentError):
-    """A question to the data has an unusable value; the API answers 400.
+    """400: a value in a question to the data is not valid.
 
     `parameter` is the name of the value as the caller gave it (`isin`, `on`, ...).
     """
@@ -27,5 +31,13 @@ class InvalidQuery(PermanentError):
         self.parameter = parameter
 
 
+class NotPermitted(PermanentError):
+    """403: the caller may not do this."""
+
+
 class NotInDatabase(PermanentError):
-    """A question about something that no loaded file mentions; the API answers 404."""
+    """404: a question about a code, name or key that is not in the database."""
+
+
+class WrongState(PermanentError):
+    """409: the object is not in a state in which this can be done."""

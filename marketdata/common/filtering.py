@@ -1,40 +1,66 @@
-"""The filters of the API as options of commands: one definition, two ways to ask."""
+"""Filters of the API as options of commands, so that each filter is defined once."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
 
-
-def offer(parser: CommandParser, filterset_class: Any, *, leave_out: tuple[str, ...] = ()) -> None:
-    """Add an option for each filter of a django-filter FilterSet."""
-    for name, of in filterset_class.base_filters.items():
-        if name not in leave_out:
-            parser.add_argument(f"--{name}", help=str(of.label))
+_MAX_CHOICES = 40
 
 
-def wanted(filterset_class: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters that were given."""
+def add_filter_options(
+    parser: CommandParser, filterset_class: Any, *, exclude: tuple[str, ...] = ()
+) -> None:
+    """Add an option to a command for each filter of a django-filter FilterSet."""
+    for name, filter_ in filterset_class.base_filters.items():
+        if name not in exclude:
+            parser.add_argument(f"--{name}", help=str(filter_.label))
+
+
+def get_filter_values(filterset_class: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that a user gave as options, with their values."""
     names = filterset_class.base_filters
     return {name: options[name] for name in names if options.get(name) is not None}
 
 
-def filtered(
+def filter_queryset(
     filterset_class: Any, options: Mapping[str, Any], queryset: QuerySet[Any]
 ) -> QuerySet[Any]:
-    """The rows that the options ask for; raises CommandError, which names the option."""
-    filters = filterset_class(wanted(filterset_class, options), queryset)
-    if not filters.is_valid():
-        said = (f"--{name}: {' '.join(texts)}" for name, texts in filters.errors.items())
-        raise CommandError("; ".join(said))
-    found: QuerySet[Any] = filters.qs
-    return found
+    """Return the rows that match the options. Raises CommandError, which names the invalid option."""
+    filterset = filterset_class(get_filter_values(filterset_class, options), queryset)
+    if messages := get_messages(filterset):
+        raise CommandError("; ".join(f"--{name}: {' '.join(m)}" for name, m in messages.items()))
+    rows: QuerySet[Any] = filterset.qs
+    return rows
 
 
-def at_least_one(raw: str) -> int:
-    """For `type=` of a --limit."""
-    number = int(raw)
+def get_messages(filterset: Any) -> dict[str, list[str]]:
+    """Return the validation errors of a filter set by filter; for an invalid choice with all choices."""
+    messages: dict[str, list[str]] = {}
+    for name, errors in filterset.errors.as_data().items():
+        messages[name] = []
+        choices = getattr(filterset.form.fields.get(name), "choices", None)
+        for error in errors:
+            if error.code == "invalid_choice" and choices:
+                value = (error.params or {}).get("value", "")
+                allowed = describe_choices([choice for choice, label in choices])
+                messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
+            else:
+                messages[name] += error.messages
+    return messages
+
+
+def describe_choices(choices: Collection[Any]) -> str:
+    """Return the choices as a comma-separated list, cut after 40."""
+    names = [str(choice) for choice in choices if choice not in ("", None)]
+    more = f", and {len(names) - _MAX_CHOICES} more" if len(names) > _MAX_CHOICES else ""
+    return ", ".join(names[:_MAX_CHOICES]) + more
+
+
+def positive_integer(text: str) -> int:
+    """Return a number of 1 or more; for `type=` of an option such as --limit."""
+    number = int(text)
     if number < 1:
-        raise ValueError(raw)
+        raise ValueError(text)
     return number

@@ -9,34 +9,35 @@ from django.utils.functional import cached_property
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Counts no further than people turn pages: a count of millions of rows takes seconds."""
+    """A paginator that counts at most 1,000 rows: counting millions of rows takes seconds.
 
-    most = 1_000
+    A queryset may have a method `rows_of_search(keys)`, for lists in which finding the rows costs more than
+    reading them. The keys are then searched once, for both the count and the page.
+    """
+
+    max_rows = 1_000
 
     @cached_property
     def count(self) -> int:
-        if self._rows_of is not None:
+        if self._read_rows is not None:
             return len(self._keys)
-        found = cast(QuerySet[Any], self.object_list)
-        return len(found.order_by().values_list("pk")[: self.most])
+        rows = cast(QuerySet[Any], self.object_list)
+        return len(rows.order_by().values_list("pk")[: self.max_rows])
 
     def page(self, number: int | str) -> Page[Any]:
-        if self._rows_of is None:
+        if self._read_rows is None:
             return super().page(number)
-        at = self.validate_number(number)
-        keys = self._keys[(at - 1) * self.per_page : at * self.per_page]
-        return Page(self._rows_of(keys), at, self)
+        number = self.validate_number(number)
+        keys = self._keys[(number - 1) * self.per_page : number * self.per_page]
+        return Page(self._read_rows(keys), number, self)
 
     @cached_property
-    def _rows_of(self) -> Callable[[list[Any]], QuerySet[Any]] | None:
-        """How to read rows by their keys, where finding them costs more: then they are found once, to be
-        counted and for the page.
-        """
-        found: Callable[[list[Any]], QuerySet[Any]] | None
-        found = getattr(self.object_list, "rows_of_search", None)
-        return found
+    def _read_rows(self) -> Callable[[list[Any]], QuerySet[Any]] | None:
+        method: Callable[[list[Any]], QuerySet[Any]] | None
+        method = getattr(self.object_list, "rows_of_search", None)
+        return method
 
     @cached_property
     def _keys(self) -> list[Any]:
-        found = cast(QuerySet[Any], self.object_list)
-        return list(found.values_list("pk", flat=True)[: self.most])
+        rows = cast(QuerySet[Any], self.object_list)
+        return list(rows.values_list("pk", flat=True)[: self.max_rows])

@@ -234,13 +234,13 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["marketdata.api.throttles.Limits"],
     "DEFAULT_PAGINATION_CLASS": "marketdata.api.pagination.NumberedPages",
     "DEFAULT_FILTER_BACKENDS": ["marketdata.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "marketdata.api.schema.RuleSchema",
+    "DEFAULT_SCHEMA_CLASS": "marketdata.api.openapi.RuleSchema",
     "EXCEPTION_HANDLER": "marketdata.api.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
-        "marketdata.api.renderers.BrowsableApi",
+        "marketdata.api.browsable.BrowsableApi",
     ],
-    "VIEW_NAME_FUNCTION": "marketdata.api.renderers.name_of",
+    "VIEW_NAME_FUNCTION": "marketdata.api.browsable.get_view_name",
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "COERCE_DECIMAL_TO_STRING": True,
 }

@@ -1,25 +1,18 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from marketdata.api.problems import documented
+from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 from monitoring import stats
 from monitoring.api.serializers import StatsSerializer
 
-_PROBLEMS = documented(
-    {401: "Authentication is required.", 403: "Your roles do not include reading instruments."}
-)
 
-
-class StatsView(APIView):
+class StatsView(ApiView):
     """Counts of instruments, listings and files by category and status, and the size of the database."""
 
     needs = {"GET": reading("instruments.view_instrument")}
 
-    @extend_schema(
-        summary="Statistics of the database", responses={200: StatsSerializer, **_PROBLEMS}
-    )
+    @extend_schema(summary="Statistics of the database", responses=StatsSerializer)
     def get(self, request: Request) -> Response:
         return Response(StatsSerializer(stats.collect()).data)

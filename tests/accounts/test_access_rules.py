@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from marketdata.api.permissions import rule_of
+from marketdata.api.permissions import get_rule
 from marketdata.common.access import PUBLIC, Rule
 from tests.accounts.clients import client_of_new_user
 
@@ -49,7 +49,7 @@ def rules(route: str) -> dict[str, Rule]:
         view.action_map = getattr(callback, "actions", None) or {}
         for method, action in view.action_map.items():
             setattr(view, method, getattr(view, action))
-        by_method = {method: rule_of(view, method.upper()) for method in METHODS}
+        by_method = {method: get_rule(view, method.upper()) for method in METHODS}
         return {method: rule for method, rule in by_method.items() if rule is not None}
     needs = callback.view_class.needs
     assert isinstance(needs, Rule)

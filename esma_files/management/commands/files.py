@@ -27,9 +27,9 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         listing = actions.add_parser("list", help="files, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.at_least_one, default=50, help="rows at most (50)"
+            "--limit", type=filtering.positive_integer, default=50, help="rows at most (50)"
         )
-        filtering.offer(listing, EsmaFileFilterSet)
+        filtering.add_filter_options(listing, EsmaFileFilterSet)
         output.add_format(listing)
         getting = actions.add_parser("get", help="one file, with its last runs")
         getting.add_argument("names", nargs=1, metavar="NAME")
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         if options["state"] is not None:
             options["state"] = options["state"].split(",")
         files = EsmaFile.objects.order_by("-published_on", "name")
-        matching = filtering.filtered(EsmaFileFilterSet, options, files)
+        matching = filtering.filter_queryset(EsmaFileFilterSet, options, files)
         found = EsmaFileSerializer(matching[: options["limit"]], many=True).data
         if options["format"] == "json":
             output.print_json(self.stdout, found)

@@ -13,16 +13,14 @@ from rest_framework.views import APIView
 from instruments.listings import changes
 from instruments.listings.api.serializers import RecordSerializer
 from instruments.models import Listing
+from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
-from marketdata.api.strict import StrictSerializer
 from marketdata.common.access import reading
 
 _USUAL, MOST = 100, 1000
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says, or the cursor is of another database.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
+        400: "Invalid parameter, or the cursor is from another database.",
     }
 )
 

@@ -20,9 +20,6 @@ from marketdata.common.access import reading
 _ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN")
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
         404: "Nothing is known of that ISIN, or no such page.",
     }
 )

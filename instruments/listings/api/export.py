@@ -25,8 +25,6 @@ from marketdata.common.access import holding
 UNLIMITED = "instruments.export_all_instrument"
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Sign in first.",
         403: "Your roles do not include exports, or not of so many rows.",
     }
 )

@@ -11,7 +11,7 @@ from instruments.classification import cfi
 from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.models import Instrument, InstrumentQuerySet, Register, Status
-from marketdata.api.filters import CommaOrAgain, SemicolonOrAgain
+from marketdata.api.filters import CommaSeparatedInput, SemicolonSeparatedInput
 
 
 def check_isins(text: str) -> None:
@@ -55,7 +55,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
         validators=[check_isins],
-        widget=CommaOrAgain,
+        widget=CommaSeparatedInput,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
     # First, because it leads to fewer than codes do.
@@ -83,7 +83,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
         max_length=200,
         method="filter_attribute",
         validators=[_check_meanings],
-        widget=SemicolonOrAgain,
+        widget=SemicolonSeparatedInput,
         label="What an attribute of the CFI code means, as voting, or form: registered; several"
         " with semicolons between or the parameter repeated",
     )

@@ -19,9 +19,6 @@ from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
         404: "No such instrument.",
     }
 )

@@ -20,8 +20,7 @@ from marketdata.common.access import holding, reading
 _REGISTER = OpenApiParameter("register", str, OpenApiParameter.PATH, enum=Register.values)
 _PROBLEMS = documented(
     {
-        400: "A code cannot be what it says.",
-        401: "Sign in first.",
+        400: "Invalid code.",
         403: "Your roles do not include that.",
         404: "No such register.",
     }

@@ -30,9 +30,6 @@ from marketdata.common.access import reading
 _ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
 _PROBLEMS = documented(
     {
-        400: "A parameter cannot be what it says.",
-        401: "Reading needs a sign-in here.",
-        403: "Your roles do not include reading.",
         404: "No such instrument, or page.",
     }
 )

@@ -21,7 +21,9 @@ class Command(BaseCommand):
             metavar="CURSOR|TIME",
             help="the `cursor` of the last line that you have, or a time as 2026-11-22T06:00Z",
         )
-        parser.add_argument("--limit", type=filtering.at_least_one, help="changes at most (all)")
+        parser.add_argument(
+            "--limit", type=filtering.positive_integer, help="changes at most (all)"
+        )
         parser.add_argument("--expand", choices=["record"], help="with every field of the listing")
 
     def handle(self, **options: Any) -> None:

@@ -20,14 +20,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, metavar="FILE", help="as in bonds.parquet")
-        filtering.offer(parser, InstrumentFilterSet)
+        filtering.add_filter_options(parser, InstrumentFilterSet)
 
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
         form = path.suffix.removeprefix(".")
         if form not in export.FORMS:
             raise CommandError(f"{path}: the name must end in {', '.join(export.FORMS)}.")
-        found: Any = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
+        found: Any = filtering.filter_queryset(
+            InstrumentFilterSet, options, Instrument.objects.all()
+        )
         part = path.with_name(f"{path.name}.part")
         counted = _Counted(export.pages(found))
         _, written = export.FORMS[form]
@@ -40,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
-        wanted = filtering.wanted(InstrumentFilterSet, options)
+        wanted = filtering.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=wanted)
         self.stdout.write(f"{path}: {counted.rows:,} instruments, {path.stat().st_size:,} bytes.")
 

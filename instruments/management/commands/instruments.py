@@ -80,14 +80,14 @@ class Command(BaseCommand):
         }[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filtered(InstrumentFilterSet, options, Instrument.objects.all())
+        matching = filtering.filter_queryset(InstrumentFilterSet, options, Instrument.objects.all())
         found = InstrumentSerializer(matching[: options["limit"]], many=True).data
         self._print(found, _IN_TABLE, options["format"], none="No instrument matches.")
 
     def _derivatives(self, options: dict[str, Any]) -> None:
         isin = _isin(options["of"])
         derived = Instrument.objects.derived_from(isin)
-        matching = filtering.filtered(DerivativeFilterSet, options, derived)
+        matching = filtering.filter_queryset(DerivativeFilterSet, options, derived)
         found = DerivativeSerializer(matching[: options["limit"]], many=True).data
         none = f"Nothing in the files loaded is derived from {isin}, or nothing that matches."
         self._print(found, ("link", *_IN_TABLE), options["format"], none=none)
@@ -184,9 +184,9 @@ class Command(BaseCommand):
 
 def _add_list(parser: CommandParser, filterset_class: Any) -> None:
     parser.add_argument(
-        "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+        "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
     )
-    filtering.offer(parser, filterset_class)
+    filtering.add_filter_options(parser, filterset_class)
     output.add_format(parser)
 
 

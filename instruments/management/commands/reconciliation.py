@@ -24,13 +24,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="full sets, filtered as in the API")
-        filtering.offer(listing, ReconciliationFilterSet)
+        filtering.add_filter_options(listing, ReconciliationFilterSet)
         getting = actions.add_parser("get", help="one full set, and the listings that differ")
         getting.add_argument("id", type=int, metavar="ID", help="as in the list")
-        filtering.offer(getting, DifferenceFilterSet)
+        filtering.add_filter_options(getting, DifferenceFilterSet)
         for parser_ in (listing, getting):
             parser_.add_argument(
-                "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+                "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
             )
             output.add_format(parser_)
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = filtering.filtered(
+        found = filtering.filter_queryset(
             ReconciliationFilterSet, options, ReconciliationViewSet.queryset.all()
         )[: options["limit"]]
         rows = ReconciliationSerializer(found, many=True).data
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         of = ReconciliationViewSet.queryset.filter(pk=options["id"]).first()
         if of is None:
             raise CommandError(f"There is no reconciliation {options['id']}; see `list`.")
-        kept = filtering.filtered(DifferenceFilterSet, options, of.differences.all())
+        kept = filtering.filter_queryset(DifferenceFilterSet, options, of.differences.all())
         said = ReconciliationSerializer(of).data
         rows = DifferenceSerializer(kept[: options["limit"]], many=True).data
         if options["format"] == "json":

@@ -24,9 +24,9 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.offer(listing, TransparencyFilterSet)
+        filtering.add_filter_options(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument("--on", type=_day, help="the day to answer for, as 2025-08-30 (today)")
@@ -44,7 +44,7 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         results = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
-        matching = filtering.filtered(TransparencyFilterSet, options, results)
+        matching = filtering.filter_queryset(TransparencyFilterSet, options, results)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, TransparencyResultSerializer(rows, many=True).data)

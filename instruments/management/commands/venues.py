@@ -24,9 +24,9 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
         listing = actions.add_parser("list", help="venues, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.offer(listing, VenueFilterSet)
+        filtering.add_filter_options(listing, VenueFilterSet)
         getting = actions.add_parser("get", help="one venue")
         getting.add_argument("mic", metavar="MIC")
         missing = actions.add_parser(
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get, "missing": self._missing}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filtered(VenueFilterSet, options, with_listings())
+        matching = filtering.filter_queryset(VenueFilterSet, options, with_listings())
         self._print(
             VenueSerializer(matching[: options["limit"]], many=True).data,
             options,

@@ -34,9 +34,9 @@ class Command(BaseCommand):
         )
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.at_least_one, default=20, help="rows at most (20)"
+            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.offer(listing, VolumeCapFilterSet)
+        filtering.add_filter_options(listing, VolumeCapFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument(
@@ -64,7 +64,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filtered(VolumeCapFilterSet, options, VolumeCapViewSet.queryset.all())
+        matching = filtering.filter_queryset(
+            VolumeCapFilterSet, options, VolumeCapViewSet.queryset.all()
+        )
         results = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, VolumeCapSerializer(results, many=True).data)

@@ -28,16 +28,13 @@ from instruments.transparency.api.serializers import (
 )
 from instruments.transparency.application_periods import year_applying
 from instruments.transparency.questions import transparency_of
-from marketdata.api.filters import CodeFilter, CommaOrAgain, TruthFilter
+from marketdata.api.filters import CodeFilter, CommaSeparatedInput, TrueFalseFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 
 _PROBLEMS = documented(
     {
-        400: "Invalid parameter.",
-        401: "Sign in to read.",
-        403: "None of your roles may read this.",
         404: "No loaded file mentions this ISIN, or there is no such page.",
     }
 )
@@ -57,8 +54,8 @@ class ResultFilterSet(django_filters.FilterSet):
     subject = django_filters.ChoiceFilter(
         choices=Subject.choices, label="The sections that a result contains"
     )
-    liquid = TruthFilter(label="Liquid or not, as published")
-    superseded = TruthFilter(
+    liquid = TrueFalseFilter(label="Liquid or not, as published")
+    superseded = TrueFalseFilter(
         method="filter_superseded",
         label="true: only results that later ones have replaced; default: only current ones",
     )
@@ -76,7 +73,7 @@ class TransparencyFilterSet(ResultFilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
         validators=[check_isins],
-        widget=CommaOrAgain,
+        widget=CommaSeparatedInput,
         label="One ISIN or several, with commas between or the parameter repeated",
     )
     methodology = CodeFilter(validators=[_CODE4], label="YEAR, SINT, ESTM or FFWK; of equity only")

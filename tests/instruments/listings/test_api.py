@@ -108,7 +108,7 @@ def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
         ({"per_page": "many"}, "from 1 to 100"),
         ({"per_page": "9" * 5000}, "from 1 to 100"),
         ({"q": "volvo\x00"}, "ull character"),
-        ({"categroy": "E"}, "no such parameter"),
+        ({"categroy": "E"}, "Unknown parameter"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
@@ -131,7 +131,7 @@ def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
     [
         (f"{LIST}SE0000115447/", 400, "the check digit is 7, and should be 6"),
         (f"{LIST}SE0000115446/", 404, "No instrument with the ISIN SE0000115446"),
-        (f"{LIST}?page=9999", 404, "There is no such page"),
+        (f"{LIST}?page=9999", 404, "No such page"),
         ("/api/v1/nothing/", 404, "/api/docs/"),
         (f"{LIST}?format=no-such-format", 404, ""),
     ],

@@ -214,7 +214,7 @@ def test_a_later_change_set_is_never_before_an_earlier_one(make_zip: Write) -> N
         ({"limit": "1001"}, "less than or equal to 1000"),
         ({"limit": "many"}, "integer"),
         ({"expand": "all"}, "not a valid choice"),
-        ({"page": "2"}, "cannot be given here"),
+        ({"page": "2"}, "Unknown field 'page'"),
     ],
 )
 def test_what_cannot_be_is_a_problem_that_names_it(

@@ -1,0 +1,71 @@
+"""The OpenAPI schema of each operation: its access rule, query parameters and problems."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+
+from marketdata.api import parameters
+from marketdata.api.permissions import get_rule
+from marketdata.api.problems import SHARED_PROBLEMS, ProblemSerializer
+from marketdata.common.access import PUBLIC, Rule
+from marketdata.common.problems import CONTENT_TYPE
+
+
+class RuleSchema(AutoSchema):
+    """Derives the documentation of an operation from what the view enforces.
+
+    That is `needs` (access), `query_serializers` (query parameters) and the problems of SHARED_PROBLEMS that
+    the operation can answer.
+    """
+
+    def get_description(self) -> str:  # type: ignore[override]  # the stubs confuse it with DRF's method
+        rule = self._get_rule()
+        paragraphs = [AutoSchema.get_description(self)]
+        if rule.permission:
+            paragraphs.append(f"Requires the permission `{rule.permission}`.")
+        if rule.anonymous_read:
+            paragraphs.append("Open to everybody if anonymous reading is enabled.")
+        if rule.sensitive:
+            paragraphs.append("Permitted only from the networks configured for sensitive work.")
+        if rule.costly:
+            paragraphs.append("Counts towards the limit of costly requests.")
+        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+    def get_override_parameters(self) -> list[Any]:
+        serializers = getattr(self.view, "query_serializers", {})
+        serializer = parameters.get_for_method(self.view, serializers, self.method)
+        return [] if serializer is None else [serializer]
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        rule = self._get_rule()
+        if rule.everybody:
+            return []
+        schemes: list[dict[str, Any]] = super().get_auth()
+        schemes = [scheme for scheme in schemes if rule.by_key or "apiKey" not in scheme]
+        return [*schemes, {}] if rule.anonymous_read else schemes
+
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        """Add the shared problems to the responses that the view declares."""
+        responses: Any = super()._get_response_bodies(direction)
+        describe: Any = self._get_response_for_code
+        for status in self._get_shared_statuses():
+            if str(status) not in responses:
+                problem = OpenApiResponse(ProblemSerializer, SHARED_PROBLEMS[status])
+                responses[str(status)] = describe(problem, str(status), [CONTENT_TYPE], direction)
+        return {status: responses[status] for status in sorted(responses)}
+
+    def _get_shared_statuses(self) -> list[int]:
+        """Return the statuses of the shared problems that this operation can answer."""
+        reads = self.method in ("GET", "HEAD", "OPTIONS")
+        statuses = [400, 401, 406, 429, 503]
+        if not (self._get_rule().everybody and reads):
+            statuses.append(403)
+        if "{" in self.path or (reads and self._is_list_view()):
+            statuses.append(404)
+        if not reads:
+            statuses += [413, 415]
+        return statuses
+
+    def _get_rule(self) -> Rule:
+        return get_rule(self.view, self.method) or PUBLIC

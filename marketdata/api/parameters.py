@@ -1,0 +1,106 @@
+"""Query parameters and request bodies: names and values that are not known are refused.
+
+A view declares its query parameters once, as a serializer in `query_serializers` (`marketdata.api.views`);
+the parameters of its filters and pages are added from `filterset_class` and `pagination_class`. The same
+declarations are read here, where a request is checked, and by the OpenAPI schema.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from marketdata.common.filtering import describe_choices
+
+if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
+    from rest_framework.views import APIView
+
+T = TypeVar("T")
+
+
+def get_for_method(view: Any, table: Mapping[str, T], method: str) -> T | None:
+    """Return the entry of a view's table (`needs`, `query_serializers`) for an HTTP method.
+
+    Tables are keyed by the action of a view set, else by the method. OPTIONS and HEAD have the entry of
+    GET, or of the first method where there is no GET. The browsable API asks for other methods than that
+    of the request, so the action is looked up by method.
+    """
+    method = get_described_method(view, method)
+    action = (getattr(view, "action_map", None) or {}).get(method.lower(), "")
+    return table.get(action) or table.get(method)
+
+
+def get_described_method(view: Any, method: str) -> str:
+    """Return the method whose rules apply: GET for OPTIONS and HEAD, where the view has it."""
+    if method in ("OPTIONS", "HEAD"):
+        return "GET" if "GET" in view.allowed_methods else str(next(iter(view.allowed_methods)))
+    return method
+
+
+def get_accepted_parameters(view: "APIView", method: str) -> set[str]:
+    """Return the names of all query parameters that a view takes for an HTTP method."""
+    method = get_described_method(view, method)
+    names = {"format"}
+    serializer_class = get_for_method(view, getattr(view, "query_serializers", {}), method)
+    if serializer_class is not None:
+        names |= set(serializer_class().fields)
+    if method == "GET" and getattr(view, "action", None) != "retrieve":
+        if getattr(view, "filter_backends", ()):
+            filterset_class = getattr(view, "filterset_class", None)
+            names |= set(getattr(filterset_class, "base_filters", ()))
+        names |= set(getattr(getattr(view, "pagination_class", None), "parameters", ()))
+    return names
+
+
+def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: str) -> None:
+    """Raise a ValidationError that names each unknown parameter or field and suggests the right one."""
+    unknown = sorted(set(map(str, names)) - set(accepted))
+    if unknown:
+        raise ValidationError({name: [describe_unknown(name, accepted, noun)] for name in unknown})
+
+
+def describe_unknown(name: str, accepted: Collection[str], noun: str) -> str:
+    """Return the message for an unknown name: the closest known name, and the list of all."""
+    close = difflib.get_close_matches(name, accepted, n=1)
+    suggestion = f" Did you mean {close[0]!r}?" if close else ""
+    known = f"Known {noun}s: {', '.join(sorted(accepted))}." if accepted else f"There is no {noun}."
+    return f"Unknown {noun} {name!r}.{suggestion} {known}"
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer of request bodies that refuses unknown fields, with a suggestion of the right name.
+
+    A value that is not among the choices of its field is refused with the list of choices.
+    """
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        for field in fields.values():
+            if isinstance(field, serializers.ChoiceField):
+                choices = describe_choices(field.choices).replace("{", "{{").replace("}", "}}")
+                field.error_messages["invalid_choice"] = (
+                    f"'{{input}}' is not a valid choice. Choose one of: {choices}."
+                )
+        return fields
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            self.refuse_unknown_fields(data)
+        return super().to_internal_value(data)
+
+    def refuse_unknown_fields(self, data: Mapping[str, Any]) -> None:
+        writable = {name for name, field in self.fields.items() if not field.read_only}
+        refuse_unknown(data, writable, noun="field")
+
+
+class QuerySerializer(StrictSerializer):
+    """A serializer of the query parameters of one operation, named in a view's `query_serializers`.
+
+    Unknown parameters are refused by the view (`marketdata.api.views.ApiView`), which also knows those of
+    its filters and pages.
+    """
+
+    def refuse_unknown_fields(self, data: Mapping[str, Any]) -> None:
+        """Do nothing: the view has compared the names with all that it accepts."""

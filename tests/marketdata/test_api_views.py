@@ -1,0 +1,150 @@
+"""The base of API views: query parameters, errors of the domain, and their documentation."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+
+from marketdata.api.parameters import QuerySerializer, StrictSerializer
+from marketdata.api.problems import SHARED_PROBLEMS
+from marketdata.api.views import ApiView
+from marketdata.common.access import PUBLIC
+from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
+from marketdata.common.lookup import clean_code
+
+
+class ColourSerializer(QuerySerializer):
+    colour = serializers.ChoiceField(choices=["red", "green"], required=False)
+    day = serializers.DateField(required=False)
+
+
+class ColourView(ApiView):
+    """Answers the validated query, or raises `error`."""
+
+    needs = {"GET": PUBLIC, "POST": PUBLIC}
+    query_serializers = {"GET": ColourSerializer}
+    error: Exception | None = None
+
+    def get(self, request: Request) -> Response:
+        if self.error is not None:
+            raise self.error
+        return Response(self.query)
+
+    def post(self, request: Request) -> Response:
+        return Response(self.query)
+
+
+def ask(path: str, *, method: str = "GET", error: Exception | None = None) -> Any:
+    request = APIRequestFactory().generic(method, path)
+    response: Any = ColourView.as_view(error=error)(request)
+    response.render()
+    return response
+
+
+def test_declared_parameters_are_validated() -> None:
+    assert ask("/?colour=red&day=2024-06-08").data == {
+        "colour": "red",
+        "day": dt.date(2024, 6, 8),
+    }
+    assert ask("/").data == {}
+
+
+def test_an_unknown_parameter_is_refused_with_the_closest_name() -> None:
+    response = ask("/?color=red")
+
+    assert response.status_code == 400
+    assert response.data["errors"] == {
+        "color": [
+            "Unknown parameter 'color'. Did you mean 'colour'? Known parameters: colour, day, format."
+        ]
+    }
+
+
+def test_parameters_of_another_method_are_refused() -> None:
+    response = ask("/?colour=red", method="POST")
+
+    assert response.status_code == 400
+    assert "Known parameters: format." in response.data["detail"]
+
+
+def test_an_invalid_choice_is_refused_with_the_choices() -> None:
+    response = ask("/?colour={blue}")
+
+    assert response.data["errors"] == {
+        "colour": ["'{blue}' is not a valid choice. Choose one of: red, green."]
+    }
+
+
+def test_every_value_that_is_not_valid_is_named() -> None:
+    assert set(ask("/?colour=blue&day=tomorrow").data["errors"]) == {"colour", "day"}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (InvalidQuery("isin", "'X' is not an ISIN."), 400),
+        (NotPermitted("Only admins may do this."), 403),
+        (NotInDatabase("No instrument has this ISIN."), 404),
+        (WrongState("The file is being loaded."), 409),
+    ],
+)
+def test_errors_of_the_domain_are_answered_as_problems(error: Exception, status: int) -> None:
+    response = ask("/", error=error)
+
+    assert response.status_code == response.data["status"] == status
+    assert str(error) in response.data["detail"]
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unexpected_error_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        ask("/", error=ZeroDivisionError())
+
+
+def test_an_unknown_field_of_a_body_is_refused_with_the_closest_name() -> None:
+    class BodySerializer(StrictSerializer):
+        username = serializers.CharField()
+
+    serializer = BodySerializer(data={"user_name": "carla"})
+
+    assert not serializer.is_valid()
+    assert "Did you mean 'username'?" in str(serializer.errors["user_name"])
+
+
+def test_a_code_is_cleaned_or_refused_by_name() -> None:
+    assert clean_code(" xpar ", "mic", lambda code: None) == "XPAR"
+    with pytest.raises(InvalidQuery, match="'XPARIS' is not valid: too long"):
+        clean_code("xparis", "mic", lambda code: "too long")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1/stats/"])
+def test_addresses_without_parameters_refuse_them(
+    path: str, client: Client, anonymous_reading: None
+) -> None:
+    response = client.get(path, {"nonsense": "1"})
+
+    assert response.status_code == 400
+    assert "Unknown parameter 'nonsense'" in response.json()["detail"]
+
+
+def test_every_operation_documents_the_shared_problems() -> None:
+    generator: Any = SchemaGenerator  # untyped
+    schema = generator().get_schema(request=None, public=True)
+    operations = [
+        (f"{method} {path}", set(operation["responses"]))
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+    assert operations
+    for name, statuses in operations:
+        assert {"400", "401", "406", "429", "503"} <= statuses, name
+        assert ("404" in statuses) or "{" not in name, name
+        assert statuses <= {*map(str, SHARED_PROBLEMS), "200", "201", "202", "204", "409"}, name
