@@ -1,11 +1,13 @@
-"""Which files hold which records."""
+"""The layout of the records of each kind of file, and the tables that results go into."""
 
 from esma_files.errors import UnsupportedKind
 from esma_files.names import FileName, Kind
 from instruments.listings.load import layout as firds
 from instruments.staging.layout import Layout
 from instruments.transparency import layout as fitrs
+from instruments.transparency import tables as transparency
 from instruments.volume_cap import layout as volume_cap
+from instruments.volume_cap import tables as volume_cap_tables
 
 LAYOUTS = {
     Kind.FULINS: firds.FULL,
@@ -19,8 +21,17 @@ LAYOUTS = {
 }
 
 
+RESULT_TABLES = {
+    Kind.FULECR: transparency.TABLES,
+    Kind.DLTECR: transparency.TABLES,
+    Kind.FULNCR: transparency.TABLES,
+    Kind.DLTNCR: transparency.TABLES,
+    Kind.DVCRES: volume_cap_tables.TABLES,
+}
+
+
 def layout_of(name: str) -> Layout:
-    """The layout of the file of this name. Raises UnsupportedKind."""
+    """Return the layout of the file of this name. Raises UnsupportedKind."""
     kind = FileName.parse(name).kind
     if kind not in LAYOUTS:
         raise UnsupportedKind(name, f"{kind} files cannot be loaded yet")

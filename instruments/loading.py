@@ -19,13 +19,14 @@ from django.utils import timezone
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
+from instruments.layouts import RESULT_TABLES
 from instruments.listings.load import merge, scope
 from instruments.listings.load.slices import WHOLE, Slice, slices_of
 from instruments.models import Reconciliation, Register, Scope
+from instruments.published_results import merge as results_merge
 from instruments.staging.attach import attached
 from instruments.staging.known import Tables
 from instruments.staging.staging import Progress, Staged, stage, stage_nothing
-from instruments.transparency import merge as results_merge
 from marketdata.common.errors import RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
@@ -188,7 +189,8 @@ def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice
     register = Register.of_dataset(file.dataset)
     if Kind(file.kind) in scope.INSTRUMENT_FILES:
         return merge.merge(cursor, file, slice_, register=register, columns=staged.columns)
-    return results_merge.merge(cursor, file, register=register, columns=staged.columns)
+    tables = RESULT_TABLES[Kind(file.kind)]
+    return results_merge.merge(cursor, file, tables, register=register, columns=staged.columns)
 
 
 def _keep_rejected(cursor: CursorWrapper, file: EsmaFile, *, is_first: bool) -> None:

@@ -6,9 +6,8 @@ from instruments.listings.models.reconciliation import Difference, FullFile, Rec
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
 from instruments.listings.models.underlying import Link, Underlying
+from instruments.published_results.models import PublishedResult, ResultQuerySet
 from instruments.transparency.models import (
-    PublishedResult,
-    ResultQuerySet,
     ResultRecord,
     SubclassTransparency,
     Subject,

@@ -1,4 +1,4 @@
-"""FITRS records, as staging sees them."""
+"""The layout of FITRS records for staging: what is checked, derived and staged of them."""
 
 import dataclasses
 import json
@@ -50,23 +50,23 @@ SUBJECTS = [
     ", ".join(name for bit, name in enumerate(_SECTIONS) if number >> bit & 1) or "none"
     for number in range(1 << len(_SECTIONS))
 ]
-# `said` is what the merge looks up: narrow, and with the sub-class brought in.
+# The merge looks records up in `result`: a narrow table that includes the sub-class.
 _SCHEMA = """
 CREATE TABLE sub_class (position INTEGER, sub_class TEXT, criteria TEXT, described INTEGER, cut INTEGER);
-CREATE TABLE said (position INTEGER PRIMARY KEY, isin TEXT, asset_class TEXT, sub_class TEXT,
+CREATE TABLE result (position INTEGER PRIMARY KEY, isin TEXT, asset_class TEXT, sub_class TEXT,
     criteria TEXT, fingerprint INTEGER, result_key INTEGER);
 """
 _SPLIT = "SELECT position FROM sub_class GROUP BY position HAVING count(*) > 1"
-# `described` and `cut` are the hashes of description and criteria; of a class, criteria make the result.
-_SAID = f"""
-INSERT INTO said
+# `described` and `cut` are hashes of description and criteria; criteria identify the result of a class.
+_RESULT = f"""
+INSERT INTO result
 SELECT r.position, r.isin, {{asset_class}}, c.sub_class, c.criteria,
     (((r.fingerprint + ifnull(c.described, 0)) & {fingerprint.MASK}) + ifnull(c.cut, 0))
         & {fingerprint.MASK},
     (r.result_key + CASE WHEN r.isin IS NULL THEN ifnull(c.cut, 0) ELSE 0 END) & {fingerprint.MASK}
 FROM record r LEFT JOIN sub_class c ON c.position = r.position;
 """
-# Of a record that was refused, the sub-class is kept with its other elements.
+# A rejected record keeps its sub-class with its other elements.
 _KEEP_REJECTED = f"""
 UPDATE rejected SET record = json_patch(record, CASE WHEN isin = '' THEN
     json_object('{SUB_CLASS_GROUPS[1].path}/Desc', c.sub_class,
@@ -75,11 +75,13 @@ UPDATE rejected SET record = json_patch(record, CASE WHEN isin = '' THEN
         '{SUB_CLASS_GROUPS[0].path}/SgmttnCrit', json(c.criteria)) END)
 FROM sub_class c WHERE c.position = rejected.position
 """
-_INDEX = "CREATE INDEX said_isin ON said (isin, result_key, fingerprint, position)"
+_INDEX = "CREATE INDEX result_isin ON result (isin, result_key, fingerprint, position)"
 
 
 def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
-    """What makes a non-equity result this one is also what it is about: no methodology says it."""
+    """Derive key, fingerprint and subject. The subject is a part of the key of non-equity results only: these
+    have no methodology that would tell them apart.
+    """
     number = sum(
         checked.present(*columns).astype(np.int64) << bit
         for bit, columns in enumerate(_SECTIONS.values())
@@ -97,19 +99,19 @@ def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
     }
 
 
-def _refuse_none(checked: Checked) -> Iterator[Refusal]:
-    """A record must be about something: an ISIN or a class, and not about both."""
-    isin, of_class = checked.present("isin"), checked.present("asset_class")
+def _refuse_without_owner(checked: Checked) -> Iterator[Refusal]:
+    """Refuse records with neither an ISIN nor an asset class, and those with both."""
+    isin, asset_class = checked.present("isin"), checked.present("asset_class")
     fields = {field.column: field for field in FIELDS_OF[ResultKind(checked.kind)]}
-    for row in np.flatnonzero(~(isin | of_class)).tolist():
+    for row in np.flatnonzero(~(isin | asset_class)).tolist():
         yield Refusal(row, fields["isin"], None, "is missing, and there is no asset class either")
-    for row in np.flatnonzero(isin & of_class).tolist():
+    for row in np.flatnonzero(isin & asset_class).tolist():
         value = checked.columns["asset_class"][row].as_py()
         yield Refusal(row, fields["asset_class"], value, "stands beside an ISIN")
 
 
 def _refused_sub_class(batch: Batch) -> Iterator[Refusal]:
-    """A row of the group is a description, of which a sub-class has one, or a criterion."""
+    """Check the rows of a sub-class: each is its description, of which there is one, or a criterion."""
     path = next(group.path for group in SUB_CLASS_GROUPS if group.name == batch.group)
     described = batch.rows.column(0).is_valid().to_numpy(zero_copy_only=False)
     checked = (
@@ -124,11 +126,11 @@ def _refused_sub_class(batch: Batch) -> Iterator[Refusal]:
     description, texts, rows = checked[0][0], batch.rows.column(0), np.flatnonzero(described)
     records, count = np.unique(batch.positions[rows], return_counts=True)
     for row in rows[np.isin(batch.positions[rows], records[count > 1])].tolist():
-        yield Refusal(row, description, texts[row].as_py(), "stands there twice")
+        yield Refusal(row, description, texts[row].as_py(), "occurs twice")
 
 
 def _staged_sub_class(batch: Batch) -> tuple[str, pa.RecordBatch]:
-    """One row a record: its description, and its criteria as JSON: `[["SACL", "BOND5"], ...]`."""
+    """Return a row for each record: its description, and its criteria as JSON, `[["SACL", "BOND5"], ...]`."""
     description, name, value = batch.rows.columns
     described = description.is_valid().to_numpy(zero_copy_only=False)
     of_criteria = batch.positions[~described]
@@ -153,7 +155,7 @@ def _staged_sub_class(batch: Batch) -> tuple[str, pa.RecordBatch]:
 
 
 def _placed(texts: pa.StringArray, positions: np.ndarray, records: np.ndarray) -> pa.StringArray:
-    """For each of `records` the text at its position; null where there is none."""
+    """Return for each of `records` the text at its position; null where there is none."""
     index = np.full(len(records), -1)
     index[np.searchsorted(records, positions)] = np.arange(len(texts))
     return texts.take(pa.array(index, pa.int64(), mask=index < 0))
@@ -167,21 +169,21 @@ def _hashed(column: str, texts: pa.StringArray) -> pa.Int64Array:
 
 def _as_json(texts: pa.StringArray) -> pa.StringArray:
     encoded = texts.dictionary_encode()
-    said = [json.dumps(text, ensure_ascii=False) for text in encoded.dictionary.to_pylist()]
-    return pa.array(said, pa.string()).take(encoded.indices).fill_null("null")
+    as_json = [json.dumps(text, ensure_ascii=False) for text in encoded.dictionary.to_pylist()]
+    return pa.array(as_json, pa.string()).take(encoded.indices).fill_null("null")
 
 
 def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
-    """Tie sub-classes to records. That of a record may have come in two batches. Raises BadXml."""
+    """Join sub-classes to their records; the rows of one may have come in two batches. Raises BadXml."""
     connection.execute("CREATE INDEX sub_class_position ON sub_class (position)")
     for (position,) in connection.execute(_SPLIT).fetchall():
         parts = "SELECT sub_class, criteria FROM sub_class WHERE position = ? ORDER BY rowid"
-        found = connection.execute(parts, [position]).fetchall()
+        rows = connection.execute(parts, [position]).fetchall()
         connection.execute("DELETE FROM sub_class WHERE position = ?", [position])
-        described = [text for text, _ in found if text is not None]
+        described = [text for text, _ in rows if text is not None]
         if len(described) > 1:
             raise BadXml(file_name, f"record {position:,} has two descriptions of its sub-class")
-        pairs = [pair for _, text in found if text for pair in json.loads(text)]
+        pairs = [pair for _, text in rows if text for pair in json.loads(text)]
         texts = {
             SUB_CLASS: described[0] if described else None,
             CRITERIA: json.dumps(pairs, ensure_ascii=False) if pairs else None,
@@ -192,12 +194,12 @@ def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
         )
     connection.execute(_KEEP_REJECTED)
     columns = {row[1] for row in connection.execute("PRAGMA table_info(record)")}
-    of_class = "r.asset_class" if "asset_class" in columns else "NULL"
-    connection.executescript(_SAID.format(asset_class=of_class))
+    asset_class = "r.asset_class" if "asset_class" in columns else "NULL"
+    connection.executescript(_RESULT.format(asset_class=asset_class))
 
 
 def _holds(field: Field) -> str:
-    """Paths of an ISIN, of a class and of the old version share columns."""
+    """Return the SQL condition that a column holds this path: several paths share columns."""
     branch = field.path.partition("/")[2].partition("/")[0]
     if branch in ("ISINAndSubClss", "AsstClssAndSubClss"):
         column = "isin" if branch == "ISINAndSubClss" else "asset_class"
@@ -218,7 +220,7 @@ def _layout(mapping: Mapping, fields: tuple[Field, ...]) -> Layout:
             "result_key": "INTEGER",
         },
         derive=_derive,
-        refuse=_refuse_none,
+        refuse=_refuse_without_owner,
         groups=Groups(
             schema=_SCHEMA,
             refuse=_refused_sub_class,

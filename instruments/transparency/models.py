@@ -1,13 +1,10 @@
 """Transparency results (FITRS): liquidity and size of trading, by ISIN and by sub-class."""
 
-import datetime as dt
-from typing import Any
-
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
-from esma_files.models import EsmaFile
-from instruments.listings.models.record import Register, decimal, text
+from instruments.listings.models.record import decimal, text
+from instruments.published_results.models import Period, PublishedResult, period_of
 
 
 class Subject(models.TextChoices):
@@ -21,66 +18,6 @@ class Subject(models.TextChoices):
     LIQUIDITY_STATISTICS = "liquidity, statistics", "Liquidity and statistics"
     THRESHOLDS_STATISTICS = "thresholds, statistics", "Thresholds and statistics"
     ALL = "liquidity, thresholds, statistics", "Liquidity, thresholds and statistics"
-
-
-class ResultQuerySet(models.QuerySet[Any]):
-    def current(self) -> "ResultQuerySet":
-        """Results that no later publication has replaced."""
-        return self.filter(superseded=False)
-
-    def for_isin(self, isin: str) -> "ResultQuerySet":
-        """The current results of one ISIN, the newest reporting period first."""
-        newest = F("reported_period_to").desc(nulls_last=True)
-        return self.current().filter(isin=isin).order_by(newest, "pk")
-
-
-# First and last day; None where a period is open.
-Period = tuple[dt.date | None, dt.date | None]
-
-
-def _period(record: "PublishedResult", name: str) -> Period:
-    """Return the period whose columns begin with `name`: it is published in one of four forms."""
-
-    def first_given(*endings: str) -> dt.date | None:
-        days = (getattr(record, f"{name}_{ending}") for ending in endings)
-        return next((day for day in days if day is not None), None)
-
-    return first_given("period_from", "from", "on"), first_given("period_to", "to", "on")
-
-
-class PublishedResult(models.Model):
-    """A result computed by ESMA or the FCA, stored once however often it is published.
-
-    Several versions of one result have the same `result_key`: those of the newest publication are current,
-    the others superseded. A load deletes none.
-    """
-
-    register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
-    # The file that published it first.
-    source_file = models.ForeignKey(
-        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
-    fingerprint = models.BigIntegerField()
-    result_key = models.BigIntegerField(help_text="a hash of the columns that identify the result")
-    superseded = models.BooleanField(default=False)
-
-    technical_record_id = text(35)
-    reported_on = models.DateField(null=True)
-    reported_from = models.DateField(null=True)
-    reported_to = models.DateField(null=True)
-    reported_period_from = models.DateField(null=True)
-    reported_period_to = models.DateField(null=True)
-
-    objects = ResultQuerySet.as_manager()
-
-    class Meta:
-        abstract = True
-
-    @property
-    def reporting_period(self) -> Period:
-        """First and last day; each None where it is open or not published."""
-        return _period(self, "reported")
 
 
 class ResultRecord(PublishedResult):
@@ -176,7 +113,7 @@ class TransparencyResult(ResultRecord):
     @property
     def application_period(self) -> Period:
         """First and last day as published (ApplPrd); each None where it is open or not published."""
-        return _period(self, "applied")
+        return period_of(self, "applied")
 
 
 class SubclassTransparency(ResultRecord):

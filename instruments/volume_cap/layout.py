@@ -1,4 +1,4 @@
-"""Volume cap results, as staging sees them."""
+"""The layout of volume cap results for staging: what is checked, derived and staged of them."""
 
 import dataclasses
 import sqlite3
@@ -24,11 +24,11 @@ from instruments.volume_cap.fields import (
 )
 
 _VENUE = tuple(field.column for field in VENUE_FIELDS)
-# A venue's element comes as one row a child, perhaps in two batches: `leaf`, brought together in `venue`.
+# A venue's element is read as one row for each child, perhaps in two batches (`leaf`), and joined in `venue`.
 _SCHEMA = f"""
 CREATE TABLE leaf (position INTEGER, begins INTEGER, {", ".join(f"{c} TEXT" for c in _VENUE)});
 CREATE TABLE venue (position INTEGER, element INTEGER, {", ".join(f"{c} TEXT" for c in _VENUE)});
-CREATE TABLE said (position INTEGER PRIMARY KEY, isin TEXT, fingerprint INTEGER, result_key INTEGER);
+CREATE TABLE result (position INTEGER PRIMARY KEY, isin TEXT, fingerprint INTEGER, result_key INTEGER);
 """
 _ELEMENTS = "(SELECT *, sum(begins) OVER (ORDER BY rowid) AS element FROM leaf)"
 _TWICE = f"""
@@ -36,13 +36,13 @@ SELECT position FROM {_ELEMENTS} GROUP BY position, element
 HAVING {" OR ".join(f"count({c}) > 1" for c in _VENUE)} LIMIT 1
 """
 _PAIRS = ", ".join(f"'{field.path}', {field.column}" for field in VENUE_FIELDS)
-# Of a record that was refused, the venues are kept with its other elements, all of them as they were.
-# The order of the venues says nothing, so it is no part of the fingerprint.
+# A rejected record keeps its venues with its other elements, as they were read.
+# The order of the venues has no meaning, so it is not part of the fingerprint.
 _BRING_IN = f"""
 INSERT INTO venue SELECT position, element, {", ".join(f"max({c})" for c in _VENUE)}
     FROM {_ELEMENTS} GROUP BY position, element HAVING {" OR ".join(f"count({c}) > 0" for c in _VENUE)};
 CREATE INDEX venue_position ON venue (position);
-INSERT INTO said SELECT r.position, r.isin,
+INSERT INTO result SELECT r.position, r.isin,
         (r.fingerprint + ifnull(v.hash, 0)) & {fingerprint.MASK},
         r.result_key
     FROM record r LEFT JOIN (
@@ -65,7 +65,7 @@ def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
 
 
 def _refuse(checked: Checked) -> Iterator[Refusal]:
-    """Without a period nobody knows which result it is."""
+    """Refuse records without a reporting period, which identifies the result."""
     period = dataclasses.replace(PERIOD_FIELDS[0], path=PERIOD)
     for row in np.flatnonzero(~checked.present(*KEY)).tolist():
         yield Refusal(row, period, None, "is missing")
@@ -90,7 +90,7 @@ def _stage_venues(batch: Batch) -> tuple[str, pa.RecordBatch]:
 def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
     """Raises BadXml."""
     for (position,) in connection.execute(_TWICE):
-        reason = f"record {position:,} says the same of a venue twice, in one {VENUES.path}"
+        reason = f"record {position:,} has an element of {VENUES.path} twice"
         raise BadXml(file_name, reason)
     connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
     connection.executescript(_BRING_IN)
@@ -110,7 +110,7 @@ LAYOUT = Layout(
         bring_in=_bring_in,
         left_out_wrongly=lambda connection: False,
     ),
-    index="CREATE INDEX said_isin ON said (isin, result_key, fingerprint, position)",
+    index="CREATE INDEX result_isin ON result (isin, result_key, fingerprint, position)",
     asks_what_is_known=False,
     scoped=False,
 )

@@ -5,7 +5,7 @@ import datetime as dt
 from django.db import models
 
 from instruments.listings.models.record import decimal, text
-from instruments.transparency.models import PublishedResult
+from instruments.published_results.models import PublishedResult
 
 
 class VolumeCap(PublishedResult):

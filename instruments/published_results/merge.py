@@ -1,0 +1,241 @@
+"""Merge a staging file of published results into the tables, as sets of rows.
+
+Each distinct record is stored once, with the file that published it first. Of the versions of one result
+(its owner, an ISIN or an asset class, and `result_key`), those first published by the newest publication are
+current, the others superseded. So the tables are a function of the *set* of files loaded, as those of the
+listings are. The caller holds the transaction.
+
+The temporary tables are written and read in this module only:
+
+- `result_outcome`: a row for each staged record, with its owner and, where it is known, its row (`row_id`).
+  `outcome` is new, changed, late, unchanged, or earlier (known from a file published later).
+- `contested_result`: owner and key of the results in the file that have more than one version.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+from django.db.backends.utils import CursorWrapper
+
+from esma_files.models import EsmaFile
+from esma_files.names import PARTS
+from instruments.listings.load.merge import Counts
+from instruments.published_results.models import PublishedResult
+
+FILE = EsmaFile._meta.db_table
+_PROVENANCE = ("register", "source_file_id", "source_position", "superseded")
+_OUTCOME = """
+    CREATE TEMP TABLE result_outcome (
+        position INTEGER, owner TEXT, result_key INTEGER, fingerprint INTEGER, row_id INTEGER,
+        outcome TEXT)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ResultTable:
+    """A table of results, and where its columns come from in the staging file.
+
+    `owner` is the column that says whose result it is: isin or asset_class. Columns in `identified_by`
+    come from the staging table `result`, those in `derived` and the fields of the file from `record`. Where a
+    record has parts by venue, `venue_table` takes them, with `venue_columns` of the staging table `venue`.
+    """
+
+    model: type[PublishedResult]
+    owner: str
+    fields: frozenset[str]  # columns of the fields of the file that may go into the table
+    identified_by: tuple[str, ...] = ("fingerprint", "result_key")
+    derived: tuple[str, ...] = ()
+    venue_table: str = ""
+    venue_columns: tuple[str, ...] = ()
+
+
+def _publication(sequence: str) -> str:
+    """Return the SQL for the place of a publication: its day, full or delta, and its revision.
+
+    All parts and categories of a publication have the same; see `EsmaFile.sequence`.
+    """
+    return f"({sequence} / {PARTS} * 100 + {sequence} % 100)"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Statements:
+    """The SQL statements that merge one file into one table."""
+
+    target: ResultTable
+    file_id: int
+    sequence: int
+    file_name: str
+    register: str
+    fields: tuple[str, ...]  # columns that have a value in any staged record
+
+    @property
+    def table(self) -> str:
+        return self.target.model._meta.db_table
+
+    @property
+    def owner(self) -> str:
+        return self.target.owner
+
+    @property
+    def outcome(self) -> str:
+        """Tell records that are new from those that are known, and from a file published later."""
+        return f"""
+            INSERT INTO temp.result_outcome
+            SELECT position, owner, result_key, fingerprint, row_id, CASE
+                WHEN repeat > 1 THEN 'unchanged'
+                WHEN row_id IS NULL THEN 'new'
+                WHEN sequence > {self.sequence} OR (sequence = {self.sequence}
+                    AND name > '{self.file_name}') THEN 'earlier'
+                ELSE 'unchanged' END
+            FROM (
+                SELECT s.position, s.{self.owner} AS owner, s.result_key, s.fingerprint,
+                    r.id AS row_id, f.sequence, f.name, row_number() OVER (
+                        PARTITION BY s.{self.owner}, s.result_key, s.fingerprint
+                        ORDER BY s.position) AS repeat
+                FROM stage.result s
+                LEFT JOIN {self.table} r ON r.{self.owner} = s.{self.owner}
+                    AND r.result_key = s.result_key AND r.fingerprint = s.fingerprint
+                    AND r.register = '{self.register}'
+                LEFT JOIN {FILE} f ON f.id = r.source_file_id
+                WHERE s.{self.owner} IS NOT NULL
+            ) AS looked_up
+        """
+
+    @property
+    def insert(self) -> str:
+        """Insert the new records."""
+        identified_by, derived = self.target.identified_by, self.target.derived
+        columns = (*_PROVENANCE, *identified_by, *derived, *self.fields)
+        from_result = [f"s.{column}" for column in identified_by]
+        from_record = [f"r.{column}" for column in (*derived, *self.fields)]
+        return f"""
+            INSERT OR FAIL INTO {self.table} ({", ".join(columns)})
+            SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*from_result, *from_record))}
+            FROM temp.result_outcome o CROSS JOIN stage.result s ON s.position = o.position
+            CROSS JOIN stage.record r ON r.position = o.position
+            WHERE o.outcome = 'new' ORDER BY o.owner, o.result_key, o.fingerprint
+        """
+
+    @property
+    def insert_venues(self) -> str:
+        """Insert parts by venue sorted, so that the order in which files are loaded makes no difference."""
+        columns = ", ".join(f"v.{column}" for column in self.target.venue_columns)
+        return f"""
+            INSERT INTO {self.target.venue_table} (volume_cap_id, {", ".join(self.target.venue_columns)})
+            SELECT r.id, {columns}
+            FROM temp.result_outcome o CROSS JOIN {self.table} r ON r.{self.owner} = o.owner
+                AND r.result_key = o.result_key AND r.fingerprint = o.fingerprint
+                AND r.register = '{self.register}'
+            CROSS JOIN stage.venue v ON v.position = o.position
+            WHERE o.outcome = 'new' ORDER BY r.id, {columns}
+        """
+
+    @property
+    def published_earlier(self) -> str:
+        """Point known records to this file where it published them first."""
+        return f"""
+            UPDATE {self.table} SET source_file_id = {self.file_id}, source_position = o.position
+            FROM temp.result_outcome o WHERE o.outcome = 'earlier' AND o.row_id = {self.table}.id
+        """
+
+    @property
+    def contested(self) -> str:
+        """Note the results of the file that have more than one record."""
+        return f"""
+            CREATE TEMP TABLE contested_result AS
+            SELECT DISTINCT o.owner, o.result_key FROM temp.result_outcome o
+            WHERE o.outcome <> 'unchanged' AND (
+                SELECT count(*) FROM {self.table} r WHERE r.{self.owner} = o.owner
+                AND r.result_key = o.result_key AND r.register = '{self.register}') > 1
+        """
+
+    @property
+    def supersede(self) -> str:
+        """Mark the records that a newer publication has replaced; unmark those of the newest one."""
+        publication = _publication("f.sequence")
+        return f"""
+            UPDATE {self.table} SET superseded = x.superseded FROM (
+                SELECT r.id, CASE WHEN {publication} < max({publication})
+                    OVER (PARTITION BY r.{self.owner}, r.result_key)
+                    THEN 1 ELSE 0 END AS superseded
+                FROM temp.contested_result k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
+                    AND r.result_key = k.result_key AND r.register = '{self.register}'
+                JOIN {FILE} f ON f.id = r.source_file_id
+            ) AS x WHERE x.id = {self.table}.id AND x.superseded <> {self.table}.superseded
+        """
+
+    @property
+    def settle(self) -> str:
+        """Tell new records of known results apart: changed, or late where a newer one is known."""
+        return f"""
+            UPDATE temp.result_outcome SET outcome = CASE WHEN r.superseded = 1 THEN 'late' ELSE 'changed' END
+            FROM temp.contested_result k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
+                AND r.result_key = k.result_key AND r.register = '{self.register}'
+            WHERE temp.result_outcome.outcome = 'new' AND temp.result_outcome.owner = k.owner
+                AND temp.result_outcome.result_key = k.result_key
+                AND temp.result_outcome.fingerprint = r.fingerprint
+                AND EXISTS (SELECT 1 FROM {self.table} x WHERE x.{self.owner} = k.owner
+                    AND x.result_key = k.result_key AND x.superseded = 1)
+        """
+
+
+def merge(
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    tables: Iterable[ResultTable],
+    *,
+    register: str,
+    columns: frozenset[str],
+) -> Counts:
+    """Merge the staging file attached as `stage`, which holds the records of `file`, into `tables`.
+
+    `columns` are the staged columns that have a value in any record. Returns the number of records by
+    outcome.
+    """
+    counts: dict[str, int] = {}
+    for table in tables:
+        cursor.execute(f"SELECT 1 FROM stage.result WHERE {table.owner} IS NOT NULL LIMIT 1")
+        if cursor.fetchone():
+            for outcome, count in _merge_into(cursor, file, table, register, columns):
+                counts[outcome] = counts.get(outcome, 0) + count
+    unchanged = counts.get("unchanged", 0) + counts.get("earlier", 0)
+    new, changed, late = (counts.get(name, 0) for name in ("new", "changed", "late"))
+    return Counts(new=new, changed=changed, ended=0, dropped=0, late=late, unchanged=unchanged)
+
+
+def _merge_into(
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    table: ResultTable,
+    register: str,
+    columns: frozenset[str],
+) -> list[tuple[str, int]]:
+    statements = _Statements(
+        table,
+        file.pk,
+        file.sequence,
+        file.name,
+        register,
+        tuple(sorted((table.fields & columns) | {table.owner})),
+    )
+    _drop_temporary(cursor)
+    for statement in (
+        _OUTCOME,
+        statements.outcome,
+        statements.insert,
+        *([statements.insert_venues] if table.venue_table else []),
+        statements.published_earlier,
+        statements.contested,
+        statements.supersede,
+        statements.settle,
+    ):
+        cursor.execute(statement)
+    cursor.execute("SELECT outcome, count(*) FROM temp.result_outcome GROUP BY outcome")
+    counts = list(cursor.fetchall())
+    _drop_temporary(cursor)
+    return counts
+
+
+def _drop_temporary(cursor: CursorWrapper) -> None:
+    for table in ("result_outcome", "contested_result"):
+        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
