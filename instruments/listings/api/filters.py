@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from instruments.classification import cfi
 from instruments.fields import LEI
 from instruments.isin import problem_of
-from instruments.models import Instrument, InstrumentQuerySet, Register, Status
+from instruments.models import Instrument, InstrumentQuerySet, Register, Status, Venue
 from marketdata.api.filters import CommaSeparatedInput, SemicolonSeparatedInput
 
 
@@ -100,7 +100,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
     mic = django_filters.CharFilter(
         method="filter_mic",
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="MIC of a venue with a listing, whatever its status",
+        label="MIC of a venue with a listing of any status; an operating MIC covers its market segments",
+    )
+    mic_exact = django_filters.CharFilter(
+        method="filter_mic_exact",
+        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        label="MIC of a venue with a listing of any status: this venue only",
     )
     register = django_filters.ChoiceFilter(
         method="filter_register",
@@ -148,6 +153,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
+        mics = Venue.objects.mics_at(value.upper())
+        return queryset.traded_on(*mics, register=self.form.cleaned_data["register"])
+
+    def filter_mic_exact(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
         return queryset.traded_on(value.upper(), register=self.form.cleaned_data["register"])
 
     def filter_register(

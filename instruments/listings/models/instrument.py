@@ -1,6 +1,6 @@
 """One row an ISIN: what lists, search and filters need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 from django.db import connections, models
@@ -54,12 +54,12 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
     def with_status(self, status: str) -> "InstrumentQuerySet":
         return self._coded("status", [status]).filter(status=status)
 
-    def traded_on(self, mic: str, *, register: str = "") -> "InstrumentQuerySet":
-        """Instruments with a listing there, in this register or in any, whatever its status."""
-        there = Listing.objects.filter(isin=OuterRef("isin"), mic=mic).order_by()
+    def traded_on(self, *mics: str, register: str = "") -> "InstrumentQuerySet":
+        """Instruments with a listing on one of these venues, in a register or in any, of any status."""
+        listings = Listing.objects.filter(isin=OuterRef("isin"), mic__in=mics).order_by()
         if register:
-            there = there.filter(register=register)
-        return self._coded("mic", [mic]).filter(Exists(there))
+            listings = listings.filter(register=register)
+        return self._coded("mic", mics).filter(Exists(listings))
 
     def in_register(self, register: str) -> "InstrumentQuerySet":
         """Instruments with a listing in this register, whatever its status."""
@@ -96,7 +96,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """Those after `isin`, in the order of ISINs; all of them after ""."""
         return cast(InstrumentQuerySet, search.after(self, isin))
 
-    def _coded(self, kind: str, codes: list[str]) -> "InstrumentQuerySet":
+    def _coded(self, kind: str, codes: Collection[str]) -> "InstrumentQuerySet":
         return cast(InstrumentQuerySet, search.coded(self, kind, codes))
 
 
