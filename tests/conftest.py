@@ -18,6 +18,7 @@ from pytest_django import DjangoDbBlocker
 from instruments import pipeline
 from tests import servers, tsql
 from tests.properties import register_profiles
+from tests.snapshots import Snapshots
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
@@ -163,9 +164,19 @@ def anonymous_reading(settings: LazySettings) -> None:
     settings.ANONYMOUS_READ = True
 
 
+@pytest.fixture(scope="session")
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Snapshots:
+    """Return the filled databases of this process: see tests/snapshots.py."""
+    return Snapshots(tmp_path_factory.mktemp("snapshots"))
+
+
 @pytest.fixture
-def real_instruments(transactional_db: None, own_folders: None) -> None:
+def real_instruments(transactional_db: None, own_folders: None, snapshots: Snapshots) -> None:
     """Load the full files of 2025 and the excerpt of the delta of 2021: 589 records."""
+    snapshots.provide("real-instruments", _load_real_instruments)
+
+
+def _load_real_instruments() -> None:
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None

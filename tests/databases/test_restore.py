@@ -37,6 +37,7 @@ def refused(installation: Installation, *command: str, answer: str = "") -> str:
     return said
 
 
+@pytest.mark.slow
 def test_what_was_deleted_comes_back_and_what_was_there_is_kept(installation: Installation) -> None:
     name = backed_up(installation)
     execute(installation.database, "DELETE FROM instruments_listing")
@@ -135,6 +136,7 @@ def test_a_damaged_database_is_not_written_over_unsaved(installation: Installati
     assert installation.database.read_bytes().startswith(b"no database")
 
 
+@pytest.mark.slow
 def test_a_restore_that_is_killed_leaves_the_database_as_it_was(installation: Installation) -> None:
     database = installation.database
     execute(database, "CREATE TABLE filler (bytes BLOB)")
@@ -159,6 +161,7 @@ def test_a_restore_that_is_killed_leaves_the_database_as_it_was(installation: In
     assert installation.one(LISTINGS) == 589
 
 
+@pytest.mark.slow
 def test_the_newest_are_kept(installation: Installation) -> None:
     names = [backed_up(installation) for _ in range(3)]
 
@@ -172,6 +175,7 @@ def test_the_newest_are_kept(installation: Installation) -> None:
     assert "--keep" in refused(installation, "backup", "prune", "--keep", "0")
 
 
+@pytest.mark.slow
 def test_migrations_that_lose_rows_make_a_backup_first(installation: Installation) -> None:
     undone = installation.run("migrate", "instruments", "0003")
 

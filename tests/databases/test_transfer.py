@@ -90,6 +90,7 @@ def test_a_second_transfer_copies_nothing(source: Path, target: Path) -> None:
     assert len(folder.found()[0]) == 1
 
 
+@pytest.mark.slow
 def test_a_transfer_that_is_killed_goes_on(installation: Installation, tmp_path: Path) -> None:
     source, target = installation.database, tmp_path / "target.sqlite3"
     execute(

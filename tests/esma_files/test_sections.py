@@ -68,6 +68,7 @@ class Found:
             of_path += [(at, text) for at, text in zip(positions, texts, strict=True) if text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("records", [1_000, 50_000, 112_318])
 def test_a_real_delta_in_sections_is_the_same(records: int) -> None:
     path = FIRDS / "DLTINS_20171027_01of01.zip"

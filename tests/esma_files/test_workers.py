@@ -16,6 +16,8 @@ from tests.conftest import DATA, FIRDS
 from tests.installation import Installation
 from tests.register import Trouble
 
+pytestmark = pytest.mark.slow  # each test starts processes and waits for them
+
 PARTS = sorted((DATA / "firds_2021").glob("FULINS_*.zip"))
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"

@@ -21,7 +21,7 @@ from tests.tds.database import CUT, Fault
 from tests.tds.tokens import SqlError
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = pytest.mark.sqlite  # a server of its own
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]  # a server of its own
 Run = Callable[..., str]
 
 

@@ -147,6 +147,7 @@ def test_any_walk_ends_with_what_is_in_the_tables(
     assert mirror == tables(client)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments")
 def test_real_records_can_be_walked_in_pages_of_any_size(client: Client) -> None:
     whole: Mirror = {}

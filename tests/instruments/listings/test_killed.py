@@ -14,6 +14,8 @@ import pytest
 from tests.conftest import DATA, FIRDS
 from tests.installation import Installation
 
+pytestmark = pytest.mark.slow  # each test starts processes and waits for them
+
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"

@@ -102,6 +102,7 @@ def test_a_file_in_no_order_of_isins_is_cut_once(
     assert len(found) == sections
 
 
+@pytest.mark.slow
 def test_a_real_delta_in_sections_comes_to_the_same(settings: LazySettings) -> None:
     said = []
     for records in (1_000_000, 9_999):

@@ -55,10 +55,23 @@ def as_value(field: Field | None, text: str) -> Any:
 
 BY_PATH = {field.path: field for field in BY_COLUMN.values()}
 FILES = sorted([*DATA.glob("firds/*.zip"), *DATA.glob("firds_2021/*.zip")])
+SLOW_FROM_BYTES = 1_000_000  # the real delta of 2017
+
+
+def parameters(paths: list[Path]) -> list[Any]:
+    """Return each path as a parameter; large files are slow."""
+    return [
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[pytest.mark.slow] if path.stat().st_size > SLOW_FROM_BYTES else [],
+        )
+        for path in paths
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", parameters(FILES))
 def test_every_leaf_of_every_record_is_in_the_database(path: Path) -> None:
     [loaded] = pipeline.load(pipeline.register_files([path]))
 

@@ -159,6 +159,7 @@ def test_what_a_category_does_not_have_is_shown_as_other() -> None:
         assert categories.shown(terms.Terms(listing, letter, TODAY))["other"] == {}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_real_terms_lose_nothing_and_are_what_the_schema_says(client: Client) -> None:
     paths = sorted((DATA / "firds_2021").glob("FULINS_[HJS]_*.zip"))

@@ -16,12 +16,17 @@ from instruments.models import Instrument, ListedVenue, Listing, Venue
 from instruments.venues import load
 from tests.conftest import FIRDS
 from tests.instruments.listings.test_plans import planned, scans
+from tests.snapshots import Snapshots
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading", "venues")
 
 
 @pytest.fixture
-def venues(real_instruments: None) -> None:
+def venues(real_instruments: None, snapshots: Snapshots) -> None:
+    snapshots.provide("real-instruments-and-venues", load_bundled_list)
+
+
+def load_bundled_list() -> None:
     load.load(load.BUNDLED.read_bytes(), name="bundled")
 
 
