@@ -10,6 +10,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.databases.conftest import execute
 from tests.installation import Installation
 
