@@ -112,13 +112,26 @@ def _fill(connection: Any, table: Table, target: str) -> None:
     if connection.settings_dict["OPTIONS"].get("python_driver"):
         try:
             _load_in_bulk(connection, table, target)
-        except (mssql_python.Error, RuntimeError, ValueError) as error:
+        except BaseException as error:
+            if not is_failed_bulk_load(error):
+                raise
             logger.warning("No bulk load of %s, so its rows are inserted: %s", target, error)
             with connection.cursor() as cursor:
                 cursor.execute(f"DELETE FROM {target}")
         else:
             return
     _insert(connection, table, target)
+
+
+def is_failed_bulk_load(error: BaseException) -> bool:
+    """Return whether the rows can be inserted one by one after this error of a bulk load.
+
+    Besides errors of the driver, that is a panic in its Rust code. A panic is no `Exception`, and its
+    class, `pyo3_runtime.PanicException`, cannot be imported, so it is recognised by its name.
+    """
+    if isinstance(error, mssql_python.Error | RuntimeError | ValueError):
+        return True
+    return type(error).__name__ == "PanicException" and not isinstance(error, Exception)
 
 
 def _load_in_bulk(connection: Any, table: Table, target: str) -> None:

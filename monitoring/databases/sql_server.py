@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.db import DatabaseError
+
 from monitoring.databases.finding import Finding, Level, format_megabytes, latency, warn_unless
 
 # Names of SERVERPROPERTY('EngineEdition').
@@ -93,6 +95,7 @@ def check_configuration(connection: Any) -> Iterator[Finding]:
 def check_contents(connection: Any) -> Iterator[Finding]:
     """Yield findings that need a connection: server, database, permissions, latency."""
     yield from _check_server(connection)
+    yield from _check_size(connection)
     yield from _check_database(connection)
     yield from _check_permissions(connection)
     milliseconds = latency(connection)
@@ -136,13 +139,24 @@ def _check_server(connection: Any) -> Iterator[Finding]:
         )
 
 
-def _check_database(connection: Any) -> Iterator[Finding]:
-    used, maximum = _fetch_row(
-        connection,
-        "SELECT CAST(SUM(CAST(FILEPROPERTY(name, 'SpaceUsed') AS bigint)) * 8192 AS bigint),"
-        " CAST(DATABASEPROPERTYEX(DB_NAME(), 'MaxSizeInBytes') AS bigint)"
-        " FROM sys.database_files WHERE type = 0",
-    )
+def _check_size(connection: Any) -> Iterator[Finding]:
+    """Yield the size, or a warning if the server cannot tell it: the database is usable all the same."""
+    try:
+        used, maximum = _fetch_row(
+            connection,
+            "SELECT CAST(SUM(CAST(FILEPROPERTY(name, 'SpaceUsed') AS bigint)) * 8192 AS bigint),"
+            " CAST(DATABASEPROPERTYEX(DB_NAME(), 'MaxSizeInBytes') AS bigint)"
+            " FROM sys.database_files WHERE type = 0",
+        )
+    except DatabaseError as error:
+        reason = " ".join(str(error).split())
+        yield Finding(
+            "size",
+            f"unknown: {reason}",
+            Level.WARNING,
+            "The server does not answer the question about its size; check it by other means.",
+        )
+        return
     share = used / maximum if used and maximum else 0
     yield warn_unless(
         share < 0.8,
@@ -151,6 +165,9 @@ def _check_database(connection: Any) -> Iterator[Finding]:
         + (f", {share:.0%} of {format_megabytes(maximum)}" if share else ""),
         "Nearly full: choose a larger tier, or load fewer categories.",
     )
+
+
+def _check_database(connection: Any) -> Iterator[Finding]:
     snapshot, collation, level = _fetch_row(
         connection,
         "SELECT is_read_committed_snapshot_on, collation_name, compatibility_level"

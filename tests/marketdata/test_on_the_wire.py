@@ -96,6 +96,20 @@ def test_a_database_is_checked(run: Run) -> None:
     assert found["permissions"]["level"] == "ok"
 
 
+def test_a_server_that_does_not_tell_its_size_can_be_used(tds: server.Server, run: Run) -> None:
+    text = "Invalid object name 'sys.database_files'."
+    tds.database.faults.append(Fault(208, r"FILEPROPERTY", text=text))
+
+    findings = {
+        row["name"]: row for row in json.loads(run("database", "check", "--format", "json"))
+    }
+
+    assert findings["size"]["level"] == "warning"
+    assert text in findings["size"]["value"]
+    assert findings["permissions"]["level"] == "ok"
+    assert findings["migrations"]["value"] == "all applied"
+
+
 def test_a_certificate_that_nobody_trusts_is_refused(run: Run) -> None:
     with pytest.raises(AssertionError, match=r"certificate cannot be verified"):
         run("database", "check", AZURE_SQL_TRUST_SERVER_CERTIFICATE="false")
