@@ -34,19 +34,19 @@ def _differing(names: str, codes: str) -> str:
 
 
 _FORGET = f"""
-    INSERT INTO {INDEX} ({INDEX}, rowid, said)
+    INSERT INTO {INDEX} ({INDEX}, rowid, document)
     SELECT 'delete', b.isin_key, {_differing(names_of("b", suffix="_was"), "x.codes_were")}
     FROM {_SAID} WHERE {_REINDEXED} ORDER BY b.isin_key
 """
 _INDEX = f"""
-    INSERT INTO {INDEX} (rowid, said) SELECT b.isin_key,
+    INSERT INTO {INDEX} (rowid, document) SELECT b.isin_key,
         CASE WHEN b.differs IS NULL THEN {document("b")}
         ELSE {_differing(names_of("b"), "x.codes")} END
     FROM {_SAID} WHERE b.differs IS NULL OR ({_REINDEXED}) ORDER BY b.isin_key
 """
 _MERGE = f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('merge', {_PIECE})"
 _ALL = f"""
-    INSERT INTO {INDEX} (rowid, said) SELECT {key_in_sql("i.isin")}, {document("i")}
+    INSERT INTO {INDEX} (rowid, document) SELECT {key_in_sql("i.isin")}, {document("i")}
     FROM {INSTRUMENT} i ORDER BY i.isin
 """
 

@@ -1,14 +1,11 @@
 """What is derived from what: the rows follow the listings, and answer by ISIN, LEI and member of a basket."""
 
-import importlib
 import io
 import json
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from stdnum.isin import calc_check_digit
@@ -99,27 +96,6 @@ def test_the_rows_follow_when_what_is_said_changes(make_zip: Write) -> None:
     assert rows() == {(VOLVO, DSB, Link.SINGLE), (NORDEA, DSB, Link.INDEX)}
     load(make_zip, delta(7), *(firds.cancellation(DSB, mic) for mic in ("AAAA", "BBBB")))
     assert rows() == set()
-
-
-def test_the_migration_fills_the_rows_of_listings_that_are_there(
-    real_instruments: None, make_zip: Write
-) -> None:
-    many = [VOLVO, ERICSSON, NORDEA]
-    records = [
-        firds.record("RefData", VOLVO, mic, period=day(1), extra=extra)
-        for mic, extra in (("AAAA", basket(*many)), ("BBBB", basket(DSB)), ("CCCC", single(DSB)))
-    ]
-    load(make_zip, full(2), *records)
-    loaded = rows()
-    Underlying.objects.all().delete()
-
-    migration = importlib.import_module("instruments.migrations.0009_underlyings")
-    with connection.schema_editor() as editor:
-        migration.note_underlyings(apps, editor)
-
-    assert rows() == loaded == expected()
-    assert (DSB, VOLVO, Link.SINGLE) in loaded
-    assert (LEI, VOLVO, Link.BASKET) in loaded
 
 
 @pytest.fixture

@@ -165,22 +165,6 @@ def test_a_listing_on_another_venue_and_a_new_name_are_found_and_the_old_ones_no
 
 @pytest.mark.sqlite
 @pytest.mark.usefixtures("real_instruments")
-def test_the_index_can_be_taken_away_and_comes_back_with_all_that_is_there() -> None:
-    kept = indexed()
-    listings = Listing.objects.count()
-
-    call_command("migrate", "instruments", "0011", verbosity=0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE name LIKE 'instruments_name_index%'")
-        assert cursor.fetchall() == []
-    call_command("migrate", verbosity=0)
-
-    assert indexed() == kept
-    assert Listing.objects.count() == listings
-
-
-@pytest.mark.sqlite
-@pytest.mark.usefixtures("real_instruments")
 def test_what_is_deleted_leaves_nothing_in_the_index() -> None:
     first, second = Listing.objects.order_by("mic")[:2]
     assert first.isin != second.isin
