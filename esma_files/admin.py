@@ -1,4 +1,4 @@
-"""Files, what was done with them, and what they hold that cannot be."""
+"""Admin pages of files, runs and rejected records."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
 
-# Characters of a problem in a list; the page of the row has all of it.
-_SHOWN = 100
+# Characters of a problem in a list; the page of the row shows all of it.
+_PROBLEM_LENGTH = 100
 
 
 @admin.register(EsmaFile)
 class EsmaFileAdmin(ReadOnlyAdmin):
-    """Actions queue the work for a worker, and say what they have left out and why."""
+    """Actions queue work for a worker, and report the files that they have skipped, with the reason."""
 
     actions = ["download", "load", "try_again", "keep", "stop_keeping", "delete_bytes"]
     change_list_template = "admin/esma_files/esmafile/change_list.html"
@@ -35,49 +35,51 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         "tier",
         "kept",
     ]
-    list_filter = ["state", "dataset", "kind", "category", "kept", "tier"]
+    list_filter = ["state", "dataset", "kind", "category", "result_group", "kept", "tier"]
     search_fields = ["name"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        shown = {"gaps": gaps.find(), "usage": usage.collect(), **(extra_context or {})}
-        return super().changelist_view(request, shown)
+        context = {"gaps": gaps.find(), "usage": usage.collect(), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     @admin.action(description="Download", permissions=["download"])
     def download(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def ask(file: EsmaFile) -> str:
+        def request_run(file: EsmaFile) -> str:
             if not file.url:
                 return "no register lists it"
             queue.request_run(
-                Run.Kind.DOWNLOAD, file=downloading.once_more(file), requested_by=_who(request)
+                Run.Kind.DOWNLOAD,
+                file=downloading.prepare_refetch(file),
+                requested_by=_who(request),
             )
             return ""
 
-        self._each(request, queryset, ask, done="will be downloaded")
+        self._each(request, queryset, request_run, done="will be downloaded")
 
     @admin.action(description="Load", permissions=["load"])
     def load(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def ask(file: EsmaFile) -> str:
+        def request_run(file: EsmaFile) -> str:
             if not file.has_content:
                 return f"it is {file.state}: download it first"
             queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
             return ""
 
-        self._each(request, queryset, ask, done="will be loaded")
+        self._each(request, queryset, request_run, done="will be loaded")
 
-    @admin.action(description="Try the failed ones again", permissions=["load"])
+    @admin.action(description="Retry failed files", permissions=["load"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def ask(file: EsmaFile) -> str:
+        def request_run(file: EsmaFile) -> str:
             if not EsmaFile.objects.filter(pk=file.pk).retry():
-                return f"it is {file.state}, and has not failed"
+                return f"it is {file.state} and has not failed"
             kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
             queue.request_run(kind, file=file, requested_by=_who(request))
             return ""
 
-        self._each(request, queryset, ask, done="will be tried again")
+        self._each(request, queryset, request_run, done="will be retried")
 
-    @admin.action(description="Keep: never delete", permissions=["keep"])
+    @admin.action(description="Keep: exempt from deletion", permissions=["keep"])
     def keep(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
         self._mark(request, queryset, kept=True)
 
@@ -87,24 +89,24 @@ class EsmaFileAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Delete the bytes, set by set", permissions=["delete_bytes"])
     def delete_bytes(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        """A set goes only where all of its stored files are chosen."""
-        chosen = {file.pk for file in queryset}
-        complete = {each.key: retention.set_of(each.key) for each in sets.group(queryset)}
+        """Delete sets of which all stored files are selected."""
+        selected = {file.pk for file in queryset}
+        file_sets = {s.key: retention.set_of(s.key) for s in sets.group(queryset)}
 
-        def ask(file: EsmaFile) -> str:
-            whole = complete[sets.SetKey.of(file)]
-            stored = [each for each in whole.files if each.has_content]
+        def request_run(file: EsmaFile) -> str:
+            file_set = file_sets[sets.SetKey.of(file)]
+            stored = [member for member in file_set.files if member.has_content]
             if not stored:
                 return "it is not stored"
-            if any(each.pk not in chosen for each in stored):
-                return "other parts of its set are not chosen"
-            if why_not := retention.hindrance(whole):
-                return why_not
+            if any(member.pk not in selected for member in stored):
+                return "other parts of its set are not selected"
+            if reason := retention.hindrance(file_set):
+                return reason
             if file.pk == stored[0].pk:
                 queue.request_run(Run.Kind.DELETE, file=file, requested_by=_who(request))
             return ""
 
-        self._each(request, queryset, ask, done="will be deleted")
+        self._each(request, queryset, request_run, done="will be deleted")
 
     def has_download_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("esma_files.download_esmafile")
@@ -120,16 +122,16 @@ class EsmaFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="problem", ordering="problem")
     def short_problem(self, file: EsmaFile) -> str:
-        return Truncator(file.problem).chars(_SHOWN)
+        return Truncator(file.problem).chars(_PROBLEM_LENGTH)
 
     def _mark(self, request: HttpRequest, queryset: QuerySet[EsmaFile], *, kept: bool) -> None:
         def mark(file: EsmaFile) -> str:
             if file.kept == kept:
-                return "it is so already"
+                return "it is marked so already"
             steps.keep(file, kept=kept, requested_by=_who(request))
             return ""
 
-        done = "will be kept" if kept else "will be kept no longer"
+        done = "will be kept" if kept else "will no longer be kept"
         self._each(request, queryset, mark, done=done)
 
     def _each(
@@ -140,21 +142,21 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         *,
         done: str,
     ) -> None:
-        """Do something to each file; `do` returns "" or why it has left one out."""
+        """Apply `do` to each file; it returns "", or the reason why it has skipped the file."""
         skipped = {}
         for file in queryset:
-            if why := do(file):
-                skipped[file.name] = why
+            if reason := do(file):
+                skipped[file.name] = reason
             else:
                 trail.record(f"file.{request.POST['action']}", request=request, about=file)
         count = len(queryset) - len(skipped)
         if count:
             self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)
-        for name, why in list(skipped.items())[:10]:
-            self.message_user(request, f"{name} was left out: {why}.", messages.WARNING)
+        for name, reason in list(skipped.items())[:10]:
+            self.message_user(request, f"{name} was skipped: {reason}.", messages.WARNING)
         if len(skipped) > 10:
             more = _files(len(skipped) - 10)
-            self.message_user(request, f"{more} more left out.", messages.WARNING)
+            self.message_user(request, f"{more} more were skipped.", messages.WARNING)
 
 
 def _who(request: HttpRequest) -> str:
@@ -197,7 +199,7 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="problem", ordering="problem")
     def short_problem(self, run: Run) -> str:
-        return Truncator(run.problem).chars(_SHOWN)
+        return Truncator(run.problem).chars(_PROBLEM_LENGTH)
 
 
 @admin.register(RejectedRecord)

@@ -1,4 +1,4 @@
-"""Opening a zip from outside: what is in it is checked before and while it is read."""
+"""Opening a zip from outside: its directory and its entries are checked before and while they are read."""
 
 import codecs
 import io
@@ -10,7 +10,7 @@ from typing import IO, cast
 
 from esma_files.errors import BadArchive, EmptyFile, UnsafeArchive
 
-# What `zipfile` and `zlib` raise when bytes are not what the directory promised.
+# Errors of `zipfile` and `zlib` for bytes that differ from the directory.
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -23,7 +23,7 @@ _PIECE = 1 << 20
 
 
 class PlainXml:
-    """An XML that lies in no zip, as the only entry of one."""
+    """An XML without a zip, treated as the only entry of one."""
 
     def __init__(self, source: IO[bytes], *, size: int) -> None:
         self._source = source
@@ -34,12 +34,14 @@ class PlainXml:
         return [self._entry]
 
     def open(self, entry: zipfile.ZipInfo) -> IO[bytes]:
-        """From its beginning; closing it leaves the source open."""
+        """Open the XML at its beginning; closing it leaves the source open."""
         self._source.seek(0)
         return cast(IO[bytes], _Borrowed(self._source))
 
 
 class _Borrowed(io.RawIOBase):
+    """A stream that does not close its source."""
+
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
 
@@ -55,7 +57,7 @@ Archive = zipfile.ZipFile | PlainXml
 
 @contextmanager
 def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Archive]:
-    """The zip of `source`, its directory checked, or the XML that is stored as it came.
+    """Open a zip after a check of its directory, or an XML without a zip.
 
     Raises EmptyFile, BadArchive, UnsafeArchive.
     """
@@ -66,26 +68,28 @@ def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Arc
     if source.read(64).removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<?xml", b"<BizData")):
         if size > max_bytes:
             limit = f"more than ARCHIVE_MAX_BYTES={max_bytes:,}"
-            raise UnsafeArchive(file_name, f"has {size:,} bytes, {limit}")
+            raise UnsafeArchive(file_name, f"it has {size:,} bytes, {limit}")
         yield PlainXml(source, size=size)
         return
     source.seek(0)
     try:
         archive = zipfile.ZipFile(source)
     except DAMAGE as error:
-        raise BadArchive(file_name, f"not a zip that can be read ({error})") from error
+        raise BadArchive(file_name, f"this is not a readable zip ({error})") from error
     with archive:
         _check_directory(archive, file_name=file_name, max_bytes=max_bytes)
         yield archive
 
 
 def xml_entries(archive: Archive) -> list[zipfile.ZipInfo]:
-    """The entries in the order of the zip; `opened` has made sure that all are XML."""
+    """Return the entries in the order of the zip; `opened` has checked that all are XML."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
 
 
 def check(source: IO[bytes], *, file_name: str, max_bytes: int) -> None:
-    """Read all of it: raises BadArchive where bytes are not what the zip says, and what `opened` raises."""
+    """Read all of it. Raises BadArchive where bytes differ from the checksums of the zip, and the errors of
+    `opened`.
+    """
     with opened(source, file_name=file_name, max_bytes=max_bytes) as archive:
         for entry in xml_entries(archive):
             try:
@@ -99,11 +103,11 @@ def check(source: IO[bytes], *, file_name: str, max_bytes: int) -> None:
 def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int) -> None:
     entries = xml_entries(archive)
     for entry in archive.infolist():
-        # `orig_filename` is what the zip says; `filename` has been cut and turned around.
+        # `orig_filename` is the name in the zip; `filename` has been cut and its slashes changed.
         if entry.is_dir() or any(mark in entry.orig_filename for mark in ("/", "\\", ":", "\0")):
             raise UnsafeArchive(file_name, f"the entry {entry.orig_filename!r} has a path")
         if entry.header_offset < 0:
-            raise BadArchive(file_name, f"the entry {entry.filename!r} lies outside the zip")
+            raise BadArchive(file_name, f"the entry {entry.filename!r} is outside the zip")
         if entry.flag_bits & 0x1:
             raise BadArchive(file_name, f"the entry {entry.filename!r} is encrypted")
         if not entry.filename.lower().endswith(".xml"):

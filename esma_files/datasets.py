@@ -1,41 +1,68 @@
-"""The registers that list files, and which kinds of files each of them has."""
+"""Datasets: what one authority publishes in one form."""
+
+import dataclasses
 
 from django.db import models
 
-from esma_files.names import Kind
-
 
 class Dataset(models.TextChoices):
-    """A register. The same file name in two of them is two files."""
+    """A dataset. The same file name in two datasets is two files."""
 
     ESMA_FIRDS = "esma_firds", "ESMA FIRDS"
     ESMA_FITRS = "esma_fitrs", "ESMA FITRS"
     ESMA_DVCAP = "esma_dvcap", "ESMA volume cap"
     FCA_FIRDS = "fca_firds", "FCA FIRDS"
+    FCA_FITRS = "fca_fitrs", "FCA FITRS"
+
+    @property
+    def publication(self) -> "Publication":
+        return PUBLICATIONS[self]
+
+    @property
+    def authority(self) -> str:
+        """The authority whose register lists the files: ESMA or FCA."""
+        return self.publication.authority
 
 
-KINDS: dict[str, tuple[Kind, ...]] = {
-    Dataset.ESMA_FIRDS: (Kind.FULINS, Kind.DLTINS, Kind.FULCAN, Kind.INVINS),
-    Dataset.ESMA_FITRS: (Kind.FULECR, Kind.DLTECR, Kind.FULNCR, Kind.DLTNCR),
-    Dataset.ESMA_DVCAP: (Kind.DVCRES,),
-    Dataset.FCA_FIRDS: (Kind.FULINS, Kind.DLTINS, Kind.FULCAN, Kind.INVINS),
+@dataclasses.dataclass(frozen=True)
+class Publication:
+    """How a dataset is published, and where its files are stored.
+
+    `senders` are the codes that the header of a file may name in `Fr`: files of ESMA and of the FCA have the
+    same names. The list of files is at the address in the setting `url_setting`, in ESMA's Solr below it in
+    `core`; `day_field` is its field with the day of publication.
+    """
+
+    authority: str
+    senders: tuple[str, ...]
+    url_setting: str
+    core: str
+    day_field: str
+    container: str  # in Blob Storage; a folder below MEDIA_ROOT otherwise
+    folder: str = ""  # below the container
+
+
+_ESMA, _FCA = ("EU", "ESMA"), ("GB", "FCA")
+_SOLR, _FCA_FIRDS, _FCA_FITRS = (
+    "ESMA_REGISTER_URL",
+    "FCA_REGISTER_URL",
+    "FCA_FITRS_REGISTER_URL",
+)
+PUBLICATIONS: dict[Dataset, Publication] = {
+    Dataset.ESMA_FIRDS: Publication(
+        "ESMA", _ESMA, _SOLR, "esma_registers_firds_files", "publication_date", "firds"
+    ),
+    Dataset.ESMA_FITRS: Publication(
+        "ESMA", _ESMA, _SOLR, "esma_registers_fitrs_files", "creation_date", "fitrs"
+    ),
+    Dataset.ESMA_DVCAP: Publication(
+        "ESMA", _ESMA, _SOLR, "esma_registers_dvcap_files", "creation_date", "fitrs"
+    ),
+    Dataset.FCA_FIRDS: Publication(
+        "FCA", _FCA, _FCA_FIRDS, "", "publication_date", "firds", folder="fca"
+    ),
+    Dataset.FCA_FITRS: Publication(
+        "FCA", _FCA, _FCA_FITRS, "", "publication_date", "fitrs", folder="fca"
+    ),
 }
-# Containers of Blob Storage, and folders below MEDIA_ROOT.
-CONTAINERS: dict[str, str] = {
-    Dataset.ESMA_FIRDS: "firds",
-    Dataset.FCA_FIRDS: "firds",
-    Dataset.ESMA_FITRS: "fitrs",
-    Dataset.ESMA_DVCAP: "fitrs",
-}
-# Senders, as a header names them, whose files would be taken for those of a dataset: the names are alike.
-_FOREIGN = {Dataset.ESMA_FIRDS: {"GB": Dataset.FCA_FIRDS, "FCA": Dataset.FCA_FIRDS}}
-
-
-def foreign_senders(dataset: str) -> dict[str, str]:
-    """Who sends no files of this dataset, and the dataset that theirs are of."""
-    return {sender: of.value for sender, of in _FOREIGN.get(Dataset(dataset), {}).items()}
-
-
-def esma_dataset_of(kind: Kind) -> Dataset:
-    """The register of ESMA's that has files of this kind."""
-    return next(dataset for dataset in KINDS if kind in KINDS[dataset])  # type: ignore[return-value]
+CONTAINERS = sorted({publication.container for publication in PUBLICATIONS.values()})

@@ -1,4 +1,4 @@
-"""Downloads of files, several at a time: claimed, fetched, stored, noted."""
+"""Downloads of files, several at a time."""
 
 import concurrent.futures
 import dataclasses
@@ -20,17 +20,17 @@ _NOTE_SECONDS = 2.0
 
 
 class NoAddress(PermanentError):
-    """No register has listed the file, so nothing says where it can be fetched."""
+    """No register has listed the file, so there is no address to fetch it from."""
 
 
-class Watcher(Protocol):
-    """Told how far downloads are, from several threads; the default below does nothing."""
+class DownloadWatcher(Protocol):
+    """Receives the progress of downloads, from several threads; the default below ignores it."""
 
     def fetching(self, file: EsmaFile, size: int, total: int) -> None: ...
     def done(self, file: EsmaFile) -> None: ...
 
 
-class _Nobody:
+class _NoWatcher:
     def fetching(self, file: EsmaFile, size: int, total: int) -> None:
         pass
 
@@ -40,7 +40,7 @@ class _Nobody:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What came of one file: its run, or the error that ended it, or neither where it was skipped."""
+    """The outcome of one file: its run, or the error that ended it, or neither where it was skipped."""
 
     file: EsmaFile
     run: Run | None = None
@@ -48,14 +48,14 @@ class Result:
 
 
 def download(
-    files: Iterable[EsmaFile], *, run: Run | None = None, watcher: Watcher | None = None
+    files: Iterable[EsmaFile], *, run: Run | None = None, watcher: DownloadWatcher | None = None
 ) -> Iterator[Result]:
-    """Fetch files and store them, several at a time; yields what came of each.
+    """Fetch files and store them, several at a time; yields the outcome of each.
 
-    `run` is the one that asked for a single file. A file that is stored, or that another worker is
-    busy with, is left alone: see `once_more`.
+    `run` is the run that was requested for a single file. A file that is stored, or that another worker is
+    fetching, is skipped: see `prepare_refetch`.
     """
-    watcher = watcher or _Nobody()
+    watcher = watcher or _NoWatcher()
     runs.release_abandoned()
     waiting = iter(files)
     begun: dict[concurrent.futures.Future[Part], _Fetching] = {}
@@ -88,44 +88,44 @@ def download(
                 fetching.give_back(future)
 
 
-def once_more(file: EsmaFile) -> EsmaFile:
-    """What to download to get the newest bytes of a file that is stored.
+def prepare_refetch(file: EsmaFile) -> EsmaFile:
+    """Return the row to download for the newest bytes of a file that is stored.
 
-    A row of its own: where the bytes turn out to be the same, it disappears again, and where they
-    differ, it is the new revision.
+    It is a row of its own: where the bytes are the same it is removed again, and where they
+    differ it is the new revision.
     """
     if not file.has_content:
         return file
     known = EsmaFile.objects.filter(dataset=file.dataset, name=file.name, md5="").first()
     if known is not None:
         return known
-    row = EsmaFile.of(FileName.parse(file.name), dataset=file.dataset)
+    row = EsmaFile.from_name(FileName.parse(file.name), dataset=file.dataset)
     row.url, row.register_id, row.state = file.url, file.register_id, EsmaFile.State.LISTED
     with transaction.atomic():
-        row.number()
+        row.set_order()
         row.save()
     return row
 
 
 class _Stopped(MarketDataError):
-    """The caller has left before the file was whole; what has come stays for the next time."""
+    """The caller has stopped before the file was complete; the received bytes stay for the next attempt."""
 
 
 @dataclasses.dataclass
 class _Fetching:
-    """A file that this process has claimed and fetches. Only `receive` runs in another thread."""
+    """A file that this process has claimed and is fetching. Only `receive` runs in another thread."""
 
     file: EsmaFile
     run: Run
-    came: int = 0
+    received: int = 0
     total: int = 0
     stopped: bool = False
 
-    def receive(self, watcher: Watcher) -> Part:
+    def receive(self, watcher: DownloadWatcher) -> Part:
         def progress(size: int, total: int) -> None:
             if self.stopped:
                 raise _Stopped(f"{self.file.name}: stopped")
-            self.came, self.total = size, total
+            self.received, self.total = size, total
             watcher.fetching(self.file, size, total)
 
         file, path = self.file, Path(settings.DOWNLOAD_DIR) / f"{self.file.pk}.part"
@@ -135,16 +135,16 @@ class _Fetching:
         return part
 
     def note(self) -> None:
-        if self.came != self.run.done:
-            share = min(self.came / self.total, 1.0) if self.total else 0.0
-            self.run.note(share=share, done=self.came, unit="bytes")
+        if self.received != self.run.done:
+            share = min(self.received / self.total, 1.0) if self.total else 0.0
+            self.run.note(share=share, done=self.received, unit="bytes")
 
     def finish(self, future: "concurrent.futures.Future[Part]") -> Result:
         try:
             with self.file.step(retry_from=EsmaFile.State.LISTED):
                 part = future.result()
                 self.file.md5 = part.md5
-                self.file = store.arrived(self.file)
+                self.file = store.save_stored(self.file)
             self.run.file, self.run.done, self.run.unit = self.file, part.size, "bytes"
             self.run.end()
         except MarketDataError as error:
@@ -153,7 +153,7 @@ class _Fetching:
         return Result(self.file, self.run)
 
     def give_back(self, future: "concurrent.futures.Future[Part]") -> None:
-        """The caller has stopped: keep what is whole, undo the claim of the rest."""
+        """Keep a file that is complete, and undo the claim of another: the caller has stopped."""
         if not future.cancelled() and future.exception() is None:
             self.finish(future)
             return
@@ -162,7 +162,7 @@ class _Fetching:
 
 
 def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
-    """Claim a file and open its run; a Result where there is nothing to fetch, or no leave to."""
+    """Claim a file and begin its run; return a Result where nothing is to be fetched."""
     error = _hindrance(file)
     if error is not None:
         if run is not None:
@@ -177,7 +177,7 @@ def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
             return _Fetching(claimed, run or Run.begin(Run.Kind.DOWNLOAD, file=claimed))
     file.refresh_from_db()
     if run is not None:
-        run.report = [f"{file.name} is {file.state}: there was nothing to download"]
+        run.report = [f"{file.name} is {file.state}, so there was nothing to download"]
         run.end()
     return Result(file, run)
 
@@ -185,10 +185,12 @@ def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
 def _hindrance(file: EsmaFile) -> MarketDataError | None:
     if not file.url:
         return NoAddress(
-            f"{file.name}: no register lists it, so there is no address; sync_register"
+            f"{file.name}: no register lists it, so there is no address; run sync_register first"
         )
     used = usage.bytes_used()
     if used >= settings.STORAGE_BUDGET_BYTES:
         budget = f"STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
-        return BudgetExceeded(f"{file.name}: {used:,} bytes are stored, and {budget}; clean_files")
+        return BudgetExceeded(
+            f"{file.name}: {used:,} bytes are stored, and {budget}; run clean_files, or raise the budget"
+        )
     return None

@@ -1,10 +1,10 @@
-"""What can be wrong with a file that ESMA (or somebody in its name) has published."""
+"""Errors of files, registers and the storage."""
 
 from marketdata.common.errors import PermanentError, RetryableError
 
 
 class FileProblem(PermanentError):
-    """A file that cannot be loaded; `str()` names the file and what is wrong with it."""
+    """A file that cannot be loaded; the text names the file and the problem."""
 
     def __init__(self, file_name: str, problem: str) -> None:
         super().__init__(f"{file_name}: {problem}")
@@ -13,51 +13,53 @@ class FileProblem(PermanentError):
 
 
 class BadFileName(FileProblem):
-    """The name is not one of ESMA's, so it says neither what the file holds nor of which day."""
+    """The name is not one of ESMA's, so the kind and the day of the file are not known."""
 
 
 class LostFile(FileProblem):
-    """The storage does not have the zip any more; taking it in again puts it there."""
+    """The storage does not have the file any more; storing it again puts it back."""
 
 
 class BadArchive(FileProblem):
-    """The zip is damaged, encrypted, or holds something else than plain XML entries."""
+    """The zip is damaged, encrypted, or holds other entries than XML."""
 
 
 class UnsafeArchive(FileProblem):
-    """The zip would unpack to more than the limits allow, or an entry's name is a path."""
+    """The zip would unpack to more than the limits allow, or the name of an entry is a path."""
 
 
 class NotUtf8(FileProblem):
-    """The XML is not UTF-8, or says so of itself."""
+    """The XML is not UTF-8, or declares another encoding."""
 
 
 class ForbiddenXml(FileProblem):
-    """The XML has a document type declaration: entities could be hidden in it."""
+    """The XML has a document type declaration, which could define entities."""
 
 
 class BadXml(FileProblem):
-    """The XML is not well-formed, or a record has an element twice that may occur once."""
+    """The XML is not well-formed, holds two messages, or a record repeats an element that may occur once."""
 
 
 class TruncatedFile(FileProblem):
-    """The file ends before its closing tags: the rest of its records is missing."""
+    """The file ends before its closing tags: some records are missing."""
 
 
 class WrongEnvelope(FileProblem):
-    """The message inside is not the one that the file's name promises."""
+    """The message inside is not the one that the name of the file promises, or is of another dataset."""
 
 
 class EmptyFile(FileProblem):
-    """There is nothing in it, or not one record."""
+    """The file, its zip or its XML is empty, or a full file has no record."""
 
 
 class UnsupportedKind(FileProblem):
-    """A file of ESMA's that this project lists but cannot load."""
+    """A kind of file that is listed, and that cannot be loaded."""
 
 
 class Unavailable(RetryableError):
-    """A server did not answer, or answered that it cannot now; `retry_after` is its wish in seconds."""
+    """A server did not answer, or has a temporary problem; `retry_after` is the pause in seconds that it asks
+    for.
+    """
 
     def __init__(self, problem: str, *, retry_after: float | None = None) -> None:
         super().__init__(problem)
@@ -65,7 +67,7 @@ class Unavailable(RetryableError):
 
 
 class Refused(PermanentError):
-    """A server answered that it will not: a 403, a 404."""
+    """A server refused a request, as with 403 or 404."""
 
     def __init__(self, problem: str, *, status: int) -> None:
         super().__init__(problem)
@@ -73,11 +75,11 @@ class Refused(PermanentError):
 
 
 class ForbiddenAddress(PermanentError):
-    """An address that is not on the list of hosts, or that is none of a file."""
+    """An address whose host is not on the list."""
 
 
 class UnknownAnswer(PermanentError):
-    """A register answered in a form that this project does not know."""
+    """A register answered in an unknown form."""
 
 
 class RegisterChanged(RetryableError):
@@ -85,7 +87,7 @@ class RegisterChanged(RetryableError):
 
 
 class WrongBytes(RetryableError):
-    """What came is not what the register announced: its MD5 or its length differs."""
+    """The received bytes differ from those announced by the register, in MD5 or length."""
 
     def __init__(self, file_name: str, *, expected: str, actual: str) -> None:
         super().__init__(f"{file_name}: expected {expected}, got {actual}")
@@ -99,12 +101,12 @@ class TooLarge(FileProblem):
 
 
 class NotAFile(FileProblem):
-    """The server sent a page or a message instead of the zip."""
+    """The server sent a page or a message instead of a zip."""
 
 
 class BudgetExceeded(RetryableError):
-    """There is no room left in STORAGE_BUDGET_BYTES; cleaning up may make some."""
+    """STORAGE_BUDGET_BYTES is used up; a clean-up may free some of it."""
 
 
 class DatabaseRefused(RetryableError):
-    """The database could not take a file; what was committed of it stays."""
+    """The database refused a statement of a load; what was committed before stays."""

@@ -1,4 +1,4 @@
-"""Fetching one file: streamed to disk, taken up again after a break, whole or absent."""
+"""Fetching one file: streamed to disk, resumed after an interruption, complete or absent."""
 
 import dataclasses
 import hashlib
@@ -16,21 +16,21 @@ from esma_files.errors import NotAFile, Refused, TooLarge, Unavailable, WrongByt
 
 _CHUNK = 1 << 16
 _RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/(?:[0-9]+|\*)")
-# Zips begin so, empty ones too; a page or a message of a server does not.
+# The first bytes of every zip; a page or a message of a server begins otherwise.
 _ZIP = b"PK"
 
-# Told how many bytes are here, and how many there will be (0: not known).
+# Called with the number of bytes received, and the total (0: not known).
 Progress = Callable[[int, int], None]
 
 
 def _md5() -> "hashlib._Hash":
-    """MD5, because it is what ESMA's register gives to compare with."""
+    """Return an MD5, because that is the checksum in ESMA's register."""
     return hashlib.md5(usedforsecurity=False)
 
 
 @dataclasses.dataclass
 class Part:
-    """The bytes of a file that are on disk, their MD5 so far, and how the server calls them."""
+    """The bytes of a file that are on disk, their MD5, and the validator (ETag) of the server for them."""
 
     path: Path
     name: str
@@ -40,12 +40,12 @@ class Part:
     digest: "hashlib._Hash" = dataclasses.field(default_factory=_md5)
 
     @classmethod
-    def found(cls, path: Path, *, name: str, expected: str) -> "Part":
-        """What an earlier process has left at `path`; nothing, unless an MD5 can prove it right."""
+    def resume(cls, path: Path, *, name: str, expected: str) -> "Part":
+        """Return the bytes that an earlier process left at `path`; none, unless an MD5 can verify them."""
         part = cls(path, name, expected)
         if expected and path.exists():
-            with path.open("rb") as begun:
-                while chunk := begun.read(_CHUNK):
+            with path.open("rb") as partial:
+                while chunk := partial.read(_CHUNK):
                     part.digest.update(chunk)
                     part.size += len(chunk)
         return part
@@ -55,36 +55,37 @@ class Part:
         return self.digest.hexdigest()
 
     @property
-    def is_whole(self) -> bool:
-        """As far as an MD5 tells."""
+    def is_complete(self) -> bool:
+        """Whether the MD5 is the expected one; True where none is expected."""
         return not self.expected or self.md5 == self.expected
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
+        """Forget the bytes that are on disk."""
         self.size, self.validator, self.digest = 0, "", _md5()
 
 
 def fetch(url: str, *, name: str, md5: str, path: Path, progress: Progress) -> Part:
-    """Write the file at `url` to `path`; with an `md5`, what comes must have it.
+    """Write the file at `url` to `path`; with an `md5`, the bytes must match it.
 
-    A break, a time-out, 429 or 5xx is tried again, from the byte where it stopped if the server can.
-    Raises Unavailable, Refused, ForbiddenAddress, WrongBytes, TooLarge, NotAFile. What has come so far
-    stays at `path` for the next call, unless it is wrong.
+    After an interruption, a time-out, 429 or 5xx it tries again, from the byte where it stopped if the server
+    can. Raises Unavailable, Refused, ForbiddenAddress, WrongBytes, TooLarge, NotAFile. The bytes received so
+    far stay at `path` for the next call, unless they are wrong.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Part.found(path, name=name, expected=md5)
+    part = Part.resume(path, name=name, expected=md5)
     resumed = part.size > 0
-    if resumed and part.is_whole:
+    if resumed and part.is_complete:
         return part
     with http.new_session() as session:
         try:
             _receive(session, url, part, progress)
-            if resumed and not part.is_whole:  # what was found was not the beginning of it
-                part.begin_anew()
+            if resumed and not part.is_complete:  # the earlier bytes were not its beginning
+                part.restart()
                 _receive(session, url, part, progress)
         except (TooLarge, NotAFile):
             path.unlink(missing_ok=True)
             raise
-    if not part.is_whole:
+    if not part.is_complete:
         path.unlink(missing_ok=True)
         raise WrongBytes(name, expected=f"MD5 {md5}", actual=f"{part.md5} ({part.size:,} bytes)")
     return part
@@ -99,17 +100,17 @@ def _receive(session: requests.Session, url: str, part: Part, progress: Progress
 def _receive_once(session: requests.Session, url: str, part: Part, progress: Progress) -> None:
     headers = {"Accept-Encoding": "identity"}
     if part.size and not (part.expected or part.validator):
-        part.begin_anew()  # nothing could tell whether the file has changed meanwhile
+        part.restart()  # a change of the file in between would not be noticed
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
         if part.validator:
             headers["If-Range"] = part.validator
     hosts = settings.DOWNLOAD_HOSTS
     with (
-        _range_to_be_had(part),
+        _restarted_without_range(part),
         http.answer(session, url, hosts=hosts, headers=headers) as response,
     ):
-        _continue_or_begin_anew(response, part)
+        _continue_or_restart(response, part)
         total = part.size + int(response.headers.get("Content-Length") or 0)
         _check_size(total, part)
         with part.path.open("r+b" if part.size else "wb") as out:
@@ -125,29 +126,30 @@ def _receive_once(session: requests.Session, url: str, part: Part, progress: Pro
                 _check_size(part.size, part)
                 progress(part.size, total)
     if not part.size:
-        raise Unavailable(f"{url}: an empty answer")
+        raise Unavailable(f"{url}: the answer is empty")
 
 
 @contextmanager
-def _range_to_be_had(part: Part) -> Iterator[None]:
-    """Begin anew where the server has no byte after those that are here."""
+def _restarted_without_range(part: Part) -> Iterator[None]:
+    """Start again where the server has no bytes after those that are on disk."""
     try:
         yield
     except Refused as error:
         if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
-            part.begin_anew()
+            part.restart()
             raise Unavailable(str(error)) from error
         raise
 
 
-def _continue_or_begin_anew(response: requests.Response, part: Part) -> None:
-    """Whether the answer goes on where the part ends, or begins at the beginning."""
-    goes_on = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if not (response.status_code == 206 and goes_on and int(goes_on[1]) == part.size):
-        if response.status_code == 206:
-            part.begin_anew()
-            raise Unavailable(f"{response.url}: sent another part than was asked for")
-        part.begin_anew()
+def _continue_or_restart(response: requests.Response, part: Part) -> None:
+    """Restart the part unless the answer continues where it ends."""
+    content_range = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    is_partial = response.status_code == HTTPStatus.PARTIAL_CONTENT
+    if not (is_partial and content_range and int(content_range[1]) == part.size):
+        if is_partial:
+            part.restart()
+            raise Unavailable(f"{response.url}: sent another part than the one requested")
+        part.restart()
     validator = response.headers.get("ETag", "")
     part.validator = "" if validator.startswith("W/") else validator
 

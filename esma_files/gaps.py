@@ -1,94 +1,174 @@
-"""What the registers should have published, and no row is there for.
+"""Publications that the registers should have made and that are not known here, and deltas that may be lost.
 
-Worked out from the rows each time, so a gap is closed by the file that fills it. Looked for between
-the first and the last day that is known of a kind: before the first, nobody has asked.
+Computed from the rows each time, so a gap is closed by the file that fills it. Gaps are looked for between
+the first and the last known day of a kind: days before the first have never been asked for.
 """
 
 import dataclasses
 import datetime as dt
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
+
+from django.conf import settings
 
 from esma_files import sets
-from esma_files.models import EsmaFile
-from esma_files.names import Kind
+from esma_files.kinds import KINDS, Cadence, Content, FileKind
+from esma_files.models import EsmaFile, EsmaFileQuerySet, RegisterHistory
 
-# The kinds that come every day, also on Sundays and holidays.
-_DAILY = (Kind.DLTINS, Kind.FULCAN)
-_WEEKLY = (Kind.FULINS,)
+_WEEK = 7
+# A weekly file may be published a day late.
+_WEEKLY_GRACE = 1
+# Intervals before and after a pause that show how often a kind is published.
+_NEIGHBOURS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """Days without a delta, weeks without a full file, or a set without some of its parts.
+    """Days without a delta, weeks without a full file, a set without some of its parts, or a delta not
+    fetched.
 
-    `count` publications are missing from `day` to `until`, both included.
+    `count` publications are missing from `day` to `until`, both included. `is_listed` where the register has
+    listed the file and its bytes are not here: such files are reported only with a warning. `warning` tells
+    whether a delta is about to leave or has left the register.
     """
 
     dataset: str
     kind: str
     category: str
+    result_group: str
     day: dt.date
     until: dt.date
     count: int = 1
     missing_parts: tuple[int, ...] = ()
     parts: int = 0
+    is_listed: bool = False
+    warning: str = ""
 
     def __str__(self) -> str:
-        name = f"{self.kind} {self.category}".strip()
-        if self.missing_parts:
-            numbers = ", ".join(map(str, self.missing_parts))
-            return f"{name} of {self.day} ({self.dataset}): part {numbers} of {self.parts} missing"
-        if self.count == 1:
-            return f"{name} of {self.day} ({self.dataset}) missing"
-        return f"{name} of {self.day} to {self.until} ({self.dataset}): {self.count} missing"
+        series = " ".join(filter(None, (self.kind, self.category, self.result_group)))
+        days = f"{self.day}" if self.day == self.until else f"{self.day} to {self.until}"
+        if self.is_listed:
+            state = "listed, not fetched"
+        elif self.missing_parts:
+            state = f"part {', '.join(map(str, self.missing_parts))} of {self.parts} missing"
+        else:
+            state = "missing" if self.count == 1 else f"{self.count} missing"
+        ending = f" ({self.warning})" if self.warning else ""
+        return f"{series} of {days} ({self.dataset}): {state}{ending}"
 
 
 def find(dataset: str = "") -> list[Gap]:
-    """The gaps of one register, or of all; oldest first. One query."""
+    """Return the gaps of one dataset, or of all, oldest first. Three queries."""
     files = EsmaFile.objects.filter(dataset=dataset) if dataset else EsmaFile.objects.all()
-    fields = ("dataset", "kind", "category", "published_on", "part", "parts")
-    found = sets.group(EsmaFile(**row) for row in files.order_by().values(*fields).distinct())
-    gaps = [*_incomplete(found)]
-    days: dict[tuple[str, str, str], set[dt.date]] = defaultdict(set)
-    for each in found:
-        days[each.key.dataset, each.key.kind, each.key.category].add(each.key.day)
-    for (of, kind, category), known in days.items():
-        if kind in _DAILY:
-            runs = _pauses(known, every=1, grace=0)
-        elif kind in _WEEKLY:
-            runs = _pauses(known, every=7, grace=1)
-        else:
-            continue
-        gaps += [Gap(of, kind, category, run[0], run[-1], len(run)) for run in runs]
+    fields = ("dataset", "kind", "category", "result_group", "published_on", "part", "parts")
+    known = sets.group(EsmaFile(**row) for row in files.order_by().values(*fields).distinct())
+    gaps = [*_incomplete_sets(known), *_missing_publications(known)]
+    histories = {(row.dataset, row.kind): row for row in RegisterHistory.objects.all()}
+    gaps = [_with_warning(gap, histories) for gap in gaps]
+    gaps += _unfetched_deltas(files, histories)
     return sorted(gaps, key=lambda gap: (gap.day, gap.dataset, gap.kind, gap.category))
 
 
-def _incomplete(found: list[sets.FileSet]) -> list[Gap]:
-    """Sets that lack parts, where no other set of the day is whole: ESMA may split a day anew."""
-    whole = {(s.key.dataset, s.key.kind, s.key.category, s.key.day) for s in found if not s.missing}
+def _missing_publications(known: list[sets.FileSet]) -> list[Gap]:
+    days: dict[tuple[str, str, str, str], set[dt.date]] = defaultdict(set)
+    for file_set in known:
+        days[file_set.key.series].add(file_set.key.day)
     return [
-        Gap(
-            s.key.dataset,
-            s.key.kind,
-            s.key.category,
-            day=s.key.day,
-            until=s.key.day,
-            count=len(s.missing),
-            missing_parts=tuple(s.missing),
-            parts=s.key.parts,
-        )
-        for s in found
-        if s.missing and (s.key.dataset, s.key.kind, s.key.category, s.key.day) not in whole
+        Gap(*series, day=pause[0], until=pause[-1], count=len(pause))
+        for series, published in days.items()
+        for pause in _pauses(KINDS[series[1]], published)
     ]
 
 
-def _pauses(known: set[dt.date], *, every: int, grace: int) -> list[list[dt.date]]:
-    """The days that should have had a file, between two that had one; `grace` days late is in time."""
+def _incomplete_sets(known: list[sets.FileSet]) -> list[Gap]:
+    """Sets that lack parts, where no other set of the day is complete: ESMA may split a day twice."""
+    complete = {(s.key.series, s.key.day) for s in known if not s.missing_parts}
+    return [
+        Gap(
+            *file_set.key.series,
+            day=file_set.key.day,
+            until=file_set.key.day,
+            count=len(file_set.missing_parts),
+            missing_parts=tuple(file_set.missing_parts),
+            parts=file_set.key.parts,
+        )
+        for file_set in known
+        if file_set.missing_parts and (file_set.key.series, file_set.key.day) not in complete
+    ]
+
+
+def _pauses(kind: FileKind, published: set[dt.date]) -> list[list[dt.date]]:
+    """The days that should have had a file, between two that had one."""
+    if kind.cadence is Cadence.IRREGULAR:
+        return []
+    days = sorted(published)
+    intervals = [(later - earlier).days for earlier, later in itertools.pairwise(days)]
     pauses = []
-    ordered = sorted(known)
-    for earlier, later in itertools.pairwise(ordered):
-        days = (later - earlier).days - grace
-        if missing := [earlier + dt.timedelta(days=n) for n in range(every, max(days, 0), every)]:
+    for place, (start, length) in enumerate(zip(days, intervals, strict=False)):
+        every = _expected_interval(kind, intervals, place)
+        grace = _WEEKLY_GRACE if every == _WEEK else 0
+        missing = [
+            _on_weekday(start + dt.timedelta(days=number), kind)
+            for number in range(every, max(length - grace, 0), every)
+        ]
+        if missing:
             pauses.append(missing)
     return pauses
+
+
+def _expected_interval(kind: FileKind, intervals: list[int], place: int) -> int:
+    """Return the number of days after which the next file was to be expected.
+
+    Of a kind without a fixed cadence, the intervals around the one at `place` show it: a week, where all are
+    whole weeks; otherwise the most frequent one, the shortest of several.
+    """
+    if kind.cadence is Cadence.DAILY:
+        return 1
+    if kind.cadence is Cadence.WEEKLY:
+        return _WEEK
+    nearby = intervals[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS + 1]
+    if all(length % _WEEK == 0 for length in nearby):
+        return _WEEK
+    others = nearby.copy()
+    others.remove(intervals[place])
+    counts = Counter(others or nearby)
+    return min(length for length, count in counts.items() if count == max(counts.values()))
+
+
+def _on_weekday(day: dt.date, kind: FileKind) -> dt.date:
+    """Move an expected day to the weekday of its kind: the file before it may have been a day late."""
+    if kind.weekday is None:
+        return day
+    return day - dt.timedelta(days=(day.weekday() - kind.weekday + 3) % _WEEK - 3)
+
+
+def _with_warning(gap: Gap, histories: dict[tuple[str, str], RegisterHistory]) -> Gap:
+    history = histories.get((gap.dataset, gap.kind))
+    if history is None or KINDS[gap.kind].content is not Content.DELTA:
+        return gap
+    warning = history.warning(gap.day, notice_days=settings.REGISTER_NOTICE_DAYS)
+    return dataclasses.replace(gap, warning=warning)
+
+
+def _unfetched_deltas(
+    files: EsmaFileQuerySet, histories: dict[tuple[str, str], RegisterHistory]
+) -> list[Gap]:
+    """Listed deltas that are wanted, were never loaded, and are about to leave or have left the register."""
+    deltas = [kind.code for kind in KINDS.values() if kind.content is Content.DELTA]
+    wanted = files.filter(
+        dataset__in=settings.REGISTERS, kind__in={*deltas} & {*settings.DOWNLOAD_KINDS}
+    )
+    unfetched = wanted.filter(content="", loaded_at=None).exclude(url="")
+    found = [
+        _with_warning(
+            Gap(
+                *sets.SetKey.of(file).series,
+                day=file.published_on,
+                until=file.published_on,
+                is_listed=True,
+            ),
+            histories,
+        )
+        for file in unfetched.order_by("sequence")
+    ]
+    return [gap for gap in dict.fromkeys(found) if gap.warning]

@@ -1,4 +1,4 @@
-"""The one module that knows what `requests` raises, and which addresses may be asked."""
+"""HTTP requests: the only module that handles the errors of `requests`, and the list of allowed addresses."""
 
 import datetime as dt
 import email.utils
@@ -18,14 +18,14 @@ from esma_files.errors import ForbiddenAddress, Refused, Unavailable
 logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10
-_PASSING = {408, 425, 429, *range(500, 600)}
+_TEMPORARY = {408, 425, 429, *range(500, 600)}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 3
 _LONGEST_WAIT = 60.0
 
 
 def new_session() -> requests.Session:
-    """A session that says who we are. It must not be shared by threads."""
+    """Return a session with our user agent. It must not be shared by threads."""
     session = requests.Session()
     session.headers["User-Agent"] = settings.HTTP_USER_AGENT
     return session
@@ -40,7 +40,7 @@ def answer(
     params: Mapping[str, str | int] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[requests.Response]:
-    """GET `url`, its body not read yet; redirects are followed on `hosts` only.
+    """GET `url`, without reading its body; redirects are followed on `hosts` only.
 
     Raises Unavailable, Refused, ForbiddenAddress, also while the body is read in the context.
     """
@@ -50,8 +50,8 @@ def answer(
             if response.status_code not in _REDIRECTS:
                 break
             response.close()
-            to = urljoin(response.url, response.headers.get("Location", ""))
-            response = _get(session, allowed(to, hosts=hosts), headers=headers)
+            target = urljoin(response.url, response.headers.get("Location", ""))
+            response = _get(session, allowed(target, hosts=hosts), headers=headers)
         with response:
             _check_status(response)
             yield response
@@ -65,11 +65,11 @@ def read(
     params: Mapping[str, str | int] | None = None,
     session: requests.Session | None = None,
 ) -> bytes:
-    """The body at `url`, asked for again where that may help. Raises also Refused where it is too large."""
-    own = session or new_session()
+    """Return the body at `url`, after retries if necessary. Raises Refused also where it is too large."""
+    own_session = session or new_session()
     try:
         for attempt in retried():
-            with attempt, answer(own, url, hosts=hosts, params=params) as response:
+            with attempt, answer(own_session, url, hosts=hosts, params=params) as response:
                 body = bytearray()
                 for chunk in response.iter_content(1 << 16):
                     body += chunk
@@ -78,7 +78,7 @@ def read(
                         raise Refused(reason, status=response.status_code)
     finally:
         if session is None:
-            own.close()
+            own_session.close()
     return bytes(body)
 
 
@@ -97,7 +97,7 @@ def _get(
 
 @contextmanager
 def translated(url: str) -> Iterator[None]:
-    """Turn what `requests` raises into errors that say whether a later try may work."""
+    """Translate the errors of `requests` into ours, which tell whether a later attempt may succeed."""
     try:
         yield
     except requests.RequestException as error:
@@ -105,21 +105,21 @@ def translated(url: str) -> Iterator[None]:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """What lies below the layers of the library, in one line."""
+    """Return the innermost reason, without the layers of the library, in one line."""
     cause: object = error.args[0] if error.args else error
     reason = getattr(cause, "reason", None) or cause
     return f"{type(error).__name__}: {reason}".partition("\n")[0]
 
 
 def log_retry(details: stamina.instrumentation.RetryDetails) -> None:
-    """Stamina calls it before each pause."""
-    logger.warning("%s; again in %.1f s", details.caused_by, details.wait_for)
+    """Log a retry; stamina calls this before each pause."""
+    logger.warning("%s; next attempt in %.1f s", details.caused_by, details.wait_for)
 
 
 def retried() -> Iterable[stamina.Attempt]:
-    """Attempts at something that may be Unavailable: the pause doubles, with jitter, to a minute.
+    """Return attempts at something that may be Unavailable. The pause doubles, with jitter, up to a minute.
 
-    A server's wish for a longer pause is granted, up to a minute too.
+    A longer pause that a server asks for is respected, up to a minute too.
     """
     return stamina.retry_context(
         on=_pause_after,
@@ -138,7 +138,7 @@ def _pause_after(error: Exception) -> bool | float:
 
 
 def allowed(url: str, *, hosts: list[str]) -> str:
-    """The address to ask instead of `url`: https on a listed host, http where the list says so.
+    """Return the address to request for `url`: https on a listed host, http where the list has `http://host`.
 
     Raises ForbiddenAddress.
     """
@@ -148,12 +148,13 @@ def allowed(url: str, *, hosts: list[str]) -> str:
             return parts._replace(scheme="http").geturl()
         if parts.netloc in hosts:
             return parts._replace(scheme="https").geturl()
-    raise ForbiddenAddress(f"{url}: {parts.netloc or 'this'} is not one of the hosts to fetch from")
+    host = parts.netloc or "an address without a host"
+    raise ForbiddenAddress(f"{url}: {host} is not one of the hosts in DOWNLOAD_HOSTS")
 
 
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
-    if status in _PASSING:
+    if status in _TEMPORARY:
         wait = _seconds(response.headers.get("Retry-After", ""))
         raise Unavailable(f"{response.url}: HTTP {status}", retry_after=wait)
     if not response.ok or status in _REDIRECTS:
@@ -161,7 +162,7 @@ def _check_status(response: requests.Response) -> None:
 
 
 def _seconds(retry_after: str) -> float | None:
-    """Retry-After is a number of seconds, or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
     if retry_after.isdigit():
         return float(retry_after)
     try:

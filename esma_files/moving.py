@@ -1,4 +1,4 @@
-"""Moving stored files to another storage, one at a time, verified before anything is let go of."""
+"""Moving stored files to another storage, one at a time. The original stays until its copy is verified."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -26,37 +26,37 @@ class Moved:
     error: MarketDataError | None = None
 
 
-def waiting(to: str) -> list[EsmaFile]:
-    """The stored files that are elsewhere. Raises NoSuchStorage."""
+def files_to_move(to: str) -> list[EsmaFile]:
+    """Return the stored files that are in another storage. Raises NoSuchStorage."""
     if to not in settings.STORAGES or to not in EsmaFile.Location.values:
         raise NoSuchStorage(
             f"The storage {to!r} is not configured; for blob set AZURE_STORAGE_ACCOUNT."
         )
-    found = EsmaFile.objects.stored().exclude(location=to).exclude(state__in=EsmaFile.BEFORE)
-    return list(found.in_publication_order())
+    elsewhere = EsmaFile.objects.stored().exclude(location=to).exclude(state__in=EsmaFile.BEFORE)
+    return list(elsewhere.in_publication_order())
 
 
-def originals(to: str) -> list[EsmaFile]:
-    """The files of the storage `to` whose originals are still where they came from."""
+def files_with_originals(to: str) -> list[EsmaFile]:
+    """Return the files of the storage `to` whose originals still exist."""
     return list(EsmaFile.objects.stored().filter(location=to).exclude(original=""))
 
 
 def move(files: Iterable[EsmaFile], *, to: str) -> Iterator[Moved]:
-    """Copy each file, read the copy back, compare size and MD5, and only then point the row to it.
+    """Copy each file, read the copy back, compare size and MD5, and only then let the row refer to it.
 
-    The original stays until `delete_original`. Killed anywhere, the row points to bytes that are
-    whole, and the next call goes on.
+    The original stays until `delete_originals`. Killed at any point, the row refers to complete bytes,
+    and the next call continues.
     """
     for file in files:
         try:
-            _move_one(file, to=to)
+            _move(file, to=to)
             yield Moved(file)
         except MarketDataError as error:
             yield Moved(file, error)
 
 
 def delete_originals(files: Iterable[EsmaFile]) -> Iterator[Moved]:
-    """Delete what moved files have left behind, each after its copy has been read once more."""
+    """Delete the originals of moved files, each after its copy has been read once more."""
     for file in files:
         try:
             with file.open() as copy:
@@ -68,24 +68,26 @@ def delete_originals(files: Iterable[EsmaFile]) -> Iterator[Moved]:
 
 
 def delete_original(file: EsmaFile) -> None:
-    """Delete the bytes that a move has left behind; nothing where there are none."""
+    """Delete the bytes that a move has left behind, if there are any."""
     if file.original:
         storages[file.original_location].delete(file.original)
         file.original = ""
         file.save(update_fields=["original"])
 
 
-def _move_one(file: EsmaFile, *, to: str) -> None:
+def _move(file: EsmaFile, *, to: str) -> None:
     before, target = file.stored_name, storages[to]
     ending = before[before.rindex(".") :]
-    wanted = file.content.field.generate_filename(file, file.name.removesuffix(".zip") + ending)
-    with file.open() as source:
-        name = target.save(wanted, source)
+    new_name = file.content.field.generate_filename(file, file.name.removesuffix(".zip") + ending)
+    with file.open() as original:
+        name = target.save(new_name, original)
     with target.open(name) as copy:
         _verify(file, copy)
-    mine = EsmaFile.objects.filter(pk=file.pk, location=file.location, content=before)
+    unchanged = EsmaFile.objects.filter(pk=file.pk, location=file.location, content=before)
     tier = EsmaFile.Tier.HOT if to == EsmaFile.Location.BLOB else ""
-    mine.update(content=name, location=to, original=before, tier=tier, stored_at=timezone.now())
+    unchanged.update(
+        content=name, location=to, original=before, tier=tier, stored_at=timezone.now()
+    )
 
 
 def _verify(file: EsmaFile, copy: File[bytes]) -> None:

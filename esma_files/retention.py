@@ -1,8 +1,8 @@
-"""What is kept: which files move to a cheaper tier, are compressed, or are deleted, and why.
+"""The retention policy: files that move to a cheaper tier, are compressed, or are deleted.
 
-`plan` decides by set and touches nothing; `carry_out` does what a plan says, looking at each file once
-more. A set is deleted as a whole or not at all, and never while one of its files is kept, not loaded,
-or in the newest complete full set of its category.
+`plan` decides by set and changes nothing; `carry_out` does what a plan asks for, after another look at each
+file. A set is deleted as a whole or not at all, and never while one of its files is kept, not loaded,
+or in the newest complete full set of its series.
 """
 
 import dataclasses
@@ -22,13 +22,14 @@ from marketdata.common.errors import MarketDataError, PermanentError
 if TYPE_CHECKING:  # slow to import, and only needed where it is configured
     from esma_files.storage.blob import BlobStorage
 
-_VERBS = {"cool": EsmaFile.Tier.COOL, "archive": EsmaFile.Tier.ARCHIVE}
-_CHEAPER = {EsmaFile.Tier.HOT: 0, EsmaFile.Tier.COOL: 1, EsmaFile.Tier.ARCHIVE: 2}
+_TIERS = {"cool": EsmaFile.Tier.COOL, "archive": EsmaFile.Tier.ARCHIVE}
+# From the most expensive to the cheapest.
+_RANK = {EsmaFile.Tier.HOT: 0, EsmaFile.Tier.COOL: 1, EsmaFile.Tier.ARCHIVE: 2}
 
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """One thing to do with one file: `cool`, `archive`, `compress`, `delete` or `leave`."""
+    """One action on one file: `cool`, `archive`, `compress`, `delete` or `leave`."""
 
     file: EsmaFile
     verb: str
@@ -36,8 +37,8 @@ class Action:
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
-    """An action that was carried out, or why it was not."""
+class Outcome:
+    """An action that was carried out, or the reason why it was not."""
 
     action: Action
     error: MarketDataError | None = None
@@ -53,102 +54,100 @@ class NoTiers(PermanentError):
 
 
 class _Changed(Exception):
-    """Between plan and deed a worker has taken a file, or somebody has marked it as kept."""
+    """Since the plan was made, a worker has claimed a file, or somebody has marked it as kept."""
 
 
 def plan(*, today: dt.date | None = None) -> list[Action]:
-    """What the policy asks for, oldest set first, with what it leaves alone. One query."""
+    """Return the action of the policy for each stored file, oldest set first. One query."""
     today = today or timezone.localdate()
-    stored = [s for s in sets.group(EsmaFile.objects.order_by("sequence", "pk")) if _any_stored(s)]
-    newest = _newest_whole(stored)
+    all_sets = sets.group(EsmaFile.objects.order_by("sequence", "pk"))
+    stored = [file_set for file_set in all_sets if any(file.has_content for file in file_set.files)]
+    newest = _newest_complete(stored)
     actions: list[Action] = []
-    for each in stored:
-        actions += _for_set(each, newest, (today - each.key.day).days)
+    for file_set in stored:
+        actions += _actions_for_set(file_set, newest, (today - file_set.key.day).days)
     return _within_budget(actions, stored, newest)
 
 
-def hindrance(each: sets.FileSet, newest: set[sets.SetKey] | None = None) -> str:
-    """Why a set must not be deleted; "" where it may be."""
-    if any(file.kept for file in each.files):
+def hindrance(file_set: sets.FileSet, newest: set[sets.SetKey] | None = None) -> str:
+    """Return the reason why a set must not be deleted; "" where it may be."""
+    if any(file.kept for file in file_set.files):
         return "marked as kept"
-    if each.key in (_newest_whole_of_all() if newest is None else newest):
+    if file_set.key in (_newest_complete_of_all() if newest is None else newest):
         return "the newest complete full set"
-    if each.missing:
-        return f"part {', '.join(map(str, each.missing))} of its set has not come yet"
-    waiting = [f for f in each.files if f.state != EsmaFile.State.DELETED and not f.loaded_at]
-    if waiting:
-        return f"{waiting[0].name} is not loaded yet ({waiting[0].state})"
-    busy = [file for file in each.files if file.state in EsmaFile.BEFORE]
+    if file_set.missing_parts:
+        return f"part {', '.join(map(str, file_set.missing_parts))} of its set is missing"
+    files = [file for file in file_set.files if file.state != EsmaFile.State.DELETED]
+    if not_loaded := [file for file in files if not file.loaded_at]:
+        return f"{not_loaded[0].name} is not loaded yet ({not_loaded[0].state})"
+    busy = [file for file in files if file.state in EsmaFile.BEFORE]
     return f"{busy[0].name} is {busy[0].state}" if busy else ""
 
 
-def _any_stored(each: sets.FileSet) -> bool:
-    return any(file.has_content for file in each.files)
-
-
-def _newest_whole(stored: list[sets.FileSet]) -> set[sets.SetKey]:
-    """Of each dataset, kind and category the newest full set of which every part is stored."""
-    newest: dict[tuple[str, str, str], sets.SetKey] = {}
-    for each in stored:  # oldest first
-        if each.is_stored_whole and not each.key.is_delta:
-            newest[each.key.dataset, each.key.kind, each.key.category] = each.key
+def _newest_complete(stored: list[sets.FileSet]) -> set[sets.SetKey]:
+    """Return for each series the newest full set of which every part is stored."""
+    newest: dict[tuple[str, ...], sets.SetKey] = {}
+    for file_set in stored:  # oldest first
+        if file_set.is_completely_stored and file_set.key.is_full:
+            newest[file_set.key.series] = file_set.key
     return set(newest.values())
 
 
-def _newest_whole_of_all() -> set[sets.SetKey]:
-    return _newest_whole(sets.group(EsmaFile.objects.stored()))
+def _newest_complete_of_all() -> set[sets.SetKey]:
+    return _newest_complete(sets.group(EsmaFile.objects.stored()))
 
 
-def _for_set(each: sets.FileSet, newest: set[sets.SetKey], age: int) -> list[Action]:
-    files = [file for file in each.files if file.has_content]
-    old_delta = each.key.is_delta and age > settings.DELETE_DELTAS_AFTER_DAYS
-    why_not = hindrance(each, newest)
-    if old_delta and not why_not:
+def _actions_for_set(file_set: sets.FileSet, newest: set[sets.SetKey], age: int) -> list[Action]:
+    files = [file for file in file_set.files if file.has_content]
+    is_old_delta = not file_set.key.is_full and age > settings.DELETE_DELTAS_AFTER_DAYS
+    reason_to_keep = hindrance(file_set, newest)
+    if is_old_delta and not reason_to_keep:
         limit = f"more than DELETE_DELTAS_AFTER_DAYS={settings.DELETE_DELTAS_AFTER_DAYS}"
         return [Action(file, "delete", f"a delta of {age} days, {limit}") for file in files]
-    left = f"{age} days old"
-    if old_delta:
-        left = f"would be deleted, but: {why_not}"
-    elif each.key in newest:
-        left += ", and the newest complete full set"
-    return [_for_file(file, age, left, readable=each.key in newest) for file in files]
+    reason = f"{age} days old"
+    if is_old_delta:
+        reason = f"would be deleted, but: {reason_to_keep}"
+    elif file_set.key in newest:
+        reason += ", and the newest complete full set"
+    may_archive = file_set.key not in newest
+    return [_action_for_file(file, age, reason, may_archive=may_archive) for file in files]
 
 
-def _for_file(file: EsmaFile, age: int, left: str, *, readable: bool) -> Action:
-    """Compressing, or a cheaper tier; `readable` files do not go to the archive."""
+def _action_for_file(file: EsmaFile, age: int, reason: str, *, may_archive: bool) -> Action:
+    """Return compression or a cheaper tier where one is due; otherwise `leave`, with `reason`."""
     if file.state in EsmaFile.BEFORE:
         return Action(file, "leave", f"{file.state} now")
     if file.stored_name.endswith(".xml") and age > settings.COMPRESS_AFTER_DAYS:
         limit = f"more than COMPRESS_AFTER_DAYS={settings.COMPRESS_AFTER_DAYS}"
-        return Action(file, "compress", f"uncompressed, of {age} days, {limit}")
+        return Action(file, "compress", f"uncompressed, {age} days old, {limit}")
     if file.location != EsmaFile.Location.BLOB:
-        return Action(file, "leave", left)
+        return Action(file, "leave", reason)
     verb, days = "", 0
-    if age > settings.ARCHIVE_AFTER_DAYS and file.state == EsmaFile.State.LOADED and not readable:
+    is_loaded = file.state == EsmaFile.State.LOADED
+    if age > settings.ARCHIVE_AFTER_DAYS and is_loaded and may_archive:
         verb, days = "archive", settings.ARCHIVE_AFTER_DAYS
     elif age > settings.COOL_AFTER_DAYS:
         verb, days = "cool", settings.COOL_AFTER_DAYS
-    if verb and _CHEAPER[_VERBS[verb]] > _CHEAPER[EsmaFile.Tier(file.tier or "hot")]:
+    if verb and _RANK[_TIERS[verb]] > _RANK[EsmaFile.Tier(file.tier or "hot")]:
         return Action(file, verb, f"{age} days, more than {verb.upper()}_AFTER_DAYS={days}")
-    return Action(file, "leave", left)
+    return Action(file, "leave", reason)
 
 
 def _within_budget(
     actions: list[Action], stored: list[sets.FileSet], newest: set[sets.SetKey]
 ) -> list[Action]:
-    """Above the budget, the oldest sets go that may: whole ones, until the rest fits."""
+    """Delete the oldest sets that may be deleted, whole ones, until the rest fits into the budget."""
     deleted = {action.file.pk for action in actions if action.verb == "delete"}
-    left = sum(action.file.size for action in actions if action.file.pk not in deleted)
+    bytes_left = sum(action.file.size for action in actions if action.file.pk not in deleted)
     reasons: dict[int, str] = {}
-    for each in stored:
-        files = [file for file in each.files if file.has_content and file.pk not in deleted]
-        if left <= settings.STORAGE_BUDGET_BYTES or not files:
+    for file_set in stored:
+        files = [file for file in file_set.files if file.has_content and file.pk not in deleted]
+        excess = bytes_left - settings.STORAGE_BUDGET_BYTES
+        if excess <= 0 or not files or hindrance(file_set, newest):
             continue
-        if not hindrance(each, newest):
-            over = left - settings.STORAGE_BUDGET_BYTES
-            why = f"{over:,} bytes over STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
-            reasons |= {file.pk: why for file in files}
-            left -= sum(file.size for file in files)
+        reason = f"{excess:,} bytes over STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
+        reasons |= {file.pk: reason for file in files}
+        bytes_left -= sum(file.size for file in files)
     return [
         Action(action.file, "delete", reasons[action.file.pk])
         if action.file.pk in reasons
@@ -157,71 +156,74 @@ def _within_budget(
     ]
 
 
-def carry_out(actions: list[Action]) -> Iterator[Done]:
-    """Do what a plan says; yields each action but `leave`. A set that is deleted goes first as rows, in
-    one transaction: killed after it, the next clean-up deletes the bytes.
+def carry_out(actions: list[Action]) -> Iterator[Outcome]:
+    """Carry out a plan; yields the outcome of each action but `leave`.
+
+    The rows of a set are marked as deleted first, in one transaction: after a kill, the next clean-up deletes
+    the bytes.
     """
-    deleting = [action for action in actions if action.verb == "delete"]
-    for each in sets.group(action.file for action in deleting):
-        wanted = [action for action in deleting if sets.SetKey.of(action.file) == each.key]
-        yield from _delete(each.key, wanted)
+    to_delete = [action for action in actions if action.verb == "delete"]
+    for file_set in sets.group(action.file for action in to_delete):
+        of_set = [action for action in to_delete if sets.SetKey.of(action.file) == file_set.key]
+        yield from _delete(file_set.key, of_set)
     for action in actions:
-        if action.verb in ("compress", *_VERBS):
-            yield _change(action)
+        if action.verb in ("compress", *_TIERS):
+            yield _compress_or_move(action)
 
 
 def delete_set(file: EsmaFile) -> list[EsmaFile]:
-    """Delete the bytes of the whole set that a file belongs to; the rows stay. Returns the files.
+    """Delete the bytes of the whole set that a file belongs to, and keep the rows. Returns the files.
 
-    Raises NotToBeDeleted, and what the storage raises that may pass.
+    Raises NotToBeDeleted, and temporary errors of the storage.
     """
     with transaction.atomic():
-        whole = set_of(sets.SetKey.of(file))
-        files = [each for each in whole.files if each.has_content]
-        if why_not := hindrance(whole) or ("" if files else "nothing of it is stored"):
-            raise NotToBeDeleted(f"{whole.key}: {why_not}")
+        file_set = set_of(sets.SetKey.of(file))
+        files = [member for member in file_set.files if member.has_content]
+        if reason := hindrance(file_set) or ("" if files else "nothing of it is stored"):
+            raise NotToBeDeleted(f"{file_set.key}: {reason}")
         _mark_deleted(files)
-    for each in files:
-        remove_bytes(each)
+    for member in files:
+        remove_bytes(member)
     return files
 
 
-def _delete(key: sets.SetKey, actions: list[Action]) -> Iterator[Done]:
+def _delete(key: sets.SetKey, actions: list[Action]) -> Iterator[Outcome]:
     try:
         with transaction.atomic():
             if hindrance(set_of(key)):
                 raise _Changed
             _mark_deleted([action.file for action in actions])
     except _Changed:
-        yield from (Done(action, skipped=True) for action in actions)
+        yield from (Outcome(action, skipped=True) for action in actions)
         return
     for action in actions:
         try:
             remove_bytes(action.file)
-            yield Done(action)
+            yield Outcome(action)
         except MarketDataError as error:
-            yield Done(action, error)
+            yield Outcome(action, error)
 
 
 def set_of(key: sets.SetKey) -> sets.FileSet:
-    """All rows of a set. One query."""
-    same = {name: getattr(key, name) for name in ("dataset", "kind", "category", "parts")}
+    """Return all rows of a set. One query."""
+    names = ("dataset", "kind", "category", "result_group", "parts")
+    same = {name: getattr(key, name) for name in names}
     return sets.FileSet(key, list(EsmaFile.objects.filter(published_on=key.day, **same)))
 
 
 def _mark_deleted(files: list[EsmaFile]) -> None:
-    """All of them or, where a worker has just taken one, none."""
+    """Mark all of them. Raises _Changed where a worker has just claimed one."""
     state = EsmaFile.State
-    mine = EsmaFile.objects.filter(
+    idle = EsmaFile.objects.filter(
         pk__in=[file.pk for file in files], state__in=[state.LOADED, state.ARCHIVED, state.FAILED]
     )
     now = timezone.now()
-    if mine.update(state=state.DELETED, state_since=now, problem="") != len(files):
+    if idle.update(state=state.DELETED, state_since=now, problem="") != len(files):
         raise _Changed
 
 
 def remove_bytes(file: EsmaFile) -> None:
-    """Delete the bytes of a file whose row is DELETED, and then say that they are gone."""
+    """Delete the bytes of a file whose row is DELETED, and clear its row."""
     moving.delete_original(file)
     file.content.storage.delete(file.stored_name)
     EsmaFile.objects.filter(pk=file.pk, state=EsmaFile.State.DELETED).update(
@@ -232,10 +234,10 @@ def remove_bytes(file: EsmaFile) -> None:
 def set_tier(file: EsmaFile, tier: EsmaFile.Tier) -> None:
     """Move a file within Blob Storage; a loaded one in the archive is ARCHIVED.
 
-    Raises LostFile, and what the storage raises that may pass.
+    Raises NoTiers, LostFile, and temporary errors of the storage.
     """
     if file.location != EsmaFile.Location.BLOB:
-        raise NoTiers(f"{file.name} is in a folder, and tiers are of Blob Storage")
+        raise NoTiers(f"{file.name} is in a folder, and only Blob Storage has tiers")
     try:
         cast("BlobStorage", file.content.storage).set_tier(file.stored_name, tier)
     except FileNotFoundError as error:
@@ -243,21 +245,22 @@ def set_tier(file: EsmaFile, tier: EsmaFile.Tier) -> None:
     file.tier = tier
     file.save(update_fields=["tier"])
     state = EsmaFile.State
-    was, becomes = state.LOADED, state.ARCHIVED
+    before, after = state.LOADED, state.ARCHIVED
     if tier != EsmaFile.Tier.ARCHIVE:
-        was, becomes = becomes, was
-    EsmaFile.objects.filter(pk=file.pk, state=was).update(state=becomes, state_since=timezone.now())
+        before, after = after, before
+    same = EsmaFile.objects.filter(pk=file.pk, state=before)
+    same.update(state=after, state_since=timezone.now())
 
 
-def _change(action: Action) -> Done:
+def _compress_or_move(action: Action) -> Outcome:
     file = EsmaFile.objects.get(pk=action.file.pk)
     if file.state in EsmaFile.BEFORE or not file.has_content:
-        return Done(action, skipped=True)
+        return Outcome(action, skipped=True)
     try:
         if action.verb == "compress":
             store.compress(file)
         else:
-            set_tier(file, _VERBS[action.verb])
+            set_tier(file, _TIERS[action.verb])
     except MarketDataError as error:
-        return Done(action, error)
-    return Done(action)
+        return Outcome(action, error)
+    return Outcome(action)

@@ -1,34 +1,51 @@
-"""Files that belong together: the parts of one publication."""
+"""Sets of files: the parts of one publication."""
 
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable
 
+from esma_files.kinds import KINDS
 from esma_files.models import EsmaFile
-from esma_files.names import Kind
 
 
 @dataclasses.dataclass(frozen=True)
 class SetKey:
-    """What the parts of a set have in common; two layouts of a day (of 3, of 5) are two sets."""
+    """What the parts of a set have in common. A day published in 3 parts and again in 5 is two sets."""
 
     dataset: str
     kind: str
     category: str
+    result_group: str
     day: dt.date
     parts: int
 
     @classmethod
     def of(cls, file: EsmaFile) -> "SetKey":
-        return cls(file.dataset, file.kind, file.category, file.published_on, file.parts)
+        return cls(
+            dataset=file.dataset,
+            kind=file.kind,
+            category=file.category,
+            result_group=file.result_group,
+            day=file.published_on,
+            parts=file.parts,
+        )
 
     def __str__(self) -> str:
-        category = f" {self.category}" if self.category else ""
-        return f"{self.kind}{category} of {self.day} ({self.dataset})"
+        return f"{self.label} of {self.day} ({self.dataset})"
 
     @property
-    def is_delta(self) -> bool:
-        return Kind(self.kind).is_delta
+    def label(self) -> str:
+        """Kind and category or group of results, as `FULINS E`."""
+        return " ".join(filter(None, (self.kind, self.category, self.result_group)))
+
+    @property
+    def series(self) -> tuple[str, str, str, str]:
+        """What is published over and over: dataset, kind, category and group of results."""
+        return self.dataset, self.kind, self.category, self.result_group
+
+    @property
+    def is_full(self) -> bool:
+        return KINDS[self.kind].is_full
 
 
 @dataclasses.dataclass
@@ -39,24 +56,22 @@ class FileSet:
     files: list[EsmaFile]
 
     @property
-    def missing(self) -> list[int]:
-        """The parts that no row is there for."""
-        here = {file.part for file in self.files}
-        return [part for part in range(1, self.key.parts + 1) if part not in here]
+    def missing_parts(self) -> list[int]:
+        """The numbers of the parts that have no row."""
+        known = {file.part for file in self.files}
+        return [part for part in range(1, self.key.parts + 1) if part not in known]
 
     @property
-    def is_stored_whole(self) -> bool:
-        """Whether the bytes of every part are here."""
-        here = {file.part for file in self.files if file.has_content}
-        return len(here) == self.key.parts
+    def is_completely_stored(self) -> bool:
+        """Whether the bytes of every part are stored."""
+        stored = {file.part for file in self.files if file.has_content}
+        return len(stored) == self.key.parts
 
 
 def group(files: Iterable[EsmaFile]) -> list[FileSet]:
-    """By set, oldest first."""
+    """Group files into their sets, oldest first."""
     sets: dict[SetKey, FileSet] = {}
     for file in files:
         key = SetKey.of(file)
         sets.setdefault(key, FileSet(key, [])).files.append(file)
-    return sorted(
-        sets.values(), key=lambda s: (s.key.day, s.key.dataset, s.key.kind, s.key.category)
-    )
+    return sorted(sets.values(), key=lambda file_set: (file_set.key.day, *file_set.key.series))

@@ -1,7 +1,7 @@
-"""Putting files into a storage: those that lie on this machine, and those that were fetched.
+"""Storing files: files from a path on this machine, and files that were fetched.
 
-Bytes go to a file of their own in DOWNLOAD_DIR first, where their MD5 is taken, and from there to the
-storage as a whole. A row says that a file is stored only when it is.
+Bytes are written to a file of their own in DOWNLOAD_DIR first, where their MD5 is computed, and moved from
+there to the storage as a whole. A row refers to stored bytes only once they are there.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from esma_files.datasets import esma_dataset_of
 from esma_files.errors import BadFileName
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
@@ -24,38 +23,39 @@ from marketdata.common.errors import PermanentError
 
 _CHUNK = 1 << 20
 ENDINGS = (".zip", ".xml")
-# The fields that say where the bytes are.
-_WHERE = ("content", "location", "tier", "size", "stored_md5", "stored_at")
+# The fields that describe the stored bytes.
+_STORED_FIELDS = ("content", "location", "tier", "size", "stored_md5", "stored_at")
 
 
 class NothingToLoad(PermanentError):
-    """A path that was named holds no file of ESMA's."""
+    """A path holds no file with one of ESMA's names."""
 
 
 class Unreadable(PermanentError):
-    """The system does not let us read a file."""
+    """The operating system refuses to read a file."""
 
 
 class _Movable(File[bytes]):
     """A file on disk that a storage may move instead of copying it."""
 
     def temporary_file_path(self) -> str:
-        """Where FileSystemStorage takes it from; Blob Storage reads it."""
+        """Return the path that FileSystemStorage moves; Blob Storage reads it."""
         return str(self.name)
 
 
 def files_in(path: Path) -> Iterator[Path]:
-    """The zip or XML named, or those in the folder named. Raises NothingToLoad, BadFileName.
+    """Yield the zip or XML at a path, or those in the folder there. Raises NothingToLoad, BadFileName.
 
-    In a folder only files with ESMA's names are taken; a file that is named outright must have one.
+    In a folder files with other names are left out; a file that is named outright must have one of ESMA's
+    names.
     """
     if path.is_dir():
-        found = [
-            p for p in sorted(path.rglob("*")) if p.suffix in ENDINGS and _is_esma_name(p.name)
+        files = [
+            file for file in sorted(path.rglob("*")) if file.suffix in ENDINGS and _has_name(file)
         ]
-        if not found:
-            raise NothingToLoad(f"{path}: no zip with a name of ESMA's in this folder")
-        yield from found
+        if not files:
+            raise NothingToLoad(f"{path}: this folder holds no zip or XML with one of ESMA's names")
+        yield from files
     elif path.is_file():
         FileName.parse(path.name)
         yield path
@@ -64,28 +64,31 @@ def files_in(path: Path) -> Iterator[Path]:
 
 
 def store_file(path: Path, *, dataset: str = "") -> EsmaFile:
-    """Store the file at `path` unless the same bytes are here under its name; returns its row.
+    """Store the file at `path` unless the same bytes are stored under its name; return its row.
 
-    `dataset` is what it is of, one of ESMA's by default. Nothing of the content is looked at
-    yet. Raises BadFileName, Unreadable, and what the storage raises that may pass.
+    Without a `dataset`, the file belongs to the one of ESMA's that has its kind. Its content is not read
+    yet. Raises BadFileName, Unreadable, and temporary errors of the storage.
     """
     name = FileName.parse(path.name)
-    dataset = dataset or esma_dataset_of(name.kind)
+    dataset = dataset or name.kind.default_dataset
+    if dataset not in name.kind.datasets:
+        raise BadFileName(path.name, f"{dataset} has no files of the kind {name.kind}")
     try:
-        with path.open("rb") as found:
-            md5, size = checksum(found)
-        known = EsmaFile.objects.filter(dataset=dataset, name=f"{name.stem}.zip", md5=md5).first()
-        if known is None:
-            known = EsmaFile.of(name, dataset=dataset)
-            known.md5 = md5
-        if not (known.has_content and known.content.storage.exists(known.stored_name)):
-            _copy_in(known, path, size=size)
+        with path.open("rb") as source:
+            md5, size = checksum(source)
+        same = EsmaFile.objects.filter(dataset=dataset, name=f"{name.stem}.zip", md5=md5)
+        file = same.first()
+        if file is None:
+            file = EsmaFile.from_name(name, dataset=dataset)
+            file.md5 = md5
+        if not (file.has_content and file.content.storage.exists(file.stored_name)):
+            _copy(file, path, size=size)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
-    return known
+    return file
 
 
-def _copy_in(file: EsmaFile, path: Path, *, size: int) -> None:
+def _copy(file: EsmaFile, path: Path, *, size: int) -> None:
     copy = Path(settings.DOWNLOAD_DIR) / f"{path.name}.{file.md5}.copy"
     copy.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -94,13 +97,15 @@ def _copy_in(file: EsmaFile, path: Path, *, size: int) -> None:
     finally:
         copy.unlink(missing_ok=True)
     if file._state.adding or file.state in (EsmaFile.State.LISTED, EsmaFile.State.DELETED):
-        arrived(file)
+        save_stored(file)
     else:
-        file.save(update_fields=_WHERE)
+        file.save(update_fields=_STORED_FIELDS)
 
 
 def put(file: EsmaFile, path: Path, *, md5: str, size: int, ending: str = ".zip") -> None:
-    """Move the bytes at `path` to the storage for new files, and note in `file` (not saved) where."""
+    """Move the bytes at `path` to the storage for new files, and set the fields of `file`, which is not
+    saved.
+    """
     file.location = settings.FILES_LOCATION
     file.tier = EsmaFile.Tier.HOT if file.location == EsmaFile.Location.BLOB else ""
     file.stored_md5, file.size, file.stored_at = md5, size, timezone.now()
@@ -109,8 +114,8 @@ def put(file: EsmaFile, path: Path, *, md5: str, size: int, ending: str = ".zip"
         file.content.save(name, _Movable(source, name=str(path)), save=False)
 
 
-def arrived(file: EsmaFile) -> EsmaFile:
-    """Save a file whose bytes have been put: DOWNLOADED, or LOADED if it has been loaded before.
+def save_stored(file: EsmaFile) -> EsmaFile:
+    """Save a file whose bytes have been stored: DOWNLOADED, or LOADED if it has been loaded before.
 
     Where the same bytes are known under the same name, the row of these is kept, and returned.
     """
@@ -121,12 +126,12 @@ def arrived(file: EsmaFile) -> EsmaFile:
     try:
         with transaction.atomic():
             if file._state.adding:
-                file.number()
+                file.set_order()
                 file.save()
             else:
-                file.save(update_fields=[*_WHERE, "md5"])
+                file.save(update_fields=[*_STORED_FIELDS, "md5"])
             file.enter(state.LOADED if file.loaded_at else state.DOWNLOADED)
-    except IntegrityError:  # another process has just taken in the same bytes
+    except IntegrityError:  # another process has just stored the same bytes
         return _merge(file, same.exclude(pk=file.pk).get())
     return file
 
@@ -140,16 +145,16 @@ def _merge(file: EsmaFile, same: EsmaFile) -> EsmaFile:
             file.runs.update(file=same)
             EsmaFile.objects.filter(pk=file.pk).delete()
         if not same.has_content:
-            for name in _WHERE:
+            for name in _STORED_FIELDS:
                 setattr(same, name, getattr(file, name))
-            same.save(update_fields=_WHERE)
+            same.save(update_fields=_STORED_FIELDS)
             same.enter(EsmaFile.State.LOADED if same.loaded_at else EsmaFile.State.DOWNLOADED)
     return same
 
 
 def compress(file: EsmaFile) -> int:
-    """Put an XML that is stored as it came into a zip; returns the bytes that this saves."""
-    xml_name, before = file.stored_name, file.size
+    """Replace an XML that is stored uncompressed by a zip; return the number of bytes saved."""
+    xml_name, size_before = file.stored_name, file.size
     storage = file.content.storage
     packed = Path(settings.DOWNLOAD_DIR) / f"{file.pk}.{file.md5}.packed"
     packed.parent.mkdir(parents=True, exist_ok=True)
@@ -164,15 +169,15 @@ def compress(file: EsmaFile) -> int:
         with packed.open("rb") as source:
             md5, size = checksum(source)
         put(file, packed, md5=md5, size=size)
-        file.save(update_fields=_WHERE)
+        file.save(update_fields=_STORED_FIELDS)
     finally:
         packed.unlink(missing_ok=True)
     storage.delete(xml_name)
-    return before - file.size
+    return size_before - file.size
 
 
 def checksum(source: IO[bytes]) -> tuple[str, int]:
-    """MD5 and number of bytes of what can be read: MD5 is what ESMA's register gives."""
+    """Return the MD5, which ESMA's register gives too, and the number of bytes."""
     digest, size = hashlib.md5(usedforsecurity=False), 0
     while chunk := source.read(_CHUNK):
         digest.update(chunk)
@@ -180,9 +185,9 @@ def checksum(source: IO[bytes]) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def _is_esma_name(name: str) -> bool:
+def _has_name(path: Path) -> bool:
     try:
-        FileName.parse(name)
+        FileName.parse(path.name)
     except BadFileName:
         return False
     return True

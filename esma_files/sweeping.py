@@ -39,9 +39,8 @@ def orphans() -> list[str]:
     storage = cast("BlobStorage | LocalStorage", storages[settings.FILES_LOCATION])
     known = set(EsmaFile.objects.exclude(content="").values_list("content", flat=True))
     known |= set(EsmaFile.objects.exclude(original="").values_list("original", flat=True))
-    containers = sorted(set(CONTAINERS.values()))
     return [
-        name for container in containers for name in storage.names(container) if name not in known
+        name for container in CONTAINERS for name in storage.names(container) if name not in known
     ]
 
 

@@ -1,4 +1,4 @@
-"""How much is stored, where, how old, and what it costs."""
+"""The use of the storage by dataset, kind, tier and age, and its cost."""
 
 import dataclasses
 import datetime as dt
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from esma_files.datasets import CONTAINERS
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 
 _GB = 10**9
@@ -17,7 +17,7 @@ _GB = 10**9
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What is stored of one dataset, kind, tier and age; `monthly_cost` in US dollars."""
+    """The stored files of one dataset, kind, tier and age; `monthly_cost` in US dollars."""
 
     container: str
     dataset: str
@@ -31,7 +31,7 @@ class Share:
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """All of it, beside the budget; `warning` is "" below STORAGE_WARN_PERCENT of it."""
+    """All stored files, with the budget; `warning` is "" below STORAGE_WARN_PERCENT of it."""
 
     location: str
     files: int
@@ -44,12 +44,12 @@ class Usage:
 
 
 def bytes_used() -> int:
-    """What all stored files have together. One query."""
+    """Return the bytes of all stored files. One query."""
     return EsmaFile.objects.stored().aggregate(total=Sum("size"))["total"] or 0
 
 
 def collect() -> Usage:
-    """Add everything up. One query."""
+    """Add up all stored files. One query."""
     rows = (
         EsmaFile.objects.stored()
         .order_by()
@@ -64,7 +64,16 @@ def collect() -> Usage:
         sums[key][0] += row["files"]
         sums[key][1] += row["bytes"]
     shares = [
-        Share(CONTAINERS[dataset], dataset, kind, tier, age, files, size, monthly_cost(size, tier))
+        Share(
+            container=Dataset(dataset).publication.container,
+            dataset=dataset,
+            kind=kind,
+            tier=tier,
+            age=age,
+            files=files,
+            bytes=size,
+            monthly_cost=monthly_cost(size, tier),
+        )
         for (dataset, kind, tier, age), (files, size) in sorted(sums.items())
     ]
     total = sum(share.bytes for share in shares)
@@ -82,7 +91,7 @@ def collect() -> Usage:
 
 
 def age_group(day: dt.date, *, today: dt.date) -> str:
-    """The age that the retention policy looks at, in days."""
+    """Return the range of ages, in days, by the limits of the retention policy."""
     cool, archive = settings.COOL_AFTER_DAYS, settings.ARCHIVE_AFTER_DAYS
     days = (today - day).days
     if days <= cool:
@@ -91,7 +100,7 @@ def age_group(day: dt.date, *, today: dt.date) -> str:
 
 
 def monthly_cost(size: int, tier: str) -> Decimal:
-    """US dollars for `size` bytes; a folder on this machine costs nothing."""
+    """Return US dollars for `size` bytes; a folder on this machine costs nothing."""
     price = Decimal(settings.STORAGE_PRICES.get(tier, "0"))
     return (price * size / _GB).quantize(Decimal("0.000001"))
 
@@ -101,5 +110,5 @@ def _warning(total: int, percent: float) -> str:
         return ""
     return (
         f"{total:,} bytes are {percent:.0f} % of STORAGE_BUDGET_BYTES="
-        f"{settings.STORAGE_BUDGET_BYTES:,}: clean_files makes room, or raise the budget."
+        f"{settings.STORAGE_BUDGET_BYTES:,}: run clean_files, or raise the budget."
     )

@@ -1,38 +1,26 @@
-"""The layout of the records of each kind of file, and the tables that results go into."""
+"""The layout of a file's records, and the tables of its results, as the table of kinds names them."""
+
+from typing import TYPE_CHECKING, cast
+
+from django.utils.module_loading import import_string
 
 from esma_files.errors import UnsupportedKind
-from esma_files.names import FileName, Kind
-from instruments.listings.load import layout as firds
+from esma_files.kinds import FileKind
+from esma_files.names import FileName
 from instruments.staging.layout import Layout
-from instruments.transparency import layout as fitrs
-from instruments.transparency import tables as transparency
-from instruments.volume_cap import layout as volume_cap
-from instruments.volume_cap import tables as volume_cap_tables
 
-LAYOUTS = {
-    Kind.FULINS: firds.FULL,
-    Kind.DLTINS: firds.DELTA,
-    Kind.FULCAN: firds.CANCELLED,
-    Kind.FULECR: fitrs.EQUITY,
-    Kind.DLTECR: fitrs.EQUITY,
-    Kind.FULNCR: fitrs.NON_EQUITY,
-    Kind.DLTNCR: fitrs.NON_EQUITY,
-    Kind.DVCRES: volume_cap.LAYOUT,
-}
-
-
-RESULT_TABLES = {
-    Kind.FULECR: transparency.TABLES,
-    Kind.DLTECR: transparency.TABLES,
-    Kind.FULNCR: transparency.TABLES,
-    Kind.DLTNCR: transparency.TABLES,
-    Kind.DVCRES: volume_cap_tables.TABLES,
-}
+if TYPE_CHECKING:  # it imports this module by way of the staging
+    from instruments.published_results.merge import ResultTable
 
 
 def layout_of(name: str) -> Layout:
     """Return the layout of the file of this name. Raises UnsupportedKind."""
     kind = FileName.parse(name).kind
-    if kind not in LAYOUTS:
-        raise UnsupportedKind(name, f"{kind} files cannot be loaded yet")
-    return LAYOUTS[kind]
+    if not kind.can_be_loaded:
+        raise UnsupportedKind(name, f"files of the kind {kind} are listed, and cannot be loaded")
+    return cast(Layout, import_string(kind.layout))
+
+
+def result_tables(kind: FileKind) -> "tuple[ResultTable, ...]":
+    """Return the tables that the published results of a kind of file go into."""
+    return cast("tuple[ResultTable, ...]", import_string(kind.result_tables))

@@ -17,9 +17,8 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from esma_files.models import EsmaFile, RejectedRecord, Run
-from esma_files.names import Kind
 from esma_files.parsing.reader import Limits
-from instruments.layouts import RESULT_TABLES
+from instruments.layouts import result_tables
 from instruments.listings.load import merge, scope
 from instruments.listings.load.slices import WHOLE, Slice, slices_of
 from instruments.models import Reconciliation, Register, Scope
@@ -30,7 +29,6 @@ from instruments.staging.staging import Progress, Staged, stage, stage_nothing
 from marketdata.common.errors import RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
-_IN_PIECES = (Kind.DLTINS, Kind.FULCAN)
 _COUNTED = (
     "read",
     "outside",
@@ -64,7 +62,7 @@ def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Iterator
     try:
         remove_staged(file)  # by a process that was killed
         folder.mkdir(parents=True, exist_ok=True)
-        if file.kind == Kind.FULINS and not wanted.reads_category(file.category):
+        if _is_outside(file, wanted):
             yield stage_nothing(name=file.name, folder=folder, scope=wanted)
             return
         with file.open() as source:
@@ -85,9 +83,15 @@ def remove_staged(file: EsmaFile) -> None:
     shutil.rmtree(staging_folder(file), ignore_errors=True)
 
 
+def _is_outside(file: EsmaFile, scope: Scope) -> bool:
+    """Whether nothing in a full file of one category can be in scope."""
+    has_category = file.file_kind.has_scope and bool(file.category)
+    return has_category and not scope.reads_category(file.category)
+
+
 def _in_pieces(file: EsmaFile, scope: Scope) -> bool:
     """A full set is compared as a whole, and a scope is settled for all of a file at once."""
-    return file.kind in _IN_PIECES and scope.is_everything
+    return file.file_kind.read_in_sections and scope.is_everything
 
 
 def _database() -> str:
@@ -158,7 +162,7 @@ def _add(run: Run, counts: merge.Counts) -> None:
 
 def wanted_of(file: EsmaFile) -> Scope:
     """The scope that a file is to be loaded with."""
-    if Kind(file.kind) not in scope.INSTRUMENT_FILES:
+    if not file.file_kind.has_scope:
         return Scope()
     return Scope.objects.current(Register.of_dataset(file.dataset))
 
@@ -173,7 +177,7 @@ def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[s
                 f"The set that it completes holds {of.listed:,} listings and drops {run.dropped:,}:"
                 " is it whole?"
             )
-    if Kind(file.kind) in scope.INSTRUMENT_FILES and not run.read:
+    if file.category and file.file_kind.has_scope and not run.read:
         said.append(f"Category {file.category} is out of scope: the file was not read.")
     if missed:
         said.append("It was read beside an earlier file: `manage.py scope backfill` reads it anew.")
@@ -187,9 +191,9 @@ def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice
     if not staged.read:  # not read: that says nothing of what is not in it either
         return merge.Counts()
     register = Register.of_dataset(file.dataset)
-    if Kind(file.kind) in scope.INSTRUMENT_FILES:
+    if not file.file_kind.result_tables:
         return merge.merge(cursor, file, slice_, register=register, columns=staged.columns)
-    tables = RESULT_TABLES[Kind(file.kind)]
+    tables = result_tables(file.file_kind)
     return results_merge.merge(cursor, file, tables, register=register, columns=staged.columns)
 
 

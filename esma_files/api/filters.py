@@ -1,28 +1,35 @@
-"""What lists of files and runs can be narrowed down by."""
+"""Filters of the lists of files and runs."""
 
 import django_filters
 from django.db.models import QuerySet
 
 from esma_files.models import EsmaFile, Run
-from marketdata.api.filters import CodeFilter
+from marketdata.api.filters import CodeFilter, TrueFalseFilter
 
 
 class EsmaFileFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
-    category = CodeFilter("category", label="CFI category, as E")
+    category = CodeFilter("category", label="CFI category, as E", max_length=1)
+    result_group = CodeFilter(
+        "result_group",
+        "startswith",
+        label="Group of transparency results by sub-class, or the start of one, as NYAR or NYAR_EQD",
+        max_length=12,
+    )
     day = django_filters.DateFilter("published_on", label="Day of publication")
     since = django_filters.DateFilter("published_on", "gte", label="Published on this day or later")
     until = django_filters.DateFilter(
         "published_on", "lte", label="Published on this day or before"
     )
     state = django_filters.MultipleChoiceFilter(choices=EsmaFile.State, label="State")
-    wanted = django_filters.BooleanFilter(
-        method="filter_wanted", label="Whether the configuration wants the file"
+    kept = TrueFalseFilter(label="Exempt from the retention policy: true or false")
+    wanted = TrueFalseFilter(
+        method="filter_wanted", label="To be fetched according to the settings: true or false"
     )
 
     class Meta:
         model = EsmaFile
-        fields = ["dataset", "kind", "tier", "location", "kept"]
+        fields = ["dataset", "kind", "tier", "location"]
 
     def filter_wanted(
         self, queryset: QuerySet[EsmaFile], name: str, value: bool

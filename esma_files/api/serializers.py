@@ -1,13 +1,24 @@
+"""Bodies of the API about files, runs and the storage."""
+
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
+from marketdata.api.parameters import QuerySerializer, StrictSerializer
+
+_TIERS = ["", *EsmaFile.Tier.values]
+_COST: dict[str, Any] = {"max_digits": 12, "decimal_places": 6, "help_text": "US dollars a month"}
 
 
 class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
-    """A file that a register has published, and how far it has got."""
+    """A file that a register has published, and its state."""
+
+    tier = serializers.ChoiceField(
+        choices=_TIERS, read_only=True, help_text="access tier of Blob Storage; empty elsewhere"
+    )
 
     class Meta:
         model = EsmaFile
@@ -17,6 +28,7 @@ class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
             "dataset",
             "kind",
             "category",
+            "result_group",
             "published_on",
             "part",
             "parts",
@@ -40,9 +52,23 @@ class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
-    """Something that was asked for, how far it is, and what came of it."""
+    """A piece of work that was requested, its progress and its result."""
 
-    file = serializers.SlugRelatedField[EsmaFile](slug_field="name", read_only=True)
+    file = serializers.SlugRelatedField[EsmaFile](
+        slug_field="name",
+        read_only=True,
+        allow_null=True,
+        help_text="null where it is about no single file",
+    )
+    arguments = serializers.DictField(read_only=True)
+    unmapped = serializers.DictField(
+        child=serializers.IntegerField(),
+        read_only=True,
+        help_text="elements without a field, with their number",
+    )
+    report = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="further messages"
+    )
 
     class Meta:
         model = Run
@@ -64,6 +90,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "new",
             "changed",
             "ended",
+            "dropped",
             "late",
             "unchanged",
             "rejected",
@@ -76,10 +103,10 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 
 class EsmaFileDetailSerializer(EsmaFileSerializer):
-    """With the other files of its name, and what was done with it."""
+    """A file, the other revisions of its name, and its last runs."""
 
     revisions = serializers.SerializerMethodField(
-        help_text="ids of all files of this name and dataset"
+        help_text="ids of all files of this name and dataset, the newest first"
     )
     runs = serializers.SerializerMethodField(help_text="the last ten")
 
@@ -88,67 +115,80 @@ class EsmaFileDetailSerializer(EsmaFileSerializer):
         read_only_fields = fields
 
     def get_revisions(self, file: EsmaFile) -> list[int]:
-        return list(
-            EsmaFile.objects.named(file.name, dataset=file.dataset).values_list("pk", flat=True)
-        )
+        same_name = EsmaFile.objects.named(file.name, dataset=file.dataset)
+        return list(same_name.values_list("pk", flat=True))
 
+    @extend_schema_field(RunSerializer(many=True))
     def get_runs(self, file: EsmaFile) -> list[dict[str, Any]]:
         runs = file.runs.select_related("file")[:10]
         return [dict(run) for run in RunSerializer(runs, many=True).data]
 
 
 class GapSerializer(serializers.Serializer[Any]):
-    """Something that a register should have published, and that is not there."""
+    """A publication of a register that is missing here, or a delta that has to be fetched in time."""
 
-    dataset = serializers.CharField()
+    dataset = serializers.ChoiceField(choices=Dataset.choices)
     kind = serializers.CharField()
-    category = serializers.CharField()
+    category = serializers.CharField(help_text="CFI category; empty for all")
+    result_group = serializers.CharField(
+        help_text="group of transparency results by sub-class, or empty"
+    )
     day = serializers.DateField()
     until = serializers.DateField()
-    count = serializers.IntegerField(help_text="publications, or parts, that are missing")
+    count = serializers.IntegerField(help_text="number of publications, or parts, that are missing")
     missing_parts = serializers.ListField(child=serializers.IntegerField())
-    parts = serializers.IntegerField(help_text="of the set; 0 where all of it is missing")
+    parts = serializers.IntegerField(help_text="parts of the set; 0 where all of it is missing")
+    is_listed = serializers.BooleanField(help_text="listed by the register, and not fetched")
+    warning = serializers.CharField(
+        help_text="whether a delta is about to leave, or has left, the register; empty otherwise"
+    )
 
 
-class KeepSerializer(serializers.Serializer[Any]):
-    kept = serializers.BooleanField(default=True, help_text="false takes the mark away")
+class DatasetQuerySerializer(QuerySerializer):
+    dataset = serializers.ChoiceField(
+        choices=Dataset.choices,
+        required=False,
+        help_text="Dataset of the file: ESMA and the FCA use the same names. ESMA's by default",
+    )
 
 
-class SyncSerializer(serializers.Serializer[Any]):
+class KeepSerializer(StrictSerializer):
+    kept = serializers.BooleanField(default=True, help_text="false removes the mark")
+
+
+class SyncSerializer(StrictSerializer):
     dataset = serializers.ChoiceField(choices=Dataset.choices)
-    since = serializers.DateField(required=False, help_text="two weeks ago where it is left out")
+    since = serializers.DateField(required=False, help_text="first day; two weeks ago by default")
 
 
 class ShareSerializer(serializers.Serializer[Any]):
+    """The stored files of one dataset, kind, tier and age."""
+
     container = serializers.CharField(help_text="folder, or container of Blob Storage")
-    dataset = serializers.CharField()
+    dataset = serializers.ChoiceField(choices=Dataset.choices)
     kind = serializers.CharField()
     tier = serializers.CharField(help_text="hot, cool or archive; local for a folder")
     age = serializers.CharField(help_text="days since publication")
     files = serializers.IntegerField()
     bytes = serializers.IntegerField()
-    monthly_cost = serializers.DecimalField(
-        max_digits=12, decimal_places=6, help_text="US dollars a month"
-    )
+    monthly_cost = serializers.DecimalField(**_COST)
 
 
 class UsageSerializer(serializers.Serializer[Any]):
-    """What is stored, beside the budget."""
+    """All stored files, and the budget."""
 
-    location = serializers.CharField(help_text="where new files go")
+    location = serializers.CharField(help_text="storage for new files")
     files = serializers.IntegerField()
     bytes = serializers.IntegerField()
     budget_bytes = serializers.IntegerField()
     percent = serializers.FloatField(help_text="of the budget")
-    monthly_cost = serializers.DecimalField(
-        max_digits=12, decimal_places=6, help_text="US dollars a month"
-    )
+    monthly_cost = serializers.DecimalField(**_COST)
     warning = serializers.CharField(help_text="empty while there is room")
     shares = ShareSerializer(many=True)
 
 
 class ActionSerializer(serializers.Serializer[Any]):
-    """What the retention policy asks for, for one file."""
+    """The action of the retention policy for one file."""
 
     file = serializers.CharField(source="file.name")
     verb = serializers.ChoiceField(choices=["cool", "archive", "compress", "delete", "leave"])

@@ -1,4 +1,4 @@
-"""Files, runs and storage over HTTP. No request waits for a register: work is queued, and answers 202."""
+"""Files, runs and storage over HTTP. No request waits for a register: work is queued, with the answer 202."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.api.filters import EsmaFileFilterSet, RunFilterSet
 from esma_files.api.serializers import (
     ActionSerializer,
+    DatasetQuerySerializer,
     EsmaFileDetailSerializer,
     EsmaFileSerializer,
     GapSerializer,
@@ -26,42 +26,34 @@ from esma_files.api.serializers import (
 )
 from esma_files.models import EsmaFile, Run
 from marketdata.api.problems import Conflict, documented
+from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
 
 _NAME = OpenApiParameter(
     "name",
     str,
     OpenApiParameter.PATH,
-    description="Name of the file, for its newest revision, or the id of one",
+    description="Name of a file, for its newest revision, or its id",
 )
-_READING = documented(
-    {
-        404: "There is none.",
-    }
-)
-_DOING: dict[Any, Any] = {
-    202: RunSerializer,
-    **documented(
-        {
-            404: "No such file.",
-            409: "The file is not in a state for it.",
-        }
-    ),
+_REQUESTED: dict[Any, Any] = {202: RunSerializer}
+_REQUESTED_OF_ONE: dict[Any, Any] = {
+    **_REQUESTED,
+    **documented({409: "The state of the file does not allow it."}),
 }
 
 
 @extend_schema_view(
     list=extend_schema(
-        summary="List and filter files", responses={200: EsmaFileSerializer(many=True), **_READING}
+        summary="List and filter files", responses={200: EsmaFileSerializer(many=True)}
     ),
     retrieve=extend_schema(
-        summary="One file, with its revisions and last runs",
+        summary="Get a file with its revisions and last runs",
         parameters=[_NAME],
-        responses={200: EsmaFileDetailSerializer, **_READING},
+        responses={200: EsmaFileDetailSerializer},
     ),
 )
-class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
-    """Files that the registers have published, and how far each has got."""
+class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
+    """Files that the registers have published, and the state of each."""
 
     title = "Files"
     needs = {
@@ -73,6 +65,9 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
         "keep": holding("esma_files.keep_esmafile"),
         "delete_set": holding("esma_files.delete_esmafile", sensitive=True),
     }
+    query_serializers = dict.fromkeys(
+        ("retrieve", "download", "load", "retry", "keep", "delete_set"), DatasetQuerySerializer
+    )
     queryset = EsmaFile.objects.order_by("-published_on", "name", "-revision")
     serializer_class = EsmaFileSerializer
     filterset_class = EsmaFileFilterSet
@@ -80,129 +75,146 @@ class EsmaFileViewSet(viewsets.ReadOnlyModelViewSet[EsmaFile]):
     lookup_value_regex = "[^/]+"
 
     def get_object(self) -> EsmaFile:
-        """By id, or by name: the newest revision, ESMA's before the FCA's."""
+        """Return the file with this id or name: the newest revision, ESMA's unless a dataset is given."""
+        dataset = self.query.get("dataset", "")
         key: str = self.kwargs["name"]
         if key.isascii() and key.isdigit():
-            found = EsmaFile.objects.filter(pk=min(int(key), 2**63 - 1)).first()
+            file = EsmaFile.objects.filter(pk=min(int(key), 2**63 - 1)).first()
         else:
-            found = EsmaFile.objects.named(f"{key.removesuffix('.zip')}.zip").first()
-        if found is None:
-            raise exceptions.NotFound(f"No file {key} is known; sync_register lists what there is.")
-        return found
+            name = f"{key.removesuffix('.zip')}.zip"
+            file = EsmaFile.objects.named(name, dataset=dataset).first()
+        if file is None:
+            raise exceptions.NotFound(f"There is no file {key}; a sync lists new files.")
+        return file
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(EsmaFileDetailSerializer(self.get_object()).data)
 
-    @extend_schema(summary="Fetch the file", parameters=[_NAME], request=None, responses=_DOING)
+    @extend_schema(
+        summary="Fetch a file",
+        parameters=[_NAME],
+        request=None,
+        responses=_REQUESTED_OF_ONE,
+    )
     @action(detail=True, methods=["post"])
     def download(self, request: Request, name: str) -> Response:
-        """Where it is stored already it is fetched once more: other bytes become a new revision."""
+        """A file that is stored already is fetched again: other bytes become a new revision."""
         file = self.get_object()
         if not file.url:
             raise Conflict(f"No register has listed {file.name}, so there is no address.")
-        return self._queued(request, Run.Kind.DOWNLOAD, downloading.once_more(file))
+        return self._requested(request, Run.Kind.DOWNLOAD, downloading.prepare_refetch(file))
 
-    @extend_schema(summary="Load the file", parameters=[_NAME], request=None, responses=_DOING)
+    @extend_schema(
+        summary="Load a file",
+        parameters=[_NAME],
+        request=None,
+        responses=_REQUESTED_OF_ONE,
+    )
     @action(detail=True, methods=["post"])
     def load(self, request: Request, name: str) -> Response:
-        """A file that is loaded is read again, which changes nothing."""
+        """A file that is loaded already is read again, which changes nothing."""
         file = self.get_object()
         if not file.has_content:
             raise Conflict(f"{file.name} is {file.state}: download it first.")
-        return self._queued(request, Run.Kind.LOAD, file)
+        return self._requested(request, Run.Kind.LOAD, file)
 
     @extend_schema(
-        summary="Try a failed file again", parameters=[_NAME], request=None, responses=_DOING
+        summary="Retry a failed file",
+        parameters=[_NAME],
+        request=None,
+        responses=_REQUESTED_OF_ONE,
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, name: str) -> Response:
-        """Goes on where it failed: with the download, or with the load."""
+        """Continue with the step that failed: the download or the load."""
         file = self.get_object()
         if not EsmaFile.objects.filter(pk=file.pk).retry():
-            raise Conflict(f"{file.name} is {file.state}, and only what has failed is tried again.")
-        return self._queued(request, Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD, file)
+            raise Conflict(f"{file.name} is {file.state}; only failed files can be retried.")
+        kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
+        return self._requested(request, kind, file)
 
     @extend_schema(
-        summary="Exempt the file from the retention policy",
+        summary="Exempt a file from the retention policy",
         parameters=[_NAME],
         request=KeepSerializer,
-        responses=_DOING,
+        responses=_REQUESTED_OF_ONE,
     )
     @action(detail=True, methods=["post"])
     def keep(self, request: Request, name: str) -> Response:
+        """Mark a file as kept, or remove the mark."""
         file = self.get_object()
-        wanted = KeepSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        kept = wanted.validated_data["kept"]
+        body = KeepSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        kept = body.validated_data["kept"]
         old, new = {"kept": file.kept}, {"kept": kept}
         trail.record("file.keep", request=request, about=file, old=old, new=new)
-        return _accepted(
-            request, steps.keep(file, kept=kept, requested_by=request.user.get_username())
-        )
+        run = steps.keep(file, kept=kept, requested_by=request.user.get_username())
+        return _accepted(request, run)
 
     @extend_schema(
-        summary="Delete the bytes of the file's set",
+        summary="Delete the bytes of a file's set",
         parameters=[_NAME],
         request=None,
-        responses=_DOING,
+        responses=_REQUESTED_OF_ONE,
     )
     @action(detail=True, methods=["post"], url_path="delete", url_name="delete")
     def delete_set(self, request: Request, name: str) -> Response:
-        """All parts of the set, or none. The rows, and what was loaded, stay."""
+        """Delete all parts of the set, or none. The rows and the loaded records stay."""
         file = self.get_object()
-        whole = retention.set_of(sets.SetKey.of(file))
-        if why_not := retention.hindrance(whole):
-            raise Conflict(f"{whole.key} cannot be deleted: {why_not}.")
-        return self._queued(request, Run.Kind.DELETE, file)
+        file_set = retention.set_of(sets.SetKey.of(file))
+        if reason := retention.hindrance(file_set):
+            raise Conflict(f"{file_set.key} cannot be deleted: {reason}.")
+        return self._requested(request, Run.Kind.DELETE, file)
 
-    def _queued(self, request: Request, kind: str, file: EsmaFile) -> Response:
+    def _requested(self, request: Request, kind: str, file: EsmaFile) -> Response:
         trail.record(f"file.{kind}", request=request, about=file)
-        return _accepted(
-            request, queue.request_run(kind, file=file, requested_by=request.user.get_username())
-        )
+        run = queue.request_run(kind, file=file, requested_by=request.user.get_username())
+        return _accepted(request, run)
 
     @extend_schema(
-        summary="What the registers should have published, and is not there",
-        responses={200: GapSerializer(many=True), **_READING},
+        summary="List publications that are missing",
+        responses={200: GapSerializer(many=True)},
         filters=False,
     )
     @action(detail=False, filterset_class=None)
     def gaps(self, request: Request) -> Response:
+        """Publications that the registers should have made and that are not here, and deltas to fetch in
+        time.
+        """
         page = self.paginate_queryset(gaps.find())
         return self.get_paginated_response(GapSerializer(page, many=True).data)
 
     @extend_schema(
-        summary="Ask a register what it has published", request=SyncSerializer, responses=_DOING
+        summary="Ask a register for its new files", request=SyncSerializer, responses=_REQUESTED
     )
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], filterset_class=None)
     def sync(self, request: Request) -> Response:
-        wanted = SyncSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        arguments = {name: str(value) for name, value in wanted.validated_data.items()}
-        by = request.user.get_username()
+        """Queue a sync of one dataset."""
+        body = SyncSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        arguments = {name: str(value) for name, value in body.validated_data.items()}
         trail.record("register.sync", request=request, about=arguments["dataset"], new=arguments)
-        return _accepted(
-            request, queue.request_run(Run.Kind.SYNC, requested_by=by, arguments=arguments)
+        run = queue.request_run(
+            Run.Kind.SYNC, requested_by=request.user.get_username(), arguments=arguments
         )
+        return _accepted(request, run)
 
 
 def _accepted(request: Request, run: Run) -> Response:
     run.refresh_from_db()
-    where = reverse("run-detail", args=[run.pk], request=request)
-    return Response(RunSerializer(run).data, status=202, headers={"Location": where})
+    location = reverse("run-detail", args=[run.pk], request=request)
+    return Response(RunSerializer(run).data, status=202, headers={"Location": location})
 
 
 @extend_schema_view(
-    list=extend_schema(
-        summary="List and filter runs", responses={200: RunSerializer(many=True), **_READING}
-    ),
+    list=extend_schema(summary="List and filter runs", responses={200: RunSerializer(many=True)}),
     retrieve=extend_schema(
-        summary="One run: how far it is, and what came of it",
-        responses={200: RunSerializer, **_READING},
+        summary="Get a run with its progress and result",
+        responses={200: RunSerializer},
     ),
 )
-class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
-    """What was asked for: syncs, downloads, loads, clean-ups."""
+class RunViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Run]):
+    """Requested work: syncs, downloads, loads, clean-ups."""
 
     title = "Runs"
     needs = dict.fromkeys(("list", "retrieve"), reading("esma_files.view_run"))
@@ -212,18 +224,18 @@ class RunViewSet(viewsets.ReadOnlyModelViewSet[Run]):
     lookup_value_regex = "[0-9]{1,18}"
 
 
-class StorageView(APIView):
-    """What is stored, by dataset, kind, tier and age, beside the budget, with its cost."""
+class StorageView(ApiView):
+    """The stored files by dataset, kind, tier and age, with the budget and the cost."""
 
     needs = {"GET": reading("esma_files.view_esmafile")}
 
-    @extend_schema(summary="What is stored", responses={200: UsageSerializer, **_READING})
+    @extend_schema(summary="Show the use of the storage", responses={200: UsageSerializer})
     def get(self, request: Request) -> Response:
         return Response(UsageSerializer(usage.collect()).data)
 
 
-class RetentionView(APIView):
-    """What the next clean-up would do, with every file and the reason."""
+class RetentionView(ApiView):
+    """The actions of the next clean-up, with every file and the reason."""
 
     needs = {
         "GET": reading("esma_files.view_esmafile"),
@@ -231,18 +243,15 @@ class RetentionView(APIView):
     }
 
     @extend_schema(
-        summary="What a clean-up would do", responses={200: ActionSerializer(many=True), **_READING}
+        summary="Show the actions of the next clean-up",
+        responses={200: ActionSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
         return Response(ActionSerializer(retention.plan(), many=True).data)
 
-    @extend_schema(
-        summary="Clean up",
-        request=None,
-        responses={202: RunSerializer},
-    )
+    @extend_schema(summary="Clean up", request=None, responses=_REQUESTED)
     def post(self, request: Request) -> Response:
+        """Queue a clean-up."""
         trail.record("storage.clean", request=request)
-        return _accepted(
-            request, queue.request_run(Run.Kind.CLEAN, requested_by=request.user.get_username())
-        )
+        run = queue.request_run(Run.Kind.CLEAN, requested_by=request.user.get_username())
+        return _accepted(request, run)

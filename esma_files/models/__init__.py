@@ -1,13 +1,16 @@
-from esma_files.models.file import EsmaFile, EsmaFileQuerySet
+from esma_files.models.file import KIND_CHOICES, EsmaFile, EsmaFileQuerySet
+from esma_files.models.register import RegisterHistory
 from esma_files.models.run import RejectedRecord, Run, RunQuerySet
 
 # Choices under names of their own, for the schema of the API.
 FileState, RunKind, RunState = EsmaFile.State, Run.Kind, Run.State
 
 __all__ = [
+    "KIND_CHOICES",
     "EsmaFile",
     "EsmaFileQuerySet",
     "FileState",
+    "RegisterHistory",
     "RejectedRecord",
     "Run",
     "RunKind",

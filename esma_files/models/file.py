@@ -1,4 +1,4 @@
-"""The files, and how far this project has got with each."""
+"""Files that the registers publish, and the state of each."""
 
 import datetime as dt
 import random
@@ -12,11 +12,15 @@ from django.db.models import Q
 from django.utils import timezone
 
 from esma_files import processes
-from esma_files.datasets import CONTAINERS, Dataset
+from esma_files.datasets import Dataset
 from esma_files.errors import DatabaseRefused, LostFile
-from esma_files.names import FileName, Kind
+from esma_files.kinds import KINDS, FileKind
+from esma_files.names import FileName
 from esma_files.storage.field import StoredFileField
 from marketdata.common.errors import MarketDataError, RetryableError
+
+_LONGEST_RETRY_SECONDS = 6 * 3600
+KIND_CHOICES = [(code, code) for code in KINDS]
 
 
 class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
@@ -25,20 +29,20 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         return self.order_by("sequence", "name", "pk")
 
     def due(self, state: str) -> "EsmaFileQuerySet":
-        """Those in `state` whose time to be tried (again) has come."""
+        """Files in `state` that may be processed now: those put off until later are left out."""
         due = Q(not_before=None) | Q(not_before__lte=timezone.now())
         return self.filter(due, state=state).in_publication_order()
 
     def waiting(self) -> "EsmaFileQuerySet":
-        """Stored, and not loaded yet."""
+        """Files that are stored, and not loaded yet."""
         return self.due(self.model.State.DOWNLOADED)
 
     def stored(self) -> "EsmaFileQuerySet":
-        """Those whose bytes are in a storage."""
+        """Files whose bytes are in a storage."""
         return self.exclude(content="").exclude(state=self.model.State.DELETED)
 
     def wanted(self) -> "EsmaFileQuerySet":
-        """What the configuration wants to have, by dataset, kind, category and age."""
+        """Files that the settings ask to fetch, by dataset, kind, category and age."""
         since = timezone.localdate() - dt.timedelta(days=settings.DOWNLOAD_DAYS)
         wanted = self.filter(
             dataset__in=settings.REGISTERS,
@@ -50,12 +54,12 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         return wanted
 
     def named(self, name: str, *, dataset: str = "") -> "EsmaFileQuerySet":
-        """The files of a name, of one dataset or of each, the newest revision first."""
-        found = self.filter(name=name).order_by("dataset", "-revision")
-        return found.filter(dataset=dataset) if dataset else found
+        """Files with this name, of one dataset or of every one, the newest revision first."""
+        files = self.filter(name=name).order_by("dataset", "-revision")
+        return files.filter(dataset=dataset) if dataset else files
 
     def claim(self, pk: int, *, from_state: str, to_state: str) -> "EsmaFile | None":
-        """Move one file from `from_state` to `to_state`; None where another worker was first."""
+        """Move one file from a state to another; None where another worker was first."""
         moved = self.filter(pk=pk, state=from_state).update(
             state=to_state,
             state_since=timezone.now(),
@@ -65,10 +69,10 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         return self.model.objects.get(pk=pk) if moved else None
 
     def release_abandoned(self) -> int:
-        """Send back the files whose worker has died; returns how many.
+        """Release the files of workers that have ended; return how many.
 
-        A worker of this host is looked up; one of another host counts as dead after
-        `STUCK_AFTER_SECONDS`. A file that has cost MAX_ATTEMPTS workers their life is FAILED.
+        A worker of this host is looked up; one of another host counts as ended after
+        `STUCK_AFTER_SECONDS`. A file that has ended MAX_ATTEMPTS workers is FAILED.
         """
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
         released = 0
@@ -78,32 +82,31 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         return released
 
     def retry(self) -> int:
-        """Send failed files back to where they failed; returns how many."""
+        """Return failed files to the state before the step that failed; return how many."""
         state, failed = self.model.State, self.filter(state=self.model.State.FAILED)
-        again = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}
-        missing = failed.filter(content="").update(state=state.LISTED, **again)
-        return missing + failed.exclude(content="").update(state=state.DOWNLOADED, **again)
+        fresh = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}
+        to_fetch = failed.filter(content="").update(state=state.LISTED, **fresh)
+        return to_fetch + failed.exclude(content="").update(state=state.DOWNLOADED, **fresh)
 
 
 def stored_as(file: "EsmaFile", name: str) -> str:
-    """The container, the year, and a name that says what bytes it holds.
+    """Return the name in the storage: container, year, and the file name with a part of its MD5.
 
     `file.name` has passed FileName.parse. With a part of the MD5 in it, two revisions have two names,
     and storing the same bytes once more is harmless, also after half of them.
     """
-    folder = CONTAINERS[file.dataset]
-    if file.dataset == Dataset.FCA_FIRDS:
-        folder += "/fca"
+    publication = Dataset(file.dataset).publication
+    folder = "/".join(filter(None, (publication.container, publication.folder)))
     stem, dot, ending = name.rpartition(".")
     return f"{folder}/{file.published_on:%Y}/{stem}.{file.stored_md5[:8]}{dot}{ending}"
 
 
 class EsmaFile(models.Model):
-    """One file that a register has published, and how far this project has got with it.
+    """One file that a register has published, and its state.
 
     LISTED -> DOWNLOADING -> DOWNLOADED -> LOADING -> LOADED -> ARCHIVED or DELETED; FAILED from a busy
-    state. The same name with other bytes is another file: ESMA republishes. A file that lay on this
-    machine begins as DOWNLOADED.
+    state. The same name with other bytes is another file: ESMA republishes. A file that was registered from a
+    path begins as DOWNLOADED.
     """
 
     class State(models.TextChoices):
@@ -116,7 +119,7 @@ class EsmaFile(models.Model):
         DELETED = "deleted", "Deleted"
         FAILED = "failed", "Failed"
 
-    # What a file goes back to from a busy state.
+    # The state that a file returns to from a busy state.
     BEFORE = {State.DOWNLOADING: State.LISTED, State.LOADING: State.DOWNLOADED}
 
     class Location(models.TextChoices):
@@ -126,7 +129,7 @@ class EsmaFile(models.Model):
         BLOB = "blob", "Blob"
 
     class Tier(models.TextChoices):
-        """Of Blob Storage; folders have none."""
+        """Access tiers of Blob Storage; folders have none."""
 
         HOT = "hot", "Hot"
         COOL = "cool", "Cool"
@@ -134,32 +137,42 @@ class EsmaFile(models.Model):
 
     dataset = models.CharField(max_length=20, choices=Dataset, default=Dataset.ESMA_FIRDS)
     name = models.CharField(max_length=100)
-    kind = models.CharField(max_length=10, choices=[(kind.value, kind.value) for kind in Kind])
-    category = models.CharField(max_length=4, blank=True, help_text="CFI category; empty in deltas")
+    kind = models.CharField(max_length=10, choices=KIND_CHOICES)
+    category = models.CharField(
+        max_length=1, blank=True, help_text="CFI category of a full file; empty in deltas"
+    )
+    result_group = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="group and asset class of transparency results by sub-class, as NYAR_EQD",
+    )
     published_on = models.DateField()
     part = models.PositiveSmallIntegerField()
     parts = models.PositiveSmallIntegerField()
     sequence = models.BigIntegerField(help_text="place in publication order")
     revision = models.PositiveSmallIntegerField(
-        default=0, help_text="counts the times that other bytes came under the same name"
+        default=0,
+        help_text="number of times that other bytes were published under this name before",
     )
     md5 = models.CharField(
         max_length=32, blank=True, help_text="as published; empty until it is known"
     )
 
-    url = models.CharField(max_length=500, blank=True, help_text="where the register says it is")
+    url = models.CharField(max_length=500, blank=True, help_text="address in the register")
     register_id = models.CharField(max_length=50, blank=True)
-    listed_at = models.DateTimeField(default=timezone.now, help_text="when it was first heard of")
+    listed_at = models.DateTimeField(default=timezone.now, help_text="time of its registration")
 
     content = StoredFileField(upload_to=stored_as, max_length=200, blank=True)
     location = models.CharField(max_length=10, choices=Location, default=Location.LOCAL)
     original = models.CharField(
-        max_length=200, blank=True, help_text="still in the storage that the file was moved from"
+        max_length=200, blank=True, help_text="name in the storage that the file was moved from"
     )
     tier = models.CharField(max_length=10, choices=Tier, blank=True, help_text="in Blob Storage")
     size = models.BigIntegerField(default=0, help_text="bytes stored")
     stored_md5 = models.CharField(
-        max_length=32, blank=True, help_text="of the bytes stored; other than `md5` once compressed"
+        max_length=32,
+        blank=True,
+        help_text="of the stored bytes; differs from `md5` once compressed",
     )
     stored_at = models.DateTimeField(null=True, blank=True)
     kept = models.BooleanField(default=False, help_text="never deleted by the retention policy")
@@ -167,14 +180,16 @@ class EsmaFile(models.Model):
     scope_number = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="the scope it was loaded with: 0 is everything; empty: not loaded, or to be read anew",
+        help_text="scope that it was loaded with: 0 is everything; empty: not loaded, or to be reloaded",
     )
 
     state = models.CharField(max_length=20, choices=State, default=State.DOWNLOADED)
     state_since = models.DateTimeField(default=timezone.now)
     claimed_by = models.CharField(max_length=100, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="in vain, one after another")
-    not_before = models.DateTimeField(null=True, blank=True, help_text="when to try again")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="failed attempts, one after another"
+    )
+    not_before = models.DateTimeField(null=True, blank=True, help_text="time of the next attempt")
     problem = models.TextField(blank=True)
 
     objects = EsmaFileQuerySet.as_manager()
@@ -199,17 +214,23 @@ class EsmaFile(models.Model):
         return self.name
 
     @classmethod
-    def of(cls, name: FileName, *, dataset: str) -> "EsmaFile":
-        """A new row, not saved, for a file of this name."""
+    def from_name(cls, name: FileName, *, dataset: str) -> "EsmaFile":
+        """Return a new row, not saved, for a file of this name."""
         return cls(
             dataset=dataset,
             name=f"{name.stem}.zip",
-            kind=name.kind,
+            kind=name.kind.code,
             category=name.category,
+            result_group=name.result_group,
             published_on=name.published_on,
             part=name.part,
             parts=name.parts,
         )
+
+    @property
+    def file_kind(self) -> FileKind:
+        """The declaration of its kind."""
+        return KINDS[self.kind]
 
     @property
     def stored_name(self) -> str:
@@ -223,17 +244,17 @@ class EsmaFile(models.Model):
     @property
     def original_location(self) -> Location:
         """The storage that `original` is in: the other one."""
-        where = self.Location
-        return where.LOCAL if self.location == where.BLOB else where.BLOB
+        location = self.Location
+        return location.LOCAL if self.location == location.BLOB else location.BLOB
 
-    def number(self) -> None:
-        """Give the row its revision and its place in publication order. In the saving transaction."""
-        same = EsmaFile.objects.filter(dataset=self.dataset, name=self.name)
-        self.revision = same.count()
+    def set_order(self) -> None:
+        """Set the revision and the place in publication order. Call in the transaction that saves the row."""
+        same_name = EsmaFile.objects.filter(dataset=self.dataset, name=self.name)
+        self.revision = same_name.count()
         self.sequence = FileName.parse(self.name).sequence(self.revision)
 
     def open(self) -> File[bytes]:
-        """The stored file. Raises LostFile, and what the storage raises that may pass."""
+        """Open the stored file. Raises LostFile, and temporary errors of the storage."""
         try:
             return self.content.storage.open(self.stored_name, "rb")
         except FileNotFoundError as error:
@@ -241,7 +262,7 @@ class EsmaFile(models.Model):
 
     @contextmanager
     def step(self, *, retry_from: State) -> Iterator[None]:
-        """Run one step; on an error the file is FAILED, or `retry_from` if it may succeed later."""
+        """Run one step; on an error the file is FAILED, or `retry_from` where a later try may succeed."""
         try:
             yield
         except RetryableError as error:
@@ -259,17 +280,17 @@ class EsmaFile(models.Model):
             raise
 
     def enter(self, state: State, *, problem: str = "") -> None:
-        """Leave a step: `state` is what it has come to."""
+        """End a step in `state`."""
         self.state, self.state_since, self.problem = state, timezone.now(), problem
         self.claimed_by, self.attempts, self.not_before = "", 0, None
-        # Only these: somebody may have marked the file as kept meanwhile.
+        # Only these columns: the file may have been marked as kept meanwhile.
         changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
         self.save(update_fields=[*changed, "loaded_at", "scope_number"])
 
     def put_off(self, state: State, *, problem: str, wait: int | None = None) -> None:
-        """Go back to `state`, to be tried again after `wait` seconds.
+        """Return to `state`, to be tried again after `wait` seconds.
 
-        Where nobody knows how long it takes, after a while that doubles; FAILED after MAX_ATTEMPTS.
+        Without `wait` the pause doubles with each attempt, and the file is FAILED after MAX_ATTEMPTS.
         """
         attempts = self.attempts + (wait is None)
         if attempts >= settings.MAX_ATTEMPTS:
@@ -277,20 +298,22 @@ class EsmaFile(models.Model):
             return
         self.enter(state, problem=problem)
         if wait is None:
-            wait = min(settings.RETRY_SECONDS * 2 ** (attempts - 1), 6 * 3600)
+            wait = min(settings.RETRY_SECONDS * 2 ** (attempts - 1), _LONGEST_RETRY_SECONDS)
         self.attempts = attempts
         self.not_before = self.state_since + dt.timedelta(seconds=wait * random.uniform(1, 1.2))  # noqa: S311
         self.save(update_fields=["attempts", "not_before"])
 
     def release(self) -> int:
-        """Take the file from a worker that has died; 1, or 0 where somebody else has just done it."""
+        """Take the file from a worker that has ended; return 1, or 0 where somebody else was first."""
         attempts = self.attempts + 1
-        dead = attempts >= settings.MAX_ATTEMPTS
-        mine = EsmaFile.objects.filter(pk=self.pk, state=self.state, claimed_by=self.claimed_by)
-        return mine.update(
-            state=self.State.FAILED if dead else self.BEFORE[self.State(self.state)],
+        is_failed = attempts >= settings.MAX_ATTEMPTS
+        unchanged = EsmaFile.objects.filter(
+            pk=self.pk, state=self.state, claimed_by=self.claimed_by
+        )
+        return unchanged.update(
+            state=self.State.FAILED if is_failed else self.BEFORE[self.State(self.state)],
             state_since=timezone.now(),
             claimed_by="",
             attempts=attempts,
-            problem=f"{attempts} workers have died of it" if dead else "",
+            problem=f"{attempts} workers have ended while processing it" if is_failed else "",
         )

@@ -3,58 +3,60 @@
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Iterator
 
 from lxml import etree
 
+from esma_files.datasets import Dataset
 from esma_files.errors import BadFileName, BadXml, WrongEnvelope
 from esma_files.names import FileName
 from esma_files.parsing.mapping import Mapping
 
 _MESSAGE = re.compile(r"(?:DRAFT\d*)?(auth\.\d{3})\.\d{3}\.\d{2}")
+_REQUIRED = ("BizMsgIdr", "MsgDefIdr", "CreDt")
 
 
 @dataclasses.dataclass(frozen=True)
 class Envelope:
-    """What the header says of the message, and where in `head` the records begin."""
+    """The header of a message, and the place in `head` where its records begin."""
 
     message_id: str  # BizMsgIdr: the file's name without .zip
     definition: str  # MsgDefIdr, as auth.017.001.02
     created: str
-    sender: str  # of the header, as EU; "" where it says none
+    sender: str  # Fr, as EU; "" where the header names none
+    root: str  # the element around the records
     records_begin: int | None  # offset of the first record's tag; None where it is not in `head`
-    closing: str  # the end tags of what is around the records, as they are written in the file
+    closing: str  # the end tags of the elements around the records, as the file writes them
 
 
 def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""
-    found: dict[str, str] = {}
-    events, problem = _events(head)
-    wanted = {"BizMsgIdr", "MsgDefIdr", "CreDt"}
-    root = sender = closing = ""
-    for event, element in events:
-        name = str(element.tag).rpartition("}")[2]
-        root = root or name
-        if event == "end" and name in wanted:
-            found.setdefault(name, element.text or "")
+    header: dict[str, str] = {}
+    outermost = root = sender = closing = ""
+    for event, element in _events(head, file_name=file_name):
+        name = _local_name(element)
+        outermost = outermost or name
+        if event == "end" and name in _REQUIRED:
+            header.setdefault(name, element.text or "")
         elif event == "end" and name == "Fr":
             sender = "".join(map(str, element.itertext())).strip()
-        if name == mapping.root:
+        parent = element.getparent()
+        if event == "start" and parent is not None and _local_name(parent) == "Document":
+            root = name
             around = (element, *element.iterancestors())
-            closing = "".join(f"</{_written(one)}>" for one in around)
-        if name in (mapping.root, *mapping.record_tags):
+            closing = "".join(f"</{_written(ancestor)}>" for ancestor in around)
             break
-    if not root or (problem and root == "BizData" and not found):
-        raise BadXml(file_name, f"the file is not XML ({problem or 'no element in it'})")
-    if root != "BizData":
-        raise WrongEnvelope(file_name, f"the message is in <{root}>, not in <BizData>")
-    if missing := wanted - found.keys():
-        raise WrongEnvelope(file_name, f"the header has no {', '.join(sorted(missing))}")
+    if outermost != "BizData":
+        raise WrongEnvelope(file_name, f"the message is in <{outermost}>, not in <BizData>")
+    if missing := [name for name in _REQUIRED if name not in header]:
+        raise WrongEnvelope(file_name, f"the header has no {', '.join(missing)}")
+    if not root:
+        raise WrongEnvelope(file_name, "there is no Document with a message in its first bytes")
     return Envelope(
-        message_id=found["BizMsgIdr"],
-        definition=found["MsgDefIdr"],
-        created=found["CreDt"],
+        message_id=header["BizMsgIdr"],
+        definition=header["MsgDefIdr"],
+        created=header["CreDt"],
         sender=sender,
+        root=root,
         records_begin=_records_begin(head, mapping),
         closing=closing,
     )
@@ -67,12 +69,16 @@ def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mappin
         raise WrongEnvelope(
             file_name, f"the message is {envelope.definition!r}, not {mapping.message}"
         )
+    if envelope.root != mapping.root:
+        raise WrongEnvelope(
+            file_name, f"the records are in <{envelope.root}>, not in <{mapping.root}>"
+        )
     try:
-        said = FileName.parse(envelope.message_id)
+        promised = FileName.parse(envelope.message_id)
     except BadFileName:
-        said = None
-    if said is None or not said.same_message(name):
-        raise WrongEnvelope(file_name, f"the header says it is {envelope.message_id!r}")
+        promised = None
+    if promised is None or not promised.is_same_part(name):
+        raise WrongEnvelope(file_name, f"the header names it {envelope.message_id!r}")
     try:
         dt.datetime.fromisoformat(envelope.created)
     except ValueError:
@@ -81,32 +87,49 @@ def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mappin
         ) from None
 
 
-def check_sender(envelope: Envelope, *, file_name: str, foreign: dict[str, str]) -> None:
-    """Raise WrongEnvelope where the message is of another dataset: their file names are alike."""
-    if dataset := foreign.get(envelope.sender):
+def check_sender(envelope: Envelope, *, name: FileName, file_name: str, dataset: str) -> None:
+    """Raise WrongEnvelope where the message is of another dataset: ESMA and the FCA use the same file names.
+
+    A header without a sender is accepted.
+    """
+    publication = Dataset(dataset).publication
+    if not envelope.sender or envelope.sender in publication.senders:
+        return
+    sent = f"the header names {envelope.sender[:50]!r} as its sender"
+    if (other := name.kind.dataset_of(envelope.sender)) is not None:
         raise WrongEnvelope(
-            file_name,
-            f"the header says it is from {envelope.sender}: load it with --dataset {dataset}",
+            file_name, f"{sent}, so it is not of {dataset}: load it with --dataset {other.value}"
         )
+    raise WrongEnvelope(
+        file_name, f"{sent}, and files of {dataset} are sent by {publication.senders[0]}"
+    )
 
 
-def _events(head: bytes) -> tuple[Iterator[tuple[str, etree._Element]], str]:
-    """What the elements of the header begin and end with, and what is wrong with the XML, "" for nothing."""
+def _events(head: bytes, *, file_name: str) -> list[tuple[str, etree._Element]]:
+    """The starts and ends of elements in the first bytes. Raises BadXml where there is no element."""
     pull = etree.XMLPullParser(
         events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
     )
+    problem = "no element in it"
     try:
         pull.feed(head)
-        problem = ""
     except etree.XMLSyntaxError as error:
         problem = str(error)
-    found = pull.read_events()
-    return ((e, element) for e, element in found if isinstance(element, etree._Element)), problem
+    events: list[tuple[str, etree._Element]] = [
+        (e, element) for e, element in pull.read_events() if isinstance(element, etree._Element)
+    ]
+    if not events:
+        raise BadXml(file_name, f"the file is not XML ({problem})")
+    return events
+
+
+def _local_name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _written(element: etree._Element) -> str:
-    local = str(element.tag).rpartition("}")[2]
-    return f"{element.prefix}:{local}" if element.prefix else local
+    name = _local_name(element)
+    return f"{element.prefix}:{name}" if element.prefix else name
 
 
 def _records_begin(head: bytes, mapping: Mapping) -> int | None:

@@ -1,4 +1,4 @@
-"""Which elements of an ESMA message become which Arrow columns: a new file kind is a new mapping."""
+"""Mappings of the elements of an ESMA message to Arrow columns: a new kind of file is a new mapping."""
 
 import dataclasses
 import functools
@@ -7,27 +7,31 @@ from collections.abc import Iterator
 
 from xml2arrow import XmlToArrowParser
 
+from esma_files.kinds import KINDS
+
 DOCUMENT = "/BizData/Pyld/Document"
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Elements of a record that repeat, or are so rare that they are read apart: a table of their own.
+    """Elements of a record that repeat, or are so rare that they are read into a table of their own.
 
-    A row is one child element of `path`; `leaves` are paths below `path`.
+    A row is one child element of `path`; `leaves` are paths below `path`. `repeats` where a record may have
+    several elements at `path`.
     """
 
     name: str
     path: str
     leaves: tuple[str, ...]
+    repeats: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Mapping:
     """One ESMA message.
 
-    `records` says what a record of each kind is called below `root` (as `FinInstrm/NewRcrd`); `leaves`
-    are the paths in a record, alike for all kinds: elements by local name, attributes as `Amt/@Ccy`.
+    `records` gives the path of each kind of record below `root` (as `FinInstrm/NewRcrd`); `leaves` are the
+    paths in a record, the same for all kinds: elements by local name, attributes as `Amt/@Ccy`.
     """
 
     message: str  # as auth.017; any version of it, any draft
@@ -35,13 +39,26 @@ class Mapping:
     records: dict[str, str]
     leaves: tuple[str, ...]
     groups: tuple[Group, ...]
-    # Versions of the message that are laid out too differently to be read by one mapping.
+    # Versions of the message that differ too much to be read by one mapping.
     versions: tuple[tuple[str, "Mapping"], ...] = ()
 
-    def of_version(self, definition: str) -> "Mapping":
-        """The mapping for a message that says it is `definition`, as auth.045.001.02."""
+    @classmethod
+    def of_kind(
+        cls,
+        code: str,
+        records: dict[str, str],
+        leaves: tuple[str, ...],
+        groups: tuple[Group, ...] = (),
+        versions: tuple[tuple[str, "Mapping"], ...] = (),
+    ) -> "Mapping":
+        """Return a mapping of the message that the table of kinds declares for a kind of file."""
+        kind = KINDS[code]
+        return cls(kind.message, kind.root, records, leaves, groups, versions)
+
+    def for_version(self, definition: str) -> "Mapping":
+        """Return the mapping for a message definition, as auth.045.001.02."""
         return next(
-            (found for version, found in self.versions if definition.endswith(version)), self
+            (mapping for version, mapping in self.versions if definition.endswith(version)), self
         )
 
     def __hash__(self) -> int:
@@ -53,7 +70,7 @@ class Mapping:
         return {path.partition("/")[0] for path in self.records.values()}
 
     def yaml(self) -> str:
-        """The mapping as xml2arrow wants it: text columns only, so that no value is ever changed."""
+        """Return the configuration of xml2arrow: text columns only, so that no value is ever changed."""
         root = f"{DOCUMENT}/{self.root}"
         lines = ["tables:", *_table("records", root, ["n"])]
         for kind, record in self.records.items():
@@ -79,7 +96,7 @@ def _field(name: str, path: str) -> str:
 
 @functools.cache
 def parser(mapping: Mapping) -> XmlToArrowParser:
-    """The compiled parser; xml2arrow reads its configuration from a file only."""
+    """Return the compiled parser; xml2arrow reads its configuration from a file only."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write(mapping.yaml())
         config.flush()

@@ -1,7 +1,7 @@
-"""A Python stream as a file that native code reads by itself.
+"""A Python stream as a file that native code can read without the interpreter.
 
 xml2arrow asks a Python stream for 8 KB at a time, and takes the interpreter's lock for each: with
-other threads at work it mostly waits for that. From a pipe it reads without.
+other threads at work it mostly waits for that lock. It reads from a pipe without it.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ class Readable(Protocol):
 
 @contextlib.contextmanager
 def piped(stream: Readable) -> Iterator[str]:
-    """Yields a path from which all of `stream` can be read once, opened before the context ends.
+    """Yield a path from which all of `stream` can be read once; it must be opened before the context ends.
 
-    What `stream.read` raises is raised when the context ends; until then the reader sees the end of
+    Errors of `stream.read` are raised when the context ends; until then the reader sees the end of
     the file. A reader that stops early stops the stream.
     """
     reading, writing = os.pipe()
     if hasattr(fcntl, "F_SETPIPE_SZ"):
-        # A user who has many pipes open may not have a larger one: the usual 64 KB do as well.
+        # The system may refuse a larger pipe to a user with many of them: the usual 64 KB do as well.
         with contextlib.suppress(PermissionError):
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _CAPACITY)
     raised: list[BaseException] = []

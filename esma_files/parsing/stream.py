@@ -1,11 +1,13 @@
-"""The bytes of one XML entry, watched on their way to the parser.
+"""The bytes of one XML entry, checked on their way to the parser.
 
-The parser does not see what it should: a file cut between records, text that is no XML, another
-encoding. All that is looked at here, in passing, on bytes.
+The parser does not notice a file that is cut between records, a second root element, stray text, characters
+that XML forbids and other encodings, and it holds any value in memory. These are dealt with here, on bytes:
+XML 1.0, sections 2.1 and 2.2. It checks names and nesting of elements itself.
 """
 
-import codecs
+import hashlib
 import re
+from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
@@ -13,106 +15,260 @@ import numpy as np
 from esma_files.archive import DAMAGE
 from esma_files.errors import (
     BadArchive,
+    BadXml,
     EmptyFile,
     FileProblem,
-    ForbiddenXml,
     NotUtf8,
     TruncatedFile,
 )
+from esma_files.parsing import markup
+from esma_files.parsing.cleaning import Cleaner
+from esma_files.parsing.markup import IllFormed, Tags
 
 CHUNK = 1 << 18
+# A text that is longer is shortened: the first bytes, the length and the SHA-256 of all. What is left is
+# longer than any field may be (1,000 characters), so the record is rejected, and its value stays small.
+LONGEST_TEXT, EXCERPT = 10_000, 2_000
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
-_DOCTYPE = re.compile(rb"<!(DOCTYPE|ENTITY)")
-_CLOSED = re.compile(rb"</(?:[\w.-]+:)?BizData\s*>\s*\Z")
-_OVERLAP = 64
-_TAG, _BANG, _QUESTION, _EQUALS = b"<!?="
-_QUOTES = np.frombuffer(b"\"'", dtype=np.uint8)
+_REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
+_CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
+# Elements around the records, by level: BizData, Pyld, Document and the root of the message.
+_ROOT_LEVEL = 4
+_HOLD_ONE = ("Pyld", "Document")
 
 
-class WatchedStream:
-    """A readable stream that raises FileProblem where the bytes are not those of a whole UTF-8 XML.
+class CheckedStream:
+    """A readable stream of elements and text; raises FileProblem where the XML is not as it should be.
 
-    `tags` and `attributes` count what has been read: every `<` and every `="` or `='`; `bytes_read` the
-    bytes. `is_plain` while all of it is elements and text: no comment, CDATA or processing instruction.
+    `head` is its first piece. `tags` and `attributes` count those that have been read, `bytes_read` the bytes
+    of the entry. `has_stray_text` once text has been met beside elements, where no field can be.
     """
 
     def __init__(self, source: IO[bytes], *, file_name: str) -> None:
         self._source = source
         self._file_name = file_name
-        self._buffer = memoryview(b"")
-        self._tail = b""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._at_end = False
-        self.bytes_read = 0
+        self._cleaner = Cleaner(file_name)
+        self._path: list[
+            tuple[str, int]
+        ] = []  # open elements around the records, and their children
+        self._offset = 0  # of the next piece in the cleaned XML
+        self._level = 0
+        self._is_over = False  # the root element has been closed
+        self._after_start = self._has_text = False  # of the last tag: a start tag, text behind it
         self.tags = 0
         self.attributes = 0
-        self._others = 0
+        self.has_stray_text = False
         self.problem: FileProblem | None = None
-        self._fill()
-        self.head = bytes(self._buffer)
-        if not self.head.strip():
-            raise self._found(EmptyFile(file_name, "there is nothing in its XML"))
-        self._check_encoding()
-        self._declarations = int(self.head.removeprefix(codecs.BOM_UTF8).startswith(b"<?xml"))
+        self._pieces = self._read_pieces()
+        self.head = next(self._pieces, b"")
+        self._buffer = memoryview(self.head)
 
     @property
-    def is_plain(self) -> bool:
-        return self._others == self._declarations
+    def bytes_read(self) -> int:
+        return self._cleaner.bytes_read
 
     def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, b"" at the end."""
-        if not self._buffer and not self._at_end:
-            self._fill()
+        """Return at most `size` bytes, b"" at the end. Without a size, a piece that ends before a tag."""
+        if not self._buffer:
+            self._buffer = memoryview(next(self._pieces, b""))
         taken = self._buffer if size < 0 else self._buffer[:size]
         self._buffer = self._buffer[len(taken) :]
         return bytes(taken)
 
-    def _fill(self) -> None:
+    def _read_pieces(self) -> Iterator[bytes]:
+        """Yield the document in pieces that begin with a tag and end where another one begins.
+
+        A problem is kept too: the parser that reads from here may wrap it or lose it.
+        """
         try:
-            chunk = self._source.read(CHUNK)
+            chunk = self._read_chunk()
+            self._check_encoding(chunk)
+            carried = b""
+            while chunk:
+                data = carried + self._cleaner.clean(chunk)
+                cut = max(data.rfind(b"<"), 0)
+                if cut:
+                    yield self._checked(data[:cut])
+                carried = data[cut:]
+                if len(carried) > 2 * LONGEST_TEXT:
+                    carried = self._shorten_until_tag(carried)
+                chunk = self._read_chunk()
+            if last := carried + self._cleaner.clean(b"", is_last=True):
+                yield self._checked(last)
+            self._check_end()
+        except FileProblem as problem:
+            self.problem = problem
+            raise
+
+    def _read_chunk(self) -> bytes:
+        try:
+            return self._source.read(CHUNK)
         except DAMAGE as error:
             reason = f"the zip is damaged after {self.bytes_read:,} bytes of XML ({error})"
-            raise self._found(BadArchive(self._file_name, reason)) from error
-        self._at_end = not chunk
-        self._check(chunk)
-        self.bytes_read += len(chunk)
-        self._buffer = memoryview(chunk)
+            raise BadArchive(self._file_name, reason) from error
 
-    def _check(self, chunk: bytes) -> None:
+    def _check_encoding(self, chunk: bytes) -> None:
+        if not chunk.strip():
+            raise EmptyFile(self._file_name, "there is nothing in its XML")
+        declared = _ENCODING.match(chunk.removeprefix(b"\xef\xbb\xbf"))
+        if declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
+            encoding = declared[1].decode("ascii", "replace")
+            raise NotUtf8(self._file_name, f"the XML is declared as {encoding}, not UTF-8")
+
+    def _check_end(self) -> None:
+        if not self._is_over:
+            reason = (
+                f"cut off after {self.bytes_read:,} bytes: </BizData> is missing at the end"
+                if self._level
+                else "the file is not XML: it holds no element"
+            )
+            problem = TruncatedFile if self._level else BadXml
+            raise problem(self._file_name, reason)
+
+    def _checked(self, piece: bytes) -> bytes:
+        """Check a piece and count its tags; returns it with long texts shortened."""
+        length = len(piece)
         try:
-            if not chunk or not chunk.isascii() or self._decoder.getstate()[0]:
-                self._decoder.decode(chunk, final=not chunk)
-        except UnicodeDecodeError as error:
-            where = self.bytes_read + error.start
-            raise self._found(
-                NotUtf8(self._file_name, f"not UTF-8 at about byte {where:,} of the XML")
-            ) from error
-        # Two bytes that belong together may lie in two chunks: so look from the last byte on.
-        self._look(np.frombuffer((self._tail[-1:] or b" ") + chunk, dtype=np.uint8))
-        self._tail = (self._tail + chunk[-_OVERLAP:])[-_OVERLAP:]
-        if self._at_end and self.bytes_read and not _CLOSED.search(self._tail):
-            reason = f"cut off after {self.bytes_read:,} bytes: </BizData> is missing at the end"
-            raise self._found(TruncatedFile(self._file_name, reason))
+            tags = markup.find_tags(piece)
+            if tags.has_open_quote:
+                piece = markup.escape_quoted(piece)
+                tags = markup.find_tags(piece)
+                if tags.has_open_quote:
+                    raise IllFormed(0, "an attribute value is not closed")
+            self._check_text(piece)
+            self._follow(piece, tags)
+            piece = self._with_short_texts(piece, tags)
+        except IllFormed as error:
+            place = self._place(error.place)
+            reason = f"not well-formed XML at about byte {place:,}: {error.problem}"
+            raise BadXml(self._file_name, reason) from None
+        self._offset += length
+        return piece
 
-    def _look(self, seen: np.ndarray) -> None:
-        """Count tags and attributes, and find declarations; the first byte has been counted."""
-        tag = seen == _TAG
-        self.tags += int(np.count_nonzero(tag[1:]))
-        is_bang = tag[:-1] & (seen[1:] == _BANG)
-        self._others += int(np.count_nonzero(is_bang | (tag[:-1] & (seen[1:] == _QUESTION))))
-        following = np.flatnonzero(seen[:-1] == _EQUALS) + 1
-        self.attributes += int(np.isin(seen[following], _QUOTES).sum())
-        if is_bang.any() and _DOCTYPE.search(self._tail + seen.tobytes()):
-            reason = "a document type declaration or an entity is not accepted"
-            raise self._found(ForbiddenXml(self._file_name, reason))
+    def _place(self, offset: int) -> int:
+        """Return the place in the file of a byte of the current piece; inexact near comments."""
+        return self._offset + self._cleaner.bytes_removed + offset
 
-    def _check_encoding(self) -> None:
-        said = _ENCODING.match(self.head.removeprefix(codecs.BOM_UTF8))
-        if said and said[1].lower() not in (b"utf-8", b"utf8", b"us-ascii"):
-            encoding = said[1].decode("ascii", "replace")
-            raise self._found(NotUtf8(self._file_name, f"the XML says it is {encoding}, not UTF-8"))
+    def _check_text(self, piece: bytes) -> None:
+        if b"#" in piece and b"&#" in piece:
+            for reference in _REFERENCE.finditer(piece):
+                code = int(reference[1], 16) if reference[1] else int(reference[2])
+                if not _is_character(code):
+                    problem = f"{reference[0].decode()} is not a character of XML"
+                    raise IllFormed(reference.start(), problem)
+        if b"]" in piece and (place := piece.find(b"]]>")) >= 0:
+            raise IllFormed(place, "`]]>` in a text")
 
-    def _found(self, problem: FileProblem) -> FileProblem:
-        """Keep the problem: the parser that reads from here may wrap it or lose it."""
-        self.problem = problem
-        return problem
+    def _follow(self, piece: bytes, tags: Tags) -> None:
+        """Follow levels, the elements around the records, and text that is in no leaf."""
+        if not len(tags):
+            if piece.strip():
+                raise IllFormed(0, "text outside the root element")
+            return
+        levels = tags.levels(self._level)
+        lowest = int(levels.min())
+        if self._is_over or lowest <= 0:
+            first = 0 if self._is_over else int(np.argmax(levels <= 0)) + 1
+            if first < len(tags):
+                name = tags.name(piece, first)
+                problem = f"<{name}> after the end of the root element"
+                raise IllFormed(int(tags.opens[first]), problem)
+        if lowest <= _ROOT_LEVEL:
+            self._follow_outline(piece, tags, levels)
+        self._follow_text(piece, tags, levels)
+        self._level = int(levels[-1])
+        self._is_over = lowest <= 0
+        self.tags += len(tags)
+        self.attributes += tags.attributes
+
+    def _follow_outline(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
+        """Raise BadXml where a file holds more than one message."""
+        own_level = levels + (tags.is_end | tags.is_empty)
+        for number in np.flatnonzero(own_level <= _ROOT_LEVEL).tolist():
+            if tags.is_end[number]:
+                self._path = self._path[: int(levels[number])]
+                continue
+            name = tags.name(piece, number)
+            if self._path:
+                parent, children = self._path[-1]
+                if parent in _HOLD_ONE and children:
+                    place = self._place(int(tags.opens[number]))
+                    reason = f"a second element in {parent}, <{name}> at about byte {place:,}"
+                    raise BadXml(self._file_name, f"{reason}: a file holds one message")
+                self._path[-1] = (parent, children + 1)
+            if not tags.is_empty[number]:
+                self._path.append((name, 0))
+
+    def _follow_text(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
+        starts, ends = tags.closes + 1, tags.ends
+        is_start = ~(tags.is_end | tags.is_empty)
+        before = piece[: tags.opens[0]]
+        if before.strip():
+            raise IllFormed(0, "text before the first element")
+        if self._has_text and not (self._after_start and tags.is_end[0]):
+            self.has_stray_text = True
+        in_leaf = is_start & np.append(tags.is_end[1:], True)
+        beside = np.flatnonzero((ends > starts) & ~in_leaf)
+        if len(beside):
+            beside = beside[~markup.is_blank(piece, starts[beside], ends[beside])]
+        if len(beside):
+            self.has_stray_text = True
+            if (levels[beside] <= 0).any():
+                raise IllFormed(int(starts[beside[-1]]), "text after the end of the root element")
+        self._after_start = bool(is_start[-1])
+        self._has_text = self._after_start and bool(piece[int(starts[-1]) :].strip())
+
+    def _with_short_texts(self, piece: bytes, tags: Tags) -> bytes:
+        if not len(tags) or (tags.ends - tags.opens).max() <= LONGEST_TEXT:
+            return piece
+        starts, ends = tags.closes + 1, tags.ends
+        too_long = np.flatnonzero(tags.closes - tags.opens > LONGEST_TEXT)
+        if len(too_long):
+            problem = f"a tag of more than {LONGEST_TEXT:,} bytes"
+            raise IllFormed(int(tags.opens[too_long[0]]), problem)
+        kept, at = [], 0
+        for number in np.flatnonzero(ends - starts > LONGEST_TEXT).tolist():
+            start, end = int(starts[number]), int(ends[number])
+            text = piece[start:end]
+            short = _shortened(text, size=len(text), digest=hashlib.sha256(text).hexdigest())
+            kept += [piece[at:start], short]
+            at = end
+        return b"".join((*kept, piece[at:])) if kept else piece
+
+    def _shorten_until_tag(self, carried: bytes) -> bytes:
+        """Read on until the next tag; return the tag in `carried` with its text shortened, and the rest."""
+        close = carried.find(b">", 0, LONGEST_TEXT)
+        if close < 0:
+            reason = f"a tag or a text of more than {LONGEST_TEXT:,} bytes before any element"
+            raise BadXml(self._file_name, f"{reason}, at about byte {self._place(0):,}")
+        tag, text = carried[: close + 1], carried[close + 1 :]
+        digest, size = hashlib.sha256(text), len(text)
+        is_blank = (
+            tag.startswith(b"</") and not text.strip()
+        )  # between elements, where it means nothing
+        while True:
+            chunk = self._read_chunk()
+            data = self._cleaner.clean(chunk, is_last=not chunk)
+            part, mark, rest = data.partition(b"<")
+            digest.update(part)
+            size += len(part)
+            is_blank = is_blank and not part.strip()
+            if mark or not chunk:
+                short = b" " if is_blank else _shortened(text, size=size, digest=digest.hexdigest())
+                self._offset += size - len(short)
+                return tag + short + mark + rest
+
+
+def _shortened(text: bytes, *, size: int, digest: str) -> bytes:
+    begin = _CUT_REFERENCE.sub(b"", text[:EXCERPT]).decode("utf-8", "ignore")
+    return f"{begin}… [cut: {size:,} bytes, SHA-256 {digest}]".encode()
+
+
+def _is_character(code: int) -> bool:
+    """Tell whether XML 1.0 (2.2) allows a character."""
+    return (
+        code in (0x9, 0xA, 0xD)
+        or 0x20 <= code <= 0xD7FF
+        or 0xE000 <= code <= 0xFFFD
+        or 0x10000 <= code <= 0x10FFFF
+    )

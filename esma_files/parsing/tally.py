@@ -1,8 +1,8 @@
-"""Every element accounted for, at almost no cost.
+"""Proof, at almost no cost, that every element of a file has been read.
 
-The file's bytes hold a certain number of `<` (`WatchedStream`). The columns say how many elements
-were read: two `<` for each leaf that is there and for each element around one. If the two numbers
-are equal, the mapping has caught every element of every record; if not, somebody has to look.
+The XML has a certain number of tags (`CheckedStream`). The columns show how many elements
+were read: two tags for each leaf that has a value and for each element around one. If the two numbers
+are equal, the mapping has read every element of every record; if not, `unmapped.py` looks for the others.
 """
 
 from collections import defaultdict
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esma_files.parsing.mapping import Mapping
+from esma_files.parsing.mapping import Group, Mapping
 
 
 class Tally:
@@ -19,13 +19,17 @@ class Tally:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
-        # Around a group, an element may hold main leaves, group rows or both, and the two arrive
-        # apart: so note the records that have it, and count them at the end.
+        # An element around a group may hold other leaves, group rows or both, which are read at different
+        # times: so the records that have it are noted, and counted at the end.
         self._shared = sorted({p for group in mapping.groups for p in _upwards(group.path)[1:]})
         self._seen = {path: np.zeros(0, dtype=bool) for path in self._shared}
         self._wrappers = {kind: path.count("/") + 1 for kind, path in mapping.records.items()}
         self._elements = 0
         self.attributes = 0
+        self.has_repeated_groups = False
+        self._last_begun: dict[
+            tuple[str, str], int
+        ] = {}  # by kind and group, the last record with one
 
     @property
     def elements(self) -> int:
@@ -33,7 +37,7 @@ class Tally:
         return self._elements + sum(int(seen.sum()) for seen in self._seen.values())
 
     def add_records(self, kind: str, records: pa.RecordBatch, positions: np.ndarray) -> None:
-        """Count a batch of records of one kind; a column a leaf path."""
+        """Count a batch of records of one kind, with a column per leaf path."""
         self._elements += self._wrappers[kind] * len(records)
         for path, present in self._count(records).items():
             if path in self._seen:
@@ -42,17 +46,26 @@ class Tally:
                 self._elements += present.true_count
 
     def add_group(
-        self, path: str, rows: pa.RecordBatch, positions: np.ndarray, begins: np.ndarray
+        self,
+        kind: str,
+        group: Group,
+        rows: pa.RecordBatch,
+        positions: np.ndarray,
+        begins: np.ndarray,
     ) -> None:
-        """Count a batch of rows of the group at `path`, of which `begins` each begin an element there."""
+        """Count a batch of rows of a group, of which `begins` each begin an element at its path."""
+        begun = np.append(self._last_begun.get((kind, group.name), -1), positions[begins])
+        self._last_begun[kind, group.name] = int(begun[-1])
+        if not group.repeats and (np.diff(begun) == 0).any():
+            self.has_repeated_groups = True
         around_leaves = self._count(rows)
         self._elements += sum(present.true_count for present in around_leaves.values())
         self._elements += int(begins.sum())
-        for above in _upwards(path)[1:]:
+        for above in _upwards(group.path)[1:]:
             self._note(above, positions)
 
     def _count(self, batch: pa.RecordBatch) -> dict[str, pa.BooleanArray]:
-        """Add the leaves; return which rows have each element around a leaf."""
+        """Count the leaves; return for each element around a leaf the rows that have it."""
         around: dict[str, list[pa.BooleanArray]] = defaultdict(list)
         for leaf, column in zip(batch.schema.names, batch.columns, strict=True):
             if column.null_count == len(column):

@@ -1,73 +1,123 @@
-"""What a file holds that no mapping is there for: read slowly, and only where the tally says so."""
+"""Elements of a file that the mapping does not name: read slowly, and only where the tally shows that there
+are some.
+"""
 
 from collections import Counter
-from typing import IO
+from collections.abc import Iterator
 
 from lxml import etree
 
 from esma_files.errors import BadXml
 from esma_files.parsing.mapping import Mapping
+from esma_files.parsing.stream import CheckedStream
+
+# Different paths that are counted one by one; all others are counted together.
+_MOST_PATHS = 200
+_OTHERS = "(other paths)"
 
 
-def find(xml: IO[bytes], mapping: Mapping, *, file_name: str) -> dict[str, int]:
-    """Count, by path below the root, the leaves and attributes that the mapping does not name.
+def count(stream: CheckedStream, mapping: Mapping, *, file_name: str) -> dict[str, int]:
+    """Count, by path below the root, what the mapping does not name: leaves, attributes and texts.
 
-    Raises BadXml: libxml2 is stricter than the parser that has read the file before.
-    A leaf without text is named `path (empty)`: the tables cannot tell it from one that is absent.
+    A leaf without text is counted as `path (empty)`: the tables cannot tell it from one that is absent. Text
+    beside elements is counted as `path (text)`, and a second element where a record may have one as `path
+    (repeated)`. Raises BadXml: libxml2 is stricter than the parser that has read the file before.
     """
-    strange: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    known = _known_paths(mapping)
     try:
-        _count(xml, mapping, strange)
+        for element in _children_of_root(stream, mapping, with_header=False):
+            for path in _differences(element, _name(element), known, mapping):
+                counts[path if path in counts or len(counts) < _MOST_PATHS else _OTHERS] += 1
     except etree.XMLSyntaxError as error:
         raise BadXml(file_name, str(error)) from error
-    return dict(strange)
+    return dict(counts)
 
 
-def _count(xml: IO[bytes], mapping: Mapping, strange: Counter[str]) -> None:
-    known = _known(mapping)
+def describe_unknown_record(stream: CheckedStream, mapping: Mapping, *, position: int) -> str:
+    """Describe the record at `position`, counted from 1, which is not of exactly one known kind."""
+    kinds = [path.partition("/")[2] for path in mapping.records.values()]
+    number = 0
+    for element in _children_of_root(stream, mapping, with_header=True):
+        number += _name(element) in mapping.record_tags
+        if number < position:
+            continue
+        isin = next((e.text for e in element.iter("{*}Id") if e.text), "")
+        record = f"record {position:,}" + (f" (ISIN {isin[:20]!r})" if isin else "")
+        names = [_name(child) for child in element if isinstance(child.tag, str)]
+        if all(kinds) and [name in kinds for name in names] != [True]:
+            held = " and ".join(f"<{name[:50]}>" for name in names[:5]) or "nothing"
+            expected = f"not one of {', '.join(kinds)}"
+            return f"{record} holds {held} in <{_name(element)}>, {expected}"
+        return f"{record}, a <{_name(element)}>, holds no element that is known"
+    return f"record {position:,} is of no known kind"
+
+
+def _children_of_root(
+    stream: CheckedStream, mapping: Mapping, *, with_header: bool
+) -> Iterator[etree._Element]:
+    """Yield the children of the message's root; those before the first record only on request."""
     tags = [f"{{*}}{tag}" for tag in mapping.record_tags]
+    is_before = not with_header
     last = None
-    for _, top in etree.iterparse(xml, tag=tags, resolve_entities=False, no_network=True):
+    for _, top in etree.iterparse(stream, tag=tags, resolve_entities=False, no_network=True):
         parent = top.getparent()
         if parent is None or _name(parent) != mapping.root:
             continue
-        _compare(top, _name(top), known, strange)
-        top.clear()
-        for before in list(top.itersiblings(preceding=True)):
-            if last is not None and before is not last:  # what is before the first is the header
-                _compare_beside(before, known, strange)
+        for before in list(top.itersiblings(preceding=True))[::-1]:
+            if before is not last and not is_before and isinstance(before.tag, str):
+                yield before
             parent.remove(before)
+        is_before = False
+        yield top
+        top.clear(keep_tail=True)
         last = top
     for after in last.itersiblings() if last is not None else ():
-        _compare_beside(after, known, strange)
+        if isinstance(after.tag, str):
+            yield after
 
 
-def _compare_beside(element: etree._Element, known: set[str], strange: Counter[str]) -> None:
-    """An element beside the records, as SplmtryData; comments are none."""
-    if isinstance(element.tag, str):
-        _compare(element, _name(element), known, strange)
-
-
-def _known(mapping: Mapping) -> set[str]:
+def _known_paths(mapping: Mapping) -> set[str]:
     leaves = set(mapping.leaves)
     for group in mapping.groups:
         leaves |= {f"{group.path}/{leaf}" for leaf in group.leaves}
     return {f"{record}/{leaf}" for record in mapping.records.values() for leaf in leaves}
 
 
-def _compare(element: etree._Element, path: str, known: set[str], strange: Counter[str]) -> None:
+def _differences(
+    element: etree._Element, path: str, known: set[str], mapping: Mapping
+) -> Iterator[str]:
     for attribute in element.attrib:
-        where = f"{path}/@{str(attribute).rpartition('}')[2]}"
-        if where not in known:
-            strange[where] += 1
+        name = f"{path}/@{str(attribute).rpartition('}')[2]}"
+        if name not in known:
+            yield name
     children = [child for child in element if isinstance(child.tag, str)]
+    met: set[str] = set()
     for child in children:
-        _compare(child, f"{path}/{_name(child)}", known, strange)
-    if not children:
-        if path not in known:
-            strange[path] += 1
-        elif not element.text:
-            strange[f"{path} (empty)"] += 1
+        below = f"{path}/{_name(child)}"
+        if below in met and _occurs_once(below, mapping):
+            yield f"{below} (repeated)"
+        met.add(below)
+        yield from _differences(child, below, known, mapping)
+        if (child.tail or "").strip():
+            yield f"{path} (text)"
+    if children:
+        if (element.text or "").strip():
+            yield f"{path} (text)"
+    elif path not in known:
+        yield path
+    elif not element.text:
+        yield f"{path} (empty)"
+
+
+def _occurs_once(path: str, mapping: Mapping) -> bool:
+    """Whether a record has one element at the path of a group at most."""
+    return any(
+        path == f"{record}/{group.path}"
+        for record in mapping.records.values()
+        for group in mapping.groups
+        if not group.repeats
+    )
 
 
 def _name(element: etree._Element) -> str:

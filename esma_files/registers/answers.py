@@ -1,6 +1,6 @@
-"""The three forms in which registers answer: Solr's JSON, Solr's XML, and Elasticsearch's JSON.
+"""The three forms of a register's answer: Solr's JSON, Solr's XML, and Elasticsearch's JSON.
 
-Each becomes the number of entries found and those of this page, as dictionaries of texts.
+Each is read into the number of entries in all and the entries of this page, as dictionaries of texts.
 """
 
 import json
@@ -14,7 +14,7 @@ Entry = dict[str, str]
 
 
 def read(body: bytes, *, url: str) -> tuple[int, list[Entry]]:
-    """Take an answer apart. Raises UnknownAnswer."""
+    """Return the number of entries in all, and those of this page. Raises UnknownAnswer."""
     try:
         if body.lstrip().startswith(b"<"):
             return _solr_xml(body)
@@ -26,28 +26,28 @@ def read(body: bytes, *, url: str) -> tuple[int, list[Entry]]:
 
 
 def _solr_json(answer: Any) -> tuple[int, list[Entry]]:
-    found = answer["response"]
-    return int(found["numFound"]), [_texts(doc) for doc in found["docs"]]
+    response = answer["response"]
+    return int(response["numFound"]), [_texts(doc) for doc in response["docs"]]
 
 
 def _elasticsearch(answer: Any) -> tuple[int, list[Entry]]:
-    found = answer["hits"]
-    total = found["total"]  # a number, or since version 7 {"value": number}
+    hits = answer["hits"]
+    total = hits["total"]  # a number, or since version 7 {"value": number}
     count = int(total["value"] if isinstance(total, dict) else total)
     return count, [
-        {"id": str(hit.get("_id", "")), **_texts(hit["_source"])} for hit in found["hits"]
+        {"id": str(hit.get("_id", "")), **_texts(hit["_source"])} for hit in hits["hits"]
     ]
 
 
 def _solr_xml(body: bytes) -> tuple[int, list[Entry]]:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    found = etree.fromstring(body, parser).find("result")
-    if found is None:
+    result = etree.fromstring(body, parser).find("result")
+    if result is None:
         raise KeyError("result")
-    docs = [{str(e.get("name")): e.text or "" for e in doc} for doc in found.iter("doc")]
-    return int(found.get("numFound", "")), docs
+    docs = [{str(e.get("name")): e.text or "" for e in doc} for doc in result.iter("doc")]
+    return int(result.get("numFound", "")), docs
 
 
 def _texts(doc: dict[str, Any]) -> Entry:
-    """Values as text: an id is a number in some years and a string in others."""
+    """Return the values as text: an id is a number in some years and a string in others."""
     return {name: str(value) for name, value in doc.items() if not isinstance(value, dict | list)}

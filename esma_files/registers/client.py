@@ -1,110 +1,159 @@
-"""Asking a register, page by page.
+"""Questions to a register, answered page by page.
 
-ESMA: Solr, one core for each dataset, as
+ESMA: Solr, one core per dataset, as
 `CORE/select?q=*&fq=publication_date:[2025-08-30T00:00:00Z TO 2025-08-30T23:59:59Z]&wt=json&start=0&rows=9`.
-FCA: Elasticsearch style, as
-`?q=((file_type:FULINS) AND (publication_date:[2025-08-30 TO 2025-08-30]))&from=0&size=100`.
+FCA: the query parameters of Elasticsearch, one index per dataset, as
+`INDEX?q=((file_type:FULINS) AND (publication_date:[2025-08-30 TO 2025-08-30]))&from=0&size=100`.
 """
 
 import dataclasses
 import datetime as dt
+import logging
 from collections.abc import Collection
 
 import requests
 from django.conf import settings
 
 from esma_files import http
-from esma_files.datasets import KINDS, Dataset
+from esma_files.datasets import Dataset, Publication
 from esma_files.errors import RegisterChanged
-from esma_files.names import Kind
+from esma_files.kinds import FileKind, kinds_of
 from esma_files.registers import answers
 from esma_files.registers.answers import Entry
-from esma_files.registers.entry import BadEntry, PublishedFile
+from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file
+from marketdata.common.errors import MarketDataError
 
-# Core, and the field with the day of publication.
-_CORES = {
-    Dataset.ESMA_FIRDS: ("esma_registers_firds_files", "publication_date"),
-    Dataset.ESMA_FITRS: ("esma_registers_fitrs_files", "creation_date"),
-    Dataset.ESMA_DVCAP: ("esma_registers_dvcap_files", "creation_date"),
-}
-# Files are listed by day: a page of them is some 100 KB.
+logger = logging.getLogger(__name__)
+
+# A page of entries takes some 100 KB.
 _MAX_ANSWER_BYTES = 50_000_000
+# Both registers began later.
+_FIRST_DAY = dt.date(2017, 1, 1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Listing:
-    """What a register lists for some days: files, oldest first, and entries that cannot be read."""
+class RegisterEntries:
+    """The entries of a register for some days: files, oldest first, and entries with invalid values."""
 
     files: list[PublishedFile]
-    bad: list[BadEntry]
+    unusable: list[UnusableEntry]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Question:
+    """Entries of these kinds for these days, both included; sorted, so that pages fit together."""
+
+    dataset: Dataset
+    since: dt.date
+    until: dt.date
+    kinds: list[FileKind]
+
+    def address(self) -> str:
+        publication = self.dataset.publication
+        base: str = getattr(settings, publication.url_setting)
+        return f"{base}/{publication.core}/select" if publication.core else base
+
+    def parameters(self, *, start: int, size: int) -> dict[str, str | int]:
+        publication = self.dataset.publication
+        if publication.core:
+            return self._solr(publication, start, size)
+        return self._elasticsearch(publication, start, size)
+
+    def _solr(self, publication: Publication, start: int, size: int) -> dict[str, str | int]:
+        day = publication.day_field
+        return {
+            "q": "*",
+            "fq": f"{day}:[{self.since}T00:00:00Z TO {self.until}T23:59:59Z]",
+            "sort": f"{day} asc,id asc",
+            "wt": "json",
+            "start": start,
+            "rows": size,
+        }
+
+    def _elasticsearch(
+        self, publication: Publication, start: int, size: int
+    ) -> dict[str, str | int]:
+        types = [kind.code for kind in self.kinds]
+        if self.dataset == Dataset.FCA_FITRS:  # ESMA's list of the same files knows only these two
+            types += ["Full", "Delta"]
+        any_type = " OR ".join(f"file_type:{type_}" for type_ in types)
+        days = f"{publication.day_field}:[{self.since} TO {self.until}]"
+        return {
+            "q": f"(({any_type}) AND ({days}))",
+            "sort": "file_name:asc",
+            "from": start,
+            "size": size,
+        }
 
 
 def published(
     dataset: str, since: dt.date, until: dt.date, *, kinds: Collection[str] = ()
-) -> Listing:
-    """Every file published from `since` to `until`, both included; all kinds unless some are named.
+) -> RegisterEntries:
+    """Return every file published from `since` to `until`, both included; of all kinds unless some are named.
 
     Raises Unavailable (after retries), Refused, UnknownAnswer, RegisterChanged.
     """
-    wanted = [kind for kind in KINDS[dataset] if not kinds or kind in kinds]
-    if not wanted:
-        return Listing([], [])
+    asked_kinds = [kind for kind in kinds_of(dataset) if not kinds or kind.code in kinds]
+    if not asked_kinds:
+        return RegisterEntries([], [])
+    question = _Question(Dataset(dataset), since, until, asked_kinds)
     with http.new_session() as session:
-        entries = _pages(session, dataset, since, until, wanted)
-    files, bad = [], []
-    for entry in entries:
+        entries = _read_pages(session, question)
+    files, unusable = [], []
+    for entry in filter(is_file, entries):
         try:
-            file = PublishedFile.of(entry, dataset=dataset)
-        except BadEntry as error:
-            bad.append(error)
+            file = PublishedFile.from_entry(entry, dataset=dataset)
+        except UnusableEntry as error:
+            unusable.append(error)
             continue
-        if file.name.kind in wanted:
+        if file.name.kind in asked_kinds:
             files.append(file)
-    return Listing(sorted(files, key=lambda file: (file.name, file.register_id)), bad)
+    files.sort(key=lambda file: (file.name, file.register_id))
+    return RegisterEntries(files, unusable)
 
 
-def _pages(
-    session: requests.Session, dataset: str, since: dt.date, until: dt.date, kinds: list[Kind]
-) -> list[Entry]:
-    """All entries of all pages, each once."""
+def oldest_delta(kind: FileKind, dataset: str, *, until: dt.date) -> dt.date | None:
+    """Return the day of the oldest delta of this kind in the register; None where it gives no answer."""
+    question = _Question(Dataset(dataset), _FIRST_DAY, until, [kind])
+    parameters = question.parameters(start=0, size=1)
+    if question.dataset.publication.core:
+        parameters["q"] = f"file_name:{kind.code}*"
+    else:
+        parameters["sort"] = f"{question.dataset.publication.day_field}:asc"
+    try:
+        with http.new_session() as session:
+            _, entries = _read_page(session, question.address(), parameters)
+        files = [PublishedFile.from_entry(e, dataset=dataset) for e in entries if is_file(e)]
+    except MarketDataError as error:
+        logger.warning("The oldest %s of %s is not known: %s", kind, dataset, error)
+        return None
+    days = [file.name.published_on for file in files if file.name.kind == kind]
+    return min(days, default=None)
+
+
+def _read_pages(session: requests.Session, question: _Question) -> list[Entry]:
+    """Return the entries of all pages, each once."""
     entries: dict[tuple[str, ...], Entry] = {}
-    start = 0
+    url, start = question.address(), 0
     while True:
-        url, params = _question(dataset, since, until, kinds, start)
-        total, page = _page(session, url, params)
+        parameters = question.parameters(start=start, size=settings.REGISTER_PAGE_SIZE)
+        total, page = _read_page(session, url, parameters)
         for entry in page:
             entries[tuple(entry.get(name, "") for name in ("id", "file_name", "checksum"))] = entry
         start += len(page)
         if start >= total or not page:
             break
     if len(entries) != total:
-        raise RegisterChanged(f"{url}: {total} entries are announced, {len(entries)} came")
+        raise RegisterChanged(f"{url}: it announced {total} entries and returned {len(entries)}")
     return list(entries.values())
 
 
-def _question(
-    dataset: str, since: dt.date, until: dt.date, kinds: list[Kind], start: int
-) -> tuple[str, dict[str, str | int]]:
-    size = settings.REGISTER_PAGE_SIZE
-    if dataset == Dataset.FCA_FIRDS:
-        which = " OR ".join(f"file_type:{kind}" for kind in kinds)
-        query = f"(({which}) AND (publication_date:[{since} TO {until}]))"
-        return settings.FCA_REGISTER_URL, {"q": query, "from": start, "size": size}
-    core, date = _CORES[Dataset(dataset)]
-    return f"{settings.ESMA_REGISTER_URL}/{core}/select", {
-        "q": "*",
-        "fq": f"{date}:[{since}T00:00:00Z TO {until}T23:59:59Z]",
-        "sort": f"{date} asc,id asc",
-        "wt": "json",
-        "start": start,
-        "rows": size,
-    }
-
-
-def _page(
-    session: requests.Session, url: str, params: dict[str, str | int]
+def _read_page(
+    session: requests.Session, url: str, parameters: dict[str, str | int]
 ) -> tuple[int, list[Entry]]:
     host = url.split("/")[2]
     hosts = [f"http://{host}" if url.startswith("http://") else host]
-    body = http.read(url, hosts=hosts, max_bytes=_MAX_ANSWER_BYTES, params=params, session=session)
+    body = http.read(
+        url, hosts=hosts, max_bytes=_MAX_ANSWER_BYTES, params=parameters, session=session
+    )
     return answers.read(body, url=url)

@@ -1,4 +1,4 @@
-"""One entry of a register, trusted only after it has been looked at."""
+"""One entry of a register. It comes from outside, so each of its values is checked."""
 
 import dataclasses
 import re
@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from esma_files import http
-from esma_files.datasets import KINDS
 from esma_files.errors import BadFileName, ForbiddenAddress
 from esma_files.names import FileName
 from esma_files.registers.answers import Entry
@@ -16,8 +15,8 @@ from marketdata.common.errors import PermanentError
 _MD5 = re.compile("[0-9a-f]{32}")
 
 
-class BadEntry(PermanentError):
-    """An entry that cannot be what it says; the others of its register can."""
+class UnusableEntry(PermanentError):
+    """An entry with an invalid value. The other entries of its register are used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +30,24 @@ class PublishedFile:
     register_id: str
 
     @classmethod
-    def of(cls, entry: Entry, *, dataset: str) -> "PublishedFile":
-        """Raises BadEntry."""
-        said = entry.get("file_name", "")
+    def from_entry(cls, entry: Entry, *, dataset: str) -> "PublishedFile":
+        """Check an entry. Raises UnusableEntry."""
+        file_name = entry.get("file_name", "")
         try:
-            name = FileName.parse(said)
+            name = FileName.parse(file_name)
             url = http.allowed(entry.get("download_link", ""), hosts=settings.DOWNLOAD_HOSTS)
         except (BadFileName, ForbiddenAddress) as error:
-            raise BadEntry(str(error)) from error
-        if name.kind not in KINDS[dataset]:
-            raise BadEntry(f"{said}: {dataset} has no files of the kind {name.kind}")
-        if urlsplit(url).path.rpartition("/")[2] not in (said, f"{name.stem}.zip"):
-            raise BadEntry(f"{said}: its link is that of another file, {url}")
+            raise UnusableEntry(str(error)) from error
+        if dataset not in name.kind.datasets:
+            raise UnusableEntry(f"{file_name}: {dataset} has no files of the kind {name.kind}")
+        if urlsplit(url).path.rpartition("/")[2] not in (file_name, f"{name.stem}.zip"):
+            raise UnusableEntry(f"{file_name}: its link leads to another file, {url}")
         md5 = entry.get("checksum", "").strip().lower()
         if md5 and not _MD5.fullmatch(md5):
-            raise BadEntry(f"{said}: {md5[:50]!r} is no MD5")
+            raise UnusableEntry(f"{file_name}: the checksum {md5[:50]!r} is not an MD5")
         return cls(dataset, name, url, md5, entry.get("id", "")[:50])
+
+
+def is_file(entry: Entry) -> bool:
+    """Whether an entry is about a file. ESMA's Solr also has a document `lastModification` without a name."""
+    return bool(entry.get("file_name", "").strip() or entry.get("download_link", "").strip())

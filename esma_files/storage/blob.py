@@ -1,4 +1,4 @@
-"""Azure Blob Storage as a storage of Django's: one container for each dataset."""
+"""Azure Blob Storage as a Django storage, with several containers."""
 
 import functools
 import threading
@@ -23,7 +23,7 @@ _ARCHIVED = ("BlobArchived", "BlobBeingRehydrated")
 
 
 class StorageUnavailable(RetryableError):
-    """Blob Storage did not answer, or refused for now."""
+    """Blob Storage did not answer, or has a temporary problem."""
 
 
 class InArchive(RetryableError):
@@ -36,8 +36,8 @@ class InArchive(RetryableError):
 class BlobStorage(Storage):
     """`firds/2025/NAME` is the blob `2025/NAME` of the container `firds`.
 
-    The name of a file says what bytes it holds (esma_files/store.py), so one that exists is written
-    over and never set aside under another name. Containers are made when first written to.
+    The name of a file has a part of the MD5 of its bytes, so a file that exists is overwritten, and never
+    stored under another name. Containers are created when they are first written to.
     """
 
     def __init__(self, *, account: str = "", key: str = "", connection_string: str = "") -> None:
@@ -46,7 +46,7 @@ class BlobStorage(Storage):
         self._lock = threading.Lock()
 
     def container(self, name: str) -> AzureStorage:
-        """django-storages' storage of one container."""
+        """Return the storage of django-storages for one container."""
         with self._lock:
             if name not in self._containers:
                 self._containers[name] = AzureStorage(
@@ -66,7 +66,9 @@ class BlobStorage(Storage):
     def _place(self, name: str) -> tuple[AzureStorage, str]:
         container, _, blob = name.partition("/")
         if not blob:
-            raise ImproperlyConfigured(f"{name}: a name in Blob Storage begins with its container")
+            raise ImproperlyConfigured(
+                f"{name}: a name in Blob Storage must begin with its container"
+            )
         return self.container(container), blob
 
     def _blob(self, name: str) -> BlobClient:
@@ -74,7 +76,7 @@ class BlobStorage(Storage):
         return cast(BlobClient, storage.client.get_blob_client(blob))
 
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
-        """The blob, in memory or in a temporary file without a name: nothing of it stays behind.
+        """Return the blob, in memory or in a temporary file without a name, of which nothing stays behind.
 
         Raises FileNotFoundError, InArchive, StorageUnavailable.
         """
@@ -86,7 +88,9 @@ class BlobStorage(Storage):
             if isinstance(error, ResourceNotFoundError):
                 raise FileNotFoundError(name) from error
             if getattr(error, "error_code", "") in _ARCHIVED:
-                raise InArchive(f"{name} is in the Archive tier, or coming back from it") from error
+                raise InArchive(
+                    f"{name} is in the Archive tier, or on its way back from it"
+                ) from error
             if isinstance(error, AzureError):
                 raise _unavailable(name, error) from error
             raise
@@ -100,7 +104,7 @@ class BlobStorage(Storage):
                 storage.save(blob, content)
             except HttpResponseError as error:
                 if getattr(error, "error_code", "") in _ARCHIVED:
-                    storage.delete(blob)  # what is in the archive cannot be written over
+                    storage.delete(blob)  # a blob in the archive cannot be overwritten
                 elif error.status_code == HTTPStatus.NOT_FOUND:
                     storage.client.create_container()
                 else:
@@ -128,7 +132,7 @@ class BlobStorage(Storage):
             raise _unavailable(name, error) from error
 
     def delete(self, name: str) -> None:
-        """Also where there is nothing to delete."""
+        """Delete a blob, if it exists."""
         storage, blob = self._place(name)
         try:
             storage.delete(blob)
@@ -136,7 +140,7 @@ class BlobStorage(Storage):
             raise _unavailable(name, error) from error
 
     def tier(self, name: str) -> str:
-        """`hot`, `cool` or `archive`. Raises FileNotFoundError, StorageUnavailable."""
+        """Return `hot`, `cool` or `archive`. Raises FileNotFoundError, StorageUnavailable."""
         try:
             properties = self._blob(name).get_blob_properties()
         except ResourceNotFoundError as error:
@@ -146,7 +150,7 @@ class BlobStorage(Storage):
         return str(properties.blob_tier or "Hot").lower()
 
     def set_tier(self, name: str, tier: str) -> None:
-        """Move to `hot`, `cool` or `archive`; coming back from the archive takes hours."""
+        """Move a blob to `hot`, `cool` or `archive`; moving it back from the archive takes hours."""
         try:
             self._blob(name).set_standard_blob_tier(tier.capitalize())
         except ResourceNotFoundError as error:
@@ -155,7 +159,7 @@ class BlobStorage(Storage):
             raise _unavailable(name, error) from error
 
     def names(self, container: str) -> Iterator[str]:
-        """Every blob of a container, as `container/blob`."""
+        """Yield the name of every blob of a container, as `container/blob`."""
         try:
             for blob in self.container(container).client.list_blob_names():
                 yield f"{container}/{blob}"
@@ -167,12 +171,12 @@ class BlobStorage(Storage):
 
 def _unavailable(name: str, error: AzureError) -> StorageUnavailable:
     reason = str(error).partition("\n")[0]
-    return StorageUnavailable(f"{name}: Blob Storage says: {reason}")
+    return StorageUnavailable(f"{name}: Blob Storage answered: {reason}")
 
 
 @functools.cache
 def _identity() -> Any:
-    """The managed identity of this machine, or what a developer is signed in with."""
+    """Return the managed identity of this machine, or the account that a developer has signed in with."""
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  # slow, and rarely needed
 
     return DefaultAzureCredential()

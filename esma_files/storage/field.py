@@ -1,4 +1,4 @@
-"""A file field whose row says in which of the storages its file lies."""
+"""A file field for files in several storages: another field of the row names the storage."""
 
 from django.core.files.storage import Storage, storages
 from django.db import models
@@ -15,10 +15,10 @@ class StoredFile(FieldFile):
 
     @storage.setter
     def storage(self, field_storage: Storage) -> None:
-        """FieldFile sets the field's own storage; the row knows better."""
+        """Ignore the storage of the field, which FieldFile sets: the row names the storage."""
 
 
 class StoredFileField(models.FileField):
-    """Needs a field `location` beside it: an alias of settings.STORAGES."""
+    """A file field that needs a field `location` in the same model: an alias of settings.STORAGES."""
 
     attr_class = StoredFile

@@ -1,4 +1,4 @@
-"""Folders on this machine as a storage of Django's."""
+"""Folders on this machine as a Django storage."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,14 @@ from django.utils.deconstruct import deconstructible
 
 @deconstructible
 class LocalStorage(FileSystemStorage):
-    """MEDIA_ROOT. A file that comes with a path of its own is moved there, at once or not at all."""
+    """The folder MEDIA_ROOT. A file that has a path of its own is moved into it in one step."""
 
     def __init__(self) -> None:
-        # A name says what bytes the file holds: what lies there under it is the same, or half of it.
+        # A name has a part of the MD5 in it: a file that exists has the same bytes, or some of them.
         super().__init__(allow_overwrite=True)
 
     def names(self, container: str) -> Iterator[str]:
-        """Every file below a folder of MEDIA_ROOT, as `container/path`."""
+        """Yield the name of every file below a folder of MEDIA_ROOT, as `container/path`."""
         root = Path(self.location)
         for path in sorted((root / container).rglob("*")):
             if path.is_file():

@@ -175,15 +175,14 @@ class RecordKind(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
-def _mapping(message: str, root: str, records: dict[str, str]) -> Mapping:
+def _mapping(kind: str, records: dict[str, str]) -> Mapping:
     leaves = tuple(field.path for field in FIELDS)
-    return Mapping(message, root, records, leaves, (COMMODITY, BASKET))
+    return Mapping.of_kind(kind, records, leaves, (COMMODITY, BASKET))
 
 
-FULL_FILE = _mapping("auth.017", "FinInstrmRptgRefDataRpt", {RecordKind.FULL: "RefData"})
+FULL_FILE = _mapping("FULINS", {RecordKind.FULL: "RefData"})
 DELTA_FILE = _mapping(
-    "auth.036",
-    "FinInstrmRptgRefDataDltaRpt",
+    "DLTINS",
     {
         RecordKind.NEW: "FinInstrm/NewRcrd",
         RecordKind.MODIFIED: "FinInstrm/ModfdRcrd",
@@ -191,4 +190,4 @@ DELTA_FILE = _mapping(
         RecordKind.CANCELLED: "FinInstrm/CancRcrd",
     },
 )
-CANCELLATIONS = _mapping("auth.102", "FinInstrmRptgCxlRpt", {RecordKind.CANCELLED: "CxlData"})
+CANCELLATIONS = _mapping("FULCAN", {RecordKind.CANCELLED: "CxlData"})

@@ -18,8 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from esma_files.kinds import Content
 from esma_files.models import EsmaFile
-from esma_files.names import Kind
 from instruments.models import (
     Instrument,
     Listing,
@@ -93,7 +93,7 @@ def _placed(published: Iterable[ListingRecord]) -> list[ListingRecord]:
 
 
 def _is_listed(record: ListingRecord) -> bool:
-    return record.source_file.kind == Kind.FULCAN
+    return record.source_file.file_kind.content is Content.CANCELLED
 
 
 def _listing(record: ListingRecord) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from audit import trail
 from esma_files.datasets import Dataset
+from esma_files.kinds import kinds_of
 from esma_files.models import EsmaFile
 from esma_files.models.file import EsmaFileQuerySet
 from instruments import pipeline
@@ -17,7 +18,7 @@ from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
 from marketdata.common.errors import PermanentError
 
-_DATASETS = [dataset for dataset in Dataset if dataset in (Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS)]
+_DATASETS = [d for d in Dataset if any(kind.has_scope for kind in kinds_of(d))]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 from esma_files import archive
-from esma_files.datasets import foreign_senders
 from esma_files.names import FileName
 from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from instruments.layouts import layout_of
@@ -75,7 +74,7 @@ def stage(
             name=name,
             mapping=layout.mapping,
             limits=limits,
-            foreign=foreign_senders(tables.dataset),
+            dataset=tables.dataset,
         )
         scope_ = tables.scope if layout.scoped else Scope()
         staging = _Staging(reader, name, folder, layout, known, scope_, progress)
@@ -112,8 +111,8 @@ class _Staging:
                     continue
                 path = self.folder / f"{number}.sqlite3"
                 writer = self._write(path, batches)
-                if number == 1 and not self.reader.at_end and _in_disorder(path):
-                    self.reader.cuts = False
+                if number == 1 and not self.reader.is_at_end and _in_disorder(path):
+                    self.reader.may_cut = False
                 yield Staged(
                     path=path,
                     columns=frozenset(writer.columns),
@@ -123,7 +122,7 @@ class _Staging:
                     unmapped=self.reader.unmapped,
                     seconds=time.monotonic() - started,
                     share=self.reader.share_read,
-                    is_last=self.reader.at_end,
+                    is_last=self.reader.is_at_end,
                 )
                 read = self.reader.records
 

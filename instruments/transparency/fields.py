@@ -114,24 +114,15 @@ def _leaves(fields: tuple[Field, ...]) -> tuple[str, ...]:
     return tuple(field.path for field in fields)
 
 
-_NON_EQUITY_ROOT, _NON_EQUITY_RECORD = "FinInstrmRptgNonEqtyTradgActvtyRslt", "NonEqtyTrnsprncyData"
-EQUITY_FILE = Mapping(
-    "auth.044",
-    "FinInstrmRptgEqtyTradgActvtyRslt",
-    {ResultKind.EQUITY: "EqtyTrnsprncyData"},
-    _leaves(EQUITY_FIELDS),
-    (),
+_NON_EQUITY_RECORD = "NonEqtyTrnsprncyData"
+EQUITY_FILE = Mapping.of_kind(
+    "FULECR", {ResultKind.EQUITY: "EqtyTrnsprncyData"}, _leaves(EQUITY_FIELDS)
 )
-OLD_NON_EQUITY_FILE = Mapping(
-    "auth.045",
-    _NON_EQUITY_ROOT,
-    {ResultKind.OLD_NON_EQUITY: _NON_EQUITY_RECORD},
-    _leaves(OLD_NON_EQUITY_FIELDS),
-    (),
+OLD_NON_EQUITY_FILE = Mapping.of_kind(
+    "FULNCR", {ResultKind.OLD_NON_EQUITY: _NON_EQUITY_RECORD}, _leaves(OLD_NON_EQUITY_FIELDS)
 )
-NON_EQUITY_FILE = Mapping(
-    "auth.045",
-    _NON_EQUITY_ROOT,
+NON_EQUITY_FILE = Mapping.of_kind(
+    "FULNCR",
     {ResultKind.NON_EQUITY: _NON_EQUITY_RECORD},
     _leaves(NON_EQUITY_FIELDS),
     SUB_CLASS_GROUPS,

@@ -25,12 +25,13 @@ VENUE_FIELDS: tuple[Field, ...] = (
     Field("percentage", "TradgUdrWvrPctg", Type.DECIMAL),
     Field("disclaimer", "Dsclmr", Type.TEXT, 350),
 )
-VENUES = Group("venue", "TradgUdrWvrBrkdwn", tuple(field.path for field in VENUE_FIELDS))
+VENUES = Group(
+    "venue", "TradgUdrWvrBrkdwn", tuple(field.path for field in VENUE_FIELDS), repeats=True
+)
 # Which result of an ISIN a record is.
 KEY = tuple(field.column for field in PERIOD_FIELDS)
-FILE = Mapping(
-    "auth.053",
-    "FinInstrmRptgTradgVolCapRsltRpt",
+FILE = Mapping.of_kind(
+    "DVCRES",
     {"result": "VolCapRslt"},
     tuple(field.path for field in FIELDS),
     (VENUES,),

@@ -168,6 +168,11 @@ ESMA_REGISTER_URL = env.read("ESMA_REGISTER_URL", env.url, "https://registers.es
 FCA_REGISTER_URL = env.read(
     "FCA_REGISTER_URL", env.url, "https://api.data.fca.org.uk/fca_data_firds_files"
 )
+FCA_FITRS_REGISTER_URL = env.read(
+    "FCA_FITRS_REGISTER_URL", env.url, "https://api.data.fca.org.uk/fca_data_fitrs_files"
+)
+# A delta that a register removes within so many days is reported with the gaps.
+REGISTER_NOTICE_DAYS = env.read("REGISTER_NOTICE_DAYS", env.positive, 7)
 REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)
 # The only hosts that a file is fetched from, by https; `http://host` allows plain http there.
 DOWNLOAD_HOSTS = env.read(
@@ -260,7 +265,7 @@ SPECTACULAR_SETTINGS = {
         "ListingStatus": "instruments.models.Status.choices",
         "Register": "instruments.models.Register.choices",
         "FileState": "esma_files.models.FileState",
-        "FileKind": "esma_files.names.Kind",
+        "FileKind": "esma_files.models.KIND_CHOICES",
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
         "ApiKeyState": ["usable", "expired", "revoked"],

@@ -111,11 +111,11 @@ def test_keep_and_delete(staff: Client) -> None:
     ("path", "status", "said"),
     [
         (f"files/{LISTED}/load/", 409, "download it first"),
-        (f"files/{LISTED}/retry/", 409, "only what has failed"),
+        (f"files/{LISTED}/retry/", 409, "only failed files"),
         (f"files/{LISTED}/delete/", 409, "not loaded yet"),
         (f"files/{LOCAL.name}/download/", 409, "No register has listed"),
-        ("files/FULINS_E_19990101_01of01.zip/load/", 404, "sync_register"),
-        ("files/99999999999999999999/load/", 404, "No file"),
+        ("files/FULINS_E_19990101_01of01.zip/load/", 404, "a sync lists new files"),
+        ("files/99999999999999999999/load/", 404, "There is no file"),
         ("files/..%2F..%2Fetc%2Fpasswd/load/", 405, ""),
         ("files/sync/", 400, "dataset"),
     ],
@@ -210,16 +210,16 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
 
     assert admin_action(staff, "load", listed, local) == [
         "1 file will be loaded.",
-        f"{LISTED} was left out: it is listed: download it first.",
+        f"{LISTED} was skipped: it is listed: download it first.",
     ]
     assert admin_action(staff, "download", local) == [
-        f"{LOCAL.name} was left out: no register lists it."
+        f"{LOCAL.name} was skipped: no register lists it."
     ]
     assert admin_action(staff, "try_again", local) == [
-        f"{LOCAL.name} was left out: it is downloaded, and has not failed."
+        f"{LOCAL.name} was skipped: it is downloaded and has not failed."
     ]
     assert admin_action(staff, "keep", local, listed) == ["2 files will be kept."]
-    assert admin_action(staff, "stop_keeping", local) == ["1 file will be kept no longer."]
+    assert admin_action(staff, "stop_keeping", local) == ["1 file will no longer be kept."]
     [said] = admin_action(staff, "delete_bytes", local)
     assert "newest complete full set" in said
     assert Run.objects.filter(requested_by="curator").count() == 4

@@ -142,14 +142,14 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
 ) -> None:
     settings.FILES_LOCATION = "local"
     files = pipeline.register_files([SMALL, OTHER])
-    going = moving.move(moving.waiting("blob"), to="blob")
+    going = moving.move(moving.files_to_move("blob"), to="blob")
     next(going)
     going.close()  # type: ignore[attr-defined]
-    [left] = moving.waiting("blob")
+    [left] = moving.files_to_move("blob")
     # the bytes of the other one have changed on disk since their MD5 was taken
     (Path(settings.MEDIA_ROOT) / left.stored_name).write_bytes(b"PK damaged")
 
-    [bad] = moving.move(moving.waiting("blob"), to="blob")
+    [bad] = moving.move(moving.files_to_move("blob"), to="blob")
 
     assert isinstance(bad.error, errors.WrongBytes)
     left.refresh_from_db()
@@ -157,7 +157,7 @@ def test_a_move_that_is_stopped_goes_on_and_a_bad_copy_is_not_trusted(
     # an original is not deleted either while its copy is not right
     moved = EsmaFile.objects.get(location="blob")
     blob.save(moved.stored_name, io.BytesIO(b"PK damaged"))
-    [kept] = moving.delete_originals(moving.originals("blob"))
+    [kept] = moving.delete_originals(moving.files_with_originals("blob"))
     assert isinstance(kept.error, errors.WrongBytes)
     assert (Path(settings.MEDIA_ROOT) / moved.original).exists()
     assert len(files) == 2

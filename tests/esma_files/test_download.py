@@ -182,7 +182,7 @@ def test_nothing_is_fetched_beyond_the_budget(file: EsmaFile, settings: LazySett
     assert download(file).error is None
     settings.STORAGE_BUDGET_BYTES = len(CONTENT)
 
-    result = download(downloading.once_more(EsmaFile.objects.get()))
+    result = download(downloading.prepare_refetch(EsmaFile.objects.get()))
 
     assert isinstance(result.error, errors.BudgetExceeded)
     assert "clean_files" in str(result.error)
@@ -233,12 +233,12 @@ def test_again_finds_out_whether_a_file_without_checksum_has_changed(esma: FakeR
     download(listed())
     first = EsmaFile.objects.get()
 
-    same = download(downloading.once_more(first))
+    same = download(downloading.prepare_refetch(first))
     assert (same.file.pk, EsmaFile.objects.count()) == (first.pk, 1)
     assert first.runs.count() == 2
 
     esma.files[PATH] = b"PK changed"
-    changed = download(downloading.once_more(first))
+    changed = download(downloading.prepare_refetch(first))
     assert changed.file.revision == 1
     assert (stored(first), stored(changed.file)) == (CONTENT, b"PK changed")
 

@@ -72,7 +72,7 @@ def test_the_command_fetches_what_is_wanted(esma: FakeRegister, settings: LazySe
     assert (synced["read"], synced["new"]) == (3, 3)
     [row] = json.loads(run("download", "--format", "json"))
     assert (row["file"], row["state"]) == (wanted, "downloaded")
-    assert "Nothing waits" in run("download")
+    assert "nothing to download" in run("download")
     # what is not wanted comes when it is named
     [named] = json.loads(run("download", "FULINS_E_20190105_01of01", "--format", "json"))
     assert named["state"] == "downloaded"

@@ -17,7 +17,6 @@ from esma_files.errors import (
     UnknownAnswer,
 )
 from esma_files.http import allowed
-from esma_files.names import Kind
 from esma_files.registers import answers
 from tests.conftest import DATA
 from tests.register import FakeRegister, Trouble
@@ -29,7 +28,7 @@ SOLR = "/solr/esma_registers_firds_files/select"
 
 def published(dataset: str = Dataset.ESMA_FIRDS, **options: Any) -> list[str]:
     found = registers.published(dataset, DAY, DAY + dt.timedelta(days=1), **options)
-    assert found.bad == []
+    assert found.unusable == []
     return [f"{file.name.stem}.zip" for file in found.files]
 
 
@@ -47,10 +46,12 @@ def test_recorded_answers_are_read_whole(
     found, entries = answers.read((RECORDED / name).read_bytes(), url=name)
 
     assert (found, len(entries)) == (total, count)
-    files = [registers.PublishedFile.of(entry, dataset=Dataset.ESMA_FIRDS) for entry in entries]
+    files = [
+        registers.PublishedFile.from_entry(entry, dataset=Dataset.ESMA_FIRDS) for entry in entries
+    ]
     for file, entry in zip(files, entries, strict=True):
         assert file.name.stem + ".zip" == entry["file_name"]
-        assert file.name.kind == entry["file_type"]
+        assert file.name.kind.code == entry["file_type"]
         assert f"{file.name.published_on}" == entry["publication_date"][:10]
         assert file.register_id == entry["_root_"]
         assert bool(file.md5) == checksums
@@ -73,8 +74,8 @@ def test_only_the_days_and_kinds_asked_for(esma: FakeRegister) -> None:
     esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
     esma.publish("FULINS_E_20250906_01of01.zip", b"PK", day="2025-09-06")
 
-    assert published(kinds=[Kind.FULINS]) == ["FULINS_E_20250830_01of01.zip"]
-    assert published(kinds=[Kind.FULECR]) == []
+    assert published(kinds=["FULINS"]) == ["FULINS_E_20250830_01of01.zip"]
+    assert published(kinds=["FULECR"]) == []
 
 
 @pytest.mark.parametrize("dataset", [Dataset.ESMA_FITRS, Dataset.ESMA_DVCAP, Dataset.FCA_FIRDS])
@@ -156,7 +157,7 @@ def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) 
     esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
     esma.forget_pages = True
 
-    with pytest.raises(RegisterChanged, match="4 entries are announced, 1 came"):
+    with pytest.raises(RegisterChanged, match="announced 4 entries and returned 1"):
         published()
 
 
@@ -164,11 +165,11 @@ def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) 
     ("changes", "said"),
     [
         ({"file_name": "../../etc/passwd"}, "not one of ESMA's file names"),
-        ({"file_name": "FULINS_E_20250899_01of01.zip"}, "20250899 is not a day"),
+        ({"file_name": "FULINS_E_20250899_01of01.zip"}, "20250899 is not a date"),
         ({"download_link": "http://evil.example/DLTINS_20250830_01of01.zip"}, "evil.example"),
         ({"download_link": "file:///etc/passwd"}, "not one of the hosts"),
         ({"download_link": "http://a@127.0.0.1/DLTINS_20250830_01of01.zip"}, "not one of"),
-        ({"checksum": "no MD5"}, "is no MD5"),
+        ({"checksum": "no MD5"}, "is not an MD5"),
         ({"file_name": "FULECR_20250830_E_1of1.zip"}, "no files of the kind"),
     ],
 )
@@ -181,7 +182,7 @@ def test_an_entry_that_cannot_be_is_left_out_and_reported(
     found = registers.published(Dataset.ESMA_FIRDS, DAY, DAY)
 
     assert [file.name.stem for file in found.files] == ["FULINS_E_20250830_01of01"]
-    [bad] = found.bad
+    [bad] = found.unusable
     assert said in str(bad)
 
 
@@ -192,7 +193,7 @@ def test_a_link_to_another_file_is_left_out(esma: FakeRegister) -> None:
     found = registers.published(Dataset.ESMA_FIRDS, DAY, DAY)
 
     assert found.files == []
-    assert "its link is that of another file" in str(found.bad[0])
+    assert "its link leads to another file" in str(found.unusable[0])
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def quick_names(settings: LazySettings) -> None:
 
 def stored(name: str, *, size: int = 1000, loaded: bool = True, **fields: Any) -> EsmaFile:
     """A row of a file of this name, with bytes in the storage."""
-    file = EsmaFile.of(FileName.parse(name), dataset=Dataset.ESMA_FIRDS)
+    file = EsmaFile.from_name(FileName.parse(name), dataset=Dataset.ESMA_FIRDS)
     path = Path(storages["local"].path("")) / "made"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(name.encode().ljust(size, b"."))
@@ -40,7 +40,7 @@ def stored(name: str, *, size: int = 1000, loaded: bool = True, **fields: Any) -
         file.md5, _ = store.checksum(source)
     store.put(file, path, md5=file.md5, size=size)
     file.loaded_at = timezone.now() if loaded else None
-    store.arrived(file)
+    store.save_stored(file)
     EsmaFile.objects.filter(pk=file.pk).update(**fields)
     file.refresh_from_db()
     return file
@@ -85,7 +85,7 @@ def test_a_set_goes_as_a_whole_or_not_at_all() -> None:
     incomplete = stored(f"DLTINS_{days_ago(32)}_01of02")
 
     assert set(verbs().values()) == {"leave"}
-    assert "part 2 of its set has not come yet" in plan()[incomplete.name][1]
+    assert "part 2 of its set is missing" in plan()[incomplete.name][1]
 
     EsmaFile.objects.filter(pk=parts[1].pk).update(loaded_at=timezone.now(), state="loaded")
     assert [verbs()[part.name] for part in parts] == ["delete"] * 3
@@ -133,9 +133,9 @@ def test_what_is_planned_is_done_and_said() -> None:
         return out.getvalue()
 
     [row] = json.loads(run("--dry-run", "--format", "json"))
-    assert (row["file"], row["do"], row["bytes"]) == (old.name, "delete", 1000)
+    assert (row["file"], row["action"], row["bytes"]) == (old.name, "delete", 1000)
     everything = json.loads(run("--dry-run", "--all", "--format", "json"))
-    assert [row["do"] for row in everything] == ["delete", "leave"]
+    assert [row["action"] for row in everything] == ["delete", "leave"]
     assert "1,000 bytes would be freed" in run("--dry-run")
     assert path.exists()
 
@@ -173,7 +173,7 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_clean_up() -> None:
     run = steps.clean_up()
 
     assert not path.exists()
-    assert f"{file.stored_name}: swept away" in run.report
+    assert f"{file.stored_name}: removed, an unfinished step had left it" in run.report
 
 
 def test_parts_of_dead_downloads_are_swept_and_strange_files_only_reported(
@@ -193,7 +193,7 @@ def test_parts_of_dead_downloads_are_swept_and_strange_files_only_reported(
     report = steps.clean_up().report
 
     assert [path.name for path in folder.iterdir()] == ["2.part"]
-    assert "firds/2025/whose.zip: in the storage, but no row points to it" in report
+    assert "firds/2025/whose.zip: is in the storage, and no row refers to it" in report
     assert strange.exists()
 
 
@@ -293,4 +293,4 @@ def test_usage_adds_up_and_warns(settings: LazySettings) -> None:
     out, err = io.StringIO(), io.StringIO()
     call_command("storage", stdout=out, stderr=err)
     assert "8,000 of 10,000 bytes" in out.getvalue()
-    assert "clean_files makes room" in err.getvalue()
+    assert "run clean_files" in err.getvalue()

@@ -52,10 +52,10 @@ def test_whatever_is_stored_nothing_goes_that_must_not(
         name = FileName.parse(f"{kind}_{days_ago(days)}_{part:02}of{parts:02}")
         if EsmaFile.objects.filter(name=f"{name.stem}.zip").exists():
             continue
-        file = EsmaFile.of(name, dataset=Dataset.ESMA_FIRDS)
+        file = EsmaFile.from_name(name, dataset=Dataset.ESMA_FIRDS)
         file.content, file.size, file.kept, file.state = f"firds/{name.stem}", 1000, kept, state
         file.loaded_at = timezone.now() if loaded else None
-        file.number()
+        file.set_order()
         file.save()
 
     deleted = {a.file.pk for a in retention.plan(today=TODAY) if a.verb == "delete"}

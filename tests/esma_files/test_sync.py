@@ -126,4 +126,4 @@ def test_the_gap_that_a_recorded_answer_of_esma_has_is_found(
     run = steps.sync(Dataset.ESMA_FIRDS, since=dt.date(2019, 5, 16), until=dt.date(2019, 5, 30))
 
     assert (run.new, run.rejected) == (91, 0)
-    assert run.report == ["DLTINS of 2019-05-22 (esma_firds) missing"]
+    assert run.report == ["DLTINS of 2019-05-22 (esma_firds): missing"]

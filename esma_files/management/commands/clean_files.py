@@ -13,10 +13,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="only print what would happen, and why"
+            "--dry-run", action="store_true", help="only print the actions, with reasons"
         )
         parser.add_argument(
-            "--all", action="store_true", help="with --dry-run: also what is left, and why"
+            "--all",
+            action="store_true",
+            help="with --dry-run: print also the files that are left as they are",
         )
         output.add_format(parser)
 
@@ -26,23 +28,26 @@ class Command(BaseCommand):
             return
         run = steps.clean_up()
         if options["format"] == "json":
-            counts = {name: getattr(run, name) for name in ("ended", "changed", "unchanged")}
-            shown = {"deleted": counts["ended"], **counts, "not_done": run.rejected}
-            del shown["ended"]
-            output.print_json(self.stdout, {**shown, "report": run.report})
+            counts = {
+                "deleted": run.ended,
+                "changed": run.changed,
+                "unchanged": run.unchanged,
+                "not_done": run.rejected,
+            }
+            output.print_json(self.stdout, {**counts, "report": run.report})
         else:
             for line in run.report:
                 self.stdout.write(line)
             self.stdout.write(
-                f"{run.ended} deleted, {run.changed} moved or compressed, {run.unchanged} left."
+                f"{run.ended} deleted, {run.changed} moved or compressed, {run.unchanged} left as they are."
             )
         if run.rejected:
-            raise CommandError(f"{run.rejected} could not be done; see above.")
+            raise CommandError(f"{run.rejected} actions could not be carried out; see above.")
 
     def _print_plan(self, options: dict[str, Any]) -> None:
         plan = retention.plan()
         rows = [
-            {"file": a.file.name, "do": a.verb, "bytes": a.file.size, "why": a.reason}
+            {"file": a.file.name, "action": a.verb, "bytes": a.file.size, "reason": a.reason}
             for a in plan
             if options["all"] or a.verb != "leave"
         ]

@@ -23,20 +23,22 @@ from marketdata.common import output
 
 
 class Command(BaseCommand):
-    help = "Fetch files that the registers have listed: those named, or all that are wanted."
+    help = "Fetch listed files: those named, or all that the settings ask for."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "names", nargs="*", metavar="NAME", help="as in FULINS_E_20250830_01of02.zip"
         )
         parser.add_argument(
-            "--again", action="store_true", help="also those that are stored; other bytes are kept"
+            "--again",
+            action="store_true",
+            help="also fetch files that are stored; other bytes become a new revision",
         )
         parser.add_argument(
             "--dataset",
             choices=Dataset.values,
             default="",
-            help="whose files the names are: ESMA's and the FCA's are alike (ESMA's)",
+            help="dataset of the named files: ESMA and the FCA use the same names (default: ESMA's)",
         )
         output.add_format(parser)
 
@@ -54,25 +56,25 @@ class Command(BaseCommand):
         elif rows:
             output.print_table(self.stdout, rows, numbers=["size", "seconds"])
         elif not problems:
-            self.stdout.write("Nothing waits to be downloaded; sync_register lists what is new.")
+            self.stdout.write("There is nothing to download; sync_register lists new files.")
         if problems:
             raise CommandError("; ".join(problems))
 
 
 def _named(names: list[str], *, dataset: str, again: bool) -> tuple[list[EsmaFile], list[str]]:
-    """The newest file of each name, or what the configuration wants; and the names nobody knows."""
+    """Return the newest file of each name, or those that the settings ask for; and problems with names."""
     if not names:
         wanted = EsmaFile.objects.wanted()
         listed = wanted.filter(state=EsmaFile.State.LISTED).order_by("-sequence")
         return list(listed), []
-    files, unknown = [], []
+    files, problems = [], []
     for name in names:
         file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()
         if file is None:
-            unknown.append(f"{name}: no register has listed it; run sync_register first")
+            problems.append(f"{name}: no register has listed it; run sync_register first")
         else:
-            files.append(downloading.once_more(file) if again else file)
-    return files, unknown
+            files.append(downloading.prepare_refetch(file) if again else file)
+    return files, problems
 
 
 def _row(result: downloading.Result) -> dict[str, Any]:
@@ -88,7 +90,7 @@ def _row(result: downloading.Result) -> dict[str, Any]:
 
 
 class _Bars:
-    """A line for each file that is being fetched."""
+    """A progress bar for each file that is being fetched."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

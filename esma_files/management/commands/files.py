@@ -21,30 +21,31 @@ _IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept",
 
 
 class Command(BaseCommand):
-    help = "The files that the registers have published: list, look at, retry, keep, delete."
+    help = "List published files, show one, report gaps, and retry, keep or delete files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-        listing = actions.add_parser("list", help="files, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=filtering.positive_integer, default=50, help="rows at most (50)"
+        list_parser = actions.add_parser("list", help="list files, with the filters of the API")
+        list_parser.add_argument(
+            "--limit", type=filtering.positive_integer, default=50, help="most rows (default: 50)"
         )
-        filtering.add_filter_options(listing, EsmaFileFilterSet)
-        output.add_format(listing)
-        getting = actions.add_parser("get", help="one file, with its last runs")
-        getting.add_argument("names", nargs=1, metavar="NAME")
-        _add_source(getting)
-        output.add_format(getting)
-        output.add_format(actions.add_parser("gaps", help="what should be there, and is not"))
-        for action, said in (
-            ("retry", "try failed files again"),
+        filtering.add_filter_options(list_parser, EsmaFileFilterSet)
+        output.add_format(list_parser)
+        get_parser = actions.add_parser("get", help="show a file and its last runs")
+        get_parser.add_argument("names", nargs=1, metavar="NAME")
+        _add_dataset(get_parser)
+        output.add_format(get_parser)
+        gaps_help = "report missing publications, and deltas that have to be fetched in time"
+        output.add_format(actions.add_parser("gaps", help=gaps_help))
+        for action, help_text in (
+            ("retry", "retry failed files"),
             ("keep", "exempt files from the retention policy"),
-            ("unkeep", "take that back"),
+            ("unkeep", "no longer exempt files from the retention policy"),
             ("delete", "delete the bytes of the sets that the files belong to"),
         ):
-            acting = actions.add_parser(action, help=said)
-            acting.add_argument("names", nargs="+", metavar="NAME")
-            _add_source(acting)
+            parser_of_action = actions.add_parser(action, help=help_text)
+            parser_of_action.add_argument("names", nargs="+", metavar="NAME")
+            _add_dataset(parser_of_action)
 
     def handle(self, **options: Any) -> None:
         if options["action"] == "list":
@@ -61,37 +62,38 @@ class Command(BaseCommand):
             options["state"] = options["state"].split(",")
         files = EsmaFile.objects.order_by("-published_on", "name")
         matching = filtering.filter_queryset(EsmaFileFilterSet, options, files)
-        found = EsmaFileSerializer(matching[: options["limit"]], many=True).data
+        rows = EsmaFileSerializer(matching[: options["limit"]], many=True).data
         if options["format"] == "json":
-            output.print_json(self.stdout, found)
-        elif found:
-            rows = [{name: row[name] for name in _IN_TABLE} for row in found]
-            output.print_table(self.stdout, rows, numbers=["size"])
+            output.print_json(self.stdout, rows)
+        elif rows:
+            table = [{name: row[name] for name in _IN_TABLE} for row in rows]
+            output.print_table(self.stdout, table, numbers=["size"])
         else:
             self.stdout.write("No file matches.")
 
     def _get(self, options: dict[str, Any]) -> None:
-        shown = EsmaFileDetailSerializer(_file(options["names"][0], options["dataset"])).data
+        details = EsmaFileDetailSerializer(_file(options["names"][0], options["dataset"])).data
         if options["format"] == "json":
-            output.print_json(self.stdout, shown)
+            output.print_json(self.stdout, details)
             return
-        facts = {k: v for k, v in shown.items() if k not in ("runs", "revisions")}
-        output.print_table(self.stdout, [{"what": k, "value": v} for k, v in facts.items()])
+        fields = {k: v for k, v in details.items() if k not in ("runs", "revisions")}
+        output.print_table(self.stdout, [{"field": k, "value": v} for k, v in fields.items()])
         runs = [
             {k: r[k] for k in ("kind", "requested_at", "state", "read", "problem")}
-            for r in shown["runs"]
+            for r in details["runs"]
         ]
         if runs:
             output.print_table(self.stdout, runs, title="Runs", numbers=["read"])
 
     def _gaps(self, options: dict[str, Any]) -> None:
-        found = gaps.find()
+        missing = gaps.find()
         if options["format"] == "json":
-            output.print_json(self.stdout, GapSerializer(found, many=True).data)
-        for gap in found if options["format"] == "table" else ():
+            output.print_json(self.stdout, GapSerializer(missing, many=True).data)
+            return
+        for gap in missing:
             self.stdout.write(str(gap))
-        if options["format"] == "table" and not found:
-            self.stdout.write("Nothing is missing between the first and the last day known.")
+        if not missing:
+            self.stdout.write("Nothing is missing between the first and the last known day.")
 
     def _act(self, names: list[str], dataset: str, act: Callable[[EsmaFile], str]) -> None:
         problems = []
@@ -104,30 +106,28 @@ class Command(BaseCommand):
             raise CommandError("; ".join(problems))
 
 
-def _add_source(parser: CommandParser) -> None:
+def _add_dataset(parser: CommandParser) -> None:
     parser.add_argument(
         "--dataset",
         choices=Dataset.values,
         default="",
-        help="whose file it is: ESMA's and the FCA's have the same names (ESMA's)",
+        help="dataset of the file: ESMA and the FCA use the same names (default: ESMA's)",
     )
 
 
 def _file(name: str, dataset: str) -> EsmaFile:
-    found = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()
-    if found is None:
-        whose = f" of {dataset}" if dataset else ""
-        raise CommandError(
-            f"No file named {name}{whose} is known; sync_register lists what there is."
-        )
-    return found
+    file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()
+    if file is None:
+        of_dataset = f" of {dataset}" if dataset else ""
+        raise CommandError(f"There is no file {name}{of_dataset}; sync_register lists new files.")
+    return file
 
 
 def _retry(file: EsmaFile) -> str:
     if not EsmaFile.objects.filter(pk=file.pk).retry():
-        raise CommandError(f"{file.name} is {file.state}, and only what has failed is tried again.")
+        raise CommandError(f"{file.name} is {file.state}; only failed files can be retried.")
     file.refresh_from_db()
-    return f"{file.state} again; {'load' if file.has_content else 'download'} goes on with it"
+    return f"{file.state} again; run {'load' if file.has_content else 'download'} to continue"
 
 
 def _keep(file: EsmaFile) -> str:

@@ -14,29 +14,29 @@ from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
-    help = "Move stored files to another storage; each copy is read back and compared."
+    help = "Move stored files to another storage. Each copy is read back and compared."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--to", required=True, choices=EsmaFile.Location.values)
         parser.add_argument(
             "--delete-verified",
             action="store_true",
-            help="then delete the originals, each after its copy has been read once more",
+            help="afterwards delete the originals, each after its copy has been read once more",
         )
 
     def handle(self, **options: Any) -> None:
         to = options["to"]
         try:
-            files = moving.waiting(to)
+            files = moving.files_to_move(to)
         except MarketDataError as error:
             raise CommandError(str(error)) from error
         size = sum(file.size for file in files)
         self.stdout.write(f"{len(files)} files with {size:,} bytes to move to {to}.")
-        problems = self._each(moving.move(files, to=to), len(files), "moved")
-        originals = moving.originals(to)
+        problems = self._report(moving.move(files, to=to), len(files), "moved")
+        originals = moving.files_with_originals(to)
         if options["delete_verified"]:
             done = moving.delete_originals(originals)
-            problems += self._each(done, len(originals), "original deleted")
+            problems += self._report(done, len(originals), "original deleted")
         elif originals:
             self.stdout.write(
                 f"{len(originals)} originals are kept; --delete-verified deletes them."
@@ -44,14 +44,14 @@ class Command(BaseCommand):
         if problems:
             raise CommandError("; ".join(problems))
 
-    def _each(self, moved: Iterable[moving.Moved], count: int, said: str) -> list[str]:
-        """Print what came of each; returns the problems."""
+    def _report(self, moved: Iterable[moving.Moved], count: int, outcome: str) -> list[str]:
+        """Print the outcome of each file; returns the problems."""
         problems = []
         hidden = not output.is_terminal()
         with Progress(console=Console(stderr=True), disable=hidden, transient=True) as bar:
-            for each in bar.track(moved, total=count, description=said):
+            for each in bar.track(moved, total=count, description=outcome):
                 if each.error:
                     problems.append(str(each.error))
                 else:
-                    self.stdout.write(f"{each.file.name}: {said}")
+                    self.stdout.write(f"{each.file.name}: {outcome}")
         return problems

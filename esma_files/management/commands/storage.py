@@ -10,24 +10,26 @@ from marketdata.common import output
 
 
 class Command(BaseCommand):
-    help = "What is stored, by dataset, kind, tier and age, beside the budget, and what it costs."
+    help = (
+        "Show the use of the storage by dataset, kind, tier and age, with the budget and the cost."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
-        found = usage.collect()
+        total = usage.collect()
         if options["format"] == "json":
-            output.print_json(self.stdout, dataclasses.asdict(found))
+            output.print_json(self.stdout, dataclasses.asdict(total))
             return
         rows = [
-            {**dataclasses.asdict(s), "monthly_cost": f"${s.monthly_cost}"} for s in found.shares
+            {**dataclasses.asdict(s), "monthly_cost": f"${s.monthly_cost}"} for s in total.shares
         ]
         if rows:
             output.print_table(self.stdout, rows, numbers=["files", "bytes", "monthly_cost"])
         self.stdout.write(
-            f"{found.files} files, {found.bytes:,} of {found.budget_bytes:,} bytes "
-            f"({found.percent} %), ${found.monthly_cost} a month; new files go to {found.location}."
+            f"{total.files} files, {total.bytes:,} of {total.budget_bytes:,} bytes "
+            f"({total.percent} %), ${total.monthly_cost} a month; new files go to {total.location}."
         )
-        if found.warning:
-            self.stderr.write(self.style.WARNING(found.warning))
+        if total.warning:
+            self.stderr.write(self.style.WARNING(total.warning))

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from esma_files import steps
 from esma_files.datasets import Dataset
+from esma_files.kinds import KINDS
 from esma_files.models import Run
-from esma_files.names import Kind
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
@@ -17,25 +17,34 @@ _COUNTS = ("read", "new", "changed", "unchanged", "rejected")
 
 
 class Command(BaseCommand):
-    help = "Ask the registers which files they have published, and note those that are new."
+    help = "Ask the registers for their lists of files, and record new files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--dataset",
             action="append",
             choices=Dataset.values,
-            help="a register; again for another (those that REGISTERS names)",
+            help="a dataset; repeat for another one (default: those in REGISTERS)",
         )
         day = dt.date.fromisoformat
         parser.add_argument(
-            "--since", type=day, help="first day, YYYY-MM-DD (two weeks ago, or the oldest gap)"
+            "--since",
+            type=day,
+            help="first day, YYYY-MM-DD (default: two weeks ago, or the oldest gap)",
         )
-        parser.add_argument("--until", type=day, help="last day (today)")
+        parser.add_argument("--until", type=day, help="last day (default: today)")
         parser.add_argument(
-            "--kind", action="append", choices=list(Kind), default=[], help="only this kind of file"
+            "--kind",
+            action="append",
+            choices=list(KINDS),
+            default=[],
+            help="only this kind of file; repeat for another one",
         )
         parser.add_argument(
-            "--category", action="append", default=[], help="only full files of this CFI category"
+            "--category",
+            action="append",
+            default=[],
+            help="only full files of this CFI category; repeat for another one",
         )
         output.add_format(parser)
 
@@ -60,12 +69,12 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
-            shown = [{k: v for k, v in row.items() if k != "report"} for row in rows]
-            output.print_table(self.stdout, shown, numbers=_COUNTS)
+            table = [{k: v for k, v in row.items() if k != "report"} for row in rows]
+            output.print_table(self.stdout, table, numbers=_COUNTS)
         if problems:
             raise CommandError("; ".join(problems))
 
 
 def _row(run: Run) -> dict[str, Any]:
-    days = {name: run.arguments[name] for name in ("dataset", "since", "until")}
-    return {**days, **{name: getattr(run, name) for name in _COUNTS}, "report": run.report}
+    arguments = {name: run.arguments[name] for name in ("dataset", "since", "until")}
+    return {**arguments, **{name: getattr(run, name) for name in _COUNTS}, "report": run.report}

@@ -20,8 +20,8 @@ import dataclasses
 
 from django.db.backends.utils import CursorWrapper
 
+from esma_files.kinds import Content
 from esma_files.models import EsmaFile
-from esma_files.names import Kind
 from instruments.listings.load import changes, drops, full_sets, instruments, timeline
 from instruments.listings.load.slices import Slice
 from instruments.listings.load.statements import LISTING, OUTCOME, SUPERSEDED, VERSION, Statements
@@ -58,7 +58,7 @@ def merge(
 
     `columns` are those of its fields that have a value in any record.
     """
-    change, lists = changes.begin(), Kind(file.kind) is Kind.FULCAN
+    change, lists = changes.begin(), file.file_kind.content is Content.CANCELLED
     statements = Statements(file.pk, file.sequence, lists, register, columns, change)
     open_ones = timeline.Timeline(statements)
     _drop_temporary(cursor)
@@ -66,7 +66,7 @@ def merge(
     _execute(cursor, OUTCOME, SUPERSEDED)
     cursor.execute(statements.outcome, [slice_.after, slice_.last] * 2)
     _execute(cursor, statements.supersede, statements.insert_new)
-    is_full = Kind(file.kind) is Kind.FULINS
+    is_full = file.file_kind.is_full
     touched = "SELECT isin, mic FROM temp.outcome WHERE outcome IN ('new', 'changed')"
     compared, returned = full_sets.Compared(), 0
     laid_out = _any(cursor, "temp.outcome WHERE outcome IS NULL")

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from django.db.backends.utils import CursorWrapper
 
+from esma_files.kinds import KINDS
 from esma_files.models import EsmaFile
-from esma_files.names import PARTS, Kind
+from esma_files.names import PARTS
 from esma_files.parsing.reader import Batch
 from instruments.listings.fields import BY_COLUMN, RecordKind
 from instruments.listings.models.scope import COLUMNS
@@ -26,7 +27,7 @@ VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
 
 # The kinds whose records go into the tables of listings.
-INSTRUMENT_FILES = (Kind.FULINS, Kind.DLTINS, Kind.FULCAN)
+INSTRUMENT_FILES = [kind.code for kind in KINDS.values() if kind.has_scope]
 SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
 
 

@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
+from esma_files import kinds
 from esma_files.models import EsmaFile
-from esma_files.names import Kind
 from instruments.listings.fields import FIELDS
 from instruments.listings.load import groups
 from instruments.models import Listing, ListingVersion
@@ -13,6 +13,8 @@ from instruments.staging.dialect import day_before, rewritten
 LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
+# The kinds of files that list cancelled records over and over, in SQL.
+LISTS = ", ".join(f"'{code}'" for code in kinds.codes(kinds.Content.CANCELLED))
 
 # In every table of records, and in staging.
 _SAID = (*(field.column for field in FIELDS), *groups.COLUMNS)
@@ -102,7 +104,7 @@ class Statements:
         if self.lists:
             return "1 = 0"
         return f"""
-            f.sequence < {self.sequence} AND f.kind <> '{Kind.FULCAN}'
+            f.sequence < {self.sequence} AND f.kind NOT IN ({LISTS})
             AND l.status <> 'dropped' AND s.status <> 'cancelled' AND NOT EXISTS (
                 SELECT 1 FROM {VERSION} v
                 WHERE v.isin = s.isin AND v.mic = s.mic AND v.register = '{self.register}'

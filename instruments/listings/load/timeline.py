@@ -4,11 +4,11 @@ in a list of cancellations.
 
 import dataclasses
 
-from esma_files.names import Kind
 from instruments.listings.load.statements import (
     FILE,
     KEY,
     LISTING,
+    LISTS,
     PUBLISHED_STATUS,
     TARGET,
     VERSION,
@@ -42,7 +42,7 @@ class Timeline:
         same = "isin, mic, status, fingerprint, CASE WHEN lists = 1 THEN NULL ELSE valid_from END"
         published = "sequence, position, fingerprint, place"
         order = f"stands, CASE WHEN stands < sequence THEN 0 ELSE 1 END, {published}"
-        lists = f"CASE WHEN f.kind = '{Kind.FULCAN}' THEN 1 ELSE 0 END"
+        lists = f"CASE WHEN f.kind IN ({LISTS}) THEN 1 ELSE 0 END"
         return f"""
             CREATE TEMP TABLE timeline AS
             WITH said AS (

@@ -19,7 +19,7 @@ class Register(models.TextChoices):
     @classmethod
     def of_dataset(cls, dataset: str) -> "Register":
         """The register that the files of a dataset tell of."""
-        return cls.FCA if dataset == Dataset.FCA_FIRDS else cls.ESMA
+        return cls(Dataset(dataset).authority)
 
     @property
     def counted_in(self) -> str:

@@ -196,7 +196,7 @@ def expected(files: dict[str, list[tuple[str, str, str]]]) -> set[Any]:
 
     def day(name: str) -> tuple[Any, int]:
         parsed = FileName.parse(name)
-        return parsed.published_on, parsed.place_in_day
+        return parsed.published_on, parsed.kind.place_in_day
 
     newest = {
         key: max(day(name) for other, name in first.items() if other[:2] == key)

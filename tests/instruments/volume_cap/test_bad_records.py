@@ -88,7 +88,7 @@ def test_elements_beside_the_records_are_counted_too(make_zip: Write) -> None:
     ("change", "reason"),
     [
         ({"schema": "auth.044.001.03"}, "the message is 'auth.044.001.03', not auth.053"),
-        ({"root": "FinInstrmRptgDblVolCap"}, "not one record in it"),
+        ({"root": "FinInstrmRptgDblVolCap"}, "the records are in <FinInstrmRptgDblVolCap>"),
     ],
 )
 def test_a_file_of_another_message_is_refused(

@@ -1,0 +1,240 @@
+"""The one table of the kinds of files: all that follows from a kind stands here.
+
+It is read by the names of files, the client of the registers, the report of gaps, retention, the reader,
+loading and history. docs/contributing.md describes how to add a kind. Sources: ESMA65-8-5014 rev. 3 (FIRDS),
+ESMA65-8-5240 v1.8 (FITRS).
+"""
+
+import dataclasses
+import enum
+import re
+from functools import cached_property
+
+from esma_files.datasets import Dataset
+
+
+class Content(enum.Enum):
+    """What a file of a kind states."""
+
+    FULL = (
+        "full"  # the state at the end of the day; what a complete set lacks is not there any more
+    )
+    DELTA = "delta"  # the changes of the day
+    CANCELLED = "cancelled"  # every record cancelled so far: it repeats what earlier files state
+
+
+class Cadence(enum.Enum):
+    """How often files of a kind are published; the report of gaps expects them accordingly."""
+
+    DAILY = "daily"  # also at weekends and on holidays
+    WEEKLY = "weekly"  # on `weekday`, or the day after
+    OBSERVED = "observed"  # as the days that are known show
+    IRREGULAR = "irregular"  # nothing is expected
+
+
+SATURDAY = 5
+_DAY, _PART = r"_(?P<day>[0-9]{8})", r"_(?P<part>[0-9]{1,3})of(?P<parts>[0-9]{1,3})"
+_CATEGORY = "_(?P<category>[A-Z])"
+# FULINS_E_20250830_01of02
+_BY_CATEGORY = f"{_CATEGORY}{_DAY}{_PART}"
+# DLTINS_20250830_01of01
+_BY_DAY = f"{_DAY}{_PART}"
+# FULECR_20250830_E_1of1, DLTECR_20250830_1of1, FULNCR_20210401_NYAR_EQD_1of2
+_TRANSPARENCY = (
+    rf"{_DAY}(?:{_CATEGORY}|_(?P<result_group>[A-Z]{{2,5}}(?:_[A-Z0-9]{{1,5}})?))?{_PART}"
+)
+# DVCRES_20180807, with more behind it
+_VOLUME_CAP = f"{_DAY}(?:_[A-Za-z0-9]{{1,20}}){{0,5}}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FileKind:
+    """A kind of file, by the first part of its name.
+
+    `layout` is the dotted name of the layout of its records, in the app that loads them; empty for kinds that
+    are listed and not loaded. `result_tables` is that of the tables of published results that they are merged
+    into; without, they are listings.
+    """
+
+    code: str
+    title: str
+    datasets: tuple[Dataset, ...]
+    content: Content
+    cadence: Cadence
+    weekday: int | None  # of WEEKLY; 0 is Monday
+    place_in_day: int  # files of one day apply in this order
+    name_pattern: str  # behind the code
+    message: str  # of ISO 20022, in any version
+    root: str  # the element around the records
+    layout: str = ""
+    result_tables: str = ""
+    read_in_sections: bool = False  # may be merged while it is being read
+    has_scope: bool = False  # a scope applies to its records
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def is_full(self) -> bool:
+        return self.content is Content.FULL
+
+    @property
+    def can_be_loaded(self) -> bool:
+        return bool(self.layout)
+
+    @property
+    def default_dataset(self) -> Dataset:
+        """The dataset of a file that nothing else is known of: ESMA's."""
+        return self.datasets[0]
+
+    @cached_property
+    def pattern(self) -> "re.Pattern[str]":
+        """Match the name of a file of this kind, without its ending."""
+        return re.compile(re.escape(self.code) + self.name_pattern)
+
+    def dataset_of(self, sender: str) -> Dataset | None:
+        """Return the dataset whose files of this kind name `sender` in their header; None for nobody's."""
+        return next((d for d in self.datasets if sender in d.publication.senders), None)
+
+
+_FIRDS = (Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS)
+_FITRS = (Dataset.ESMA_FITRS, Dataset.FCA_FITRS)
+_TABLE = (
+    FileKind(
+        code="FULINS",
+        title="Reference data: all active records of a CFI category",
+        datasets=_FIRDS,
+        content=Content.FULL,
+        cadence=Cadence.WEEKLY,
+        weekday=SATURDAY,
+        place_in_day=3,
+        name_pattern=_BY_CATEGORY,
+        message="auth.017",
+        root="FinInstrmRptgRefDataRpt",
+        layout="instruments.listings.load.layout.FULL",
+        has_scope=True,
+    ),
+    FileKind(
+        code="DLTINS",
+        title="Reference data: the changes of a day",
+        datasets=_FIRDS,
+        content=Content.DELTA,
+        cadence=Cadence.DAILY,
+        weekday=None,
+        place_in_day=1,
+        name_pattern=_BY_DAY,
+        message="auth.036",
+        root="FinInstrmRptgRefDataDltaRpt",
+        layout="instruments.listings.load.layout.DELTA",
+        read_in_sections=True,
+        has_scope=True,
+    ),
+    FileKind(
+        code="FULCAN",
+        title="Reference data: all cancelled records",
+        datasets=_FIRDS,
+        content=Content.CANCELLED,
+        cadence=Cadence.OBSERVED,  # daily by ESMA's text; all names that are known are Saturdays
+        weekday=None,
+        place_in_day=2,
+        name_pattern=_BY_DAY,
+        message="auth.102",
+        root="FinInstrmRptgCxlRpt",
+        layout="instruments.listings.load.layout.CANCELLED",
+        read_in_sections=True,
+        has_scope=True,
+    ),
+    FileKind(
+        code="INVINS",
+        title="Reference data: records that are not valid any more",
+        datasets=_FIRDS,
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=9,
+        name_pattern=f"(?:{_CATEGORY})?{_BY_DAY}",
+        message="",
+        root="",
+    ),
+    FileKind(
+        code="FULECR",
+        title="Transparency: all results for equity",
+        datasets=_FITRS,
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=3,
+        name_pattern=_TRANSPARENCY,
+        message="auth.044",
+        root="FinInstrmRptgEqtyTradgActvtyRslt",
+        layout="instruments.transparency.layout.EQUITY",
+        result_tables="instruments.transparency.tables.TABLES",
+    ),
+    FileKind(
+        code="DLTECR",
+        title="Transparency: changed results for equity",
+        datasets=_FITRS,
+        content=Content.DELTA,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=1,
+        name_pattern=_TRANSPARENCY,
+        message="auth.044",
+        root="FinInstrmRptgEqtyTradgActvtyRslt",
+        layout="instruments.transparency.layout.EQUITY",
+        result_tables="instruments.transparency.tables.TABLES",
+    ),
+    FileKind(
+        code="FULNCR",
+        title="Transparency: all results for instruments other than equity, by ISIN or by sub-class",
+        datasets=_FITRS,
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=3,
+        name_pattern=_TRANSPARENCY,
+        message="auth.045",
+        root="FinInstrmRptgNonEqtyTradgActvtyRslt",
+        layout="instruments.transparency.layout.NON_EQUITY",
+        result_tables="instruments.transparency.tables.TABLES",
+    ),
+    FileKind(
+        code="DLTNCR",
+        title="Transparency: changed results for instruments other than equity",
+        datasets=_FITRS,
+        content=Content.DELTA,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=1,
+        name_pattern=_TRANSPARENCY,
+        message="auth.045",
+        root="FinInstrmRptgNonEqtyTradgActvtyRslt",
+        layout="instruments.transparency.layout.NON_EQUITY",
+        result_tables="instruments.transparency.tables.TABLES",
+    ),
+    FileKind(
+        code="DVCRES",
+        title="Volume cap: trading under waivers",
+        datasets=(Dataset.ESMA_DVCAP,),
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=9,
+        name_pattern=_VOLUME_CAP,
+        message="auth.053",
+        root="FinInstrmRptgTradgVolCapRsltRpt",
+        layout="instruments.volume_cap.layout.LAYOUT",
+        result_tables="instruments.volume_cap.tables.TABLES",
+    ),
+)
+KINDS: dict[str, FileKind] = {kind.code: kind for kind in _TABLE}
+
+
+def codes(content: Content) -> list[str]:
+    """Return the codes of the kinds with this content."""
+    return [kind.code for kind in KINDS.values() if kind.content is content]
+
+
+def kinds_of(dataset: str) -> list[FileKind]:
+    """Return the kinds of files that a dataset has."""
+    return [kind for kind in KINDS.values() if dataset in kind.datasets]
