@@ -15,9 +15,9 @@ VENUES = "TradgUdrWvrBrkdwn"
 
 
 def venue(mic: str, percentage: str, disclaimer: str = "") -> str:
-    said = f"<Dsclmr>{disclaimer}</Dsclmr>" if disclaimer else ""
+    element = f"<Dsclmr>{disclaimer}</Dsclmr>" if disclaimer else ""
     share = f"<TradgUdrWvrPctg>{percentage}</TradgUdrWvrPctg>"
-    return f"<{VENUES}><TradgVn>{mic}</TradgVn>{share}{said}</{VENUES}>"
+    return f"<{VENUES}><TradgVn>{mic}</TradgVn>{share}{element}</{VENUES}>"
 
 
 def result(
@@ -56,7 +56,7 @@ def leaves_of(path: Path) -> Iterator[tuple[list[tuple[str, str]], list[list[tup
         xml = io.BytesIO(archive.read(archive.namelist()[0]))
     for _, element in etree.iterparse(xml, tag="{*}VolCapRslt"):
         venues = element.findall(f"{{*}}{VENUES}")
-        of_venues = [list(_leaves(one, "")) for one in venues]
-        for one in venues:
-            element.remove(one)
+        of_venues = [list(_leaves(venue, "")) for venue in venues]
+        for venue in venues:
+            element.remove(venue)
         yield list(_leaves(element, "")), of_venues

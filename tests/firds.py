@@ -31,9 +31,9 @@ def record(
 ) -> str:
     """One record. `period` is FrDt; with `until` it is FrDtToDt."""
     if until is not None:
-        said = f"<FrDtToDt><FrDt>{period}</FrDt><ToDt>{until}</ToDt></FrDtToDt>"
+        publication = f"<FrDtToDt><FrDt>{period}</FrDt><ToDt>{until}</ToDt></FrDtToDt>"
     else:
-        said = f"<FrDt>{period}</FrDt>" if period else ""
+        publication = f"<FrDt>{period}</FrDt>" if period else ""
     body = (
         f"<FinInstrmGnlAttrbts><Id>{isin}</Id><FullNm>{escape(name)}</FullNm>"
         f"<ShrtNm>{escape(name[:35])}</ShrtNm><ClssfctnTp>{cfi}</ClssfctnTp><NtnlCcy>SEK</NtnlCcy>"
@@ -43,7 +43,7 @@ def record(
         "<FrstTradDt>2014-01-14T09:00:00Z</FrstTradDt></TradgVnRltdAttrbts>"
         f"{extra}<TechAttrbts>"
         + (f"<RlvntCmptntAuthrty>{authority}</RlvntCmptntAuthrty>" if authority else "")
-        + (f"<PblctnPrd>{said}</PblctnPrd>" if said else "")
+        + (f"<PblctnPrd>{publication}</PblctnPrd>" if publication else "")
         + (f"<RlvntTradgVn>{relevant}</RlvntTradgVn>" if relevant else "")
         + "</TechAttrbts>"
     )

@@ -113,9 +113,9 @@ def published(row: ResultRecord) -> Iterator[tuple[str, Any]]:
         yield f"{path}/SgmttnCrit/CritVal", value
 
 
-def said(
+def expected_values(
     leaves: list[tuple[str, str]], kind: ResultKind = ResultKind.NON_EQUITY
 ) -> list[tuple[str, Any]]:
-    """The same of a record read by lxml."""
+    """Path and value of every element of a record that lxml has read."""
     fields: dict[str, Field] = {field.path: field for field in FIELDS_OF[kind]}
     return [(path, as_value(fields.get(path), text)) for path, text in leaves]

@@ -1,4 +1,4 @@
-"""What all published results share: transparency results (FITRS) and volume cap results (DVCAP)."""
+"""The columns that all published results share: transparency (FITRS) and volume cap (DVCAP)."""
 
 import datetime as dt
 from typing import Any

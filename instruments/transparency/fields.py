@@ -96,7 +96,7 @@ KEY = (
 
 
 class ResultKind(enum.StrEnum):
-    """Which message a record is from."""
+    """The message that a record is from."""
 
     EQUITY = "equity"
     NON_EQUITY = "non_equity"

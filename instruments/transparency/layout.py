@@ -33,7 +33,7 @@ from instruments.transparency.fields import (
 
 _SECTIONS = {
     "liquidity": ("liquid",),
-    "thresholds": tuple(f"{name}{of}" for name in THRESHOLDS for of in ("", "_number")),
+    "thresholds": tuple(f"{name}{unit}" for name in THRESHOLDS for unit in ("", "_number")),
     "statistics": (
         "total_transactions",
         "total_volume",
@@ -89,8 +89,8 @@ def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
     subjects = pa.array(SUBJECTS)
     key = checked.summed(KEY, fingerprint.MASK)
     if checked.kind != ResultKind.EQUITY:
-        each = fingerprint.of_distinct("subject", subjects)
-        key = (key + each[number]) & fingerprint.MASK
+        hashes = fingerprint.of_distinct("subject", subjects)
+        key = (key + hashes[number]) & fingerprint.MASK
     return {
         "record_kind": pa.repeat(checked.kind, checked.size),
         "subject": subjects.take(pa.array(number)),
@@ -163,8 +163,8 @@ def _placed(texts: pa.StringArray, positions: np.ndarray, records: np.ndarray) -
 
 def _hashed(column: str, texts: pa.StringArray) -> pa.Int64Array:
     encoded = texts.dictionary_encode()
-    each = pa.array(fingerprint.of_distinct(column, encoded.dictionary), pa.int64())
-    return each.take(encoded.indices)
+    hashes = pa.array(fingerprint.of_distinct(column, encoded.dictionary), pa.int64())
+    return hashes.take(encoded.indices)
 
 
 def _as_json(texts: pa.StringArray) -> pa.StringArray:

@@ -54,7 +54,7 @@ class ResultRecord(PublishedResult):
 
     @property
     def is_bond(self) -> bool:
-        """Whether the rules for bonds hold: quarterly liquidity, yearly thresholds."""
+        """True where the rules for bonds hold: quarterly liquidity, yearly thresholds."""
         return bool(self.classification == "BOND")
 
 

@@ -1,6 +1,6 @@
 """Questions about transparency results: which of them applies on a day, and turnover over time.
 
-Nothing is computed anew: liquidity, thresholds and sizes are those that the authority published.
+Liquidity, thresholds and sizes are those that the authority published; none is computed here.
 """
 
 import dataclasses
@@ -88,7 +88,7 @@ class Turnover:
 
 @dataclasses.dataclass(frozen=True)
 class InstrumentTransparency:
-    """What one register publishes of an ISIN, and what of it applies on a day."""
+    """The results that one register publishes for an ISIN, and those that apply on a day."""
 
     isin: str
     on: dt.date

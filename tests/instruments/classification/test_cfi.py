@@ -20,12 +20,12 @@ ZIPS = sorted(DATA.glob("firds*/*.zip"))
 
 
 def published_codes() -> set[str]:
-    found: set[str] = set()
+    codes: set[str] = set()
     for path in ZIPS:
         with zipfile.ZipFile(path) as archive:
             xml = archive.read(archive.namelist()[0])
-        found |= {code.decode() for code in re.findall(rb"<ClssfctnTp>([^<]*)<", xml)}
-    return found
+        codes |= {code.decode() for code in re.findall(rb"<ClssfctnTp>([^<]*)<", xml)}
+    return codes
 
 
 def test_the_table_is_whole() -> None:
@@ -144,7 +144,7 @@ def test_meanings_lead_to_letters() -> None:
 
 
 def test_business_types_name_places_in_the_table_and_leave_none_out() -> None:
-    beginnings = {beginning for found in cfi.BUSINESS_TYPES.values() for beginning in found}
+    beginnings = {beginning for codes in cfi.BUSINESS_TYPES.values() for beginning in codes}
     for beginning in beginnings:
         assert cfi.count(cfi.pattern_of(beginning)) > 0
     assert {b for b in beginnings if len(b) == 1} == set(cfi.categories())
@@ -180,12 +180,12 @@ def test_filters_by_what_a_code_means(
     rows = Instrument.objects.filter(status=parameters.get("status", "active"))
     if "status" not in parameters:
         rows = Instrument.objects.all()
-    wanted = {row.isin for row in rows if re.fullmatch(shape, row.cfi_code)}
+    expected = {row.isin for row in rows if re.fullmatch(shape, row.cfi_code)}
 
     with planned() as plan:
-        assert listed(client, **parameters) == wanted
+        assert listed(client, **parameters) == expected
 
-    assert wanted
+    assert expected
     assert scans(plan) == []
 
 
@@ -194,8 +194,8 @@ def test_a_meaning_that_hundreds_of_attributes_have_is_answered(client: Client) 
     several = ";".join(["not applicable/undefined"] * 8)
     answer = client.get("/api/v1/instruments/", {"attribute": several, "per_page": "1"}).json()
 
-    wanted = [row for row in Instrument.objects.all() if "X" in row.cfi_code[2:]]
-    assert answer["pagination"]["total"] == len(wanted) > 0
+    expected = [row for row in Instrument.objects.all() if "X" in row.cfi_code[2:]]
+    assert answer["pagination"]["total"] == len(expected) > 0
     too_long = client.get("/api/v1/instruments/", {"attribute": "voting;" * 100})
     assert "at most 200" in too_long.json()["detail"]
 
@@ -212,26 +212,26 @@ def test_the_command_lists_by_the_same_filters(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
-def test_wrong_questions_are_told_what_there_is(client: Client) -> None:
-    for parameters, said in (
+def test_invalid_questions_list_the_choices(client: Client) -> None:
+    for parameters, message in (
         ({"attribute": "votin"}, "near it there are Voting"),
         ({"type": "car"}, "car"),
         ({"cfi": "E1"}, "one to six letters"),
     ):
         response = client.get("/api/v1/instruments/", parameters)
         assert response.status_code == 400
-        assert said in response.json()["detail"]
+        assert message in response.json()["detail"]
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_an_instrument_shows_what_its_code_says(client: Client) -> None:
     answer = client.get("/api/v1/instruments/DE000A1R07V3/").json()
 
-    said = answer["classification"]
-    assert said["code"] == answer["cfi_code"] == "DBFTFB"
-    assert said["valid"] is True
-    assert (said["category"]["name"], said["group"]["name"]) == ("Debt instruments", "Bonds")
-    assert [a["meaning"].split(" ")[0] for a in said["attributes"]] == [
+    decoded = answer["classification"]
+    assert decoded["code"] == answer["cfi_code"] == "DBFTFB"
+    assert decoded["valid"] is True
+    assert (decoded["category"]["name"], decoded["group"]["name"]) == ("Debt instruments", "Bonds")
+    assert [a["meaning"].split(" ")[0] for a in decoded["attributes"]] == [
         "Fixed",
         "Government",
         "Fixed",
@@ -243,9 +243,9 @@ def test_an_instrument_shows_what_its_code_says(client: Client) -> None:
 
 @pytest.mark.usefixtures("real_instruments")
 def test_the_codes_in_use_are_those_of_the_records() -> None:
-    said = set(Instrument.objects.exclude(cfi_code="").values_list("cfi_code", flat=True))
+    in_use = set(Instrument.objects.exclude(cfi_code="").values_list("cfi_code", flat=True))
 
-    assert said <= set(CfiCode.objects.values_list("code", flat=True)) <= published_codes()
+    assert in_use <= set(CfiCode.objects.values_list("code", flat=True)) <= published_codes()
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")

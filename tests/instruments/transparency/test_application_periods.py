@@ -233,7 +233,5 @@ def test_any_dates_have_an_answer(first: dt.date, last: dt.date, methodology: st
         ("2024-11-20", "2024-12-31", 3),
     ],
 )
-def test_reporting_periods_are_told_apart_by_their_length(
-    first: str, last: str, months: int
-) -> None:
+def test_the_length_of_a_reporting_period_is_recognised(first: str, last: str, months: int) -> None:
     assert months_reported(day(first), day(last)) == months

@@ -48,7 +48,7 @@ BAD = {
         "Id/AsstClssAndSubClss/AsstClss",
         "beside an ISIN",
     ),
-    "said twice": (
+    "published twice": (
         "</ISINAndSubClss>",
         "</ISINAndSubClss><AsstClssAndSubClss><FinInstrmClssfctn>DERV</FinInstrmClssfctn>"
         "</AsstClssAndSubClss>",
@@ -76,7 +76,7 @@ def test_a_bad_record_is_kept_aside_and_the_rest_is_loaded(make_zip: Write, what
     assert reason in rejected.reason
     assert rejected.record["RptgPrd/FrDtToDt/ToDt"] == "2024-12-31"
     assert rejected.isin in bad
-    kept = json.dumps([[one.value, one.record] for one in every])
+    kept = json.dumps([[record.value, record.record] for record in every])
     assert "A sub-class" in kept
     assert ("BOND5" if "BOND5" in bad else "SACL") in kept
     assert "Id/ISINAndSubClss/ISIN" in rejected.record or what == "no ISIN"

@@ -46,7 +46,7 @@ def test_every_leaf_of_every_record_is_in_the_database(path: Path) -> None:
     count = 0
     for count, published in enumerate(fitrs.leaves_of(path), start=1):
         row = by_position[count]
-        expected = fitrs.said(published, ResultKind(row.record_kind))
+        expected = fitrs.expected_values(published, ResultKind(row.record_kind))
         assert Counter(fitrs.published(row)) == Counter(expected)
         texts = [text for name, text in published if "CritNm" in name or "CritVal" in name]
         assert [part for pair in row.criteria or [] for part in pair] == texts, "in their order"
@@ -159,10 +159,10 @@ def test_every_element_of_the_schema_comes_back(make_zip: Callable[..., Path], s
     seen: set[str] = set()
     distinct = {}
     for position, published in enumerate(fitrs.leaves_of(path), start=1):
-        said = fitrs.said(published, kind)
-        distinct[tuple(sorted(map(repr, said)))] = position
+        values = fitrs.expected_values(published, kind)
+        distinct[tuple(sorted(map(repr, values)))] = position
         if position in by_position:
-            assert Counter(fitrs.published(by_position[position])) == Counter(said)
+            assert Counter(fitrs.published(by_position[position])) == Counter(values)
         seen |= {name for name, _ in published}
     assert len(by_position) == len(distinct)
     paths = set(mapping.leaves)

@@ -1,4 +1,4 @@
-"""What the tables say of transparency for a set of files, in whatever order they were loaded."""
+"""The transparency tables for a set of files: the same in whatever order the files are loaded."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,8 +35,8 @@ def delta(day: int) -> str:
 
 
 def current() -> list[Any]:
-    found = TransparencyResult.objects.current().order_by("isin", "reported_period_from", "subject")
-    return list(found.values_list("isin", "subject", "liquid", "pre_trade_lis"))
+    rows = TransparencyResult.objects.current().order_by("isin", "reported_period_from", "subject")
+    return list(rows.values_list("isin", "subject", "liquid", "pre_trade_lis"))
 
 
 def test_several_results_of_an_isin_stand_beside_each_other(make_zip: Write) -> None:
@@ -57,7 +57,7 @@ def test_several_results_of_an_isin_stand_beside_each_other(make_zip: Write) -> 
     assert TransparencyResult.objects.current().count() == 4
 
 
-def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> None:
+def test_a_correction_supersedes_the_earlier_result_which_stays(make_zip: Write) -> None:
     load(make_zip, full(23), fitrs.bond(VOLVO, more=LIQUID.format("false")))
     run = load(
         make_zip,
@@ -98,7 +98,7 @@ def test_the_number_that_starts_anew_in_each_file_is_no_key(make_zip: Write) -> 
     assert counts(run) == {"unchanged": 1}
 
 
-def test_equity_results_are_told_apart_by_methodology_and_period(make_zip: Write) -> None:
+def test_equity_results_differ_by_methodology_and_period(make_zip: Write) -> None:
     name = "FULECR_20250830_E_1of1"
     applied = fitrs.period("2025-04-07", "2026-04-05", tag="ApplPrd")
     run = load(
@@ -137,14 +137,14 @@ def test_sub_classes_have_a_table_of_their_own_keyed_by_criteria(make_zip: Write
     assert (counts(first), counts(second)) == ({"new": 3}, {"changed": 1})
     assert not TransparencyResult.objects.exists()
     now = SubclassTransparency.objects.current().filter(criteria=[["SACL", "EQD06"]])
-    found = now.values_list("asset_class", "post_trade_ssti", "post_trade_ssti_currency")
-    assert sorted((a, str(b), c) for a, b, c in found) == [
+    rows = now.values_list("asset_class", "post_trade_ssti", "post_trade_ssti_currency")
+    assert sorted((a, str(b), c) for a, b, c in rows) == [
         ("EQDV", "6", "USD"),
         ("IRDV", "5.5", "USD"),
     ]
 
 
-def test_two_records_of_one_result_in_one_file_are_both_kept_and_current(make_zip: Write) -> None:
+def test_two_records_of_a_result_in_a_file_are_both_kept_and_current(make_zip: Write) -> None:
     run = load(
         make_zip,
         full(30),
@@ -159,13 +159,13 @@ def test_two_records_of_one_result_in_one_file_are_both_kept_and_current(make_zi
 
 @pytest.mark.sqlite  # its plans
 def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
-    with planned() as found:
+    with planned() as rows:
         for day, liquid in ((23, "true"), (16, "false"), (30, "false")):
             load(make_zip, full(day), fitrs.bond(VOLVO, more=LIQUID.format(liquid)))
 
-    assert any("contested" in sql for sql, _ in found)
-    assert [(sql, line) for sql, line in scans(found) if "SCAN r" in line] == []
-    assert scans(found) == []
+    assert any("contested" in sql for sql, _ in rows)
+    assert [(sql, line) for sql, line in scans(rows) if "SCAN r" in line] == []
+    assert scans(rows) == []
 
 
 NAMES = [full(16), full(23), full(23, "F"), delta(23), full(30), delta(27)]
@@ -207,7 +207,7 @@ def expected(files: dict[str, list[tuple[str, str, str]]]) -> set[Any]:
 
 @examples(25)
 @given(files=made_files(), again=st.booleans())
-def test_any_files_in_any_order_come_to_what_the_rules_say(
+def test_any_files_in_any_order_give_the_rows_of_the_rules(
     make_zip: Write, files: dict[str, list[tuple[str, str, str]]], *, again: bool
 ) -> None:
     for model in (TransparencyResult, Run, EsmaFile):
@@ -219,11 +219,11 @@ def test_any_files_in_any_order_come_to_what_the_rules_say(
         run = load(make_zip, name, *records)
         assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
 
-    found = TransparencyResult.objects.values_list(
+    rows = TransparencyResult.objects.values_list(
         "isin", "reported_period_to", "liquid", "source_file__name", "superseded"
     )
     assert {
         (isin, str(end), str(liquid).lower(), name.removesuffix(".zip"), superseded)
-        for isin, end, liquid, name, superseded in found
+        for isin, end, liquid, name, superseded in rows
     } == expected(files)
     assert TransparencyResult.objects.count() == len(expected(files))

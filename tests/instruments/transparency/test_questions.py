@@ -70,14 +70,14 @@ def run(*arguments: str) -> str:
 def test_each_filter_finds_what_has_that_value(
     client: Client, parameters: dict[str, Any], condition: dict[str, Any]
 ) -> None:
-    wanted = TransparencyResult.objects.filter(**condition)
+    expected = TransparencyResult.objects.filter(**condition)
     with planned() as plan:
         answer = get(client, "transparency/", **parameters, per_page=100)
 
-    assert answer["pagination"]["total"] == wanted.count() > 0
-    found = [(row["isin"], row["source_file"], row["source_position"]) for row in answer["results"]]
-    ordered = wanted.order_by("isin", "pk")
-    assert found == list(ordered.values_list("isin", "source_file__name", "source_position"))
+    assert answer["pagination"]["total"] == expected.count() > 0
+    rows = [(row["isin"], row["source_file"], row["source_position"]) for row in answer["results"]]
+    ordered = expected.order_by("isin", "pk")
+    assert rows == list(ordered.values_list("isin", "source_file__name", "source_position"))
     if {"isin", "classification", "methodology", "period_end"} & parameters.keys():
         assert scans(plan) == []
 
@@ -219,8 +219,11 @@ def test_results_in_force_that_contradict_each_other_are_a_conflict(
     assert answer["why"] == (
         "2 published results apply on 2025-09-01 and contradict each other (FULECR_20250830_E_1of1.zip)."
     )
-    assert sorted(each["result"]["liquid"] for each in answer["conflict"]) == [False, True]
-    assert {each["applies_from"] for each in answer["conflict"]} == {"2025-04-07"}
+    assert sorted(conflicting["result"]["liquid"] for conflicting in answer["conflict"]) == [
+        False,
+        True,
+    ]
+    assert {conflicting["applies_from"] for conflicting in answer["conflict"]} == {"2025-04-07"}
     printed = run("transparency", "get", VOLVO, "--on", "2025-09-01")
     assert "contradict each other" in printed
 
@@ -313,7 +316,7 @@ def test_the_number_of_queries_is_fixed(
 
 
 @pytest.mark.usefixtures("real_results")
-def test_wrong_questions_are_told_so(client: Client) -> None:
+def test_invalid_questions_are_refused_with_the_reason(client: Client) -> None:
     assert "check digit" in get(client, "instruments/SE0000115447/transparency/", 400)["detail"]
     assert "No loaded file" in get(client, "instruments/SE0000115446/transparency/", 404)["detail"]
     assert "on" in get(client, "instruments/US78463V1070/transparency/", 400, on="soon")["errors"]
@@ -359,20 +362,22 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
         run("transparency", "list", "--liquid", "true", "--limit", "5", "--format", "json")
     )
     assert listed == get(client, "transparency/", liquid="true", per_page=5)["results"]
-    one = run("transparency", "get", "xs2398661319", "--on", "2025-08-30", "--format", "json")
-    assert json.loads(one) == get(client, "instruments/XS2398661319/transparency/", on="2025-08-30")
+    result = run("transparency", "get", "xs2398661319", "--on", "2025-08-30", "--format", "json")
+    assert json.loads(result) == get(
+        client, "instruments/XS2398661319/transparency/", on="2025-08-30"
+    )
     assert "yearly non-equity result" in run(
         "transparency", "get", "BEEN20114540", "--on", "2025-08-30"
     )
     assert "25000 EUR" in run("transparency", "list", "--isin", "BEEN20114540")
     assert "No result matches" in run("transparency", "list", "--methodology", "YEAR")
-    for arguments, said in (
+    for arguments, message in (
         (("get", "SE0000115447"), "check digit"),
         (("get", VOLVO), "No loaded file"),
         (("list", "--isin", "x"), "--isin"),
         (("list", "--limit", "0"), "--limit"),
     ):
-        with pytest.raises(CommandError, match=said):
+        with pytest.raises(CommandError, match=message):
             run("transparency", *arguments)
 
 

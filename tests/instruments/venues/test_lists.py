@@ -60,7 +60,7 @@ def as_xml(rows: list[dict[str, str]]) -> bytes:
     """As the database of ISO's registrar exports it."""
 
     def escaped(name: str) -> str:
-        return re.sub(r"[^A-Z0-9a-z-]", lambda found: f"_x{ord(found[0]):04X}_", name)
+        return re.sub(r"[^A-Z0-9a-z-]", lambda match: f"_x{ord(match[0]):04X}_", name)
 
     root = etree.Element("dataroot", generated="2025-08-11T09:00:00")
     for row in rows:
@@ -80,12 +80,12 @@ def test_every_column_of_the_bundled_list_is_in_the_table() -> None:
 
     assert (counts.read, counts.new, counts.problems) == (len(PUBLISHED), len(PUBLISHED), [])
     rows = Venue.objects.in_bulk()
-    for said in PUBLISHED:
-        row = rows[said["MIC"]]
+    for published in PUBLISHED:
+        row = rows[published["MIC"]]
         for column, field in COLUMNS.items():
             value = getattr(row, field)
             text = f"{value:%Y%m%d}" if isinstance(value, dt.date) else value or ""
-            assert text == said[column].strip(), (said["MIC"], column)
+            assert text == published[column].strip(), (published["MIC"], column)
     assert Counter(row.status for row in rows.values())["EXPIRED"] == 511
 
 
@@ -190,7 +190,7 @@ def test_a_newer_row_replaces_an_older_one_and_a_missing_one_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "text", "said"),
+    ("column", "text", "message"),
     [
         ("MIC", "XETRA", "mic: 'XETRA' does not match"),
         ("MIC", "", "mic: '' does not match"),
@@ -203,14 +203,14 @@ def test_a_newer_row_replaces_an_older_one_and_a_missing_one_stays() -> None:
         ("ACRONYM", "A" * 101, "acronym: longer than 100"),
     ],
 )
-def test_a_bad_row_is_left_out_and_named(column: str, text: str, said: str) -> None:
+def test_a_bad_row_is_left_out_and_named(column: str, text: str, message: str) -> None:
     rows = [{**PUBLISHED[0]}, {**PUBLISHED[1], column: text}, {**PUBLISHED[2]}]
 
     counts = load.load(as_csv(rows, "utf-8"), name="list")
 
     [problem] = counts.problems
     assert problem.startswith("line 3: ")
-    assert said in problem
+    assert message in problem
     assert (counts.read, counts.new) == (3, 2)
 
 
@@ -229,7 +229,7 @@ def test_a_mic_twice_is_a_problem_of_the_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "lacks the columns country"),
         (b"a,b\r\n1,2\r\n", "'A' is not a column of an ISO 10383 list"),
@@ -243,14 +243,14 @@ def test_a_mic_twice_is_a_problem_of_the_second() -> None:
         (b"<html><body><p>Sorry</p></body></html>", "'P' is not a column of an ISO 10383 list"),
     ],
 )
-def test_what_is_no_list_is_refused_whole(content: bytes, said: str) -> None:
-    with pytest.raises(BadVenueList, match=re.escape(said)):
+def test_a_file_that_is_not_a_list_is_refused_whole(content: bytes, message: str) -> None:
+    with pytest.raises(BadVenueList, match=re.escape(message)):
         load.load(content, name="list")
 
     assert not Venue.objects.exists()
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadVenueList, match="No such file"):
         load.read_list(tmp_path / "nothing.csv")
     large = tmp_path / "large.csv"

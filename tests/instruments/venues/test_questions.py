@@ -84,7 +84,7 @@ def test_each_filter_finds_what_has_that_value(
         assert expected <= {row["mic"] for row in answer["results"]}
 
 
-def test_venues_with_listings_are_told_from_the_others(client: Client) -> None:
+def test_venues_are_filtered_by_whether_they_have_listings(client: Client) -> None:
     pages = (get(client, "", listed="true", per_page=100, page=n)["results"] for n in (1, 2))
     used = {row["mic"]: row["listings"] for page in pages for row in page}
 
@@ -92,8 +92,8 @@ def test_venues_with_listings_are_told_from_the_others(client: Client) -> None:
     assert used == {
         mic: n for mic, n in listings().items() if Venue.objects.filter(pk=mic).exists()
     }
-    others = get(client, "", listed="false")["pagination"]["total"]
-    assert others == Venue.objects.count() - len(used)
+    unlisted = get(client, "", listed="false")["pagination"]["total"]
+    assert unlisted == Venue.objects.count() - len(used)
 
 
 def test_a_venue_with_its_segments_and_instruments(client: Client) -> None:
@@ -106,11 +106,11 @@ def test_a_venue_with_its_segments_and_instruments(client: Client) -> None:
     assert venue["listings"] == count
     assert venue["name"] == Venue.objects.get(pk=mic).name
     with planned() as plan:
-        found = get(client, f"{mic}/instruments/", per_page=100)
+        listed = get(client, f"{mic}/instruments/", per_page=100)
     assert scans(plan) == []
-    wanted = Listing.objects.filter(mic=mic).order_by("isin").values_list("isin", flat=True)
-    assert [row["isin"] for row in found["results"]] == list(wanted)[:100]
-    assert found["pagination"]["total"] == count
+    expected = Listing.objects.filter(mic=mic).order_by("isin").values_list("isin", flat=True)
+    assert [row["isin"] for row in listed["results"]] == list(expected)[:100]
+    assert listed["pagination"]["total"] == count
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_number_of_queries_is_fixed(
         get(client, path)
 
 
-def test_operators_are_told_by_their_lei() -> None:
+def test_operators_are_recognised_by_their_lei() -> None:
     operator = Venue.objects.exclude(lei="").order_by("mic").first()
     assert operator is not None
 
@@ -171,7 +171,7 @@ def test_mics_that_the_list_lacks_are_reported(client: Client) -> None:
     assert "1 MIC in use" in page
 
 
-def test_wrong_questions_are_told_so(client: Client) -> None:
+def test_invalid_questions_are_refused_with_the_reason(client: Client) -> None:
     assert "four letters or digits" in get(client, "XETRA/", 400)["detail"]
     assert get(client, "ZZZ9/", 404)["detail"].endswith("has no ZZZ9.")
     assert "two letters" in get(client, "", 400, country="GERMANY")["detail"]
@@ -190,13 +190,13 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
     assert "Segments" in run("venues", "get", "XETR")
     assert "XETR" in run("venues", "list", "--q", "xetr")
     assert "No venue matches" in run("venues", "list", "--q", "nonsense")
-    for arguments, said in (
+    for arguments, message in (
         (("get", "XETRA"), "four letters"),
         (("get", "ZZZ9"), "has no ZZZ9"),
         (("list", "--country", "GERMANY"), "--country"),
         (("list", "--limit", "0"), "--limit"),
     ):
-        with pytest.raises(CommandError, match=said):
+        with pytest.raises(CommandError, match=message):
             run("venues", *arguments)
 
 

@@ -33,7 +33,7 @@ def value(field: Field, number: int) -> str:
 
 
 def made(number: int, venues: int) -> str:
-    """A result with a value in every element; of the forms of the period, one after the other."""
+    """A result with a value in every element; of the forms of the period, venue after the other."""
     record = etree.Element("VolCapRslt")
     for field in FIELDS:
         ends = FORMS[number % len(FORMS)].split()
@@ -62,11 +62,13 @@ def put(parent: etree._Element, field: Field, number: int) -> None:
 
 
 def stored(row: Any, fields: tuple[Field, ...]) -> set[tuple[str, Any]]:
-    found = ((field.path, getattr(row, field.column)) for field in fields)
-    return {(path, said) for path, said in found if said is not None}
+    values = ((field.path, getattr(row, field.column)) for field in fields)
+    return {(path, value) for path, value in values if value is not None}
 
 
-def said(leaves: list[tuple[str, str]], fields: dict[str, Field]) -> set[tuple[str, Any]]:
+def expected_values(
+    leaves: list[tuple[str, str]], fields: dict[str, Field]
+) -> set[tuple[str, Any]]:
     return {(path, as_value(fields[path], text)) for path, text in leaves}
 
 
@@ -76,12 +78,12 @@ def assert_lossless(path: Path) -> Iterator[str]:
     count = 0
     for count, (leaves, venues) in enumerate(dvcres.leaves_of(path), start=1):
         row = rows[count]
-        assert stored(row, FIELDS) == said(leaves, BY_PATH)
-        found = [sorted(stored(one, VENUE_FIELDS)) for one in row.venues.all()]
-        expected = [sorted(said(one, OF_VENUE)) for one in venues]
-        assert sorted(found) == sorted(expected)
+        assert stored(row, FIELDS) == expected_values(leaves, BY_PATH)
+        values = [sorted(stored(venue, VENUE_FIELDS)) for venue in row.venues.all()]
+        expected = [sorted(expected_values(venue, OF_VENUE)) for venue in venues]
+        assert sorted(values) == sorted(expected)
         yield from (name for name, _ in leaves)
-        yield from (f"{dvcres.VENUES}/{name}" for one in venues for name, _ in one)
+        yield from (f"{dvcres.VENUES}/{name}" for venue in venues for name, _ in venue)
     assert count == len(rows) > 0
 
 

@@ -1,4 +1,4 @@
-"""What the tables say of the volume cap for a set of files, in whatever order they were loaded."""
+"""The volume cap tables for a set of files: the same in whatever order they were loaded."""
 
 import itertools
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def tables() -> set[Any]:
             row.superseded,
             row.source_file.name,
             row.source_position,
-            tuple((one.mic, one.percentage, one.disclaimer) for one in row.venues.all()),
+            tuple((row.mic, row.percentage, row.disclaimer) for row in row.venues.all()),
         )
         for row in VolumeCap.objects.select_related("source_file").prefetch_related("venues")
     }
@@ -52,7 +52,7 @@ def test_results_of_several_periods_stand_beside_each_other(make_zip: Write) -> 
     assert [row.reported_period_to.month for row in VolumeCap.objects.for_isin(VOLVO)] == [9, 8]
 
 
-def test_a_correction_supersedes_and_what_was_said_stays(make_zip: Write) -> None:
+def test_a_correction_supersedes_the_earlier_result_which_stays(make_zip: Write) -> None:
     first, second = result(VOLVO, XSTO, BATE), result(VOLVO, venue("XSTO", "4.3"), BATE)
     load(make_zip, monthly(9), first)
     run = load(make_zip, monthly(10), second, result(ERICSSON))
@@ -137,9 +137,9 @@ def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
 @pytest.mark.sqlite  # its plans
 def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
     load(make_zip, monthly(9), result(VOLVO, XSTO, BATE), result(ERICSSON))
-    with planned() as found:
+    with planned() as rows:
         load(make_zip, monthly(10), result(VOLVO, BATE), result(ERICSSON))
 
-    assert any("volumecapvenue" in sql for sql, _ in found)
-    assert [(sql, line) for sql, line in scans(found) if "volumecap" in line] == []
-    assert [(sql, line) for sql, line in found if line.startswith("SCAN r")] == []
+    assert any("volumecapvenue" in sql for sql, _ in rows)
+    assert [(sql, line) for sql, line in scans(rows) if "volumecap" in line] == []
+    assert [(sql, line) for sql, line in rows if line.startswith("SCAN r")] == []

@@ -117,7 +117,7 @@ def test_which_venues_of_an_instrument_are_above_a_percentage(client: Client) ->
         answer = get(client, f"instruments/{VOLVO.lower()}/volume-cap/", **parameters)
         assert answer["above"] == parameters.get("above")
         return [
-            (row["reporting_period"]["last_day"], [one["mic"] for one in row["venues"]])
+            (row["reporting_period"]["last_day"], [result["mic"] for result in row["venues"]])
             for row in answer["results"]
         ]
 
@@ -138,7 +138,7 @@ def test_the_number_of_queries_is_fixed(
 
 
 @pytest.mark.usefixtures("loaded")
-def test_wrong_questions_are_told_so(client: Client, make_zip: Write) -> None:
+def test_invalid_questions_are_refused_with_the_reason(client: Client, make_zip: Write) -> None:
     assert "check digit" in get(client, "instruments/SE0000115447/volume-cap/", 400)["detail"]
     assert "No loaded file" in get(client, f"instruments/{SANDVIK}/volume-cap/", 404)["detail"]
     for above in ("much", "NaN", "Infinity", "4,5", "1e999999999", "1e-999999999"):
@@ -168,8 +168,8 @@ def test_wrong_questions_are_told_so(client: Client, make_zip: Write) -> None:
 def test_the_command_says_what_the_api_says(client: Client) -> None:
     listed = run("volume_cap", "list", "--above_on_venue", "3.99", "--format", "json")
     assert json.loads(listed) == get(client, "volume-cap/", above_on_venue="3.99")["results"]
-    one = run("volume_cap", "get", VOLVO.lower(), "--above", "4", "--format", "json")
-    assert json.loads(one) == get(client, f"instruments/{VOLVO}/volume-cap/", above="4")
+    result = run("volume_cap", "get", VOLVO.lower(), "--above", "4", "--format", "json")
+    assert json.loads(result) == get(client, f"instruments/{VOLVO}/volume-cap/", above="4")
     shown = run("volume_cap", "get", VOLVO)
     assert stored("4.10") in shown
     assert "estimated" in shown
@@ -177,7 +177,7 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
     assert "1000000.5 EUR" in run("volume_cap", "list", "--limit", "1")
     assert "No venue above it." in run("volume_cap", "get", VOLVO, "--above", "50")
     assert "No result matches" in run("volume_cap", "list", "--above", "50")
-    for arguments, said in (
+    for arguments, message in (
         (("get", "SE0000115447"), "check digit"),
         (("get", SANDVIK), "No loaded file"),
         (("get", VOLVO, "--above", "NaN"), "--above"),
@@ -185,7 +185,7 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
         (("list", "--above", "x"), "--above"),
         (("list", "--limit", "0"), "--limit"),
     ):
-        with pytest.raises(CommandError, match=said):
+        with pytest.raises(CommandError, match=message):
             run("volume_cap", *arguments)
 
 
@@ -198,11 +198,11 @@ def test_stats_root_and_admin_know_the_results(client: Client) -> None:
     assert b"3 volume caps" in page.content
     assert client.get("/admin/instruments/volumecap/add/").status_code == 403
     row = VolumeCap.objects.get(percentage="8.0")
-    one = client.get(f"/admin/instruments/volumecap/{row.pk}/change/")
-    assert one.status_code == 200
-    assert stored("4.10") in one.content.decode()
-    assert b"estimated" in one.content
-    assert b'name="_save"' not in one.content
+    result = client.get(f"/admin/instruments/volumecap/{row.pk}/change/")
+    assert result.status_code == 200
+    assert stored("4.10") in result.content.decode()
+    assert b"estimated" in result.content
+    assert b'name="_save"' not in result.content
 
 
 @pytest.mark.usefixtures("loaded")
