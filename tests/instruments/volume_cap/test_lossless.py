@@ -33,7 +33,7 @@ def value(field: Field, number: int) -> str:
 
 
 def made(number: int, venues: int) -> str:
-    """A result with a value in every element; of the forms of the period, venue after the other."""
+    """A result with a value in every element; of the forms of the period, one after the other."""
     record = etree.Element("VolCapRslt")
     for field in FIELDS:
         ends = FORMS[number % len(FORMS)].split()
