@@ -14,7 +14,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-all test-mssql check format bench bench-week clean
+.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -74,6 +74,10 @@ test-all: .venv/.installed-dev .venv/.servers .venv/.odbc
 # All tests on the server that the variables AZURE_SQL_* name, in a database test_... that they create and drop.
 test-mssql: .venv/.installed-dev .venv/.servers .venv/.odbc
 	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 --hypothesis-profile=thorough $(ARGS)
+
+# The steps of the image and of the package for App Service, built and run here without Docker.
+image-check: .venv/.installed-dev .venv/.odbc
+	@$(CLEAN_ENV) $(BIN)/pytest -n 0 tests/deploy/test_image.py
 
 check: .venv/.installed-dev .venv/.odbc
 	$(BIN)/ruff check .
