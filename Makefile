@@ -6,7 +6,7 @@ PYTHON ?= python3
 
 BIN := .venv/bin
 MANAGE := $(BIN)/python manage.py
-WORKER := $(BIN)/celery --quiet --app marketdata worker --beat --concurrency 2 --loglevel WARNING
+WORKER := $(MANAGE) run_worker
 DEMO_ENV := HTTPS=false ANONYMOUS_READ=true FETCH_ON_SCHEDULE=false \
 	PYTHONWARNINGS="ignore:You're running the worker" ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
 # The defaults of production, with a key that is thrown away: what tests and checks look at.
@@ -48,10 +48,10 @@ demo-data: .venv/.installed .env
 
 demo: demo-data
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
-	@export $(DEMO_ENV); $(WORKER) & worker=$$!; trap "kill $$worker" EXIT INT TERM; \
+	@export $(DEMO_ENV); $(WORKER) --patience 5 & worker=$$!; trap "kill $$worker" EXIT INT TERM; \
 		$(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
 
-# What was asked for in the API and the admin is done by a worker; --beat keeps the schedule.
+# Does the work requested in the API and the admin, and follows the schedule; restarts what ends.
 worker: .venv/.installed .env
 	@$(WORKER)
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import Truncator
 
 from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
-from esma_files.models import EsmaFile, RejectedRecord, Run
+from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
 from marketdata.common.admin import ReadOnlyAdmin
 
 # Characters of a problem in a list; the page of the row shows all of it.
@@ -132,7 +132,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             return ""
 
         done = "will be kept" if kept else "will no longer be kept"
-        self._each(request, queryset, mark, done=done)
+        self._each(request, queryset, mark, done=done, is_queued=False)
 
     def _each(
         self,
@@ -141,6 +141,7 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         do: Callable[[EsmaFile], str],
         *,
         done: str,
+        is_queued: bool = True,
     ) -> None:
         """Apply `do` to each file; it returns "", or the reason why it has skipped the file."""
         skipped = {}
@@ -152,6 +153,8 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         count = len(queryset) - len(skipped)
         if count:
             self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)
+            if is_queued and not queue.has_worker():
+                self.message_user(request, queue.NO_WORKER, messages.WARNING)
         for name, reason in list(skipped.items())[:10]:
             self.message_user(request, f"{name} was skipped: {reason}.", messages.WARNING)
         if len(skipped) > 10:
@@ -175,6 +178,7 @@ class RunAdmin(ReadOnlyAdmin):
         "file",
         "requested_at",
         "requested_by",
+        "attempt",
         "state",
         "progress",
         "short_problem",
@@ -199,7 +203,19 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="problem", ordering="problem")
     def short_problem(self, run: Run) -> str:
-        return Truncator(run.problem).chars(_PROBLEM_LENGTH)
+        is_worked = bool(getattr(run, "is_worked", True))
+        problem = run.problem or queue.obstacle(run, is_worked=is_worked)
+        return Truncator(problem).chars(_PROBLEM_LENGTH)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        runs: QuerySet[Run] = super().get_queryset(request)
+        return runs.annotate(is_worked=Value(int(queue.has_worker())))
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    list_display = ["role", "host", "pid", "processes", "version", "started_at", "seen_at"]
+    list_filter = ["role"]
 
 
 @admin.register(RejectedRecord)

@@ -2,17 +2,19 @@
 
 import datetime as dt
 import logging
+from typing import Any
 
 from celery import current_app
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
-from esma_files.models import EsmaFile, Run
+from esma_files.models import EsmaFile, Heartbeat, Run
 
 logger = logging.getLogger(__name__)
 
+NO_WORKER = "No worker is running: start one with `manage.py run_worker`."
 # The Celery task that does runs of each kind, by name: loading belongs to an app above this one.
 TASKS = {
     Run.Kind.SYNC: "esma_files.run_sync",
@@ -21,8 +23,10 @@ TASKS = {
     Run.Kind.DELETE: "esma_files.run_delete",
     Run.Kind.CLEAN: "esma_files.run_clean_up",
 }
-# A message that no worker has taken for this long is assumed to be lost.
-_MESSAGE_LOST_AFTER = dt.timedelta(minutes=15)
+# A message is assumed to be lost if it was sent this long ago and the message queue is empty...
+_MESSAGE_LOST_AFTER = dt.timedelta(seconds=30)
+# ... or if it was sent this long ago.
+_MESSAGE_LOST_FOR_CERTAIN_AFTER = dt.timedelta(minutes=15)
 
 
 def request_run(
@@ -63,8 +67,44 @@ def dispatch(run: Run) -> None:
 
 def dispatch_overdue() -> int:
     """Send messages for queued runs whose message was never sent or is lost; return their number."""
-    overdue = Q(sent_at=None) | Q(sent_at__lt=timezone.now() - _MESSAGE_LOST_AFTER)
+    lost_after = _MESSAGE_LOST_FOR_CERTAIN_AFTER
+    if messages_waiting() == 0:
+        lost_after = _MESSAGE_LOST_AFTER
+    overdue = Q(sent_at=None) | Q(sent_at__lt=timezone.now() - lost_after)
     runs = list(Run.objects.filter(overdue, state=Run.State.QUEUED))
     for run in runs:
         dispatch(run)
     return len(runs)
+
+
+def messages_waiting() -> int | None:
+    """Return the number of messages that no worker has taken; None if the queue cannot be reached."""
+    try:
+        with current_app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1)
+            name = current_app.conf.task_default_queue
+            channel: Any = connection.default_channel
+            return int(channel.queue_declare(name, passive=True).message_count)
+    except ChannelError:
+        return 0  # Redis has no empty queues
+    except (OperationalError, OSError):
+        return None
+
+
+def has_worker() -> bool:
+    """True if a worker runs that can take queued runs."""
+    return bool(Heartbeat.objects.workers().alive())
+
+
+def obstacle(run: Run, *, is_worked: bool) -> str:
+    """Return the reason why no worker can take a queued run; "" if there is none.
+
+    `is_worked` is the result of `has_worker`, which needs to be asked only once for many runs.
+    """
+    if run.state != Run.State.QUEUED:
+        return ""
+    if not is_worked:
+        return NO_WORKER
+    if run.sent_at is None:
+        return "The message queue cannot be reached. The run is sent again every minute."
+    return ""

@@ -8,9 +8,11 @@ from marketdata.common.errors import MarketDataError
 
 
 def release_abandoned() -> None:
-    """Release the files and close the runs of workers that have ended."""
-    EsmaFile.objects.release_abandoned()
-    Run.objects.close_abandoned()
+    """Release the files and close the runs of workers that have ended; queue those runs again."""
+    abandoned = Run.objects.without_worker()
+    EsmaFile.objects.release_abandoned(ended={run.claimed_by for run in abandoned})
+    for run in abandoned:
+        run.abandon()
 
 
 @contextlib.contextmanager

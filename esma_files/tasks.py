@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 
 from celery import shared_task
+from celery.signals import worker_process_init
 from django.conf import settings
 
 from esma_files import downloading, queue, runs, steps, usage
@@ -16,6 +17,12 @@ from esma_files.models import EsmaFile, Run
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
+
+
+@worker_process_init.connect(weak=False)
+def release_work_of_the_predecessor(**signal: object) -> None:
+    """Recover the work of the process that this new one replaces, if it was killed."""
+    runs.release_abandoned()
 
 
 @shared_task(name="esma_files.recover_abandoned_work")

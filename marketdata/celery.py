@@ -1,11 +1,16 @@
-"""The Celery app: `celery --app marketdata worker --beat`."""
+"""The Celery app. `manage.py run_worker` runs a worker and the schedule of this app."""
 
 import os
 
 from celery import Celery
 
+from marketdata import sqlite_queue
+from marketdata.heartbeats import WorkerHeartbeat
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
 
+sqlite_queue.register()
 app = Celery("marketdata")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(WorkerHeartbeat)

@@ -146,6 +146,17 @@ def make_zip(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of an empty database with all tables, for installations to copy."""
+    from tests.installation import Installation  # which imports this module
+
+    folder = tmp_path_factory.mktemp("migrated")
+    installation = Installation(folder)
+    installation.run("migrate")
+    return installation.database
+
+
+@pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start an emulator of Blob Storage; yields its connection string."""
     with servers.azurite(tmp_path_factory.mktemp("azurite")) as connection_string:

@@ -1,8 +1,9 @@
-"""The service as a person installs it: a folder, environment variables, processes."""
+"""An installation of the service: a folder, environment variables and real processes."""
 
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,8 +13,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from celery import Celery
 
+from marketdata import sqlite_queue
 from marketdata.settings import schedule
 from tests.conftest import DATA
 
@@ -41,6 +44,12 @@ class Installation:
             "BACKUP_DIR": str(folder / "backups"),
             **settings,
         }
+
+    def copy_database(self, database: Path) -> "Installation":
+        """Begin with a copy of a SQLite file that is not in use."""
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(database, self.database)
+        return self
 
     def start(self, *command: str | Path) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -80,16 +89,54 @@ class Installation:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
+    @contextlib.contextmanager
+    def supervised_worker(self) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run `manage.py run_worker` and end it, with its processes, with the context."""
+        process = self.start_supervisor()
+        try:
+            yield process
+        finally:
+            self.stop_supervisor(process)
+
+    def start_supervisor(self) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "manage.py", "run_worker", "--patience", "1"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+
+    @staticmethod
+    def stop_supervisor(process: "subprocess.Popen[bytes]") -> None:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Return the running processes of this installation whose command has all of the words."""
+        marker = str(self.database)
+        matching = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if (
+                    process.environ().get("SQLITE_DB_PATH") == marker
+                    and process.status() != psutil.STATUS_ZOMBIE
+                    and set(words) <= set(process.cmdline())
+                ):
+                    matching.append(process)
+        return matching
+
     def send(self, task: str, *arguments: int) -> None:
-        """Give a task to the queue, as anybody would."""
-        broker = self.environment.get("REDIS_URL") or "filesystem://localhost/"
+        """Send a message for a task."""
+        broker = self.environment.get("REDIS_URL") or f"{sqlite_queue.SCHEME}://localhost/"
         with Celery("tests", broker=broker, set_as_current=False) as app:
             if not self.environment.get("REDIS_URL"):
-                app.conf.broker_transport_options = schedule.folder_queue_options(self.queue)
+                app.conf.broker_transport_options = schedule.embedded_queue_options(self.queue)
             app.send_task(task, args=arguments)
 
     def wait_for(self, sql: str, value: int, *, seconds: float = 90) -> None:
-        """Until a query gives the value."""
+        """Wait until a query returns the value."""
         deadline = time.monotonic() + seconds
         while self.one(sql) != value:
             assert time.monotonic() < deadline, f"{sql} is {self.one(sql)}\n{self.log.read_text()}"

@@ -65,6 +65,37 @@ def redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
 
 
+class RestartableRedis:
+    """A Redis that keeps nothing on disk, and that a test may kill and start again."""
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self.address = f"redis://127.0.0.1:{self._port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start_if_ended(self) -> None:
+        if self._process is None or self._process.poll() is not None:
+            options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+            self._process = subprocess.Popen(
+                ["redis-server", *options, "--appendonly", "no"], stdout=subprocess.DEVNULL
+            )
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def restartable_redis() -> Iterator[RestartableRedis]:
+    server = RestartableRedis()
+    server.start_if_ended()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from esma_files import queue
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
@@ -61,6 +63,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         help_text="null where it is about no single file",
     )
     arguments = serializers.DictField(read_only=True)
+    obstacle = serializers.SerializerMethodField(
+        help_text="reason why no worker can take a queued run; empty if there is none"
+    )
     unmapped = serializers.DictField(
         child=serializers.IntegerField(),
         read_only=True,
@@ -79,7 +84,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "arguments",
             "requested_by",
             "requested_at",
+            "attempt",
             "state",
+            "obstacle",
             "started_at",
             "ended_at",
             "seconds",
@@ -100,6 +107,16 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "problem",
         ]
         read_only_fields = fields
+
+    def get_obstacle(self, run: Run) -> str:
+        if run.state != Run.State.QUEUED:
+            return ""
+        return queue.obstacle(run, is_worked=self._has_worker)
+
+    @cached_property
+    def _has_worker(self) -> bool:
+        """One query for all runs of a list, which share this serializer."""
+        return queue.has_worker()
 
 
 class EsmaFileDetailSerializer(EsmaFileSerializer):

@@ -1,4 +1,5 @@
 from esma_files.models.file import KIND_CHOICES, EsmaFile, EsmaFileQuerySet
+from esma_files.models.heartbeat import Heartbeat
 from esma_files.models.register import RegisterHistory
 from esma_files.models.run import RejectedRecord, Run, RunQuerySet
 
@@ -10,6 +11,7 @@ __all__ = [
     "EsmaFile",
     "EsmaFileQuerySet",
     "FileState",
+    "Heartbeat",
     "RegisterHistory",
     "RejectedRecord",
     "Run",

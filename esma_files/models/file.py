@@ -2,7 +2,7 @@
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -68,16 +68,17 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         )
         return self.model.objects.get(pk=pk) if moved else None
 
-    def release_abandoned(self) -> int:
+    def release_abandoned(self, *, ended: Collection[str] = ()) -> int:
         """Release the files of workers that have ended; return how many.
 
-        A worker of this host is looked up; one of another host counts as ended after
-        `STUCK_AFTER_SECONDS`. A file that has ended MAX_ATTEMPTS workers is FAILED.
+        Processes of this host are looked up; those of other hosts count as ended if they are in `ended`, or
+        after `STUCK_AFTER_SECONDS`. A file during which MAX_ATTEMPTS workers have ended is FAILED.
         """
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
         released = 0
         for busy in self.filter(state__in=self.model.BEFORE):
-            if processes.has_ended(busy.claimed_by) or busy.state_since < stuck_since:
+            has_ended = busy.claimed_by in ended or processes.has_ended(busy.claimed_by)
+            if has_ended or busy.state_since < stuck_since:
                 released += busy.release()
         return released
 

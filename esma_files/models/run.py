@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from esma_files import processes
 from esma_files.models.file import EsmaFile
+from esma_files.models.heartbeat import Heartbeat
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -32,21 +33,21 @@ class RunQuerySet(models.QuerySet["Run"]):
         )
         return self.get(pk=pk) if was_claimed else None
 
-    def close_abandoned(self) -> int:
-        """Mark the runs whose worker has ended as abandoned; return their number.
+    def without_worker(self) -> "list[Run]":
+        """Return the running runs whose worker has ended.
 
-        A worker counts as ended under the conditions of EsmaFileQuerySet.release_abandoned.
+        Processes of this host are looked up. On other hosts, a worker counts as ended when its host has
+        sent no heartbeat for some minutes, and any process after STUCK_AFTER_SECONDS.
         """
         stuck_since = timezone.now() - dt.timedelta(seconds=settings.STUCK_AFTER_SECONDS)
-        abandoned = [
-            run.pk
-            for run in self.filter(state=self.model.State.RUNNING)
+        hosts_gone = Heartbeat.objects.hosts_gone()
+        return [
+            run
+            for run in self.filter(state=self.model.State.RUNNING).select_related("file")
             if processes.has_ended(run.claimed_by)
+            or (run.came_by_queue and run.worker_host in hosts_gone)
             or (run.started_at or run.requested_at) < stuck_since
         ]
-        return self.filter(pk__in=abandoned, state=self.model.State.RUNNING).update(
-            state=self.model.State.ABANDONED, ended_at=timezone.now()
-        )
 
 
 class Run(models.Model):
@@ -88,6 +89,9 @@ class Run(models.Model):
 
     state = models.CharField(max_length=20, choices=State, default=State.RUNNING)
     claimed_by = models.CharField(max_length=100, blank=True)
+    attempt = models.PositiveSmallIntegerField(
+        default=1, help_text="1, or more if workers ended during earlier attempts"
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField(default=0, help_text="duration of the work")
@@ -138,6 +142,46 @@ class Run(models.Model):
         return cls.objects.create(
             kind=kind, started_at=timezone.now(), claimed_by=processes.current_process(), **fields
         )
+
+    @property
+    def came_by_queue(self) -> bool:
+        """True if a worker was asked to do the run; False if a command does it itself."""
+        return self.sent_at is not None
+
+    @property
+    def worker_host(self) -> str:
+        return self.claimed_by.partition("/")[0]
+
+    def abandon(self) -> "Run | None":
+        """Close a run whose worker has ended. Queue and return its next attempt, if it is to have one.
+
+        A run of a command is not repeated, and no run more than MAX_ATTEMPTS times.
+        """
+        state = self.State
+        running = Run.objects.filter(pk=self.pk, state=state.RUNNING, claimed_by=self.claimed_by)
+        ended = {"ended_at": timezone.now(), "problem": "The worker ended during this run."}
+        if not self.came_by_queue:
+            running.update(state=state.ABANDONED, **ended)
+            return None
+        if self.attempt >= settings.MAX_ATTEMPTS or self._file_has_failed():
+            ended["problem"] = f"The worker ended during this run, in attempt {self.attempt}."
+            running.update(state=state.FAILED, **ended)
+            return None
+        if not running.update(state=state.ABANDONED, **ended):
+            return None  # another process was first
+        return Run.objects.create(
+            kind=self.kind,
+            file=self.file,
+            arguments=self.arguments,
+            requested_by=self.requested_by,
+            attempt=self.attempt + 1,
+            state=state.QUEUED,
+        )
+
+    def _file_has_failed(self) -> bool:
+        if self.file is None:
+            return False
+        return EsmaFile.objects.filter(pk=self.file.pk, state=EsmaFile.State.FAILED).exists()
 
     def note(self, *, share: float, done: int, unit: str) -> None:
         """Save the progress and nothing else."""

@@ -204,9 +204,10 @@ STORAGE_WARN_PERCENT = env.read("STORAGE_WARN_PERCENT", env.positive, 80)
 STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
 
 QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
-CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost/"
-CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.folder_queue_options(QUEUE_DIR)
+CELERY_BROKER_URL = REDIS_URL or "marketdata-sqlite://localhost/"
+CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.embedded_queue_options(QUEUE_DIR)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # wait for the queue as long as it takes
 CELERY_BROKER_CONNECTION_TIMEOUT = 5
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
 # Acknowledged when it has ended. Should a message be lost with a killed worker, the file or run still
@@ -215,8 +216,10 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60  # seconds: a new process first looks for abandoned work
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
+CELERY_BEAT_SCHEDULER = "marketdata.heartbeats:ReportingScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 
 # Instruments in one export, for who may not export all of them.

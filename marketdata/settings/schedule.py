@@ -37,14 +37,6 @@ def beat_file(queue_folder: Path) -> str:
     return str(queue_folder / "beat")
 
 
-def folder_queue_options(queue_folder: Path) -> dict[str, Any]:
-    """Return the transport options of a queue of files in a folder, for workers on one machine."""
-    messages, control = queue_folder / "messages", queue_folder / "control"
-    for path in (messages, control):
-        path.mkdir(parents=True, exist_ok=True)
-    return {
-        "data_folder_in": str(messages),
-        "data_folder_out": str(messages),
-        "control_folder": str(control),
-        "polling_interval": 0.2,
-    }
+def embedded_queue_options(queue_folder: Path) -> dict[str, Any]:
+    """Return the transport options of the message queue in a file, for workers on one machine."""
+    return {"path": str(queue_folder / "messages.sqlite3"), "polling_interval": 0.2}

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from audit.models import Event
-from esma_files import steps
+from esma_files import queue, steps
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
 from esma_files.tasks import run_delete, run_download, run_sync
@@ -210,6 +210,7 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
 
     assert admin_action(staff, "load", listed, local) == [
         "1 file will be loaded.",
+        queue.NO_WORKER,
         f"{LISTED} was skipped: it is listed: download it first.",
     ]
     assert admin_action(staff, "download", local) == [

@@ -1,15 +1,24 @@
 """Real workers on real queues: shared work, repeated deliveries, killed processes."""
 
+import datetime as dt
+import html
+import io
 import json
 import os
 import signal
+import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
 
-from esma_files import queue
-from esma_files.models import Run
+from esma_files import processes, queue, runs
+from esma_files.models import Heartbeat, Run, heartbeat
 from marketdata.celery import app
 from tests import register
 from tests.conftest import DATA, FIRDS
@@ -35,20 +44,17 @@ def test_every_task_that_is_sent_is_registered() -> None:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Installation:
+def installation(tmp_path: Path, migrated_database: Path) -> Installation:
     """An installation with the queue that needs no server."""
-    return migrate(Installation(tmp_path))
+    return Installation(tmp_path).copy_database(migrated_database)
 
 
 @pytest.fixture(params=["embedded", "redis"])
-def installation_with_each_queue(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+def installation_with_each_queue(
+    request: pytest.FixtureRequest, tmp_path: Path, migrated_database: Path
+) -> Installation:
     address = request.getfixturevalue("redis") if request.param == "redis" else ""
-    return migrate(Installation(tmp_path, REDIS_URL=address))
-
-
-def migrate(installation: Installation) -> Installation:
-    installation.run("migrate")
-    return installation
+    return Installation(tmp_path, REDIS_URL=address).copy_database(migrated_database)
 
 
 def store_files(installation: Installation, *paths: Path) -> None:
@@ -119,7 +125,9 @@ def test_a_queued_run_without_a_message_is_sent_again(installation: Installation
     assert installation.one("SELECT count(*) FROM esma_files_run WHERE state = 'done'") == 1
 
 
-def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(tmp_path: Path) -> None:
+def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(
+    tmp_path: Path, migrated_database: Path
+) -> None:
     """Downloads that fail are postponed, and repeated when they are due."""
     source = FIRDS / "FULINS_C_20250830_01of01.zip"
     with register.running() as esma:
@@ -133,7 +141,7 @@ def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(tmp_path: 
             HTTP_ATTEMPTS="1",
             RETRY_SECONDS="1",
         )
-        installation.run("migrate")
+        installation.copy_database(migrated_database)
         synced = installation.run(
             "sync_register", "--since", "2025-08-01", "--until", "2025-09-01", "--format", "json"
         )
@@ -149,3 +157,128 @@ def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(tmp_path: 
     failed = "SELECT count(*) FROM esma_files_run WHERE state = 'failed' AND kind = 'download'"
     assert installation.one(failed) == 2
     assert "HTTP 503" in installation.log.read_text()
+
+
+class TestObstacles:
+    """Queued runs that no worker can take."""
+
+    @pytest.fixture
+    def run(self, db: None) -> Run:
+        return Run.objects.create(kind=Run.Kind.CLEAN, state=Run.State.QUEUED)
+
+    @staticmethod
+    def report_a_worker(**fields: Any) -> None:
+        Heartbeat.objects.report(Heartbeat.Role.WORKER, **fields)
+
+    def test_the_api_says_that_no_worker_is_running(
+        self, run: Run, anonymous_reading: None, client: Client
+    ) -> None:
+        answer = client.get(f"/api/v1/runs/{run.pk}/").json()
+
+        assert answer["obstacle"] == queue.NO_WORKER
+
+    def test_the_api_says_that_the_queue_cannot_be_reached(
+        self, run: Run, anonymous_reading: None, client: Client
+    ) -> None:
+        self.report_a_worker()
+
+        [answer] = client.get("/api/v1/runs/").json()["results"]
+
+        assert "queue cannot be reached" in answer["obstacle"]
+
+    def test_a_run_that_was_sent_to_a_worker_has_no_obstacle(
+        self, run: Run, anonymous_reading: None, client: Client
+    ) -> None:
+        self.report_a_worker()
+        Run.objects.update(sent_at=timezone.now())
+
+        assert client.get(f"/api/v1/runs/{run.pk}/").json()["obstacle"] == ""
+
+    @pytest.mark.parametrize("age", [heartbeat.MISSING_AFTER, dt.timedelta(hours=3)])
+    def test_a_worker_without_recent_heartbeat_takes_no_runs(
+        self, run: Run, age: dt.timedelta
+    ) -> None:
+        self.report_a_worker()
+        assert queue.has_worker()
+
+        Heartbeat.objects.update(seen_at=timezone.now() - age)
+
+        assert not queue.has_worker()
+
+    def test_a_worker_that_has_ended_takes_no_runs(self, run: Run) -> None:
+        self.report_a_worker()
+
+        Heartbeat.objects.update(identity=f"{socket.gethostname()}/999999999/1")
+
+        assert not queue.has_worker()
+
+    def test_the_admin_says_so(self, run: Run, admin_client: Client) -> None:
+        page = admin_client.get("/admin/esma_files/run/").content.decode()
+
+        assert queue.NO_WORKER in html.unescape(page)
+
+    def test_the_command_says_so(self, run: Run) -> None:
+        out, err = io.StringIO(), io.StringIO()
+
+        call_command("runs", "list", "--state", "queued", stdout=out, stderr=err)
+
+        assert queue.NO_WORKER in out.getvalue()
+        assert queue.NO_WORKER in err.getvalue()
+
+
+@pytest.mark.django_db
+class TestAbandonedRuns:
+    """Runs whose worker has ended."""
+
+    ENDED = f"{socket.gethostname()}/999999999/1"
+
+    def abandon(self, **fields: Any) -> list[Run]:
+        """Create a running run with these fields, recover, and return all runs, the first one first."""
+        values = {"kind": Run.Kind.CLEAN, "state": Run.State.RUNNING, "claimed_by": self.ENDED}
+        Run.objects.create(**{**values, "sent_at": timezone.now(), **fields})
+        runs.release_abandoned()
+        return list(Run.objects.order_by("pk"))
+
+    def test_a_run_from_the_queue_is_queued_again(self) -> None:
+        first, second = self.abandon(requested_by="carla", arguments={"a": "b"})
+
+        assert (first.state, first.attempt) == (Run.State.ABANDONED, 1)
+        assert "worker ended" in first.problem
+        assert (second.state, second.attempt, second.requested_by) == ("queued", 2, "carla")
+        assert (second.kind, second.arguments) == (Run.Kind.CLEAN, {"a": "b"})
+
+    def test_a_run_of_a_command_is_not_repeated(self) -> None:
+        [run] = self.abandon(sent_at=None)
+
+        assert run.state == Run.State.ABANDONED
+
+    def test_a_run_is_given_up_after_the_last_attempt(self, settings: LazySettings) -> None:
+        [run] = self.abandon(attempt=settings.MAX_ATTEMPTS)
+
+        assert run.state == Run.State.FAILED
+        assert f"attempt {settings.MAX_ATTEMPTS}" in run.problem
+
+    def test_a_run_of_a_running_process_is_left_alone(self) -> None:
+        [run] = self.abandon(claimed_by=processes.current_process())
+
+        assert run.state == Run.State.RUNNING
+
+    @pytest.mark.parametrize(
+        ("silence", "expected"),
+        [
+            (heartbeat.HOST_GONE_AFTER + dt.timedelta(seconds=1), ["abandoned", "queued"]),
+            (heartbeat.MISSING_AFTER, ["running"]),
+        ],
+    )
+    def test_a_run_on_another_host_is_recovered_when_the_host_is_silent(
+        self, silence: dt.timedelta, expected: list[str]
+    ) -> None:
+        Heartbeat.objects.report(Heartbeat.Role.WORKER)
+        Heartbeat.objects.update(host="elsewhere", seen_at=timezone.now() - silence)
+
+        assert [run.state for run in self.abandon(claimed_by="elsewhere/1/2")] == expected
+
+    def test_a_run_on_a_host_that_never_reported_is_left_alone(self) -> None:
+        [run] = self.abandon(claimed_by="elsewhere/1/2")
+
+        assert run.state == Run.State.RUNNING

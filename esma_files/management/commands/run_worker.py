@@ -1,0 +1,45 @@
+"""manage.py run_worker"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from esma_files.supervisor import Child, celery_command, supervise
+from marketdata.common import filtering
+
+
+class Command(BaseCommand):
+    help = (
+        "Run a worker, which does the work requested in the API and the admin, and the schedule."
+        " Either is restarted when it ends. Stop with Ctrl-C: current work is finished first."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--processes",
+            type=filtering.positive_integer,
+            default=2,
+            help="runs done at the same time (default: 2)",
+        )
+        parser.add_argument(
+            "--no-schedule",
+            action="store_true",
+            help="run no schedule: for further workers beside the one that has it",
+        )
+        parser.add_argument(
+            "--patience",
+            type=float,
+            default=30.0,
+            metavar="SECONDS",
+            help="when stopped, wait so long for current work, then end it (default: 30);"
+            " work that was ended is done again later",
+        )
+
+    def handle(self, **options: Any) -> None:
+        concurrency = str(options["processes"])
+        level = ("--loglevel", "WARNING")
+        worker = celery_command("worker", "--concurrency", concurrency, *level)
+        children = [Child("worker", worker)]
+        if not options["no_schedule"]:
+            children.append(Child("schedule", celery_command("beat", *level)))
+        supervise(children, patience=options["patience"])

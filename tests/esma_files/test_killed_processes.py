@@ -1,0 +1,170 @@
+"""Background processes that are killed, and message queues that are emptied or damaged."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import redis as redis_client
+
+from marketdata.sqlite_queue import MessageFile
+from tests import servers
+from tests.conftest import DATA, FIRDS
+from tests.installation import Installation
+from tests.servers import RestartableRedis
+
+FILES = [*sorted((DATA / "firds_2021").glob("FULINS_*.zip")), FIRDS / "DLTINS_20171027_01of01.zip"]
+RECORDS = 14_003 + 112_318
+REQUEST_EVERYTHING = """
+from pathlib import Path
+from esma_files import queue, store
+from esma_files.models import EsmaFile, Run
+for path in PATHS:
+    store.store_file(Path(path))
+for file in EsmaFile.objects.all():
+    queue.request_run("load", file=file, requested_by="curator")
+queue.request_run("clean", requested_by="curator")
+"""
+OPEN_RUNS = "SELECT count(*) FROM esma_files_run WHERE state IN ('queued', 'running')"
+DONE_RUNS = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
+
+
+@pytest.fixture
+def installation(tmp_path: Path, migrated_database: Path) -> Installation:
+    return Installation(tmp_path).copy_database(migrated_database)
+
+
+def request_everything(installation: Installation, files: list[Path]) -> None:
+    """Store the files and request their loads and a clean-up, while no worker may be running."""
+    code = REQUEST_EVERYTHING.replace("PATHS", repr([str(path) for path in files]))
+    installation.run("shell", "-v", "0", "-c", code)
+
+
+def wait_until(
+    condition: Callable[[], bool], installation: Installation, *, seconds: float
+) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, installation.log.read_text()[-5000:]
+        time.sleep(0.1)
+
+
+def test_strange_files_and_messages_stop_no_worker(installation: Installation) -> None:
+    """Damage to the file itself: tests/marketdata/test_sqlite_queue.py."""
+    messages = installation.queue / "messages.sqlite3"
+    messages.parent.mkdir()
+    messages.write_bytes(b"")
+    for name in ("1_x.celery.msg", "messages", "messages.sqlite3.bak"):
+        (installation.queue / name).write_bytes(b"")
+    with installation.worker() as worker:
+        wait_until(lambda: messages.stat().st_size > 0, installation, seconds=60)
+        for body in ("", "[]", '{"body": "x", "properties": {"delivery_tag": "1"}}'):
+            MessageFile(messages).put("celery", body)
+        installation.send("no.such.task")
+        request_everything(installation, FILES[:1])
+        installation.wait_for(DONE_RUNS, 2)
+
+        assert worker.poll() is None
+
+
+@pytest.mark.slow
+def test_an_unreadable_message_in_redis_stops_no_worker_for_good(
+    tmp_path: Path, migrated_database: Path, redis: str
+) -> None:
+    installation = Installation(tmp_path, REDIS_URL=redis).copy_database(migrated_database)
+    with redis_client.Redis.from_url(redis) as client, installation.supervised_worker():
+        installation.wait_for("SELECT count(*) FROM esma_files_heartbeat", 2)
+        client.lpush("celery", "{")
+        request_everything(installation, FILES[:1])
+        installation.wait_for(DONE_RUNS, 2, seconds=150)
+        client.flushdb()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_and_a_killed_schedule_are_restarted(installation: Installation) -> None:
+    alive = "SELECT count(DISTINCT identity) FROM esma_files_heartbeat"
+    with installation.supervised_worker() as supervisor:
+        installation.wait_for(alive, 2)
+        for name in ("worker", "beat"):
+            command = installation.processes("celery", name)
+            main = next(process for process in command if process.ppid() == supervisor.pid)
+            os.kill(main.pid, signal.SIGKILL)
+        installation.wait_for(alive, 4)  # two of them have ended
+        request_everything(installation, FILES[:1])
+        installation.wait_for(DONE_RUNS, 2)
+    assert installation.log.read_text().count("ended (signal SIGKILL)") == 2
+    assert installation.processes("celery") == []
+
+
+@pytest.mark.slow
+def test_processes_end_after_their_supervisor_was_killed(installation: Installation) -> None:
+    supervisor = installation.start_supervisor()
+    try:
+        installation.wait_for("SELECT count(*) FROM esma_files_heartbeat", 2)
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+
+    wait_until(lambda: not installation.processes("celery"), installation, seconds=60)
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def restartable_redis(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[RestartableRedis | None]:
+    """A Redis that can be killed, or None for the embedded queue."""
+    if request.param == "embedded":
+        yield None
+        return
+    with servers.restartable_redis() as server:
+        yield server
+
+
+@pytest.mark.slow
+def test_all_requested_work_is_done_once_while_processes_are_killed(
+    tmp_path: Path, migrated_database: Path, restartable_redis: RestartableRedis | None
+) -> None:
+    """For a minute, random processes are killed: workers, their processes, beat, supervisor, Redis."""
+    seed = random.randrange(10**9)
+    print("seed", seed)
+    choose = random.Random(seed)
+    address = restartable_redis.address if restartable_redis else ""
+    installation = Installation(tmp_path, REDIS_URL=address).copy_database(migrated_database)
+    request_everything(installation, FILES)
+    supervisor = installation.start_supervisor()
+    killed = []
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            time.sleep(choose.uniform(1, 5))
+            victims: list[psutil.Process | RestartableRedis] = [*installation.processes("celery")]
+            victims += [psutil.Process(supervisor.pid)] if choose.random() < 0.3 else []
+            victims += [restartable_redis] if restartable_redis else []
+            if victims:
+                victim = choose.choice(victims)
+                killed.append(str(victim))
+                victim.kill()
+            if supervisor.poll() is not None:  # as systemd or a container platform does
+                supervisor = installation.start_supervisor()
+            if restartable_redis:
+                restartable_redis.start_if_ended()
+        assert len(killed) >= 8
+        wait_until(lambda: installation.one(OPEN_RUNS) == 0, installation, seconds=300)
+    finally:
+        installation.stop_supervisor(supervisor)
+    requested = len(FILES) + 1
+    assert installation.one(DONE_RUNS) == requested, killed
+    done = "FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
+    assert installation.one(f"SELECT count(DISTINCT kind || coalesce(file_id, '')) {done}") == (
+        requested
+    )
+    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'") == 0
+    assert installation.one(f"SELECT sum(read) {done} AND kind = 'load'") == RECORDS
+    undisturbed = Installation(tmp_path / "undisturbed").copy_database(migrated_database)
+    undisturbed.run("load", *FILES)
+    assert installation.counts() == undisturbed.counts()
+    assert list(installation.staging.iterdir()) == []
