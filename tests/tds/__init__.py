@@ -2,5 +2,5 @@
 
 It is not SQL Server: the protocol, the types of values and the drivers are real; what statements mean is
 SQLite's, into whose words they are put, with some of SQL Server's strictness added.
-docs/decisions/0043-a-server-for-the-wire.md says what that is good for.
+README.md in this folder describes its parts.
 """
