@@ -68,7 +68,7 @@ class FileKind:
     root: str  # the element around the records
     layout: str = ""
     result_tables: str = ""
-    read_in_sections: bool = False  # may be merged while it is being read
+    merged_in_slices: bool = False  # may be merged in several transactions
     has_scope: bool = False  # a scope applies to its records
 
     def __str__(self) -> str:
@@ -126,7 +126,7 @@ _TABLE = (
         message="auth.036",
         root="FinInstrmRptgRefDataDltaRpt",
         layout="instruments.listings.load.layout.DELTA",
-        read_in_sections=True,
+        merged_in_slices=True,
         has_scope=True,
     ),
     FileKind(
@@ -141,7 +141,7 @@ _TABLE = (
         message="auth.102",
         root="FinInstrmRptgCxlRpt",
         layout="instruments.listings.load.layout.CANCELLED",
-        read_in_sections=True,
+        merged_in_slices=True,
         has_scope=True,
     ),
     FileKind(

@@ -1,13 +1,10 @@
-"""One stored file into the tables: staged outside the database, merged in short transactions.
-
-A delta is staged in sections, and one is merged while the next is read.
-"""
+"""One stored file into the tables: staged whole outside the database, then merged in short transactions."""
 
 import dataclasses
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import adbc_driver_manager.dbapi as adbc
@@ -46,27 +43,22 @@ def staging_folder(file: EsmaFile) -> Path:
     return Path(settings.STAGING_DIR) / str(file.pk)
 
 
-def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Iterator[Staged]:
-    """Read what is wanted of the stored zip of `file` into staging files, each given when it is written.
+def stage_file(file: EsmaFile, *, wanted: Scope, progress: Progress) -> Staged:
+    """Read what is wanted of the stored zip of `file` into a staging file.
 
     Needs no connection of Django's.
 
     Raises the errors of esma_files.errors, and StagingFailed.
     """
     folder = staging_folder(file)
-    limits = Limits(
-        settings.ARCHIVE_MAX_BYTES,
-        settings.ARCHIVE_MAX_RATIO,
-        section_records=settings.STAGE_RECORDS if _in_pieces(file, wanted) else None,
-    )
+    limits = Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO)
     try:
         remove_staged(file)  # by a process that was killed
         folder.mkdir(parents=True, exist_ok=True)
         if _is_outside(file, wanted):
-            yield stage_nothing(name=file.name, folder=folder, scope=wanted)
-            return
+            return stage_nothing(name=file.name, folder=folder, scope=wanted)
         with file.open() as source:
-            yield from stage(
+            return stage(
                 source,
                 name=file.name,
                 folder=folder,
@@ -91,7 +83,7 @@ def _is_outside(file: EsmaFile, scope: Scope) -> bool:
 
 def _in_pieces(file: EsmaFile, scope: Scope) -> bool:
     """A full set is compared as a whole, and a scope is settled for all of a file at once."""
-    return file.file_kind.read_in_sections and scope.is_everything
+    return file.file_kind.merged_in_slices and scope.is_everything
 
 
 def _database() -> str:
@@ -100,42 +92,30 @@ def _database() -> str:
 
 
 def merge_staged(
-    file: EsmaFile, sections: Iterable[Staged], run: Run, *, committed: Callable[[float], None]
+    file: EsmaFile, staged: Staged, run: Run, *, committed: Callable[[float], None]
 ) -> None:
-    """Merge in slices, and note it: records and what the run says of them change together or not at all.
+    """Merge the staging file of `file` in slices, each with its part of the counts of `run`.
 
-    With the last slice of a section go its rejected records, with that of the last one the file's state.
-    `committed` is called when others may write, between slices, and told the share of the file that is
-    merged. Leaves the file LOADED and the run DONE; where it fails, the slices before stay, and the next
-    load does the rest.
+    The rejected records and the file's state are written with the last slice. `committed` is called between
+    slices, when others may write, with the share of the file that has been merged. Leaves the file LOADED
+    and the run DONE; where it fails, the slices before stay, and the next load does the rest.
     """
-    run.read = run.unchanged = run.outside = run.rejected = 0
-    began = share = 0.0
-    for place, staged in enumerate(sections):
-        began = began or time.monotonic() - staged.seconds
-        run.read += staged.read
-        run.unchanged += staged.known
-        with attached(connection, file, staged) as cursor:
-            *others, last = _slices(cursor, file, staged)
-            for number, slice_ in enumerate(others, start=1):
-                with transaction.atomic():
-                    _add(run, _merged(cursor, file, staged, slice_))
-                    run.save(update_fields=_COUNTED)
-                committed(share + (staged.share - share) * number / (len(others) + 1))
+    started = time.monotonic()
+    run.read, run.unchanged, run.outside, run.rejected = staged.read, staged.known, 0, 0
+    with attached(connection, file, staged) as cursor:
+        *others, last = _slices(cursor, file, staged)
+        for number, slice_ in enumerate(others, start=1):
             with transaction.atomic():
-                settled = scope.settle(cursor, file)
-                run.outside += settled.outside
-                run.rejected += settled.rejected
-                _add(run, _merged(cursor, file, staged, last))
-                _keep_rejected(cursor, file, is_first=place == 0)
+                _add(run, _merged(cursor, file, staged, slice_))
                 run.save(update_fields=_COUNTED)
-                if staged.is_last:
-                    run.seconds = time.monotonic() - began
-                    _end(file, staged, run, missed=settled.missed)
-        staged.remove()
-        share = staged.share
-        if not staged.is_last:
-            committed(share)
+            committed(number / (len(others) + 1))
+        with transaction.atomic():
+            settled = scope.settle(cursor, file)
+            run.outside, run.rejected = settled.outside, settled.rejected
+            _add(run, _merged(cursor, file, staged, last))
+            _keep_rejected(cursor, file)
+            run.seconds = staged.seconds + time.monotonic() - started
+            _end(file, staged, run, missed=settled.missed)
 
 
 def _end(file: EsmaFile, staged: Staged, run: Run, *, missed: bool) -> None:
@@ -197,9 +177,8 @@ def _merged(cursor: CursorWrapper, file: EsmaFile, staged: Staged, slice_: Slice
     return results_merge.merge(cursor, file, tables, register=register, columns=staged.columns)
 
 
-def _keep_rejected(cursor: CursorWrapper, file: EsmaFile, *, is_first: bool) -> None:
-    if is_first:
-        RejectedRecord.objects.filter(file=file).delete()
+def _keep_rejected(cursor: CursorWrapper, file: EsmaFile) -> None:
+    RejectedRecord.objects.filter(file=file).delete()
     cursor.execute(
         f"INSERT INTO {REJECTED} (file_id, position, isin, mic, field, value, reason, record) "
         f"SELECT {file.pk}, position, isin, mic, field, value, reason, record FROM stage.rejected "

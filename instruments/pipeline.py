@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
-import queue
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +16,6 @@ from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, Run
 from instruments.listings.load import search_index
 from instruments.loading import merge_staged, remove_staged, stage_file, wanted_of
-from instruments.models import Scope
 from instruments.staging.staging import Staged
 from instruments.staging.wal import WriteAheadLog
 from marketdata.common.errors import MarketDataError
@@ -147,29 +145,20 @@ class _Reading:
 
 @dataclasses.dataclass
 class _Begun:
-    """A file that this process has claimed, and is staging: each section of it is `ready` at some time."""
+    """A file that this process has claimed and is staging."""
 
     file: EsmaFile
     run: Run
     reading: _Reading
-    ready: "queue.SimpleQueue[Staged | None]"
-    staging: "concurrent.futures.Future[None]"
+    staging: "concurrent.futures.Future[Staged]"
     watcher: Watcher
     merged: float = 0.0  # the share of the file
 
-    def sections(self) -> Iterator[Staged]:
-        """The staged sections; notes the progress while waiting for them."""
-        while (staged := self._next()) is not None:
-            self.note_merged(self.merged)
-            yield staged
-        self.staging.result()  # raises what has ended the staging
-
-    def _next(self) -> Staged | None:
-        while True:
-            try:
-                return self.ready.get(timeout=_NOTE_SECONDS)
-            except queue.Empty:
-                self._note()
+    def staged(self) -> Staged:
+        """Wait for the staging file, noting the progress. Raises what has ended the staging."""
+        while not concurrent.futures.wait([self.staging], timeout=_NOTE_SECONDS).done:
+            self._note()
+        return self.staging.result()
 
     def note_merged(self, share: float) -> None:
         self.merged = share
@@ -219,23 +208,12 @@ def _begin(
 ) -> _Begun:
     run = run or Run.begin(Run.Kind.LOAD, file=file)
     reading = _Reading(file, watcher)
-    ready: queue.SimpleQueue[Staged | None] = queue.SimpleQueue()
-    staging = stager.submit(_stage, file, wanted_of(file), reading, ready)
-    return _Begun(file, run, reading, ready, staging, watcher)
-
-
-def _stage(
-    file: EsmaFile, wanted: Scope, reading: _Reading, ready: "queue.SimpleQueue[Staged | None]"
-) -> None:
-    try:
-        for staged in stage_file(file, wanted=wanted, progress=reading):
-            ready.put(staged)
-    finally:
-        ready.put(None)
+    staging = stager.submit(stage_file, file, wanted=wanted_of(file), progress=reading)
+    return _Begun(file, run, reading, staging, watcher)
 
 
 def _finish(begun: _Begun, log: WriteAheadLog) -> Loaded:
-    """Merge a file as it is staged."""
+    """Wait until a file is staged, and merge it."""
     file, run = begun.file, begun.run
 
     def merging(share: float) -> None:
@@ -245,7 +223,9 @@ def _finish(begun: _Begun, log: WriteAheadLog) -> Loaded:
     try:
         with file.step(retry_from=EsmaFile.State.DOWNLOADED), contextlib.ExitStack() as cleaning:
             cleaning.callback(begun.discard)
-            merge_staged(file, begun.sections(), run, committed=merging)
+            staged = begun.staged()
+            begun.note_merged(0)
+            merge_staged(file, staged, run, committed=merging)
             log.merged()
             return Loaded(file, run)
     except MarketDataError as error:

@@ -25,13 +25,12 @@ class Envelope:
     sender: str  # Fr, as EU; "" where the header names none
     root: str  # the element around the records
     records_begin: int | None  # offset of the first record's tag; None where it is not in `head`
-    closing: str  # the end tags of the elements around the records, as the file writes them
 
 
 def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""
     header: dict[str, str] = {}
-    outermost = root = sender = closing = ""
+    outermost = root = sender = ""
     for event, element in _events(head, file_name=file_name):
         name = _local_name(element)
         outermost = outermost or name
@@ -42,8 +41,6 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
         parent = element.getparent()
         if event == "start" and parent is not None and _local_name(parent) == "Document":
             root = name
-            around = (element, *element.iterancestors())
-            closing = "".join(f"</{_written(ancestor)}>" for ancestor in around)
             break
     if outermost != "BizData":
         raise WrongEnvelope(file_name, f"the message is in <{outermost}>, not in <BizData>")
@@ -58,7 +55,6 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
         sender=sender,
         root=root,
         records_begin=_records_begin(head, mapping),
-        closing=closing,
     )
 
 
@@ -125,11 +121,6 @@ def _events(head: bytes, *, file_name: str) -> list[tuple[str, etree._Element]]:
 
 def _local_name(element: etree._Element) -> str:
     return str(element.tag).rpartition("}")[2]
-
-
-def _written(element: etree._Element) -> str:
-    name = _local_name(element)
-    return f"{element.prefix}:{name}" if element.prefix else name
 
 
 def _records_begin(head: bytes, mapping: Mapping) -> int | None:

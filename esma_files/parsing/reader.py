@@ -17,7 +17,6 @@ from esma_files.names import FileName
 from esma_files.parsing import envelope, markup, unmapped
 from esma_files.parsing.mapping import Mapping, parser
 from esma_files.parsing.pipe import piped
-from esma_files.parsing.sections import Section, split
 from esma_files.parsing.stream import CheckedStream
 from esma_files.parsing.tally import Tally
 
@@ -31,13 +30,10 @@ _CLOSING_TAGS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Limits of what an archive may unpack to: bytes, and bytes for each byte of the zip; records per
-    section.
-    """
+    """Limits of what an archive may unpack to: bytes, and bytes for each byte of the zip."""
 
     max_bytes: int
     max_ratio: int
-    section_records: int | None = None  # None: all of an XML is one section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +73,7 @@ class _UnknownRecord(Exception):
 
 
 class EsmaReader:
-    """Reads the records of one file, at once or in `sections`; raises the errors of esma_files.errors.
+    """Reads the records of one file; raises the errors of esma_files.errors.
 
     Afterwards, `records` is the number of records, and `unmapped` counts the elements that the mapping does
     not name; `recounted` is the number of XML entries that had to be read a second time for these.
@@ -100,37 +96,12 @@ class EsmaReader:
         self._limits = limits
         self._dataset = dataset
         self.records = 0
-        self.may_cut = True
-        self.is_at_end = False
         self._size = self._size_before = 0
         self._stream: CheckedStream | None = None
         self.recounted = 0
         self.unmapped: dict[str, int] = {}
 
     def __iter__(self) -> Generator[Batch, None, None]:
-        with closing(self.sections()) as sections_:
-            for section in sections_:
-                yield from section
-
-    def sections(self) -> Generator[Iterator[Batch], None, None]:
-        """Yield the batches section by section; each has to be read to its end before the next.
-
-        All that belongs to the records of a section is in it. `is_at_end` after the last one, which may
-        have no records. A caller that sets `may_cut` to False gets all the rest as one section.
-        """
-        with closing(self._read()) as batches:
-            while not self.is_at_end:
-                yield self._until_cut(batches)
-
-    def _until_cut(self, batches: Iterator[Batch | None]) -> Iterator[Batch]:
-        for batch in batches:
-            if batch is None:
-                return
-            yield batch
-        self.is_at_end = True
-
-    def _read(self) -> Generator[Batch | None, None, None]:
-        """Yield all batches, and None where a section ends and another follows."""
         limit = self._limits.max_bytes
         with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
             entries = archive.xml_entries(opened)
@@ -145,7 +116,7 @@ class EsmaReader:
 
     def _read_entry(
         self, opened: archive.Archive, entry: zipfile.ZipInfo
-    ) -> Generator[Batch | None, None, None]:
+    ) -> Generator[Batch, None, None]:
         try:
             with self._checked(opened, entry) as stream:
                 self._stream = stream
@@ -183,8 +154,8 @@ class EsmaReader:
             reason = f"unpacks to {ratio:,.0f} times its size, more than ARCHIVE_MAX_RATIO"
             raise UnsafeArchive(self._file_name, f"{reason}={self._limits.max_ratio}")
 
-    def _records_of(self, stream: CheckedStream) -> Generator[Batch | None, None, bool]:
-        """Yield the batches of one XML, None where it is cut; returns whether they hold every element."""
+    def _records_of(self, stream: CheckedStream) -> Generator[Batch, None, bool]:
+        """Yield the batches of one XML; returns whether they hold every element."""
         header = envelope.read(stream.head, file_name=self._file_name, mapping=self._expected)
         envelope.check(header, name=self._name, file_name=self._file_name, mapping=self._expected)
         if self._dataset:
@@ -192,12 +163,8 @@ class EsmaReader:
                 header, name=self._name, file_name=self._file_name, dataset=self._dataset
             )
         self._mapping = self._expected.for_version(header.definition)
-        tally, limit = Tally(self._mapping), self._limits.section_records
-        documents = split(stream, header, records=limit, may_cut=lambda: self.may_cut)
-        for section in documents:
-            yield from self._records_in(section, stream, tally)
-            if section.is_cut:
-                yield None
+        tally = Tally(self._mapping)
+        yield from self._records_in(stream, tally)
         return self._is_complete(stream, header, tally)
 
     def _is_complete(self, stream: CheckedStream, header: envelope.Envelope, tally: Tally) -> bool:
@@ -209,9 +176,9 @@ class EsmaReader:
         attributes = before.attributes + tally.attributes
         return (stream.tags, stream.attributes) == (tags, attributes)
 
-    def _records_in(self, section: Section, stream: CheckedStream, tally: Tally) -> Iterator[Batch]:
+    def _records_in(self, stream: CheckedStream, tally: Tally) -> Iterator[Batch]:
         first = self.records
-        with closing(self._batches(section, stream)) as batches:
+        with closing(self._batches(stream)) as batches:
             for table, rows in batches:
                 positions = rows.column(0).to_numpy().astype(np.int64) + first
                 if table == "records":
@@ -224,12 +191,10 @@ class EsmaReader:
                     tally.add_group(kind, group, leaves, positions, begins)
                     yield Batch(kind, name, leaves, positions, begins)
 
-    def _batches(
-        self, section: Section, stream: CheckedStream
-    ) -> Generator[tuple[str, pa.RecordBatch], None, None]:
+    def _batches(self, stream: CheckedStream) -> Generator[tuple[str, pa.RecordBatch], None, None]:
         """Yield xml2arrow's batches, with its errors turned into ours."""
         try:
-            with piped(section) as path:
+            with piped(stream) as path:
                 batches = parser(self._mapping).parse_batches(
                     path, max_rows_per_batch=BATCH_ROWS, max_bytes_per_batch=_BATCH_BYTES
                 )

@@ -143,7 +143,6 @@ STATIC_ROOT = env.read("STATIC_ROOT", env.path, BASE_DIR / "var" / "static")
 MEDIA_ROOT = env.read("MEDIA_ROOT", env.path, BASE_DIR / "var" / "files")
 STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
-STAGE_RECORDS = env.read("STAGE_RECORDS", env.positive, 25_000)
 MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)
 
 # Backups of SQLite, and how many of each reason `backup prune` keeps.

@@ -192,13 +192,12 @@ def made_files(draw: st.DrawFn) -> list[MadeFile]:
     files=made_files(),
     again=st.booleans(),
     slice_=st.sampled_from([1, 2, 5_000]),
-    section=st.sampled_from([1, 2, 50_000]),
 )
 def test_any_files_in_any_order_come_to_what_the_rules_say(
-    make_zip: Write, files: list[MadeFile], *, again: bool, slice_: int, section: int
+    make_zip: Write, files: list[MadeFile], *, again: bool, slice_: int
 ) -> None:
     clear()
-    with override_settings(MERGE_RECORDS=slice_, STAGE_RECORDS=section):
+    with override_settings(MERGE_RECORDS=slice_):
         for file in [*files, *(files[:1] if again else [])]:
             [loaded] = pipeline.load(pipeline.register_files([make_zip(file.name, file.xml())]))
             assert loaded.error is None

@@ -20,7 +20,7 @@ DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"
 SMALL_RECORDS = 2_664
-WHOLE = {"STAGE_RECORDS": "1000000", "MERGE_RECORDS": "1000000"}  # all of it in one transaction
+WHOLE = {"MERGE_RECORDS": "1000000"}  # all of it in one transaction
 IN_BOTH = 1  # a listing that is in the delta of 2017 and in the full file of 2021
 
 

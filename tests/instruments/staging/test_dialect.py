@@ -156,14 +156,13 @@ class Inserting(tsql.Server):
 
 def staged(path: Path, folder: Path) -> Staged:
     with path.open("rb") as source:
-        [file] = stage(
+        return stage(
             source,
             name=path.name,
             folder=folder,
             limits=Limits(10**9, 200),
             tables=Tables("", "esma_firds", 1, Scope()),
         )
-    return file
 
 
 ONE_OF_EACH = [
