@@ -19,7 +19,7 @@ from instruments.layouts import layout_of
 from marketdata.azure_sql.collation import COLLATION
 
 # What merges read; the other tables of a staging file are parts that have been brought into these.
-_MERGED = ("record", "said", "venue", "known", "outside", "rejected")
+_MERGED = ("record", "result", "venue", "known", "outside", "rejected")
 _BATCH = 20_000  # rows
 _ARRAY = 2_000  # of them in one array: a driver makes room for texts as long as their columns
 # Letters: of what a published field can be, and of what else is staged; without a limit the rest.
