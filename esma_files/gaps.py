@@ -120,19 +120,26 @@ def _expected_interval(kind: FileKind, intervals: list[int], place: int) -> int:
     """Return the number of days after which the next file was to be expected.
 
     Of a kind without a fixed cadence, the intervals around the one at `place` show it: a week, where all are
-    whole weeks; otherwise the most frequent one, the shortest of several.
+    whole weeks; otherwise the most frequent one, the longest of several. A week may be a day longer or
+    shorter.
     """
     if kind.cadence is Cadence.DAILY:
         return 1
     if kind.cadence is Cadence.WEEKLY:
         return _WEEK
-    nearby = intervals[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS + 1]
-    if all(length % _WEEK == 0 for length in nearby):
+    begin = max(place - _NEIGHBOURS, 0)
+    nearby = [_in_weeks(days) for days in intervals[begin : place + _NEIGHBOURS + 1]]
+    if all(days % _WEEK == 0 for days in nearby):
         return _WEEK
-    others = nearby.copy()
-    others.remove(intervals[place])
-    counts = Counter(others or nearby)
-    return min(length for length, count in counts.items() if count == max(counts.values()))
+    own = nearby.pop(place - begin)
+    counts = Counter(nearby or [own])
+    return max(days for days, count in counts.items() if count == max(counts.values()))
+
+
+def _in_weeks(days: int) -> int:
+    """Round an interval of about a week, or of several, to whole weeks."""
+    weeks = round(days / _WEEK)
+    return weeks * _WEEK if weeks and abs(days - weeks * _WEEK) <= _WEEKLY_GRACE else days
 
 
 def _on_weekday(day: dt.date, kind: FileKind) -> dt.date:

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import random
 import re
 import socket
 import threading
@@ -42,7 +43,8 @@ class FakeRegister:
             collections.deque
         )
         self.requests: list[tuple[str, dict[str, str]]] = []
-        self.forget_pages = False  # say there is more than there is
+        self.forget_pages = False  # announce more entries than there are
+        self.shuffle = False  # answer in another order each time, unless asked for a sort
         self.url = ""
         self.lock = threading.Lock()
 
@@ -80,14 +82,18 @@ class FakeRegister:
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path.startswith("/solr/"):
             return self._solr(query)
-        if url.path == "/fca":
+        if url.path.startswith("/fca"):
             return self._elasticsearch(query)
         return self.files.get(url.path)
 
     def _solr(self, query: dict[str, str]) -> bytes:
         found = re.fullmatch(r"(\w+):\[(\S+) TO (\S+)\]", query["fq"])
         assert found, query
-        docs = [e for e in self.entries if found[2] <= e[found[1]] <= found[3]]
+        name = re.fullmatch(r"(?:file_name:(\w+))?\*", query["q"])
+        assert name, query
+        docs = [e for e in self.entries if found[2] <= e.get(found[1], "") <= found[3]]
+        docs = [e for e in docs if e["file_name"].startswith(name[1] or "")]
+        docs = self._sorted(docs, query.get("sort", "").replace(" ", ":"))
         start, rows = int(query["start"]), int(query["rows"])
         page = docs[start : start + rows]
         total = len(docs) + (3 if self.forget_pages else 0)
@@ -102,9 +108,17 @@ class FakeRegister:
             for e in self.entries
             if e["file_type"] in kinds and days[1] <= e["publication_date"][:10] <= days[2]
         ]
+        docs = self._sorted(docs, query.get("sort", ""))
         start = int(query["from"])
         hits = [{"_id": e["id"], "_source": e} for e in docs[start : start + int(query["size"])]]
         return json.dumps({"hits": {"total": len(docs), "hits": hits}}).encode()
+
+    def _sorted(self, docs: list[dict[str, Any]], sort: str) -> list[dict[str, Any]]:
+        """Sort by fields, as `publication_date:asc,id:asc`; without, in any order."""
+        fields = [field.partition(":")[0] for field in sort.split(",") if field]
+        if not fields and self.shuffle:
+            return random.sample(docs, len(docs))
+        return sorted(docs, key=lambda doc: [doc[field] for field in fields])
 
 
 class _Handler(BaseHTTPRequestHandler):

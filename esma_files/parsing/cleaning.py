@@ -9,14 +9,13 @@ import re
 
 import numpy as np
 
-from esma_files.errors import BadXml, FileProblem, ForbiddenXml, NotUtf8, TruncatedFile
+from esma_files.errors import BadXml, ForbiddenXml, NotUtf8, TruncatedFile
 
 # What begins like markup and holds no element: how it begins, and how it ends.
 _COMMENT, _CDATA, _INSTRUCTION = (b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")
 _BEGINNING = re.compile(rb"<[!?]")
 _SPACE = 0x20
 _ALLOWED_CONTROLS = np.frombuffer(b"\t\n\r", dtype=np.uint8)
-_NONCHARACTERS = ("\ufffe".encode(), "\uffff".encode())
 
 
 class Cleaner:
@@ -69,24 +68,15 @@ class Cleaner:
                 raise NotUtf8(
                     self._file_name, f"not UTF-8 at about byte {place:,} of the XML"
                 ) from error
-            if b"\xef" in chunk:  # searching for one byte is much faster than for three
-                for noncharacter in _NONCHARACTERS:
-                    if noncharacter in chunk:
-                        raise self._not_allowed(chunk.index(noncharacter), noncharacter.decode())
         data = np.frombuffer(chunk, dtype=np.uint8)
         controls = data < _SPACE
         if controls.any():
             places = np.flatnonzero(controls)
             places = places[~np.isin(data[places], _ALLOWED_CONTROLS)]
             if len(places):
-                raise self._not_allowed(int(places[0]), chr(data[places[0]]))
-
-    def _not_allowed(self, place: int, character: str) -> FileProblem:
-        return BadXml(
-            self._file_name,
-            f"the character U+{ord(character):04X} at byte {self.bytes_read + place:,} is not allowed "
-            "in XML",
-        )
+                place, code = self.bytes_read + int(places[0]), int(data[places[0]])
+                reason = f"the character U+{code:04X} at byte {place:,} is not allowed in XML"
+                raise BadXml(self._file_name, reason)
 
     def _without_markup(self, data: bytes, *, is_last: bool) -> bytes:
         kept, at = [], 0

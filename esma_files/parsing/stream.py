@@ -31,6 +31,7 @@ CHUNK = 1 << 18
 LONGEST_TEXT, EXCERPT = 10_000, 2_000
 _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
+_NONCHARACTERS = "\ufffe\uffff"
 _CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
 # Elements around the records, by level: BizData, Pyld, Document and the root of the message.
 _ROOT_LEVEL = 4
@@ -150,12 +151,18 @@ class CheckedStream:
         return self._offset + self._cleaner.bytes_removed + offset
 
     def _check_text(self, piece: bytes) -> None:
+        """Look for forbidden characters. Searching for one byte is much faster than for several."""
         if b"#" in piece and b"&#" in piece:
             for reference in _REFERENCE.finditer(piece):
                 code = int(reference[1], 16) if reference[1] else int(reference[2])
                 if not _is_character(code):
                     problem = f"{reference[0].decode()} is not a character of XML"
                     raise IllFormed(reference.start(), problem)
+        if b"\xef" in piece:
+            for character in _NONCHARACTERS:
+                if (place := piece.find(character.encode())) >= 0:
+                    problem = f"the character U+{ord(character):04X} is not allowed in XML"
+                    raise IllFormed(place, problem)
         if b"]" in piece and (place := piece.find(b"]]>")) >= 0:
             raise IllFormed(place, "`]]>` in a text")
 
@@ -204,7 +211,7 @@ class CheckedStream:
         is_start = ~(tags.is_end | tags.is_empty)
         before = piece[: tags.opens[0]]
         if before.strip():
-            raise IllFormed(0, "text before the first element")
+            raise IllFormed(0, "text outside the root element")
         if self._has_text and not (self._after_start and tags.is_end[0]):
             self.has_stray_text = True
         in_leaf = is_start & np.append(tags.is_end[1:], True)
@@ -214,7 +221,7 @@ class CheckedStream:
         if len(beside):
             self.has_stray_text = True
             if (levels[beside] <= 0).any():
-                raise IllFormed(int(starts[beside[-1]]), "text after the end of the root element")
+                raise IllFormed(int(starts[beside[-1]]), "text outside the root element")
         self._after_start = bool(is_start[-1])
         self._has_text = self._after_start and bool(piece[int(starts[-1]) :].strip())
 

@@ -15,6 +15,7 @@ def esma(settings: LazySettings) -> Iterator[FakeRegister]:
     with register.running() as running:
         settings.ESMA_REGISTER_URL = f"{running.url}/solr"
         settings.FCA_REGISTER_URL = f"{running.url}/fca"
+        settings.FCA_FITRS_REGISTER_URL = f"{running.url}/fca_fitrs"
         settings.DOWNLOAD_HOSTS = [running.url]
         settings.HTTP_TIMEOUT_SECONDS = 2
         settings.HTTP_ATTEMPTS = 3

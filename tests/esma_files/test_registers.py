@@ -69,6 +69,56 @@ def test_pages_are_read_to_the_end(esma: FakeRegister, settings: LazySettings) -
     assert len(esma.asked(SOLR)) == 3
 
 
+@pytest.mark.parametrize("dataset", [Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS])
+def test_pages_of_a_register_without_an_order_of_its_own_fit_together(
+    esma: FakeRegister, settings: LazySettings, dataset: Dataset
+) -> None:
+    settings.REGISTER_PAGE_SIZE = 7
+    esma.shuffle = True
+    names = [f"FULINS_E_20250830_{part:02}of40.zip" for part in range(1, 41)]
+    for name in names:
+        esma.publish(name, b"PK", day="2025-08-30")
+
+    assert published(dataset) == names
+
+
+@pytest.mark.parametrize(
+    ("dataset", "names"),
+    [
+        (
+            Dataset.ESMA_FITRS,
+            [
+                "DLTECR_20250830_1of1.zip",
+                "DLTNCR_20250830_1of1.zip",
+                "DLTNCR_20250830_D_1of1.zip",
+                "FULECR_20250830_E_1of2.zip",
+                "FULNCR_20250830_E_1of2.zip",
+                "FULNCR_20250830_NYAR_EQD_1of2.zip",
+                "FULNCR_20250830_SISC_IRD_1of1.zip",
+            ],
+        ),
+        (Dataset.FCA_FITRS, ["DLTECR_20250830_1of1.zip", "FULNCR_20250830_SISC_IRD_1of1.zip"]),
+    ],
+)
+def test_every_name_of_transparency_files_is_listed(
+    esma: FakeRegister, dataset: Dataset, names: list[str]
+) -> None:
+    for name in names:
+        type_ = "Full" if name.startswith("FUL") else "Delta"
+        esma.publish(name, b"PK", day="2025-08-30", file_type=type_)
+
+    assert published(dataset) == names
+
+
+def test_documents_of_a_register_that_are_no_files_are_skipped(esma: FakeRegister) -> None:
+    esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
+    esma.entries.append(
+        {"id": "lastModification", "file_name": "", "publication_date": "2025-08-30T05:00:00Z"}
+    )
+
+    assert published() == ["DLTINS_20250830_01of01.zip"]
+
+
 def test_only_the_days_and_kinds_asked_for(esma: FakeRegister) -> None:
     esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30")
     esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
@@ -78,12 +128,15 @@ def test_only_the_days_and_kinds_asked_for(esma: FakeRegister) -> None:
     assert published(kinds=["FULECR"]) == []
 
 
-@pytest.mark.parametrize("dataset", [Dataset.ESMA_FITRS, Dataset.ESMA_DVCAP, Dataset.FCA_FIRDS])
+@pytest.mark.parametrize(
+    "dataset", [Dataset.ESMA_FITRS, Dataset.ESMA_DVCAP, Dataset.FCA_FIRDS, Dataset.FCA_FITRS]
+)
 def test_every_register_is_asked_in_its_own_way(esma: FakeRegister, dataset: Dataset) -> None:
     name = {
         Dataset.ESMA_FITRS: "FULNCR_20250830_D_1of1.zip",
         Dataset.ESMA_DVCAP: "DVCRES_20250830.zip",
         Dataset.FCA_FIRDS: "FULINS_E_20250830_01of01.zip",
+        Dataset.FCA_FITRS: "DLTECR_20250830_1of1.zip",
     }[dataset]
     changes: dict[str, Any] = {"file_type": "Full"} if dataset == Dataset.ESMA_FITRS else {}
     esma.publish(name, b"PK", day="2025-08-30", **changes)
