@@ -7,7 +7,7 @@ import pytest
 
 from esma_files.datasets import Dataset
 from esma_files.errors import BadFileName
-from esma_files.kinds import KINDS, Cadence, Content, FileKind
+from esma_files.kinds import KINDS, Cadence, FileKind
 from esma_files.names import PARTS, FileName
 from instruments.layouts import layout_of, result_tables
 
@@ -105,7 +105,6 @@ def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
         assert (layout.mapping.message, layout.mapping.root) == (kind.message, kind.root)
         assert layout.scoped == kind.has_scope
         assert not kind.result_tables or result_tables(kind)
-        assert kind.content is not Content.FULL or not kind.read_in_sections
 
 
 def test_every_dataset_has_kinds_and_an_authority() -> None:
