@@ -195,6 +195,20 @@ module apps 'modules/apps.bicep' = {
   }
 }
 
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    prefix: names.webApp
+    actionGroupId: monitoring.outputs.actionGroupId
+    webAppId: apps.outputs.webAppId
+    databaseId: database.outputs.id
+    storageId: storage.outputs.id
+    storageBudgetBytes: storageBudgetBytes
+    hasHealthCheck: apps.outputs.workerRuns
+    tags: tags
+  }
+}
+
 module budget 'modules/budget.bicep' = {
   name: 'budget'
   params: {

@@ -170,3 +170,4 @@ resource deploysWorker 'Microsoft.Authorization/roleAssignments@2022-04-01' = if
 
 output webAddress string = 'https://${web.properties.defaultHostName}'
 output workerRuns bool = staysAwake
+output webAppId string = web.id

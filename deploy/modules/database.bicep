@@ -114,3 +114,4 @@ resource database 'Microsoft.Sql/servers/databases@2023-08-01' = {
 
 output host string = server.properties.fullyQualifiedDomainName
 output name string = database.name
+output id string = database.id

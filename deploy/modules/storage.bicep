@@ -93,3 +93,4 @@ resource readsAndWrites 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output name string = account.name
+output id string = account.id

@@ -210,3 +210,20 @@ def test_start_up_commands_are_those_of_the_start_script() -> None:
     assert commands == ["bash deploy/start web", "bash deploy/start worker"]
     for command in commands:
         assert re.search(rf"^  {command.split()[-1]}\)$", script, re.MULTILINE)
+
+
+def test_alerts_are_about_metrics_that_azure_measures_of_these_resources() -> None:
+    """Names from Azure Monitor's list of supported metrics; alerts go to the action group."""
+    measured = {
+        "webAppId": {"Http5xx", "HttpResponseTime", "HealthCheckStatus"},
+        "databaseId": {"storage_percent", "connection_failed"},
+        "storageId": {"UsedCapacity"},
+    }
+    variables = module("alerts")["variables"]
+    rules = [*variables["always"]["value"], *variables["health"]["value"]]
+
+    assert {rule["metric"] for rule in rules} == set().union(*measured.values())
+    for rule in rules:
+        assert rule["metric"] in measured[rule["resource"]]
+        assert rule["description"]
+    assert list(values(module("alerts")["resources"], "actionGroupId")) == ["actionGroupId"]
