@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import axes.admin  # noqa: F401  # registers models that are unregistered below
+import axes.admin
 import rest_framework_simplejwt.token_blacklist.admin  # noqa: F401
-from axes.models import AccessFailureLog, AccessLog
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission
@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
-from accounts import api_keys, custom_roles, users
+from accounts import api_keys, custom_roles, lockout, users
 from accounts.models import ApiKey, User
 from accounts.roles import ROLES
 from audit import trail
@@ -20,8 +20,8 @@ from audit.admin import AuditedAdmin
 from marketdata.common.admin import ReadOnlyAdmin
 
 admin.site.unregister(Group)
-# Tables of libraries that are of no use to people, or that stay empty because the audit trail is used.
-for _model in (BlacklistedToken, OutstandingToken, AccessLog, AccessFailureLog):
+# Tables of libraries: of no use to people, empty because the audit trail is used, or registered again below.
+for _model in (BlacklistedToken, OutstandingToken, AccessAttempt, AccessLog, AccessFailureLog):
     admin.site.unregister(_model)
 
 _SUPERUSER_FIELDS = ("is_superuser", "user_permissions")
@@ -127,3 +127,19 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.change_apikey"))
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(axes.admin.AccessAttemptAdmin):  # type: ignore[misc]
+    """Wrong passwords by user name and network. Deleting a row ends its lock-out, which is audited."""
+
+    actions = ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: AccessAttempt) -> None:
+        lockout.unlock(AccessAttempt.objects.filter(pk=obj.pk), request=request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessAttempt]) -> None:
+        lockout.unlock(AccessAttempt.objects.filter(pk__in=queryset), request=request)

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
-from accounts.models import User
+from accounts import sign_in_limits
+from accounts.models import KnownNetwork, User
 from audit import trail
+from marketdata.common.address import client_network
 
 
 def connect_signals() -> None:
@@ -17,6 +19,9 @@ def connect_signals() -> None:
 
 def _record_login(*, request: Any, user: User, **signal: Any) -> None:
     trail.record("login", request=request, actor=user.username, about=user, new=_path(request))
+    if request is not None:
+        sign_in_limits.record_success(request, user.username)
+        KnownNetwork.objects.remember(user, client_network(request))
 
 
 def _record_logout(*, request: Any, user: User | None, **signal: Any) -> None:
@@ -27,9 +32,15 @@ def _record_logout(*, request: Any, user: User | None, **signal: Any) -> None:
 def _record_failed_login(
     *, credentials: dict[str, Any], request: Any = None, **signal: Any
 ) -> None:
-    """Record the user name as typed as the object of the event, since the actor is unknown."""
+    """Record a wrong password, or an attempt that was refused without checking it.
+
+    The object of the event is the user name as typed. The actor is unknown, except when a user who is signed
+    in confirms the own password.
+    """
     typed_name = str(credentials.get("username", ""))[:150]
-    trail.record("login.failed", request=request, about=typed_name, new=_path(request))
+    kind = "password" if getattr(request, "confirms_password", False) else "login"
+    outcome = "refused" if getattr(request, "sign_in_refusal", "") else "failed"
+    trail.record(f"{kind}.{outcome}", request=request, about=typed_name, new=_path(request))
 
 
 def _path(request: Any) -> dict[str, str] | None:

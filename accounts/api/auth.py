@@ -23,6 +23,7 @@ from accounts.api.serializers import (
     TokensSerializer,
 )
 from accounts.models import User
+from accounts.sign_in_limits import confirm_password
 from audit import trail
 from marketdata.api.problems import documented
 from marketdata.common.access import IN_PERSON, PUBLIC, SIGNED_IN
@@ -137,11 +138,7 @@ class PasswordView(APIView):
     def post(self, request: Request) -> Response:
         passwords = _validated_data(PasswordSerializer, request)
         user = _user(request)
-        # Checked by the authentication backends, so that guesses are counted and locked out as in signing in.
-        confirmed = authenticate(
-            request._request, username=user.username, password=passwords["old_password"]
-        )
-        if confirmed is None or confirmed.pk != user.pk:
+        if not confirm_password(request._request, user, passwords["old_password"]):
             raise ValidationError({"old_password": ["This is not your password."]})
         with errors_as_problems():
             users.set_password(user, passwords["new_password"], request=request)

@@ -98,7 +98,7 @@ def _count_refusal(
     request: Request = context["request"]
     throttles.count(request)
     usage = limits.usage_of(request._request)
-    if usage is None or not usage.exceeded:
+    if usage is None or not usage.is_exceeded:
         return error, response
     throttled = exceptions.Throttled(usage.seconds)
     return throttled, cast(Response, exception_handler(throttled, context))

@@ -23,7 +23,7 @@ class Limits(BaseThrottle):
         count(request, costly=rule is not None and rule.costly)
         usage = limits.usage_of(request._request)
         self._seconds = usage.seconds if usage else None
-        return usage is None or not usage.exceeded
+        return usage is None or not usage.is_exceeded
 
     def wait(self) -> float | None:
         """Return the seconds until the client may try again."""

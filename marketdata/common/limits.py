@@ -1,4 +1,4 @@
-"""Counting requests against the one table of limits, `settings.LIMITS`."""
+"""Count requests against the limits in `settings.LIMITS`."""
 
 import dataclasses
 import logging
@@ -15,73 +15,95 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """How much of one rate is used: `left` requests in the `seconds` until the count begins anew."""
+    """The use of one rate: `used` of `limit` requests, with `seconds` until the count starts again."""
 
     rate: str
     limit: int
-    left: int
+    used: int
     seconds: int
-    exceeded: bool
+
+    @property
+    def left(self) -> int:
+        return max(self.limit - self.used, 0)
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.used > self.limit
 
     def headers(self) -> dict[str, str]:
-        said = {
+        headers = {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.left),
             "RateLimit-Reset": str(self.seconds),
         }
-        return said | ({"Retry-After": str(self.seconds)} if self.exceeded else {})
+        return headers | ({"Retry-After": str(self.seconds)} if self.is_exceeded else {})
 
 
-def count(request: HttpRequest, row: str, *, who: str = "") -> Usage | None:
-    """Count one request against every rate of a row, for `who` or for the client's address.
+def count(
+    request: HttpRequest, name: str, *, client: str = "", increment: bool = True
+) -> Usage | None:
+    """Count a request against every rate of the limit `name`, for `client` or for the client's address.
 
-    Returns the rate that is nearest to its end, None where nothing is counted. Counts out of reach
-    are logged and stop nobody: the lock-out of sign-ins is kept in the database.
+    Returns the usage of the rate that is nearest to its end, None if counting is switched off or fails. A
+    failure is logged and the request is answered: the lock-out of sign-ins is kept in the database.
+    Without `increment` the usage is only read.
     """
     usages = []
-    for rate in settings.LIMITS[row]:
-        key: Any = (lambda group, request: who) if who else "ip"
+    for rate in settings.LIMITS[name]:
+        key: Any = (lambda group, request: client) if client else "ip"
         try:
-            found = get_usage(request, group=row, key=key, rate=rate, increment=True)
+            counts = get_usage(request, group=name, key=key, rate=rate, increment=increment)
         except (RedisError, sqlite3.Error, OSError) as error:
             log.error("Requests are not counted: %s", error)
             return None
-        if found is not None:
-            usages.append(_usage(rate, found))
-    return min(usages, key=lambda usage: (not usage.exceeded, usage.left), default=None)
+        if counts is not None:
+            usages.append(
+                Usage(
+                    rate=rate,
+                    limit=counts["limit"],
+                    used=counts["count"],
+                    seconds=max(counts["time_left"], 1),
+                )
+            )
+    return min(usages, key=_nearness_to_end, default=None)
 
 
 def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bool = False) -> None:
-    """Count a request for its key, its user, or its address; the answer is noted on the request."""
-    if key is not None:
-        row, who = key.limit_name, f"key {key.pk}"
-    elif user is not None and user.is_authenticated:
-        row, who = user.limit_name, f"user {user.pk}"
-    else:
-        row, who = "anonymous", ""
-    usages = [count(request, row, who=who)]
+    """Count a request once for its API key, its user or its address, and keep the usage on the request.
+
+    Costly requests are also counted for the user, or the owner of the API key: more keys allow no more of
+    them.
+    """
+    is_user = user is not None and user.is_authenticated
+    user_client = f"user {user.pk}" if is_user else ""
+    if not is_counted(request):
+        request.is_counted = True  # type: ignore[attr-defined]
+        if key is not None:
+            keep(request, count(request, key.limit_name, client=f"key {key.pk}"))
+        elif is_user:
+            keep(request, count(request, user.limit_name, client=user_client))
+        else:
+            keep(request, count(request, "anonymous"))
     if costly:
-        usages.append(count(request, "costly", who=who))
-    note(request, usages)
+        keep(request, count(request, "costly", client=user_client))
 
 
-def note(request: HttpRequest, usages: list[Usage | None]) -> None:
-    """Keep what is nearest to its end on the request, where the middleware and the views find it."""
-    known = [usage for usage in [*usages, usage_of(request)] if usage is not None]
-    if known:
-        nearest = min(known, key=lambda usage: (not usage.exceeded, usage.left))
-        request.limit_usage = nearest  # type: ignore[attr-defined]
+def is_counted(request: HttpRequest) -> bool:
+    """Return True if `count_client` has counted this request."""
+    return getattr(request, "is_counted", False)
+
+
+def keep(request: HttpRequest, usage: Usage | None) -> None:
+    """Keep a usage on the request, for middleware and views, if it is the nearest to its end so far."""
+    usages = [usage for usage in (usage, usage_of(request)) if usage is not None]
+    if usages:
+        request.limit_usage = min(usages, key=_nearness_to_end)  # type: ignore[attr-defined]
 
 
 def usage_of(request: HttpRequest) -> Usage | None:
+    """Return the usage kept on the request."""
     return getattr(request, "limit_usage", None)
 
 
-def _usage(rate: str, found: dict[str, Any]) -> Usage:
-    return Usage(
-        rate=rate,
-        limit=found["limit"],
-        left=max(found["limit"] - found["count"], 0),
-        seconds=max(found["time_left"], 1),
-        exceeded=found["should_limit"],
-    )
+def _nearness_to_end(usage: Usage) -> tuple[bool, int]:
+    return (not usage.is_exceeded, usage.left)

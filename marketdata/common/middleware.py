@@ -1,4 +1,4 @@
-"""What holds for pages and API alike: who may come from where, and how often."""
+"""Network restrictions and rate limits of pages and API."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,9 +13,10 @@ from marketdata.common.address import is_allowed
 
 
 class Guard:
-    """Keeps the admin to its networks, counts pages, and says in every answer what is left.
+    """Limits the admin to its networks, counts requests, and adds the rate limit headers to every response.
 
-    The API counts its requests itself, when it knows the user of a token or the key.
+    API views count their requests themselves, when they have authenticated the token or API key. Everything
+    that no view has counted, such as unknown pages, is counted after the response.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -23,9 +24,14 @@ class Guard:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if not limits.is_counted(request):
+            limits.count_client(request, user=request.user)
+            usage = limits.usage_of(request)
+            if usage is not None and usage.is_exceeded:
+                response = too_many_requests(request, usage.seconds)
         usage = limits.usage_of(request)
-        if getattr(request, "login_refused", False) and usage is not None:
-            response = too_many(request, usage.seconds)
+        if getattr(request, "sign_in_refusal", "") == "limit" and usage is not None:
+            response = too_many_requests(request, usage.seconds)
         if usage is not None:
             for name, value in usage.headers().items():
                 response.headers[name] = value
@@ -36,32 +42,34 @@ class Guard:
     ) -> HttpResponse | None:
         match = request.resolver_match
         if match is not None and "admin" in match.app_names and not is_allowed(request):
-            raise PermissionDenied("The admin is not for the network you are in.")
-        if hasattr(view, "cls"):  # of Django REST Framework
+            raise PermissionDenied("The admin is not available from your network.")
+        if hasattr(view, "cls"):  # a view of Django REST Framework
             return None
         limits.count_client(request, user=request.user)
         usage = limits.usage_of(request)
-        if usage is not None and usage.exceeded:
-            return too_many(request, usage.seconds)
+        if usage is not None and usage.is_exceeded:
+            return too_many_requests(request, usage.seconds)
         return None
 
 
-def too_many(request: HttpRequest, seconds: int) -> HttpResponse:
-    """429, as a problem for the API and as a page for people."""
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    said = f"Too many requests: try again in {seconds} seconds."
-    response: HttpResponse
-    if request.path.startswith("/api/v"):
-        problem = {
-            "type": "about:blank",
-            "title": status.phrase,
-            "status": status.value,
-            "detail": said,
-            "instance": request.path,
-        }
-        content_type = "application/problem+json"
-        response = JsonResponse(problem, status=status, content_type=content_type)
-    else:
-        response = render(request, "429.html", {"said": said}, status=status)
+def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
+    """Return a 429 with `Retry-After`."""
+    detail = f"Too many requests: try again in {seconds} seconds."
+    response = error_response(request, HTTPStatus.TOO_MANY_REQUESTS, detail)
     response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
+    """Return an error: problem details for the API, a page for people."""
+    if not request.path.startswith("/api/v"):
+        context = {"title": status.phrase.capitalize(), "detail": detail}
+        return render(request, "error.html", context, status=status)
+    problem = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "instance": request.path,
+    }
+    return JsonResponse(problem, status=status, content_type="application/problem+json")

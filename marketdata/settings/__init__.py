@@ -102,8 +102,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of passwords set before
 ]
 AUTHENTICATION_BACKENDS = [
-    "accounts.sign_in_limits.SignInLimitBackend",  # too many tries, from anywhere, are refused first
-    "axes.backends.AxesStandaloneBackend",  # then who has been locked out
+    # The first three can refuse an attempt; the last one checks the password.
+    "accounts.sign_in_limits.NetworkLimitBackend",
+    "accounts.lockout.LockoutBackend",
+    "accounts.sign_in_limits.NameLimitBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
 ENTRA = entra.from_environment()
@@ -112,25 +114,28 @@ if ENTRA.get("client"):
 SIMPLE_JWT = tokens.simple_jwt(SECRET_KEY)
 API_KEY_MAX_DAYS = env.read("API_KEY_MAX_DAYS", env.positive, 366)
 
-# Five wrong passwords for one name from one address: neither is heard of for a quarter of an hour.
+# Five wrong passwords for one user name from one network lock out this pair for a quarter of an hour.
 AXES_FAILURE_LIMIT = env.read("LOCK_OUT_AFTER", env.positive, 5)
-AXES_COOLOFF_TIME = dt.timedelta(minutes=env.read("LOCK_OUT_MINUTES", env.positive, 15))
+LOCK_OUT_MINUTES = env.read("LOCK_OUT_MINUTES", env.positive, 15)
+AXES_COOLOFF_TIME = dt.timedelta(minutes=LOCK_OUT_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
-AXES_CLIENT_IP_CALLABLE = "marketdata.common.address.client_address"
-AXES_LOCKOUT_CALLABLE = "accounts.sign_in_limits.lockout_response"
+AXES_CLIENT_IP_CALLABLE = "marketdata.common.address.client_network"
+AXES_USERNAME_CALLABLE = "accounts.lockout.canonical_username"
+AXES_LOCKOUT_CALLABLE = "accounts.lockout.lockout_response"
+AXES_HANDLER = "accounts.lockout.AttemptHandler"
 AXES_SENSITIVE_PARAMETERS = ["username"]
 AXES_VERBOSE = False
 
 # Who is asking, and how much: docs/accounts.md.
 TRUSTED_PROXIES = env.read("TRUSTED_PROXIES", env.count, 0)
 SENSITIVE_NETWORKS: list[env.Network] = env.read("SENSITIVE_NETWORKS", env.networks, [])
-LIMITS = limits.table()
+LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
 CACHES = limits.caches(BASE_DIR, REDIS_URL)
 RATELIMIT_USE_CACHE = "counts"
-RATELIMIT_IP_META_KEY = "marketdata.common.address.client_address"
+RATELIMIT_IP_META_KEY = "marketdata.common.address.client_network"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,4 +1,4 @@
-"""How much a client may ask for, and where that is counted."""
+"""Rate limits of requests, and the cache that counts them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 from marketdata.settings import env
 
 
-def table() -> dict[str, list[str]]:
-    """Rates by who asks: every one of a row's rates holds.
+def table(lock_out_rate: str) -> dict[str, list[str]]:
+    """Return the rates of each limit, all of which apply.
 
-    `anonymous` counts for an address, the others for a user or a key; a user's row is that of the highest
-    role that has one, else `client`. `costly` and `login` count beside them. `name` is by account, from
-    wherever it is tried.
+    `anonymous` and `login` are counted by address, `key` by API key, and `costly` by user. A user's limit is
+    that of the highest role that has one, else `client`. The last four limit attempts to sign in: `name` by
+    user name, `name_reserve` in addition for networks that the user has signed in from, and `pair` by user
+    name and network, of which `pair_success` counts the successful ones.
     """
     return {
         "anonymous": env.read("LIMIT_ANONYMOUS", env.rates, ["50/m", "1000/h"]),
@@ -22,12 +23,15 @@ def table() -> dict[str, list[str]]:
         "key": env.read("LIMIT_KEY", env.rates, ["600/m", "20000/h"]),
         "costly": env.read("LIMIT_COSTLY", env.rates, ["10/m"]),
         "login": env.read("LIMIT_LOGIN", env.rates, ["20/m", "100/h"]),
-        "name": env.read("LIMIT_NAME", env.rates, ["10/m", "50/h"]),
+        "name": env.read("LIMIT_NAME", env.rates, ["8/m", "40/h"]),
+        "name_reserve": env.read("LIMIT_NAME_RESERVE", env.rates, ["2/m", "10/h"]),
+        "pair": [lock_out_rate],
+        "pair_success": [lock_out_rate],
     }
 
 
 def caches(base_dir: Path, redis_url: str) -> dict[str, Any]:
-    """Django's CACHES: `counts` is Redis, or a file that all processes of this machine share."""
+    """Return Django's CACHES: `counts` is in Redis, or in a file shared by all processes of this machine."""
     path = env.read("COUNTS_PATH", env.path, base_dir / "var" / "counts.sqlite3")
     counts: dict[str, Any]
     if redis_url:

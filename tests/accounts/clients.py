@@ -35,3 +35,15 @@ def client_with_token(user: User) -> ApiClient:
 def client_of_new_user(username: str, role: str = "viewer") -> ApiClient:
     """Create a user with this role, and return a client with an access token of this user."""
     return client_with_token(make_user(username, role))
+
+
+def sign_in_by_api(username: str, password: str, address: str = "203.0.113.1") -> Any:
+    credentials = {"username": username, "password": password}
+    return ApiClient()("post", "/auth/token/", credentials, REMOTE_ADDR=address)
+
+
+def sign_in_on_page(
+    username: str, password: str, path: str = "/admin/login/", address: str = "203.0.113.1"
+) -> Any:
+    form = {"username": username, "password": password, "next": "/admin/"}
+    return Client().post(path, form, REMOTE_ADDR=address)

@@ -1,9 +1,11 @@
 """Fixtures for accounts."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache import caches
 
 from accounts import entra
 from tests.issuer import Issuer, running_issuer
@@ -20,3 +22,17 @@ def issuer(settings: LazySettings) -> Iterator[Issuer]:
         ]
         yield running
     entra._signing_keys.cache_clear()
+
+
+@pytest.fixture
+def counting(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
+    """Rate limits are counted, in a file, with the default limits."""
+    counts = {
+        "BACKEND": "marketdata.common.counts.FileCounts",
+        "LOCATION": str(tmp_path / "counts.sqlite3"),
+    }
+    settings.CACHES = {**settings.CACHES, "counts": counts}
+    settings.RATELIMIT_ENABLE = True
+    caches["counts"].clear()
+    yield
+    caches["counts"].close()

@@ -31,6 +31,9 @@ def small_limits() -> dict[str, list[str]]:
         "costly": ["2/d"],
         "login": ["3/d"],
         "name": ["5/d"],
+        "name_reserve": ["1/d"],
+        "pair": ["5/d"],
+        "pair_success": ["5/d"],
     }
 
 

@@ -2,31 +2,24 @@
 
 import statistics
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 from axes.models import AccessAttempt
 from django.conf import LazySettings
 from django.contrib.auth.hashers import make_password
-from django.core.cache import caches
 from django.test import Client
 
 from accounts.models import User
 from audit.models import Event
-from tests.accounts.clients import PASSWORD, ApiClient, make_user
+from tests.accounts.clients import (
+    PASSWORD,
+    ApiClient,
+    make_user,
+    sign_in_by_api,
+    sign_in_on_page,
+)
 
 pytestmark = pytest.mark.django_db
-
-
-def sign_in_by_api(username: str, password: str, address: str = "203.0.113.1") -> Any:
-    credentials = {"username": username, "password": password}
-    return ApiClient()("post", "/auth/token/", credentials, REMOTE_ADDR=address)
-
-
-def sign_in_on_page(username: str, password: str, path: str = "/admin/login/") -> Any:
-    form = {"username": username, "password": password, "next": "/admin/"}
-    return Client().post(path, form, REMOTE_ADDR="203.0.113.1")
 
 
 @pytest.mark.parametrize("username", ["bob", "nobody"])
@@ -52,20 +45,6 @@ def test_sign_in_pages_lock_out_too(path: str) -> None:
     assert b"Too many requests" in responses[-1].content
     assert sign_in_on_page("ada", PASSWORD, path).status_code == 429
     assert sign_in_by_api("ada", PASSWORD).status_code == 429, "pages and API share the count"
-
-
-def test_guesses_of_the_old_password_are_locked_out() -> None:
-    bob = make_user("bob")
-    session = Client()
-    session.force_login(bob)
-    change = {"old_password": "guess", "new_password": "something else 42"}
-
-    statuses = [
-        session.post("/api/v1/auth/password/", change, content_type="application/json").status_code
-        for _ in range(6)
-    ]
-
-    assert statuses == [400] * 4 + [429] * 2
 
 
 def test_a_right_password_resets_the_count_of_wrong_ones() -> None:
@@ -118,31 +97,6 @@ def test_passwords_are_hashed_by_argon2_and_older_hashes_are_upgraded() -> None:
     assert bob.password.startswith("argon2$")
     token = response.json()["access"]
     assert ApiClient(f"Bearer {token}")("get", "/auth/me/").status_code == 200
-
-
-def test_attempts_are_limited_by_address_and_by_name(
-    settings: LazySettings, tmp_path: Path
-) -> None:
-    counts = {
-        "BACKEND": "marketdata.common.counts.FileCounts",
-        "LOCATION": str(tmp_path / "counts.sqlite3"),
-    }
-    settings.CACHES = {**settings.CACHES, "counts": counts}
-    settings.RATELIMIT_ENABLE = True
-    settings.LIMITS = {**settings.LIMITS, "login": ["3/d"], "name": ["4/d"]}
-    caches["counts"].clear()
-    make_user("bob")
-
-    sprayed = [sign_in_by_api(f"user{n}", "guess").status_code for n in range(4)]
-    assert sprayed == [401, 401, 401, 429]
-    spread = [
-        sign_in_by_api("Bob", "guess", address=f"198.51.100.{n}").status_code for n in range(4)
-    ]
-    assert spread == [401, 401, 401, 401]
-    last = sign_in_by_api("bob", PASSWORD, address="198.51.100.9")
-    assert last.status_code == 429
-    assert "Retry-After" in last.headers
-    assert sign_in_on_page("bob", PASSWORD).status_code == 429
 
 
 def test_typed_passwords_are_not_stored() -> None:

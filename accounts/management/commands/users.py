@@ -1,4 +1,4 @@
-"""manage.py users create|list|set-role|deactivate|activate"""
+"""manage.py users create|list|set-role|deactivate|activate|unlock"""
 
 import getpass
 import secrets
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts import users
+from accounts import lockout, users
 from accounts.api.serializers import UserSerializer
 from accounts.errors import UnknownRole
 from accounts.models import User
@@ -18,11 +18,11 @@ _COLUMNS = ("username", "email", "roles", "is_active", "last_login")
 
 
 class Command(BaseCommand):
-    help = "Create and list users, assign roles, and activate or deactivate accounts."
+    help = "Create and list users, assign roles, and activate, deactivate or unlock accounts."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="create|list|set-role|deactivate|activate"
+            dest="action", required=True, metavar="create|list|set-role|deactivate|activate|unlock"
         )
         create = actions.add_parser("create", help="Create a user; asks for the password.")
         create.add_argument("username")
@@ -45,6 +45,10 @@ class Command(BaseCommand):
         deactivate.add_argument("username")
         activate = actions.add_parser("activate", help="Activate an account again.")
         activate.add_argument("username")
+        unlock = actions.add_parser(
+            "unlock", help="End the lock-outs of a user name after wrong passwords."
+        )
+        unlock.add_argument("username")
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -93,6 +97,10 @@ class Command(BaseCommand):
         user = _get_user(options["username"])
         users.set_active(user, active=True)
         self.stdout.write(f"Activated {user.username}.")
+
+    def _unlock(self, options: dict[str, Any]) -> None:
+        count = lockout.unlock_name(options["username"])
+        self.stdout.write(f"Networks unlocked for {options['username']}: {count}.")
 
 
 def _get_user(username: str) -> User:
