@@ -3,25 +3,25 @@
 import contextlib
 from collections.abc import Callable, Iterator
 
-from marketdata.common.progress import bars
+from marketdata.common.progress import progress_bars
 
 
 @contextlib.contextmanager
 def bar(doing: str) -> Iterator[Callable[[float], None]]:
     """One line; it is told the share that is done, from 0 to 1."""
-    with bars() as shown:
-        line = shown.add_task(doing, total=1, said="")
+    with progress_bars() as shown:
+        line = shown.add_task(doing, total=1, amount="")
         yield lambda share: shown.update(line, completed=share)
 
 
 @contextlib.contextmanager
-def table_bars() -> Iterator[Callable[[str, int, int], None]]:
+def table_progress_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A line for the table at work; it is told how many of how many rows are done."""
-    with bars() as shown:
-        line = shown.add_task("", total=None, said="")
+    with progress_bars() as shown:
+        line = shown.add_task("", total=None, amount="")
 
         def note(table: str, done: int, total: int) -> None:
             said = f"{done:,} of {total:,} rows"
-            shown.update(line, description=table, completed=done, total=total or 1, said=said)
+            shown.update(line, description=table, completed=done, total=total or 1, amount=said)
 
         yield note

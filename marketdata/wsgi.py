@@ -1,4 +1,4 @@
-"""The application that a WSGI server serves."""
+"""The WSGI application."""
 
 import gc
 import os
@@ -10,8 +10,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
 application = get_wsgi_application()
 
-# What is loaded by now stays for as long as the process does: a full collection that looks through it too
-# has a request wait for 80 ms now and then.
+# Exclude the objects loaded so far, which live as long as the process, from garbage collection. Scanning
+# them delays a request by 80 ms now and then.
 import_module(settings.ROOT_URLCONF)
 gc.collect()
 gc.freeze()

@@ -1,7 +1,7 @@
-"""What a page or an endpoint needs: its rule, and who meets it.
+"""Access rules of pages and API operations.
 
-A view names its rule in `needs`: one for all, or one for each method or action. Permissions are Django's,
-by name ("app.codename"), so that no app needs to know the roles that hold them.
+A view declares its rule in `needs`: one rule for a page, or one for each method or action of an API view.
+Permissions are Django's, by name ("app.codename"), so that no app needs to know the roles that have them.
 """
 
 import dataclasses
@@ -19,35 +19,35 @@ from marketdata.common.address import is_allowed
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One requirement. `permission` is empty where any user, or everybody, will do."""
+    """A requirement. `permission` is empty if every user, or everybody, meets it."""
 
     permission: str = ""
     everybody: bool = False
-    anonymous_read: bool = False  # the setting ANONYMOUS_READ is enough
-    sensitive: bool = False  # only from SENSITIVE_NETWORKS
-    costly: bool = False  # counted by the limit for costly work too
-    by_key: bool = True  # an API key will do
+    anonymous_read: bool = False  # met by everybody if ANONYMOUS_READ is set
+    sensitive: bool = False  # permitted only from SENSITIVE_NETWORKS
+    costly: bool = False  # also counted towards the limit of costly requests
+    by_key: bool = True  # an API key is accepted
 
 
 def reading(permission: str, *, costly: bool = False) -> Rule:
-    """For what `permission` holds, and for everybody where ANONYMOUS_READ is on."""
+    """Return the rule of reading data: holders of `permission`, or everybody if ANONYMOUS_READ is set."""
     return Rule(permission, anonymous_read=True, costly=costly)
 
 
 def holding(
     permission: str, *, sensitive: bool = False, costly: bool = False, by_key: bool = True
 ) -> Rule:
-    """For who holds `permission`."""
+    """Return a rule that only holders of `permission` meet."""
     return Rule(permission, sensitive=sensitive, costly=costly, by_key=by_key)
 
 
 PUBLIC = Rule(everybody=True)
-SIGNED_IN = Rule()  # what one may do with one's own account...
-IN_PERSON = Rule(by_key=False)  # ... and what a machine with a key may not
+SIGNED_IN = Rule()  # for what users may do with their own account
+IN_PERSON = Rule(by_key=False)  # the same, but not with an API key
 
 
 def is_met(rule: Rule, user: Any) -> bool:
-    """Whether this user may do what the rule guards; networks and keys are looked at elsewhere."""
+    """Return whether a user meets a rule. Networks and API keys are checked by the callers."""
     if rule.everybody or (rule.anonymous_read and settings.ANONYMOUS_READ):
         return True
     if not user.is_authenticated:
@@ -56,14 +56,14 @@ def is_met(rule: Rule, user: Any) -> bool:
 
 
 class GuardedView(AccessMixin, View):
-    """A page with a rule: who does not meet it signs in, or is told that it is not for them."""
+    """A page with a rule. Anonymous users are sent to sign in; others who do not meet the rule get a 403."""
 
     needs: Rule
 
     def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
         if self.needs.sensitive and not is_allowed(request):
-            raise PermissionDenied("This is not for the network you are in.")
+            raise PermissionDenied("This is not permitted from your network.")
         if not is_met(self.needs, request.user):
-            self.permission_denied_message = "Your roles do not let you see this page."
+            self.permission_denied_message = "Your roles do not permit you to see this page."
             return self.handle_no_permission()
         return super().dispatch(request, *args, **kwargs)

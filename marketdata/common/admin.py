@@ -1,4 +1,4 @@
-"""What admin pages of loaded data have in common."""
+"""The base class of admin pages of loaded data."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """For rows that only a load may write. Its tables are large: no totals, and no blind scans."""
+    """Admin of rows that only loads write. The tables are large, so totals are not counted."""
 
     show_full_result_count = False
     list_per_page = 50

@@ -1,4 +1,4 @@
-"""What every connection to SQLite must know, and what is checked of those to SQL Server."""
+"""The SQL function that every SQLite connection needs, and a deployment check of SQL Server connections."""
 
 from typing import Any
 
@@ -10,31 +10,32 @@ from django.db.backends.signals import connection_created
 from marketdata.common.fields import decimal_compare
 
 
-def _teach_sqlite(connection: Any, **kwargs: Any) -> None:
+def _add_sqlite_function(connection: Any, **kwargs: Any) -> None:
     if connection.vendor == "sqlite":
         connection.connection.create_function(
             "decimal_compare", 2, decimal_compare, deterministic=True
         )
 
 
-def unverified(databases: dict[str, Any]) -> list[str]:
-    """The databases whose servers may show any certificate."""
-    extra = {
-        alias: of.get("OPTIONS", {}).get("extra_params", "") for alias, of in databases.items()
+def find_unverified(databases: dict[str, Any]) -> list[str]:
+    """Return the aliases of databases whose server certificate is not verified."""
+    parameters = {
+        alias: database.get("OPTIONS", {}).get("extra_params", "")
+        for alias, database in databases.items()
     }
-    return [alias for alias, said in extra.items() if "TrustServerCertificate=yes" in said]
+    return [alias for alias, text in parameters.items() if "TrustServerCertificate=yes" in text]
 
 
 @checks.register("security", deploy=True)
-def certificates_are_verified(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Any certificate is good enough for a test server, and for nothing else."""
+def check_certificates(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Warn of databases whose server certificate is not verified, which is only right for test servers."""
     return [
         checks.Warning(
             f"The certificate of the database server of {alias!r} is not verified.",
-            hint="Take AZURE_SQL_TRUST_SERVER_CERTIFICATE away.",
+            hint="Unset AZURE_SQL_TRUST_SERVER_CERTIFICATE.",
             id="marketdata.W001",
         )
-        for alias in unverified(settings.DATABASES)
+        for alias in find_unverified(settings.DATABASES)
     ]
 
 
@@ -42,4 +43,4 @@ class CommonConfig(AppConfig):
     name = "marketdata.common"
 
     def ready(self) -> None:
-        connection_created.connect(_teach_sqlite, dispatch_uid="decimal_compare")
+        connection_created.connect(_add_sqlite_function, dispatch_uid="decimal_compare")

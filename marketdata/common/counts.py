@@ -1,8 +1,8 @@
-"""Counts that all processes of one machine share, where there is no Redis.
+"""A cache backend for counters shared by all processes of one machine, used without Redis.
 
-Django's own caches cannot count over processes: in memory each has its own, and in files or the database
-`incr` reads and then writes, so that counts are lost. A file of its own keeps the main database free: a
-request that reads never waits for a load that writes.
+Django's own caches cannot count across processes: the memory cache is separate in each, and `incr` of the
+file and database caches reads and then writes, which loses counts. The counters are in a SQLite file of
+their own, so that a request never waits for a load that writes to the main database.
 """
 
 import os
@@ -16,7 +16,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 _TABLE = """
 CREATE TABLE IF NOT EXISTS counts (key TEXT PRIMARY KEY, count INTEGER, ends REAL) WITHOUT ROWID
 """
-# The first to count in a window, or after the last one ended, makes the row.
+# Insert a counter, or restart it if its time is over. Otherwise do nothing.
 _ADD = """
 INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
 SET count = excluded.count, ends = excluded.ends WHERE ends <= ?
@@ -26,7 +26,7 @@ _SWEEP_SECONDS = 60
 
 
 class FileCounts(BaseCache):
-    """The part of Django's cache that counting takes: whole numbers, each change in one statement."""
+    """The part of Django's cache interface that counting needs. Each change is one atomic statement."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -37,7 +37,7 @@ class FileCounts(BaseCache):
     def add(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        """Begin to count, unless there is a count that has not ended; whether it has begun."""
+        """Start a counter unless it exists and has not expired. Return whether it was started."""
         now = time.time()
         if now > self._swept + _SWEEP_SECONDS:
             self._connection().execute("DELETE FROM counts WHERE ends <= ?", (now,))
@@ -49,26 +49,29 @@ class FileCounts(BaseCache):
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         row = (self.make_key(key, version), time.time())
         sql = "SELECT count FROM counts WHERE key = ? AND ends > ?"
-        found = self._connection().execute(sql, row).fetchone()
-        return found[0] if found else default
+        result = self._connection().execute(sql, row).fetchone()
+        return result[0] if result else default
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
-        """Count on; ValueError, as Django has it, where there is nothing to count on from."""
+        """Add to a counter and return it. Raises ValueError, as Django does, if it does not exist."""
         row = (delta, self.make_key(key, version), time.time())
-        found = self._connection().execute(_INCREASE, row).fetchone()
-        if found is None:
+        result = self._connection().execute(_INCREASE, row).fetchone()
+        if result is None:
             raise ValueError(f"Key {key!r} not found")
-        return int(found[0])
+        return int(result[0])
 
     def clear(self) -> None:
         self._connection().execute("DELETE FROM counts")
 
     def _connection(self) -> sqlite3.Connection:
-        """One for each thread and process: Django makes a cache a thread, and a fork must not share."""
+        """Return the connection of this thread and process.
+
+        Django creates one cache object per thread; after a fork a new connection is opened.
+        """
         if self._open is None or self._open[0] != os.getpid():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
-            # A count that a crash loses is no harm.
+            # Losing counts in a crash does no harm, so writes are not synced.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=OFF")
             connection.execute(_TABLE)
@@ -76,7 +79,7 @@ class FileCounts(BaseCache):
         return self._open[1]
 
     def close(self, **kwargs: Any) -> None:
-        """Django calls this at the end of each request; the connection lives on, as its thread does."""
+        """Do nothing at the end of a request: the connection is kept as long as its thread."""
 
     def __del__(self) -> None:
         if self._open is not None and self._open[0] == os.getpid():

@@ -1,4 +1,4 @@
-"""A decimal that stays exact on every database."""
+"""A decimal field that is exact on every database."""
 
 from decimal import Context, Decimal
 from typing import Any
@@ -8,25 +8,25 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
 from django.db.models.functions import Cast
 
-# Wider than any column: Python's own context rounds to 28 digits.
+# More digits than any column has: Python's default context rounds to 28.
 _WIDE = Context(prec=100)
 
 
 def exact_text(value: Decimal) -> str:
-    """All digits of a value, without noughts at their end."""
+    """Return all digits of a value, without trailing zeros."""
     return format(value.normalize(_WIDE), "f")
 
 
 class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None]):
-    """A DecimalField that SQLite keeps as text.
+    """A DecimalField that is stored as text on SQLite.
 
-    Django declares decimals there with NUMERIC affinity, and SQLite turns such a value of more than
-    15 digits into a float: ESMA allows 18. Text is exact; comparisons are made exact by the lookups
-    below, and `numerically()` sorts.
+    Django declares decimals with NUMERIC affinity there, and SQLite converts values of more than 15 digits
+    to floats; ESMA allows 18 digits. Text is exact. The lookups below compare exactly, and `numerically()`
+    sorts.
     """
 
     def get_internal_type(self) -> str:
-        """Not DecimalField: Django's SQLite backend converts these as floats."""
+        """Return a type of its own: Django's SQLite backend converts DecimalField to float."""
         return "ExactDecimalField"
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
@@ -48,19 +48,19 @@ class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None
         return self.get_db_prep_value(value, connection)
 
     def from_db_value(self, value: Any, *args: Any) -> Decimal | None:
-        """As published on SQLite; elsewhere without the noughts that the column's 17 decimals add."""
+        """Return the value as published, without the zeros with which SQL Server fills its 17 decimals."""
         if value is None or not isinstance(value, Decimal):
             return None if value is None else Decimal(value)
         return Decimal(exact_text(value))
 
 
 def numerically(column: str) -> Cast:
-    """What to `order_by` to sort an ExactDecimalField, to the precision of a float."""
+    """Return an expression for `order_by` that sorts an ExactDecimalField, to the precision of a float."""
     return Cast(column, models.FloatField())
 
 
-class _SqliteExact:
-    """Compare as floats, and where these are equal, exactly: an index on the float still serves."""
+class _ExactOnSqlite:
+    """Compare as floats first, so that an index on the float can be used, and then exactly."""
 
     operator = ""
 
@@ -76,20 +76,20 @@ class _SqliteExact:
         return sql, (*params, *params)
 
 
-def _lookup(base: type[lookups.Lookup[Any]], operator: str) -> None:
+def _register_lookup(base: type[lookups.Lookup[Any]], operator: str) -> None:
     name = f"Decimal{base.__name__}"
-    ExactDecimalField.register_lookup(type(name, (_SqliteExact, base), {"operator": operator}))
+    ExactDecimalField.register_lookup(type(name, (_ExactOnSqlite, base), {"operator": operator}))
 
 
-_lookup(lookups.Exact, "=")
-_lookup(lookups.LessThan, "<")
-_lookup(lookups.LessThanOrEqual, "<=")
-_lookup(lookups.GreaterThan, ">")
-_lookup(lookups.GreaterThanOrEqual, ">=")
+_register_lookup(lookups.Exact, "=")
+_register_lookup(lookups.LessThan, "<")
+_register_lookup(lookups.LessThanOrEqual, "<=")
+_register_lookup(lookups.GreaterThan, ">")
+_register_lookup(lookups.GreaterThanOrEqual, ">=")
 
 
 def decimal_compare(left: str | None, right: str | None) -> int | None:
-    """-1, 0 or 1; None where one is absent. SQLite calls it by this name."""
+    """Return -1, 0 or 1, or None if a value is NULL. SQL on SQLite calls it by this name."""
     if left is None or right is None:
         return None
     first, second = Decimal(left), Decimal(right)

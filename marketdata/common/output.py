@@ -1,4 +1,4 @@
-"""What commands print: a table for people, JSON for programs."""
+"""Output of commands: tables for people, JSON for programs."""
 
 import json
 import sys
@@ -18,7 +18,10 @@ _UNBOUNDED = 10_000
 
 def add_format(parser: CommandParser) -> None:
     parser.add_argument(
-        "--format", choices=["table", "json"], default="table", help="for people, or for programs"
+        "--format",
+        choices=["table", "json"],
+        default="table",
+        help="a table for people, or JSON for programs",
     )
 
 
@@ -33,42 +36,45 @@ def print_table(
     title: str = "",
     numbers: Sequence[str] = (),
 ) -> None:
-    """Rows with the keys of the first as columns; `numbers` are the columns set to the right.
+    """Print rows as a table whose columns are the keys of the first row.
 
-    Where the terminal is too narrow for that without cutting a word, each row is a table of its own.
+    The columns in `numbers` are right-aligned. If the terminal is too narrow to print the table without
+    cutting words, each row is printed as a table of its own.
     """
-    to = console(out)
+    console = open_console(out)
     names = [column.replace("_", " ") for column in rows[0]] if rows else []
-    wide = _table(names, rows, title=title, numbers=numbers)
-    narrow = _table([n.replace(" ", "\n") for n in names], rows, title=title, numbers=numbers)
-    if _width(wide, to).maximum <= to.width:
-        to.print(wide)
-    elif _width(narrow, to).minimum <= to.width:
-        to.print(narrow)
+    wide = _make_table(names, rows, title=title, numbers=numbers)
+    narrow = _make_table([n.replace(" ", "\n") for n in names], rows, title=title, numbers=numbers)
+    if _measure(wide, console).maximum <= console.width:
+        console.print(wide)
+    elif _measure(narrow, console).minimum <= console.width:
+        console.print(narrow)
     else:
-        to.print(*([Text(title, "italic")] if title else []), *map(_upright, rows), sep="\n")
+        console.print(
+            *([Text(title, "italic")] if title else []), *map(_make_row_table, rows), sep="\n"
+        )
 
 
-def _table(
+def _make_table(
     names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, title: str, numbers: Sequence[str]
 ) -> Table:
     table = Table(title=title or None, title_justify="left", header_style="bold")
     columns = list(rows[0]) if rows else []
     texts = [[text(row[column]) for column in columns] for row in rows]
-    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
-        words_only = not any(" " in line[place] for line in texts)  # there is nowhere to wrap them
+    for index, (name, column) in enumerate(zip(names, columns, strict=True)):
+        words_only = not any(" " in line[index] for line in texts)  # cannot be wrapped
         table.add_column(name, justify="right" if column in numbers else "left", no_wrap=words_only)
     for line in texts:
         table.add_row(*line)
     return table
 
 
-def _width(table: Table, to: Console) -> Measurement:
-    """From the width in which no word is cut to the one in which nothing is wrapped."""
-    return Measurement.get(to, to.options.update(width=_UNBOUNDED), table)
+def _measure(table: Table, console: Console) -> Measurement:
+    """Return the width in which no word is cut (minimum) and in which nothing is wrapped (maximum)."""
+    return Measurement.get(console, console.options.update(width=_UNBOUNDED), table)
 
 
-def _upright(row: Mapping[str, Any]) -> Table:
+def _make_row_table(row: Mapping[str, Any]) -> Table:
     table = Table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
@@ -78,7 +84,7 @@ def _upright(row: Mapping[str, Any]) -> Table:
 
 
 def text(value: Any) -> str:
-    """A value as people read it."""
+    """Return a value as text for people."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -88,9 +94,9 @@ def text(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def console(out: OutputWrapper | TextIO) -> Console:
-    """Rich's console on a command's output: plain and wide where that is no terminal."""
-    raw: Any = getattr(out, "_out", out)  # Django wraps it
+def open_console(out: OutputWrapper | TextIO) -> Console:
+    """Return Rich's console on the output of a command; plain and 200 columns wide if not a terminal."""
+    raw: Any = getattr(out, "_out", out)  # unwrap Django's OutputWrapper
     terminal = bool(getattr(raw, "isatty", bool)())
     return Console(file=raw, width=None if terminal else 200, highlight=False, markup=False)
 

@@ -1,4 +1,4 @@
-"""Bars for long work, on a terminal only."""
+"""Progress bars of long work, shown on terminals only."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from marketdata.common import output
 
 
 @contextlib.contextmanager
-def bars() -> Iterator[Progress]:
-    """Each task has a description, a share, and `said`: a word of how much that is."""
-    shown = Progress(
+def progress_bars() -> Iterator[Progress]:
+    """Show progress bars of tasks with a description, a share, and a text `amount` about the share."""
+    progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[said]}"),
+        TextColumn("{task.fields[amount]}"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         disable=not output.is_terminal(),
         transient=True,
     )
-    with shown:
-        yield shown
+    with progress:
+        yield progress

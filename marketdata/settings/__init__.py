@@ -1,4 +1,4 @@
-"""Django's settings, from the environment or `.env`. Every variable is in docs/settings.md."""
+"""Settings of the project, read from the environment or `.env`. docs/settings.md explains every variable."""
 
 import datetime as dt
 from pathlib import Path
@@ -14,12 +14,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 load_dotenv(env.read("ENV_FILE", env.path, BASE_DIR / ".env"))
 
 DEBUG = env.read("DEBUG", env.flag, False)
-# A weak key is only good enough for trying things out.
+# A weak key is accepted only while developing.
 SECRET_KEY = env.read("SECRET_KEY", str if DEBUG else env.secret)
 ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", env.names, ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", env.names, [])
 
-# Who may read without signing in; everything else needs a role.
+# Whether reading is possible without signing in. Everything else requires a role.
 ANONYMOUS_READ = env.read("ANONYMOUS_READ", env.flag, False)
 
 INSTALLED_APPS = [
@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "marketdata.common.middleware.Guard",
-    "axes.middleware.AxesMiddleware",  # the last: it answers for who is locked out
+    "axes.middleware.AxesMiddleware",  # must be last: it answers requests of locked-out users
 ]
 
 ROOT_URLCONF = "marketdata.urls"
@@ -81,7 +81,7 @@ TEMPLATES = [
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
 AZURE_SQL_POOL_SIZE = databases.pool_size()
 DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
-# Those that `transfer` knows by name. Not in DATABASES: the service works on one, and so do tests.
+# Databases that `transfer` knows by name. Not in DATABASES, as the service and its tests use only one.
 NAMED_DATABASES = databases.by_name(BASE_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
@@ -99,7 +99,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # of passwords set before
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # for passwords set before Argon2 was introduced
 ]
 AUTHENTICATION_BACKENDS = [
     # The first three can refuse an attempt; the last one checks the password.
@@ -154,12 +154,12 @@ MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)
 BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")
 BACKUPS_KEEP = env.read("BACKUPS_KEEP", env.positive, 7)
 
-# What an archive may hold before it is taken for a bomb. ESMA's largest XML is about 700 MB.
+# Limits that distinguish an archive from a zip bomb. ESMA's largest XML is about 700 MB.
 ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)
 ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)
-# A file that has been in one step for longer than this was left behind by a dead worker.
+# After this time in one step, a file is considered abandoned by a worker that died.
 STUCK_AFTER_SECONDS = env.read("STUCK_AFTER_SECONDS", env.positive, 6 * 3600)
-# A step that may succeed later is tried again after this time, then after twice as long, ...
+# Delay before a failed step is retried; it doubles with every attempt.
 RETRY_SECONDS = env.read("RETRY_SECONDS", env.positive, 60)
 MAX_ATTEMPTS = env.read("MAX_ATTEMPTS", env.positive, 6)
 
@@ -178,7 +178,7 @@ FCA_FITRS_REGISTER_URL = env.read(
 # A delta that a register removes within so many days is reported with the gaps.
 REGISTER_NOTICE_DAYS = env.read("REGISTER_NOTICE_DAYS", env.positive, 7)
 REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)
-# The only hosts that a file is fetched from, by https; `http://host` allows plain http there.
+# The only hosts from which files are fetched, by https; `http://host` permits plain http for a host.
 DOWNLOAD_HOSTS = env.read(
     "DOWNLOAD_HOSTS",
     env.names,
@@ -197,14 +197,14 @@ HTTP_USER_AGENT = env.read("HTTP_USER_AGENT", str, "MarketData/1 (reference data
 HTTP_TIMEOUT_SECONDS = env.read("HTTP_TIMEOUT_SECONDS", env.positive, 60)
 HTTP_ATTEMPTS = env.read("HTTP_ATTEMPTS", env.positive, 5)
 
-# What is kept of what was fetched: esma_files/retention.py carries it out.
+# Retention of fetched files (esma_files/retention.py).
 COOL_AFTER_DAYS = env.read("COOL_AFTER_DAYS", env.positive, 7)
 ARCHIVE_AFTER_DAYS = env.read("ARCHIVE_AFTER_DAYS", env.positive, 30)
 DELETE_DELTAS_AFTER_DAYS = env.read("DELETE_DELTAS_AFTER_DAYS", env.positive, 30)
 COMPRESS_AFTER_DAYS = env.read("COMPRESS_AFTER_DAYS", env.positive, 7)
 STORAGE_BUDGET_BYTES = env.read("STORAGE_BUDGET_BYTES", env.positive, 5_000_000_000)
 STORAGE_WARN_PERCENT = env.read("STORAGE_WARN_PERCENT", env.positive, 80)
-# US dollars for a GB (10^9 bytes) and month: Azure Blob Storage, Standard LRS, Sweden Central.
+# US dollars per GB (10^9 bytes) and month: Azure Blob Storage, Standard LRS, Sweden Central.
 STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
 
 QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
@@ -214,8 +214,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # wait for the queue as long as it takes
 CELERY_BROKER_CONNECTION_TIMEOUT = 5
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
-# Acknowledged when it has ended. Should a message be lost with a killed worker, the file or run still
-# waits in the database, and the schedule sends it again.
+# Messages are acknowledged when the task has ended. If one is lost with a killed worker, the file or run
+# still waits in the database, and the schedule sends it again.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -226,10 +226,10 @@ CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
 CELERY_BEAT_SCHEDULER = "marketdata.heartbeats:ReportingScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 
-# Instruments in one export, for who may not export all of them.
+# Number of instruments in one export, for users without the permission to export all.
 EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)
 
-# Where ISO publishes the list of venues, and the only hosts that it is fetched from.
+# Address of the ISO 10383 list of venues, and the only hosts from which it is fetched.
 MIC_LIST_URL = env.read(
     "MIC_LIST_URL",
     str,
@@ -279,7 +279,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Over plain http on this machine only: everywhere else the defaults ask for https.
+# HTTPS=false is for use on one machine only. By default everything requires https.
 HTTPS = env.read("HTTPS", env.flag, True)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = HTTPS
@@ -289,7 +289,7 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600  # seconds
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-if env.read("BEHIND_PROXY", env.flag, False):  # the proxy sets, and overwrites, this header
+if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "search"

@@ -1,4 +1,4 @@
-"""Which database the environment asks for."""
+"""Database settings: SQLite, or SQL Server and Azure SQL."""
 
 import dataclasses
 import re
@@ -9,23 +9,23 @@ from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.settings import env
 
-# WAL lets people read while a load writes; NORMAL is as safe as FULL against a killed process.
-_SQLITE_START = (
+# WAL: reading is possible while a load writes. NORMAL: as safe as FULL if a process is killed.
+_SQLITE_PRAGMAS = (
     "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
     "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE; PRAGMA temp.cache_size=-131072;"
     "PRAGMA journal_size_limit=67108864;"
 )
-# Without its name mssql-django would take an older driver, which does not ask for encryption.
+# Without the name of a driver, mssql-django takes an older one that does not encrypt by default.
 _DRIVERS = {
     "pyodbc": {"driver": "ODBC Driver 18 for SQL Server"},
     "mssql_python": {"python_driver": "mssql_python"},
 }
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
-_THIS_MACHINE = {"localhost", "127.0.0.1"}
+_LOOPBACK_HOSTS = {"localhost", "127.0.0.1"}
 
 
 def from_environment(base_dir: Path) -> dict[str, Any]:
-    """Django's `DATABASES["default"]` for `DATABASE_TYPE`."""
+    """Return Django's `DATABASES["default"]` according to DATABASE_TYPE."""
     if env.read("DATABASE_TYPE", env.one_of("sqlite", "azure_sql"), "sqlite") == "azure_sql":
         return azure_sql_from_environment()
     return _sqlite_from_environment(base_dir)
@@ -36,25 +36,28 @@ def _sqlite_from_environment(base_dir: Path) -> dict[str, Any]:
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    """One SQLite file; IMMEDIATE, so that two writers wait for each other and never deadlock."""
+    """Return the settings of a SQLite file.
+
+    Transactions are IMMEDIATE, so that concurrent writers wait for each other and never deadlock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {
-            "timeout": 60,  # seconds to wait for another writer: longer than a merge holds the lock
+            "timeout": 60,  # Seconds to wait for another writer: longer than any merge holds the lock.
             "transaction_mode": "IMMEDIATE",
-            "init_command": _SQLITE_START,
+            "init_command": _SQLITE_PRAGMAS,
         },
         "CONN_HEALTH_CHECKS": True,
-        # On disk, as in life: a load attaches it from a connection of its own.
+        # On disk, not in memory: a load attaches it from another connection.
         "TEST": {"NAME": path.with_name("test.sqlite3")},
     }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Server:
-    """Where a database of SQL Server or Azure SQL is, and how it is spoken to.
+    """Address and options of a SQL Server or Azure SQL database.
 
     `login` is {"USER": ..., "PASSWORD": ...}, or {"entra": {"tenant": ..., "client": ..., "secret": ...}}.
     """
@@ -65,14 +68,17 @@ class Server:
     port: int = 1433
     driver: str = "mssql_python"
     encrypt: bool = True
-    trust: bool = False  # takes any certificate
-    max_age: int = 600  # seconds that a connection is kept
-    timeout: int = 30  # seconds that one try to connect may take
-    retry_seconds: int = 60  # for which what passes is tried again
+    trust: bool = False  # accept any certificate
+    max_age: int = 600  # seconds for which a connection is reused
+    timeout: int = 30  # seconds for one attempt to connect
+    retry_seconds: int = 60  # seconds for which transient faults are retried
 
 
 def azure_sql_from_environment() -> dict[str, Any]:
-    """The database of `AZURE_SQL_*`. One line says what is missing, or contradicts itself."""
+    """Return the settings of the database that AZURE_SQL_* describe.
+
+    Raises ImproperlyConfigured, naming the variable, for missing or contradictory values.
+    """
     return azure_sql(
         Server(
             host=env.read("AZURE_SQL_SERVER", str),
@@ -89,21 +95,21 @@ def azure_sql_from_environment() -> dict[str, Any]:
 
 
 def azure_sql(server: Server) -> dict[str, Any]:
-    """Django's settings of a database. Raises ImproperlyConfigured for what is read as something else."""
+    """Return Django's settings for a server. Raises ImproperlyConfigured for unsafe values."""
     if not _HOST.fullmatch(server.host):
         raise ImproperlyConfigured(
-            f"AZURE_SQL_SERVER={server.host!r} must be a host name alone, as my.database.windows.net;"
-            " the port goes to AZURE_SQL_PORT."
+            f"AZURE_SQL_SERVER={server.host!r} is not a plain host name, as my.database.windows.net."
+            " Set the port by AZURE_SQL_PORT."
         )
-    if not server.encrypt and server.host.lower() not in _THIS_MACHINE:
+    if not server.encrypt and server.host.lower() not in _LOOPBACK_HOSTS:
         raise ImproperlyConfigured(
-            "AZURE_SQL_ENCRYPT=false is for a server on this machine only: everybody on the way to"
-            f" {server.host} could read along. For a test server without a certificate of its own, set"
+            "AZURE_SQL_ENCRYPT=false is permitted only for a server on this machine: traffic to"
+            f" {server.host} could be read by others. For a test server with a self-signed certificate, set"
             " AZURE_SQL_TRUST_SERVER_CERTIFICATE=true instead."
         )
-    said = {"Encrypt": server.encrypt, "TrustServerCertificate": server.trust}
+    flags = {"Encrypt": server.encrypt, "TrustServerCertificate": server.trust}
     if server.driver == "pyodbc":
-        said["MARS_Connection"] = False  # one result at a time, as with the other driver
+        flags["MARS_Connection"] = False  # one open result at a time, as with mssql_python
     return {
         "ENGINE": "marketdata.azure_sql",
         "HOST": server.host,
@@ -113,31 +119,31 @@ def azure_sql(server: Server) -> dict[str, Any]:
         "PASSWORD": server.login.get("PASSWORD", ""),
         "OPTIONS": {
             **_DRIVERS[server.driver],
-            "extra_params": ";".join(f"{key}={'yes' if on else 'no'}" for key, on in said.items()),
+            "extra_params": ";".join(f"{key}={'yes' if on else 'no'}" for key, on in flags.items()),
             "connection_timeout": server.timeout,
-            "connection_retries": 0,  # the engine's own retries know more of what passes
+            "connection_retries": 0,  # The engine retries, as it distinguishes more faults.
             "retry_seconds": server.retry_seconds,
             "entra": server.login.get("entra"),
         },
-        # A new connection takes half a second: keep each one, look whether it still works.
+        # A new connection takes half a second, so connections are kept and checked before use.
         "CONN_MAX_AGE": server.max_age,
         "CONN_HEALTH_CHECKS": True,
     }
 
 
 def pool_size() -> int:
-    """Connections that mssql_python keeps for a process beside those in use; 0 for none."""
+    """Return the number of idle connections that mssql_python keeps per process; 0 for no pool."""
     size = env.read("AZURE_SQL_POOL_SIZE", env.count, 0)
     if size and _driver() == "pyodbc":
         raise ImproperlyConfigured(
-            "AZURE_SQL_POOL_SIZE needs AZURE_SQL_DRIVER=mssql_python: pyodbc's pool has no size, and"
-            " AZURE_SQL_CONN_MAX_AGE keeps its connections."
+            "AZURE_SQL_POOL_SIZE requires AZURE_SQL_DRIVER=mssql_python. With pyodbc, connections are kept"
+            " by AZURE_SQL_CONN_MAX_AGE."
         )
     return size
 
 
 def _login() -> dict[str, Any]:
-    """A password, or for Entra who this process is: tenant, client and secret."""
+    """Return the login: user and password, or tenant, client and secret of an Entra identity."""
     method = env.read("AZURE_SQL_AUTH_METHOD", env.one_of("sql", "entra"), "sql")
     user = env.read("AZURE_SQL_USERNAME", str, "")
     password = env.read("AZURE_SQL_PASSWORD", str, "")
@@ -151,7 +157,7 @@ def _login() -> dict[str, Any]:
     if user or password:
         name = "AZURE_SQL_PASSWORD" if password else "AZURE_SQL_USERNAME"
         raise ImproperlyConfigured(
-            f"{name} contradicts AZURE_SQL_AUTH_METHOD=entra, which takes none: remove it, or set"
+            f"{name} is not used with AZURE_SQL_AUTH_METHOD=entra. Remove it, or set"
             " AZURE_SQL_AUTH_METHOD=sql."
         )
     tenant = env.read("AZURE_TENANT_ID", str, "")
@@ -159,7 +165,7 @@ def _login() -> dict[str, Any]:
     secret = env.read("AZURE_CLIENT_SECRET", str, "")
     if secret and not (tenant and client):
         missing = "AZURE_CLIENT_ID" if tenant else "AZURE_TENANT_ID"
-        raise ImproperlyConfigured(f"AZURE_CLIENT_SECRET needs {missing}: set it too.")
+        raise ImproperlyConfigured(f"AZURE_CLIENT_SECRET requires {missing}. Set it too.")
     return {"entra": {"tenant": tenant, "client": client, "secret": secret}}
 
 
@@ -168,7 +174,7 @@ def _driver() -> str:
 
 
 def by_name(base_dir: Path) -> dict[str, dict[str, Any]]:
-    """All databases that the environment configures, for `transfer`."""
+    """Return all configured databases by the names that `manage.py transfer` takes."""
     named = {"sqlite": _sqlite_from_environment(base_dir)}
     if env.read("AZURE_SQL_SERVER", str, ""):
         named["azure_sql"] = azure_sql_from_environment()

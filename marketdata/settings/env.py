@@ -1,4 +1,4 @@
-"""Typed readers of environment variables: a bad value stops the start and names its variable."""
+"""Typed readers of environment variables. An invalid value stops the start and is named with its variable."""
 
 import os
 import re
@@ -12,11 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
-_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
-    """Convert the variable `name`; without a default, the variable must be set."""
+    """Return the converted value of a variable. Without a default, the variable is required.
+
+    Raises ImproperlyConfigured if the variable is missing or its value is not valid.
+    """
     raw = os.environ.get(name, "").strip()
     if not raw:
         if default is None:
@@ -25,16 +28,16 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
     try:
         return convert(raw)
     except (KeyError, ValueError, OSError) as error:
-        if convert is secret:  # which is not for logs
+        if convert is secret:  # Never show a key in a log.
             raise ImproperlyConfigured(
-                f"{name} is too weak to sign with: 50 random characters or more, as from"
+                f"{name} is too weak. Use at least 50 random characters, for example from"
                 " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
             ) from None
         raise ImproperlyConfigured(f"{name}={raw!r} is not a valid {convert.__name__}.") from error
 
 
 def flag(raw: str) -> bool:
-    return _TRUTH[raw.lower()]
+    return _FLAGS[raw.lower()]
 
 
 def path(raw: str) -> Path:
@@ -42,12 +45,12 @@ def path(raw: str) -> Path:
 
 
 def names(raw: str) -> list[str]:
-    """A list with commas between."""
+    """Return the items of a comma-separated list."""
     return [name.strip() for name in raw.split(",") if name.strip()]
 
 
 def url(raw: str) -> str:
-    """An address by http or https, without the slash at its end."""
+    """Return an http or https address without a trailing slash."""
     if not raw.startswith(("https://", "http://")):
         raise ValueError(raw)
     return raw.rstrip("/")
@@ -61,7 +64,7 @@ def positive(raw: str) -> int:
 
 
 def count(raw: str) -> int:
-    """A whole number, zero included."""
+    """Return an integer of 0 or more."""
     number = int(raw)
     if number < 0:
         raise ValueError(raw)
@@ -76,7 +79,7 @@ def port(raw: str) -> int:
 
 
 def one_of(*known: str) -> Callable[[str], str]:
-    """A reader of one of these words."""
+    """Return a converter that accepts only the known words."""
 
     def choice(raw: str) -> str:
         if raw not in known:
@@ -88,27 +91,27 @@ def one_of(*known: str) -> Callable[[str], str]:
 
 
 def networks(raw: str) -> list[Network]:
-    """Networks as CIDR, with commas between; a single address is one too."""
+    """Return networks from a comma-separated list in CIDR notation, or of single addresses."""
     return [ip_network(name) for name in names(raw)]
 
 
 def rates(raw: str) -> list[str]:
-    """Limits as `100/m,1000/h`: times a second, minute, hour or day."""
-    found = names(raw)
-    if not all(re.fullmatch("[1-9][0-9]*/[smhd]", rate) for rate in found):
+    """Return rates as `100/m,1000/h`: requests per second, minute, hour or day."""
+    items = names(raw)
+    if not all(re.fullmatch("[1-9][0-9]*/[smhd]", item) for item in items):
         raise ValueError(raw)
-    return found
+    return items
 
 
 def secret(raw: str) -> str:
-    """Long and random enough to sign with: `make demo` and docs/settings.md make such a one."""
+    """Return a signing key. Raises ValueError if it is too short or not random."""
     if len(raw) < 50 or len(set(raw)) < 10 or raw.startswith("django-insecure-"):
         raise ValueError("too weak")
     return raw
 
 
 def pem(raw: str) -> str:
-    """The text of a file with a key."""
+    """Return the text of the PEM file at this path."""
     text = path(raw).read_text()
     if "-----BEGIN" not in text:
         raise ValueError(raw)
@@ -116,5 +119,5 @@ def pem(raw: str) -> str:
 
 
 def pairs(raw: str) -> dict[str, str]:
-    """Pairs with commas between, as `Reader=viewer,Writer=curator`."""
+    """Return a mapping from comma-separated pairs, as `Reader=viewer,Writer=curator`."""
     return {left.strip(): right.strip() for left, right in (pair.split("=") for pair in names(raw))}

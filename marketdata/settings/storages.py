@@ -1,4 +1,4 @@
-"""Where files are kept: folders on this machine, or Azure Blob Storage."""
+"""File storage: folders on this machine, or Azure Blob Storage."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from marketdata.settings import env
 
 
 def from_environment() -> tuple[dict[str, Any], str]:
-    """Django's `STORAGES`, and the alias of the one that new files go to.
+    """Return Django's `STORAGES`, and the alias of the storage for new files.
 
-    `local` is always there: what lay there before Blob Storage came is read from it, and moved by
-    `manage.py move_files`.
+    `local` is always configured: files stored before Blob Storage was introduced are read from it, until
+    `manage.py move_files` moves them.
     """
     account = env.read("AZURE_STORAGE_ACCOUNT", str, "")
     key = env.read("AZURE_STORAGE_KEY", str, "")
     connection_string = env.read("AZURE_STORAGE_CONNECTION_STRING", str, "")
     if key and not account:
         raise ImproperlyConfigured(
-            "AZURE_STORAGE_KEY needs AZURE_STORAGE_ACCOUNT: set the account's name too."
+            "AZURE_STORAGE_KEY requires AZURE_STORAGE_ACCOUNT. Set the name of the account too."
         )
     local = {"BACKEND": "esma_files.storage.local.LocalStorage"}
     storages: dict[str, Any] = {

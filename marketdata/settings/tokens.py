@@ -1,4 +1,4 @@
-"""How the API's own tokens are signed, and how long they live."""
+"""Signing keys and lifetimes of access and refresh tokens."""
 
 import datetime as dt
 import hashlib
@@ -12,7 +12,11 @@ from marketdata.settings import env
 
 
 def simple_jwt(secret_key: str) -> dict[str, Any]:
-    """RS256 where JWT_PRIVATE_KEY_FILE names a key, else HS256 with a key drawn from SECRET_KEY."""
+    """Return simplejwt's settings.
+
+    Tokens are signed by RS256 if JWT_PRIVATE_KEY_FILE is set, else by HS256 with a key derived from
+    SECRET_KEY.
+    """
     return {
         **_keys(secret_key),
         "ISSUER": "marketdata",
@@ -33,10 +37,12 @@ def _keys(secret_key: str) -> dict[str, str]:
     try:
         key = serialization.load_pem_private_key(private.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise ImproperlyConfigured(f"JWT_PRIVATE_KEY_FILE holds no private key: {error}") from error
+        raise ImproperlyConfigured(
+            f"JWT_PRIVATE_KEY_FILE does not contain a private key: {error}"
+        ) from error
     if getattr(key, "key_size", 0) < 2048 or not hasattr(key, "public_key"):
         raise ImproperlyConfigured(
-            "JWT_PRIVATE_KEY_FILE must hold an RSA key of 2048 bits or more."
+            "JWT_PRIVATE_KEY_FILE must contain an RSA key of at least 2048 bits."
         )
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.azure_sql.faults import TransientFault
-from marketdata.common.apps import certificates_are_verified, unverified
+from marketdata.common.apps import check_certificates, find_unverified
 from marketdata.settings import databases
 from tests import tsql
 
@@ -80,10 +80,10 @@ def test_both_drivers_are_told_the_same(configured: Any, driver: str, begins: st
 
 @pytest.mark.sqlite
 def test_a_certificate_that_is_not_verified_is_known(configured: Any) -> None:
-    assert [*unverified({"default": configured(BY_PASSWORD)}), *certificates_are_verified()] == []
+    assert [*find_unverified({"default": configured(BY_PASSWORD)}), *check_certificates()] == []
     trusting = configured({**BY_PASSWORD, "AZURE_SQL_TRUST_SERVER_CERTIFICATE": "true"})
 
-    assert unverified({"default": trusting}) == ["default"]
+    assert find_unverified({"default": trusting}) == ["default"]
 
 
 @pytest.mark.parametrize(
@@ -96,22 +96,25 @@ def test_a_certificate_that_is_not_verified_is_known(configured: Any) -> None:
         ({"AZURE_SQL_PASSWORD": ""}, "Set the environment variable AZURE_SQL_PASSWORD, or"),
         ({"AZURE_SQL_PORT": "0"}, "AZURE_SQL_PORT='0' is not a valid port."),
         ({"AZURE_SQL_PORT": "x"}, "AZURE_SQL_PORT='x' is not a valid port."),
-        ({"AZURE_SQL_SERVER": "tcp:x,1433"}, "AZURE_SQL_SERVER='tcp:x,1433' must be a host name"),
-        ({"AZURE_SQL_SERVER": "x;Encrypt=no"}, "must be a host name alone"),
+        (
+            {"AZURE_SQL_SERVER": "tcp:x,1433"},
+            "AZURE_SQL_SERVER='tcp:x,1433' is not a plain host name",
+        ),
+        ({"AZURE_SQL_SERVER": "x;Encrypt=no"}, "is not a plain host name"),
         ({"AZURE_SQL_AUTH_METHOD": "ntlm"}, "AZURE_SQL_AUTH_METHOD='ntlm' is not a valid choice"),
         (
             {"AZURE_SQL_AUTH_METHOD": "entra"},
-            "AZURE_SQL_PASSWORD contradicts AZURE_SQL_AUTH_METHOD",
+            "AZURE_SQL_PASSWORD is not used with AZURE_SQL_AUTH_METHOD",
         ),
         ({"AZURE_SQL_DRIVER": "freetds"}, "AZURE_SQL_DRIVER='freetds' is not a valid choice"),
-        ({"AZURE_SQL_ENCRYPT": "false"}, "AZURE_SQL_ENCRYPT=false is for a server on this machine"),
+        ({"AZURE_SQL_ENCRYPT": "false"}, "AZURE_SQL_ENCRYPT=false is permitted only"),
         (
             {"AZURE_SQL_DRIVER": "pyodbc", "AZURE_SQL_POOL_SIZE": "5"},
-            "AZURE_SQL_POOL_SIZE needs AZURE_SQL_DRIVER=mssql_python",
+            "AZURE_SQL_POOL_SIZE requires AZURE_SQL_DRIVER=mssql_python",
         ),
         (
             {**BY_TOKEN, "AZURE_CLIENT_SECRET": "s", "AZURE_CLIENT_ID": "c"},
-            "AZURE_CLIENT_SECRET needs AZURE_TENANT_ID",
+            "AZURE_CLIENT_SECRET requires AZURE_TENANT_ID",
         ),
     ],
 )

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from databases import named, tables
 from databases.backups import create
 from databases.moving.transfer import Copied, transfer
-from databases.progress import table_bars
+from databases.progress import table_progress_bars
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
                 self.stderr.write(f"The source as it is now: {backup.path}")
 
         opened = named.pair(options["source"], options["target"], write=True)
-        with opened as (source, target), table_bars() as watcher:
+        with opened as (source, target), table_progress_bars() as watcher:
             copied = transfer(
                 source,
                 target,

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from databases import named
 from databases.management.commands.transfer import add_databases
 from databases.moving.verify import Compared, verify
-from databases.progress import table_bars
+from databases.progress import table_progress_bars
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             opened = named.pair(options["source"], options["target"], write=False)
-            with opened as (source, target), table_bars() as watcher:
+            with opened as (source, target), table_progress_bars() as watcher:
                 found = list(verify(source, target, watcher))
         except (MarketDataError, DatabaseError) as error:
             raise CommandError(str(error)) from error

@@ -13,7 +13,7 @@ from esma_files.models import EsmaFile
 from instruments import pipeline
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
-from marketdata.common.progress import bars
+from marketdata.common.progress import progress_bars
 
 _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
 
@@ -100,16 +100,16 @@ class _Bars:
 
     def __init__(self, progress: Progress, files: int) -> None:
         self._progress = progress
-        self._all = progress.add_task("files", total=files, said=f"of {files}")
+        self._all = progress.add_task("files", total=files, amount=f"of {files}")
         self._lines: dict[int, TaskID] = {}
         self._merging: set[int] = set()  # some of these are still being read
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
         line, said = self._line(file), f"{records:,} records"
         if file.pk in self._merging:
-            self._progress.update(line, said=said)
+            self._progress.update(line, amount=said)
         else:
-            self._progress.update(line, completed=share, said=said)
+            self._progress.update(line, completed=share, amount=said)
 
     def merging(self, file: EsmaFile, share: float) -> None:
         self._merging.add(file.pk)
@@ -127,11 +127,11 @@ class _Bars:
     def _line(self, file: EsmaFile) -> TaskID:
         if file.pk not in self._lines:
             text = f"reading {file.name}"
-            self._lines[file.pk] = self._progress.add_task(text, total=1, said="")
+            self._lines[file.pk] = self._progress.add_task(text, total=1, amount="")
         return self._lines[file.pk]
 
 
 @contextlib.contextmanager
 def _progress(files: int) -> Iterator[_Bars]:
-    with bars() as shown:
+    with progress_bars() as shown:
         yield _Bars(shown, files)

@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, [dataclasses.asdict(finding) for finding in findings])
         else:
-            console = output.console(self.stdout)
+            console = output.open_console(self.stdout)
             for finding in findings:
                 console.print(f"{_SIGNS[finding.level]} {finding.name:24} {finding.value}")
                 if finding.advice:
