@@ -17,7 +17,7 @@ from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
 from instruments.layouts import result_tables
 from instruments.listings.load import merge, scope
-from instruments.listings.load.slices import WHOLE, Slice, slices_of
+from instruments.listings.load.context import WHOLE, Slice, slices_of
 from instruments.models import Reconciliation, Register, Scope
 from instruments.published_results import merge as results_merge
 from instruments.staging.attach import attached
@@ -120,7 +120,7 @@ def merge_staged(
 
 def _end(file: EsmaFile, staged: Staged, run: Run, *, missed: bool) -> None:
     """All of the file is merged."""
-    covered = scope.covered_before(file, staged.scope)
+    covered = scope.is_covered(file, staged.scope)
     run.unmapped, run.done = staged.unmapped, run.read
     run.report = _remarks(file, run, covered=covered, missed=missed)
     run.end()
@@ -162,7 +162,7 @@ def _remarks(file: EsmaFile, run: Run, *, covered: bool, missed: bool) -> list[s
     if missed:
         said.append("It was read beside an earlier file: `manage.py scope backfill` reads it anew.")
     changed = run.new + run.changed + run.ended + run.late
-    if (not covered or changed) and (marked := scope.mark_later(file)):
+    if (not covered or changed) and (marked := scope.mark_later_files(file)):
         said.append(f"It came late: `manage.py scope backfill` reads {marked} later files anew.")
     return said
 

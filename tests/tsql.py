@@ -26,7 +26,7 @@ ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
 # Statements of loading name these; the other words are of what only SQLite has.
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
-_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|recoded)\b")
+_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed_codes)\b")
 _STATEMENTS = (
     exp.Select, exp.Union, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Drop,
     exp.Execute, exp.Set, exp.TruncateTable,

@@ -106,7 +106,7 @@ def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[
     for page in pruning.pages(scope, delete=True):
         listings, versions = listings + page.listings, versions + page.versions
         yield page
-    pruning.forget_codes()
+    pruning.delete_unused_cfi_codes()
     search_index.tidy(connection)
     done = {"listings": listings, "versions": versions}
     trail.record("scope.pruned", request=request, actor=by, about=register.value, new=done)

@@ -67,13 +67,13 @@ def names_of(row: str, *, suffix: str = "") -> str:
     return " || ' ' || ".join(f"{row}.{column}{suffix}" for column in NAMED)
 
 
-def codes(row: str, *, listed: str = "1", derived: bool = True) -> str:
+def codes(row: str, *, listed: str = "1", agrees_with_listings: bool = True) -> str:
     """What is indexed of a row of `Instrument` for its codes, in SQL: no word of it is one of a name.
 
-    `listed` says which of its listings `l` count; `derived` that the row agrees with them already, so
-    that most need not be looked up.
+    `listed` says which of its listings `l` count; `agrees_with_listings` that the row agrees with
+    them already, so that most need not be looked up.
     """
-    return _printed(_codes(row, listed=listed, derived=derived))
+    return _printed(_codes(row, listed=listed, agrees_with_listings=agrees_with_listings))
 
 
 def document(row: str) -> str:
@@ -81,7 +81,9 @@ def document(row: str) -> str:
     return _printed([("%s", f"{row}.full_name"), ("%s", f"{row}.short_name"), *_codes(row)])
 
 
-def _codes(row: str, *, listed: str = "1", derived: bool = True) -> list[tuple[str, str]]:
+def _codes(
+    row: str, *, listed: str = "1", agrees_with_listings: bool = True
+) -> list[tuple[str, str]]:
     registers = " || ".join(
         f"CASE WHEN {row}.{counted} IS NULL THEN '' ELSE ' {MARKS['register']}{register}' END"
         for counted, register in (("eu_listings", "ESMA"), ("uk_listings", "FCA"))
@@ -89,7 +91,7 @@ def _codes(row: str, *, listed: str = "1", derived: bool = True) -> list[tuple[s
     mark = MARKS["mic"]
     venues = f"""coalesce((SELECT group_concat('{mark}' || l.mic, ' ')
         FROM instruments_listing l WHERE l.isin = {row}.isin AND {listed}), '')"""
-    if derived:
+    if agrees_with_listings:
         venues = f"CASE {row}.listing_count WHEN 1 THEN '{mark}' || {row}.mic ELSE {venues} END"
     return [
         (f"{MARKS['category']}%.1s", f"{row}.cfi_code"),

@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
                 ('never_published', models.BooleanField(null=True)),
                 ('relevant_venue', models.CharField(blank=True, max_length=4, null=True)),
                 ('technical_record_id', models.CharField(blank=True, max_length=35, null=True)),
-                ('change', models.ForeignKey(db_constraint=False, db_index=False, default=0, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='instruments.changeset')),
+                ('change', models.ForeignKey(db_constraint=False, db_index=False, default=0, on_delete=django.db.models.deletion.PROTECT, related_name='listings', to='instruments.changeset')),
                 ('dropped_by', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='esma_files.esmafile')),
                 ('source_file', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='esma_files.esmafile')),
             ],

@@ -59,6 +59,7 @@ def _declared(columns: str) -> str:
     """The columns of a temporary table: codes are short, and compared letter by letter."""
     columns = re.sub(r"\bTEXT\b", "VARCHAR(100)", columns)
     columns = re.sub(r"\bVARCHAR(\(\d+\))", rf"nvarchar\1 COLLATE {COLLATION}", columns)
+    columns = re.sub(r"\bLONGTEXT\b", "nvarchar(max)", columns)
     return re.sub(r"\bINTEGER\b", "bigint", columns)
 
 

@@ -104,10 +104,10 @@ class StageWriter:
 
         Most records of a full file are of listings that the tables do not have: these are left out.
         """
-        inside = in_scope.says(self._scope, batch)
+        inside = in_scope.is_in_scope(self._scope, batch)
         if inside.all():
             return batch
-        outside = in_scope.keys(batch, ~inside)
+        outside = in_scope.outside_rows(batch, ~inside)
         self._ingest("outside", outside)
         if batch.kind != RecordKind.FULL or self._known is None:
             return batch

@@ -1,199 +1,255 @@
-"""What a full file holds, beside what the tables held before it: counted and kept with the merge.
+"""Full sets: which listings their files hold, and which listings they drop.
 
-Called by the merge of each part, inside its transaction, while `temp.outcome` and `temp.superseded` say
-what has become of the records.
+A full set holds the active records of a CFI category. So an active listing is dropped by the first
+complete full set of its category after the last publication that holds it: the file of its record, or the
+last full file that lists it. That depends on the set of files loaded only, and not on their order.
+
+`FullFile` keeps the listings of each full file as a bitmap of their keys.
 """
 
 import dataclasses
-import datetime as dt
 import itertools
 from array import array
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from django.db.backends.utils import CursorWrapper
 from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
-from instruments.listings.fields import FIELDS
-from instruments.models import Difference, FullFile, Listing, Reconciliation
-from marketdata.common.fields import exact_text
-
-LISTING = Listing._meta.db_table
-# What two records can differ in: each element that makes one, and what its kind says.
-_COMPARED = (
-    "status",
-    "valid_from",
-    *dict.fromkeys(field.column for field in FIELDS if field.hashed),
-    *("commodity_product", "commodity_base_product", "commodity_sub_product"),
-    *("commodity_additional_sub_product", "underlying_basket"),
-)
-# The listing as it was, and the record of the file that is going to replace it.
-_PAIRS = f"""
-    FROM temp.superseded u
-    CROSS JOIN {LISTING} l ON l.id = u.listing_id
-    CROSS JOIN stage.record s ON s.position = u.position
-    WHERE u.valid_to IS NOT NULL
-"""
+from esma_files.names import PARTS
+from instruments.listings.load import reconciliation, temporary_tables
+from instruments.listings.load.context import FILE, LISTING, MergeContext
+from instruments.models import FullFile, Reconciliation
 
 
-@dataclasses.dataclass
-class Compared:
-    """How many listings said something else, in which columns, and examples of them."""
-
-    different: int = 0
-    fields: dict[str, int] = dataclasses.field(default_factory=dict)
-    examples: list[tuple[str, str, dict[str, Any]]] = dataclasses.field(default_factory=list)
-
-
-def compare(cursor: CursorWrapper) -> Compared:
-    """The listings that the file is about to change; before it does."""
-    differs = ", ".join(
-        f"sum(CASE WHEN l.{c} IS DISTINCT FROM s.{c} THEN 1 ELSE 0 END)" for c in _COMPARED
-    )
-    cursor.execute(f"SELECT count(*), {differs} {_PAIRS}")
-    different, *counts = cursor.fetchone()
-    if not different:
-        return Compared()
-    fields = {column: n for column, n in zip(_COMPARED, counts, strict=True) if n}
-    said = ", ".join(f"l.{column}, s.{column}" for column in fields)
-    cursor.execute(
-        f"SELECT l.isin, l.mic, {said} {_PAIRS} ORDER BY l.isin, l.mic LIMIT {Difference.EXAMPLES}"
-    )
-    examples = [(isin, mic, _changes(fields, values)) for isin, mic, *values in cursor.fetchall()]
-    return Compared(different, fields, examples)
-
-
-def _changes(columns: Any, values: list[Any]) -> dict[str, Any]:
-    """By column old and new, as they are staged, for the columns that differ."""
-    pairs = zip(columns, values[::2], values[1::2], strict=True)
-    return {c: {"old": _plain(old), "new": new} for c, old, new in pairs if not _same(old, new)}
-
-
-def _same(old: Any, new: Any) -> bool:
-    if isinstance(old, Decimal):
-        return new is not None and Decimal(new) == old
-    return bool(_plain(old) == new)
-
-
-def _plain(value: Any) -> Any:
-    """A value of the tables as it was staged: SQLite has it so, SQL Server has types for it."""
-    match value:
-        case bool():
-            return int(value)
-        case Decimal():
-            return exact_text(value)
-        case dt.datetime():
-            return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ")
-        case dt.date():
-            return value.isoformat()
-    return value
-
-
-def note(
-    cursor: CursorWrapper,
-    file: EsmaFile,
-    *,
-    register: str,
-    known_until: int,
-    compared: Compared,
-    returned: int,
+def note_listings(
+    merge: MergeContext, *, differences: reconciliation.Differences, relisted: int
 ) -> FullFile:
-    """Keep which listings the file holds, and, the first time, how they compare.
+    """Keep the listings that the full file holds, and count them the first time that it is merged.
 
-    `known_until` is the highest key of a listing before the merge; `returned` says how many listings
-    of the file had been dropped.
+    `relisted` is the number of listings of the file that had been dropped.
     """
     held = BitMap64()
-    for question in (
-        "SELECT listing_id FROM temp.outcome WHERE listing_id IS NOT NULL",
+    for query in (
+        "SELECT listing_id FROM temp.record_outcome WHERE listing_id IS NOT NULL",
         "SELECT listing_id FROM stage.known",
-        # What could not be read is there all the same.
+        # A rejected record is in the file all the same.
         f"""SELECT l.id FROM stage.rejected r JOIN {LISTING} l
-            ON l.isin = r.isin AND l.mic = r.mic AND l.register = '{register}'""",
+            ON l.isin = r.isin AND l.mic = r.mic AND l.register = '{merge.register}'""",
     ):
-        cursor.execute(question)
-        held |= keys(cursor)
-    _add_new(cursor, held, known_until)
-    of = _reconciliation(file, register)
-    full_file, first_time = FullFile.objects.get_or_create(
-        file=file, defaults={"reconciliation": of, "listings": held.serialize()}
+        merge.cursor.execute(query)
+        held |= _fetch_keys(merge.cursor)
+    _add_new_listings(merge, held)
+    full_set = reconciliation.of_file(merge)
+    full_file, is_first_time = FullFile.objects.get_or_create(
+        file=merge.file, defaults={"reconciliation": full_set, "listings": held.serialize()}
     )
-    if not first_time:
+    if is_first_time:
+        reconciliation.count(
+            merge, full_set, listed=len(held), differences=differences, relisted=relisted
+        )
+    else:
         full_file.listings = (held | listings_of(full_file)).serialize()
         full_file.save(update_fields=["listings"])
-        return full_file
-    of.listed += len(held)
-    if of.compared:
-        _count(cursor, of, held=len(held), compared=compared, returned=returned)
-    of.save()
     return full_file
 
 
-def _add_new(cursor: CursorWrapper, held: BitMap64, known_until: int) -> None:
-    """The listings that the merge has added: half a million numbers, mostly without a gap."""
-    new = f"FROM {LISTING} WHERE id > {known_until}"
-    cursor.execute(f"SELECT min(id), max(id), count(*) {new}")
-    first, last, count = cursor.fetchone()
+def _add_new_listings(merge: MergeContext, held: BitMap64) -> None:
+    """Add the listings that the merge has inserted: up to half a million keys, mostly without a gap."""
+    inserted = f"FROM {LISTING} WHERE id > {merge.last_listing_id}"
+    merge.cursor.execute(f"SELECT min(id), max(id), count(*) {inserted}")
+    first, last, count = merge.cursor.fetchone()
     if count and last - first + 1 == count:
         held.add_range(first, last + 1)
     elif count:
-        cursor.execute(f"SELECT id {new}")
-        held |= keys(cursor)
+        merge.cursor.execute(f"SELECT id {inserted}")
+        held |= _fetch_keys(merge.cursor)
 
 
-def keys(cursor: CursorWrapper) -> BitMap64:
-    """The numbers that a question is answered with: millions, of which no list is made."""
+def _fetch_keys(cursor: CursorWrapper) -> BitMap64:
+    """Return the keys in the result of a query, which may be millions, without a list of them."""
     return BitMap64(array("Q", itertools.chain.from_iterable(cursor)))
 
 
 def listings_of(full_file: FullFile) -> BitMap64:
+    """Return the keys of the listings that a full file holds."""
     return BitMap64.deserialize(bytes(full_file.listings))
 
 
-def _reconciliation(file: EsmaFile, register: str) -> Reconciliation:
-    of = {"register": register, "category": file.category}
-    earlier = Reconciliation.objects.filter(
-        **of, published_on__lt=file.published_on, completed_at__isnull=False
-    )
-    found, _ = Reconciliation.objects.get_or_create(
-        **of,
-        published_on=file.published_on,
-        parts=file.parts,
-        defaults={"compared": earlier.exists()},
-    )
-    return found
+@dataclasses.dataclass(frozen=True)
+class _Publication:
+    """The full set of a category and a day, as far as it is loaded.
+
+    `place` is its place in publication order, which its parts have in common.
+    """
+
+    place: int
+    files: list[FullFile]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all parts are loaded; a day may be published anew, in another number of parts."""
+        loaded = {(full.file.parts, full.file.part) for full in self.files}
+        totals = {parts for parts, _ in loaded}
+        return any({(n, part) for part in range(1, n + 1)} <= loaded for n in totals)
+
+    @property
+    def listings(self) -> BitMap64:
+        return BitMap64.union(*map(listings_of, self.files))
+
+    @property
+    def last_file(self) -> int:
+        """The key of the file that a dropped listing refers to, whichever part was loaded last."""
+        return int(max(self.files, key=lambda full: (full.file.parts, full.file.part)).pk)
 
 
-def _count(
-    cursor: CursorWrapper, of: Reconciliation, *, held: int, compared: Compared, returned: int
-) -> None:
-    cursor.execute("SELECT outcome, sum(records) FROM temp.tally GROUP BY outcome")
-    outcomes = dict(cursor.fetchall())
-    missed, late = outcomes.get("new", 0), outcomes.get("late", 0)
-    different = compared.different + returned
-    of.missed += missed
-    of.different += different
-    of.late += late
-    of.same += held - missed - different - late
-    for column, count in (("status", returned), *compared.fields.items()):
-        if count:
-            of.by_field[column] = of.by_field.get(column, 0) + count
-    cursor.execute(
-        "SELECT isin, mic FROM temp.outcome WHERE outcome = 'new' "
-        f"ORDER BY isin, mic LIMIT {Difference.EXAMPLES}"
+def _publications(register: str, category: str) -> Iterator[_Publication]:
+    """Yield the full sets of a category, the newest first; of each part the newest revision."""
+    files = (
+        FullFile.objects.filter(
+            reconciliation__register=register, reconciliation__category=category
+        )
+        .select_related("file")
+        .defer("listings")
+        .order_by("-file__published_on", "file__name", "file__revision")
     )
-    keep_examples(of, Difference.Kind.MISSED, [(*key, {}) for key in cursor.fetchall()])
-    keep_examples(of, Difference.Kind.DIFFERENT, compared.examples)
+    for place, parts in itertools.groupby(files, key=lambda full: _place(full.file)):
+        yield _Publication(place, list({full.file.name: full for full in parts}.values()))
 
 
-def keep_examples(
-    of: Reconciliation, kind: Difference.Kind, examples: list[tuple[str, str, dict[str, Any]]]
-) -> None:
-    Difference.objects.bulk_create(
-        [
-            Difference(reconciliation=of, kind=kind, isin=isin, mic=mic, changes=changes)
-            for isin, mic, changes in examples
-        ],
-        batch_size=100,
+def _place(file: EsmaFile) -> int:
+    return file.sequence // PARTS
+
+
+def reactivate_relisted(merge: MergeContext) -> int:
+    """Make listings active again that an earlier set, or a part of this one, had dropped.
+
+    Returns how many of the file's listings those were.
+    """
+    end = (_place(merge.file) + 1) * PARTS
+    temporary_tables.create(merge.cursor, temporary_tables.RELISTED_LISTING)
+    merge.execute(
+        f"""INSERT INTO temp.relisted_listing (listing_id)
+            SELECT l.id FROM temp.timeline t JOIN {LISTING} l ON l.id = t.row_id
+            JOIN {FILE} f ON f.id = l.dropped_by_id
+            WHERE t.origin = 'listing' AND l.status = 'dropped' AND f.sequence < {end}""",
+        f"""UPDATE {LISTING}
+            SET status = 'active', dropped_by_id = NULL, change_id = {merge.change}
+            WHERE id IN (SELECT listing_id FROM temp.relisted_listing)""",
+        """UPDATE temp.record_outcome SET outcome = 'changed' WHERE outcome = 'unchanged'
+            AND listing_id IN (SELECT listing_id FROM temp.relisted_listing)""",
     )
+    merge.cursor.execute("SELECT count(*) FROM temp.relisted_listing")
+    (count,) = merge.cursor.fetchone()
+    temporary_tables.drop(merge.cursor, temporary_tables.RELISTED_LISTING)
+    return int(count)
+
+
+def mark_dropped(merge: MergeContext, full_file: FullFile | None, *, written: str) -> int:
+    """Drop the listings that full sets lack, now that the file is merged.
+
+    `written` is a query for ISIN and MIC of the records that may have become the newest of their listing;
+    `full_file` the file, where it is one. Returns how many listings its set drops, and leaves the
+    listings whose mark has changed in `changed_drop`.
+    """
+    temporary_tables.create(merge.cursor, temporary_tables.CHANGED_DROP)
+    place = _place(merge.file)
+    of_register = FullFile.objects.filter(reconciliation__register=merge.register)
+    if of_register.filter(file__sequence__gte=(place + 1) * PARTS).exists():
+        _mark_listings_of_late_file(merge, written)
+    dropped = _mark_listings_of_set(merge, full_file.reconciliation) if full_file else 0
+    merge.execute(f"""
+        UPDATE {LISTING} SET change_id = {merge.change}
+        WHERE id IN (SELECT listing_id FROM temp.changed_drop)
+    """)
+    return dropped
+
+
+def _mark_listings_of_late_file(merge: MergeContext, written: str) -> None:
+    """Mark the records of a file that came late, where newer full sets lack them."""
+    merge.cursor.execute(f"""
+        SELECT substr(l.cfi_code, 1, 1), l.id, f.sequence FROM ({written}) k
+        JOIN {LISTING} l ON l.isin = k.isin AND l.mic = k.mic AND l.register = '{merge.register}'
+        JOIN {FILE} f ON f.id = l.source_file_id
+        WHERE l.status IN ('active', 'dropped') AND l.cfi_code IS NOT NULL
+        ORDER BY 1
+    """)
+    for category, rows in itertools.groupby(merge.cursor.fetchall(), key=lambda row: row[0]):
+        places = {listing: sequence // PARTS for _, listing, sequence in rows}
+        _mark(merge.cursor, _publications(merge.register, category), places)
+
+
+def _mark_listings_of_set(merge: MergeContext, full_set: Reconciliation) -> int:
+    """Mark the listings that the set of the file should hold and does not, where it is complete.
+
+    Returns how many those are.
+    """
+    publications = list(_publications(merge.register, full_set.category))
+    place = _place(merge.file)
+    own = next(publication for publication in publications if publication.place == place)
+    if not own.is_complete:
+        return 0
+    is_newest = not any(other.is_complete and other.place > place for other in publications)
+    # A listing that is active beside a newer set is in that set or was published after it.
+    in_question = "status = 'active'" if is_newest else "dropped_by_id > 0"
+    merge.cursor.execute(f"""
+        SELECT id FROM {LISTING} WHERE register = '{merge.register}'
+        AND cfi_code >= '{full_set.category}' AND cfi_code < '{chr(ord(full_set.category) + 1)}'
+        AND {in_question}
+    """)
+    listings = _fetch_keys(merge.cursor)
+    places = _places_of(merge.cursor, listings - own.listings if is_newest else listings)
+    dropped = _mark(merge.cursor, publications, places)
+    if full_set.completed_at is None:
+        reconciliation.complete(full_set, extra=dropped if is_newest else None)
+    return len(dropped) if is_newest else 0
+
+
+def _places_of(cursor: CursorWrapper, listings: BitMap64) -> dict[int, int]:
+    """Return for each listing the place in publication order of the file of its record."""
+    temporary_tables.create(cursor, temporary_tables.ASKED_LISTING)
+    cursor.executemany("INSERT INTO temp.asked_listing VALUES (%s)", [(key,) for key in listings])
+    cursor.execute(f"""
+        SELECT l.id, f.sequence FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
+        WHERE l.id IN (SELECT listing_id FROM temp.asked_listing)
+    """)
+    places = {key: sequence // PARTS for key, sequence in cursor.fetchall()}
+    temporary_tables.drop(cursor, temporary_tables.ASKED_LISTING)
+    return places
+
+
+def _mark(
+    cursor: CursorWrapper, publications: Iterable[_Publication], places: dict[int, int]
+) -> BitMap64:
+    """Bring the marks of some listings to what the full sets say.
+
+    `places` has the place of the file of each listing's record; `publications` are the newest first.
+    Returns the listings that are dropped.
+    """
+    undecided, dropped_by = BitMap64(places), dict.fromkeys(places, 0)
+    for publication in publications:
+        undecided -= BitMap64(key for key in undecided if places[key] >= publication.place)
+        if not undecided:
+            break
+        undecided -= publication.listings
+        if publication.is_complete:
+            dropped_by |= dict.fromkeys(undecided, publication.last_file)
+    temporary_tables.create(cursor, temporary_tables.DROP_MARK)
+    marks = list(dropped_by.items())
+    cursor.executemany("INSERT INTO temp.drop_mark VALUES (%s, nullif(%s, 0))", marks)
+    cursor.execute(f"""
+        INSERT INTO temp.changed_drop SELECT listing_id, file_id FROM temp.drop_mark m
+        WHERE file_id IS DISTINCT FROM (
+            SELECT dropped_by_id FROM {LISTING} l WHERE l.id = m.listing_id)
+    """)
+    cursor.execute(f"""
+        UPDATE {LISTING} SET
+            dropped_by_id = (SELECT file_id FROM temp.changed_drop WHERE listing_id = {LISTING}.id),
+            status = (SELECT CASE WHEN file_id IS NULL THEN 'active' ELSE 'dropped' END
+                FROM temp.changed_drop WHERE listing_id = {LISTING}.id)
+        WHERE id IN (SELECT listing_id FROM temp.changed_drop)
+    """)
+    cursor.execute("SELECT listing_id FROM temp.drop_mark WHERE file_id IS NOT NULL")
+    dropped = _fetch_keys(cursor)
+    temporary_tables.drop(cursor, temporary_tables.DROP_MARK)
+    return dropped

@@ -1,42 +1,47 @@
-"""A staging file into the tables: sets of rows, never one; the caller holds the transaction.
+"""Merge a staged file of FIRDS records into the tables, as sets of rows; the caller holds the transaction.
 
-What the register says of a listing is the sequence of its distinct records, in publication order,
-each at the place where it was first published. The last is the listing; each other one is a version,
-valid until the day before the next one's `valid_from` (ESMA65-8-5014's rules 2 to 4 all come to this).
-A list of cancelled records (FULCAN) may say for years what was said once: what it repeats stands
-before the cancellation that it repeats, so that it cancels nothing that was reported anew since.
-So the tables are a function of the *set* of files loaded: the order of loading does not matter, and
-a file loaded twice changes nothing.
+The records of a listing, in publication order and each at the place where it was first published, are its
+timeline. The last one is the listing, the others are its versions, each valid until the day before the
+`valid_from` of the next (rules 2 to 4 of ESMA65-8-5014 come to this). A list of cancelled records (FULCAN)
+may repeat a cancellation for years: what it repeats comes before the cancellation that it repeats, so that
+it does not cancel what has been reported again since. So the tables depend on the *set* of files loaded:
+the order of loading makes no difference, and loading a file twice changes nothing.
 
-Most records are new, the same as last time, or say something that was never said, after everything
-else: these are settled by one comparison (`outcome`). For the others the sequence is laid out anew
-(`timeline`), and rows move only where it says so.
-
-Everything is done in the order in which the rows stand, of listings or of ISINs: a page of a table or
-an index that does not fit the cache is read and written once a file, and not once a record.
+Rows are written in the order in which they are stored, by listing or by ISIN: a page of a table or an index
+that does not fit the cache is read and written once for a file, and not once for each record.
 """
 
 import dataclasses
 
 from django.db.backends.utils import CursorWrapper
 
-from esma_files.kinds import Content
 from esma_files.models import EsmaFile
-from instruments.listings.load import changes, drops, full_sets, instruments, timeline
-from instruments.listings.load.slices import Slice
-from instruments.listings.load.statements import LISTING, OUTCOME, SUPERSEDED, VERSION, Statements
-from instruments.models import Register
+from instruments.listings.load import (
+    full_sets,
+    instruments,
+    reconciliation,
+    records,
+    temporary_tables,
+)
+from instruments.listings.load.context import LISTING, VERSION, MergeContext, Slice, highest_id
+from instruments.models import ChangeSet, FullFile, Register
 
-# What became of the records of each venue.
-_TALLY = """
-    CREATE TEMP TABLE tally AS SELECT mic, outcome, ends, count(*) AS records
-    FROM temp.outcome GROUP BY mic, outcome, ends
+_COUNT_OUTCOMES = """
+    INSERT INTO temp.outcome_count (mic, outcome, is_end, records)
+    SELECT mic, outcome, is_end, count(*) FROM temp.record_outcome GROUP BY mic, outcome, is_end
 """
+_TABLES = (
+    temporary_tables.RECORD_OUTCOME,
+    temporary_tables.OUTCOME_COUNT,
+    temporary_tables.SUPERSEDED_LISTING,
+    temporary_tables.TIMELINE,
+    temporary_tables.CHANGED_DROP,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """What became of the records of a file, rejected ones left out; `dropped` are in no record of it."""
+    """The number of records of a file by outcome, without rejected ones; `dropped` are in none of them."""
 
     new: int = 0
     changed: int = 0
@@ -56,74 +61,54 @@ def merge(
 ) -> Counts:
     """Merge a slice of the staging file attached as `stage`, which holds the records of `file`.
 
-    `columns` are those of its fields that have a value in any record.
+    `columns` are those of its fields that have a value in some record.
     """
-    change, lists = changes.begin(), file.file_kind.content is Content.CANCELLED
-    statements = Statements(file.pk, file.sequence, lists, register, columns, change)
-    open_ones = timeline.Timeline(statements)
-    _drop_temporary(cursor)
-    before = instruments.Before(listing=_last(cursor, LISTING), version=_last(cursor, VERSION))
-    _execute(cursor, OUTCOME, SUPERSEDED)
-    cursor.execute(statements.outcome, [slice_.after, slice_.last] * 2)
-    _execute(cursor, statements.supersede, statements.insert_new)
-    is_full = file.file_kind.is_full
-    touched = "SELECT isin, mic FROM temp.outcome WHERE outcome IN ('new', 'changed')"
-    compared, returned = full_sets.Compared(), 0
-    laid_out = _any(cursor, "temp.outcome WHERE outcome IS NULL")
-    if laid_out:
-        _execute(cursor, open_ones.lay_out, *timeline.INDEXES, open_ones.supersede)
-        touched += " UNION SELECT isin, mic FROM temp.timeline"
-    if _any(cursor, "temp.superseded"):
-        if is_full:
-            compared = full_sets.compare(cursor)
-        _execute(cursor, *statements.rewrite)
-    if laid_out:
-        _execute(cursor, *open_ones.rearrange, open_ones.settle)
-        if is_full:
-            returned = drops.take_back(cursor, file, change=change)
-    _execute(cursor, _TALLY)
-    full_file = None
-    if is_full:
-        full_file = full_sets.note(
-            cursor,
-            file,
-            register=register,
-            known_until=before.listing,
-            compared=compared,
-            returned=returned,
-        )
-    dropped = drops.settle(cursor, file, register=register, full_file=full_file, touched=touched)
-    drops.number(cursor, change)
-    instruments.derive(cursor, Register(register), before=before)
+    context = MergeContext(
+        cursor=cursor,
+        file=file,
+        register=Register(register),
+        slice=slice_,
+        staged_columns=columns,
+        change=ChangeSet.objects.begin(),
+        last_listing_id=highest_id(cursor, LISTING),
+        last_version_id=highest_id(cursor, VERSION),
+    )
+    temporary_tables.drop(cursor, *_TABLES)
+    records.write_compared(context)
+    has_unresolved = context.has_rows("temp.record_outcome WHERE outcome IS NULL")
+    if has_unresolved:
+        records.build_timelines(context)
+    differences = reconciliation.Differences()
+    if context.has_rows("temp.superseded_listing"):
+        if context.is_full_file:
+            differences = reconciliation.compare(context)
+        records.replace_superseded(context)
+    relisted = 0
+    if has_unresolved:
+        records.write_timelines(context)
+        if context.is_full_file:
+            relisted = full_sets.reactivate_relisted(context)
+    temporary_tables.create(cursor, temporary_tables.OUTCOME_COUNT)
+    context.execute(_COUNT_OUTCOMES)
+    full_file: FullFile | None = None
+    if context.is_full_file:
+        full_file = full_sets.note_listings(context, differences=differences, relisted=relisted)
+    written = "SELECT isin, mic FROM temp.record_outcome WHERE outcome IN ('new', 'changed')"
+    if has_unresolved:
+        written += " UNION SELECT isin, mic FROM temp.timeline"
+    dropped = full_sets.mark_dropped(context, full_file, written=written)
+    instruments.derive(context)
     counts = _count(cursor, dropped=dropped)
-    _drop_temporary(cursor)
-    changes.end(change)
+    temporary_tables.drop(cursor, *_TABLES)
+    ChangeSet.objects.finish(context.change)
     return counts
-
-
-def _execute(cursor: CursorWrapper, *statements: str) -> None:
-    for statement in statements:
-        cursor.execute(statement)
-
-
-def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("outcome", "superseded", "timeline", "tally", "dropping"):
-        cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")
-
-
-def _last(cursor: CursorWrapper, table: str) -> int:
-    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
-    return int(cursor.fetchone()[0])
-
-
-def _any(cursor: CursorWrapper, of: str) -> bool:
-    cursor.execute(f"SELECT 1 FROM {of} LIMIT 1")
-    return cursor.fetchone() is not None
 
 
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:
     """A record that ends its listing counts as ended, whether the listing was known or not."""
-    became = "CASE WHEN ends = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END"
-    cursor.execute(f"SELECT {became}, sum(records) FROM temp.tally GROUP BY {became}")
-    found = {**dict(cursor.fetchall()), "dropped": dropped}
-    return Counts(**{name.name: found.get(name.name, 0) for name in dataclasses.fields(Counts)})
+    outcome = "CASE WHEN is_end = 1 AND outcome IN ('new', 'changed') THEN 'ended' ELSE outcome END"
+    cursor.execute(f"SELECT {outcome}, sum(records) FROM temp.outcome_count GROUP BY {outcome}")
+    numbers = {**dict(cursor.fetchall()), "dropped": dropped}
+    return Counts(
+        **{field.name: numbers.get(field.name, 0) for field in dataclasses.fields(Counts)}
+    )

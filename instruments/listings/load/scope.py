@@ -1,10 +1,10 @@
-"""What of a file is in scope: by what each record says, or because its listing is followed.
+"""Decide which records of a file are in scope: by their own content, or because their listing is followed.
 
-A listing is followed from its first record in scope on: whatever is said of it later is taken, also where
-the record itself does not say what the scope asks for (a cancellation is ISIN and MIC), or says that it
-is out of scope now. Only the tables know that, so records that do not say it themselves are named in
-`outside`, and settled by the merge. All of a delta are staged, and of a full file those of listings that
-the tables have while it is staged.
+A listing is followed from its first record in scope on: all its later records are loaded, also those that do
+not meet the scope's criteria by themselves. (A cancellation has ISIN and MIC only, and a later record may
+have left the scope.) Only the tables tell which listings are followed. So records that are not in scope by
+themselves are noted in the staging table `outside`, and the merge decides about them. All of these records
+of a delta are staged, and of a full file those of listings that are in the tables when it is staged.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ from esma_files.models import EsmaFile
 from esma_files.names import PARTS
 from esma_files.parsing.reader import Batch
 from instruments.listings.fields import BY_COLUMN, RecordKind
+from instruments.listings.load import temporary_tables
 from instruments.listings.models.scope import COLUMNS
 from instruments.models import Listing, ListingVersion, Register, Scope
 
@@ -26,61 +27,64 @@ LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
 FILE = EsmaFile._meta.db_table
 
-# The kinds whose records go into the tables of listings.
+# The kinds of files whose records go into the tables of listings.
 INSTRUMENT_FILES = [kind.code for kind in KINDS.values() if kind.has_scope]
 SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
 
 
-def says(scope: Scope, batch: Batch) -> np.ndarray:
-    """Which records of a batch say themselves that they are in scope.
+def is_in_scope(scope: Scope, batch: Batch) -> np.ndarray:
+    """Return which records of a batch are in scope by their own content, as a mask.
 
-    What a record does not say does not rule it out; of a cancellation it does, for what it cancels is
-    followed, or was never loaded.
+    An element that is absent does not exclude a record; but it excludes a cancellation, because the listing
+    that this cancels is followed, or was never loaded.
     """
     if scope.is_everything:
         return np.ones(len(batch.rows), dtype=bool)
-    listed = _among(_texts(batch, "isin"), scope.isins, absent=False)
+    has_listed_isin = _is_among(_texts(batch, "isin"), scope.isins, if_absent=False)
     if not scope.criteria:
-        return listed
-    lenient = batch.kind != RecordKind.CANCELLED
-    met = np.ones(len(batch.rows), dtype=bool)
-    for kind, wanted in scope.criteria.items():
+        return has_listed_isin
+    is_lenient = batch.kind != RecordKind.CANCELLED
+    meets_criteria = np.ones(len(batch.rows), dtype=bool)
+    for kind, codes in scope.criteria.items():
         texts = _texts(batch, COLUMNS[kind])
         if kind == "categories":
             texts = pc.utf8_slice_codeunits(texts, 0, 1)
-        met &= _among(texts, wanted, absent=lenient)
-    both: np.ndarray = met | listed
-    return both
+        meets_criteria &= _is_among(texts, codes, if_absent=is_lenient)
+    mask: np.ndarray = meets_criteria | has_listed_isin
+    return mask
 
 
 def _texts(batch: Batch, column: str) -> pa.Array:
     return batch.rows.column(BY_COLUMN[column].path)
 
 
-def _among(texts: pa.Array, wanted: list[str], *, absent: bool) -> np.ndarray:
-    found = pc.is_in(texts, pa.array(wanted, pa.string()))
-    mask: np.ndarray = pc.if_else(texts.is_valid(), found, absent).to_numpy(zero_copy_only=False)
+def _is_among(texts: pa.Array, codes: list[str], *, if_absent: bool) -> np.ndarray:
+    is_among = pc.is_in(texts, pa.array(codes, pa.string()))
+    mask: np.ndarray = pc.if_else(texts.is_valid(), is_among, if_absent).to_numpy(
+        zero_copy_only=False
+    )
     return mask
 
 
-def keys(batch: Batch, mask: np.ndarray) -> pa.RecordBatch:
-    """Rows of `outside`, for these records of a batch."""
+def outside_rows(batch: Batch, mask: np.ndarray) -> pa.RecordBatch:
+    """Return the rows of the staging table `outside` for the records in `mask`."""
     texts = {name: _texts(batch, name).filter(pa.array(mask)) for name in ("isin", "mic")}
     positions = pa.array(batch.positions[mask] + 1)
     return pa.RecordBatch.from_pydict({"position": positions, **texts})
 
 
-def filtered(batch: Batch, inside: np.ndarray) -> Batch:
-    """The batch without the records that are out of scope."""
-    rows = batch.rows.filter(pa.array(inside))
-    return Batch(batch.kind, batch.group, rows, batch.positions[inside], batch.begins[inside])
+def filtered(batch: Batch, mask: np.ndarray) -> Batch:
+    """Return the records of the batch that are in `mask`."""
+    rows = batch.rows.filter(pa.array(mask))
+    return Batch(batch.kind, batch.group, rows, batch.positions[mask], batch.begins[mask])
 
 
 @dataclasses.dataclass(frozen=True)
 class Settled:
-    """What the scope has come to: records out of it, records rejected, and whether some were missed.
+    """The number of records outside the scope and of rejected ones, and whether some were missed.
 
-    Missed is what is followed and was not staged: the file that it is followed from was merged after.
+    A record is missed where its listing is followed and it was not staged: the file from which the listing
+    is followed was merged after the staging.
     """
 
     outside: int
@@ -89,73 +93,73 @@ class Settled:
 
 
 def settle(cursor: CursorWrapper, file: EsmaFile) -> Settled:
-    """Take out of the staging file what is out of scope.
+    """Delete records outside the scope from the staging file.
 
-    In the transaction of the merge, before it: no other file can be merged in between.
+    Called in the transaction of the merge, before it, so that no other file is merged in between.
     """
     cursor.execute("SELECT 1 FROM stage.outside LIMIT 1")
-    missed = _take_out(cursor, file) if cursor.fetchone() else False
+    is_missed = _delete_outside(cursor, file) if cursor.fetchone() else False
     cursor.execute("SELECT count(*) FROM stage.outside")
     (outside,) = cursor.fetchone()
     cursor.execute("SELECT count(DISTINCT position) FROM stage.rejected")
     (rejected,) = cursor.fetchone()
-    return Settled(outside, rejected, missed)
+    return Settled(outside, rejected, is_missed)
 
 
-def _take_out(cursor: CursorWrapper, file: EsmaFile) -> bool:
-    """Strike what is followed off `outside`, and what is left in it off the staged records.
+def _delete_outside(cursor: CursorWrapper, file: EsmaFile) -> bool:
+    """Delete records of followed listings from `outside`, and those that are left in it from the records.
 
-    Returns whether something is followed that was not staged.
+    Returns whether a record of a followed listing was not staged.
     """
     register = Register.of_dataset(file.dataset)
     cursor.execute("DELETE FROM stage.outside WHERE position IN (SELECT position FROM stage.known)")
-    earlier = " OR ".join(
+    has_earlier_record = " OR ".join(
         f"""EXISTS (SELECT 1 FROM {table} t JOIN {FILE} f ON f.id = t.source_file_id
             WHERE t.isin = o.isin AND t.mic = o.mic AND t.register = '{register}'
             AND (f.sequence < {file.sequence}
                 OR (f.sequence = {file.sequence} AND t.source_position < o.position)))"""
         for table in (LISTING, VERSION)
     )
-    cursor.execute("DROP TABLE IF EXISTS temp.followed")
+    temporary_tables.create(cursor, temporary_tables.FOLLOWED_RECORD)
     cursor.execute(
-        f"""CREATE TEMP TABLE followed AS
-            SELECT o.position FROM stage.outside o WHERE o.isin IS NOT NULL AND ({earlier}
+        f"""INSERT INTO temp.followed_record (position)
+            SELECT o.position FROM stage.outside o WHERE o.isin IS NOT NULL AND ({has_earlier_record}
             OR EXISTS (SELECT 1 FROM stage.record r WHERE r.isin = o.isin AND r.mic = o.mic
                 AND r.position < o.position
                 AND r.position NOT IN (SELECT position FROM stage.outside)))"""
     )
     staged = "SELECT position FROM stage.record UNION SELECT position FROM stage.rejected"
-    cursor.execute(f"SELECT 1 FROM temp.followed WHERE position NOT IN ({staged}) LIMIT 1")
-    missed = cursor.fetchone() is not None
+    cursor.execute(f"SELECT 1 FROM temp.followed_record WHERE position NOT IN ({staged}) LIMIT 1")
+    is_missed = cursor.fetchone() is not None
     cursor.execute(
         f"""DELETE FROM stage.outside WHERE position IN (
-            SELECT position FROM temp.followed WHERE position IN ({staged}))"""
+            SELECT position FROM temp.followed_record WHERE position IN ({staged}))"""
     )
-    cursor.execute("DROP TABLE temp.followed")
+    temporary_tables.drop(cursor, temporary_tables.FOLLOWED_RECORD)
     for table in ("record", "rejected"):
         cursor.execute(
             f"DELETE FROM stage.{table} WHERE position IN (SELECT position FROM stage.outside)"
         )
-    return missed
+    return is_missed
 
 
-def covered_before(file: EsmaFile, scope: Scope) -> bool:
-    """Whether the tables have all that the file says in this scope, from a load before."""
+def is_covered(file: EsmaFile, scope: Scope) -> bool:
+    """Return whether an earlier load of the file has brought all of its records in this scope."""
     if file.loaded_at is None or file.scope_number is None:
         return False
     return Scope.objects.numbered(file.scope_number).covers(scope)
 
 
-def mark_later(file: EsmaFile) -> int:
-    """Have the later files read anew that were loaded with a scope; returns how many.
+def mark_later_files(file: EsmaFile) -> int:
+    """Mark the later files that were loaded with a scope, to be reloaded; return their number.
 
-    A listing that is followed from this file on may be in them, without saying that it is in scope.
-    Parts of one day's set are not later than each other.
+    They may have records of listings that are followed from this file on, and that were out of scope by
+    themselves. The parts of one day's set are not later than each other.
     """
-    later = EsmaFile.objects.filter(
+    later_files = EsmaFile.objects.filter(
         dataset=file.dataset,
         kind__in=INSTRUMENT_FILES,
         sequence__gte=(file.sequence // PARTS + 1) * PARTS,
         scope_number__gt=0,
     )
-    return later.update(scope_number=None)
+    return later_files.update(scope_number=None)

@@ -1,19 +1,49 @@
-"""The order in which this database learned of what it holds."""
+"""The order in which this database learned of its listings."""
 
 from django.db import models
+from django.utils import timezone
+
+
+class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
+    """Numbers for transactions that write listings.
+
+    A reader who has seen all rows up to a number must never find another one below it later. So numbers are
+    given in the order of commits: the first change set is a row to lock, and a transaction that has taken a
+    number holds that lock to its end. On SQLite there is one writer anyway.
+    """
+
+    def begin(self) -> int:
+        """Return the number for the listings that this transaction is going to write."""
+        first = self.model.FIRST
+        self.get_or_create(number=first, defaults={"made_at": timezone.now()})
+        self.select_for_update().get(number=first)
+        return int(self.latest("number").number) + 1
+
+    def finish(self, number: int) -> None:
+        """Save the change set, if a listing has its number; the last step of a transaction."""
+        if not ChangeSet(number=number).listings.exists():
+            return
+        # Never before the last one: the clocks of two machines may differ.
+        made_at = max(timezone.now(), self.latest("number").made_at)
+        self.create(number=number, made_at=made_at)
+
+    def invalidate_cursors(self) -> None:
+        """Have all cursors of the changes feed refused: it cannot show that listings were deleted."""
+        self.filter(number=self.model.FIRST).update(made_at=timezone.now())
 
 
 class ChangeSet(models.Model):
-    """What one load, or another step, has changed in the listings: all of it was committed at once.
+    """The listings that one load, or another step, has written in one transaction.
 
-    Numbers are in the order of commits (instruments/listings/load/changes.py). Number 0 is older than the
-    numbers, and its time tells this database from every other.
+    Number 0 is older than all others, and its time identifies this database in cursors.
     """
 
     FIRST = 0
 
     number = models.BigIntegerField(primary_key=True)
     made_at = models.DateTimeField(help_text="just before it was committed")
+
+    objects = ChangeSetQuerySet.as_manager()
 
     class Meta:
         ordering = ["number"]

@@ -35,11 +35,11 @@ class Listing(ListingRecord):
         db_index=False,
     )
 
-    # Where it was last written: see instruments/listings/changes.py.
+    # The transaction that wrote it last.
     change = models.ForeignKey(
         ChangeSet,
         on_delete=models.PROTECT,
-        related_name="+",
+        related_name="listings",
         db_constraint=False,
         db_index=False,
         default=ChangeSet.FIRST,

@@ -123,7 +123,7 @@ class Command(BaseCommand):
             line = bar.add_task(what, total=Listing.objects.count())
             for page in pages:
                 listings, versions = listings + page.listings, versions + page.versions
-                bar.advance(line, page.looked_at)
+                bar.advance(line, page.examined)
         return listings, versions
 
     def _say_backlog(self, found: scoping.Backlog) -> None:

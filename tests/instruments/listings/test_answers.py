@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from instruments.listings.load import full_sets
+from esma_files.models import EsmaFile
+from instruments.listings.load import reconciliation
+from instruments.listings.load.context import WHOLE, MergeContext
+from instruments.models import Register
 from instruments.staging.dialect import SqlServerCursor
 from tests import tsql
 
@@ -37,13 +40,23 @@ def test_what_differs_is_told_as_it_was_staged(db: None) -> None:
         "fixed_rate": (Decimal("554.00000000000000000"), "554.0"),
         "strike_amount": (Decimal("0.10000000000000000"), None),
     }
-    counts = [int(column in values) for column in full_sets._COMPARED]
-    ordered = [v for column in full_sets._COMPARED for v in values.get(column, ())]
+    counts = [int(column in values) for column in reconciliation._COMPARED]
+    ordered = [v for column in reconciliation._COMPARED for v in values.get(column, ())]
     with tsql.connected() as (connection, _):
         connection.connection = Typed([(1, *counts)], [("SE0000115446", "XSTO", *ordered)])
-        compared = full_sets.compare(SqlServerCursor(connection.cursor(), stage="stage_7"))
+        merge = MergeContext(
+            cursor=SqlServerCursor(connection.cursor(), stage="stage_7"),
+            file=EsmaFile(),
+            register=Register.ESMA,
+            slice=WHOLE,
+            staged_columns=frozenset(),
+            change=1,
+            last_listing_id=0,
+            last_version_id=0,
+        )
+        differences = reconciliation.compare(merge)
 
-    [(_, _, changes)] = compared.examples
+    [(_, _, changes)] = differences.examples
     assert changes == {
         "full_name": {"old": "Old", "new": "New"},
         "issuer_requested": {"old": 0, "new": 1},

@@ -14,7 +14,7 @@ from esma_files.models import EsmaFile, Run
 from instruments import pipeline
 from instruments.listings import search
 from instruments.listings.load import search_index
-from instruments.listings.load.instruments import deriving_anew
+from instruments.listings.load.instruments import rederiving
 from instruments.models import (
     Difference,
     FullFile,
@@ -126,7 +126,7 @@ def derive_anew() -> None:
     with (
         transaction.atomic(),
         connection.cursor() as cursor,
-        deriving_anew(understood(cursor), isins),
+        rederiving(understood(cursor), isins),
     ):
         pass  # nothing is deleted
     search_index.rebuild()

@@ -63,7 +63,7 @@ def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> Non
 
     done = list(scoping.prune(Register.ESMA))
 
-    assert sum(page.looked_at for page in done) == MAX_ISINS + 1
+    assert sum(page.examined for page in done) == MAX_ISINS + 1
     assert [page.listings for page in done if page.listings] == [1]
     assert Listing.objects.count() == MAX_ISINS
     assert set(EsmaFile.objects.values_list("scope_number", flat=True)) == {
@@ -72,10 +72,10 @@ def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> Non
     }
 
 
-def test_a_server_is_spoken_to_in_its_own_words(db: None) -> None:
+def test_pruning_uses_the_sql_of_the_server(db: None) -> None:
     with tsql.connected() as (_, server), named.as_default(tsql.ALIAS):
         pruning._delete(Register.ESMA, [(1, VOLVO, "XSTO")], [])
 
     said = [sql for sql, _ in server.said]
-    assert any("INTO #changed " in sql for sql in said)
+    assert any("INTO #changed_instrument " in sql for sql in said)
     assert [problem for sql in said for problem in tsql.problems(sql)] == []

@@ -10,7 +10,7 @@ from lxml import etree
 from esma_files.parsing.mapping import Mapping
 from instruments.fields import Type
 from instruments.listings.fields import CANCELLATIONS, DELTA_FILE, FIELDS, FULL_FILE
-from instruments.listings.load import groups
+from instruments.listings.load import layout
 from instruments.models import Listing, ListingRecord, ListingVersion
 from tests.conftest import DATA
 
@@ -67,7 +67,7 @@ def test_every_field_has_its_column() -> None:
         assert field.type is not Type.TEXT or column.max_length == field.max_length
     own = {"isin", "mic", "register", "status", "valid_from", "source_file_id", "source_position"}
     own |= {"record_kind", "fingerprint"}
-    assert columns == own | {field.column for field in FIELDS} | set(groups.COLUMNS)
+    assert columns == own | {field.column for field in FIELDS} | set(layout.GROUP_COLUMNS)
 
 
 def test_a_version_has_the_columns_of_a_listing() -> None:

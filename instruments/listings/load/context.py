@@ -1,0 +1,94 @@
+"""What every step of a merge needs to know: the file, the slice of it, and the connection.
+
+A staged delta is merged in slices, each in a transaction of its own. So others do not wait long to write,
+and what has been written but not yet copied into the database stays small, however long the file is.
+ISINs do not depend on each other, and records that are merged again change nothing: if a load is killed
+between two slices, the next one does the rest.
+"""
+
+import dataclasses
+
+from django.db.backends.utils import CursorWrapper
+
+from esma_files import kinds
+from esma_files.models import EsmaFile
+from instruments.models import Listing, ListingVersion, Register
+
+LISTING = Listing._meta.db_table
+VERSION = ListingVersion._meta.db_table
+FILE = EsmaFile._meta.db_table
+# The kinds of files that repeat all cancelled records, as a list in SQL.
+CANCELLATION_LISTS = ", ".join(f"'{code}'" for code in kinds.codes(kinds.Content.CANCELLED))
+
+_BELOW_ALL_ISINS, _ABOVE_ALL_ISINS = "", "~"
+
+
+@dataclasses.dataclass(frozen=True)
+class Slice:
+    """The records of the ISINs above `after`, up to `last`."""
+
+    after: str
+    last: str
+
+
+WHOLE = Slice(_BELOW_ALL_ISINS, _ABOVE_ALL_ISINS)
+
+
+def slices_of(cursor: CursorWrapper, *, records: int) -> list[Slice]:
+    """Divide the staged file into slices of so many records, in the order of ISINs.
+
+    Records of one ISIN stay together, so a slice may be larger. There is at least one slice. The tables and
+    their indexes are in this order too, or in runs of it, so that few of their pages are written for several
+    slices.
+    """
+    slices: list[Slice] = []
+    after = _BELOW_ALL_ISINS
+    while last := _last_isin(cursor, after, records):
+        slices.append(Slice(after, last))
+        after = last
+    return slices or [WHOLE]
+
+
+def _last_isin(cursor: CursorWrapper, after: str, records: int) -> str | None:
+    """Return the ISIN of the last of the next so many records, or None after the last record."""
+    following = f"(SELECT isin FROM stage.record WHERE isin > %s ORDER BY isin LIMIT {records})"
+    cursor.execute(f"SELECT max(isin) FROM {following} AS following", [after])
+    (last,) = cursor.fetchone()
+    return None if last is None else str(last)
+
+
+@dataclasses.dataclass(frozen=True)
+class MergeContext:
+    """One slice of a staged file that is being merged, in one transaction."""
+
+    cursor: CursorWrapper
+    file: EsmaFile
+    register: Register
+    slice: Slice
+    staged_columns: frozenset[str]  # columns of fields that have a value in some staged record
+    change: int  # number of the change set, noted in every listing that is written
+    last_listing_id: int  # the highest key before the merge
+    last_version_id: int
+
+    @property
+    def is_full_file(self) -> bool:
+        return self.file.file_kind.is_full
+
+    @property
+    def is_cancellation_list(self) -> bool:
+        return self.file.file_kind.content is kinds.Content.CANCELLED
+
+    def execute(self, *statements: str) -> None:
+        for statement in statements:
+            self.cursor.execute(statement)
+
+    def has_rows(self, source: str) -> bool:
+        """Return whether `source`, what stands after FROM, has a row."""
+        self.cursor.execute(f"SELECT 1 FROM {source} LIMIT 1")
+        return self.cursor.fetchone() is not None
+
+
+def highest_id(cursor: CursorWrapper, table: str) -> int:
+    """Return the highest key in a table, 0 where it is empty."""
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
+    return int(cursor.fetchone()[0])
