@@ -1,7 +1,8 @@
-"""The tables of a SQL Server without one: what is made and changed, and what depends on which column.
+"""A model of SQL Server's catalogue: tables, columns, and the constraints and indexes that depend on them.
 
-A statement that the server would refuse for that raises Refused, with the number of its error. The backend
-reads the same tables' names of constraints from here, as it would from the server's own views.
+It applies the statements of migrations. A statement that SQL Server would refuse because of a dependency
+raises Refused, with the number of the server's error. The backend reads the names of constraints from the
+catalogue as it would from the server's own views.
 """
 
 import dataclasses
@@ -17,12 +18,12 @@ _TYPE = re.compile(r"\w+(?: precision)?(?:\([^)]*\))?(?: COLLATE \w+)?")
 
 
 class Refused(Exception):
-    """What the server would say, and its number."""
+    """SQL Server would refuse the statement; the text begins with the number of its error."""
 
 
 @dataclasses.dataclass
 class Kept:
-    """A constraint or an index: what it is, where, on which columns, and what it points to."""
+    """A constraint or an index: its kind, table and columns, and the column that it refers to."""
 
     kind: str  # PRIMARY KEY, UNIQUE, FOREIGN KEY, CHECK, DEFAULT, INDEX or UNIQUE INDEX
     table: str
@@ -63,8 +64,8 @@ class Catalog(tsql.Server):
         super().execute(sql, parameters)
         self._rows = self._views(sql, parameters)
         for pattern, rule in self._rules:
-            if found := pattern.fullmatch(sql.strip().rstrip(";")):
-                rule(*found.groups())
+            if match := pattern.fullmatch(sql.strip().rstrip(";")):
+                rule(*match.groups())
                 break
         return self
 
@@ -75,11 +76,11 @@ class Catalog(tsql.Server):
         return [(n, k) for n, k in self.kept.items() if k.table == table and k.kind in kinds]
 
     def _views(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """What the backend asks of INFORMATION_SCHEMA and sys."""
-        if found := re.search(
+        """Return the rows of a query of the backend about INFORMATION_SCHEMA or sys."""
+        if match := re.search(
             r"sys\.default_constraints .*t\.name = '(\w+)' .*c\.name = '(\w+)'", sql
         ):
-            return [(n,) for n, k in self._of(found[1], "DEFAULT") if k.columns == [found[2]]]
+            return [(n,) for n, k in self._of(match[1], "DEFAULT") if k.columns == [match[2]]]
         table = parameters[0] if len(parameters) == 1 else ""
         if "KEY_COLUMN_USAGE" in sql:
             return [
@@ -114,12 +115,10 @@ class Catalog(tsql.Server):
         for column in kept.columns:
             self._type_of(kept.table, column)
         if kept.points_to:
-            ours, theirs = (
-                self._type_of(kept.table, kept.columns[0]),
-                self._type_of(*kept.points_to),
-            )
-            if ours != theirs:
-                raise Refused(f"1778: {name} points from {ours} to {theirs}")
+            own_type = self._type_of(kept.table, kept.columns[0])
+            referenced_type = self._type_of(*kept.points_to)
+            if own_type != referenced_type:
+                raise Refused(f"1778: {name} refers from {own_type} to {referenced_type}")
         self.kept[name] = kept
 
     def _type_of(self, table: str, column: str) -> str:
@@ -130,46 +129,50 @@ class Catalog(tsql.Server):
     def _create_table(self, table: str, inside: str) -> None:
         self.tables[table] = {}
         for part in _parts(inside):
-            if found := re.fullmatch(rf"CONSTRAINT {_NAME} (.*)", part, re.DOTALL):
-                self._constraint(table, *found.groups())
+            if match := re.fullmatch(rf"CONSTRAINT {_NAME} (.*)", part, re.DOTALL):
+                self._constraint(table, *match.groups())
             else:
                 self._column(table, *re.fullmatch(rf"{_NAME} (.*)", part, re.DOTALL).groups())  # type: ignore[union-attr]
 
-    def _column(self, table: str, column: str, said: str) -> None:
-        type_ = _TYPE.match(said)
-        assert type_, said
+    def _column(self, table: str, column: str, definition: str) -> None:
+        type_ = _TYPE.match(definition)
+        assert type_, definition
         self.tables[table][column] = type_[0]
         for word, kind in (
             *((" PRIMARY KEY", "PRIMARY KEY"), (" UNIQUE", "UNIQUE")),
             *((" CHECK ", "CHECK"), (" DEFAULT ", "DEFAULT")),
         ):
-            if word in said:
-                named = re.search(rf"CONSTRAINT {_NAME} CHECK", said) if kind == "CHECK" else None
+            if word in definition:
+                named = (
+                    re.search(rf"CONSTRAINT {_NAME} CHECK", definition) if kind == "CHECK" else None
+                )
                 name = named[1] if named else f"{kind[:2]}__{table[:9]}__{next(self._number):08X}"
                 self._keep(name, Kept(kind, table, [column]))
 
-    def _constraint(self, table: str, name: str, said: str) -> None:
+    def _constraint(self, table: str, name: str, definition: str) -> None:
         kind = next(
-            k for k in ("PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "CHECK") if said.startswith(k)
+            k for k in ("PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "CHECK") if definition.startswith(k)
         )
         if kind == "CHECK":
-            columns = [c for c in re.findall(r'[\["](\w+)[\]"]', said) if c in self.tables[table]]
+            columns = [
+                c for c in re.findall(r'[\["](\w+)[\]"]', definition) if c in self.tables[table]
+            ]
         else:
-            columns = re.findall(r"\[(\w+)\]", said.partition("(")[2].partition(")")[0])
-        found = re.search(rf"REFERENCES {_NAME} \({_NAME}\)", said)
+            columns = re.findall(r"\[(\w+)\]", definition.partition("(")[2].partition(")")[0])
+        match = re.search(rf"REFERENCES {_NAME} \({_NAME}\)", definition)
         self._keep(
-            name, Kept(kind, table, columns, points_to=(found[1], found[2]) if found else None)
+            name, Kept(kind, table, columns, points_to=(match[1], match[2]) if match else None)
         )
 
     def _index(
         self, unique: str | None, name: str, table: str, columns: str, condition: str | None
     ) -> None:
         kind = "UNIQUE INDEX" if unique else "INDEX"
-        found = re.findall(r"\[(\w+)\]", columns)
-        for column in found:
+        indexed_columns = re.findall(r"\[(\w+)\]", columns)
+        for column in indexed_columns:
             if "(max)" in self._type_of(table, column):
                 raise Refused(f"1919: {column} of {table} cannot be in an index")
-        self._keep(name, Kept(kind, table, found, condition or ""))
+        self._keep(name, Kept(kind, table, indexed_columns, condition or ""))
 
     def _drop_index(self, name: str, table: str) -> None:
         if name not in dict(self._of(table, "INDEX", "UNIQUE INDEX")):
@@ -177,18 +180,18 @@ class Catalog(tsql.Server):
         del self.kept[name]
 
     def _drop(self, table: str, name: str) -> None:
-        found = self.kept.get(name)
-        if found is None or found.table != table or "INDEX" in found.kind:
+        constraint = self.kept.get(name)
+        if constraint is None or constraint.table != table or "INDEX" in constraint.kind:
             raise Refused(f"3728: {name} is not a constraint of {table}")
         pointing = [n for n, k in self.kept.items() if (k.points_to or ("",))[0] == table]
-        if found.kind == "PRIMARY KEY" and pointing:
+        if constraint.kind == "PRIMARY KEY" and pointing:
             raise Refused(f"3725: {name} is referenced by {pointing}")
         del self.kept[name]
 
-    def _alter_column(self, table: str, column: str, said: str) -> None:
+    def _alter_column(self, table: str, column: str, definition: str) -> None:
         self._nothing_depends_on(table, column, but="DEFAULT")
-        type_ = _TYPE.match(said)
-        assert type_, said
+        type_ = _TYPE.match(definition)
+        assert type_, definition
         self.tables[table][column] = type_[0]
 
     def _drop_column(self, table: str, column: str) -> None:
@@ -225,12 +228,12 @@ class Catalog(tsql.Server):
 
 
 def _parts(inside: str) -> list[str]:
-    """What stands between the commas of a list, those in brackets left alone."""
-    found, depth = [""], 0
+    """Split a list at its commas, but not at those inside brackets."""
+    parts, depth = [""], 0
     for letter in inside:
         depth += (letter == "(") - (letter == ")")
         if letter == "," and not depth:
-            found.append("")
+            parts.append("")
         else:
-            found[-1] += letter
-    return [part.strip() for part in found]
+            parts[-1] += letter
+    return [part.strip() for part in parts]

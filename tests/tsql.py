@@ -1,4 +1,4 @@
-"""SQL Server without a server: a connection that takes every statement down, and a strict reader."""
+"""Compile queries for SQL Server without a server, and report what SQL Server would refuse."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ from tests.tsql_words import BEFORE_A_BRACKET, RESERVED
 
 ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
-# Statements of loading name these; the other words are of what only SQLite has.
+# Only statements of loading contain the first words; the second ones belong to SQLite alone.
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
 _OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed_codes)\b")
 _STATEMENTS = (
@@ -42,7 +42,7 @@ _OF_OTHERS = {
 
 
 class Server:
-    """What a driver's connection is to mssql-django. It notes statements, and has no rows."""
+    """Stand in for a driver's connection below mssql-django: records statements, and has no rows."""
 
     autocommit = True
     rowcount = 0
@@ -93,19 +93,19 @@ SERVER = databases.Server(
 
 @functools.cache
 def unconnected(server: databases.Server = SERVER) -> DatabaseWrapper:
-    """A connection of the project's engine that is not open: it compiles as for SQL Server 2022."""
-    DatabaseWrapper._known_versions[ALIAS] = 2022  # else it would ask the server
+    """Return a closed connection of the project's engine, which compiles for SQL Server 2022."""
+    DatabaseWrapper._known_versions[ALIAS] = 2022  # otherwise it would ask the server
     DatabaseWrapper._known_azures[ALIAS] = False
     configured = {"default": {}, ALIAS: databases.azure_sql(server)}
     connection = ConnectionHandler(configured)[ALIAS]
     assert isinstance(connection, DatabaseWrapper)
-    connection.inc_thread_sharing()  # it is one for all, and holds nothing
+    connection.inc_thread_sharing()  # shared by all tests; it holds no state
     return connection
 
 
 @contextlib.contextmanager
 def known(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """The connection is `connections[ALIAS]`."""
+    """Register the connection as `connections[ALIAS]`."""
     connections.settings[ALIAS] = connection.settings_dict
     connections[ALIAS] = connection
     try:
@@ -118,7 +118,7 @@ def known(connection: BaseDatabaseWrapper) -> Iterator[None]:
 def connected(
     to: databases.Server = SERVER,
 ) -> Iterator[tuple[DatabaseWrapper, Server]]:
-    """The same, connected to a Server."""
+    """Yield the connection of `unconnected`, connected to a `Server`, and that server."""
     connection, server = unconnected(to), Server()
     connection.connection, connection.autocommit = server, True
     with known(connection):
@@ -128,10 +128,11 @@ def connected(
 
 @contextlib.contextmanager
 def compiled_too() -> Iterator[list[str]]:
-    """Every query that Django makes meanwhile is compiled for SQL Server too, and every statement of
-    loading put into its words; what is wrong with them. Each once, by its text on SQLite.
+    """Compile every query that Django executes for SQL Server too, and translate every statement of loading.
+
+    Yields a list to which the problems are added. Each query is compiled once, by its text on SQLite.
     """
-    found: list[str] = []
+    refused: list[str] = []
     seen: set[str] = set()
 
     def is_new(sql: str) -> bool:
@@ -144,12 +145,12 @@ def compiled_too() -> Iterator[list[str]]:
         def noted(self: Any, *arguments: Any, **options: Any) -> Any:
             if self.connection.vendor == "microsoft":
                 return execute_sql(self, *arguments, **options)
-            said: list[str] = []
-            with self.connection.execute_wrapper(_taking_down(said)):
+            executed_sql: list[str] = []
+            with self.connection.execute_wrapper(_recording(executed_sql)):
                 result = execute_sql(self, *arguments, **options)
-            found.extend(_too_long(self.query))
-            if list(filter(is_new, said)):
-                found.extend(wrong_with(self.query))
+            refused.extend(_too_long(self.query))
+            if list(filter(is_new, executed_sql)):
+                refused.extend(wrong_with(self.query))
             return result
 
         return noted
@@ -158,7 +159,7 @@ def compiled_too() -> Iterator[list[str]]:
 
     def execute(self: Any, sql: str, params: Any = None) -> Any:
         if self.db.vendor == "sqlite" and _OF_LOADING.search(sql) and is_new(sql):
-            found.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
+            refused.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
         return executed(self, sql, params)
 
     with contextlib.ExitStack() as patched:
@@ -166,58 +167,60 @@ def compiled_too() -> Iterator[list[str]]:
             noted = noting(kind.execute_sql)
             patched.enter_context(mock.patch.object(kind, "execute_sql", noted))
         patched.enter_context(mock.patch.object(utils.CursorWrapper, "execute", execute))
-        yield found
+        yield refused
 
 
-def _taking_down(said: list[str]) -> Callable[..., Any]:
-    def take(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        said.append(sql)
+def _recording(executed_sql: list[str]) -> Callable[..., Any]:
+    def record(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        executed_sql.append(sql)
         return execute(sql, *rest)
 
-    return take
+    return record
 
 
 def _too_long(query: Query) -> Iterator[str]:
-    """Texts that SQLite stores, and SQL Server would not: they are longer than their column."""
-    said: list[tuple[Any, Any]] = []
+    """Yield texts that are longer than their column: SQLite stores them, SQL Server refuses them."""
+    assigned: list[tuple[Any, Any]] = []
     if isinstance(query, InsertQuery):
-        said = [(f, getattr(row, f.attname)) for row in query.objs for f in query.fields]
+        assigned = [(f, getattr(row, f.attname)) for row in query.objs for f in query.fields]
     elif isinstance(query, UpdateQuery):
-        said = [(field, value) for field, _, value in query.values]  # type: ignore[attr-defined]
-    for field, value in said:
+        assigned = [(field, value) for field, _, value in query.values]  # type: ignore[attr-defined]
+    for field, value in assigned:
         if isinstance(value, str) and field.max_length and len(value) > field.max_length:
             yield f"{len(value)} letters for {field}: {value[:100]}"
 
 
 def wrong_with(query: Query) -> list[str]:
-    """What SQL Server would not take of a query."""
+    """Return what SQL Server would refuse in a query."""
     query = query.clone()
     if isinstance(query, InsertQuery):
-        query.raw = True  # the values as they are: nothing is saved twice
+        query.raw = True  # use the values as they are, so that nothing is saved twice
     with connected() as (connection, _):
         connection.autocommit = False  # FOR UPDATE asks whether there is a transaction
         try:
             statements = query.get_compiler(using=ALIAS).as_sql()
         except (EmptyResultSet, FullResultSet):
             return []
-    found = []
+    refused = []
     for sql, parameters in statements if isinstance(statements, list) else [statements]:
         if len(parameters) > MOST_PARAMETERS:
-            found.append(f"{len(parameters)} parameters: {sql[:500]}")
+            refused.append(f"{len(parameters)} parameters: {sql[:500]}")
         if sql:
-            found += problems(sql.replace("%s", "?").replace("%%", "%"))
-    return found
+            refused += problems(sql.replace("%s", "?").replace("%%", "%"))
+    return refused
 
 
 @functools.lru_cache(maxsize=10_000)
 def problems(sql: str) -> tuple[str, ...]:
-    """What SQL Server would not take of a batch, each with the batch: sqlglot alone takes too much."""
+    """Return what SQL Server would refuse in a batch. sqlglot alone accepts too much."""
     try:
-        statements = [one for one in sqlglot.parse(sql, dialect="tsql") if one is not None]
-        found = [*_odd_words(sql), *(said for one in statements for said in _refused(one))]
+        statements = [parsed for parsed in sqlglot.parse(sql, dialect="tsql") if parsed is not None]
+        reasons = [*_odd_words(sql)]
+        for statement in statements:
+            reasons += _refused(statement)
     except sqlglot.errors.SqlglotError as error:
-        found = [str(error)]
-    return tuple(f"{said}: {sql}" for said in found)
+        reasons = [str(error)]
+    return tuple(f"{reason}: {sql}" for reason in reasons)
 
 
 def _odd_words(sql: str) -> Iterator[str]:
@@ -257,7 +260,7 @@ def _refused(statement: exp.Expr) -> Iterator[str]:
 
 
 def _sums_sums(node: exp.Expr) -> bool:
-    """Whether it is an aggregate of subqueries or aggregates; a window over one is another matter."""
+    """Return True for an aggregate of subqueries or aggregates, unless it is a window function."""
     if not isinstance(node, exp.AggFunc) or isinstance(node.parent, exp.Window):
         return False
     return any(inner is not node for inner in node.find_all(exp.AggFunc, exp.Select))
@@ -268,7 +271,7 @@ def _is_reserved(name: exp.Identifier) -> bool:
 
 
 def _compared(node: exp.Expr) -> bool:
-    """Whether several columns stand on the left side of a comparison or an assignment."""
+    """Return True for several columns on the left side of a comparison or an assignment."""
     compares = isinstance(node.parent, (exp.EQ, exp.In, exp.NEQ))
     return isinstance(node, exp.Tuple) and compares and node.arg_key == "this"
 
@@ -289,5 +292,5 @@ def _refused_select(select: exp.Select) -> Iterator[str]:
 
 
 def texts(sql: str) -> list[str]:
-    """The declarations of the texts in a statement, each with its collation."""
+    """Return the declarations of text columns in a statement, each with its collation."""
     return re.findall(r"\bnvarchar\([^)]+\)(?: COLLATE \w+)?", sql, re.IGNORECASE)

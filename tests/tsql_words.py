@@ -1,9 +1,9 @@
-"""Words of T-SQL that matter to the strict reader."""
+"""Words of T-SQL that tests/tsql.py knows: functions, and reserved words."""
 
 import re
 
-# Words that stand before a bracket in the T-SQL of this project: a function that is not here is one
-# of another database, or has to be looked up in Microsoft's documentation first.
+# Words that may stand before a bracket in the T-SQL of this project. A function that is not listed belongs to
+# another database, or has to be looked up in Microsoft's documentation first.
 BEFORE_A_BRACKET = set(
     re.findall(
         r"\w+",
