@@ -14,7 +14,6 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from accounts import api_keys, custom_roles, lockout, users
 from accounts.models import ApiKey, User
-from accounts.roles import ROLES
 from audit import trail
 from audit.admin import AuditedAdmin
 from marketdata.common.admin import ReadOnlyAdmin
@@ -25,6 +24,7 @@ for _model in (BlacklistedToken, OutstandingToken, AccessAttempt, AccessLog, Acc
     admin.site.unregister(_model)
 
 _SUPERUSER_FIELDS = ("is_superuser", "user_permissions")
+_FIELDS_OF_OTHERS = ("is_active", "is_staff", "is_superuser")  # not on the own account
 
 
 @admin.register(User)
@@ -54,8 +54,12 @@ class UserAccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
         return super().has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        extra_fields = () if request.user.is_superuser else _SUPERUSER_FIELDS
-        return [*super().get_readonly_fields(request, obj), *extra_fields]
+        fields = [*super().get_readonly_fields(request, obj)]
+        if not request.user.is_superuser:
+            fields += _SUPERUSER_FIELDS
+        if obj is not None and obj.pk == request.user.pk:
+            fields += _FIELDS_OF_OTHERS
+        return fields
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only roles whose permissions the user who asks has too."""
@@ -80,7 +84,7 @@ class UserAccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class RoleAdmin(AuditedAdmin, GroupAdmin):
-    """Roles. The built-in ones of accounts/roles.py cannot be changed."""
+    """Roles. Built-in ones, and those with permissions that the user lacks, cannot be changed."""
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
@@ -92,14 +96,14 @@ class RoleAdmin(AuditedAdmin, GroupAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_custom(obj) and super().has_change_permission(request, obj)
+        return self._may_change(request, obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_custom(obj) and super().has_delete_permission(request, obj)
+        return self._may_change(request, obj) and super().has_delete_permission(request, obj)
 
-
-def _is_custom(group: Group | None) -> bool:
-    return group is None or group.name not in ROLES
+    def _may_change(self, request: HttpRequest, group: Group | None) -> bool:
+        user: Any = request.user
+        return group is None or (user.is_active and custom_roles.may_change(group, user))
 
 
 @admin.register(ApiKey)

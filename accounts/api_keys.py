@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.errors import ScopeTooWide
+from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey, User
 from accounts.models.api_key import KEY_PATTERN, key_digest
 from accounts.permissions import permission_names, permissions_by_name
@@ -33,10 +33,15 @@ def create(
 ) -> tuple[ApiKey, str]:
     """Return a new API key and its text, which is not stored and cannot be shown again.
 
-    The key is valid for `days`, at most API_KEY_MAX_DAYS. Raises ScopeTooWide.
+    The key is valid for `days`, at most API_KEY_MAX_DAYS. Raises ScopeTooWide, and ApiKeyLimitReached if the
+    owner has API_KEYS_PER_USER usable keys.
     """
     if excess := sorted(set(permissions) - set(grantable_permissions(owner))):
         raise ScopeTooWide(excess)
+    User.objects.select_for_update().get(pk=owner.pk)  # so that no other key is created meanwhile
+    limit = settings.API_KEYS_PER_USER
+    if ApiKey.objects.usable().filter(owner=owner).count() >= limit:
+        raise ApiKeyLimitReached(owner.username, limit=limit)
     days = min(days, settings.API_KEY_MAX_DAYS)
     api_key = ApiKey(owner=owner, name=name, expires_at=timezone.now() + dt.timedelta(days=days))
     text = api_key.set_secret()

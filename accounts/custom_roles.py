@@ -9,7 +9,12 @@ from django.db.models import QuerySet
 
 from accounts.errors import NotAllowed, PermissionsNotHeld, RoleExists
 from accounts.models import User
-from accounts.permissions import permission_name, permission_names, permissions_by_name
+from accounts.permissions import (
+    has_all,
+    permission_name,
+    permission_names,
+    permissions_by_name,
+)
 from accounts.roles import ROLES
 from audit import trail
 
@@ -36,7 +41,7 @@ def create(name: str, permissions: Sequence[str], *, request: Any) -> Group:
 @transaction.atomic
 def change(group: Group, permissions: Sequence[str], *, request: Any) -> None:
     """Replace the permissions of a role. Raises NotAllowed, PermissionsNotHeld."""
-    _check_is_custom(group)
+    _check_may_change(group, request.user)
     old = _permissions_of(group)
     group.permissions.set(_permission_rows(permissions, request.user))
     trail.record("group.changed", request=request, about=group, old=old, new=_permissions_of(group))
@@ -45,7 +50,7 @@ def change(group: Group, permissions: Sequence[str], *, request: Any) -> None:
 @transaction.atomic
 def delete(group: Group, *, request: Any) -> None:
     """Delete a role, which takes it from all users who have it. Raises NotAllowed."""
-    _check_is_custom(group)
+    _check_may_change(group, request.user)
     old = {**_permissions_of(group), "users": group.user_set.count()}
     trail.record("group.deleted", request=request, about=group, old=old)
     group.delete()
@@ -56,10 +61,24 @@ def _permissions_of(group: Group) -> dict[str, Any]:
     return {"permissions": permission_names(rows)}
 
 
-def _check_is_custom(group: Group) -> None:
+def may_change(group: Group, user: User) -> bool:
+    """Return True if the role is a custom one and the user has all of its permissions.
+
+    Otherwise the user could take permissions from others that they could not give back.
+    """
+    return group.name not in ROLES and has_all(user, group.permissions.all())
+
+
+def _check_may_change(group: Group, user: User) -> None:
+    """Raise NotAllowed with the reason."""
     if group.name in ROLES:
         raise NotAllowed(
             f"The role {group.name} is built in and cannot be changed. Create a role of your own."
+        )
+    if not may_change(group, user):
+        raise NotAllowed(
+            f"The role {group.name} has permissions that you do not have, so you cannot change or"
+            " delete it."
         )
 
 

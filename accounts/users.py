@@ -10,11 +10,11 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from accounts.errors import NotAllowed, UnknownRole
 from accounts.models import User
-from accounts.permissions import permission_names
+from accounts.permissions import has_all
 from accounts.roles import ROLES
 from audit import trail
 
@@ -124,12 +124,7 @@ def has_more_permissions(user: User, other: User) -> bool:
     if other.is_superuser:
         return False
     permissions = Permission.objects.filter(Q(group__user=user) | Q(user=user)).distinct()
-    return user.is_superuser or _exceed(permissions, other)
-
-
-def _exceed(permissions: QuerySet[Permission], user: User) -> bool:
-    names = permission_names(permissions.select_related("content_type"))
-    return not set(names) <= user.get_all_permissions()
+    return user.is_superuser or not has_all(other, permissions)
 
 
 def _check_may_change(user: User, request: Any) -> None:
@@ -143,7 +138,7 @@ def _check_may_change(user: User, request: Any) -> None:
 def _check_may_grant(groups: list[Group], request: Any) -> None:
     """Raise NotAllowed if a role has permissions that the user who asks lacks."""
     permissions = Permission.objects.filter(group__in=groups).distinct()
-    if request is not None and not request.user.is_superuser and _exceed(permissions, request.user):
+    if request is not None and not has_all(request.user, permissions):
         raise NotAllowed(
             "These roles have permissions that you do not have, so you cannot assign them."
         )

@@ -64,7 +64,11 @@ class ApiKeyViewSet(
     @extend_schema(
         summary="Create an API key",
         request=NewApiKeySerializer,
-        responses={201: CreatedApiKeySerializer, **_PROBLEMS},
+        responses={
+            201: CreatedApiKeySerializer,
+            **_PROBLEMS,
+            **documented({409: "You have as many usable API keys as are allowed."}),
+        },
     )
     def create(self, request: Request) -> Response:
         serializer = NewApiKeySerializer(data=request.data)

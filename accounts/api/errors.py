@@ -1,33 +1,17 @@
-"""Errors of the accounts app as problem details of the API."""
+"""Validation errors of Django's models and passwords as problem details of the API."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.core import exceptions as django
-from rest_framework.exceptions import PermissionDenied, ValidationError
-
-from accounts.errors import (
-    NotAllowed,
-    PermissionsNotHeld,
-    RoleExists,
-    ScopeTooWide,
-    UnknownRole,
-)
+from rest_framework.exceptions import ValidationError
 
 
 @contextmanager
 def errors_as_problems() -> Iterator[None]:
-    """Convert domain errors to DRF's exceptions, which name the invalid field."""
+    """Convert Django's ValidationError to DRF's. One without a field is that of a password."""
     try:
         yield
-    except NotAllowed as error:
-        raise PermissionDenied(str(error)) from error
-    except UnknownRole as error:
-        raise ValidationError({"roles": [str(error)]}) from error
-    except RoleExists as error:
-        raise ValidationError({"name": [str(error)]}) from error
-    except (ScopeTooWide, PermissionsNotHeld) as error:
-        raise ValidationError({"permissions": [str(error)]}) from error
     except django.ValidationError as error:
         by_field = getattr(error, "message_dict", None) or {"password": error.messages}
         raise ValidationError(by_field) from error

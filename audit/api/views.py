@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from audit import trail
 from audit.models import Event
+from marketdata.api.filters import TimeFilter
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
@@ -46,8 +47,8 @@ class EventFilterSet(django_filters.FilterSet):
         "object_id", "icontains", label="Part of the object's name."
     )
     address = django_filters.CharFilter("address", label="IP address of the client.")
-    since = django_filters.IsoDateTimeFilter("at", "gte", label="Events at or after this time.")
-    until = django_filters.IsoDateTimeFilter("at", "lt", label="Events before this time.")
+    since = TimeFilter("at", "gte", label="Events at or after this time.")
+    until = TimeFilter("at", "lt", label="Events before this time.")
 
 
 class ExportFilterSet(EventFilterSet):

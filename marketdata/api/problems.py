@@ -117,7 +117,19 @@ def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
     detail = error.detail
     if not isinstance(detail, dict):
         detail = {"request": detail}
-    return {name: [str(text) for text in texts] for name, texts in detail.items()}
+    return {str(name): _flatten(messages) for name, messages in detail.items()}
+
+
+def _flatten(messages: Any, path: str = "") -> list[str]:
+    """Return the messages of a field as a list; those of an item in a list name its position."""
+    if isinstance(messages, dict):
+        items = [(f"item {key}" if isinstance(key, int) else key, m) for key, m in messages.items()]
+        return [
+            text for name, m in items for text in _flatten(m, f"{path}, {name}" if path else name)
+        ]
+    if isinstance(messages, list):
+        return [text for message in messages for text in _flatten(message, path)]
+    return [f"{path}: {messages}" if path else str(messages)]
 
 
 class Conflict(exceptions.APIException):

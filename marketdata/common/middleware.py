@@ -5,11 +5,12 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from marketdata.common import limits
 from marketdata.common.address import is_allowed
+from marketdata.common.problems import answer_problem
 
 
 class Guard:
@@ -65,11 +66,4 @@ def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> Htt
     if not request.path.startswith("/api/v"):
         context = {"title": status.phrase.capitalize(), "detail": detail}
         return render(request, "error.html", context, status=status)
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "instance": request.path,
-    }
-    return JsonResponse(problem, status=status, content_type="application/problem+json")
+    return answer_problem(request, status, detail)

@@ -113,6 +113,7 @@ if ENTRA.get("client"):
     AUTHENTICATION_BACKENDS += ["accounts.entra_sign_in.EntraBackend"]
 SIMPLE_JWT = tokens.simple_jwt(SECRET_KEY)
 API_KEY_MAX_DAYS = env.read("API_KEY_MAX_DAYS", env.positive, 366)
+API_KEYS_PER_USER = env.read("API_KEYS_PER_USER", env.positive, 20)
 
 # Five wrong passwords for one user name from one network lock out this pair for a quarter of an hour.
 AXES_FAILURE_LIMIT = env.read("LOCK_OUT_AFTER", env.positive, 5)
@@ -254,7 +255,7 @@ REST_FRAMEWORK = {
         "marketdata.api.browsable.BrowsableApi",
     ],
     "VIEW_NAME_FUNCTION": "marketdata.api.browsable.get_view_name",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["marketdata.api.parsers.BoundedJSONParser"],
     "COERCE_DECIMAL_TO_STRING": True,
 }
 SPECTACULAR_SETTINGS = {

@@ -264,3 +264,24 @@ def test_keys_can_be_revoked_in_the_admin(client: Client) -> None:
     assert (
         client_with_token(User.objects.get(username="bob"))("get", "/auth/me/").status_code == 200
     )
+
+
+def test_the_number_of_usable_keys_per_user_is_limited(settings: Any) -> None:
+    settings.API_KEYS_PER_USER = 2
+    bob = make_user("bob")
+    client = client_with_token(bob)
+    first, _ = make_key(bob)
+    make_key(bob)
+    body = {"name": "third", "permissions": [READ]}
+
+    refused = client("post", "/api-keys/", body)
+    assert refused.status_code == 409
+    assert "Revoke one first" in refused.json()["detail"]
+    with pytest.raises(CommandError, match="2 usable API keys"):
+        run_command("create", "bob", "third", "--permission", READ)
+    make_key(make_user("eve"))
+
+    api_keys.revoke(first)
+    assert client("post", "/api-keys/", body).status_code == 201
+    ApiKey.objects.filter(owner=bob).update(expires_at=timezone.now())
+    assert client("post", "/api-keys/", body).status_code == 201, "expired keys do not count"

@@ -148,6 +148,41 @@ def test_costly_requests_have_a_separate_limit() -> None:
 
 
 @pytest.mark.usefixtures("counted")
+def test_costly_requests_of_all_keys_count_for_their_owner() -> None:
+    ada = make_user("ada", "admin")
+    callers = [client_with_token(ada)]
+    for name in ("one", "two"):
+        _, text = api_keys.create(ada, name=name, permissions=["audit.view_event"], days=1)
+        callers.append(ApiClient(f"Api-Key {text}"))
+
+    statuses = [client("get", "/audit/export/").status_code for client in callers]
+
+    assert statuses == [200, 200, 429]
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("path", ["/nonsense/", "/instruments/DE/nonsense/", "/admin/nonsense/"])
+def test_unknown_pages_are_counted(path: str) -> None:
+    client = Client()
+
+    statuses = [client.get(path).status_code for _ in range(5)]
+
+    assert 429 not in statuses[:3]
+    assert statuses[3:] == [429, 429]
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_failed_sign_in_is_counted_once() -> None:
+    client = ApiClient()
+    body = {"username": "bob", "password": "guess"}
+
+    responses = [client("post", "/auth/token/", body) for _ in range(3)]
+
+    assert [response.status_code for response in responses] == [401, 401, 401]
+    assert client("get", LIST).status_code == 429, "three requests are counted, not six"
+
+
+@pytest.mark.usefixtures("counted")
 @pytest.mark.parametrize("authorization", ["Bearer nonsense", "Api-Key nonsense"])
 def test_requests_with_invalid_credentials_are_counted(authorization: str) -> None:
     assert statuses(ApiClient(authorization), 5) == [401, 401, 401, 429, 429]

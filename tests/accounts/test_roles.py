@@ -196,3 +196,49 @@ def test_the_admin_offers_only_permissions_that_the_user_has(client: Client) -> 
     client.post("/admin/auth/group/add/", {"name": "x", "permissions": [known.pk]})
 
     assert permissions_of("x") == {"audit.view_event"}
+
+
+@pytest.fixture
+def role_above() -> Group:
+    """A custom role with a permission that admins lack."""
+    group = Group.objects.create(name="purgers")
+    group.permissions.set(Permission.objects.filter(codename__in=["delete_user", "view_event"]))
+    return group
+
+
+def test_an_admin_cannot_change_or_delete_a_role_above_their_own(role_above: Group) -> None:
+    admin = client_of_new_user("ada", "admin")
+
+    for response in (
+        admin("patch", "/roles/purgers/", {"permissions": []}),
+        admin("patch", "/roles/purgers/", {"permissions": ["audit.view_event"]}),
+        admin("delete", "/roles/purgers/"),
+    ):
+        assert response.status_code == 403
+        assert "permissions that you do not have" in response.json()["detail"]
+    assert permissions_of("purgers") == {"accounts.delete_user", "audit.view_event"}
+
+
+@pytest.mark.parametrize("action", ["change", "delete", "delete_selected"])
+def test_an_admin_cannot_change_or_delete_a_role_above_their_own_in_the_admin(
+    role_above: Group, action: str, client: Client
+) -> None:
+    client.force_login(make_user("ada", "admin"))
+    path = "/admin/auth/group/"
+
+    if action == "change":
+        assert client.post(f"{path}{role_above.pk}/change/", {"name": "x"}).status_code == 403
+    elif action == "delete":
+        assert client.post(f"{path}{role_above.pk}/delete/", {"post": "yes"}).status_code == 403
+    else:
+        form = {"action": action, "_selected_action": [role_above.pk], "post": "yes"}
+        client.post(path, form)
+
+    assert permissions_of("purgers") == {"accounts.delete_user", "audit.view_event"}
+
+
+def test_a_superuser_changes_and_deletes_any_custom_role(role_above: Group) -> None:
+    root = client_with_token(User.objects.create_superuser("root"))
+
+    assert root("patch", "/roles/purgers/", {"permissions": []}).status_code == 200
+    assert root("delete", "/roles/purgers/").status_code == 204

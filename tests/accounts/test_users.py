@@ -295,3 +295,21 @@ def test_built_in_roles_cannot_be_changed_in_the_admin(client: Client) -> None:
     assert client.post(f"/admin/auth/group/{built_in.pk}/change/", {"name": "x"}).status_code == 403
     assert client.post(f"/admin/auth/group/{custom.pk}/change/", {"name": "y"}).status_code == 302
     assert Event.objects.filter(action="group.changed").get().old == {"name": "auditors"}
+
+
+@pytest.mark.parametrize("role", ["admin", "superuser"])
+def test_nobody_deactivates_the_own_account_in_the_admin(role: str, client: Client) -> None:
+    if role == "superuser":
+        user = User.objects.create_superuser("root", password=PASSWORD)
+    else:
+        user = make_user("ada", "admin")
+    client.force_login(user)
+    groups = list(user.groups.values_list("pk", flat=True))
+
+    form = {"username": user.username, "email": "new@example.org", "groups": groups}
+    response = client.post(f"/admin/accounts/user/{user.pk}/change/", form)
+
+    assert response.status_code == 302
+    user.refresh_from_db()
+    assert (user.email, user.is_active, user.is_staff) == ("new@example.org", True, True)
+    assert user.is_superuser == (role == "superuser")

@@ -137,3 +137,27 @@ def test_typed_names_are_escaped_for_spreadsheets() -> None:
 
     [row] = csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode()))
     assert row["object_id"] == "'=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize("path", ["/audit/", "/audit/export/"])
+@pytest.mark.parametrize("parameter", ["since", "until"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_of_the_calendar_in_utc_is_refused(
+    path: str, parameter: str, time: str
+) -> None:
+    admin = client_of_new_user("ada", "admin")
+
+    response = admin("get", path, {parameter: time})
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == [parameter]
+    assert not Event.objects.filter(action="audit.exported").exists()
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_the_first_and_last_time_of_the_calendar_are_accepted(time: str) -> None:
+    admin = client_of_new_user("ada", "admin")
+
+    assert admin("get", "/audit/", {"since": time}).status_code == 200
+    response = admin("get", "/audit/export/", {"until": time})
+    assert b"".join(response.streaming_content).startswith(b"at,action")

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import api_keys
 from accounts.api.serializers import ApiKeySerializer
-from accounts.errors import ScopeTooWide
+from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey, User
 from marketdata.common import output
 
@@ -47,6 +47,8 @@ class Command(BaseCommand):
             api_key, text = api_keys.create(
                 owner, name=options["name"], permissions=options["permission"], days=options["days"]
             )
+        except ApiKeyLimitReached as error:
+            raise CommandError(str(error)) from error
         except ScopeTooWide as error:
             names = ", ".join(api_keys.grantable_permissions(owner)) or "none"
             raise CommandError(f"{error} Possible permissions: {names}.") from error
