@@ -50,6 +50,8 @@ _CURATOR = (
     "esma_files.load_esmafile",
     "esma_files.keep_esmafile",
     "esma_files.delete_esmafile",
+    "esma_files.view_heartbeat",
+    "monitoring.view_checkresult",
 )
 _ADMIN = (
     *_CURATOR,

@@ -46,7 +46,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "monitoring.health.HealthMiddleware",  # the first: see there
+    "monitoring.health.probes.HealthMiddleware",  # the first: see there
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -194,6 +194,11 @@ DOWNLOAD_HOSTS = env.read(
 DOWNLOAD_DIR = env.read("DOWNLOAD_DIR", env.path, BASE_DIR / "var" / "downloads")
 DOWNLOAD_MAX_BYTES = env.read("DOWNLOAD_MAX_BYTES", env.positive, 1_000_000_000)
 DOWNLOADS_AT_A_TIME = env.read("DOWNLOADS_AT_A_TIME", env.positive, 4)
+# Asked by health checks whether they answer.
+OPENFIGI_URL = env.read("OPENFIGI_URL", env.url, "https://api.openfigi.com")
+GLEIF_URL = env.read("GLEIF_URL", env.url, "https://api.gleif.org")
+# The commit that is deployed, shown in health reports.
+GIT_COMMIT = env.read("GIT_COMMIT", str, "")
 HTTP_USER_AGENT = env.read("HTTP_USER_AGENT", str, "MarketData/1 (reference data mirror)")
 HTTP_TIMEOUT_SECONDS = env.read("HTTP_TIMEOUT_SECONDS", env.positive, 60)
 HTTP_ATTEMPTS = env.read("HTTP_ATTEMPTS", env.positive, 5)
@@ -277,6 +282,7 @@ SPECTACULAR_SETTINGS = {
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
         "ApiKeyState": ["usable", "expired", "revoked"],
+        "ServiceState": ["connected", "unavailable", "unknown"],
     },
 }
 

@@ -12,10 +12,15 @@ _MINUTE = 60.0  # seconds
 _LOCAL_TASKS = {
     "recover": {"task": "esma_files.recover_abandoned_work", "schedule": _MINUTE},
     "load": {"task": "instruments.request_loads", "schedule": _MINUTE},
+    "health": {"task": "monitoring.record_health", "schedule": _MINUTE},
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {
     "sync": {"task": "esma_files.request_syncs", "schedule": crontab(minute="5")},
+    "services": {
+        "task": "monitoring.check_outside_services",
+        "schedule": crontab(minute="*/10"),
+    },
     "download": {"task": "esma_files.request_downloads", "schedule": _MINUTE},
 }
 

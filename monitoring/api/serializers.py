@@ -57,3 +57,47 @@ class StatsSerializer(serializers.Serializer[Any]):
     database_bytes = serializers.IntegerField(
         allow_null=True, help_text="Size on disk; null where the database does not report it."
     )
+
+
+class CheckResultSerializer(serializers.Serializer[Any]):
+    """The result of a health check."""
+
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=["ok", "warning", "failed", "unknown"])
+    reason = serializers.CharField(allow_blank=True, help_text="What was found.")
+    milliseconds = serializers.FloatField(help_text="Duration of the check.")
+    since = serializers.DateTimeField(
+        allow_null=True, help_text="Time since which the status is the same; null if not recorded."
+    )
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """Health of the service. `commit` and `checks` are empty without the permission to see them."""
+
+    status = serializers.ChoiceField(
+        choices=["healthy", "degraded", "unhealthy"],
+        help_text="degraded: something needs attention; unhealthy: a part of the service has failed.",
+    )
+    timestamp = serializers.DateTimeField()
+    version = serializers.CharField()
+    commit = serializers.CharField(allow_blank=True)
+    checks = CheckResultSerializer(many=True)
+
+
+_SERVICE_STATES = ["connected", "unavailable", "unknown"]
+
+
+class ServiceStatesSerializer(serializers.Serializer[Any]):
+    database = serializers.ChoiceField(choices=_SERVICE_STATES)
+    openfigi = serializers.ChoiceField(choices=_SERVICE_STATES)
+    gleif = serializers.ChoiceField(choices=_SERVICE_STATES)
+    storage = serializers.ChoiceField(choices=_SERVICE_STATES)
+
+
+class ServicesHealthSerializer(serializers.Serializer[Any]):
+    """Health of the service in brief."""
+
+    status = serializers.ChoiceField(choices=["healthy", "unhealthy"])
+    timestamp = serializers.DateTimeField()
+    services = ServiceStatesSerializer()
+    version = serializers.CharField()

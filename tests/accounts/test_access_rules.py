@@ -26,6 +26,8 @@ OPEN = {
 }
 # Public endpoints for clients that have no token yet.
 TOKEN_ENDPOINTS = {"api/v1/auth/token/", "api/v1/auth/refresh/", "api/v1/auth/logout/"}
+# Public for monitors; anonymous callers see no details (tests/monitoring/test_health.py).
+HEALTH_ENDPOINTS = {"health", "health/"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -85,7 +87,7 @@ def test_every_address_has_a_rule(route: str) -> None:
 
     assert by_method
     for rule in by_method.values():
-        assert rule != PUBLIC or route in TOKEN_ENDPOINTS | {"api/(?P<path>.*)"}
+        assert rule != PUBLIC or route in TOKEN_ENDPOINTS | HEALTH_ENDPOINTS | {"api/(?P<path>.*)"}
 
 
 @pytest.mark.django_db
@@ -96,6 +98,8 @@ def test_anonymous_requests_are_refused_everywhere(client: Client, route: str) -
         response = getattr(client, method)(path)
         if route in TOKEN_ENDPOINTS:
             assert response.status_code in (405, 415), method  # the body is missing
+        elif route in HEALTH_ENDPOINTS:
+            assert response.status_code in (503, 200, 405), method
         elif response.status_code == 302:
             sign_in = "/admin/login/" if route.startswith("admin/") else "/sign-in/"
             assert response.headers["Location"].startswith(f"{sign_in}?next=")
@@ -132,7 +136,8 @@ def test_the_schema_documents_the_rule_of_every_operation(client: Client) -> Non
         for method, operation in methods.items():
             statuses = set(operation["responses"])
             assert "429" in statuses, (path, method)
-            assert {"401", "403"} <= statuses or path.startswith("/api/v1/auth/"), (path, method)
+            is_public = path.startswith(("/api/v1/auth/", "/health"))
+            assert {"401", "403"} <= statuses or is_public, (path, method)
 
 
 @pytest.mark.django_db

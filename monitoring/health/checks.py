@@ -1,0 +1,168 @@
+"""Checks of the parts of this installation. Each returns an outcome or raises; none uses outside services.
+
+Readiness checks decide whether a process may be sent requests. The others tell people what to look at:
+docs/operations.md describes each.
+"""
+
+import dataclasses
+import datetime as dt
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from django.conf import settings
+from django.core.cache import caches
+from django.core.files.storage import storages
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from esma_files import gaps, queue, usage
+from esma_files.models import EsmaFile, Heartbeat
+from monitoring.databases.check import pending_migrations
+from monitoring.models import CheckResult
+
+if TYPE_CHECKING:  # slow to import, and only used if it is configured
+    from esma_files.storage.blob import BlobStorage
+
+Status = CheckResult.Status
+# Days after the publication of the newest loaded file: ESMA publishes deltas on working days.
+_OLD_DATA_DAYS = 4
+_BLOB_SECONDS = 3  # for one attempt
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    status: str = Status.OK
+    reason: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A check by name. With `for_readiness`, a failure takes the process out of service."""
+
+    name: str
+    run: Callable[[], Outcome]
+    for_readiness: bool = False
+
+
+def check_database() -> Outcome:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchall()
+    return Outcome()
+
+
+class _Migrations:
+    """Migrations are only ever applied while a process runs: look for them until none is pending."""
+
+    is_complete = False
+
+    def __call__(self) -> Outcome:
+        if not self.is_complete:
+            pending = pending_migrations(connection)
+            if pending:
+                return Outcome(
+                    Status.FAILED, f"{len(pending)} not applied: run `manage.py migrate`"
+                )
+            self.is_complete = True
+        return Outcome()
+
+
+def check_cache() -> Outcome:
+    """Write to the cache in which all processes count requests, and read from it."""
+    cache, key = caches["counts"], f"health-{uuid.uuid4()}"
+    cache.add(key, 1, timeout=10)
+    if cache.incr(key) != 2:
+        return Outcome(Status.FAILED, "the cache does not return what was written")
+    return Outcome()
+
+
+def check_storage() -> Outcome:
+    """Write a temporary file into the folder for files, or ask Blob Storage for a container."""
+    if settings.FILES_LOCATION == EsmaFile.Location.LOCAL:
+        folder = Path(settings.MEDIA_ROOT)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"health check")
+            file.flush()
+    else:
+        blobs = cast("BlobStorage", storages[settings.FILES_LOCATION])
+        client = blobs.container("firds").client
+        client.exists(retry_total=0, connection_timeout=_BLOB_SECONDS, read_timeout=_BLOB_SECONDS)
+    return Outcome()
+
+
+def check_queue() -> Outcome:
+    waiting = queue.messages_waiting()
+    if waiting is None:
+        return Outcome(Status.FAILED, "the message queue cannot be reached")
+    return Outcome(reason=f"{waiting} messages waiting")
+
+
+def check_workers() -> Outcome:
+    alive = Heartbeat.objects.workers().alive()
+    if not alive:
+        return Outcome(Status.FAILED, queue.NO_WORKER)
+    return Outcome(reason=f"{len(alive)} running")
+
+
+def check_schedule() -> Outcome:
+    if not Heartbeat.objects.schedulers().alive():
+        reason = "No schedule is running: `manage.py run_worker` starts it with a worker."
+        return Outcome(Status.FAILED, reason)
+    return Outcome()
+
+
+def check_data_age() -> Outcome:
+    loaded = EsmaFile.objects.filter(
+        state__in=[EsmaFile.State.LOADED, EsmaFile.State.ARCHIVED], dataset__in=settings.REGISTERS
+    )
+    newest: dt.date | None = loaded.aggregate(newest=Max("published_on"))["newest"]
+    if newest is None:
+        return Outcome(Status.WARNING, "no file of a followed register has been loaded")
+    days = (timezone.localdate() - newest).days
+    reason = f"the newest loaded file was published on {newest}, {days} days ago"
+    return Outcome(Status.WARNING if days > _OLD_DATA_DAYS else Status.OK, reason)
+
+
+def check_gaps() -> Outcome:
+    missing = gaps.find()
+    if not missing:
+        return Outcome()
+    return Outcome(Status.WARNING, f"{len(missing)} gaps, the newest: {missing[-1]}")
+
+
+def check_failed_files() -> Outcome:
+    failed = EsmaFile.objects.filter(state=EsmaFile.State.FAILED).count()
+    if not failed:
+        return Outcome()
+    return Outcome(Status.WARNING, f"{failed} failed: see `manage.py files list --state failed`")
+
+
+def check_storage_budget() -> Outcome:
+    used, budget = usage.bytes_used(), settings.STORAGE_BUDGET_BYTES
+    percent = 100 * used / budget
+    reason = f"{percent:.0f} % of {budget:,} bytes used"
+    if used >= budget:
+        return Outcome(Status.FAILED, f"{reason}: downloads are suspended")
+    return Outcome(
+        Status.WARNING if percent >= settings.STORAGE_WARN_PERCENT else Status.OK, reason
+    )
+
+
+CHECKS = (
+    Check("database", check_database, for_readiness=True),
+    Check("migrations", _Migrations(), for_readiness=True),
+    Check("cache", check_cache, for_readiness=True),
+    Check("storage", check_storage, for_readiness=True),
+    Check("queue", check_queue),
+    Check("workers", check_workers),
+    Check("schedule", check_schedule),
+    Check("data_age", check_data_age),
+    Check("gaps", check_gaps),
+    Check("failed_files", check_failed_files),
+    Check("storage_budget", check_storage_budget),
+)

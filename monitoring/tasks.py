@@ -1,0 +1,19 @@
+"""Celery tasks that check the health of the service and of outside services."""
+
+from celery import shared_task
+
+from monitoring.health import report, services
+from monitoring.health.report import Result
+
+
+@shared_task(name="monitoring.record_health")
+def record_health() -> None:
+    """Run all checks of this installation and record since when each has its status."""
+    report.record([r for r in report.run_checks().results if not r.is_outside])
+
+
+@shared_task(name="monitoring.check_outside_services")
+def check_outside_services() -> None:
+    """Ask each outside service, and record its answer."""
+    for service in services.services():
+        report.record([Result(service.name, *services.check(service), is_outside=True)])
