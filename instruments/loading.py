@@ -98,7 +98,7 @@ def merge_staged(
 
     The rejected records and the file's state are written with the last slice. `committed` is called between
     slices, when others may write, with the share of the file that has been merged. Leaves the file LOADED
-    and the run DONE; where it fails, the slices before stay, and the next load does the rest.
+    and the run DONE. If it fails after the first slice, the file is left marked as partly merged.
     """
     started = time.monotonic()
     run.read, run.unchanged, run.outside, run.rejected = staged.read, staged.known, 0, 0
@@ -106,6 +106,9 @@ def merge_staged(
         *others, last = _slices(cursor, file, staged)
         for number, slice_ in enumerate(others, start=1):
             with transaction.atomic():
+                if not file.is_partly_merged:
+                    file.is_partly_merged = True
+                    file.save(update_fields=["is_partly_merged"])
                 _add(run, _merged(cursor, file, staged, slice_))
                 run.save(update_fields=_COUNTED)
             committed(number / (len(others) + 1))
@@ -124,7 +127,7 @@ def _end(file: EsmaFile, staged: Staged, run: Run, *, missed: bool) -> None:
     run.unmapped, run.done = staged.unmapped, run.read
     run.report = _remarks(file, run, covered=covered, missed=missed)
     run.end()
-    file.loaded_at = timezone.now()
+    file.loaded_at, file.is_partly_merged = timezone.now(), False
     file.scope_number = None if missed else staged.scope.number
     file.enter(EsmaFile.State.LOADED)
 

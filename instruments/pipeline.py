@@ -94,16 +94,19 @@ def load(
     While one file is merged the next ones are staged already, in other threads. Files that are loaded
     are read again unless `again` is false; what another worker is busy with is left to it. `run` is
     the one that asked for a single file.
+
+    Files whose merge was interrupted are finished first, whether they are in `files` or not.
     """
     watcher = watcher or _Nobody()
     runs.release_abandoned()
+    interrupted = list(EsmaFile.objects.interrupted())
     with (
         concurrent.futures.ThreadPoolExecutor(_STAGERS, initializer=_give_way) as stager,
         WriteAheadLog(connection).kept_short() as log,
     ):
         begun: list[_Begun] = []
         try:
-            for file in files:
+            for file in _interrupted_first(interrupted, files):
                 archived = again and file.state == EsmaFile.State.ARCHIVED
                 if archived and (error := _bring_back(file, run)):
                     yield Loaded(file, run, error)
@@ -112,7 +115,8 @@ def load(
                     _say_nothing_done(file, run)
                     yield Loaded(file, run)
                     continue
-                begun.append(_begin(file, run, stager, watcher))
+                own_run = run if run and run.file_id == file.pk else None
+                begun.append(_begin(file, own_run, stager, watcher))
                 if len(begun) > _AHEAD:
                     yield _finish(begun.pop(0), log)
             while begun:
@@ -122,6 +126,14 @@ def load(
         finally:
             for left in begun:
                 _give_back(left)
+
+
+def _interrupted_first(
+    interrupted: list[EsmaFile], files: Iterable[EsmaFile]
+) -> Iterator[EsmaFile]:
+    yield from interrupted
+    keys = {file.pk for file in interrupted}
+    yield from (file for file in files if file.pk not in keys)
 
 
 def _give_way() -> None:

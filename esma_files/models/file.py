@@ -37,6 +37,12 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         """Files that are stored, and not loaded yet."""
         return self.due(self.model.State.DOWNLOADED)
 
+    def interrupted(self) -> "EsmaFileQuerySet":
+        """Files whose load was interrupted when a part was merged, and that no load is busy with."""
+        state = self.model.State
+        idle = self.filter(is_partly_merged=True, state__in=[state.DOWNLOADED, state.FAILED])
+        return idle.in_publication_order()
+
     def stored(self) -> "EsmaFileQuerySet":
         """Files whose bytes are in a storage."""
         return self.exclude(content="").exclude(state=self.model.State.DELETED)
@@ -183,6 +189,10 @@ class EsmaFile(models.Model):
         blank=True,
         help_text="scope that it was loaded with: 0 is everything; empty: not loaded, or to be reloaded",
     )
+    is_partly_merged = models.BooleanField(
+        default=False,
+        help_text="its load was interrupted when part of it was merged; the next load finishes it",
+    )
 
     state = models.CharField(max_length=20, choices=State, default=State.DOWNLOADED)
     state_since = models.DateTimeField(default=timezone.now)
@@ -286,7 +296,7 @@ class EsmaFile(models.Model):
         self.claimed_by, self.attempts, self.not_before = "", 0, None
         # Only these columns: the file may have been marked as kept meanwhile.
         changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
-        self.save(update_fields=[*changed, "loaded_at", "scope_number"])
+        self.save(update_fields=[*changed, "loaded_at", "scope_number", "is_partly_merged"])
 
     def put_off(self, state: State, *, problem: str, wait: int | None = None) -> None:
         """Return to `state`, to be tried again after `wait` seconds.

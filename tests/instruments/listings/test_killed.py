@@ -20,6 +20,7 @@ DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 112_318
 SMALL = DATA / "firds_2021" / "FULINS_F_20210117_01of01.zip"
 SMALL_RECORDS = 2_664
+OTHER = next((DATA / "fitrs").glob("FULECR*.zip"))  # writes into other tables
 WHOLE = {"MERGE_RECORDS": "1000000"}  # all of it in one transaction
 IN_BOTH = 1  # a listing that is in the delta of 2017 and in the full file of 2021
 
@@ -36,7 +37,7 @@ def merging_has_begun(installation: Installation) -> bool:
 
 def kill_loading(installation: Installation, moment: Callable[[Installation], bool]) -> None:
     process = installation.start("load", DELTA)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not moment(installation):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -79,18 +80,24 @@ def tables(installation: Installation) -> list[list[Any]]:
     return said
 
 
-def test_what_was_merged_before_a_load_was_killed_stays(tmp_path: Path) -> None:
-    """And what two runs did to the tables together is what one does, which is not interrupted."""
+def test_a_file_that_is_partly_merged_is_finished_by_the_next_load_of_any_file(
+    tmp_path: Path,
+) -> None:
+    """The tables are then as if its load had never been interrupted."""
     installation = Installation(tmp_path, MERGE_RECORDS="3000")
     installation.run("migrate")
     kill_loading(installation, lambda of: of.counts()[0] > RECORDS / 4)
 
     merged, _ = installation.counts()
     assert RECORDS / 4 < merged < RECORDS
+    marked = "SELECT count(*) FROM esma_files_esmafile WHERE is_partly_merged"
+    assert installation.one(marked) == 1
     assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL") == 1
-    [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
+    result, other = json.loads(installation.run("load", OTHER, "--format", "json"))
 
+    assert (result["file"], other["file"]) == (DELTA.name, OTHER.name)
     assert (result["state"], result["read"]) == ("loaded", RECORDS)
+    assert installation.one(marked) == 0
     assert installation.counts()[0] == RECORDS
     runs = "FROM esma_files_run WHERE state"
     assert installation.one(f"SELECT new + ended {runs} = 'abandoned'") == merged
