@@ -1,5 +1,6 @@
 """The SQL function that every SQLite connection needs, and a deployment check of SQL Server connections."""
 
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -8,6 +9,7 @@ from django.core import checks
 from django.db.backends.signals import connection_created
 
 from marketdata.common.fields import decimal_compare
+from marketdata.settings.private import readable_by_others
 
 
 def _add_sqlite_function(connection: Any, **kwargs: Any) -> None:
@@ -36,6 +38,21 @@ def check_certificates(**kwargs: Any) -> list[checks.CheckMessage]:
             id="marketdata.W001",
         )
         for alias in find_unverified(settings.DATABASES)
+    ]
+
+
+@checks.register("security", deploy=True)
+def folders_are_private(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Warn of existing folders of the service that other users of the machine can read."""
+    names = ("MEDIA_ROOT", "STAGING_DIR", "DOWNLOAD_DIR", "BACKUP_DIR", "QUEUE_DIR")
+    by_path = {Path(getattr(settings, name)): name for name in names}
+    return [
+        checks.Warning(
+            f"Other users of this machine can read {by_path[path]}={path}.",
+            hint=f"Take their rights away: chmod --recursive go= {path}",
+            id="marketdata.W002",
+        )
+        for path in readable_by_others(by_path)
     ]
 
 

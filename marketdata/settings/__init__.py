@@ -6,11 +6,12 @@ from pathlib import Path
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from marketdata.settings import databases, entra, env, limits, schedule, storages, tokens
+from marketdata.settings import databases, entra, env, limits, private, schedule, storages, tokens
 
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+private.restrict_new_files()
 load_dotenv(env.read("ENV_FILE", env.path, BASE_DIR / ".env"))
 
 DEBUG = env.read("DEBUG", env.flag, False)
@@ -79,6 +80,10 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": databases.from_environment(BASE_DIR)}
+private.restrict_existing(
+    folder=BASE_DIR / "var",
+    database=DATABASES["default"]["NAME"] if "sqlite" in DATABASES["default"]["ENGINE"] else None,
+)
 AZURE_SQL_POOL_SIZE = databases.pool_size()
 DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
 # Databases that `transfer` knows by name. Not in DATABASES, as the service and its tests use only one.
@@ -147,6 +152,8 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.read("STATIC_ROOT", env.path, BASE_DIR / "var" / "static")
 MEDIA_ROOT = env.read("MEDIA_ROOT", env.path, BASE_DIR / "var" / "files")
+# For this user alone; static files are for the web server too (settings/storages.py).
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
 MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)

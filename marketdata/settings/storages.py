@@ -24,7 +24,10 @@ def from_environment() -> tuple[dict[str, Any], str]:
     storages: dict[str, Any] = {
         "default": local,
         "local": local,
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+        "staticfiles": {
+            "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+            "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+        },
     }
     if not (account or connection_string):
         return storages, "local"
