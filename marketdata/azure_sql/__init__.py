@@ -1,1 +1,1 @@
-"""SQL Server and Azure SQL: mssql-django's backend, with tokens, retries and exact comparison."""
+"""SQL Server and Azure SQL: mssql-django's backend with Entra tokens, retries and exact text comparison."""

@@ -17,7 +17,7 @@ from marketdata.azure_sql.cursor import Cursor
 from marketdata.azure_sql.faults import TransientFault
 from marketdata.azure_sql.schema import DatabaseSchemaEditor
 
-_TEXTS = (
+_TEXT_FIELDS = (
     "CharField",
     "FileField",
     "FilePathField",
@@ -29,19 +29,20 @@ _TEXTS = (
 
 
 class DatabaseOperations(mssql.operations.DatabaseOperations):
-    # A cast takes a type without a collation.
-    cast_data_types = {name: mssql.base.DatabaseWrapper.data_types[name] for name in _TEXTS}
+    # CAST does not accept a type with a collation.
+    cast_data_types = {name: mssql.base.DatabaseWrapper.data_types[name] for name in _TEXT_FIELDS}
 
     def max_in_list_size(self) -> None:
-        """None: the backend's way with longer lists is a temporary table of the database's collation.
+        """Return None, for no limit.
 
-        No query of this project comes near the 2,100 parameters that a statement may have.
+        The backend would put longer lists into a temporary table with the collation of the database. No query
+        of this project comes near the 2,100 parameters that a statement may have.
         """
         return
 
 
-class _Translated(DatabaseErrorWrapper):
-    """Drivers raise what passes as errors of many kinds: here it is one, TransientFault."""
+class _TransientErrors(DatabaseErrorWrapper):
+    """Raise TransientFault for all transient errors, which the drivers raise as errors of many types."""
 
     wrapper: Any  # the connection
 
@@ -49,21 +50,21 @@ class _Translated(DatabaseErrorWrapper):
         if (
             error is not None
             and isinstance(error, (self.wrapper.Database.Error, RuntimeError))
-            and faults.passes(error)
+            and faults.is_transient(error)
         ):
             self.wrapper.errors_occurred = True
-            raise TransientFault(f"{faults.explained(error)}: {error}") from error
+            raise TransientFault(f"{faults.describe(error)}: {error}") from error
         super().__exit__(kind, error, trace)
 
 
 class DatabaseWrapper(mssql.base.DatabaseWrapper):
-    """mssql-django, and beside it: Entra's tokens, retries, and a collation of our own."""
+    """mssql-django's connection, extended by Entra tokens, retries and a fixed collation."""
 
     data_types = {
         **mssql.base.DatabaseWrapper.data_types,
         **{
             name: f"{mssql.base.DatabaseWrapper.data_types[name]} COLLATE {COLLATION}"
-            for name in _TEXTS
+            for name in _TEXT_FIELDS
         },
     }
     ops_class = DatabaseOperations
@@ -72,15 +73,15 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._token_expires_on: float | None = None
-        self.execute_wrappers.append(self._again_if_it_passes)
+        self.execute_wrappers.append(self._retry_transient_faults)
 
     @property
     def wrap_database_errors(self) -> DatabaseErrorWrapper:
-        return _Translated(self)
+        return _TransientErrors(self)
 
     @property
     def credential(self) -> Any:
-        """What gives tokens, or None with a password."""
+        """The credential that issues tokens; None if a password is used."""
         entra = self.settings_dict["OPTIONS"].get("entra")
         return tokens.credential(**entra) if entra else None
 
@@ -88,7 +89,7 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
         params = cast(dict[str, Any], super().get_connection_params())
         self._token_expires_on = None
         if self.credential is not None:
-            token = tokens.token_of(self.credential)
+            token = tokens.get_token(self.credential)
             params["TOKEN"], self._token_expires_on = token.token, token.expires_on
         return params
 
@@ -98,49 +99,49 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
     close_at: float | None
 
     def connect(self) -> None:
-        """Connect; and close again before the token ends, however long connections may live."""
+        """Connect. The connection is closed before its token expires, whatever CONN_MAX_AGE is."""
         super().connect()
         if self._token_expires_on is not None:
-            end = time.monotonic() + tokens.seconds_left(self._token_expires_on)
-            self.close_at = end if self.close_at is None else min(self.close_at, end)
+            expiry = time.monotonic() + tokens.seconds_left(self._token_expires_on)
+            self.close_at = expiry if self.close_at is None else min(self.close_at, expiry)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A database that sleeps (Azure's serverless tier) takes a minute to wake up."""
-        patient = stamina.RetryingCaller(
+        """Connect with retries: a paused database of Azure's serverless tier takes a minute to resume."""
+        retry = stamina.RetryingCaller(
             attempts=None, timeout=self._retry_seconds, wait_initial=0.5, wait_max=10
         )
         if settings.AZURE_SQL_POOL_SIZE:
             mssql_python.pooling(max_size=settings.AZURE_SQL_POOL_SIZE)
-        return patient(faults.passes, super().get_new_connection, conn_params)
+        return retry(faults.is_transient, super().get_new_connection, conn_params)
 
     @property
     def _retry_seconds(self) -> float:
         return float(self.settings_dict["OPTIONS"]["retry_seconds"])
 
-    def _again_if_it_passes(
+    def _retry_transient_faults(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
-        """Send a statement again that failed for what passes, unless it is part of a transaction.
+        """Repeat a statement that failed with a transient fault, unless it is part of a transaction.
 
-        What fails in a transaction takes all of it along: whoever began it begins it anew (a load goes
-        back to its place in the queue). A statement that writes is not sent again when the link was
-        lost, since it may have been carried out.
+        A fault within a transaction rolls all of it back, so that only the caller can repeat it (a load
+        returns to the queue). If the connection was lost, a statement that writes is not repeated, as it may
+        have been executed.
         """
-        lost = False
+        is_lost = False
 
-        def may_pass(error: Exception) -> bool:
-            nonlocal lost
-            lost = faults.lost_link(error)
-            alone = isinstance(error, TransientFault) and not self.in_atomic_block and not many
-            return alone and (not lost or faults.only_reads(sql))
+        def may_repeat(error: Exception) -> bool:
+            nonlocal is_lost
+            is_lost = faults.is_connection_lost(error)
+            is_single = isinstance(error, TransientFault) and not self.in_atomic_block and not many
+            return is_single and (not is_lost or faults.only_reads(sql))
 
         def send() -> Any:
-            if lost:
+            if is_lost:
                 self.close()
                 context["cursor"].cursor = self._cursor().cursor
             return execute(sql, params, many, context)
 
-        patient = stamina.RetryingCaller(
+        retry = stamina.RetryingCaller(
             attempts=6, timeout=self._retry_seconds, wait_initial=0.2, wait_max=5
         )
-        return patient(may_pass, send)
+        return retry(may_repeat, send)

@@ -1,5 +1,5 @@
-"""How texts compare."""
+"""The collation of all text columns."""
 
-# Letters compare and sort by their codes, as on SQLite, whatever the database's own collation is:
-# `IE00` is not `ie00`, and a name that changes its case has changed.
+# Text is compared and sorted by code points, as on SQLite, whatever the collation of the database is: `IE00`
+# differs from `ie00`, and a change of case in a name is a change.
 COLLATION = "Latin1_General_100_BIN2"

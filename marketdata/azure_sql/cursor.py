@@ -1,4 +1,4 @@
-"""What is sent to SQL Server, and as which types."""
+"""The cursor: types of the parameters that are sent to SQL Server."""
 
 import datetime as dt
 import decimal
@@ -8,7 +8,7 @@ from typing import Any
 import mssql.base
 from mssql_python.constants import ConstantsDDBC as Sql
 
-_LONGEST = 4000  # units of a text in an array, and twice as many bytes of a binary value
+_MAX_LENGTH = 4000  # UTF-16 units of text in an array; binary values may have twice as many bytes
 _TYPES: tuple[tuple[type, tuple[int, int, int]], ...] = (
     (bool, (Sql.SQL_BIT.value, 1, 0)),
     (int, (Sql.SQL_BIGINT.value, 19, 0)),
@@ -20,35 +20,36 @@ _TYPES: tuple[tuple[type, tuple[int, int, int]], ...] = (
 
 class Cursor(mssql.base.CursorWrapper):  # type: ignore[misc]  # untyped
     def executemany(self, sql: str, params_list: Iterable[Sequence[Any]] = ()) -> Any:
-        """With the types of the columns, for mssql-python: it would take that of texts from the longest.
+        """Execute a statement for many rows, with explicit types.
 
-        Where that is plain ASCII, all would go as varchar, without the letters that the code page of the
-        database lacks: Č, ł, Greek. For pyodbc with times as text: it leaves the zone of a datetime out,
-        and what an array has is then taken for the time of this machine's zone.
+        mssql-python derives the type of a text column from its longest value. If that is ASCII, the column is
+        sent as varchar and loses letters that the code page of the database lacks (Č, ł, Greek). pyodbc
+        drops the time zone of datetimes in an array, so that they are read as local time; it gets them as
+        text.
         """
         rows = list(params_list)
         if not self.connection._use_python_driver:
-            return super().executemany(sql, [tuple(map(_with_its_zone, row)) for row in rows])
+            return super().executemany(sql, [tuple(map(_add_time_zone, row)) for row in rows])
         if not rows:
             return None
         columns = list(zip(*rows, strict=True))
         if any(_is_long(value) for column in columns for value in column):
-            for row in rows:  # each value has a type of its own then
+            for row in rows:  # so that each value has its own type
                 self.execute(sql, row)
             return None
-        self.cursor.setinputsizes([_type(column) for column in columns])
+        self.cursor.setinputsizes([_find_type(column) for column in columns])
         return super().executemany(sql, rows)
 
     def _as_sql_type(self, kind: type, value: Any) -> str:
-        """The type of a variable: mssql-django declares one for each parameter of a GROUP BY.
+        """Return the type of a variable; mssql-django declares one for each parameter of a GROUP BY.
 
-        It counts letters, where the server counts units of UTF-16, leaves out the digits after a point,
-        the zone of a time and all bytes but one: the server then cuts or rounds without a word.
+        Its own types count characters, while the server counts UTF-16 units, and lack decimal places, time
+        zones and all bytes but the first. The server would then truncate or round silently.
         """
-        if isinstance(value, str) and _units(value) > len(value):
-            return f"NVARCHAR({_units(value) if _units(value) <= _LONGEST else 'max'})"
+        if isinstance(value, str) and _utf16_length(value) > len(value):
+            return f"NVARCHAR({_utf16_length(value) if _utf16_length(value) <= _MAX_LENGTH else 'max'})"
         if isinstance(value, decimal.Decimal):
-            return f"DECIMAL(38, {_places([value])})"
+            return f"DECIMAL(38, {_decimal_places([value])})"
         if isinstance(value, dt.datetime) and value.tzinfo:
             return "DATETIMEOFFSET"
         if isinstance(value, bytes | bytearray):
@@ -56,35 +57,35 @@ class Cursor(mssql.base.CursorWrapper):  # type: ignore[misc]  # untyped
         return str(super()._as_sql_type(kind, value))
 
 
-def _with_its_zone(value: Any) -> Any:
+def _add_time_zone(value: Any) -> Any:
     return value.isoformat(" ") if isinstance(value, dt.datetime) and value.tzinfo else value
 
 
 def _is_long(value: Any) -> bool:
     if isinstance(value, str):
-        return _units(value) > _LONGEST
-    return isinstance(value, bytes | bytearray) and len(value) > 2 * _LONGEST
+        return _utf16_length(value) > _MAX_LENGTH
+    return isinstance(value, bytes | bytearray) and len(value) > 2 * _MAX_LENGTH
 
 
-def _units(text: str) -> int:
-    """A letter beyond the first 65,536 is two."""
+def _utf16_length(text: str) -> int:
+    """Return the length in UTF-16 units: characters above U+FFFF count as two."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
-def _places(values: Sequence[decimal.Decimal]) -> int:
-    """How many digits they have after the point."""
+def _decimal_places(values: Sequence[decimal.Decimal]) -> int:
+    """Return the largest number of decimal places among the values."""
     return max(0, *(-int(value.as_tuple().exponent) for value in values))
 
 
-def _type(column: Sequence[Any]) -> tuple[int, int, int]:
-    """The type of a column's values: its number in ODBC, size, and digits after the point."""
-    there = [value for value in column if value is not None]
-    first = there[0] if there else ""
-    for kind, said in _TYPES:
-        if isinstance(first, kind):
-            return said
+def _find_type(column: Sequence[Any]) -> tuple[int, int, int]:
+    """Return the type of a column's values: its ODBC number, size and decimal places."""
+    values = [value for value in column if value is not None]
+    first = values[0] if values else ""
+    for python_type, sql_type in _TYPES:
+        if isinstance(first, python_type):
+            return sql_type
     if isinstance(first, decimal.Decimal):
-        return Sql.SQL_DECIMAL.value, 38, _places(there)
+        return Sql.SQL_DECIMAL.value, 38, _decimal_places(values)
     if isinstance(first, bytes | bytearray):
-        return Sql.SQL_VARBINARY.value, max(1, *map(len, there)), 0
-    return Sql.SQL_WVARCHAR.value, max(1, *map(_units, there)) if there else 1, 0
+        return Sql.SQL_VARBINARY.value, max(1, *map(len, values)), 0
+    return Sql.SQL_WVARCHAR.value, max(1, *map(_utf16_length, values)) if values else 1, 0

@@ -1,14 +1,14 @@
-"""Which errors of the server pass by themselves, and what may be done again after them.
+"""Transient errors of SQL Server and Azure SQL, and the statements that may be repeated after them.
 
-Numbers: learn.microsoft.com, "Troubleshoot transient connection errors in SQL Database".
+Error numbers: learn.microsoft.com, "Troubleshoot transient connection errors in SQL Database".
 """
 
 import re
 
 from django.db import OperationalError
 
-# The server says of these that the same may work in a moment; what failed has been rolled back.
-_PASSING = {
+# For these errors the server recommends to try again. The failed statement has been rolled back.
+_TRANSIENT = {
     1204: "no locks are left",
     1205: "chosen as the victim of a deadlock",
     1222: "a lock was not given in time",
@@ -28,57 +28,57 @@ _PASSING = {
     49919: "too many create or update operations",
     49920: "too many operations in progress",
 }
-# The link is lost, or there was none in time: nobody knows whether the statement was carried out.
-_LINK = re.compile(
+# The connection was lost or not established in time. The statement may or may not have been executed.
+_CONNECTION_LOST = re.compile(
     r"\b(?:08S01|08S02|08001|08003|08007|HYT01)\b|communication link failure|login timeout expired"
     r"|unable to establish connection|connection (?:reset|refused|is closed)"
-    # What mssql-python raises where the rest of an answer does not come: a RuntimeError.
+    # Messages of the RuntimeError that mssql-python raises if the rest of a result does not arrive.
     r"|SQLGetData failed|error fetching LOB",
     re.IGNORECASE,
 )
-# These look like a lost link, and will not mend by waiting.
-_FOR_GOOD = re.compile(r"certificate|SSL|TLS|can't open lib|login failed", re.IGNORECASE)
+# These look like a lost connection, but do not pass by waiting.
+_PERMANENT = re.compile(r"certificate|SSL|TLS|can't open lib|login failed", re.IGNORECASE)
 _READS = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _WRITES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO|EXEC(?:UTE)?)\b", re.IGNORECASE)
 
 
 class TransientFault(OperationalError):
-    """The database could not do this just now; the same may work in a moment."""
+    """A temporary failure of the database: the same statement may succeed later."""
 
 
-def number(error: BaseException) -> int | None:
-    """The number of a fault that passes, as the driver gives it: `... message (40613) ...`."""
-    found = (int(digits) for digits in re.findall(r"\((\d{4,5})\)", str(error)))
-    said = next((found_number for found_number in found if found_number in _PASSING), None)
-    if said is None and re.search(r"\b40001\b", str(error)):  # the SQLSTATE of a deadlock
+def find_number(error: BaseException) -> int | None:
+    """Return the number of a transient error from the driver's message, as in `... message (40613) ...`."""
+    numbers = (int(digits) for digits in re.findall(r"\((\d{4,5})\)", str(error)))
+    number = next((number for number in numbers if number in _TRANSIENT), None)
+    if number is None and re.search(r"\b40001\b", str(error)):  # the SQLSTATE of a deadlock
         return 1205
-    return said if said is not None else _by_words(str(error))
+    return number if number is not None else _find_number_by_text(str(error))
 
 
-def lost_link(error: BaseException) -> bool:
-    return bool(_LINK.search(str(error))) and not _FOR_GOOD.search(str(error))
+def is_connection_lost(error: BaseException) -> bool:
+    return bool(_CONNECTION_LOST.search(str(error))) and not _PERMANENT.search(str(error))
 
 
-def passes(error: BaseException) -> bool:
-    """Whether the same may work in a moment."""
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same statement may succeed later."""
     if type(error).__name__ in ("IntegrityError", "DataError"):
-        return False  # these quote values, which may look like anything
-    return number(error) is not None or lost_link(error)
+        return False  # Their messages quote values, which may look like any error.
+    return find_number(error) is not None or is_connection_lost(error)
 
 
-def explained(error: BaseException) -> str:
-    """What a fault that passes means, in a few words."""
-    said = number(error)
-    return _PASSING[said] if said is not None else "the connection was lost"
+def describe(error: BaseException) -> str:
+    """Return a short explanation of a transient error."""
+    number = find_number(error)
+    return _TRANSIENT[number] if number is not None else "the connection was lost"
 
 
 def only_reads(sql: str) -> bool:
-    """Whether a statement may be sent again although nobody knows if it was carried out."""
+    """Return whether a statement only reads, so that repeating it does no harm."""
     return _READS.match(sql) is not None and _WRITES.search(sql) is None
 
 
-# mssql-python gives the server's message, and never its number.
-_WORDS = {
+# mssql-python gives the server's message, but not its number.
+_NUMBERS_BY_TEXT = {
     "cannot obtain a lock resource": 1204,
     "cannot open database": 4060,
     "login to read-secondary failed": 4221,
@@ -99,6 +99,6 @@ _WORDS = {
 }
 
 
-def _by_words(text: str) -> int | None:
+def _find_number_by_text(text: str) -> int | None:
     lower = text.lower()
-    return next((found for words, found in _WORDS.items() if words in lower), None)
+    return next((number for part, number in _NUMBERS_BY_TEXT.items() if part in lower), None)

@@ -1,4 +1,4 @@
-"""Entra tokens for Azure SQL, from azure-identity: it keeps them, and renews them before they end."""
+"""Entra tokens for Azure SQL. azure-identity caches them and renews them before they expire."""
 
 import functools
 import time
@@ -7,43 +7,44 @@ from typing import Any
 from azure.core.exceptions import AzureError
 from django.db import OperationalError
 
-# Azure SQL takes tokens for this audience only.
+# The audience of tokens for Azure SQL.
 SCOPE = "https://database.windows.net/.default"
-# A connection that lives on its token is closed this many seconds before the token ends.
+# A connection is closed this many seconds before its token expires.
 MARGIN_SECONDS = 300
 
 
 @functools.cache
 def credential(tenant: str, client: str, secret: str) -> Any:
-    """Who this process is: a service principal with a secret, else the managed identity.
+    """Return the credential of this process: a service principal with a secret, else the managed identity.
 
-    With neither, what azure-identity finds: a workload's identity, `az login` on a developer's machine.
+    With neither it is whatever azure-identity finds: a workload identity, or `az login` on a developer's
+    machine.
     """
-    # Slow to import, and needed with Entra only.
+    # Imported here, as it is slow and only needed with Entra.
     from azure.identity import ClientSecretCredential, DefaultAzureCredential  # noqa: PLC0415
 
     if secret:
         return ClientSecretCredential(tenant, client, secret)
-    known = {"managed_identity_client_id": client} if client else {}
+    options = {"managed_identity_client_id": client} if client else {}
     return DefaultAzureCredential(
         exclude_interactive_browser_credential=True,
         additionally_allowed_tenants=[tenant] if tenant else [],
-        **known,
+        **options,
     )
 
 
-def token_of(credential: Any) -> Any:
-    """A token that is good for minutes at least: `.token`, and `.expires_on` in seconds since 1970.
+def get_token(credential: Any) -> Any:
+    """Return a token that is valid for some minutes: `.token`, and `.expires_on` in seconds since 1970.
 
-    Raises OperationalError where Entra gives none.
+    Raises OperationalError if Entra issues none.
     """
     try:
         return credential.get_token(SCOPE)
     except AzureError as error:
         reason = str(error).partition("\n")[0]
-        raise OperationalError(f"Entra gave no token for the database: {reason}") from error
+        raise OperationalError(f"Entra issued no token for the database: {reason}") from error
 
 
 def seconds_left(expires_on: float, now: float | None = None) -> float:
-    """How long a connection may live on a token; 0 where it has to be renewed first."""
+    """Return the seconds for which a connection may use a token; 0 if it must be renewed first."""
     return max(0.0, expires_on - (time.time() if now is None else now) - MARGIN_SECONDS)

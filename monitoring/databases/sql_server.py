@@ -58,7 +58,7 @@ _ADVICE_BY_ERROR = (
         "Install Microsoft's ODBC Driver 18, or set AZURE_SQL_DRIVER=mssql_python.",
     ),
     (
-        r"gave no token",
+        r"issued no token",
         "This process has no identity in Entra. Use a managed identity, set AZURE_TENANT_ID,"
         " AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or run `az login` on your own machine.",
     ),

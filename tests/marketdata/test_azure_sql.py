@@ -191,8 +191,8 @@ def fault(number: int, text: str = "it is busy") -> mssql_python.Error:
 
 @pytest.mark.parametrize("number", [40613, 40501, 40197, 49918, 49919, 49920, 10928, 10929, 4060])
 def test_what_passes_is_known_by_its_number(number: int) -> None:
-    assert faults.number(fault(number)) == number
-    assert faults.passes(
+    assert faults.find_number(fault(number)) == number
+    assert faults.is_transient(
         pyodbc.Error("HY000", f"[HY000] [Microsoft]busy ({number}) (SQLExecDirectW)")
     )
 
@@ -214,7 +214,7 @@ def test_what_passes_is_known_by_its_number(number: int) -> None:
     ],
 )
 def test_what_passes_and_what_does_not(error: Exception, *, passing: bool) -> None:
-    assert faults.passes(error) is passing
+    assert faults.is_transient(error) is passing
 
 
 class Failing(tsql.Server):

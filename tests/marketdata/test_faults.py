@@ -18,5 +18,5 @@ from marketdata.azure_sql import faults
 def test_the_number_is_known_by_the_words(said: str, number: int | None) -> None:
     error = mssql_python.OperationalError("Statement failed", said)
 
-    assert faults.number(error) == number
-    assert faults.passes(error) is (number is not None)
+    assert faults.find_number(error) == number
+    assert faults.is_transient(error) is (number is not None)
