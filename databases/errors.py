@@ -1,4 +1,4 @@
-"""What backups and moves refuse, each with what to do about it."""
+"""Errors of backups and transfers; each message says what to do."""
 
 from pathlib import Path
 
@@ -32,12 +32,12 @@ class DamagedDatabase(PermanentError):
 
 class SqliteFailed(RetryableError):
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: SQLite says: {problem}. The database is as it was.")
+        super().__init__(f"{path}: SQLite reports: {problem}. The database is unchanged.")
 
 
 class BackupsBusy(RetryableError):
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"Another backup, restore or prune is at work in {folder}; try again.")
+        super().__init__(f"Another backup, restore or prune is running in {folder}; try again.")
 
 
 class UnknownBackup(PermanentError):
@@ -110,7 +110,7 @@ class SourceChanged(PermanentError):
 
 
 class Unreadable(PermanentError):
-    """A value in a database that its column cannot have."""
+    """A stored value is not valid for its column."""
 
     def __init__(self, *, table: str, key: object, column: str, problem: str) -> None:
         super().__init__(f"{table}, key {key}, {column}: {problem}")
@@ -118,11 +118,11 @@ class Unreadable(PermanentError):
 
 
 class RowRefused(PermanentError):
-    """A row that the target does not take; nothing after it has been copied."""
+    """The target refuses a row; nothing after it has been copied."""
 
     def __init__(self, *, table: str, key: object, problem: str) -> None:
         super().__init__(
-            f"{table}, key {key}: the target does not take this row: {problem}. The pages before"
+            f"{table}, key {key}: the target refuses this row: {problem}. The pages before"
             " it are copied; correct the row in the source, and run transfer again."
         )
         self.table, self.key = table, key

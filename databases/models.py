@@ -1,10 +1,10 @@
-"""What a transfer notes in its target."""
+"""The progress of a transfer, kept in its target."""
 
 from django.db import models
 
 
 class CopiedTable(models.Model):
-    """How far a transfer into this database has got with one table. Rows and note are one transaction."""
+    """Progress of a transfer into this database for one table, written in the transaction of the rows."""
 
     table = models.CharField(max_length=128, primary_key=True)
     source = models.CharField(max_length=500, help_text="where the rows come from")

@@ -1,4 +1,4 @@
-"""Databases by the names that people give them, beside the one that the service works on."""
+"""Databases by name: configured ones, and SQLite files by their path."""
 
 import contextlib
 import copy
@@ -19,7 +19,7 @@ _SQLITE = "django.db.backends.sqlite3"
 
 @contextlib.contextmanager
 def pair(source: str, target: str, *, write: bool) -> Iterator[tuple[str, str]]:
-    """Two databases, as aliases of Django's: the first can only be read, and both where not `write`.
+    """Open two databases as aliases of Django: the first read-only, and both unless `write`.
 
     Raises UnknownDatabase, NoDatabase, SameDatabase.
     """
@@ -31,7 +31,7 @@ def pair(source: str, target: str, *, write: bool) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def as_default(alias: str) -> Iterator[None]:
-    """Let whatever does not say which database it means mean this one: data migrations, say."""
+    """Use a database as the default one, for code that does not name its database, as data migrations."""
     usual = connections[DEFAULT_DB_ALIAS]
     connections[DEFAULT_DB_ALIAS] = connections[alias]
     try:
@@ -41,13 +41,13 @@ def as_default(alias: str) -> Iterator[None]:
 
 
 def file_of(name: str) -> Path | None:
-    """The file of a database; None where it is on a server."""
-    found = _settings(name)
-    return Path(str(found["NAME"])) if found["ENGINE"] == _SQLITE else None
+    """Return the file of a database; None for one on a server."""
+    options = _settings(name)
+    return Path(str(options["NAME"])) if options["ENGINE"] == _SQLITE else None
 
 
 def described(name: str) -> str:
-    """Which database that is, without secrets: the same one gives the same text."""
+    """Return a text that identifies a database, without secrets."""
     return " ".join(part for part in _identity(_settings(name)) if part)
 
 
@@ -59,24 +59,24 @@ def _settings(name: str) -> dict[str, Any]:
     return copy.deepcopy(dict(settings.NAMED_DATABASES[name]))
 
 
-def _identity(found: dict[str, Any]) -> tuple[str, ...]:
-    if found["ENGINE"] == _SQLITE:
-        return (str(Path(str(found["NAME"])).resolve()),)
-    return tuple(str(found.get(part, "")).lower() for part in ("HOST", "PORT", "NAME"))
+def _identity(options: dict[str, Any]) -> tuple[str, ...]:
+    if options["ENGINE"] == _SQLITE:
+        return (str(Path(str(options["NAME"])).resolve()),)
+    return tuple(str(options.get(part, "")).lower() for part in ("HOST", "PORT", "NAME"))
 
 
 @contextlib.contextmanager
 def _opened(alias: str, name: str, *, write: bool) -> Iterator[None]:
-    """Let Django know a database for a while. The settings stay as they are: tests make all of those."""
-    found = _settings(name)
-    if not write and found["ENGINE"] == _SQLITE:
-        path = Path(str(found["NAME"]))
+    """Register a database with Django for a while, without changing the settings."""
+    options = _settings(name)
+    if not write and options["ENGINE"] == _SQLITE:
+        path = Path(str(options["NAME"]))
         if not path.is_file():
             raise NoDatabase(path)
-        found["NAME"] = f"file:{quote(str(path))}?mode=ro"
-        # Without types by declaration: each row's dates would be parsed, and those that are none be NULL.
-        found["OPTIONS"] = {"uri": True, "timeout": 60, "detect_types": 0}
-    complete = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: found})[alias]
+        options["NAME"] = f"file:{quote(str(path))}?mode=ro"
+        # Without declared types: sqlite3 would parse the dates of each row, and read invalid ones as NULL.
+        options["OPTIONS"] = {"uri": True, "timeout": 60, "detect_types": 0}
+    complete = connections.configure_settings({DEFAULT_DB_ALIAS: {}, alias: options})[alias]
     connections.databases[alias] = complete
     try:
         yield

@@ -1,6 +1,6 @@
-"""Rows of any table, a page at a time: read from one database as values, fit for another, or compared.
+"""Rows of any table, page by page: read from one database, and converted for another or for comparison.
 
-A page is converted by column and by distinct value: most columns of a page are empty or have few.
+A page is converted by column and by distinct value, because most columns of a page have few values.
 """
 
 import datetime as dt
@@ -23,10 +23,10 @@ Field = models.Field[Any, Any]
 Row = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 
-# What converters raise of a value that is none.
+# The errors that converters raise for an invalid value.
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, ValidationError)
 _WIDE = decimal.Context(prec=200)
-# What Python's and every database's types have in common. JSON is text in both databases, and stays so.
+# Fields whose values need no conversion between databases. JSON is text in both, and stays so.
 _PLAIN = {
     "CharField",
     "TextField",
@@ -52,14 +52,14 @@ _PLAIN = {
 def pages(
     model: Model, alias: str, convert: list[Convert | None], after: Any = None
 ) -> Iterator[list[Row]]:
-    """All rows by key, after a key; each column's values given to its `convert`."""
+    """Yield all rows in pages ordered by key, after a key; `convert` has a function for each column."""
     key = model._meta.pk
     index = tables.fields(model).index(key)
     while True:
-        found = model._base_manager.using(alias).order_by(key.attname)
+        query = model._base_manager.using(alias).order_by(key.attname)
         if after is not None:
-            found = found.filter(pk__gt=after)
-        raw = read(model, alias, found[:PAGE], convert)
+            query = query.filter(pk__gt=after)
+        raw = read(model, alias, query[:PAGE], convert)
         if not raw:
             return
         yield raw
@@ -69,9 +69,9 @@ def pages(
 def read(
     model: Model, alias: str, query: "models.QuerySet[Any]", convert: Sequence[Convert | None]
 ) -> list[Row]:
-    """The rows of a query, with the model's own columns."""
-    found = tables.fields(model)
-    compiler = query.values_list(*(field.attname for field in found)).query.get_compiler(alias)
+    """Return the rows of a query with the model's own columns. Raises Unreadable."""
+    fields = tables.fields(model)
+    compiler = query.values_list(*(field.attname for field in fields)).query.get_compiler(alias)
     try:
         sql, params = compiler.as_sql()
         with connections[alias].cursor() as cursor:
@@ -79,41 +79,41 @@ def read(
             raw = cursor.fetchall()
     except DatabaseError as error:
         if query.query.is_sliced:
-            _look_for_it(model, alias, query, error)
+            _find_unreadable_row(model, alias, query, error)
         raise
     if not raw:
         return []
     readers = compiler.get_converters([expression for expression, _, _ in compiler.select])
     columns: list[Sequence[Any]] = list(zip(*raw, strict=True))
-    for i, (field, then) in enumerate(zip(found, convert, strict=True)):
+    for i, (field, then) in enumerate(zip(fields, convert, strict=True)):
         steps = _reader(field, *readers.get(i, ((), None)), connection=connections[alias])
         if then is not None:
             steps = [*steps, then]
         if steps:
-            columns[i] = _converted(columns, i, found, steps)
+            columns[i] = _converted(columns, i, fields, steps)
     return list(zip(*columns, strict=True))
 
 
-def _look_for_it(
+def _find_unreadable_row(
     model: Model, alias: str, query: "models.QuerySet[Any]", error: DatabaseError
 ) -> None:
-    """Raises Unreadable where one row is why a page cannot be read."""
+    """Raise Unreadable where a single row of a page cannot be read."""
     for key in list(query.values_list("pk", flat=True)):
         row = model._base_manager.using(alias).filter(pk=key)
         try:
             list(row.values_list(*(field.attname for field in tables.fields(model))))
-        except DatabaseError as this:
-            table, said = model._meta.db_table, str(this)
-            raise Unreadable(table=table, key=key, column="a value", problem=said) from error
+        except DatabaseError as row_error:
+            table, problem = model._meta.db_table, str(row_error)
+            raise Unreadable(table=table, key=key, column="a value", problem=problem) from error
 
 
 def _reader(
-    field: Field, found: Sequence[Any], expression: Any, *, connection: Any
+    field: Field, converters: Sequence[Any], expression: Any, *, connection: Any
 ) -> list[Convert]:
-    """What Django does to a column when it reads."""
+    """Return the conversions that Django applies when it reads a column."""
     if field.get_internal_type() == "JSONField":
         return []
-    return [functools.partial(_convert, convert, expression, connection) for convert in found]
+    return [functools.partial(_convert, convert, expression, connection) for convert in converters]
 
 
 def _convert(convert: Any, expression: Any, connection: Any, value: Any) -> Any:
@@ -121,7 +121,7 @@ def _convert(convert: Any, expression: Any, connection: Any, value: Any) -> Any:
 
 
 def _converted(
-    columns: list[Sequence[Any]], i: int, found: "list[Field]", steps: list[Convert]
+    columns: list[Sequence[Any]], i: int, fields: "list[Field]", steps: list[Convert]
 ) -> Sequence[Any]:
     column = columns[i]
     known: dict[Any, Any] = {None: None}
@@ -130,23 +130,23 @@ def _converted(
         try:
             for step in steps:
                 new = step(new)
-            if new is None:  # Django reads a date that is none as NULL
-                raise ValueError("no such value")
+            if new is None:  # Django reads an invalid date as NULL
+                raise ValueError("invalid value")
         except _NO_VALUE as error:
-            keys = [field.primary_key for field in found]
+            keys = [field.primary_key for field in fields]
             row = column.index(value)
             raise Unreadable(
-                table=found[i].model._meta.db_table,
+                table=fields[i].model._meta.db_table,
                 key=columns[keys.index(True)][row],
-                column=str(found[i].column),
-                problem=f"{value!r} is no value of this column",
+                column=str(fields[i].column),
+                problem=f"{value!r} is not a valid value of this column",
             ) from error
         known[value] = new
     return [known[value] for value in column]
 
 
 def writers(model: Model, alias: str) -> list[Convert | None]:
-    """What makes of each column's values what the database takes; None where they are that already."""
+    """Return for each column the conversion to values of a database; None where none is needed."""
     connection = connections[alias]
     return [_writer(field, connection) for field in tables.fields(model)]
 
@@ -165,20 +165,20 @@ def _writer(field: Field, connection: Any) -> Convert | None:
 
 
 def _fits(value: decimal.Decimal, *, places: int) -> None:
-    """Django would round it."""
+    """Raise ValueError for a number with too many decimal places, which Django would round."""
     exponent = value.normalize(_WIDE).as_tuple().exponent
     if not isinstance(exponent, int) or -exponent > places:
         raise ValueError(f"more than {places} decimal places")
 
 
 def _type(field: Field) -> str:
-    """The internal type; of a foreign key, that of what it points to."""
+    """Return the internal type of a field; for a foreign key, that of the field it refers to."""
     target: Field = getattr(field, "target_field", field)
     return target.get_internal_type()
 
 
 def comparable(model: Model) -> list[Convert | None]:
-    """What makes equal values of two databases equal, and equal to look at."""
+    """Return for each column the conversion to a canonical form; None where none is needed."""
     return [
         None if _type(field) in _PLAIN - {"BinaryField"} else canonical
         for field in tables.fields(model)
@@ -186,7 +186,7 @@ def comparable(model: Model) -> list[Convert | None]:
 
 
 def canonical(value: Any) -> Any:
-    """One form for each value, whichever database it is from."""
+    """Return the canonical form of a value, the same for values of any database."""
     match value:
         case decimal.Decimal():
             short = format(value.normalize(_WIDE), "f")

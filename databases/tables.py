@@ -1,4 +1,4 @@
-"""Which tables there are to copy and compare, and in which order: read from the models of all apps."""
+"""The tables to copy and compare, and their order, read from the models of all apps."""
 
 import graphlib
 from collections.abc import Iterator
@@ -9,25 +9,28 @@ from django.db import connections, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-# The target's own: what was migrated there, how far the transfer is. Sessions end with a move.
+# Tables that belong to the target: its migrations and the progress of the transfer. Sessions end with a move.
 NOT_COPIED = {"django_migrations", "databases_copiedtable", "django_session"}
 
 Model = type[models.Model]
 
 
 def in_order() -> list[Model]:
-    """The models whose tables are copied, each after those that its rows point to.
+    """Return the models whose tables are copied, each after those that its rows refer to.
 
-    Pointers that may be empty do not count: so a cycle can be entered somewhere.
+    Nullable references are ignored, so that a cycle can be entered.
     """
-    wanted = {
+    models_by_table = {
         model._meta.db_table: model
         for model in apps.get_models(include_auto_created=True)
         if model._meta.managed and not model._meta.proxy and not model._meta.swapped
         if model._meta.db_table not in NOT_COPIED
     }
-    graph = {name: set(_needed(model)) & set(wanted) for name, model in sorted(wanted.items())}
-    return [wanted[name] for name in graphlib.TopologicalSorter(graph).static_order()]
+    graph = {
+        name: set(_needed(model)) & set(models_by_table)
+        for name, model in sorted(models_by_table.items())
+    }
+    return [models_by_table[name] for name in graphlib.TopologicalSorter(graph).static_order()]
 
 
 def _needed(model: Model) -> Iterator[str]:
@@ -38,25 +41,25 @@ def _needed(model: Model) -> Iterator[str]:
 
 
 def fields(model: Model) -> "list[models.Field[Any, Any]]":
-    """The columns of its own table, in order."""
+    """Return the columns of the model's own table, in order."""
     return list(model._meta.local_concrete_fields)
 
 
 def unknown(alias: str) -> list[str]:
-    """Tables of a database that no model has: derived ones, or those that others made."""
+    """Return the tables of a database without a model: derived ones, or foreign ones."""
     managed = [m._meta for m in apps.get_models(include_auto_created=True) if m._meta.managed]
     known = {options.db_table for options in managed} | NOT_COPIED
-    found = connections[alias].introspection.table_names()
-    return sorted(set(found) - known)
+    existing = connections[alias].introspection.table_names()
+    return sorted(set(existing) - known)
 
 
 def applied(alias: str) -> set[tuple[str, str]]:
-    """The migrations that a database has had."""
+    """Return the migrations applied to a database."""
     return set(MigrationRecorder(connections[alias]).applied_migrations())
 
 
 def of_this_release() -> set[tuple[str, str]]:
-    """The migrations that the installed code has."""
+    """Return the migrations of the installed release."""
     return set(MigrationLoader(None).disk_migrations or {})
 
 

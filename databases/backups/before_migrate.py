@@ -1,4 +1,4 @@
-"""A safety backup before migrations that may lose something: Django's `pre_migrate` asks for it."""
+"""A safety backup before migrations that may lose data, made on Django's `pre_migrate` signal."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
@@ -25,19 +25,21 @@ def back_up(
     stdout: TextIO,
     **signal: Any,
 ) -> None:
-    """Back the database up where the plan takes away or rewrites what there are rows of."""
+    """Back up the database where the plan deletes or rewrites data of existing rows."""
     connection = connections[using]
     if not plan or not tables.applied(using):  # nothing to do, or a fresh database
         return
     losses = list(_losses(plan, apps, using))
     if not losses:
         return
-    said = ", ".join(losses)
+    reasons = ", ".join(losses)
     if connection.vendor != "sqlite":
         now = dt.datetime.now(dt.UTC)
-        stdout.write(f"  To undo {said}: point-in-time restore to {now:%Y-%m-%d %H:%M:%S} UTC.\n")
+        stdout.write(
+            f"  To undo {reasons}: point-in-time restore to {now:%Y-%m-%d %H:%M:%S} UTC.\n"
+        )
     elif not connection.is_in_memory_db():  # type: ignore[attr-defined]  # SQLite has it
-        stdout.write(f"  Backing up first, because of {said} ...\n")
+        stdout.write(f"  Backing up first, because of {reasons} ...\n")
         backup = create(sqlite.file_of(using), reason="before-migrate")
         stdout.write(f"  Made {backup.path}\n")
 
@@ -50,8 +52,8 @@ def _losses(plan: Iterable[tuple[Migration, bool]], apps: Apps, using: str) -> I
                 yield f"{undone}{migration.app_label}.{migration.name} ({operation.describe()})"
 
 
-def _flat(found: Iterable[Operation]) -> Iterator[Operation]:
-    for operation in found:
+def _flat(nested: Iterable[Operation]) -> Iterator[Operation]:
+    for operation in nested:
         if isinstance(operation, operations.SeparateDatabaseAndState):
             yield from _flat(operation.database_operations)
         else:
@@ -74,10 +76,10 @@ def _may_lose(operation: Operation, app: str, apps: Apps, using: str, *, backwar
 
 
 def _is_another_column(operation: operations.AlterField, app: str, apps: Apps, using: str) -> bool:
-    """Whether values may come to read otherwise: not for a new help text, say."""
+    """Return True where stored values may change: not for a new help text, for example."""
     try:
         now = apps.get_model(app, operation.model_name)._meta.get_field(operation.name)
-    except LookupError:  # of a table that this plan makes
+    except LookupError:  # of a table that this plan creates
         return False
     if not isinstance(now, models.Field) or now.is_relation or operation.field.is_relation:
         return _has_rows(operation.model_name, app, apps, using)
@@ -91,6 +93,6 @@ def _is_another_column(operation: operations.AlterField, app: str, apps: Apps, u
 def _has_rows(name: str, app: str, apps: Apps, using: str) -> bool:
     try:
         model = apps.get_model(app, name)
-    except LookupError:  # this plan makes it
+    except LookupError:  # this plan creates it
         return False
     return bool(model._meta.managed) and model._base_manager.using(using).exists()

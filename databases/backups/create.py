@@ -16,7 +16,7 @@ from databases.backups.folder import Backup
 from databases.errors import DamagedDatabase, NoRoom
 
 _BLOCK = 1 << 20
-# What writing takes beside the database and its compressed copy: descriptions, directories.
+# Room for descriptions and directories, in addition to the database and its compressed copy.
 _SLACK = 16 << 20
 
 
@@ -29,7 +29,7 @@ def create(database: Path, *, reason: str, watcher: sqlite.Watcher = lambda shar
 def make(
     source: sqlite3.Connection, database: Path, *, reason: str, watcher: sqlite.Watcher
 ) -> Backup:
-    """The same by a connection that is open already; the folder is locked."""
+    """Make a backup by an open connection, while the caller holds the lock on the folder."""
     began = time.monotonic()
     now = dt.datetime.now(dt.UTC)
     name = folder.new_name(reason, now)
@@ -63,7 +63,7 @@ def make(
 
 
 def has_room(where: Path, needed: int) -> None:
-    """Raises NoRoom."""
+    """Raise NoRoom where `needed` bytes do not fit on the disk of a folder."""
     free = shutil.disk_usage(where).free
     if free < needed + _SLACK:
         raise NoRoom(where, needed=needed + _SLACK, free=free)
@@ -72,13 +72,13 @@ def has_room(where: Path, needed: int) -> None:
 def _snapshot(source: sqlite3.Connection, path: Path, watcher: sqlite.Watcher) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as target:
         path.chmod(0o600)
-        target.execute("PRAGMA synchronous=OFF")  # what a crash leaves is no backup anyway
+        target.execute("PRAGMA synchronous=OFF")  # after a crash the file is not used anyway
         sqlite.copy(source, target, watcher)
         target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
 
 
 def _pack(plain: Path, packed: Path) -> str:
-    """Compress a file by zstd; the SHA-256 of the result."""
+    """Compress a file by zstd; return the SHA-256 of the result."""
     packed.touch(mode=0o600)
     with (
         plain.open("rb") as source,
@@ -91,6 +91,6 @@ def _pack(plain: Path, packed: Path) -> str:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
-"""Where backups lie: each a compressed SQLite file with a description beside it.
+"""The folder of backups: each a compressed SQLite file with a description beside it.
 
-A backup is there once its description is, which is written last; what has no description was cut off.
+The description is written last, so a file without one is the rest of an interrupted backup.
 """
 
 import contextlib
@@ -18,24 +18,27 @@ from django.conf import settings
 from databases.errors import BackupsBusy, DamagedBackup, UnknownBackup
 
 SUFFIX = ".sqlite3.zst"
-_PART = ".part"  # a file on its way
+_PART = ".part"  # a file that is being written
 
 
 @dataclasses.dataclass(frozen=True)
 class Backup:
-    """What the description says. `tables` are rows by table, `migrations` those applied, as app.name."""
+    """The description of a backup.
+
+    `tables` are numbers of rows by table, `migrations` the applied ones as app.name.
+    """
 
     name: str
     made_at: str  # ISO 8601, UTC
     reason: str  # manual, or before-transfer, before-restore, before-migrate
-    release: str  # of this project, that made it
+    release: str  # of this project
     sqlite: str
     bytes: int  # of the database
     stored_bytes: int  # of the file, compressed
     sha256: str  # of the file
     migrations: list[str]
     tables: dict[str, int]
-    seconds: float  # that it took
+    seconds: float  # that making it took
 
     @property
     def path(self) -> Path:
@@ -52,7 +55,7 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def locked() -> Iterator[Path]:
-    """The folder, for nobody else to write to; what a killed process left half-way is removed."""
+    """Lock the folder for writing and remove unfinished files of a killed process. Raises BackupsBusy."""
     where = folder()
     where.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds users and keys
     with (where / ".lock").open("w") as lock:
@@ -60,8 +63,8 @@ def locked() -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BackupsBusy(where) from error
-        for left in where.glob(f".*{_PART}*"):
-            left.unlink()
+        for unfinished in where.glob(f".*{_PART}*"):
+            unfinished.unlink()
         yield where
 
 
@@ -72,12 +75,12 @@ def new_name(reason: str, now: dt.datetime) -> str:
 
 
 def part_of(name: str) -> Path:
-    """Where a file is written before it gets its name."""
+    """Return the path to which a file is written before it gets its final name."""
     return folder() / f".{name}{_PART}"
 
 
 def put(backup: Backup, written: Path) -> None:
-    """Give a finished file its name, and then its description: killed in between, it is no backup."""
+    """Rename a finished file, then write its description: interrupted in between, it is not a backup."""
     description = part_of(f"{backup.name}.json")
     description.write_text(json.dumps(dataclasses.asdict(backup), indent=2) + "\n")
     for path in (written, description):
@@ -87,8 +90,8 @@ def put(backup: Backup, written: Path) -> None:
     _flush(folder())
 
 
-def found() -> tuple[list[Backup], list[str]]:
-    """All backups, newest first, and what is wrong with other files of the folder."""
+def scan() -> tuple[list[Backup], list[str]]:
+    """Return all backups, newest first, and a message for each other file that is damaged."""
     backups, problems = [], []
     for path in sorted(folder().glob(f"*{SUFFIX}")):
         try:
@@ -96,7 +99,7 @@ def found() -> tuple[list[Backup], list[str]]:
         except DamagedBackup as error:
             problems.append(str(error))
     problems += [
-        f"{description.name} describes a file that is not there."
+        f"{description.name} describes a file that does not exist."
         for description in sorted(folder().glob(f"*{SUFFIX}.json"))
         if not description.with_suffix("").exists()
     ]
@@ -104,7 +107,7 @@ def found() -> tuple[list[Backup], list[str]]:
 
 
 def get(name: str) -> Backup:
-    """Raises UnknownBackup, and DamagedBackup where its description cannot be read."""
+    """Return a backup by its name. Raises UnknownBackup, DamagedBackup for an unreadable description."""
     path = next((path for path in folder().glob(f"*{SUFFIX}") if path.name == name), None)
     if path is None:
         raise UnknownBackup(name, folder())
@@ -112,15 +115,15 @@ def get(name: str) -> Backup:
 
 
 def superfluous(keep: int) -> list[Backup]:
-    """Those that are older than the newest `keep` of their reason."""
+    """Return the backups that are older than the newest `keep` of their reason."""
     by_reason = defaultdict(list)
-    for backup in found()[0]:
+    for backup in scan()[0]:
         by_reason[backup.reason].append(backup)
     return [backup for backups in by_reason.values() for backup in backups[keep:]]
 
 
 def remove(backup: Backup) -> None:
-    """The description first: killed in between, what is left is no backup."""
+    """Delete a backup, its description first: interrupted in between, the rest is not a backup."""
     _description(backup.name).unlink()
     backup.path.unlink()
 
@@ -131,16 +134,16 @@ def _description(name: str) -> Path:
 
 def _read(path: Path) -> Backup:
     try:
-        said = json.loads(_description(path.name).read_text())
-        return Backup(**{**said, "name": path.name})
+        description = json.loads(_description(path.name).read_text())
+        return Backup(**{**description, "name": path.name})
     except FileNotFoundError as error:
-        raise DamagedBackup(path.name, "it has no description: it was cut off") from error
+        raise DamagedBackup(path.name, "it has no description, so it was interrupted") from error
     except (ValueError, TypeError, OSError) as error:
         raise DamagedBackup(path.name, f"its description cannot be read ({error})") from error
 
 
 def _flush(path: Path) -> None:
-    """Onto the disk: a name must not be there before what it names."""
+    """Write a file to the disk before it is renamed, so that the name never refers to missing data."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

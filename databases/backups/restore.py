@@ -1,4 +1,4 @@
-"""Check a backup, and put it in the place of the database."""
+"""Check a backup, and replace the database by it."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ _BLOCK = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Unpacked:
-    """A backup that has been found whole, as a database to read from."""
+    """A checked backup, as a database to read from."""
 
     backup: Backup
     connection: sqlite3.Connection
@@ -27,7 +27,7 @@ class Unpacked:
 
 @contextlib.contextmanager
 def unpacked(backup: Backup) -> Iterator[Unpacked]:
-    """Unpack a backup and check all of it; the folder is locked. Raises DamagedBackup, NoRoom."""
+    """Unpack a backup and check it completely; the caller holds the lock. Raises DamagedBackup, NoRoom."""
     if not backup.path.is_file() or digest(backup.path) != backup.sha256:
         raise DamagedBackup(backup.name, "its SHA-256 is not the one in its description")
     has_room(folder.folder(), backup.bytes)
@@ -39,33 +39,37 @@ def unpacked(backup: Backup) -> Iterator[Unpacked]:
             if wrong := sqlite.problem(connection):
                 raise DamagedBackup(backup.name, wrong)
             if sqlite.rows(connection) != backup.tables:
-                raise DamagedBackup(backup.name, "its tables have other rows than it says")
+                raise DamagedBackup(backup.name, "the numbers of rows differ from its description")
             if sqlite.migrations(connection) != backup.migrations:
-                raise DamagedBackup(backup.name, "it has had other migrations than it says")
+                raise DamagedBackup(backup.name, "the migrations differ from its description")
             yield Unpacked(backup, connection)
     finally:
         plain.unlink(missing_ok=True)
 
 
-def fits(backup: Backup) -> None:
-    """Raises OtherSchema where this release does not work with the backup's tables."""
-    ours, its = set(tables.named(tables.of_this_release())), set(backup.migrations)
-    if ours != its:
+def check_schema(backup: Backup) -> None:
+    """Raise OtherSchema where this release does not work with the tables of the backup."""
+    required = set(tables.named(tables.of_this_release()))
+    applied = set(backup.migrations)
+    if required != applied:
         raise OtherSchema(
-            backup.name, release=backup.release, lacks=sorted(ours - its), has=sorted(its - ours)
+            backup.name,
+            release=backup.release,
+            lacks=sorted(required - applied),
+            has=sorted(applied - required),
         )
 
 
 def replace(ready: Unpacked, database: Path, watcher: sqlite.Watcher) -> Backup | None:
-    """Write a backup into the live file; gives the backup of what was there, None where nothing was.
+    """Write a backup into the live file; return a backup of the former content, None where there was none.
 
-    Files are not moved: beside a WAL database that is open, or was not closed, lies a log that would be
-    played into whatever has its name. SQLite writes the pages itself, in one transaction, and alone:
-    killed half-way, the database is as it was. Raises DatabaseInUse, DamagedDatabase, NoRoom.
+    Files are not moved: SQLite would apply the write-ahead log of an open or unclosed database to the new
+    file of the same name. Instead SQLite writes the pages itself, in one transaction with an exclusive
+    lock: interrupted half-way, the database is unchanged. Raises DatabaseInUse, DamagedDatabase, NoRoom.
     """
     before = database.exists()
     database.parent.mkdir(parents=True, exist_ok=True)
-    has_room(database.parent, 2 * ready.backup.bytes)  # it is in the log before it is in the file
+    has_room(database.parent, 2 * ready.backup.bytes)  # it is written to the log first
     with sqlite.translated(database), sqlite.alone(database) as live:
         safety = make(live, database, reason="before-restore", watcher=watcher) if before else None
         sqlite.copy(ready.connection, live, watcher)
@@ -74,7 +78,7 @@ def replace(ready: Unpacked, database: Path, watcher: sqlite.Watcher) -> Backup 
 
 
 def _unpack(backup: Backup, plain: Path) -> None:
-    """Not more than its description says: a file is no bomb because it lies in our folder."""
+    """Unpack at most the described number of bytes, in case the file expands to much more."""
     written = 0
     try:
         with (

@@ -1,4 +1,4 @@
-"""What backups do with SQLite itself. Not by Django: these files are copied, not asked questions."""
+"""Access to SQLite files for backups: by sqlite3 and not by Django, since files are copied as a whole."""
 
 import contextlib
 import os
@@ -11,15 +11,15 @@ from django.db import connections
 
 from databases.errors import DamagedDatabase, DatabaseInUse, NoDatabase, NotSqlite, SqliteFailed
 
-# Told the share that is done, from 0 to 1.
+# Called with the share that is done, from 0 to 1.
 Watcher = Callable[[float], None]
 
-_PAGES = 2000  # copied at a time, between two words to the watcher: 16 MB
+_PAGES = 2000  # copied between two calls of the watcher: 16 MB
 _PATIENCE = 5  # seconds that a restore waits for others to close the database
 
 
 def file_of(alias: str) -> Path:
-    """The file of a configured database. Raises NotSqlite, and NoDatabase where it is not there."""
+    """Return the file of a configured database. Raises NotSqlite, NoDatabase where it does not exist."""
     connection = connections[alias]
     if connection.vendor != "sqlite":
         raise NotSqlite(f"The database is {connection.display_name}, not SQLite.")
@@ -31,7 +31,7 @@ def file_of(alias: str) -> Path:
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite raises of a database into errors that say what to do."""
+    """Turn errors of SQLite into errors that say what to do."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -43,7 +43,7 @@ def translated(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that cannot write."""
+    """Open a read-only connection."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
         connection.execute("PRAGMA busy_timeout=60000")
@@ -52,10 +52,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection beside which nobody has the file open. Raises DatabaseInUse.
+    """Open a connection with an exclusive lock. Raises DatabaseInUse where another process has the file open.
 
-    Each connection to a WAL database holds a shared lock for as long as it lives, also when it does
-    nothing; so the exclusive lock is got only where there is no other, and none can come.
+    Every connection to a WAL database holds a shared lock as long as it is open, even when idle. So the
+    exclusive lock is only obtained where there is no other connection, and prevents new ones.
     """
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
@@ -71,30 +71,32 @@ def alone(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection, watcher: Watcher) -> None:
-    """All of a database as it is now, whatever others write meanwhile.
+    """Copy a database in its present state, while other processes may write.
 
-    The open transaction makes it so: without one, SQLite lets go of the source after each step, and
-    begins anew whenever another process has written (docs/decisions/0045).
+    The open transaction keeps the state: without one, SQLite releases the source after each step and starts
+    again whenever another process has written (docs/decisions/0045).
     """
 
-    def said(status: int, remaining: int, total: int) -> None:
+    def report(status: int, remaining: int, total: int) -> None:
         watcher(1 - remaining / total if total else 1)
 
     source.execute("BEGIN")
     try:
-        source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now it has begun
-        source.backup(target, pages=_PAGES, progress=said)
+        source.execute(
+            "SELECT count(*) FROM sqlite_master"
+        ).fetchone()  # only this begins the transaction
+        source.backup(target, pages=_PAGES, progress=report)
     finally:
         source.execute("ROLLBACK")
 
 
 def size(connection: sqlite3.Connection) -> int:
-    """Bytes of the database."""
+    """Return the size of the database in bytes."""
     return int(_one(connection, "PRAGMA page_count")) * int(_one(connection, "PRAGMA page_size"))
 
 
 def problem(connection: sqlite3.Connection) -> str:
-    """What is wrong with a database; "" where nothing is. Reads all of it."""
+    """Return the first problem of a database, "" where there is none. Reads all of it."""
     try:
         [first, *_] = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
         if first != "ok":
@@ -102,25 +104,25 @@ def problem(connection: sqlite3.Connection) -> str:
         lost = connection.execute("PRAGMA foreign_key_check").fetchone()
     except sqlite3.DatabaseError as error:
         return str(error)
-    return f"row {lost[1]} of {lost[0]} points to no row of {lost[2]}" if lost else ""
+    return f"row {lost[1]} of {lost[0]} refers to a missing row of {lost[2]}" if lost else ""
 
 
 def migrations(connection: sqlite3.Connection) -> list[str]:
-    """Those applied, as app.name; none where it is no database of this project."""
+    """Return the applied migrations as app.name; none for a database of another project."""
     if "django_migrations" not in rows(connection, only="django_migrations"):
         return []
-    found = connection.execute("SELECT app || '.' || name FROM django_migrations")
-    return sorted(row[0] for row in found)
+    applied = connection.execute("SELECT app || '.' || name FROM django_migrations")
+    return sorted(row[0] for row in applied)
 
 
 def rows(connection: sqlite3.Connection, *, only: str = "") -> dict[str, int]:
-    """The number of rows of each table."""
+    """Return the number of rows of each table, or of one."""
     names = connection.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
     ).fetchall()
-    wanted = [name for (name,) in names if not only or name == only]
-    return {name: int(_one(connection, f'SELECT count(*) FROM "{name}"')) for name in wanted}
+    tables = [name for (name,) in names if not only or name == only]
+    return {name: int(_one(connection, f'SELECT count(*) FROM "{name}"')) for name in tables}
 
 
 def _one(connection: sqlite3.Connection, sql: str) -> int:

@@ -1,4 +1,4 @@
-"""What must be true of two databases before rows are copied from one to the other, or compared."""
+"""Check and prepare two databases before rows are copied from one to the other, or compared."""
 
 import sys
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from databases.errors import SchemasDiffer, TargetInUse
 from databases.models import CopiedTable
 from databases.tables import Model
 
-# What `migrate` itself fills: by signals, and by data migrations. Their keys may differ from the source's,
-# so that they are copied too.
+# Tables that `migrate` fills by signals and data migrations. Their keys may differ from the source's, so they
+# are copied too.
 _FILLED = {
     *("django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
     "instruments_changeset",
@@ -23,9 +23,9 @@ _FILLED = {
 def prepare(
     source: str, target: str, *, origin: str, restart: bool, beginning: Callable[[], None]
 ) -> bool:
-    """Make the target's tables, and empty what that filled; whether a transfer goes on that was begun.
+    """Create the target's tables, and empty those that this fills. Return True to continue a transfer.
 
-    `beginning` is called before anything is written, unless it goes on. Raises SchemasDiffer, and
+    `beginning` is called before anything is written, unless a transfer continues. Raises SchemasDiffer, and
     TargetInUse where there are rows that no transfer from `origin` has copied.
     """
     fits_release(source, "source")
@@ -42,54 +42,57 @@ def prepare(
         with named.as_default(target):
             call_command("migrate", database=target, verbosity=0, stdout=sys.stderr)
     fits_release(target, "target")
-    found = tables.in_order()
-    _empty(target, [*found, CopiedTable])
+    models = tables.in_order()
+    _empty(target, [*models, CopiedTable])
     CopiedTable.objects.using(target).bulk_create(
-        [CopiedTable(table=model._meta.db_table, source=origin) for model in found]
+        [CopiedTable(table=model._meta.db_table, source=origin) for model in models]
     )
     return False
 
 
 def fits_release(alias: str, which: str) -> None:
-    """Raises SchemasDiffer."""
+    """Raise SchemasDiffer where a database has other migrations than this release."""
     lacks, unknown = _unlike_release(alias)
     if lacks or unknown:
         raise SchemasDiffer(which, lacks=lacks, unknown=unknown)
 
 
 def _unlike_release(alias: str) -> tuple[list[str], list[str]]:
-    """The migrations that a database lacks, and those that this release does not know."""
-    its, ours = tables.applied(alias), tables.of_this_release()
-    return tables.named(ours - its), tables.named(its - ours)
+    """Return the migrations that a database lacks, and those unknown to this release."""
+    applied, required = tables.applied(alias), tables.of_this_release()
+    return tables.named(required - applied), tables.named(applied - required)
 
 
 def _begun(target: str, origin: str) -> bool:
-    """Whether there are notes of a transfer from this origin, and only rows that it has copied."""
+    """Return True where the target holds an unfinished transfer from this origin and no other rows.
+
+    Raises TargetInUse where it holds other rows.
+    """
     if CopiedTable._meta.db_table not in connections[target].introspection.table_names():
         return False
     notes = CopiedTable.objects.using(target)
-    others = notes.exclude(source=origin).first()
-    if others is not None:
-        raise TargetInUse(f"The target holds what was copied from {others.source}")
+    other_transfer = notes.exclude(source=origin).first()
+    if other_transfer is not None:
+        raise TargetInUse(f"The target holds rows copied from {other_transfer.source}")
     copied = {note.table: note.rows for note in notes}
     for model in tables.in_order() if copied else []:
         name = model._meta.db_table
-        there = model._base_manager.using(target).count()
-        if there != copied.get(name, 0):
+        count = model._base_manager.using(target).count()
+        if count != copied.get(name, 0):
             raise TargetInUse(
-                f"{name} in the target has {there:,} rows, and {copied.get(name, 0):,} were copied:"
+                f"{name} in the target has {count:,} rows, and {copied.get(name, 0):,} were copied:"
                 " it is in use"
             )
     return bool(copied)
 
 
 def _only_what_migrate_fills(target: str) -> None:
-    there = set(connections[target].introspection.table_names())
+    existing = set(connections[target].introspection.table_names())
     migrated = bool(tables.applied(target))
-    ours = {model._meta.db_table for model in tables.in_order()} if migrated else set()
-    strangers = there - tables.NOT_COPIED if not migrated else set()
+    known = {model._meta.db_table for model in tables.in_order()} if migrated else set()
+    unknown = existing - tables.NOT_COPIED if not migrated else set()
     with connections[target].cursor() as cursor:
-        for name in sorted(strangers | (there & ours) - _FILLED):
+        for name in sorted(unknown | (existing & known) - _FILLED):
             cursor.execute(f"SELECT count(*) FROM {connections[target].ops.quote_name(name)}")
             if cursor.fetchone()[0]:
                 raise TargetInUse(f"The target has rows of its own in {name}")

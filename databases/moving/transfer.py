@@ -1,4 +1,4 @@
-"""Copy all rows of one database into another, table by table, from where a killed transfer stopped."""
+"""Copy all rows of one database into another, table by table; an interrupted transfer can be continued."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -21,15 +21,15 @@ from databases.moving import writing
 from databases.moving.prepare import prepare
 from databases.tables import Model
 
-# Told a table, and how many of how many rows of it are done.
+# Called with a table, the number of rows done, and their total.
 Watcher = Callable[[str, int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Copied:
     table: str
-    rows: int  # that the table has
-    now: int  # of these, copied by this run
+    rows: int  # of the table
+    now: int  # copied by this run
 
 
 def transfer(
@@ -41,18 +41,18 @@ def transfer(
     beginning: Callable[[], None],
     watcher: Watcher,
 ) -> Iterator[Copied]:
-    """Copy each table after those that it points to; the databases are aliases.
+    """Copy each table after those that it refers to; the databases are aliases.
 
-    The source is read as it was at the start. A page of rows and the note of it are one transaction, so
-    that a transfer can be killed at any time and goes on where it was. Raises what `prepare` raises,
+    The source is read in its state at the start. A page of rows and its progress are written in one
+    transaction, so that an interrupted transfer continues from there. Raises the errors of `prepare`,
     SourceChanged, Unreadable and RowRefused.
     """
     with transaction.atomic(using=source):  # one state of the source
         goes_on = prepare(source, target, origin=origin, restart=restart, beginning=beginning)
         notes = {note.table: note for note in CopiedTable.objects.using(target)}
         if goes_on:
-            _source_is_as_it_was(source, notes)
-        # Rows of one table may point to later ones of it: what points where is checked at the end.
+            _check_source_unchanged(source, notes)
+        # Rows may refer to later rows of the same table: constraints are checked at the end.
         with connections[target].constraint_checks_disabled():
             for model in tables.in_order():
                 yield _copy(model, source, target, notes[model._meta.db_table], watcher)
@@ -90,15 +90,15 @@ def _write(model: Model, target: str, page: list[rows.Row], note: CopiedTable) -
             writing.insert(model, target, page)
             note.save(using=target)
     except (DataError, IntegrityError, ProgrammingError) as error:
-        row, said = _refused(model, target, page, error)
+        row, reason = _refused(model, target, page, error)
         key = row[tables.fields(model).index(model._meta.pk)]
-        raise RowRefused(table=model._meta.db_table, key=key, problem=str(said)) from error
+        raise RowRefused(table=model._meta.db_table, key=key, problem=str(reason)) from error
 
 
 def _refused(
     model: Model, target: str, page: list[rows.Row], error: DatabaseError
 ) -> tuple[rows.Row, DatabaseError]:
-    """The first row of a refused page that is refused by itself, and why. Nothing stays written."""
+    """Return the first row of a refused page that is refused by itself, and its error; writes nothing."""
     while len(page) > 1:
         middle = len(page) // 2
         try:
@@ -106,13 +106,13 @@ def _refused(
                 writing.insert(model, target, page[:middle])
                 transaction.set_rollback(True, using=target)
             page = page[middle:]
-        except (DataError, IntegrityError, ProgrammingError) as this:
-            page, error = page[:middle], this
+        except (DataError, IntegrityError, ProgrammingError) as half_error:
+            page, error = page[:middle], half_error
     return page[0], error
 
 
-def _source_is_as_it_was(source: str, notes: dict[str, CopiedTable]) -> None:
-    """As far as counting shows; verify_transfer finds the rest."""
+def _check_source_unchanged(source: str, notes: dict[str, CopiedTable]) -> None:
+    """Raise SourceChanged where the number of rows has changed; verify_transfer compares the values."""
     for model in tables.in_order():
         note = notes[model._meta.db_table]
         if note.done:
@@ -122,7 +122,7 @@ def _source_is_as_it_was(source: str, notes: dict[str, CopiedTable]) -> None:
 
 
 def _rebuild(target: str) -> None:
-    """Tables that are made from others, and that no model has: an app says how by `rebuild_derived`."""
+    """Rebuild tables without a model that are derived from others, by each app's `rebuild_derived`."""
     for config in apps.get_app_configs():
         rebuild: Any = getattr(config, "rebuild_derived", None)
         if rebuild is not None:

@@ -1,6 +1,6 @@
-"""Writing rows with the keys that they have, and the key that a database gives next.
+"""Write rows with their own keys, and set the key that a database assigns next.
 
-SQL of our own, for Django asks a database for keys: SQLite and SQL Server differ here.
+Django lets the database assign keys, so this is SQL of our own; SQLite and SQL Server differ.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from databases.tables import Model
 
 
 def last_given(model: Model, alias: str) -> int | None:
-    """The last key that the database itself has given; None where it gives none, or has not yet."""
+    """Return the last key that the database has assigned; None where it assigns none, or has not yet."""
     if model._meta.auto_field is None:
         return None
     connection = connections[alias]
@@ -26,12 +26,12 @@ def last_given(model: Model, alias: str) -> int | None:
                 " WHERE object_id = OBJECT_ID(%s)",
                 [table],
             )
-        found = cursor.fetchone()
-    return int(found[0]) if found and found[0] is not None else None
+        row = cursor.fetchone()
+    return int(row[0]) if row and row[0] is not None else None
 
 
 def go_on_after(model: Model, alias: str, last: int) -> None:
-    """Let the next key be higher than `last`, and than those that are there."""
+    """Make the next key higher than `last`, and than all existing keys."""
     connection = connections[alias]
     table = model._meta.db_table
     highest = model._base_manager.using(alias).aggregate(highest=models.Max("pk"))["highest"]
@@ -41,16 +41,16 @@ def go_on_after(model: Model, alias: str, last: int) -> None:
             cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
             cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, last])
         else:
-            # A table that never had a row gives this number itself, another one the next.
+            # A table that never had a row assigns this number itself, any other the next one.
             number = int(last) + (last_given(model, alias) is None)
             name = connection.ops.quote_name(table).replace("'", "''")
             cursor.execute(f"DBCC CHECKIDENT ('{name}', RESEED, {number}) WITH NO_INFOMSGS")
 
 
 def insert(model: Model, alias: str, rows: list[tuple[Any, ...]]) -> None:
-    """Write rows of all columns of the model, in its order.
+    """Insert rows with all columns of the model, in its order.
 
-    Columns that are empty in all of these rows are left out: half of a listing's are.
+    Columns that are NULL in all of these rows are left out: half of a listing's columns are.
     """
     connection = connections[alias]
     quoted = connection.ops.quote_name
@@ -73,7 +73,7 @@ def insert(model: Model, alias: str, rows: list[tuple[Any, ...]]) -> None:
 
 
 def _in_arrays(cursor: Any) -> None:
-    """Let pyodbc send many rows at once; other drivers do so by themselves."""
+    """Make pyodbc send many rows at once, as other drivers do anyway."""
     while (inner := getattr(cursor, "cursor", None)) is not None:
         cursor = inner
     if hasattr(cursor, "fast_executemany"):

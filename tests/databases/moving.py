@@ -24,7 +24,7 @@ def transfer(source: Path, target: Path, *options: str) -> dict[str, int]:
 
 
 def differences(source: Path, target: Path) -> dict[tuple[str, Any], str]:
-    """What verify_transfer says of each row, by table and key; it fails where there is any."""
+    """Return the differences that verify_transfer lists, by table and key; it fails where there are any."""
     out = StringIO()
     failed = False
     try:
@@ -36,7 +36,11 @@ def differences(source: Path, target: Path) -> dict[tuple[str, Any], str]:
     except CommandError:
         failed = True
     tables = json.loads(out.getvalue())
-    said = {(t["table"], one["key"]): one["says"] for t in tables for one in t["differences"]}
-    assert failed is bool(said)
+    listed = {
+        (table["table"], row["key"]): row["description"]
+        for table in tables
+        for row in table["differences"]
+    }
+    assert failed is bool(listed)
     assert all(t["same"] is (t["checksum"] == t["target_checksum"]) for t in tables)
-    return said
+    return listed

@@ -75,7 +75,7 @@ def test_a_backup_says_what_it_holds(source: Path) -> None:
     assert said["tables"]["instruments_listing"] == 589
     assert "databases.0001_copied_table" in said["migrations"]
     assert said["release"]
-    assert folder.found() == ([backup], [])
+    assert folder.scan() == ([backup], [])
     assert backup.path.stat().st_mode & 0o077 == 0, "it holds users and keys"
 
 
@@ -111,10 +111,10 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
     process.wait()
 
     assert list(parts.glob(".*.part*"))
-    assert folder.found() == ([], [])
+    assert folder.scan() == ([], [])
     backup = create.create(big, reason="manual")
     assert list(parts.glob(".*.part*")) == []
-    assert folder.found() == ([backup], [])
+    assert folder.scan() == ([backup], [])
 
 
 def test_two_at_a_time_are_one_too_many(source: Path) -> None:
@@ -137,8 +137,8 @@ def test_the_newest_of_each_reason_stay(source: Path) -> None:
 
     assert len(superfluous) == 1
     assert superfluous[0] in manual
-    assert len(folder.found()[0]) == 3
-    assert safety in folder.found()[0]
+    assert len(folder.scan()[0]) == 3
+    assert safety in folder.scan()[0]
 
 
 @pytest.mark.parametrize("name", ["", "..", "/etc/passwd", "other.sqlite3.zst"])

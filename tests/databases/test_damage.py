@@ -35,8 +35,8 @@ def test_a_damaged_backup_is_refused(source: Path, harm: Callable[[Path], None])
     ("change", "problem"),
     [
         ({"bytes": 8192}, "unpacks to"),
-        ({"tables": {}}, "other rows"),
-        ({"migrations": []}, "other migrations"),
+        ({"tables": {}}, "numbers of rows differ"),
+        ({"migrations": []}, "migrations differ"),
     ],
 )
 def test_a_backup_that_is_not_what_it_says_is_refused(
@@ -67,7 +67,7 @@ def test_a_description_that_cannot_be_read_is_named(source: Path, text: str) -> 
     other = create.create(source, reason="manual")
     Path(f"{other.path}.json").write_text(text)
 
-    backups, [problem] = folder.found()
+    backups, [problem] = folder.scan()
 
     assert backups == [whole]
     assert other.name in problem
@@ -80,7 +80,7 @@ def test_files_without_their_other_half_are_no_backups(source: Path) -> None:
     Path(f"{first.path}.json").unlink()
     second.path.unlink()
 
-    backups, problems = folder.found()
+    backups, problems = folder.scan()
 
     assert backups == []
     assert all(name in text for name, text in zip((first.name, second.name), problems, strict=True))
@@ -96,7 +96,7 @@ def test_a_damaged_database_gives_no_backup(source: Path) -> None:
     with pytest.raises(DamagedDatabase, match="is damaged"):
         create.create(source, reason="manual")
 
-    assert folder.found() == ([], [])
+    assert folder.scan() == ([], [])
     assert [path.name for path in folder.folder().iterdir()] == [".lock"]
 
 
@@ -111,5 +111,5 @@ def test_what_is_no_database_gives_no_backup(tmp_path: Path) -> None:
 def test_a_row_that_points_to_nothing_is_found(source: Path) -> None:
     execute(source, "DELETE FROM auth_group")
 
-    with pytest.raises(DamagedDatabase, match="points to no row of auth_group"):
+    with pytest.raises(DamagedDatabase, match="refers to a missing row of auth_group"):
         create.create(source, reason="manual")

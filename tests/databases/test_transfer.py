@@ -47,7 +47,7 @@ def test_the_source_is_backed_up_and_not_written(source: Path, target: Path) -> 
     assert hashlib.sha256(source.read_bytes()).hexdigest() == before
     log = source.with_name(f"{source.name}-wal")
     assert not log.exists() or log.stat().st_size == 0
-    [backup] = folder.found()[0]
+    [backup] = folder.scan()[0]
     assert (backup.reason, backup.tables["instruments_listing"]) == ("before-transfer", 589)
     assert set(connections) == {"default"}, "nothing is left in the settings"
 
@@ -87,7 +87,7 @@ def test_a_second_transfer_copies_nothing(source: Path, target: Path) -> None:
 
     assert set(transfer(source, target).values()) == {0}
     assert differences(source, target) == {}
-    assert len(folder.found()[0]) == 1
+    assert len(folder.scan()[0]) == 1
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_another_source_is_not_mixed_in(
 ) -> None:
     transfer(source, target)
 
-    with pytest.raises(CommandError, match=f"holds what was copied from {source}"):
+    with pytest.raises(CommandError, match=f"holds rows copied from {source}"):
         transfer(copy_of_filled("other"), target)
 
 
@@ -169,7 +169,7 @@ def test_a_target_with_rows_of_its_own_is_left_alone(
             transfer(source, target, *options)
 
     assert everything(target) == before
-    assert folder.found() == ([], [])
+    assert folder.scan() == ([], [])
 
 
 def test_a_database_of_somebody_else_is_left_alone(source: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
 _AZURE = (
-    "{database} is on a server, which keeps its own backups; nothing was made here. On Azure SQL, go back to"
+    "{database} is on a server, which makes its own backups; none was made here. On Azure SQL, go back to"
     " any second of the last 7 days (or what its retention is set to) by point-in-time restore:\n"
     "  az sql db restore --resource-group GROUP --server SERVER --name DATABASE"
     " --dest-name DATABASE-restored --time 2026-01-31T09:30:00Z\n"
@@ -27,19 +27,21 @@ _AZURE = (
 
 
 class Command(BaseCommand):
-    help = "Back up the SQLite database while it is in use, check backups, and bring one back."
+    help = "Back up the SQLite database while it is in use, and check and restore backups."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
             dest="action", required=True, metavar="create|list|verify|restore|prune"
         )
-        output.add_format(actions.add_parser("create", help="make a backup, while others work"))
+        output.add_format(
+            actions.add_parser("create", help="make a backup while the database is in use")
+        )
         output.add_format(actions.add_parser("list", help="all backups, newest first"))
         verifying = actions.add_parser(
-            "verify", help="unpack and check backups; all, without a name"
+            "verify", help="unpack and check backups; without a name all of them"
         )
         verifying.add_argument("name", nargs="*")
-        restoring = actions.add_parser("restore", help="put a backup in the place of the database")
+        restoring = actions.add_parser("restore", help="replace the database by a backup")
         restoring.add_argument("name")
         restoring.add_argument("--yes", action="store_true", help="do not ask")
         pruning = actions.add_parser("prune", help="delete old backups")
@@ -47,9 +49,11 @@ class Command(BaseCommand):
             "--keep",
             type=int,
             default=settings.BACKUPS_KEEP,
-            help="the newest of each reason that stay (BACKUPS_KEEP)",
+            help="number of the newest backups of each reason to keep (BACKUPS_KEEP)",
         )
-        pruning.add_argument("--dry-run", action="store_true", help="only print what would go")
+        pruning.add_argument(
+            "--dry-run", action="store_true", help="only list the backups that would be deleted"
+        )
 
     def handle(self, *, action: str, **options: Any) -> None:
         try:
@@ -73,7 +77,7 @@ class Command(BaseCommand):
             )
 
     def _list(self, options: dict[str, Any]) -> None:
-        backups, problems = folder.found()
+        backups, problems = folder.scan()
         rows = [_row(backup) for backup in backups]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
@@ -85,7 +89,7 @@ class Command(BaseCommand):
             self.stderr.write(problem)
 
     def _verify(self, options: dict[str, Any]) -> None:
-        backups, problems = folder.found()
+        backups, problems = folder.scan()
         if options["name"]:
             backups, problems = [folder.get(name) for name in options["name"]], []
         with folder.locked():
@@ -105,7 +109,7 @@ class Command(BaseCommand):
             raise NotSqlite
         database = Path(connection.settings_dict["NAME"])
         backup = folder.get(options["name"])
-        restore.fits(backup)
+        restore.check_schema(backup)
         with folder.locked(), restore.unpacked(backup) as ready:
             if not options["yes"]:
                 self._ask(backup, database)
@@ -116,14 +120,14 @@ class Command(BaseCommand):
         trail.record("backup.restored", about=backup.name, new={"before": kept})
         self.stdout.write(f"Restored {backup.name}: {backup.rows:,} rows.")
         if safety:
-            self.stdout.write(f"What was there before: {safety.path}")
+            self.stdout.write(f"Backup of the former content: {safety.path}")
 
     def _ask(self, backup: Backup, database: Path) -> None:
         self.stdout.write(
-            f"This replaces all of {database} by the state of {backup.made_at}"
-            f" ({backup.rows:,} rows). A backup of what is there now is made first."
+            f"This replaces all of {database} by the backup of {backup.made_at}"
+            f" ({backup.rows:,} rows). The present content is backed up first."
         )
-        if input("Type yes to go on: ").strip().lower() != "yes":
+        if input("Type yes to continue: ").strip().lower() != "yes":
             raise CommandError("Nothing was changed.")
 
     def _prune(self, options: dict[str, Any]) -> None:

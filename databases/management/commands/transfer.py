@@ -16,8 +16,8 @@ from marketdata.common.errors import MarketDataError
 
 class Command(BaseCommand):
     help = (
-        "Copy all data from one database into another, empty one. Killed, it goes on when it is run"
-        " again; the source is only read."
+        "Copy all data from one database into another, empty one. An interrupted transfer continues when"
+        " it is run again; the source is only read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         except MarketDataError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
-            raise CommandError(f"{error}. Run transfer again: it goes on where it was.") from error
+            raise CommandError(f"{error}. Run transfer again: it continues from there.") from error
         seconds = time.monotonic() - began
         now = sum(table.now for table in copied)
         if options["format"] == "json":
@@ -45,9 +45,9 @@ class Command(BaseCommand):
         output.print_table(self.stdout, rows, numbers=["rows", "copied now"])
         self.stdout.write(f"{now:,} rows in {seconds:,.0f} s, {now / seconds:,.0f} rows/s.")
         if left:
-            self.stdout.write(f"Not copied, for no model has them: {', '.join(left)}.")
+            self.stdout.write(f"Not copied, because they have no model: {', '.join(left)}.")
         self.stdout.write(
-            f"Now compare: manage.py verify_transfer --from {options['source']}"
+            f"Compare now: manage.py verify_transfer --from {options['source']}"
             f" --to {options['target']}"
         )
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         def back_up() -> None:
             if file is not None:
                 backup = create.create(file, reason="before-transfer")
-                self.stderr.write(f"The source as it is now: {backup.path}")
+                self.stderr.write(f"Backup of the source: {backup.path}")
 
         opened = named.pair(options["source"], options["target"], write=True)
         with opened as (source, target), table_progress_bars() as watcher:
@@ -73,6 +73,8 @@ class Command(BaseCommand):
 
 
 def add_databases(parser: CommandParser) -> None:
-    said = "a configured database (sqlite, azure_sql), or a file as sqlite:///path"
-    parser.add_argument("--from", dest="source", required=True, metavar="DATABASE", help=said)
-    parser.add_argument("--to", dest="target", required=True, metavar="DATABASE", help=said)
+    description = "a configured database (sqlite, azure_sql), or a file as sqlite:///path"
+    parser.add_argument(
+        "--from", dest="source", required=True, metavar="DATABASE", help=description
+    )
+    parser.add_argument("--to", dest="target", required=True, metavar="DATABASE", help=description)

@@ -15,7 +15,7 @@ from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
-    help = "Compare all rows of two databases, and name those that differ; neither is written."
+    help = "Compare all rows of two databases and list those that differ; both are only read."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_databases(parser)
@@ -26,11 +26,11 @@ class Command(BaseCommand):
         try:
             opened = named.pair(options["source"], options["target"], write=False)
             with opened as (source, target), table_progress_bars() as watcher:
-                found = list(verify(source, target, watcher))
+                compared = list(verify(source, target, watcher))
         except (MarketDataError, DatabaseError) as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - began
-        rows = [_row(table) for table in found]
+        rows = [_row(table) for table in compared]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         else:
@@ -40,20 +40,20 @@ class Command(BaseCommand):
                 if row["source_rows"] or row["target_rows"]
             ]
             output.print_table(self.stdout, shown, numbers=["source_rows", "target_rows"])
-        self._judge(found, seconds)
+        self._judge(compared, seconds)
 
-    def _judge(self, found: list[Compared], seconds: float) -> None:
-        for table in found:
-            for one in table.shown:
-                self.stderr.write(f"{one.table}, key {one.key}: {one.says}")
+    def _judge(self, compared: list[Compared], seconds: float) -> None:
+        for table in compared:
+            for row in table.shown:
+                self.stderr.write(f"{row.table}, key {row.key}: {row.description}")
             if table.differing > len(table.shown):
                 self.stderr.write(f"{table.table}: {table.differing - len(table.shown):,} more")
-        differing = sum(table.differing for table in found)
-        if differing or not all(table.same for table in found):
+        differing = sum(table.differing for table in compared)
+        if differing or not all(table.same for table in compared):
             raise CommandError(f"{differing:,} rows differ.")
-        read = sum(table.source_rows for table in found)
+        read = sum(table.source_rows for table in compared)
         self.stderr.write(
-            f"Equal: {read:,} rows in {len(found)} tables, {seconds:,.0f} s,"
+            f"Equal: {read:,} rows in {len(compared)} tables, {seconds:,.0f} s,"
             f" {read / seconds:,.0f} rows/s."
         )
 
@@ -61,14 +61,14 @@ class Command(BaseCommand):
 _SHOWN = ("table", "source_rows", "target_rows", "checksum", "same")
 
 
-def _row(found: Compared) -> dict[str, Any]:
+def _row(compared: Compared) -> dict[str, Any]:
     return {
-        "table": found.table,
-        "source_rows": found.source_rows,
-        "target_rows": found.target_rows,
-        "checksum": found.source_checksum,
-        "target_checksum": found.target_checksum,
-        "same": found.same,
-        "differing": found.differing,
-        "differences": [{"key": one.key, "says": one.says} for one in found.shown],
+        "table": compared.table,
+        "source_rows": compared.source_rows,
+        "target_rows": compared.target_rows,
+        "checksum": compared.source_checksum,
+        "target_checksum": compared.target_checksum,
+        "same": compared.same,
+        "differing": compared.differing,
+        "differences": [{"key": row.key, "description": row.description} for row in compared.shown],
     }
