@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey, User
-from accounts.models.api_key import KEY_PATTERN, key_digest
+from accounts.models.api_key import key_digest
 from accounts.permissions import permission_names, permissions_by_name
 from audit import trail
+from marketdata.common.credentials import KEY_PATTERN
 
 # API keys are for data. Accounts are managed by people only.
 _EXCLUDED_PREFIXES = ("accounts.", "auth.", "admin.", "axes.", "sessions.", "token_blacklist.")

@@ -7,6 +7,7 @@ Accounts are found by object id (`oid`): names and e-mail addresses can be reass
 
 import dataclasses
 import functools
+import re
 from typing import Any
 
 import jwt
@@ -16,6 +17,7 @@ from django.db import IntegrityError, transaction
 from jwt import PyJWKClient, PyJWKClientConnectionError
 
 from accounts.models import User
+from accounts.models.user import USERNAME_PATTERN, looks_taken
 from accounts.roles import ROLES
 from audit import trail
 from marketdata.common.errors import PermanentError, RetryableError
@@ -99,9 +101,14 @@ def account_for(claims: dict[str, Any], *, request: Any) -> User:
 
 @transaction.atomic
 def _create_account(entra_id: str, claims: dict[str, Any], *, request: Any) -> User:
-    """Create an account under the tenant's user name, or under the object id if that name is taken."""
-    name = str(claims.get("preferred_username") or claims.get("azp") or claims["oid"])[:150]
-    if User.objects.filter(username__iexact=name).exists():
+    """Create an account under the tenant's user name.
+
+    It has the object id as its name if the user name is invalid here, or is taken or looks like one that is.
+    """
+    name = str(claims.get("preferred_username") or claims.get("azp") or "")[:150]
+    taken_names = list(User.objects.values_list("username", flat=True))
+    is_free = name not in taken_names and not looks_taken(name, taken_names)
+    if not is_free or not re.match(USERNAME_PATTERN, name):
         name = str(claims["oid"])
     user = User(username=name, entra_id=entra_id, email=str(claims.get("email", ""))[:254])
     user.set_unusable_password()

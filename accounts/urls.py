@@ -1,12 +1,17 @@
 from django.urls import path
+from django.views.decorators.cache import never_cache
 
 from accounts.entra_sign_in import EntraCallbackView, EntraSignInView
 from accounts.views import OwnPasswordView, SignInView, SignOutView
 
 urlpatterns = [
     path("sign-in/", SignInView.as_view(), name="sign-in"),
-    path("sign-in/entra/", EntraSignInView.as_view(), name="sign-in-entra"),
-    path("sign-in/entra/callback/", EntraCallbackView.as_view(), name="sign-in-entra-callback"),
+    path("sign-in/entra/", never_cache(EntraSignInView.as_view()), name="sign-in-entra"),
+    path(
+        "sign-in/entra/callback/",
+        never_cache(EntraCallbackView.as_view()),
+        name="sign-in-entra-callback",
+    ),
     path("sign-out/", SignOutView.as_view(), name="sign-out"),
-    path("password/", OwnPasswordView.as_view(), name="own-password"),
+    path("password/", never_cache(OwnPasswordView.as_view()), name="own-password"),
 ]

@@ -16,6 +16,7 @@ from accounts.api.serializers import (
     NewApiKeySerializer,
 )
 from accounts.models import ApiKey
+from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
@@ -39,7 +40,7 @@ _PROBLEMS = documented(
     ),
 )
 class ApiKeyViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApiKey]
+    NoStore, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApiKey]
 ):
     """API keys for machines, each with a part of its owner's permissions and a date of expiry."""
 

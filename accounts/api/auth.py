@@ -9,7 +9,6 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts import tokens, users
@@ -25,6 +24,7 @@ from accounts.api.serializers import (
 from accounts.models import User
 from accounts.sign_in_limits import confirm_password
 from audit import trail
+from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import IN_PERSON, PUBLIC, SIGNED_IN
 
@@ -46,7 +46,7 @@ class _IgnoreCredentials(BaseAuthentication):
         return 'Bearer realm="api"'
 
 
-class _TokenEndpoint(APIView):
+class _TokenEndpoint(NoStore):
     """Base of the endpoints for clients that have no valid access token."""
 
     needs = {"POST": PUBLIC}
@@ -103,7 +103,7 @@ class LogoutView(_TokenEndpoint):
         return Response(status=204)
 
 
-class OwnAccountView(APIView):
+class OwnAccountView(NoStore):
     """The own account, with roles and permissions."""
 
     needs = {"GET": SIGNED_IN, "PATCH": IN_PERSON}
@@ -125,7 +125,7 @@ class OwnAccountView(APIView):
         return Response(OwnAccountSerializer(_user(request)).data)
 
 
-class PasswordView(APIView):
+class PasswordView(NoStore):
     """Change the own password, which ends all tokens and all other sessions of the user."""
 
     needs = {"POST": IN_PERSON}

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from accounts import custom_roles
 from accounts.api.errors import errors_as_problems
 from accounts.api.serializers import NewRoleSerializer, RoleChangeSerializer, RoleSerializer
+from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
@@ -29,7 +30,9 @@ _PROBLEMS = documented(
         summary="Get a role", parameters=[_NAME], responses={200: RoleSerializer, **_PROBLEMS}
     ),
 )
-class RoleViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]):
+class RoleViewSet(
+    NoStore, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Group]
+):
     """Roles and their permissions. Roles are assigned to users at /users/."""
 
     title = "Roles"

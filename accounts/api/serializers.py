@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import ApiKey, User
+from accounts.models.user import USERNAME_PATTERN
 from accounts.permissions import permission_names
 from accounts.roles import ROLES
 from marketdata.api.parameters import StrictSerializer
@@ -90,7 +90,9 @@ class OwnAccountSerializer(UserSerializer):
 class NewUserSerializer(StrictSerializer):
     """A new user."""
 
-    username = serializers.CharField(max_length=150, validators=[UnicodeUsernameValidator()])
+    username = serializers.RegexField(
+        USERNAME_PATTERN.replace("\\Z", "$"), max_length=150, help_text="User name, in ASCII."
+    )
     password = _password_field()
     email = serializers.EmailField(required=False, default="", max_length=254)
     roles = serializers.ListField(

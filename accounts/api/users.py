@@ -17,6 +17,7 @@ from accounts.api.serializers import (
     UserSerializer,
 )
 from accounts.models import User
+from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
@@ -45,7 +46,9 @@ class UserFilterSet(django_filters.FilterSet):
         summary="Get a user", parameters=[_NAME], responses={200: UserSerializer, **_PROBLEMS}
     ),
 )
-class UserViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[User]):
+class UserViewSet(
+    NoStore, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[User]
+):
     """User accounts. They are deactivated but never deleted, so that audit events keep their meaning."""
 
     title = "Users"

@@ -9,8 +9,6 @@ from django.contrib.auth.models import Permission
 from django.db import models
 from django.utils import timezone
 
-# Text of an API key: prefix and secret. Distinctive, so that a key in a log or an address is recognized.
-KEY_PATTERN = r"md_([0-9a-f]{12})_([A-Za-z0-9_-]{43})"
 # Precision of the time of last use. Storing every use would make reads wait for the database's writer.
 LAST_USE_PRECISION = dt.timedelta(minutes=10)
 

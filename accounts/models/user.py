@@ -7,15 +7,37 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.crypto import salted_hmac
 
 from accounts.roles import ROLES
 
+# The characters of user names of Entra ID (UPN) and Django that are ASCII, so that no letter of another
+# script passes for one of them. A name begins with a letter or digit: "." and ".." cannot be used in
+# addresses.
+USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+'#!^~-]*\Z"
+_LOOK_ALIKES = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"))
+
 
 class User(AbstractUser):
     """Django's user. All sessions can be ended at once, and an API key can narrow the permissions."""
 
+    username = models.CharField(
+        max_length=150,
+        unique=True,
+        help_text=(
+            "At most 150 letters, digits and ._@+'#!^~- of ASCII. The first is a letter or digit."
+        ),
+        validators=[
+            RegexValidator(
+                USERNAME_PATTERN,
+                "Enter a valid user name: letters, digits and ._@+'#!^~- of ASCII, beginning with a"
+                " letter or digit.",
+            )
+        ],
+        error_messages={"unique": "A user with this name already exists."},
+    )
     session_version = models.PositiveIntegerField(
         default=0,
         editable=False,
@@ -72,13 +94,12 @@ class User(AbstractUser):
         return hmac.compare_digest(value.encode(), self.get_session_auth_hash().encode())
 
     def clean(self) -> None:
-        """Refuse a name that differs from another user's in upper and lower case only."""
+        """Refuse a new name that looks like another user's, as BOB, b0b and bob do."""
         super().clean()
-        same_name = type(self).objects.filter(username__iexact=self.username).exclude(pk=self.pk)
-        if same_name.exclude(username=self.username).exists():
-            raise ValidationError(
-                {"username": "A user with this name, in different case, already exists."}
-            )
+        names = dict(type(self).objects.values_list("pk", "username"))
+        is_new_name = names.pop(self.pk, None) != self.username
+        if is_new_name and looks_taken(self.username, names.values()):
+            raise ValidationError({"username": "This name looks like that of another user."})
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save, and end all sessions and tokens if the account is inactive."""
@@ -88,3 +109,17 @@ class User(AbstractUser):
             if update_fields is not None:
                 kwargs["update_fields"] = {*update_fields, "session_version"}
         super().save(*args, **kwargs)
+
+
+def looks_taken(name: str, names: Iterable[str]) -> bool:
+    """Return True if one of the names looks like `name`, but is not the same."""
+    appearance = _appearance(name)
+    return any(other != name and _appearance(other) == appearance for other in names)
+
+
+def _appearance(name: str) -> str:
+    """Return a form that names have in common if people can mistake them for each other."""
+    name = name.casefold()
+    for text, replacement in _LOOK_ALIKES:
+        name = name.replace(text, replacement)
+    return name

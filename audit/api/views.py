@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from audit import trail
 from audit.models import Event
 from marketdata.api.filters import TimeFilter
+from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
@@ -63,7 +64,7 @@ class ExportFilterSet(EventFilterSet):
         return events
 
 
-class AuditView(generics.ListAPIView[Event]):
+class AuditView(NoStore, generics.ListAPIView[Event]):
     """Events of the audit trail, newest first."""
 
     needs = {"GET": holding("audit.view_event", sensitive=True)}
@@ -78,7 +79,7 @@ class AuditView(generics.ListAPIView[Event]):
         return super().get(request, *args, **kwargs)
 
 
-class AuditExportView(generics.GenericAPIView[Event]):
+class AuditExportView(NoStore, generics.GenericAPIView[Event]):
     """The audit trail as a file, oldest event first. It is streamed, so its length is not limited."""
 
     needs = {"GET": holding("audit.view_event", sensitive=True, costly=True)}

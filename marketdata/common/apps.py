@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.db.backends.signals import connection_created
 
+from marketdata.common.credentials import mask_log_records
 from marketdata.common.fields import decimal_compare
 from marketdata.settings.private import readable_by_others
 
@@ -60,4 +61,5 @@ class CommonConfig(AppConfig):
     name = "marketdata.common"
 
     def ready(self) -> None:
+        mask_log_records()
         connection_created.connect(_add_sqlite_function, dispatch_uid="decimal_compare")

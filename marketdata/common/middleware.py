@@ -1,4 +1,4 @@
-"""Network restrictions and rate limits of pages and API."""
+"""Network restrictions, rate limits, and refusal of credentials in addresses, of pages and API."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -10,11 +10,19 @@ from django.shortcuts import render
 
 from marketdata.common import limits
 from marketdata.common.address import is_allowed
+from marketdata.common.credentials import has_credentials, mask
 from marketdata.common.problems import answer_problem
+
+_CREDENTIALS_IN_ADDRESS = (
+    "API keys and tokens are not accepted in addresses, which are logged. Send them in the header"
+    " Authorization, and revoke the one that was sent."
+)
 
 
 class Guard:
     """Limits the admin to its networks, counts requests, and adds the rate limit headers to every response.
+
+    A request with an API key or token in its address is refused.
 
     API views count their requests themselves, when they have authenticated the token or API key. Everything
     that no view has counted, such as unknown pages, is counted after the response.
@@ -24,7 +32,10 @@ class Guard:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+        if has_credentials(request):
+            response = error_response(request, HTTPStatus.BAD_REQUEST, _CREDENTIALS_IN_ADDRESS)
+        else:
+            response = self.get_response(request)
         if not limits.is_counted(request):
             limits.count_client(request, user=request.user)
             usage = limits.usage_of(request)
@@ -63,7 +74,13 @@ def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
 
 def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
     """Return an error: problem details for the API, a page for people."""
+    path = mask(request.path)
     if not request.path.startswith("/api/v"):
-        context = {"title": status.phrase.capitalize(), "detail": detail}
+        # The template reads only the path of the request, which is masked.
+        context = {
+            "title": status.phrase.capitalize(),
+            "detail": detail,
+            "request": {"path": path},
+        }
         return render(request, "error.html", context, status=status)
-    return answer_problem(request, status, detail)
+    return answer_problem(request, status, detail, path=path)

@@ -23,7 +23,9 @@ def describe_problem(
     return problem if errors is None else {**problem, "errors": errors}
 
 
-def answer_problem(request: HttpRequest, status: int, detail: str) -> JsonResponse:
+def answer_problem(
+    request: HttpRequest, status: int, detail: str, *, path: str = ""
+) -> JsonResponse:
     """Return a problem as a response, for code outside of Django REST Framework."""
-    problem = describe_problem(status, detail, request.path)
+    problem = describe_problem(status, detail, path or request.path)
     return JsonResponse(problem, status=status, content_type=CONTENT_TYPE)

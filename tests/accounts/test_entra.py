@@ -208,3 +208,14 @@ def test_the_tenant_is_configured_by_environment_variables(monkeypatch: pytest.M
     assert tenant["keys"].endswith(f"{TENANT}/discovery/v2.0/keys")
     assert tenant["roles"] == {"Reader": "viewer", "Writer": "curator"}
     assert tenant["client"] == ""
+
+
+@pytest.mark.parametrize("name", ["..", "\u0441arla@example.org", "CARL4@example.org", "x y", ""])
+def test_a_user_name_that_is_invalid_here_is_replaced_by_the_object_id(
+    issuer: Issuer, name: str
+) -> None:
+    User.objects.create_user("carl4@example.org")
+
+    account = get_own_account(issuer.token(preferred_username=name)).json()
+
+    assert account["username"] == issuer.claims()["oid"]

@@ -216,7 +216,7 @@ def test_the_command_creates_lists_and_changes_users() -> None:
         (("set-role", "bob", "boss"), "existing roles are: admin, analyst, curator, viewer"),
         (("set-role", "nobody", "viewer"), "no user nobody"),
         (("create", "bob", "--random-password"), "already exists"),
-        (("create", "b b", "--random-password"), "valid username"),
+        (("create", "b b", "--random-password"), "valid user name"),
         (("create", "eve", "--role", "boss", "--random-password"), "no role 'boss'"),
     ],
 )
@@ -313,3 +313,47 @@ def test_nobody_deactivates_the_own_account_in_the_admin(role: str, client: Clie
     user.refresh_from_db()
     assert (user.email, user.is_active, user.is_staff) == ("new@example.org", True, True)
     assert user.is_superuser == (role == "superuser")
+
+
+@pytest.mark.parametrize(
+    "name", [".", "..", "...", "@", "_x", "\u0430da", "\uff42ob", "b\u200bob", "b/b", "bob%", "b:b"]
+)
+def test_dot_names_and_other_scripts_are_refused(name: str) -> None:
+    admin = client_of_new_user("ada", "admin")
+
+    response = admin("post", "/users/", {"username": name, "password": PASSWORD})
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["username"]
+    for command in (
+        ("users", "create", name, "--random-password"),
+        ("create_admin", "--username", name),
+    ):
+        with pytest.raises(CommandError, match="valid user name"):
+            run_command(*command)
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["BILL", "B1ll", "bi11", "biIl"])
+def test_a_name_that_looks_like_another_is_refused(name: str) -> None:
+    make_user("bill")
+    admin = client_of_new_user("ada", "admin")
+
+    response = admin("post", "/users/", {"username": name, "password": PASSWORD})
+
+    assert response.json()["errors"] == {"username": ["This name looks like that of another user."]}
+
+
+def test_an_account_with_a_look_alike_can_still_be_changed() -> None:
+    make_user("bill")
+    User.objects.create_user("b1ll")
+
+    User.objects.get(username="b1ll").full_clean(exclude=["password"])
+
+
+@pytest.mark.parametrize("name", ["o'brien@example.org", "carla.2@x", "A+b-c_d", "7", "bob"])
+def test_usual_names_are_accepted(name: str) -> None:
+    make_user(name)
+
+    admin = client_of_new_user("ada", "admin")
+    assert admin("get", f"/users/{name}/").json()["username"] == name

@@ -3,7 +3,8 @@
 import secrets
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.models import User
 from audit import trail
@@ -23,7 +24,13 @@ class Command(BaseCommand):
             self.stdout.write(f"The user {username} already exists; the password is unchanged.")
             return
         password = secrets.token_urlsafe(12)
-        user = User.objects.create_superuser(username, password=password)
+        user = User(username=username, is_staff=True, is_superuser=True)
+        user.set_password(password)
+        try:
+            user.full_clean()
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        user.save()
         trail.record("user.created", about=user, new={"is_superuser": True})
         self.stdout.write(f"Created the user {username} with the password {password}")
         self.stdout.write("Store the password: it is not shown again.")
