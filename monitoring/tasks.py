@@ -1,9 +1,13 @@
 """Celery tasks that check the health of the service and of outside services."""
 
 from celery import shared_task
+from celery.signals import task_prerun
 
+from monitoring import secret_rotation
 from monitoring.health import report, services
 from monitoring.health.report import Result
+
+task_prerun.connect(secret_rotation.rotate_if_due, dispatch_uid="monitoring.secret_rotation")
 
 
 @shared_task(name="monitoring.record_health")

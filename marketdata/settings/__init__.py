@@ -6,7 +6,17 @@ from pathlib import Path
 import django_stubs_ext
 from dotenv import load_dotenv
 
-from marketdata.settings import databases, entra, env, limits, private, schedule, storages, tokens
+from marketdata.settings import (
+    databases,
+    entra,
+    env,
+    limits,
+    private,
+    schedule,
+    secrets,
+    storages,
+    tokens,
+)
 
 django_stubs_ext.monkeypatch()
 
@@ -15,6 +25,8 @@ private.restrict_new_files()
 load_dotenv(env.read("ENV_FILE", env.path, BASE_DIR / ".env"))
 
 DEBUG = env.read("DEBUG", env.flag, False)
+KEY_VAULT = secrets.use_key_vault(is_production=not DEBUG)
+KEY_VAULT_REFRESH_SECONDS = env.read("KEY_VAULT_REFRESH_SECONDS", env.positive, 600)
 # A weak key is accepted only while developing.
 SECRET_KEY = env.read("SECRET_KEY", str if DEBUG else env.secret)
 ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", env.names, ["localhost", "127.0.0.1", "[::1]"])

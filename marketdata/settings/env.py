@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,18 +15,53 @@ Network = IPv4Network | IPv6Network
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
+class Secret(str):
+    """Text that is not shown: its representation, as in `diffsettings` and error pages, is masked."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
+def _read_environment(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+# Returns the text of a secret by the name of its variable; secrets.py may replace it by a key vault.
+read_secret: Callable[[str], str] = _read_environment
+# Variables that hold secrets.
+SECRETS = frozenset(
+    {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "AZURE_SQL_PASSWORD",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_STORAGE_KEY",
+        "ENTRA_CLIENT_SECRET",
+        "REDIS_URL",
+        "SECRET_KEY",
+    }
+)
+# Secrets that are never in a key vault: the key vault is reached with them.
+_SECRETS_OF_THE_ENVIRONMENT = frozenset({"AZURE_CLIENT_SECRET"})
+
+
 def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
     """Return the converted value of a variable. Without a default, the variable is required.
 
     Raises ImproperlyConfigured if the variable is missing or its value is not valid.
     """
-    raw = os.environ.get(name, "").strip()
+    is_secret = name in SECRETS | _SECRETS_OF_THE_ENVIRONMENT
+    raw = (read_secret if name in SECRETS else _read_environment)(name).strip()
     if not raw:
         if default is None:
             raise ImproperlyConfigured(f"Set the environment variable {name}.")
         return default
+    if is_secret:
+        raw = Secret(raw)  # masked in the error below, too
     try:
-        return convert(raw)
+        value = convert(raw)
+        return cast(T, Secret(value)) if is_secret and isinstance(value, str) else value
     except (KeyError, ValueError, OSError) as error:
         if convert is secret:  # Never show a key in a log.
             raise ImproperlyConfigured(

@@ -33,7 +33,7 @@ def _keys(secret_key: str) -> dict[str, str]:
     private = env.read("JWT_PRIVATE_KEY_FILE", env.pem, "")
     if not private:
         derived = hmac.new(secret_key.encode(), b"tokens", hashlib.sha256).hexdigest()
-        return {"ALGORITHM": "HS256", "SIGNING_KEY": derived}
+        return {"ALGORITHM": "HS256", "SIGNING_KEY": env.Secret(derived)}
     try:
         key = serialization.load_pem_private_key(private.encode(), password=None)
     except (ValueError, TypeError) as error:
@@ -47,4 +47,8 @@ def _keys(secret_key: str) -> dict[str, str]:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return {"ALGORITHM": "RS256", "SIGNING_KEY": private, "VERIFYING_KEY": public.decode()}
+    return {
+        "ALGORITHM": "RS256",
+        "SIGNING_KEY": env.Secret(private),
+        "VERIFYING_KEY": public.decode(),
+    }
