@@ -130,7 +130,7 @@ class EsmaReader:
         if not is_complete:
             self.recounted += 1
             with self._checked(opened, entry) as stream:
-                counts = unmapped.count(stream, self._mapping, file_name=self._file_name)
+                counts = unmapped.count(stream, self._mapping)
             self.unmapped = dict(Counter(self.unmapped) + Counter(counts))
 
     @property

@@ -34,7 +34,7 @@ _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _NONCHARACTERS = "\ufffe\uffff"
 _CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
 # Elements around the records, by level: BizData, Pyld, Document and the root of the message.
-_ROOT_LEVEL = 4
+ROOT_LEVEL = 4
 _HOLD_ONE = ("Pyld", "Document")
 
 
@@ -180,7 +180,7 @@ class CheckedStream:
                 name = tags.name(piece, first)
                 problem = f"<{name}> after the end of the root element"
                 raise IllFormed(int(tags.opens[first]), problem)
-        if lowest <= _ROOT_LEVEL:
+        if lowest <= ROOT_LEVEL:
             self._follow_outline(piece, tags, levels)
         self._follow_text(piece, tags, levels)
         self._level = int(levels[-1])
@@ -191,7 +191,7 @@ class CheckedStream:
     def _follow_outline(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
         """Raise BadXml where a file holds more than one message."""
         own_level = levels + (tags.is_end | tags.is_empty)
-        for number in np.flatnonzero(own_level <= _ROOT_LEVEL).tolist():
+        for number in np.flatnonzero(own_level <= ROOT_LEVEL).tolist():
             if tags.is_end[number]:
                 self._path = self._path[: int(levels[number])]
                 continue

@@ -1,80 +1,152 @@
-"""Elements of a file that the mapping does not name: read slowly, and only where the tally shows that there
-are some.
+"""Elements of a file that the mapping does not name: read slowly, and only where the tally shows some.
+
+The file has been parsed before, so its tags are known to match. They are read one by one, in constant memory.
 """
 
+import dataclasses
+import re
 from collections import Counter
 from collections.abc import Iterator
 
-from lxml import etree
-
-from esma_files.errors import BadXml
 from esma_files.parsing.mapping import Mapping
-from esma_files.parsing.stream import CheckedStream
+from esma_files.parsing.stream import ROOT_LEVEL, CheckedStream
 
 # Different paths that are counted one by one; all others are counted together.
-_MOST_PATHS = 200
-_OTHERS = "(other paths)"
+_MOST_PATHS, _OTHERS = 200, "(other paths)"
+# Paths that are longer are of elements that are nested without end.
+_LONGEST_PATH = 1_000
+# A tag and the text behind it: end mark, prefix, name, attributes, mark of an empty element, text.
+_TAG = re.compile(rb"<(/?)(?:[^\s/>:]*:)?([^\s/>:]+)([^>]*?)(/?)>([^<]*)")
+_ATTRIBUTE = re.compile(rb"""([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
-def count(stream: CheckedStream, mapping: Mapping, *, file_name: str) -> dict[str, int]:
+@dataclasses.dataclass
+class _Element:
+    """An open element: its path below the root, and what it has held so far."""
+
+    path: str
+    text: bytes = b""
+    children: int = 0
+    groups: set[str] = dataclasses.field(default_factory=set)  # paths of groups below it
+
+
+def count(stream: CheckedStream, mapping: Mapping) -> dict[str, int]:
     """Count, by path below the root, what the mapping does not name: leaves, attributes and texts.
 
-    A leaf without text is counted as `path (empty)`: the tables cannot tell it from one that is absent. Text
-    beside elements is counted as `path (text)`, and a second element where a record may have one as `path
-    (repeated)`. Raises BadXml: libxml2 is stricter than the parser that has read the file before.
+    Elements beside the records are counted too, but for those before the first. A leaf without text is
+    counted as `path (empty)`: the tables cannot tell it from one that is absent. Text beside elements is
+    counted as `path (text)`, and a second element where a record may have one as `path (repeated)`.
     """
     counts: Counter[str] = Counter()
-    known = _known_paths(mapping)
-    try:
-        for element in _children_of_root(stream, mapping, with_header=False):
-            for path in _differences(element, _name(element), known, mapping):
-                counts[path if path in counts or len(counts) < _MOST_PATHS else _OTHERS] += 1
-    except etree.XMLSyntaxError as error:
-        raise BadXml(file_name, str(error)) from error
+    for path in _unnamed(stream, mapping):
+        counts[path if path in counts or len(counts) < _MOST_PATHS else _OTHERS] += 1
     return dict(counts)
 
 
 def describe_unknown_record(stream: CheckedStream, mapping: Mapping, *, position: int) -> str:
     """Describe the record at `position`, counted from 1, which is not of exactly one known kind."""
     kinds = [path.partition("/")[2] for path in mapping.records.values()]
-    number = 0
-    for element in _children_of_root(stream, mapping, with_header=True):
-        number += _name(element) in mapping.record_tags
-        if number < position:
-            continue
-        isin = next((e.text for e in element.iter("{*}Id") if e.text), "")
-        record = f"record {position:,}" + (f" (ISIN {isin[:20]!r})" if isin else "")
-        names = [_name(child) for child in element if isinstance(child.tag, str)]
-        if all(kinds) and [name in kinds for name in names] != [True]:
-            held = " and ".join(f"<{name[:50]}>" for name in names[:5]) or "nothing"
-            expected = f"not one of {', '.join(kinds)}"
-            return f"{record} holds {held} in <{_name(element)}>, {expected}"
-        return f"{record}, a <{_name(element)}>, holds no element that is known"
-    return f"record {position:,} is of no known kind"
+    number, tag, isin = 0, "", ""
+    names: list[str] = []
+    for level, name, text in _starts(stream):
+        if level == ROOT_LEVEL + 1:
+            if number == position:
+                break
+            number += name in mapping.record_tags
+            tag = name
+        elif number == position and level == ROOT_LEVEL + 2:
+            names.append(name)
+        if number == position and not isin and name == "Id":
+            isin = text.decode("utf-8", "replace")[:20]
+    record = f"record {position:,}" + (f" (ISIN {isin!r})" if isin else "")
+    if all(kinds) and [name in kinds for name in names] != [True]:
+        held = " and ".join(f"<{name[:50]}>" for name in names[:5]) or "nothing"
+        return f"{record} holds {held} in <{tag}>, not one of {', '.join(kinds)}"
+    return f"{record}, a <{tag}>, holds no element that is known"
 
 
-def _children_of_root(
-    stream: CheckedStream, mapping: Mapping, *, with_header: bool
-) -> Iterator[etree._Element]:
-    """Yield the children of the message's root; those before the first record only on request."""
-    tags = [f"{{*}}{tag}" for tag in mapping.record_tags]
-    is_before = not with_header
-    last = None
-    for _, top in etree.iterparse(stream, tag=tags, resolve_entities=False, no_network=True):
-        parent = top.getparent()
-        if parent is None or _name(parent) != mapping.root:
-            continue
-        for before in list(top.itersiblings(preceding=True))[::-1]:
-            if before is not last and not is_before and isinstance(before.tag, str):
-                yield before
-            parent.remove(before)
-        is_before = False
-        yield top
-        top.clear(keep_tail=True)
-        last = top
-    for after in last.itersiblings() if last is not None else ():
-        if isinstance(after.tag, str):
-            yield after
+def _tags(stream: CheckedStream) -> Iterator["_Tag"]:
+    for piece in iter(stream.read, b""):
+        for end, name, attributes, empty, text in _TAG.findall(piece):
+            yield _Tag(bool(end), name.decode("utf-8", "replace"), attributes, bool(empty), text)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tag:
+    """A tag, and the text behind it."""
+
+    is_end: bool
+    name: str
+    attributes: bytes
+    is_empty: bool
+    text: bytes
+
+
+def _starts(stream: CheckedStream) -> Iterator[tuple[int, str, bytes]]:
+    """Yield level, name and text of each element, in order."""
+    level = 0
+    for tag in _tags(stream):
+        if tag.is_end:
+            level -= 1
+        else:
+            yield level + 1, tag.name, b"" if tag.is_empty else tag.text
+            level += not tag.is_empty
+
+
+def _unnamed(stream: CheckedStream, mapping: Mapping) -> Iterator[str]:
+    """Yield the path of each element, attribute and text that the mapping does not name."""
+    walk, level, has_begun = _Walk(mapping), 0, False
+    for tag in _tags(stream):
+        if not tag.is_end:
+            has_begun = has_begun or (level == ROOT_LEVEL and tag.name in mapping.record_tags)
+            if has_begun:
+                yield from walk.start(tag)
+            level += 1
+        if tag.is_end or tag.is_empty:
+            if has_begun and level > ROOT_LEVEL:
+                yield from walk.end(tag)
+            level -= 1
+
+
+class _Walk:
+    """The open elements below the root, from the first record on."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._root = mapping.root
+        self._known, self._once = _known_paths(mapping), _paths_of_groups(mapping)
+        self._open: list[_Element] = []
+
+    def start(self, tag: _Tag) -> Iterator[str]:
+        path = tag.name
+        if self._open:
+            parent = self._open[-1]
+            path = _joined(parent.path, tag.name)
+            if not parent.children and parent.text.strip():
+                yield f"{parent.path} (text)"
+            if path in self._once:
+                if path in parent.groups:
+                    yield f"{path} (repeated)"
+                parent.groups.add(path)
+            parent.children += 1
+        for attribute in _ATTRIBUTE.findall(tag.attributes):
+            name = f"{path}/@{attribute.decode('utf-8', 'replace').rpartition(':')[2]}"
+            if name not in self._known and not attribute.startswith(b"xmlns"):
+                yield name[:_LONGEST_PATH]
+        self._open.append(_Element(path, text=b"" if tag.is_empty else tag.text))
+
+    def end(self, tag: _Tag) -> Iterator[str]:
+        element = self._open.pop()
+        if not element.children:
+            if element.path not in self._known:
+                yield element.path
+            elif not element.text:
+                yield f"{element.path} (empty)"
+        if tag.text.strip():
+            yield f"{self._open[-1].path if self._open else self._root} (text)"
+
+
+def _joined(path: str, name: str) -> str:
+    return path if len(path) >= _LONGEST_PATH else f"{path}/{name}"[:_LONGEST_PATH]
 
 
 def _known_paths(mapping: Mapping) -> set[str]:
@@ -84,41 +156,7 @@ def _known_paths(mapping: Mapping) -> set[str]:
     return {f"{record}/{leaf}" for record in mapping.records.values() for leaf in leaves}
 
 
-def _differences(
-    element: etree._Element, path: str, known: set[str], mapping: Mapping
-) -> Iterator[str]:
-    for attribute in element.attrib:
-        name = f"{path}/@{str(attribute).rpartition('}')[2]}"
-        if name not in known:
-            yield name
-    children = [child for child in element if isinstance(child.tag, str)]
-    met: set[str] = set()
-    for child in children:
-        below = f"{path}/{_name(child)}"
-        if below in met and _occurs_once(below, mapping):
-            yield f"{below} (repeated)"
-        met.add(below)
-        yield from _differences(child, below, known, mapping)
-        if (child.tail or "").strip():
-            yield f"{path} (text)"
-    if children:
-        if (element.text or "").strip():
-            yield f"{path} (text)"
-    elif path not in known:
-        yield path
-    elif not element.text:
-        yield f"{path} (empty)"
-
-
-def _occurs_once(path: str, mapping: Mapping) -> bool:
-    """Whether a record has one element at the path of a group at most."""
-    return any(
-        path == f"{record}/{group.path}"
-        for record in mapping.records.values()
-        for group in mapping.groups
-        if not group.repeats
-    )
-
-
-def _name(element: etree._Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+def _paths_of_groups(mapping: Mapping) -> set[str]:
+    """Return the paths of groups of which a record has one at most."""
+    once = [group.path for group in mapping.groups if not group.repeats]
+    return {f"{record}/{path}" for record in mapping.records.values() for path in once}
