@@ -9,11 +9,12 @@ import datetime as dt
 import logging
 
 from celery import shared_task
-from celery.signals import worker_process_init
+from celery.signals import task_postrun, worker_process_init
 from django.conf import settings
 
 from esma_files import downloading, queue, runs, steps, usage
 from esma_files.models import EsmaFile, Run
+from marketdata.common import logs
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 def release_work_of_the_predecessor(**signal: object) -> None:
     """Recover the work of the process that this new one replaces, if it was killed."""
     runs.release_abandoned()
+
+
+@task_postrun.connect(weak=False)
+def forget_run(**signal: object) -> None:
+    """Log lines after a task do not belong to its run."""
+    logs.run_id.set(None)
 
 
 @shared_task(name="esma_files.recover_abandoned_work")

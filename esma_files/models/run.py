@@ -10,6 +10,7 @@ from django.utils import timezone
 from esma_files import processes
 from esma_files.models.file import EsmaFile
 from esma_files.models.heartbeat import Heartbeat
+from marketdata.common import logs
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -31,7 +32,10 @@ class RunQuerySet(models.QuerySet["Run"]):
             started_at=timezone.now(),
             claimed_by=processes.current_process(),
         )
-        return self.get(pk=pk) if was_claimed else None
+        if not was_claimed:
+            return None
+        logs.run_id.set(pk)
+        return self.get(pk=pk)
 
     def without_worker(self) -> "list[Run]":
         """Return the running runs whose worker has ended.
@@ -139,9 +143,11 @@ class Run(models.Model):
     @classmethod
     def begin(cls, kind: str, **fields: Any) -> "Run":
         """Create a run that this process works on from now on."""
-        return cls.objects.create(
+        run = cls.objects.create(
             kind=kind, started_at=timezone.now(), claimed_by=processes.current_process(), **fields
         )
+        logs.run_id.set(run.pk)
+        return run
 
     @property
     def came_by_queue(self) -> bool:

@@ -15,6 +15,7 @@ from marketdata.settings import (
     schedule,
     secrets,
     storages,
+    telemetry,
     tokens,
 )
 
@@ -60,6 +61,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "monitoring.health.probes.HealthMiddleware",  # the first: see there
+    "marketdata.common.logs.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -320,10 +322,4 @@ if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this h
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "search"
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},
-}
+LOGGING = telemetry.logging(is_production=not DEBUG)

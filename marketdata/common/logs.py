@@ -1,0 +1,56 @@
+"""Log lines for people or as JSON, with the request and the run that each belongs to."""
+
+import contextvars
+import datetime as dt
+import json
+import logging
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+run_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("run_id", default=None)
+
+REQUEST_ID_HEADER = "X-Request-ID"
+# An id from outside is only taken over if it cannot be mistaken for anything else in a log.
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+
+
+class RequestIdMiddleware:
+    """Give each request an id, which its log lines and its response have; a proxy may have set one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        identifier = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        token = request_id.set(identifier)
+        try:
+            response = self._get_response(request)
+        finally:
+            request_id.reset(token)
+        response.headers[REQUEST_ID_HEADER] = identifier
+        return response
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id, run_id, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+        content: dict[str, object] = {
+            "time": time.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identifier := request_id.get():
+            content["request_id"] = identifier
+        if (run := run_id.get()) is not None:
+            content["run_id"] = run
+        if record.exc_info:
+            content["exception"] = self.formatException(record.exc_info)
+        return json.dumps(content, ensure_ascii=False)

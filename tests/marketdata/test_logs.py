@@ -1,0 +1,99 @@
+"""Log lines as JSON, and the ids of requests and runs in them."""
+
+import json
+import logging
+import sys
+
+import pytest
+from django.test import Client
+
+from esma_files.models import Run
+from esma_files.tasks import forget_run
+from marketdata.common import logs
+from marketdata.common.logs import JsonFormatter
+from marketdata.settings import telemetry
+
+
+def format_record(message: str, *arguments: object, exc_info: object = None) -> dict[str, object]:
+    record = logging.LogRecord(
+        "example",
+        logging.ERROR,
+        __file__,
+        1,
+        message,
+        arguments,
+        exc_info,  # type: ignore[arg-type]
+    )
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    content: dict[str, object] = json.loads(line)
+    return content
+
+
+def test_a_line_is_one_json_object() -> None:
+    content = format_record("%s is\nmissing", "x")
+
+    assert content.pop("time")
+    assert content == {"level": "ERROR", "logger": "example", "message": "x is\nmissing"}
+
+
+def test_an_exception_stays_within_its_line() -> None:
+    try:
+        raise ValueError("no number")
+    except ValueError:
+        content = format_record("failed", exc_info=sys.exc_info())
+
+    assert "ValueError: no number" in str(content["exception"])
+
+
+def test_a_line_names_its_request_and_its_run() -> None:
+    token, run_token = logs.request_id.set("abc"), logs.run_id.set(7)
+    try:
+        content = format_record("x")
+    finally:
+        logs.request_id.reset(token)
+        logs.run_id.reset(run_token)
+
+    assert (content["request_id"], content["run_id"]) == ("abc", 7)
+
+
+@pytest.mark.django_db
+def test_a_run_is_named_until_its_task_ends() -> None:
+    run = Run.begin(Run.Kind.CLEAN)
+
+    assert format_record("x")["run_id"] == run.pk
+    forget_run()
+    assert "run_id" not in format_record("x")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("given", "is_taken"),
+    [("proxy-id.1234", True), ("short", False), ("x" * 65, False), ("12345678\nforged", False)],
+)
+def test_each_response_has_the_id_of_its_request(
+    client: Client, given: str, *, is_taken: bool
+) -> None:
+    header = given.replace("\n", " ")
+    response = client.get("/sign-in/", headers={"x-request-id": header})
+
+    identifier = response.headers["X-Request-ID"]
+    assert (identifier == given) is is_taken
+    assert is_taken or len(identifier) == 32
+    assert logs.request_id.get() == ""
+
+
+def test_production_logs_json_where_nobody_reads_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+
+    def formatter(**options: bool) -> str:
+        return str(telemetry.logging(**options)["handlers"]["console"]["formatter"])
+
+    assert formatter(is_production=True) == "json"
+    assert formatter(is_production=False) == "line"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert formatter(is_production=True) == "line"
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    assert formatter(is_production=False) == "json"
