@@ -1,4 +1,4 @@
-"""Parts of records as nested answers: each is there where the record says any of it."""
+"""Serializer fields that several parts of the API share."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 
 class Section(serializers.Serializer[Any]):
-    """Fields of one record; None as a whole where the record has none of them."""
+    """Some fields of a record as a nested object; null as a whole if all of them are absent."""
 
     def to_representation(self, instance: Any) -> Any:
         values = super().to_representation(instance)
@@ -14,6 +14,7 @@ class Section(serializers.Serializer[Any]):
 
 
 def section(base: type[Section], **options: Any) -> Any:
+    """Return a section of the same record."""
     return base(source="*", allow_null=True, read_only=True, **options)
 
 
@@ -30,7 +31,7 @@ def date(column: str | None = None) -> serializers.DateField:
 
 
 class ExactDecimal(serializers.DecimalField):
-    """A decimal as the digits that ESMA published, in a string: JSON numbers are floats for most."""
+    """A decimal as text with the published digits, because most readers turn JSON numbers into floats."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=None, decimal_places=None, **options)

@@ -6,7 +6,6 @@ from instruments.listings.api.changes import ChangesView
 from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.listings.api.export import ExportView
 from instruments.listings.api.reconciliation import ReconciliationViewSet
-from instruments.listings.api.reportable import ReportableView
 from instruments.listings.api.scope import ScopeViewSet
 from instruments.listings.api.views import InstrumentViewSet
 from instruments.transparency.api.views import (
@@ -31,11 +30,6 @@ urlpatterns = [
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),
-    path(
-        "instruments/<str:isin>/reportable/",
-        ReportableView.as_view(),
-        name="instrument-reportable",
-    ),
     path(
         "instruments/<str:isin>/transparency/",
         InstrumentTransparencyView.as_view(),

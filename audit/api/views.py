@@ -17,10 +17,10 @@ from rest_framework.response import Response
 
 from audit import trail
 from audit.models import Event
-from marketdata.api.filters import TimeFilter
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
+from marketdata.common.filters import TimeFilter
 
 COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id", "old", "new")
 _PAGE_SIZE = 2_000

@@ -4,7 +4,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from esma_files.models import EsmaFile, Run
-from marketdata.api.filters import CodeFilter, TrueFalseFilter
+from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
 
 class EsmaFileFilterSet(django_filters.FilterSet):

@@ -1,43 +1,43 @@
-"""What has changed since: every listing at the place where it was last written.
+"""The changes feed: each listing at the place where it was last written.
 
-For clients who mirror the listings. Each listing is in the feed once, where it last changed; one that
-changes again moves to the end. So who walks from the beginning, or on from a cursor, and keeps what
-comes last for each listing, ends with what is in the tables. The order is that in which this database
-learned of things: files that come late are behind what was known before.
+For clients that mirror the listings. Each listing is in the feed once, at its last change; when it
+changes again, it moves to the end. A client that reads from the beginning, or on from a cursor, and
+keeps the last item for each listing ends with the content of the tables. The order is that in which
+this database learned of the changes: a file that is loaded late comes after what was known before.
 """
 
 import dataclasses
 import datetime as dt
 import re
+from collections.abc import Iterator
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 
-from instruments.models import ChangeSet, Listing, ListingQuerySet, ListingVersion, Status
+from instruments.listings.descriptions import RECORD_COLUMNS, describe_row
+from instruments.listings.plain import to_plain
+from instruments.models import ChangeSet, Listing, ListingVersion, Status
+from marketdata.common.errors import InvalidQuery
 
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
 _CURSOR = re.compile(r"([0-9a-f]{1,16})\.([0-9]{1,18})\.([0-9]{1,19})")
-_LAST = 2**63 - 1  # behind every listing of a change set
+_LAST = 2**63 - 1  # a place after every listing of a change set
 _ENDED = {Status.TERMINATED.value: "ended"}
-# What an item says; a status that is not listed here says it by itself.
+# Kinds of changes. A status that is not listed here is its own kind.
 KINDS = (
     "new",
     "changed",
     "ended",
     *(s.value for s in Status if s.value not in ("active", *_ENDED)),
 )
-_SHORT = (
-    *("isin", "mic", "register", "status", "valid_from", "source_position"),
-    *("source_file__name", "change__made_at"),
-)
-
-
-class BadCursor(ValueError):
-    """No place in this feed; `str()` says why."""
+_SHORT = ("isin", "mic", "register", "status", "valid_from", "source_position")
+_JOINED = ("source_file__name", "change__made_at")
 
 
 @dataclasses.dataclass(frozen=True)
 class Cursor:
-    """A place in the feed: behind one listing of one change set. Of this database only."""
+    """A place in the feed of this database: after one listing of one change set."""
 
     database: str
     number: int
@@ -47,42 +47,56 @@ class Cursor:
         return f"{self.database}.{self.number}.{self.listing}"
 
 
-def beginning() -> Cursor:
-    return Cursor(_database(), ChangeSet.FIRST, 0)
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Changes as dictionaries of plain values, the cursor after them, and whether there are more now."""
+
+    changes: list[dict[str, Any]]
+    cursor: Cursor
+    has_more: bool
 
 
-def latest() -> Cursor:
-    """Behind all that is in the tables now."""
+def get_first_cursor() -> Cursor:
+    return Cursor(_get_database_id(), ChangeSet.FIRST, 0)
+
+
+def get_last_cursor() -> Cursor:
+    """Return the place after everything that is in the tables now."""
     newest = ChangeSet.objects.last()
-    return Cursor(_database(), newest.number if newest else ChangeSet.FIRST, _LAST)
+    return Cursor(_get_database_id(), newest.number if newest else ChangeSet.FIRST, _LAST)
 
 
-def since(text: str) -> Cursor:
-    """The place that a cursor, a date or a date-time means; before the first change at that time or
-    after it. Raises BadCursor.
+def parse_cursor(text: str) -> Cursor:
+    """Return the place that a cursor or a time stands for. Raises InvalidQuery.
+
+    A date or date-time stands for the place before the first change at that time or later.
     """
     if match := _CURSOR.fullmatch(text):
-        return _checked(Cursor(match[1], int(match[2]), int(match[3])))
-    moment = _moment(text)
+        return _check(Cursor(match[1], int(match[2]), int(match[3])))
+    moment = _parse_time(text)
     first = ChangeSet.objects.filter(made_at__gte=moment).first()
-    return Cursor(_database(), first.number, 0) if first else latest()
+    return Cursor(_get_database_id(), first.number, 0) if first else get_last_cursor()
 
 
-def _checked(cursor: Cursor) -> Cursor:
-    now = latest()
-    if cursor.database != now.database:
-        raise BadCursor(
-            "this cursor is of another database, or of this one before it was made anew"
+def _check(cursor: Cursor) -> Cursor:
+    last = get_last_cursor()
+    if cursor.database != last.database:
+        raise InvalidQuery(
+            "since",
+            "This cursor is from another database, or from before this one was created again."
+            " Start without a cursor.",
         )
-    if cursor.number > now.number or cursor.listing > _LAST:
-        raise BadCursor(
-            "this cursor is ahead of the database: it has been put back to an older state"
+    if cursor.number > last.number or cursor.listing > _LAST:
+        raise InvalidQuery(
+            "since",
+            "This cursor is ahead of the database, which was restored to an earlier state. Start"
+            " without a cursor.",
         )
     return cursor
 
 
-def _moment(text: str) -> dt.datetime:
-    """UTC where no zone is given."""
+def _parse_time(text: str) -> dt.datetime:
+    """Return a time, in UTC if it has no zone. Raises InvalidQuery."""
     try:
         day = parse_date(text)
         moment = dt.datetime.combine(day, dt.time.min) if day else parse_datetime(text)
@@ -90,45 +104,91 @@ def _moment(text: str) -> dt.datetime:
             return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     except (ValueError, OverflowError):
         pass
-    raise BadCursor("neither a cursor of this feed nor a time, as 2026-11-22T06:00:00Z")
+    raise InvalidQuery(
+        "since", f"{text!r} is neither a cursor of this feed nor a time, as 2026-11-22T06:00:00Z."
+    )
 
 
-def _database() -> str:
-    """What tells this database from others."""
+def _get_database_id() -> str:
+    """Return a text that tells this database from all others: the time when it was created."""
     first = ChangeSet.objects.filter(number=ChangeSet.FIRST).first()
     return f"{int(first.made_at.timestamp() * 1_000_000):x}" if first else "0"
 
 
-def after(cursor: Cursor, limit: int, *, whole: bool = False) -> list[Listing]:
-    """The next `limit` listings with their change set and source file; `whole` with all columns.
+def read_page(since: str | None, limit: int, *, with_record: bool) -> Page:
+    """Return the next changes after a cursor, or from the beginning. Raises InvalidQuery.
 
-    Two queries at most: one condition for both would be no range of the index.
+    `with_record` adds every published field of the listing.
     """
-    found: list[Listing] = []
-    of_set = Listing.objects.filter(change=cursor.number, pk__gt=cursor.listing)
-    for part in (of_set, Listing.objects.filter(change__gt=cursor.number)):
-        if len(found) < limit:
-            found += _described(part, whole=whole)[: limit - len(found)]
-    return found
+    cursor = get_first_cursor() if since is None else parse_cursor(since)
+    rows = _read_rows(cursor, limit + 1, with_record=with_record)
+    has_more = len(rows) > limit
+    changes = [
+        _describe_change(row, cursor.database, with_record=with_record) for row in rows[:limit]
+    ]
+    if changes:
+        last = rows[:limit][-1]
+        cursor = Cursor(cursor.database, last["change"], last["pk"])
+    return Page(changes, cursor, has_more)
 
 
-def _described(listings: ListingQuerySet, *, whole: bool) -> ListingQuerySet:
-    of_listing = {name: OuterRef(name) for name in ("isin", "mic", "register")}
-    described = (
-        listings.select_related("source_file", "change", *(["dropped_by"] if whole else []))
-        .annotate(has_versions=Exists(ListingVersion.objects.filter(**of_listing)))
-        .order_by("change", "pk")
+def read_all(
+    since: str | None = None, *, limit: int | None = None, with_record: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yield changes to the end of the feed, at most `limit`. Raises InvalidQuery."""
+    while limit is None or limit > 0:
+        size = MAX_LIMIT if limit is None else min(limit, MAX_LIMIT)
+        page = read_page(since, size, with_record=with_record)
+        yield from page.changes
+        if not page.has_more:
+            return
+        since = str(page.cursor)
+        limit = None if limit is None else limit - len(page.changes)
+
+
+def _read_rows(cursor: Cursor, limit: int, *, with_record: bool) -> list[dict[str, Any]]:
+    """Return the next rows after a cursor, in at most two queries.
+
+    Two, because one condition for the rest of a change set and those after it would not be a range of
+    the index.
+    """
+    rows: list[dict[str, Any]] = []
+    rest_of_set = Listing.objects.filter(change=cursor.number, pk__gt=cursor.listing)
+    for listings in (rest_of_set, Listing.objects.filter(change__gt=cursor.number)):
+        if len(rows) < limit:
+            rows += _get_values(listings, with_record=with_record)[: limit - len(rows)]
+    return rows
+
+
+def _get_values(listings: QuerySet[Listing], *, with_record: bool) -> Any:
+    """Return a query of the values of listings, in the order of the index on `change`.
+
+    The order is by the column `change_id`: `change` would be the order of the change sets, and sort all
+    listings.
+    """
+    key = {name: OuterRef(name) for name in ("isin", "mic", "register")}
+    columns = (*RECORD_COLUMNS, "dropped_by__name") if with_record else _SHORT
+    return (
+        listings.annotate(has_versions=Exists(ListingVersion.objects.filter(**key)))
+        .order_by("change_id", "pk")
+        .values("pk", "change", "has_versions", *columns, *_JOINED)
     )
-    return described if whole else described.only(*_SHORT)
 
 
-def cursor_of(listing: Listing, database: str) -> Cursor:
-    """The place behind a listing."""
-    return Cursor(database, listing.change.number, listing.pk)
+def _describe_change(row: dict[str, Any], database: str, *, with_record: bool) -> dict[str, Any]:
+    return {
+        "cursor": str(Cursor(database, row["change"], row["pk"])),
+        "kind": get_kind(row["status"], has_versions=row["has_versions"]),
+        "learned_at": to_plain(row["change__made_at"]),
+        **{name: to_plain(row[name]) for name in _SHORT[:-1]},
+        "source_file": row["source_file__name"],
+        "source_position": row["source_position"],
+        "record": describe_row(row) if with_record else None,
+    }
 
 
-def what(listing: Listing) -> str:
-    """One of KINDS. `new` where nothing else has been said of the listing so far."""
-    if listing.status != Status.ACTIVE:
-        return _ENDED.get(listing.status, listing.status)
-    return "changed" if listing.has_versions else "new"  # type: ignore[attr-defined]
+def get_kind(status: str, *, has_versions: bool) -> str:
+    """Return one of KINDS. A listing without an earlier record is new."""
+    if status != Status.ACTIVE:
+        return _ENDED.get(status, status)
+    return "changed" if has_versions else "new"

@@ -1,7 +1,7 @@
-"""Instruments as a file: CSV, NDJSON or Parquet, of any filter, in constant memory.
+"""Instruments as a file: CSV, NDJSON or Parquet, with any filter, in constant memory.
 
-Read in pages by key and not through one open cursor: a page at a time is all that is ever held, on any
-database, and a slow reader keeps nothing locked.
+Rows are read in pages by key, not by one open cursor: only one page is in memory, on any database, and
+a slow reader holds no lock.
 """
 
 import csv
@@ -13,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from instruments.listings.descriptions import describe_instruments
 from instruments.models import InstrumentQuerySet
 
-PAGE = 10_000
+PAGE_SIZE = 10_000
 COLUMNS = (
     "isin",
     "full_name",
@@ -23,7 +24,9 @@ COLUMNS = (
     "cfi_code",
     "notional_currency",
     "issuer_lei",
+    "operator_lei",
     "status",
+    "effective_status",
     "mic",
     "register",
     "listing_count",
@@ -32,54 +35,68 @@ COLUMNS = (
 )
 _NUMBERS = {"listing_count", "eu_listings", "uk_listings"}
 _SCHEMA = pa.schema([(name, pa.int32() if name in _NUMBERS else pa.string()) for name in COLUMNS])
+# The first characters of a cell that spreadsheet programs read as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Rows = list[tuple[Any, ...]]
 
 
-def pages(instruments: InstrumentQuerySet, *, size: int = PAGE) -> Iterator[Rows]:
-    """The columns of all these instruments, by ISIN, `size` at a time."""
+def read_pages(instruments: InstrumentQuerySet, *, size: int = PAGE_SIZE) -> Iterator[Rows]:
+    """Yield the values of COLUMNS of all instruments, ordered by ISIN, in pages."""
     after = ""
-    while rows := list(instruments.after(after).values_list(*COLUMNS)[:size]):
-        yield rows
-        after = rows[-1][0]
+    while page := list(instruments.after(after)[:size]):
+        yield [tuple(row[name] for name in COLUMNS) for row in describe_instruments(page)]
+        after = page[-1].isin
 
 
-def as_csv(rows: Iterator[Rows]) -> Iterator[bytes]:
-    """With a line of column names; values as published, so names may begin with any character."""
-    yield _csv([COLUMNS])
-    for page in rows:
-        yield _csv(page)
+def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:
+    """Put an apostrophe before texts that a spreadsheet program would read as a formula."""
+    for page in pages:
+        yield [tuple(_escape_formula(value) for value in row) for row in page]
 
 
-def _csv(rows: Any) -> bytes:
+def _escape_formula(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def write_csv(pages: Iterator[Rows]) -> Iterator[bytes]:
+    """Yield CSV with a header line. Values are as published and may begin with any character."""
+    yield _format_csv([COLUMNS])
+    for page in pages:
+        yield _format_csv(page)
+
+
+def _format_csv(rows: Any) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
 
 
-def as_ndjson(rows: Iterator[Rows]) -> Iterator[bytes]:
-    """An object a line."""
-    for page in rows:
+def write_ndjson(pages: Iterator[Rows]) -> Iterator[bytes]:
+    """Yield one JSON object per line."""
+    for page in pages:
         lines = [
             json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) for row in page
         ]
         yield ("\n".join(lines) + "\n").encode()
 
 
-def as_parquet(rows: Iterator[Rows]) -> Iterator[bytes]:
-    """A row group a page; readable only when it is whole, for the index comes last."""
-    sink = _Sink()
-    with pq.ParquetWriter(sink, _SCHEMA, compression="zstd") as writer:
-        for page in rows:
+def write_parquet(pages: Iterator[Rows]) -> Iterator[bytes]:
+    """Yield a Parquet file with one row group per page. It can be read only when it is complete."""
+    buffer = _Buffer()
+    with pq.ParquetWriter(buffer, _SCHEMA, compression="zstd") as writer:
+        for page in pages:
             columns = zip(*page, strict=True)
             arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
-            yield sink.taken()
-    yield sink.taken()
+            yield buffer.take()
+    yield buffer.take()
 
 
-class _Sink(io.RawIOBase):
-    """A file that can be emptied while it is being written."""
+class _Buffer(io.RawIOBase):
+    """A file object that gives away what was written to it."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -91,14 +108,16 @@ class _Sink(io.RawIOBase):
         self._parts.append(bytes(data))
         return len(self._parts[-1])
 
-    def taken(self) -> bytes:
-        """What has been written since the last time."""
-        found, self._parts = b"".join(self._parts), []
-        return found
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        content, self._parts = b"".join(self._parts), []
+        return content
 
 
-FORMS: dict[str, tuple[str, Callable[[Iterator[Rows]], Iterator[bytes]]]] = {
-    "csv": ("text/csv; charset=utf-8", as_csv),
-    "ndjson": ("application/x-ndjson", as_ndjson),
-    "parquet": ("application/vnd.apache.parquet", as_parquet),
+# Media type and writer by file name extension.
+FORMATS: dict[str, tuple[str, Callable[[Iterator[Rows]], Iterator[bytes]]]] = {
+    "csv": ("text/csv; charset=utf-8", write_csv),
+    "ndjson": ("application/x-ndjson", write_ndjson),
+    "parquet": ("application/vnd.apache.parquet", write_parquet),
 }
+SPREADSHEET_FORMATS = ("csv",)

@@ -1,4 +1,4 @@
-"""Nested answers as lines that people read."""
+"""Nested answers as lines of text, for pages and tables of commands."""
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -7,132 +7,147 @@ from typing import Any
 from instruments.classification import cfi
 
 
-def flatten(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """`{"debt": {"maturity_date": d}}` -> `("debt maturity date", d)`; what is absent is left out."""
-    for name, part in value.items():
-        label = f"{above} {name.replace('_', ' ')}".strip()
-        if isinstance(part, Mapping):
-            yield from flatten(part, label)
-        elif isinstance(part, list):
-            if part:
-                yield label, " ".join(map(str, part))
-        elif isinstance(part, bool):
-            yield label, "yes" if part else "no"
-        elif part is not None:
-            yield label, part
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (label, value) of nested values; absent values are left out.
+
+    `{"debt": {"maturity_date": d}}` gives `("debt maturity date", d)`.
+    """
+    for name, value in values.items():
+        label = f"{prefix} {name.replace('_', ' ')}".strip()
+        if isinstance(value, Mapping):
+            yield from flatten(value, label)
+        elif isinstance(value, list):
+            if value:
+                yield label, " ".join(map(str, value))
+        elif isinstance(value, bool):
+            yield label, "yes" if value else "no"
+        elif value is not None:
+            yield label, value
 
 
 def classification_rows(decoded: cfi.Decoded) -> list[dict[str, str]]:
-    """What each letter of a CFI code says, in short."""
-    named = [("category", decoded.category), ("group", decoded.group)]
+    """Return one row for each letter of a CFI code, with its short meaning."""
+    unknown = "not in ISO 10962"
+    places = [("category", decoded.category), ("group", decoded.group)]
     rows = [
-        {"letter": x, "of": of, "meaning": one.name if one else "not in ISO 10962"}
-        for x, (of, one) in zip(decoded.code, named, strict=False)
+        {"letter": letter, "of": label, "meaning": place.name if place else unknown}
+        for letter, (label, place) in zip(decoded.code, places, strict=False)
     ]
-    for said in decoded.attributes:
-        meaning = cfi.short(said.meaning) if said.meaning else "not in ISO 10962"
-        rows.append({"letter": said.letter, "of": said.name.lower(), "meaning": meaning})
+    for attribute in decoded.attributes:
+        meaning = cfi.short(attribute.meaning) if attribute.meaning else unknown
+        if attribute.edition not in (None, cfi.EDITION):
+            meaning = f"{meaning} (ISO 10962:{attribute.edition})"
+        rows.append({"letter": attribute.letter, "of": attribute.name.lower(), "meaning": meaning})
     return rows
 
 
 def term_rows(terms: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The terms of an instrument, as the API shows them, in lines.
+    """Return (label, text) of the terms of an instrument, from the dictionary of `describe_terms`.
 
-    Underlyings are shown apart, and that a share or a bond is no commodity derivative is not said.
+    Underlyings are left out, because pages show them separately. That an instrument is no commodity
+    derivative is left out where that is no question, as for a share or a bond.
     """
     rows: list[tuple[str, str]] = []
-    left_out = {"category", "as_of", "underlying"}
+    hidden = {"category", "as_of", "underlying"}
     if not terms["commodity_derivative"] and "commodity" not in terms:
-        left_out.add("commodity_derivative")
+        hidden.add("commodity_derivative")
     for name, value in terms.items():
-        if name in left_out or value in (None, {}):
+        if name in hidden or value in (None, {}):
             continue
         label = name.replace("_", " ").capitalize()
-        rows += _ROWS[name](value) if name in _ROWS else [(label, _line(value))]
+        rows += _ROWS[name](value) if name in _ROWS else [(label, _format(value))]
     return rows
 
 
-def _line(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, Mapping):
         return str(value)
-    if "said" in value:
-        return str(value["said"])
+    if "description" in value:
+        return str(value["description"])
     if "amount" in value:
-        return _amount(value["amount"], value["currency"])
+        return _format_amount(value["amount"], value["currency"])
     return f"{value['meaning']} ({value['code']})" if value["meaning"] else str(value["code"])
 
 
-def _amount(number: str | None, unit: str | None) -> str:
-    """`5000000000` and `EUR` -> `5,000,000,000 EUR`; the digits are those published."""
+def _format_amount(number: str | None, unit: str | None) -> str:
+    """Return `5,000,000,000 EUR` for `5000000000` and `EUR`, with all published digits."""
     return " ".join(part for part in (number and f"{Decimal(number):,f}", unit) if part)
 
 
-def _distance(days: int) -> str:
+def _format_distance(days: int) -> str:
     if days == 0:
         return "today"
     number = f"{abs(days):,} day{'' if abs(days) == 1 else 's'}"
     return f"in {number}" if days > 0 else f"{number} ago"
 
 
-def _dated(label: str, of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if of["date"] is None:
+def _date_rows(label: str, value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if value["date"] is None:
         return []
-    if of["days"] is None:
-        return [(label, f"no date (published as {of['date']})")]
-    return [(label, f"{of['date']}, {_distance(of['days'])}")]
+    if value["days"] is None:
+        return [(label, f"no date (published as {value['date']})")]
+    return [(label, f"{value['date']}, {_format_distance(value['days'])}")]
 
 
-def _maturity(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    known = {True: "yes", False: "no", None: "not said"}[of["perpetual"]]
-    perpetual = [("Perpetual", f"{known}: {of['why']}")] if of["perpetual"] is not False else []
-    return _dated("Maturity", of) + perpetual
+def _maturity_rows(maturity: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = _date_rows("Maturity", maturity)
+    if maturity["perpetual"] is not False:
+        answer = "yes" if maturity["perpetual"] else "not published"
+        rows.append(("Perpetual", f"{answer}. {maturity['reason']}"))
+    return rows
 
 
-def _expiry(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if of["open_ended"]:
-        return [("Expiry", f"open-ended (published as {of['date']})")]
-    return _dated("Expiry", of)
+def _expiry_rows(expiry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if expiry["open_ended"]:
+        return [("Expiry", f"open-ended (published as {expiry['date']})")]
+    return _date_rows("Expiry", expiry)
 
 
-def _strike(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    unit = {"amount": of["currency"], "percentage": "%"}.get(of["kind"], of["kind"])
-    said = _amount(of["value"], unit) if of["value"] is not None else of["kind"]
-    if of["value"] is None and of["currency"]:
-        said = f"{said}, in {of['currency']}"
-    return [("Strike price", said)]
+def _strike_rows(strike: Mapping[str, Any]) -> list[tuple[str, str]]:
+    unit = {"amount": strike["currency"], "percentage": "%"}.get(strike["kind"], strike["kind"])
+    if strike["value"] is None:
+        text = strike["kind"]
+        if strike["currency"]:
+            text = f"{text}, in {strike['currency']}"
+    else:
+        text = _format_amount(strike["value"], unit)
+    if strike["sign"]:
+        text = f"{text} (published sign: {strike['sign']})"
+    return [("Strike price", text)]
 
 
-def _commodity(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    tree = [of[name] for name in ("base_product", "sub_product", "additional_sub_product")]
-    product = " > ".join(_line(level) for level in tree if level)
-    rows = [("Commodity", product or of["product"] or "")]
-    more = ("transaction_type", "final_price_type")
-    rows += [(name.replace("_", " ").capitalize(), of[name] and _line(of[name])) for name in more]
-    return [(label, said) for label, said in rows if said]
+def _commodity_rows(commodity: Mapping[str, Any]) -> list[tuple[str, str]]:
+    levels = [commodity[name] for name in ("base_product", "sub_product", "additional_sub_product")]
+    product = " > ".join(_format(level) for level in levels if level)
+    rows = [("Commodity", product or commodity["product"] or "")]
+    for name in ("transaction_type", "final_price_type"):
+        text = _format(commodity[name]) if commodity[name] else ""
+        rows.append((name.replace("_", " ").capitalize(), text))
+    return [(label, text) for label, text in rows if text]
 
 
-def _foreign_exchange(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = [("Currency pair", of["pair"] or of["other_currency"])]
-    rows.append(("Kind of currencies", of["type"] and _line(of["type"])))
-    return [(label, said) for label, said in rows if said]
+def _foreign_exchange_rows(currencies: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [("Currency pair", currencies["pair"] or currencies["other_currency"])]
+    rows.append(("Kind of currencies", currencies["type"] and _format(currencies["type"])))
+    return [(label, text) for label, text in rows if text]
 
 
-def _coupon(of: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [("Floating rate" if of["floating"] else "Coupon", of["said"])]
+def _coupon_rows(coupon: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [("Floating rate" if coupon["floating"] else "Coupon", coupon["description"])]
 
 
-def _other(of: Mapping[str, str]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " ").capitalize(), value) for name, value in of.items()]
+def _other_rows(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " ").capitalize(), value) for name, value in values.items()]
 
 
 _ROWS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
-    "maturity": _maturity,
-    "coupon": _coupon,
-    "expiry": _expiry,
-    "strike": _strike,
-    "commodity": _commodity,
-    "foreign_exchange": _foreign_exchange,
-    "other": _other,
+    "maturity": _maturity_rows,
+    "coupon": _coupon_rows,
+    "expiry": _expiry_rows,
+    "strike": _strike_rows,
+    "commodity": _commodity_rows,
+    "foreign_exchange": _foreign_exchange_rows,
+    "other": _other_rows,
 }

@@ -1,18 +1,19 @@
-"""What was said of an instrument, and when: its versions, as of a day, as known on a day.
+"""Versions of listings: as of a day, as known on a day, and the whole history.
 
-Of each listing there is the sequence of its distinct records in publication order: the last one is
-`Listing`, each other one a `ListingVersion` (instruments/listings/load/merge.py). Four questions to it:
+A listing has a timeline: its distinct records in publication order. The newest is a row of `Listing`,
+the others are rows of `ListingVersion` (written by instruments/listings/load/merge.py). There are three
+clocks, never mixed:
 
-* known on K: what had been published by the end of that day; later files do not exist yet.
-* as of D: which record was valid on D. Among those known, the one published last prevails; a
-  termination ends its listing, a full set that lacks it too; what a cancellation has cancelled was
+* known on K: only what was published by the end of day K; later files do not exist yet.
+* as of D: the register on day D. Among the records known, the one published last prevails; a
+  termination ends its listing, and so does a full set that lacks it; what a cancellation cancelled was
   never valid.
-* reportable on T: which of those valid on T were traded then, by the dates in them.
-* history: all of it, each record with what it changed in the one before.
+* traded on T: by the dates in the records; see `instruments.listings.reportability`.
 """
 
 import dataclasses
 import datetime as dt
+import enum
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from typing import Any
 
 from esma_files.kinds import Content
 from esma_files.models import EsmaFile
+from instruments.listings.fields import RecordKind
 from instruments.models import (
     Instrument,
     Listing,
@@ -29,188 +31,322 @@ from instruments.models import (
     Status,
     Venue,
 )
+from marketdata.common.errors import NotInDatabase
 
+Timeline = list[ListingRecord]
+
+# Columns of Instrument that are copied from its reference listing.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
-# Where a record was read, and what any two files say differently of the same record, is no change.
-_NO_CHANGE = {
+# Columns that differ between two files with the same record, or that tell where a record was read.
+_NOT_COMPARED = {
     *("isin", "mic", "register", "valid_from", "record_kind", "technical_record_id"),
     *("source_file", "source_position", "fingerprint"),
 }
-_COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NO_CHANGE)
+_COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NOT_COMPARED)
 _STATUS_ORDER = [Status.ACTIVE, Status.DROPPED, Status.TERMINATED, Status.CANCELLED]
+
+_CANCELLED = "Cancelled by the register: never valid."
+
+
+class Basis(enum.StrEnum):
+    """The reason why a record was chosen to answer a question."""
+
+    NEWEST_RECORD = "newest_record"
+    VALID_ON_DAY = "valid_on_day"
+    EARLIEST_KNOWN = "earliest_known"
+
+    @property
+    def rule(self) -> str:
+        return _RULES[self]
+
+
+_RULES = {
+    Basis.NEWEST_RECORD: "The newest record known of the listing.",
+    Basis.VALID_ON_DAY: "The record that was valid on the day, by its publication period"
+    " (PblctnPrd) and those of later records.",
+    Basis.EARLIEST_KNOWN: "The day is before the first record known of the listing. The values are"
+    " those of that first record; those that applied on the day are not known.",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Validity:
+    """The days on which the register contained a record, from `record.valid_from` on.
+
+    `until` is the first day on which it no longer did; None while it is open-ended. A record that was
+    replaced from its first day, or that only announces a termination, was never valid.
+    """
+
+    valid_from: dt.date
+    until: dt.date | None
+    rule: str
+
+    @property
+    def was_valid(self) -> bool:
+        return self.until is None or self.until > self.valid_from
+
+    @property
+    def valid_to(self) -> dt.date | None:
+        """The last day; None if it is open-ended or the record was never valid."""
+        if self.until is None or not self.was_valid:
+            return None
+        return self.until - dt.timedelta(days=1)
+
+    def contains(self, day: dt.date) -> bool:
+        return self.valid_from <= day and (self.until is None or day < self.until)
 
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """One record of a listing; valid from `record.valid_from` to `valid_to`, None where that is open.
-
-    `valid_to` lies before `valid_from` where a later record replaced it from the start. `changes` has
-    (old, new) by column, for the columns that differ from the record before.
-    """
+    """A record of a listing. `changes` has (old, new) by column, compared with the record before."""
 
     record: ListingRecord
-    valid_to: dt.date | None
+    validity: Validity
     changes: dict[str, tuple[Any, Any]]
 
 
-def timelines(
+def read_timelines(
     isin: str, *, known_on: dt.date | None = None, register: str = ""
-) -> list[list[ListingRecord]]:
-    """Of each listing its records in publication order; by venue and register. Three queries."""
+) -> list[Timeline]:
+    """Return the timeline of each listing, ordered by venue and register. Three queries."""
     records: list[ListingRecord] = []
     for model, files in (
         (Listing, ("source_file", "dropped_by")),
         (ListingVersion, ("source_file",)),
     ):
-        found = model.objects.filter(isin=isin).select_related(*files).order_by()
+        rows = model.objects.filter(isin=isin).select_related(*files).order_by()
         if register:
-            found = found.filter(register=register)
+            rows = rows.filter(register=register)
         if known_on is not None:
-            found = found.filter(source_file__published_on__lte=known_on)
-        records += found
+            rows = rows.filter(source_file__published_on__lte=known_on)
+        records += rows
     for record in records:
-        if known_on is not None and (dropped_on := _dropped_on(record)) and dropped_on > known_on:
-            record.status, record.dropped_by = Status.ACTIVE, None  # type: ignore[attr-defined]
-    venues = {record.mic for record in records}
-    names = dict(Venue.objects.filter(pk__in=venues).order_by().values_list("mic", "name"))
+        if known_on is not None and (dropped_on := get_drop_day(record)) and dropped_on > known_on:
+            _set_status(record, Status.ACTIVE)
+    mics = {record.mic for record in records}
+    names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", "name"))
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
-    records.sort(key=lambda r: (*_listing(r), r.source_file.sequence, r.source_position))
-    return [_placed(of) for _, of in itertools.groupby(records, key=_listing)]
+    records.sort(key=lambda r: (*_get_key(r), r.source_file.sequence, r.source_position))
+    return [_in_merge_order(group) for _, group in itertools.groupby(records, key=_get_key)]
 
 
-def _placed(published: Iterable[ListingRecord]) -> list[ListingRecord]:
-    """In the order of the merge: what a list of cancellations repeats, before what it repeats."""
-    placed: list[ListingRecord] = []
-    for record in published:
-        place = len(placed)
-        if _is_listed(record):
-            cancelled = [n for n, r in enumerate(placed) if r.status == Status.CANCELLED]
-            said_once = [n for n in cancelled if not _is_listed(placed[n])]
-            place = max(said_once or cancelled, default=place)
-        placed.insert(place, record)
-    return placed
-
-
-def _is_listed(record: ListingRecord) -> bool:
-    return record.source_file.file_kind.content is Content.CANCELLED
-
-
-def _listing(record: ListingRecord) -> tuple[str, str]:
+def _get_key(record: ListingRecord) -> tuple[str, str]:
     return record.mic, record.register
 
 
-def valid_on(timeline: list[ListingRecord], day: dt.date) -> ListingRecord | None:
-    """The record that was valid on `day`, by what the whole timeline knows."""
+def _in_merge_order(records: Iterable[ListingRecord]) -> Timeline:
+    """Return the records of a listing in the order of the merge.
+
+    That is the order of publication, except that a record repeated by a list of cancelled records
+    (FULCAN) comes before the cancellation that it repeats.
+    """
+    timeline: Timeline = []
+    for record in records:
+        position = len(timeline)
+        if _is_from_cancellation_list(record):
+            cancelled = [n for n, r in enumerate(timeline) if r.status == Status.CANCELLED]
+            published_once = [n for n in cancelled if not _is_from_cancellation_list(timeline[n])]
+            position = max(published_once or cancelled, default=position)
+        timeline.insert(position, record)
+    return timeline
+
+
+def _is_from_cancellation_list(record: ListingRecord) -> bool:
+    return record.source_file.file_kind.content is Content.CANCELLED
+
+
+def _set_status(record: ListingRecord, status: Status) -> None:
+    """Give a record that is not saved the status that it had on an earlier day."""
+    record.status = status
+    if isinstance(record, Listing):
+        record.dropped_by = None
+
+
+def get_drop_day(record: ListingRecord) -> dt.date | None:
+    """Return the day of the full set that lacks a listing; None if none does."""
+    dropped_by: EsmaFile | None = getattr(record, "dropped_by", None)
+    return dropped_by.published_on if dropped_by else None
+
+
+def get_validity(record: ListingRecord, following: ListingRecord | None) -> Validity:
+    """Return the days on which a record was valid; `following` is the next record of its timeline.
+
+    A termination without the end of a publication period ends the listing and was never valid itself.
+    """
+    ends: list[tuple[dt.date, str]] = []
+    published_to = record.published_period_to or record.published_to
+    if published_to is not None and published_to < dt.date.max:
+        day_after = published_to + dt.timedelta(days=1)
+        ends.append((day_after, f"The publication period ends on {published_to}."))
+    elif published_to is None and record.status == Status.TERMINATED:
+        text = "Terminated, without the end of a publication period."
+        ends.append((record.valid_from, text))
+    if dropped_on := get_drop_day(record):
+        ends.append((dropped_on, f"The full set of {dropped_on} lacks the listing."))
+    if following is not None:
+        text = f"Replaced by the record valid from {following.valid_from}."
+        ends.append((following.valid_from, text))
+    if not ends:
+        return Validity(record.valid_from, None, "The newest record; no end is published.")
+    until, rule = min(ends, key=lambda end: end[0])
+    return Validity(record.valid_from, until, rule)
+
+
+def find_valid(timeline: Timeline, day: dt.date) -> ListingRecord | None:
+    """Return the record of a timeline that was valid on a day; None if there was none."""
     following: ListingRecord | None = None
     for record in reversed(timeline):
         if record.status == Status.CANCELLED:
-            return None  # and so was everything before it
-        ends = _ends(record, following)
-        if record.valid_from <= day and (ends is None or day <= ends):
+            return None  # Everything before a cancellation was never valid.
+        if get_validity(record, following).contains(day):
             return record
         following = record
     return None
 
 
-def _ends(record: ListingRecord, following: ListingRecord | None) -> dt.date | None:
-    """The last day that a record is valid; None where that is open.
+def find_earliest(timeline: Timeline, day: dt.date) -> ListingRecord | None:
+    """Return the first record of a timeline if it may describe a day before it; else None.
 
-    A termination without a period tells that a listing has ended, and was never valid itself.
+    It may unless the register published it as a new record or cancelled it later, or the listing had
+    not begun or had ended on that day, by the dates in the record.
     """
-    said = record.published_period_to or record.published_to
-    if said is None and record.status == Status.TERMINATED:
-        said = record.valid_from - dt.timedelta(days=1)
-    if dropped_on := _dropped_on(record):
-        said = dropped_on - dt.timedelta(days=1)
-    superseded = following.valid_from - dt.timedelta(days=1) if following else None
-    return min((day for day in (said, superseded) if day), default=None)
+    first = timeline[0]
+    if day >= first.valid_from or first.record_kind == RecordKind.NEW:
+        return None
+    if any(record.status == Status.CANCELLED for record in timeline):
+        return None
+    began, ended = get_first_day(first), first.terminated_at
+    if (began is not None and day < began) or (ended is not None and ended.date() < day):
+        return None
+    return first
 
 
-def _dropped_on(record: ListingRecord) -> dt.date | None:
-    """The day of the full set that lacks a listing."""
-    dropped_by: EsmaFile | None = getattr(record, "dropped_by", None)
-    return dropped_by.published_on if dropped_by else None
+def get_first_day(record: ListingRecord) -> dt.date | None:
+    """Return the first trade, or an earlier request or approval for admission; None if none is published."""
+    dates = (
+        record.first_trade_at,
+        record.admission_requested_at,
+        record.admission_approved_at,
+    )
+    return min((date.date() for date in dates if date is not None), default=None)
 
 
-def snapshot(
+def get_snapshot(
     isin: str,
     *,
     as_of: dt.date | None = None,
     known_on: dt.date | None = None,
     register: str = "",
 ) -> Instrument | None:
-    """The instrument with the listings that it had then, not saved; None where it had none.
+    """Return the instrument, unsaved, with the listings that it had on a day; None if it had none.
 
-    Without `as_of` each listing is as last known, whatever its status; with `register` there are
-    only those of this one.
+    Without `as_of`, each listing is as last known, whatever its status. With `register`, only its
+    listings count. Each listing has the attribute `basis`, and the status that held on the day.
     """
-    found = timelines(isin, known_on=known_on, register=register)
-    chosen = [valid_on(of, as_of) if as_of else of[-1] for of in found]
+    timelines = read_timelines(isin, known_on=known_on, register=register)
+    chosen = [_choose(timeline, as_of) for timeline in timelines]
     listings = [record for record in chosen if record is not None]
     if not listings:
         return None
-    speaks = min(listings, key=_authority)
+    reference = min(listings, key=_get_rank)
     instrument = Instrument(
         isin=isin,
-        status=speaks.status,
-        mic=speaks.mic,
-        register=speaks.register,
+        status=reference.status,
+        mic=reference.mic,
+        register=reference.register,
         listing_count=len(listings),
-        **_counts(listings),
-        **{name: getattr(speaks, name) or "" for name in _TEXTS},
+        **_count_by_register(listings),
+        **{name: getattr(reference, name) or "" for name in _TEXTS},
     )
-    instrument.__dict__["listings"] = listings  # in place of the cached property: those of then
+    instrument.__dict__["listings"] = listings  # instead of reading the current ones
     return instrument
 
 
-def _counts(listings: list[ListingRecord]) -> dict[str, int | None]:
-    counted = Counter(record.register for record in listings)
-    return {register.counted_in: counted[register] or None for register in Register}
+def require_snapshot(
+    isin: str,
+    *,
+    as_of: dt.date | None = None,
+    known_on: dt.date | None = None,
+    register: str = "",
+) -> Instrument:
+    """Return the snapshot of an instrument. Raises NotInDatabase if it had no listing."""
+    snapshot = get_snapshot(isin, as_of=as_of, known_on=known_on, register=register)
+    if snapshot is None:
+        raise NotInDatabase(_describe_absence(isin, as_of, known_on, register))
+    return snapshot
 
 
-def reportable(
-    isin: str, *, on: dt.date, known_on: dt.date | None = None, register: str = ""
-) -> list[Listing | ListingVersion]:
-    """The listings on which it could be traded on a day, by venue: their records were valid then.
-
-    Between the first trade and the termination that they say, both days included; what a record does
-    not say does not bound it. Trades in such an instrument are to be reported (MiFIR, article 26).
-    """
-    found = snapshot(isin, as_of=on, known_on=known_on, register=register)
-    return [record for record in found.listings if _is_traded(record, on)] if found else []
-
-
-def _is_traded(record: ListingRecord, on: dt.date) -> bool:
-    began, ended = record.first_trade_at, record.terminated_at
-    return (began is None or began.date() <= on) and (ended is None or on <= ended.date())
+def _describe_absence(
+    isin: str, as_of: dt.date | None, known_on: dt.date | None, register: str
+) -> str:
+    where = f" in the register of the {register}" if register else ""
+    if as_of is None and known_on is None:
+        return f"{isin} has no listing{where}."
+    known = f" among the records published by {known_on}" if known_on else ""
+    if as_of is None:
+        return f"{isin} has no record{where}{known}."
+    return f"{isin} had no listing{where} that was valid on {as_of}{known}."
 
 
-def _authority(record: ListingRecord) -> tuple[Any, ...]:
-    """The order in instruments/listings/load/instruments.py: the first listing speaks for the instrument."""
-    traded = record.first_trade_at
+def _choose(timeline: Timeline, as_of: dt.date | None) -> ListingRecord | None:
+    """Return the record that answers for a listing, with its `basis`."""
+    if as_of is None:
+        record, basis = timeline[-1], Basis.NEWEST_RECORD
+    elif valid := find_valid(timeline, as_of):
+        record, basis = valid, Basis.VALID_ON_DAY
+    elif earliest := find_earliest(timeline, as_of):
+        record, basis = earliest, Basis.EARLIEST_KNOWN
+    else:
+        return None
+    if as_of is not None:
+        _set_status(record, Status.ACTIVE)  # It was in the register: it ended or was dropped later.
+    record.basis = basis  # type: ignore[attr-defined]
+    return record
+
+
+def get_basis(record: ListingRecord) -> Basis:
+    """Return why a record was chosen; rows that were read without a question are the newest."""
+    return getattr(record, "basis", Basis.NEWEST_RECORD)
+
+
+def _count_by_register(listings: list[ListingRecord]) -> dict[str, int | None]:
+    counts = Counter(record.register for record in listings)
+    return {register.counted_in: counts[register] or None for register in Register}
+
+
+def _get_rank(record: ListingRecord) -> tuple[Any, ...]:
+    """The order of instruments/listings/load/instruments.py: the first is the reference listing."""
+    first_trade = record.first_trade_at
     return (
         _STATUS_ORDER.index(Status(record.status)),
         record.mic != record.relevant_venue,
-        traded is None,
-        traded.timestamp() if traded else 0,
+        first_trade is None,
+        first_trade.timestamp() if first_trade else 0,
         record.mic,
         record.register,
     )
 
 
-def versions(isin: str, *, register: str = "") -> Iterator[Version]:
-    """Every record of an instrument, listing by listing, the newest first."""
-    for timeline in timelines(isin, register=register):
-        for place in range(len(timeline) - 1, -1, -1):
-            record = timeline[place]
-            following = timeline[place + 1] if place + 1 < len(timeline) else None
-            before = timeline[place - 1] if place else None
-            yield Version(record, _ends(record, following), _changes(before, record))
+def read_versions(isin: str, *, register: str = "") -> Iterator[Version]:
+    """Yield every record of an instrument, listing by listing, the newest first. Three queries."""
+    for timeline in read_timelines(isin, register=register):
+        following, is_cancelled = None, False
+        for previous, record in zip([*timeline[-2::-1], None], reversed(timeline), strict=True):
+            is_cancelled = is_cancelled or record.status == Status.CANCELLED
+            if is_cancelled:
+                validity = Validity(record.valid_from, record.valid_from, _CANCELLED)
+            else:
+                validity = get_validity(record, following)
+            yield Version(record, validity, get_changes(previous, record))
+            following = record
 
 
-def _changes(before: ListingRecord | None, after: ListingRecord) -> dict[str, tuple[Any, Any]]:
-    if before is None:
+def get_changes(
+    previous: ListingRecord | None, record: ListingRecord
+) -> dict[str, tuple[Any, Any]]:
+    """Return (old, new) of each published value that differs between two records of a listing."""
+    if previous is None:
         return {}
-    pairs = {name: (getattr(before, name), getattr(after, name)) for name in _COMPARED}
+    pairs = {name: (getattr(previous, name), getattr(record, name)) for name in _COMPARED}
     return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

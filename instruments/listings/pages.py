@@ -1,30 +1,34 @@
-"""The pages: a search box, what it finds, and an instrument."""
+"""Pages: the search, and one instrument with its listings and answers for a day."""
 
+import datetime as dt
 from typing import Any
 
+from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
 from instruments.classification import cfi
 from instruments.isin import problem_of
-from instruments.listings import history, underlyings
-from instruments.listings.api import categories
-from instruments.listings.api.serializers import RecordSerializer
+from instruments.listings import descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
-from instruments.listings.terms import Terms
+from instruments.listings.reportability import get_reportability
+from instruments.listings.status import EffectiveStatus, today
 from instruments.models import Instrument, ListedVenue, Register
 from instruments.transparency.api.serializers import TransparencyResultSerializer
 from instruments.transparency.questions import Applicable, transparency_of
 from marketdata.common.access import GuardedView, reading
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
-MAX_LENGTH = 100  # characters of a search, as the box allows
+MAX_LENGTH = 100  # characters of a search, as in the search box
+_REGISTERS = [("", "EU and UK"), *Register.choices]
+# The fields of a transparency result that the page shows. The API has all of them.
+_RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
 
 
 class SearchView(GuardedView):
-    """The front page; an ISIN that is known leads straight to its instrument."""
+    """The front page. A known ISIN redirects to the page of its instrument."""
 
     needs = reading("instruments.view_instrument")
 
@@ -33,79 +37,119 @@ class SearchView(GuardedView):
         problem = problem_of(words.upper())
         if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
             return redirect("instrument", isin=words.upper())
-        register = request.GET.get("register", "")
+        register = request.GET.get("register", "").upper()
         register = register if register in Register.values else ""
-        page = None
+        page, rows = None, []
         if words:
             matching = Instrument.objects.search(words)
             if register:
                 matching = matching.in_register(register)
-            paginator = BoundedPaginator(matching, PAGE_SIZE)
-            page = paginator.get_page(request.GET.get("page"))
-        # Twelve characters with a digit at the end were meant as an ISIN.
-        meant_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
-        shown = {
+            page = BoundedPaginator(matching, PAGE_SIZE).get_page(request.GET.get("page"))
+            rows = descriptions.describe_instruments(page)
+        # Twelve characters with a digit at the end are probably meant as an ISIN.
+        looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
+        context = {
             "words": words,
             "register": register,
-            "registers": [("", "EU and UK"), *Register.choices],
-            "any_uk": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
+            "registers": _REGISTERS,
+            "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
             "page": page,
-            "isin_problem": problem if meant_isin else None,
-            "any": bool(words) or Instrument.objects.exists(),
+            "instruments": rows,
+            "isin_problem": problem if looks_like_isin else None,
+            "has_instruments": bool(words) or Instrument.objects.exists(),
         }
-        return render(request, "instruments/search.html", shown)
+        return render(request, "instruments/search.html", context)
+
+
+def _day_field(label: str, help_text: str) -> forms.DateField:
+    widget = forms.DateInput(attrs={"type": "date", "title": help_text}, format="%Y-%m-%d")
+    return forms.DateField(
+        required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
+    )
+
+
+class DaysForm(forms.Form):
+    """The days of a question about an instrument."""
+
+    on = _day_field("Reportable on", "Day of a trade")
+    as_of = _day_field("As of", "As the register read on this day")
+    known_on = _day_field("Known on", "Only what had been published by this day")
+
+    def get_day(self, name: str) -> dt.date | None:
+        day: dt.date | None = self.cleaned_data.get(name)
+        return day
 
 
 class InstrumentView(GuardedView):
-    """One instrument: its terms, and every listing with every field that ESMA published of it."""
+    """One instrument: its terms, its listings with every published field, and its reportability on a day.
+
+    Query parameters are `register`, `as_of` and `known_on`, which select the records shown, and `on`,
+    the day of the reportability (today by default).
+    """
 
     needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
-        found = Instrument.objects.filter(pk=isin.upper()).first()
-        if found is None:
-            raise Http404(f"No instrument with the ISIN {isin.upper()} is in the files loaded.")
-        several = found.eu_listings is not None and found.uk_listings is not None
-        register = request.GET.get("register", "")
-        if register in Register.values:
-            found = history.snapshot(found.isin, register=register)
-            if found is None:
-                raise Http404(f"{isin.upper()} has no listing in the register asked for.")
-        else:
-            register = ""
-        records = RecordSerializer(found.listings, many=True).data
-        classification = found.classification
-        on = timezone.now().date()
-        transparency = transparency_of(found.isin, on=on)
-        shown = {
-            "instrument": found,
-            "transparency": _shown(transparency.applies),
-            "category": cfi.category_names().get(found.category, ""),
-            "classification": classification_rows(classification) if classification else [],
-            "terms": term_rows(categories.shown(Terms(found.authoritative, found.category, on))),
-            "underlyings": underlyings.of(found.listings),
-            "derivatives": BoundedPaginator(Instrument.objects.derived_from(found.isin), PAGE_SIZE),
-            "several_registers": several,
-            "registers": [("", "EU and UK"), *Register.choices],
+        days = DaysForm(request.GET)
+        days.is_valid()  # Invalid days are shown beside the form, and left out of the answer.
+        as_of, known_on = days.get_day("as_of"), days.get_day("known_on")
+        register = request.GET.get("register", "").upper()
+        register = register if register in Register.values else ""
+        try:
+            current = lookup.get_instrument(isin)
+            instrument = current
+            if register or as_of or known_on:
+                instrument = history.require_snapshot(
+                    current.isin, as_of=as_of, known_on=known_on, register=register
+                )
+        except (InvalidQuery, NotInDatabase) as error:
+            raise Http404(str(error)) from error
+        reportability = get_reportability(
+            current.isin, on=days.get_day("on"), known_on=known_on, register=register
+        )
+        answer_for_day = descriptions.describe_reportability(reportability)
+        answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
+        decoded = instrument.classification
+        transparency = transparency_of(current.isin, on=as_of or today())
+        context = {
+            "answer": answer,
+            "status": EffectiveStatus(answer["status"]).label,
+            "effective_status": EffectiveStatus(answer["effective_status"]).label,
+            "days": days,
+            "reportability": answer_for_day,
+            "reportability_groups": (answer_for_day["venues"], answer_for_day["other_venues"]),
+            "is_before_records": any(
+                listing.basis == history.Basis.EARLIEST_KNOWN for listing in reportability.listings
+            ),
+            "transparency": _describe_applicable(transparency.applies),
+            "category": cfi.category_names().get(instrument.category, ""),
+            "classification": classification_rows(decoded) if decoded else [],
+            "terms": term_rows(answer["terms"]),
+            "underlyings": underlyings.read_underlyings(instrument.listings),
+            "derivatives": BoundedPaginator(
+                Instrument.objects.derived_from(current.isin), PAGE_SIZE
+            ),
+            "is_in_both_registers": current.eu_listings is not None
+            and current.uk_listings is not None,
+            "registers": _REGISTERS,
             "register": register,
-            "listings": list(zip(found.listings, records, strict=True)),
+            "listings": [
+                (row, listing, descriptions.describe_record(listing))
+                for row, listing in zip(answer["listings"], instrument.listings, strict=True)
+            ],
         }
-        return render(request, "instruments/instrument.html", shown)
+        return render(request, "instruments/instrument.html", context)
 
 
-# What the page shows of a result: the rest is in the API.
-_OF_RESULT = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
-
-
-def _shown(applies: dict[str, Applicable]) -> list[dict[str, Any]]:
-    """Return each result in force once, with all the respects in which it applies."""
+def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]:
+    """Return each transparency result in force once, with all the respects in which it applies."""
     rows: dict[int, dict[str, Any]] = {}
     for respect, applicable in applies.items():
         for dated in applicable.in_force:
             fields = TransparencyResultSerializer(dated.result).data
-            facts = {name: fields[name] for name in _OF_RESULT}
+            facts = {name: fields[name] for name in _RESULT_FIELDS}
             row = rows.setdefault(
-                dated.result.pk, {"respects": [], "why": applicable.why, "facts": facts}
+                dated.result.pk, {"respects": [], "reason": applicable.why, "facts": facts}
             )
             row["respects"].append(respect.replace("_", " "))
     return list(rows.values())

@@ -1,7 +1,8 @@
-"""What the terms of a record come to: facts that follow from what is published, and nothing guessed.
+"""Terms of an instrument: facts that follow from the published values. Nothing is guessed.
 
-Calls and puts are what `OptnTp` says and not the CFI code, a commodity derivative is what the flag says
-and not a name. Where what is published says two things, the fact is None, and `why` says so.
+Calls and puts come from `OptnTp`, not from the CFI code; a commodity derivative from its flag, not from
+a name. A fact is None if the published values contradict each other; where that is possible, `reason`
+explains it.
 """
 
 import dataclasses
@@ -13,120 +14,143 @@ from instruments.listings.rates import (
     Benchmark,
     Coupon,
     Leg,
-    benchmark,
-    coupon,
-    first_leg,
-    other_leg,
+    get_benchmark,
+    get_coupon,
+    get_first_leg,
+    get_other_leg,
 )
 from instruments.models import ListingRecord
 
-# ESMA asks for 9999-12-31 where there is no defined expiry date (Q&A on MiFIR data reporting, 5.5); the
-# files have 9999-12-30, and the ends of 2999 and 3999, in the same place. Others so far ahead are meant.
-_NO_DATE_YEARS = {2999, 3999}
-_NO_DATE_FROM_YEAR = 9999
-# Days before it are what some systems write for none (1858-11-17 is day 0 of the modified Julian date).
-_FIRST_DAY = dt.date(1900, 1, 1)
+# ESMA prescribes 9999-12-31 if no expiry date is defined (Q&A on MiFIR data reporting, 5.5). Files also
+# contain 9999-12-30, and the last days of 2999 and 3999. Other dates that are as far ahead are real.
+_PLACEHOLDER_YEARS = {2999, 3999}
+_FIRST_PLACEHOLDER_YEAR = 9999
+# Some systems write an earlier date for "none": 1858-11-17 is day 0 of the modified Julian date.
+FIRST_REAL_DAY = dt.date(1900, 1, 1)
+
+
+def is_placeholder(date: dt.date) -> bool:
+    """Return True for a date that stands for "no date"."""
+    if date < FIRST_REAL_DAY or date.year >= _FIRST_PLACEHOLDER_YEAR:
+        return True
+    return date.year in _PLACEHOLDER_YEARS and (date.month, date.day) == (12, 31)
 
 
 @dataclasses.dataclass(frozen=True)
 class Maturity:
-    """When debt ends. `days` are counted from the day asked about, and negative afterwards; None where
-    `date` is absent or says no day. `perpetual` is None where the data does not say; `why` says why.
+    """The maturity of debt.
+
+    `days` are counted from the day of the question and negative afterwards; None without a real date.
+    `perpetual` is None if the published values leave it open or contradict each other; `reason`
+    explains the value.
     """
 
     date: dt.date | None
     days: int | None
     perpetual: bool | None
-    why: str
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Expiry:
-    """When a derivative ends; `days` as in Maturity. `open_ended` where the date says that there is none."""
+    """The expiry of a derivative. `days` as in Maturity; `is_open_ended` if the date is a far placeholder."""
 
     date: dt.date
     days: int | None
-    open_ended: bool
+    is_open_ended: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Strike:
-    """`kind` is amount, percentage, yield, basis points, pending, or none; the last two have no value."""
+    """A strike price. `kind` is amount, percentage, yield, basis points, pending, or none.
+
+    The last two have no value. `sign` is the published `Sgn` of an amount, plus or minus; it is not
+    applied to the value, because files have it on amounts of both signs.
+    """
 
     kind: str
     value: Decimal | None
     currency: str | None
+    sign: str | None = None
 
 
-def maturity(record: ListingRecord, today: dt.date) -> Maturity | None:
-    """None where the record says nothing of debt."""
-    date, redemption = record.maturity_date, _redemption(record)
+def get_maturity(record: ListingRecord, day: dt.date) -> Maturity | None:
+    """Return the maturity, counted from a day; None if the record has no fields of debt."""
+    date = record.maturity_date
     if date is None and not _is_debt(record):
         return None
-    days = _days(date, today)
-    perpetual, why = _perpetual(date if days is not None else None, date, redemption)
-    return Maturity(date, days, perpetual, why)
+    days = _count_days(date, day)
+    perpetual, reason = _get_perpetual(date, has_real_date=days is not None, record=record)
+    return Maturity(date, days, perpetual, reason)
 
 
-def _perpetual(
-    day: dt.date | None, published: dt.date | None, redemption: str
+def _get_perpetual(
+    date: dt.date | None, *, has_real_date: bool, record: ListingRecord
 ) -> tuple[bool | None, str]:
-    said = redemption.startswith("Perpetual")
-    if day is not None:
-        if said:
-            return None, f"the CFI code says {redemption}, and a maturity date is published"
-        return False, "a maturity date is published"
-    if said:
-        return True, f"the CFI code says {redemption}"
-    if published is not None:
-        return None, f"{published} is no day that debt matures on, and the CFI code says no more"
+    """Return whether debt is perpetual, and the reason."""
+    redemption = _get_redemption(record)
+    is_perpetual_by_cfi = redemption.startswith("Perpetual")
+    if has_real_date and is_perpetual_by_cfi:
+        return None, f"A maturity date is published, but the CFI code means {redemption}."
+    if has_real_date:
+        return False, "A maturity date is published."
+    if is_perpetual_by_cfi:
+        return True, f"The CFI code means {redemption}."
+    if date is not None:
+        return None, f"{date} is a placeholder, and the CFI code does not decide it."
     if redemption:
-        return None, f"no maturity date is published, and the CFI code says {redemption}"
+        return None, f"No maturity date is published, and the CFI code means {redemption}."
     return (
         True,
-        "no maturity date is published: RTS 23 asks for it where debt has a defined maturity",
+        "No maturity date is published. RTS 23 requires one for debt with a defined maturity.",
     )
 
 
-def _redemption(record: ListingRecord) -> str:
-    """What the CFI code of debt says of its redemption; "" where it does not."""
+def _get_redemption(record: ListingRecord) -> str:
+    """Return the redemption of debt by its CFI code; "" if the code leaves it open."""
     if not (record.cfi_code or "").startswith("D"):
         return ""
-    said = cfi.decode(record.cfi_code or "").attributes
-    found = (a for a in said if a.name.startswith("Redemption") and a.letter != cfi.UNDEFINED)
-    return next((cfi.short(a.meaning) for a in found if a.meaning), "")
+    attributes = cfi.decode(record.cfi_code or "").attributes
+    redemptions = (
+        attribute.meaning
+        for attribute in attributes
+        if attribute.name.startswith("Redemption") and attribute.letter != cfi.UNDEFINED
+    )
+    return next((cfi.short(meaning) for meaning in redemptions if meaning), "")
 
 
 def _is_debt(record: ListingRecord) -> bool:
+    """Return True if a record has a value in a field of debt."""
     columns = ("total_issued_nominal", "nominal_value_per_unit", "fixed_rate", "seniority")
-    said = any(getattr(record, name) is not None for name in columns)
-    return said or benchmark(record, "floating_rate") is not None
+    has_value = any(getattr(record, name) is not None for name in columns)
+    return has_value or get_benchmark(record, "floating_rate") is not None
 
 
-def expiry(record: ListingRecord, today: dt.date) -> Expiry | None:
-    """None where no expiry date is published."""
+def get_expiry(record: ListingRecord, day: dt.date) -> Expiry | None:
+    """Return the expiry, counted from a day; None if no expiry date is published."""
     date = record.expiry_date
     if date is None:
         return None
-    days = _days(date, today)
-    return Expiry(date, days, open_ended=days is None and date >= _FIRST_DAY)
+    return Expiry(
+        date,
+        _count_days(date, day),
+        is_open_ended=is_placeholder(date) and date >= FIRST_REAL_DAY,
+    )
 
 
-def _days(date: dt.date | None, today: dt.date) -> int | None:
-    if date is None or date < _FIRST_DAY or date.year >= _NO_DATE_FROM_YEAR:
-        return None
-    if date.year in _NO_DATE_YEARS and (date.month, date.day) == (12, 31):
-        return None
-    return (date - today).days
+def _count_days(date: dt.date | None, day: dt.date) -> int | None:
+    """Return the days from a day to a date; None without a real date."""
+    return None if date is None or is_placeholder(date) else (date - day).days
 
 
-def strike(record: ListingRecord) -> Strike | None:
-    """None where nothing is published of a strike. An amount is as published: its sign is not applied."""
+def get_strike(record: ListingRecord) -> Strike | None:
+    """Return the strike price as published; None if there is none."""
     if record.strike_pending is not None:
         kind = {"PNDG": "pending", "NOAP": "none"}.get(record.strike_pending, record.strike_pending)
         return Strike(kind, None, record.strike_pending_currency)
     if record.strike_amount is not None:
-        return Strike("amount", record.strike_amount, record.strike_currency)
+        sign = None if record.strike_sign is None else "plus" if record.strike_sign else "minus"
+        return Strike("amount", record.strike_amount, record.strike_currency, sign)
     for kind in ("percentage", "yield", "basis points"):
         value = getattr(record, f"strike_{kind.replace(' ', '_')}")
         if value is not None:
@@ -136,15 +160,15 @@ def strike(record: ListingRecord) -> Strike | None:
 
 @dataclasses.dataclass(frozen=True)
 class ForeignExchange:
-    """`pair` as `EUR/USD`: the notional currency and the other one; None where one is not published."""
+    """`pair` is the notional currency and the other one, as `EUR/USD`; None if one is not published."""
 
     pair: str | None
     type: str | None
     other_currency: str | None
 
 
-def foreign_exchange(record: ListingRecord) -> ForeignExchange | None:
-    """None where nothing of it is published: any instrument has a notional currency."""
+def get_foreign_exchange(record: ListingRecord) -> ForeignExchange | None:
+    """Return the currencies of a foreign-exchange derivative; None if none of its own fields is published."""
     kind, first, other = record.fx_type, record.notional_currency, record.fx_other_currency
     if kind is None and other is None:
         return None
@@ -153,7 +177,7 @@ def foreign_exchange(record: ListingRecord) -> ForeignExchange | None:
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """A record asked for its terms; days are counted from `as_of`."""
+    """The terms of a record; days are counted from `as_of`."""
 
     record: ListingRecord
     category: str
@@ -161,32 +185,32 @@ class Terms:
 
     @property
     def maturity(self) -> Maturity | None:
-        return maturity(self.record, self.as_of)
+        return get_maturity(self.record, self.as_of)
 
     @property
     def expiry(self) -> Expiry | None:
-        return expiry(self.record, self.as_of)
+        return get_expiry(self.record, self.as_of)
 
     @property
     def coupon(self) -> Coupon | None:
-        return coupon(self.record)
+        return get_coupon(self.record)
 
     @property
     def strike(self) -> Strike | None:
-        return strike(self.record)
+        return get_strike(self.record)
 
     @property
     def reference_rate(self) -> Benchmark | None:
-        return benchmark(self.record, "interest_rate")
+        return get_benchmark(self.record, "interest_rate")
 
     @property
     def first_leg(self) -> Leg | None:
-        return first_leg(self.record)
+        return get_first_leg(self.record)
 
     @property
     def other_leg(self) -> Leg | None:
-        return other_leg(self.record)
+        return get_other_leg(self.record)
 
     @property
     def foreign_exchange(self) -> ForeignExchange | None:
-        return foreign_exchange(self.record)
+        return get_foreign_exchange(self.record)

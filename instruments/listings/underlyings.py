@@ -1,80 +1,100 @@
-"""What an instrument is derived from, as its listings name it."""
+"""Underlyings of an instrument, as its listings name them, and derivatives of an instrument or index."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from instruments.listings.rates import Benchmark, benchmark, underlying_index
-from instruments.models import Instrument, Link, Listing
+from instruments.isin import problem_of
+from instruments.listings.rates import Benchmark, get_benchmark, get_underlying_index
+from instruments.models import Instrument, InstrumentQuerySet, Link, Listing, Underlying
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 
-_PARAMETERS = 1_000  # of a statement; SQL Server takes 2,100
+_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
 
 _RATES = ("interest_rate", "first_leg_rate", "other_leg_rate")
 _LEI_LENGTH = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Named:
-    """One underlying: a security or index with an ISIN, an issuer with a LEI, or an index or a rate of
-    which only the name is published. `name` is that of the instrument, where it is known, else as
-    published.
+class NamedUnderlying:
+    """One underlying: a security or index with an ISIN, an issuer with an LEI, or only a name.
+
+    `name` is that of the instrument if it is known here, else the published one. `venues` are the MICs
+    of the listings that name the underlying.
     """
 
     link: Link
     isin: str | None
     lei: str | None
     name: str | None
-    known: bool
+    is_known: bool
     venues: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Naming:
+class _Reference:
+    """An underlying as one listing names it."""
+
     link: Link
     isin: str | None = None
     lei: str | None = None
     published_name: str | None = None
 
 
-def of(listings: Iterable[Listing]) -> list[Named]:
-    """The underlyings of an instrument, each once, with the venues whose listing names it.
+def find_derivatives(text: str) -> InstrumentQuerySet:
+    """Return all instruments that have an ISIN as an underlying, directly, by an index or in a basket.
 
-    In the order published: of baskets, ESMA says no weights. One query a thousand of them.
+    An index need not be an instrument to have derivatives. Raises InvalidQuery, NotInDatabase.
     """
-    venues: dict[_Naming, dict[str, None]] = {}
+    isin = text.upper()
+    if problem := problem_of(isin):
+        raise InvalidQuery("isin", f"{isin}: {problem}.")
+    has_derivatives = Underlying.objects.filter(code=isin).exists()
+    if not has_derivatives and not Instrument.objects.filter(pk=isin).exists():
+        raise NotInDatabase(f"No loaded file has {isin} as an instrument or as an underlying.")
+    return Instrument.objects.derived_from(isin)
+
+
+def read_underlyings(listings: Iterable[Listing]) -> list[NamedUnderlying]:
+    """Return the underlyings of an instrument, each once.
+
+    They are in the published order; the weights in a basket are not published. One query per 1,000
+    underlyings.
+    """
+    venues: dict[_Reference, dict[str, None]] = {}
     for listing in listings:
-        for naming in _named(listing):
-            venues.setdefault(naming, {})[listing.mic] = None
-    isins = sorted({naming.isin for naming in venues if naming.isin})
+        for reference in _read_references(listing):
+            venues.setdefault(reference, {})[listing.mic] = None
+    isins = sorted({reference.isin for reference in venues if reference.isin})
     names: dict[str, str] = {}
-    for begin in range(0, len(isins), _PARAMETERS):
-        some = Instrument.objects.filter(pk__in=isins[begin : begin + _PARAMETERS])
-        names.update(some.values_list("pk", "full_name"))
+    for start in range(0, len(isins), _MAX_PARAMETERS):
+        rows = Instrument.objects.filter(pk__in=isins[start : start + _MAX_PARAMETERS])
+        names.update(rows.values_list("pk", "full_name"))
     return [
-        Named(
-            link=naming.link,
-            isin=naming.isin,
-            lei=naming.lei,
-            name=names.get(naming.isin or "") or naming.published_name,
-            known=naming.isin in names,
+        NamedUnderlying(
+            link=reference.link,
+            isin=reference.isin,
+            lei=reference.lei,
+            name=names.get(reference.isin or "") or reference.published_name,
+            is_known=reference.isin in names,
             venues=tuple(mics),
         )
-        for naming, mics in sorted(venues.items(), key=lambda item: item[0].link)
+        for reference, mics in sorted(venues.items(), key=lambda item: item[0].link)
     ]
 
 
-def _named(listing: Listing) -> Iterator[_Naming]:
+def _read_references(listing: Listing) -> Iterator[_Reference]:
     if listing.underlying_isin or listing.underlying_lei:
-        yield _Naming(Link.SINGLE, listing.underlying_isin, listing.underlying_lei)
-    if (index := underlying_index(listing)) is not None:
-        yield _Naming(Link.INDEX, isin=index.isin, published_name=_name(index))
-    for column in _RATES:
-        if (rate := benchmark(listing, column)) is not None:
-            yield _Naming(Link.RATE, isin=rate.isin, published_name=_name(rate))
+        yield _Reference(Link.SINGLE, listing.underlying_isin, listing.underlying_lei)
+    if (index := get_underlying_index(listing)) is not None:
+        yield _Reference(Link.INDEX, isin=index.isin, published_name=_get_name(index))
+    for prefix in _RATES:
+        if (rate := get_benchmark(listing, prefix)) is not None:
+            yield _Reference(Link.RATE, isin=rate.isin, published_name=_get_name(rate))
     for code in (listing.underlying_basket or "").split():
         is_lei = len(code) == _LEI_LENGTH
-        yield _Naming(Link.BASKET, None if is_lei else code, code if is_lei else None)
+        yield _Reference(Link.BASKET, None if is_lei else code, code if is_lei else None)
 
 
-def _name(rate: Benchmark) -> str | None:
-    """What it is called, with its term; None where only an ISIN is published."""
-    return rate.said if rate.index or rate.name else None
+def _get_name(rate: Benchmark) -> str | None:
+    """Return the name of a rate with its term; None if only an ISIN is published."""
+    return rate.description if rate.index or rate.name else None

@@ -10,5 +10,5 @@ register = template.Library()
 
 @register.filter
 def facts_of(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The facts of a nested answer, the first letter of each name a capital."""
-    return [(name[:1].upper() + name[1:], fact) for name, fact in flatten(value)]
+    """Return (label, value) of a nested answer, with capitalized labels."""
+    return [(label[:1].upper() + label[1:], fact) for label, fact in flatten(value)]

@@ -12,7 +12,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instruments.listings.api.serializers import InstrumentSerializer, RegisterSerializer
+from instruments.listings.api.parameters import RegisterSerializer
+from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Register, Venue, VenueQuerySet
 from instruments.venues.questions import (
     COUNTS,
@@ -21,10 +22,10 @@ from instruments.venues.questions import (
     venue_of,
     with_listings,
 )
-from marketdata.api.filters import CodeFilter, TrueFalseFilter
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
+from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
 _MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
 _PROBLEMS = documented(

@@ -15,14 +15,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from instruments.api_fields import decimal, text
-from instruments.listings.api.filters import check_isins
+from instruments.listings.filters import check_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.transparency.api.serializers import PeriodSerializer
 from instruments.volume_cap.questions import InstrumentVolumeCap, volume_cap_of
-from marketdata.api.filters import CommaSeparatedInput, TrueFalseFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
+from marketdata.common.filters import CommaSeparatedInput, TrueFalseFilter
 
 _PROBLEMS = documented(
     {

@@ -1,30 +1,57 @@
-"""Instruments and listings as the API and the commands show them."""
+"""Serializers of instruments and listings.
 
-import datetime as dt
-from collections.abc import Mapping
-from decimal import Decimal
+They document the dictionaries of `instruments.listings.descriptions` for OpenAPI, and present objects
+by those functions.
+"""
+
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from instruments.api_fields import ExactDecimal
 from instruments.classification.api import ClassificationSerializer
-from instruments.listings.api import categories
-from instruments.listings.history import Version
-from instruments.listings.terms import Terms
-from instruments.models import Instrument, Listing, Register
+from instruments.listings import descriptions
+from instruments.listings.api.terms import SCHEMA as TERMS
+from instruments.listings.history import Basis
+from instruments.listings.lookup import LookupStatus
+from instruments.listings.status import EffectiveStatus
+from instruments.models import Instrument, Link, Listing, Register
 from marketdata.common.fields import ExactDecimalField
+
+_EFFECTIVE = (
+    "Status on the day of the question (today by default): the published one, unless a termination,"
+    " expiry or maturity date has passed"
+)
+_FILE = "File in which the record was first published"
+_POSITION = "Position of the record in the file; 1 is the first"
+_PUBLISHED_ON = "Publication day of the file"
+
+
+class _InstrumentListSerializer(serializers.ListSerializer[Any]):
+    """Presents the instruments of a page together, so that the number of queries is fixed."""
+
+    def to_representation(self, data: Any) -> Any:
+        return descriptions.describe_instruments(data)
 
 
 class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
     """An instrument in a list."""
 
     category = serializers.CharField(help_text="CFI category, the first letter of the CFI code")
+    issuer_lei = serializers.CharField(
+        help_text="LEI of the issuer; empty if none is published or if it is a venue operator's"
+    )
+    operator_lei = serializers.CharField(
+        help_text="The LEI published as issuer, if the list of venues has it as an operator's; else empty"
+    )
+    effective_status = serializers.ChoiceField(
+        choices=EffectiveStatus.choices, help_text=_EFFECTIVE
+    )
 
     class Meta:
         model = Instrument
+        list_serializer_class: type[serializers.ListSerializer[Any]] = _InstrumentListSerializer
         fields: tuple[str, ...] = (
             "isin",
             "full_name",
@@ -33,7 +60,9 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "category",
             "notional_currency",
             "issuer_lei",
+            "operator_lei",
             "status",
+            "effective_status",
             "mic",
             "register",
             "listing_count",
@@ -41,24 +70,86 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "uk_listings",
         )
         read_only_fields: tuple[str, ...] = fields
+        extra_kwargs = {
+            "status": {"help_text": "Published status of the reference listing"},
+            "mic": {"help_text": "Venue of the reference listing"},
+            "register": {"help_text": "Register of the reference listing"},
+        }
+
+    def to_representation(self, instance: Instrument) -> Any:
+        return descriptions.describe_instruments([instance])[0]
 
 
-class _DroppedBy(serializers.CharField):
-    """The complete full set that lacks a listing, by its last file."""
+class ProvenanceSerializer(serializers.Serializer[Any]):
+    """The reason why a record answers the question, and where it was published."""
 
-    def __init__(self) -> None:
-        said = "last file of the full set that no longer holds an active listing"
-        super().__init__(source="dropped_by.name", allow_null=True, read_only=True, help_text=said)
+    basis = serializers.ChoiceField(
+        choices=[basis.value for basis in Basis],
+        help_text="newest_record, valid_on_day, or earliest_known: the day is before the first record"
+        " known, so the values are those of that record",
+    )
+    rule = serializers.CharField(help_text="The basis in a sentence")
+    source_file = serializers.CharField(help_text=_FILE)
+    source_position = serializers.IntegerField(help_text=_POSITION)
+    published_on = serializers.DateField(help_text=_PUBLISHED_ON)
+
+
+class VenueOfListingSerializer(serializers.Serializer[Any]):
+    """The venue and register of a listing."""
+
+    mic = serializers.CharField(help_text="MIC of the venue")
+    venue_name = serializers.CharField(
+        allow_null=True,
+        help_text="Name in the list of venues (ISO 10383); null if it lacks the MIC",
+    )
+    register = serializers.ChoiceField(choices=Register.choices)
+
+
+class MostRelevantMarketSerializer(VenueOfListingSerializer):
+    """The relevant trading venue (RlvntTradgVn): the most relevant market in terms of liquidity."""
+
+    is_listed = serializers.BooleanField(help_text="True if a listing on this venue is known")
+
+
+class IssuerSerializer(serializers.Serializer[Any]):
+    """The issuer, or the operator of a venue that is published instead of it."""
+
+    lei = serializers.CharField(
+        allow_null=True, help_text="LEI of the issuer; null if the published LEI is an operator's"
+    )
+    published_lei = serializers.CharField(
+        help_text="The published value (RTS 23 field 5: issuer or operator of the trading venue)"
+    )
+    is_venue_operator = serializers.BooleanField(
+        help_text="True if the list of venues has this LEI as that of an operator"
+    )
+    operator_name = serializers.CharField(
+        allow_null=True, help_text="Name of the operator in the list of venues"
+    )
+    operated_venues = serializers.ListField(child=serializers.CharField(), help_text="Their MICs")
+    note = serializers.CharField(allow_null=True, help_text="Explains a venue operator's LEI")
+
+
+def _dropped_by() -> serializers.CharField:
+    return serializers.CharField(
+        allow_null=True,
+        read_only=True,
+        help_text="Last file of the complete full set that lacks this active listing",
+    )
 
 
 class ListingSerializer(serializers.ModelSerializer[Listing]):
-    """An instrument on one venue: what differs between venues, and where it was read."""
+    """An instrument on one venue: the values that differ between venues, and their source."""
 
-    venue_name = serializers.CharField(
-        allow_null=True, help_text="from the ISO 10383 list; null where it lacks the MIC"
+    venue_name = VenueOfListingSerializer._declared_fields["venue_name"]
+    effective_status = serializers.ChoiceField(
+        choices=EffectiveStatus.choices, help_text=_EFFECTIVE
     )
-    source_file = serializers.CharField(source="source_file.name")
-    dropped_by = _DroppedBy()
+    basis = ProvenanceSerializer._declared_fields["basis"]
+    rule = ProvenanceSerializer._declared_fields["rule"]
+    source_file = serializers.CharField(help_text=_FILE)
+    published_on = serializers.DateField(help_text=_PUBLISHED_ON)
+    dropped_by = _dropped_by()
 
     class Meta:
         model = Listing
@@ -67,6 +158,7 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
             "venue_name",
             "register",
             "status",
+            "effective_status",
             "full_name",
             "short_name",
             "issuer_requested",
@@ -79,112 +171,188 @@ class ListingSerializer(serializers.ModelSerializer[Listing]):
             "relevant_venue",
             "never_published",
             "record_kind",
+            "basis",
+            "rule",
             "source_file",
             "source_position",
+            "published_on",
             "dropped_by",
         )
         read_only_fields = fields
+        extra_kwargs = {"status": {"help_text": "Published status; with `as_of`, on that day"}}
 
 
 class RecordSerializer(serializers.ModelSerializer[Listing]):
-    """Every field of RTS 23 that ESMA has published of one listing."""
+    """Every published field of one listing (RTS 23), by column."""
 
-    source_file = serializers.CharField(source="source_file.name")
-    dropped_by = _DroppedBy()
+    source_file = serializers.CharField(help_text=_FILE)
+    dropped_by = _dropped_by()
 
     class Meta:
         model = Listing
         exclude = ("id", "fingerprint", "change")
+        extra_kwargs = {
+            "issuer_lei": {"help_text": "RTS 23 field 5 as published: issuer or venue operator"}
+        }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         if isinstance(model_field, ExactDecimalField):
             return ExactDecimal, {"read_only": True, "allow_null": True}
         return super().build_standard_field(field_name, model_field)
 
+    def to_representation(self, instance: Listing) -> Any:
+        return descriptions.describe_record(instance)
+
 
 class ChangeSerializer(serializers.Serializer[Any]):
+    """The value of a field before and after a change."""
+
     old = serializers.JSONField(allow_null=True)
     new = serializers.JSONField(allow_null=True)
 
 
-class VersionSerializer(serializers.Serializer[Any]):
-    """One record of a listing, and what it changed in the one before."""
+class VersionSerializer(VenueOfListingSerializer):
+    """A record of a listing, the days on which it was valid, and what it changed."""
 
-    mic = serializers.CharField(source="record.mic")
-    venue_name = serializers.CharField(source="record.venue_name", allow_null=True)
-    register = serializers.CharField(source="record.register")
-    status = serializers.CharField(source="record.status")
-    record_kind = serializers.CharField(source="record.record_kind")
-    valid_from = serializers.DateField(source="record.valid_from")
+    status = serializers.CharField(help_text="Published status by this record")
+    record_kind = serializers.CharField(help_text="full, new, modified, terminated or cancelled")
+    valid_from = serializers.DateField(help_text="First day in the register")
     valid_to = serializers.DateField(
         allow_null=True,
-        help_text="null: open; before valid_from: replaced from the start by a later record",
+        help_text="Last day in the register; null if it is open-ended, or if `was_valid` is false",
     )
-    published_on = serializers.DateField(
-        source="record.source_file.published_on", help_text="day of the file that first said it"
+    was_valid = serializers.BooleanField(
+        help_text="False if the record was never valid: cancelled, replaced from its first day, or a"
+        " termination without a publication period"
     )
-    source_file = serializers.CharField(source="record.source_file.name")
-    source_position = serializers.IntegerField(source="record.source_position")
-    changes = serializers.SerializerMethodField(help_text="old and new value by field")
-
-    @extend_schema_field(serializers.DictField(child=ChangeSerializer()))
-    def get_changes(self, version: Version) -> dict[str, dict[str, Any]]:
-        return {
-            name: {"old": _plain(old), "new": _plain(new)}
-            for name, (old, new) in version.changes.items()
-        }
-
-
-def _plain(value: Any) -> Any:
-    """Decimals as the digits published, as everywhere."""
-    return format(value, "f") if isinstance(value, Decimal) else value
-
-
-class RegisterSerializer(serializers.Serializer[Any]):
-    """Whose records are asked for."""
-
-    register = serializers.ChoiceField(
-        choices=Register.choices, required=False, help_text="ESMA (EU) or FCA (UK); both without"
+    rule = serializers.CharField(help_text="The reason for the end of the validity")
+    published_on = serializers.DateField(help_text=_PUBLISHED_ON)
+    source_file = serializers.CharField(help_text=_FILE)
+    source_position = serializers.IntegerField(help_text=_POSITION)
+    changes = serializers.DictField(
+        child=ChangeSerializer(), help_text="Old and new value by column"
     )
-
-
-class WhenSerializer(RegisterSerializer):
-    """The days that an instrument can be asked for, and the register."""
-
-    as_of = serializers.DateField(required=False, help_text="what was valid on this day")
-    known_on = serializers.DateField(
-        required=False, help_text="what had been published by the end of this day"
-    )
-
-
-def today_of(when: Mapping[str, Any]) -> dict[str, dt.date]:
-    """The context for a question of a day: that day is the one that days are counted from."""
-    day = when.get("as_of") or when.get("known_on")
-    return {"as_of": day} if day else {}
 
 
 class InstrumentDetailSerializer(InstrumentSerializer):
-    """An instrument with what its CFI code says, its terms and all its listings."""
+    """An instrument with its classification, its terms and all its listings."""
 
+    as_of = serializers.DateField(allow_null=True, help_text="The parameter `as_of`")
+    known_on = serializers.DateField(allow_null=True, help_text="The parameter `known_on`")
+    basis = ProvenanceSerializer._declared_fields["basis"]
+    rule = ProvenanceSerializer._declared_fields["rule"]
+    source_file = serializers.CharField(help_text="File of the reference listing's record")
+    source_position = serializers.IntegerField(help_text=_POSITION)
+    published_on = serializers.DateField(help_text=_PUBLISHED_ON)
+    reference_listing = VenueOfListingSerializer(
+        help_text="The listing whose names and terms are shown: an active one first, then that on the"
+        " relevant trading venue, then the earliest first trade"
+    )
+    most_relevant_market = MostRelevantMarketSerializer(allow_null=True)
+    issuer_requested_listings = VenueOfListingSerializer(
+        many=True, help_text="Listings for whose admission the issuer asked (RTS 23 field 8)"
+    )
+    issuer = IssuerSerializer(allow_null=True)
     classification = ClassificationSerializer(
-        allow_null=True, read_only=True, help_text="null where no record has a CFI code"
+        allow_null=True, help_text="Meaning of the CFI code; null if no record has one"
     )
     terms = serializers.SerializerMethodField(
-        help_text="of the listing that speaks for it; each category has its own"
+        help_text="Terms of the reference listing; each CFI category has its own"
     )
-    listings = ListingSerializer(many=True, read_only=True)
+    listings = ListingSerializer(many=True)
 
     class Meta(InstrumentSerializer.Meta):
         fields: tuple[str, ...] = (
             *InstrumentSerializer.Meta.fields,
+            "as_of",
+            "known_on",
+            *ProvenanceSerializer._declared_fields,
+            "reference_listing",
+            "most_relevant_market",
+            "issuer_requested_listings",
+            "issuer",
             "classification",
             "terms",
             "listings",
         )
         read_only_fields: tuple[str, ...] = fields
 
-    @extend_schema_field(categories.SCHEMA)
+    @extend_schema_field(TERMS)
     def get_terms(self, instrument: Instrument) -> Any:
-        """Days are counted from the day in the context, `as_of`; from today where there is none."""
-        as_of = self.context.get("as_of") or timezone.now().date()
-        return categories.shown(Terms(instrument.authoritative, instrument.category, as_of))
+        """Documented here; presented by `describe_instrument`."""
+
+
+class DerivativeSerializer(InstrumentSerializer):
+    """An instrument, and the way in which it names the underlying."""
+
+    link = serializers.ChoiceField(
+        choices=[str(link.label) for link in Link],
+        help_text="single, index, rate (of an interest-rate derivative) or basket; the closest of these",
+    )
+
+    class Meta(InstrumentSerializer.Meta):
+        list_serializer_class = serializers.ListSerializer
+        fields = (*InstrumentSerializer.Meta.fields, "link")
+        read_only_fields = fields
+
+
+class UnderlyingSerializer(serializers.Serializer[Any]):
+    """One underlying of an instrument."""
+
+    link = serializers.ChoiceField(choices=[str(link.label) for link in Link])
+    isin = serializers.CharField(allow_null=True)
+    lei = serializers.CharField(allow_null=True, help_text="LEI, if the underlying is an issuer")
+    name = serializers.CharField(
+        allow_null=True, help_text="Name of the instrument if it is known here, else as published"
+    )
+    known = serializers.BooleanField(help_text="True if the loaded files have it as an instrument")
+    venues = serializers.ListField(
+        child=serializers.CharField(), help_text="MICs of the listings that name it"
+    )
+
+
+class VenueAnswerSerializer(VenueOfListingSerializer):
+    """The answer for one listing on the day."""
+
+    reportable = serializers.BooleanField()
+    traded = serializers.BooleanField(
+        help_text="False between a request for admission to trading and the first trade"
+    )
+    reason = serializers.CharField(help_text="As: first traded 2020-11-20, not terminated")
+    status = serializers.CharField(help_text="Published status of the newest record")
+    admission_requested_at = serializers.DateTimeField(allow_null=True)
+    admission_approved_at = serializers.DateTimeField(allow_null=True)
+    first_trade_at = serializers.DateTimeField(allow_null=True)
+    terminated_at = serializers.DateTimeField(allow_null=True)
+    valid_from = serializers.DateField(help_text="Start of the record's publication period")
+    basis = serializers.ChoiceField(
+        choices=[basis.value for basis in Basis],
+        help_text="earliest_known if the day is before the first record known of the listing",
+    )
+    source_file = serializers.CharField(help_text=_FILE)
+    source_position = serializers.IntegerField(help_text=_POSITION)
+    published_on = serializers.DateField(help_text=_PUBLISHED_ON)
+
+
+class ReportabilitySerializer(serializers.Serializer[Any]):
+    """The reportability of an instrument on a day (MiFIR, Article 26), by venue."""
+
+    isin = serializers.CharField()
+    on = serializers.DateField()
+    known_on = serializers.DateField(allow_null=True)
+    reportable = serializers.BooleanField()
+    reason = serializers.CharField(help_text="The answer in a sentence")
+    rule = serializers.CharField()
+    venues = VenueAnswerSerializer(many=True, help_text="Listings on which it was reportable")
+    other_venues = VenueAnswerSerializer(many=True, help_text="The other listings, with the reason")
+
+
+class LookupResultSerializer(serializers.Serializer[Any]):
+    """The outcome for one ISIN of a list."""
+
+    isin = serializers.CharField()
+    status = serializers.ChoiceField(
+        choices=[status.value for status in LookupStatus],
+        help_text="found; excluded by the other filters; unknown: in no loaded file; invalid: not an ISIN",
+    )
+    reason = serializers.CharField(allow_null=True, help_text="null if it was found")

@@ -1,80 +1,76 @@
-"""The terms of an instrument and what follows from them, one by one: see instruments/listings/terms.py."""
+"""Documentation of the terms of instruments: the dictionaries of `instruments.listings.categories`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from instruments.api_fields import Section, date, decimal, section, text
-from instruments.listings import codes
-from instruments.listings.rates import underlying_index
-from instruments.models import ListingRecord
+from instruments.api_fields import date, decimal, text
+from instruments.listings.categories import TERMS_BY_CATEGORY
+from instruments.listings.terms import Terms
 
-_COUNTED = "days from `as_of`, negative afterwards; null where the date names no day"
+_DAYS = "Days from `as_of` to the date, negative afterwards; null if the date is a placeholder"
 
 
-class Coded(serializers.Serializer[str]):
-    """A code of RTS 23, and what it means."""
+class CodeSerializer(serializers.Serializer[Any]):
+    """A code of RTS 23 with its meaning."""
 
     code = serializers.CharField()
-    meaning = serializers.CharField(allow_null=True, help_text="null for a code that is not known")
-
-    def __init__(self, words: Mapping[str, str] | None = None, **options: Any) -> None:
-        self._words = words or {}
-        super().__init__(**options)
-
-    def to_representation(self, instance: str) -> Any:
-        return {"code": instance, "meaning": self._words.get(instance)}
+    meaning = serializers.CharField(allow_null=True, help_text="null for an unknown code")
 
 
-def coded(column: str | None, words: Mapping[str, str]) -> Coded:
-    return Coded(words, source=column, allow_null=True, read_only=True)
+class AmountSerializer(serializers.Serializer[Any]):
+    amount = decimal()
+    currency = text()
 
 
 class MaturityTerms(serializers.Serializer[Any]):
     date = date()
-    days = serializers.IntegerField(allow_null=True, help_text=_COUNTED)
+    days = serializers.IntegerField(allow_null=True, help_text=_DAYS)
     perpetual = serializers.BooleanField(
-        allow_null=True, help_text="null where what is published does not say, or says both"
+        allow_null=True, help_text="null if the published values leave it open or contradict"
     )
-    why = serializers.CharField(help_text="what says whether it is perpetual")
+    reason = serializers.CharField(help_text="Explains the value of `perpetual`")
 
 
 class ExpiryTerms(serializers.Serializer[Any]):
     date = serializers.DateField()
-    days = serializers.IntegerField(allow_null=True, help_text=_COUNTED)
+    days = serializers.IntegerField(allow_null=True, help_text=_DAYS)
     open_ended = serializers.BooleanField(
-        help_text="9999-12-31 and its like: no expiry date is defined (ESMA's Q&A 5.5)"
+        help_text="True for 9999-12-31 and similar dates: no expiry date is defined (ESMA Q&A 5.5)"
     )
 
 
-class TermOfRate(Section):
-    value = decimal("term_value")
-    unit = text("term_unit", help_text="DAYS, WEEK, MNTH or YEAR")
+class TermOfRate(serializers.Serializer[Any]):
+    value = decimal()
+    unit = text(help_text="DAYS, WEEK, MNTH or YEAR")
 
 
 class BenchmarkTerms(serializers.Serializer[Any]):
     """A floating rate."""
 
-    said = serializers.CharField(help_text="in one phrase, as EURIBOR 3 months + 45 basis points")
+    description = serializers.CharField(
+        help_text="The rate in one phrase, as EURIBOR 3 months + 45 basis points"
+    )
     isin = text()
-    index = text(help_text="four-letter code, as EURI")
+    index = text(help_text="Four-letter code, as EURI")
     name = text()
-    term = section(TermOfRate)
+    term = TermOfRate(allow_null=True)
     spread_basis_points = decimal()
 
 
 class CouponTerms(serializers.Serializer[Any]):
-    said = serializers.CharField()
-    floating = serializers.BooleanField(help_text="whether a floating rate is published")
-    fixed_rate = decimal(help_text="percent a year")
+    description = serializers.CharField(help_text="The coupon in one phrase")
+    floating = serializers.BooleanField(help_text="True if a floating rate is published")
+    fixed_rate = decimal(help_text="Percent a year")
     benchmark = BenchmarkTerms(allow_null=True)
 
 
 class LegTerms(serializers.Serializer[Any]):
-    said = serializers.CharField()
+    description = serializers.CharField(help_text="The leg in one phrase")
     currency = text()
-    fixed_rate = decimal(help_text="percent a year")
+    fixed_rate = decimal(help_text="Percent a year")
     benchmark = BenchmarkTerms(allow_null=True)
 
 
@@ -83,53 +79,129 @@ class StrikeTerms(serializers.Serializer[Any]):
         help_text="amount, percentage, yield or basis points; pending or none, without a value"
     )
     value = decimal()
-    currency = text(help_text="of an amount, or of one that is pending")
+    currency = text(help_text="Currency of an amount, or of a pending one")
+    sign = serializers.ChoiceField(
+        choices=["plus", "minus"],
+        allow_null=True,
+        help_text="Published sign of an amount (Sgn). It is not applied to `value`",
+    )
 
 
-class IndexTerms(Section):
-    said = serializers.SerializerMethodField(help_text="name or code with the term")
-    isin = text("underlying_index_isin")
-    rate_isin = text("underlying_index_rate_isin")
-    code = text("underlying_index_code")
-    name = text("underlying_index_name")
-    term_value = decimal("underlying_index_term_value")
-    term_unit = text("underlying_index_term_unit")
-
-    def get_said(self, record: ListingRecord) -> str | None:
-        index = underlying_index(record)
-        return index.said if index else None
+class IndexTerms(serializers.Serializer[Any]):
+    description = serializers.CharField(allow_null=True, help_text="Name or code, with the term")
+    isin = text()
+    rate_isin = text()
+    code = text()
+    name = text()
+    term_value = decimal()
+    term_unit = text()
 
 
-class UnderlyingTerms(Section):
-    isin = text("underlying_isin")
-    lei = text("underlying_lei", help_text="of an issuer")
-    index = section(IndexTerms)
-    basket = serializers.SerializerMethodField(help_text="ISINs and LEIs, in the order published")
+class UnderlyingTerms(serializers.Serializer[Any]):
+    isin = text()
+    lei = text(help_text="LEI of an issuer")
+    index = IndexTerms(allow_null=True)
+    basket = serializers.ListField(
+        child=serializers.CharField(), help_text="ISINs and LEIs, in the published order"
+    )
 
-    def get_basket(self, record: ListingRecord) -> list[str]:
-        return (record.underlying_basket or "").split()
 
-
-class CommodityTerms(Section):
-    product = text("commodity_product", help_text="branch of ESMA's tree, as Nrgy/Elctrcty")
-    base_product = coded("commodity_base_product", codes.BASE_PRODUCT)
-    sub_product = coded("commodity_sub_product", codes.SUB_PRODUCT)
-    additional_sub_product = coded("commodity_additional_sub_product", codes.FURTHER_SUB_PRODUCT)
-    transaction_type = coded("commodity_transaction_type", codes.TRANSACTION_TYPE)
-    final_price_type = coded("commodity_final_price_type", codes.FINAL_PRICE_TYPE)
+class CommodityTerms(serializers.Serializer[Any]):
+    product = text(help_text="Branch of ESMA's product tree, as Nrgy/Elctrcty")
+    base_product = CodeSerializer(allow_null=True)
+    sub_product = CodeSerializer(allow_null=True)
+    additional_sub_product = CodeSerializer(allow_null=True)
+    transaction_type = CodeSerializer(allow_null=True)
+    final_price_type = CodeSerializer(allow_null=True)
 
 
 class ForeignExchangeTerms(serializers.Serializer[Any]):
-    pair = text(help_text="as EUR/USD: the notional currency, and the other one")
-    type = coded(None, codes.FX_TYPE)
+    pair = text(help_text="The notional currency and the other one, as EUR/USD")
+    type = CodeSerializer(allow_null=True)
     other_currency = text()
 
 
-class TotalIssuedNominal(Section):
-    amount = decimal("total_issued_nominal")
-    currency = text("total_issued_nominal_currency")
+def _nullable(base: type[serializers.Serializer[Any]], **options: Any) -> Callable[[], Any]:
+    return lambda: base(allow_null=True, read_only=True, **options)
 
 
-class NominalValuePerUnit(Section):
-    amount = decimal("nominal_value_per_unit")
-    currency = text("nominal_value_per_unit_currency")
+# The documentation of each term of `instruments.listings.categories`.
+_FIELDS: dict[str, Callable[[], Any]] = {
+    "maturity": _nullable(MaturityTerms),
+    "coupon": _nullable(CouponTerms),
+    "seniority": _nullable(CodeSerializer),
+    "total_issued_nominal": _nullable(AmountSerializer),
+    "nominal_value_per_unit": _nullable(AmountSerializer),
+    "expiry": _nullable(ExpiryTerms),
+    "underlying": _nullable(UnderlyingTerms),
+    "option_type": _nullable(CodeSerializer),
+    "strike": _nullable(StrikeTerms),
+    "exercise_style": _nullable(CodeSerializer),
+    "price_multiplier": decimal,
+    "delivery_type": _nullable(CodeSerializer),
+    "commodity": _nullable(CommodityTerms),
+    "foreign_exchange": _nullable(ForeignExchangeTerms),
+    "reference_rate": _nullable(BenchmarkTerms, help_text="Of an interest-rate derivative"),
+    "first_leg": _nullable(LegTerms),
+    "other_leg": _nullable(LegTerms),
+}
+
+
+class TermsSerializer(serializers.Serializer[Terms]):
+    """The terms that every category has."""
+
+    category = serializers.CharField(help_text="CFI category, the first letter of the CFI code")
+    as_of = serializers.DateField(help_text="The day that `days` are counted from")
+    commodity_derivative = serializers.BooleanField(
+        allow_null=True, help_text="The published flag (RTS 23 field 4)"
+    )
+    other = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Published values beyond the terms of this category, by column",
+    )
+    own: tuple[str, ...] = tuple(_FIELDS)
+    fixed_category = ""
+
+    def get_fields(self) -> dict[str, Any]:
+        fields = super().get_fields()
+        if self.fixed_category:
+            constant: Any = serializers.CharField(read_only=True)
+            schema = {"type": "string", "const": self.fixed_category}
+            fields["category"] = extend_schema_field(schema)(constant)
+        last = {name: fields.pop(name) for name in ("commodity_derivative", "other")}
+        return {**fields, **{name: _FIELDS[name]() for name in self.own}, **last}
+
+
+# The name of the schema of each category; the others share AnyTerms.
+_NAMES = {
+    "C": "FundTerms",
+    "E": "EquityTerms",
+    "D": "DebtTerms",
+    "R": "EntitlementTerms",
+    "O": "OptionTerms",
+    "H": "NonListedOptionTerms",
+    "F": "FutureTerms",
+    "S": "SwapTerms",
+    "J": "ForwardTerms",
+    "I": "SpotTerms",
+}
+
+
+class AnyTerms(TermsSerializer):
+    """Every term: for the CFI categories K, L, M and T, and unknown ones."""
+
+
+def _document(category: str, name: str) -> type[TermsSerializer]:
+    attributes = {
+        "__doc__": f"The terms of CFI category {category}.",
+        "own": TERMS_BY_CATEGORY[category],
+        "fixed_category": category,
+    }
+    return type(name, (TermsSerializer,), attributes)
+
+
+SERIALIZERS: dict[str, Any] = {
+    **{category: _document(category, name) for category, name in _NAMES.items()},
+    **dict.fromkeys("KLMT", AnyTerms),
+}
+SCHEMA = PolymorphicProxySerializer("Terms", SERIALIZERS, "category", allow_null=False)

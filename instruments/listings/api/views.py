@@ -1,129 +1,187 @@
-"""Instruments over HTTP."""
+"""Lists of instruments, look-ups, and the questions about one instrument."""
 
-import datetime as dt
 from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import exceptions, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from instruments.isin import problem_of
-from instruments.listings import history
-from instruments.listings.api.filters import InstrumentFilterSet
+from instruments.listings import descriptions, history, lookup
+from instruments.listings.api.parameters import (
+    RegisterSerializer,
+    ReportabilityQuerySerializer,
+    SnapshotSerializer,
+)
 from instruments.listings.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
+    LookupResultSerializer,
     RecordSerializer,
-    RegisterSerializer,
+    ReportabilitySerializer,
     VersionSerializer,
-    WhenSerializer,
-    today_of,
 )
+from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.reportability import get_reportability
 from instruments.models import Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
-from marketdata.api.problems import documented
+from marketdata.api.parameters import StrictSerializer
+from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
 _ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
-_PROBLEMS = documented(
-    {
-        404: "No such instrument, or page.",
-    }
-)
+
+
+class InstrumentPages(KeysetPages):
+    """Pages of instruments; with the filter `isin`, the answer also has the outcome for each ISIN."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        envelope = super().get_paginated_response_schema(schema)
+        envelope["properties"]["lookup"] = {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/LookupResult"},
+            "description": "The outcome for each ISIN of the filter `isin`. Absent without it",
+        }
+        return envelope
+
+
+class LookupQuerySerializer(StrictSerializer):
+    """A list of ISINs."""
+
+    isins = serializers.ListField(
+        child=serializers.CharField(max_length=50, allow_blank=True),
+        min_length=1,
+        max_length=lookup.MAX_ISINS,
+        help_text=f"1 to {lookup.MAX_ISINS:,} ISINs, in upper or lower case",
+    )
+
+
+class LookupAnswerSerializer(LookupResultSerializer):
+    """The outcome for one ISIN, with the instrument if it was found."""
+
+    instrument = InstrumentSerializer(allow_null=True, help_text="null if it was not found")
+
+
+class LookupAnswersSerializer(serializers.Serializer[Any]):
+    """The outcome for each ISIN, in the order of the request."""
+
+    results = LookupAnswerSerializer(many=True)
 
 
 @extend_schema_view(
     list=extend_schema(
         summary="List, filter and search instruments",
-        responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
+        responses={200: InstrumentSerializer(many=True)},
     ),
     retrieve=extend_schema(
-        summary="One instrument with its terms and all its listings",
-        parameters=[_ISIN, WhenSerializer],
-        responses={200: InstrumentDetailSerializer, **_PROBLEMS},
+        summary="Get one instrument with its terms and all its listings",
+        parameters=[_ISIN],
+        responses={200: InstrumentDetailSerializer},
     ),
 )
-class InstrumentViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
-    """Instruments tradable in the EU and in the UK, as ESMA and the FCA last published them."""
+class InstrumentViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Instrument]):
+    """Instruments tradable in the EU and in the UK, as ESMA and the FCA publish them."""
 
     title = "Instruments"
     needs = dict.fromkeys(
-        ("list", "retrieve", "listings", "history"), reading("instruments.view_instrument")
+        ("list", "retrieve", "listings", "history", "reportable", "look_up"),
+        reading("instruments.view_instrument"),
     )
+    query_serializers = {
+        "retrieve": SnapshotSerializer,
+        "history": RegisterSerializer,
+        "listings": RegisterSerializer,
+        "reportable": ReportabilityQuerySerializer,
+    }
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet
-    pagination_class = KeysetPages
+    pagination_class = InstrumentPages
     lookup_field = "isin"
     lookup_value_regex = "[^/]+"
 
     def get_object(self) -> Instrument:
-        """The instrument; a 400 says what is wrong with an ISIN, a 404 that there is none."""
-        isin = self.kwargs["isin"].upper()
-        if problem := problem_of(isin):
-            raise exceptions.ValidationError({"isin": [f"{isin}: {problem}."]})
-        found = self.get_queryset().filter(pk=isin).first()
-        if found is None:
-            raise exceptions.NotFound(f"No instrument with the ISIN {isin} is in the files loaded.")
-        return found
+        """Return the instrument. Raises InvalidQuery, NotInDatabase."""
+        return lookup.get_instrument(self.kwargs["isin"])
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        response = super().list(request, *args, **kwargs)
+        if isins := ",".join(request.query_params.getlist("isin")):
+            matching: Any = self.filter_queryset(self.get_queryset())
+            results = lookup.look_up(lookup.split_isins(isins), matching)
+            response.data["lookup"] = [descriptions.describe_lookup(result) for result in results]
+        return response
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        instrument: Instrument | None = self.get_object()
-        if when := _asked(request, WhenSerializer):
-            instrument = history.snapshot(self.get_object().isin, **when)
-            if instrument is None:
-                raise exceptions.NotFound(_nothing_then(**when))
-        context = {"request": request, **today_of(when)}
-        return Response(InstrumentDetailSerializer(instrument, context=context).data)
+        instrument, query = self.get_object(), self.query
+        if query:
+            instrument = history.require_snapshot(instrument.isin, **query)
+        query.pop("register", None)
+        return Response(descriptions.describe_instrument(instrument, **query))
 
     @extend_schema(
-        summary="Every record of each listing, and what it changed",
-        parameters=[_ISIN, RegisterSerializer],
-        responses={200: VersionSerializer(many=True), **_PROBLEMS},
+        operation_id="instruments_lookup",
+        summary="Look up a list of ISINs",
+        description="Every ISIN has its own outcome: a wrong or unknown one does not affect the others.",
+        request=LookupQuerySerializer,
+        responses={200: LookupAnswersSerializer},
+        filters=False,
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="lookup",
+        filterset_class=None,
+        pagination_class=None,
+    )
+    def look_up(self, request: Request) -> Response:
+        body = LookupQuerySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        results = lookup.look_up(body.validated_data["isins"])
+        known = [result.isin for result in results if result.status == lookup.LookupStatus.FOUND]
+        rows = descriptions.describe_instruments(Instrument.objects.filter(pk__in=known))
+        by_isin = {row["isin"]: row for row in rows}
+        answers = [
+            {**descriptions.describe_lookup(result), "instrument": by_isin.get(result.isin)}
+            for result in results
+        ]
+        return Response({"results": answers})
+
+    @extend_schema(
+        operation_id="instruments_reportable",
+        summary="Answer whether an instrument was reportable on a day, on which venues, and why",
+        parameters=[_ISIN],
+        responses={200: ReportabilitySerializer},
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def reportable(self, request: Request, isin: str) -> Response:
+        answer = get_reportability(self.get_object().isin, **self.query)
+        return Response(descriptions.describe_reportability(answer))
+
+    @extend_schema(
+        summary="List every record of each listing, and what it changed",
+        parameters=[_ISIN],
+        responses={200: VersionSerializer(many=True)},
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
     def history(self, request: Request, isin: str) -> Response:
-        versions: Any = list(
-            history.versions(self.get_object().isin, **_asked(request, RegisterSerializer))
-        )
+        versions: Any = list(history.read_versions(self.get_object().isin, **self.query))
         page: Any = self.paginate_queryset(versions)
-        return self.get_paginated_response(VersionSerializer(page, many=True).data)
+        rows = [descriptions.describe_version(version) for version in page]
+        return self.get_paginated_response(rows)
 
     @extend_schema(
-        summary="Every field of RTS 23 of each listing",
-        parameters=[_ISIN, RegisterSerializer],
-        responses={200: RecordSerializer(many=True), **_PROBLEMS},
+        summary="List the listings with every published field",
+        parameters=[_ISIN],
+        responses={200: RecordSerializer(many=True)},
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
     def listings(self, request: Request, isin: str) -> Response:
-        listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin)
-        listings = listings.filter(**_asked(request, RegisterSerializer))
+        listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin).filter(**self.query)
         page: Any = self.paginate_queryset(listings.select_related("source_file", "dropped_by"))
-        return self.get_paginated_response(RecordSerializer(page, many=True).data)
-
-
-def _asked(request: Request, serializer: type[RegisterSerializer]) -> dict[str, Any]:
-    """The parameters of a question; raises ValidationError."""
-    asked = serializer(data=request.query_params)
-    asked.is_valid(raise_exception=True)
-    found: dict[str, Any] = asked.validated_data
-    return found
-
-
-def _nothing_then(
-    as_of: dt.date | None = None, known_on: dt.date | None = None, register: str = ""
-) -> str:
-    where = f" in the register of the {register}" if register else ""
-    then = (
-        f"It had no listing{where} that was valid on {as_of}"
-        if as_of
-        else f"No record of it was known{where}"
-    )
-    if register and not (as_of or known_on):
-        return f"It has no listing{where}."
-    return f"{then}, as far as was known on {known_on}." if known_on else f"{then}."
+        return self.get_paginated_response([descriptions.describe_record(row) for row in page])

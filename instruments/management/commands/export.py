@@ -10,63 +10,71 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from audit import trail
 from instruments.listings import export
-from instruments.listings.api.filters import InstrumentFilterSet
+from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
 from marketdata.common import filtering, output
 
 
 class Command(BaseCommand):
-    help = "Write instruments to a file: CSV, NDJSON or Parquet, by the ending of its name."
+    help = "Write instruments to a CSV, NDJSON or Parquet file. The file name extension selects the format."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path, metavar="FILE", help="as in bonds.parquet")
+        parser.add_argument("path", type=Path, metavar="FILE", help="file name, as bonds.parquet")
+        parser.add_argument(
+            "--spreadsheet",
+            choices=["safe"],
+            help="put an apostrophe before texts of a CSV file that a spreadsheet program would read as"
+            " a formula (default: write all texts as published)",
+        )
         filtering.add_filter_options(parser, InstrumentFilterSet)
 
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
-        form = path.suffix.removeprefix(".")
-        if form not in export.FORMS:
-            raise CommandError(f"{path}: the name must end in {', '.join(export.FORMS)}.")
-        found: Any = filtering.filter_queryset(
+        format_ = path.suffix.removeprefix(".").lower()
+        if format_ not in export.FORMATS:
+            raise CommandError(f"{path}: the name must end in {', '.join(export.FORMATS)}.")
+        if options["spreadsheet"] and format_ not in export.SPREADSHEET_FORMATS:
+            raise CommandError("--spreadsheet is for CSV files only.")
+        instruments: Any = filtering.filter_queryset(
             InstrumentFilterSet, options, Instrument.objects.all()
         )
-        part = path.with_name(f"{path.name}.part")
-        counted = _Counted(export.pages(found))
-        _, written = export.FORMS[form]
+        partial_path = path.with_name(f"{path.name}.part")
+        counter = _Counter(export.read_pages(instruments))
+        pages = iter(counter)
+        if options["spreadsheet"]:
+            pages = export.make_spreadsheet_safe(pages)
+        _, write = export.FORMATS[format_]
         try:
-            with part.open("wb") as out, counted.shown():
-                for chunk in written(iter(counted)):
-                    out.write(chunk)
-            part.replace(path)
+            with partial_path.open("wb") as file, counter.progress_bar:
+                for chunk in write(pages):
+                    file.write(chunk)
+            partial_path.replace(path)
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
         finally:
-            part.unlink(missing_ok=True)
-        wanted = filtering.get_filter_values(InstrumentFilterSet, options)
-        trail.record("instruments.exported", about=str(path)[:200], new=wanted)
-        self.stdout.write(f"{path}: {counted.rows:,} instruments, {path.stat().st_size:,} bytes.")
+            partial_path.unlink(missing_ok=True)
+        filters = filtering.get_filter_values(InstrumentFilterSet, options)
+        trail.record("instruments.exported", about=str(path)[:200], new=filters)
+        self.stdout.write(f"{path}: {counter.rows:,} instruments, {path.stat().st_size:,} bytes.")
 
 
-class _Counted:
-    """Pages on their way, counted, and shown on a terminal."""
+class _Counter:
+    """Counts the rows of pages as they pass, and shows the number on a terminal."""
 
     def __init__(self, pages: Iterator[export.Rows]) -> None:
         self._pages = pages
         self.rows = 0
-        self._bar = Progress(
+        self.progress_bar = Progress(
             TextColumn("{task.completed:,} instruments"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             disable=not output.is_terminal(),
             transient=True,
         )
-        self._task = self._bar.add_task("", total=None)
-
-    def shown(self) -> Progress:
-        return self._bar
+        self._task = self.progress_bar.add_task("", total=None)
 
     def __iter__(self) -> Iterator[export.Rows]:
         for page in self._pages:
             self.rows += len(page)
-            self._bar.update(self._task, completed=self.rows)
+            self.progress_bar.update(self._task, completed=self.rows)
             yield page

@@ -1,205 +1,248 @@
-"""manage.py instruments list|get|reportable|derivatives|underlyings"""
+"""manage.py instruments list|get|lookup|reportable|derivatives|underlyings"""
 
+import argparse
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments.isin import problem_of
-from instruments.listings import history, underlyings
-from instruments.listings.api.derivatives import (
-    DerivativeFilterSet,
-    DerivativeSerializer,
-    UnderlyingSerializer,
-)
-from instruments.listings.api.filters import InstrumentFilterSet
-from instruments.listings.api.reportable import ReportableSerializer, reportable_of
-from instruments.listings.api.serializers import (
-    InstrumentDetailSerializer,
-    InstrumentSerializer,
-    VersionSerializer,
-    today_of,
-)
+from instruments.listings import descriptions, history, lookup, reportability, underlyings
 from instruments.listings.facts import classification_rows, flatten
-from instruments.models import Instrument, Listing, Register
+from instruments.listings.filters import DerivativeFilterSet, InstrumentFilterSet
+from instruments.models import Instrument, Register
 from marketdata.common import filtering, output
+from marketdata.common.errors import MarketDataError
 
-_IN_TABLE = (
-    "isin",
-    "full_name",
-    "cfi_code",
-    "notional_currency",
-    "issuer_lei",
-    "status",
-    "mic",
-    "listing_count",
+_LIST_COLUMNS = (
+    *("isin", "full_name", "cfi_code", "notional_currency", "issuer_lei", "status"),
+    *("effective_status", "mic", "listing_count"),
 )
+_LISTING_COLUMNS = (
+    *("mic", "register", "venue_name", "status", "effective_status", "valid_from"),
+    *("first_trade_at", "terminated_at", "basis", "source_file", "source_position"),
+)
+_VERSION_COLUMNS = (
+    *("mic", "register", "status", "valid_from", "valid_to", "was_valid", "published_on"),
+    *("source_file", "source_position"),
+)
+_ANSWER_COLUMNS = (
+    *("mic", "register", "reportable", "reason", "basis", "source_file", "source_position"),
+    "published_on",
+)
+# Parts of an instrument that `get` prints as tables of their own.
+_TABLES = ("listings", "classification", "issuer_requested_listings")
 
 
 class Command(BaseCommand):
-    help = "List instruments, show one with its terms and listings, or what is derived from it."
+    help = (
+        "List instruments, show one with its terms and listings, look up a list of ISINs, or answer questions"
+        " about reportability, derivatives and underlyings."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
-            dest="action", required=True, metavar="list|get|reportable|derivatives|underlyings"
+            dest="action",
+            required=True,
+            metavar="list|get|lookup|reportable|derivatives|underlyings",
         )
-        listing = actions.add_parser("list", help="instruments, filtered as in the API")
-        _add_list(listing, InstrumentFilterSet)
-        derived = actions.add_parser("derivatives", help="everything that has it as an underlying")
-        # Not `isin`, which is one of the filters.
-        derived.add_argument("of", metavar="ISIN", help="of an instrument or an index")
-        _add_list(derived, DerivativeFilterSet)
-        deriving = actions.add_parser("underlyings", help="what it is derived from")
-        deriving.add_argument("isin", metavar="ISIN")
-        output.add_format(deriving)
-        getting = actions.add_parser("get", help="one instrument")
+        listing = actions.add_parser("list", help="list instruments, with the filters of the API")
+        _add_list_options(listing, InstrumentFilterSet)
+
+        getting = actions.add_parser("get", help="show one instrument")
         getting.add_argument("isin", metavar="ISIN")
-        day = dt.date.fromisoformat
-        getting.add_argument("--as-of", type=day, help="what was valid on this day, YYYY-MM-DD")
-        getting.add_argument("--known-on", type=day, help="what had been published by this day")
-        getting.add_argument("--register", choices=Register.values, help="only its listings (both)")
         getting.add_argument(
-            "--history", action="store_true", help="every record of each listing, and its changes"
+            "--as-of", type=_day, help="as the register read on this day, YYYY-MM-DD"
+        )
+        _add_knowledge_options(getting)
+        getting.add_argument(
+            "--history",
+            action="store_true",
+            help="show every record of each listing and its changes",
         )
         output.add_format(getting)
 
-        asking = actions.add_parser("reportable", help="on which venues it was traded on a day")
-        asking.add_argument("isin", metavar="ISIN")
-        asking.add_argument("--on", type=day, help="day of the trade, YYYY-MM-DD (today)")
-        asking.add_argument("--known-on", type=day, help="by what had been published by this day")
-        asking.add_argument("--register", choices=Register.values, help="only its listings (both)")
-        output.add_format(asking)
+        looking_up = actions.add_parser(
+            "lookup", help="show for each of several ISINs whether it is known"
+        )
+        looking_up.add_argument("isins", metavar="ISIN", nargs="+")
+        output.add_format(looking_up)
+
+        reportable = actions.add_parser(
+            "reportable", help="show on which venues an instrument was reportable on a day, and why"
+        )
+        reportable.add_argument("isin", metavar="ISIN")
+        reportable.add_argument(
+            "--on", type=_day, help="day of the trade, YYYY-MM-DD (default: today)"
+        )
+        _add_knowledge_options(reportable)
+        output.add_format(reportable)
+
+        derivatives = actions.add_parser(
+            "derivatives", help="list the instruments that have an ISIN as an underlying"
+        )
+        # Not `isin`, because that is one of the filters.
+        derivatives.add_argument("underlying_isin", metavar="ISIN", help="an instrument or index")
+        _add_list_options(derivatives, DerivativeFilterSet)
+
+        underlying = actions.add_parser("underlyings", help="list the underlyings of an instrument")
+        underlying.add_argument("isin", metavar="ISIN")
+        output.add_format(underlying)
 
     def handle(self, **options: Any) -> None:
-        {
+        actions = {
             "list": self._list,
             "get": self._get,
+            "lookup": self._look_up,
             "reportable": self._reportable,
             "derivatives": self._derivatives,
             "underlyings": self._underlyings,
-        }[options["action"]](options)
+        }
+        try:
+            actions[options["action"]](options)
+        except MarketDataError as error:
+            raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(InstrumentFilterSet, options, Instrument.objects.all())
-        found = InstrumentSerializer(matching[: options["limit"]], many=True).data
-        self._print(found, _IN_TABLE, options["format"], none="No instrument matches.")
+        matching: Any = filtering.filter_queryset(
+            InstrumentFilterSet, options, Instrument.objects.all()
+        )
+        rows = descriptions.describe_instruments(matching[: options["limit"]])
+        self._print(rows, _LIST_COLUMNS, options["format"], if_empty="No instrument matches.")
+        if options["isin"]:
+            results = lookup.look_up(lookup.split_isins(options["isin"]), matching)
+            for result in results:
+                if result.reason:
+                    self.stderr.write(f"{result.isin}: {result.status}. {result.reason}")
+
+    def _look_up(self, options: dict[str, Any]) -> None:
+        rows = [descriptions.describe_lookup(r) for r in lookup.look_up(options["isins"])]
+        self._print(rows, ("isin", "status", "reason"), options["format"])
 
     def _derivatives(self, options: dict[str, Any]) -> None:
-        isin = _isin(options["of"])
-        derived = Instrument.objects.derived_from(isin)
-        matching = filtering.filter_queryset(DerivativeFilterSet, options, derived)
-        found = DerivativeSerializer(matching[: options["limit"]], many=True).data
-        none = f"Nothing in the files loaded is derived from {isin}, or nothing that matches."
-        self._print(found, ("link", *_IN_TABLE), options["format"], none=none)
+        isin = options["underlying_isin"].upper()
+        derivatives = underlyings.find_derivatives(isin)
+        matching: Any = filtering.filter_queryset(DerivativeFilterSet, options, derivatives)
+        rows = descriptions.describe_derivatives(matching[: options["limit"]])
+        if_empty = f"No matching instrument in the loaded files has {isin} as an underlying."
+        self._print(rows, ("link", *_LIST_COLUMNS), options["format"], if_empty=if_empty)
 
     def _underlyings(self, options: dict[str, Any]) -> None:
-        isin = _known(options).isin
-        named: Any = underlyings.of(Listing.objects.of(isin))
-        found = UnderlyingSerializer(named, many=True).data
+        instrument = lookup.get_instrument(options["isin"])
+        named = underlyings.read_underlyings(instrument.listings)
+        rows = [descriptions.describe_underlying(underlying) for underlying in named]
         columns = ("link", "isin", "lei", "name", "known")
-        none = f"{isin} names no underlying."
-        self._print(found, columns, options["format"], none=none)
+        if_empty = f"{instrument.isin} has no underlying."
+        self._print(rows, columns, options["format"], if_empty=if_empty)
 
-    def _print(self, found: Any, columns: tuple[str, ...], wanted: str, *, none: str) -> None:
-        if wanted == "json":
-            output.print_json(self.stdout, found)
-        elif not found:
-            self.stdout.write(none)
+    def _print(
+        self,
+        rows: Sequence[dict[str, Any]],
+        columns: tuple[str, ...],
+        format_: str,
+        *,
+        if_empty: str = "",
+    ) -> None:
+        if format_ == "json":
+            output.print_json(self.stdout, rows)
+        elif not rows:
+            self.stdout.write(if_empty)
         else:
-            rows = [{name: row[name] for name in columns} for row in found]
-            output.print_table(self.stdout, rows, numbers=["listing_count"])
+            output.print_table(self.stdout, _select(rows, columns), numbers=["listing_count"])
 
     def _get(self, options: dict[str, Any]) -> None:
-        found: Instrument | None = _known(options)
-        isin = _isin(options["isin"])
+        instrument = lookup.get_instrument(options["isin"])
+        register = options["register"] or ""
         if options["history"]:
-            self._history(isin, options["register"] or "", options["format"])
+            self._print_history(instrument.isin, register, options["format"])
             return
-        when = {k: options[k] for k in ("as_of", "known_on", "register") if options[k] is not None}
-        if when:
-            found = history.snapshot(isin, **when)
-        if found is None:
-            asked = " and ".join(f"{k.replace('_', ' ')} {v}" for k, v in when.items())
-            raise CommandError(f"{isin}: no listing {asked}.")
-        shown = InstrumentDetailSerializer(found, context=today_of(when)).data
+        as_of, known_on = options["as_of"], options["known_on"]
+        if as_of or known_on or register:
+            instrument = history.require_snapshot(
+                instrument.isin, as_of=as_of, known_on=known_on, register=register
+            )
+        answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
         if options["format"] == "json":
-            output.print_json(self.stdout, shown)
+            output.print_json(self.stdout, answer)
             return
-        said = {k: v for k, v in shown.items() if k not in ("listings", "classification")}
-        rows = [{"field": name, "value": value} for name, value in flatten(said)]
-        output.print_table(self.stdout, rows, title=isin)
-        if found.classification:
-            output.print_table(self.stdout, classification_rows(found.classification), title="CFI")
-        columns = (
-            "mic",
-            "register",
-            "venue_name",
-            "status",
-            "valid_from",
-            "first_trade_at",
-            "terminated_at",
-            "source_file",
-        )
-        listings = [{name: row[name] for name in columns} for row in shown["listings"]]
+        values = {name: value for name, value in answer.items() if name not in _TABLES}
+        venues = answer["issuer_requested_listings"]
+        values["issuer_requested_listings"] = [f"{v['mic']} ({v['register']})" for v in venues]
+        rows = [{"field": name, "value": value} for name, value in flatten(values)]
+        output.print_table(self.stdout, rows, title=instrument.isin)
+        if instrument.classification:
+            cfi_rows = classification_rows(instrument.classification)
+            output.print_table(self.stdout, cfi_rows, title="CFI")
+        listings = _select(answer["listings"], _LISTING_COLUMNS)
         output.print_table(self.stdout, listings, title="Listings")
 
     def _reportable(self, options: dict[str, Any]) -> None:
-        isin = _known(options).isin
-        asked = {name: options[name] for name in ("on", "known_on", "register") if options[name]}
-        found = ReportableSerializer(reportable_of(isin, asked)).data
+        instrument = lookup.get_instrument(options["isin"])
+        answer = descriptions.describe_reportability(
+            reportability.get_reportability(
+                instrument.isin,
+                on=options["on"],
+                known_on=options["known_on"],
+                register=options["register"] or "",
+            )
+        )
         if options["format"] == "json":
-            output.print_json(self.stdout, found)
-        elif not found["reportable"]:
-            self.stdout.write(f"{isin} was traded on no venue on {found['on']}.")
-        else:
-            output.print_table(self.stdout, found["venues"], title=f"{isin} on {found['on']}")
+            output.print_json(self.stdout, answer)
+            return
+        self.stdout.write(f"{answer['isin']}: {answer['reason']}")
+        rows = _select([*answer["venues"], *answer["other_venues"]], _ANSWER_COLUMNS)
+        if rows:
+            output.print_table(self.stdout, rows)
+        self.stdout.write(answer["rule"])
+        if any(row["basis"] == history.Basis.EARLIEST_KNOWN for row in rows):
+            self.stdout.write(f"earliest_known: {history.Basis.EARLIEST_KNOWN.rule}")
 
-    def _history(self, isin: str, register: str, wanted: str) -> None:
-        found = list(history.versions(isin, register=register))
-        versions = VersionSerializer(found, many=True).data
-        if wanted == "json":
+    def _print_history(self, isin: str, register: str, format_: str) -> None:
+        versions = [
+            descriptions.describe_version(version)
+            for version in history.read_versions(isin, register=register)
+        ]
+        if format_ == "json":
             output.print_json(self.stdout, versions)
             return
-        columns = (
-            "mic",
-            "register",
-            "status",
-            "valid_from",
-            "valid_to",
-            "published_on",
-            "source_file",
-        )
-        rows = [
-            {
-                **{name: version[name] for name in columns},
-                "changes": ", ".join(
-                    f"{name}: {output.text(of['old'])} > {output.text(of['new'])}"
-                    for name, of in version["changes"].items()
-                ),
-            }
-            for version in versions
-        ]
+        rows = _select(versions, _VERSION_COLUMNS)
+        for row, version in zip(rows, versions, strict=True):
+            row["changes"] = ", ".join(
+                f"{name}: {output.text(change['old'])} > {output.text(change['new'])}"
+                for name, change in version["changes"].items()
+            )
         output.print_table(self.stdout, rows, title=isin)
 
 
-def _add_list(parser: CommandParser, filterset_class: Any) -> None:
+def _select(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in columns} for row in rows]
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day as 2025-08-30") from None
+
+
+def _add_knowledge_options(parser: CommandParser) -> None:
     parser.add_argument(
-        "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+        "--known-on", type=_day, help="use only what had been published by this day, YYYY-MM-DD"
+    )
+    parser.add_argument(
+        "--register",
+        type=str.upper,
+        choices=Register.values,
+        help="only listings in this register (default: both)",
+    )
+
+
+def _add_list_options(parser: CommandParser, filterset_class: Any) -> None:
+    parser.add_argument(
+        "--limit",
+        type=filtering.positive_integer,
+        default=20,
+        help="maximum number of rows (default: 20)",
     )
     filtering.add_filter_options(parser, filterset_class)
     output.add_format(parser)
-
-
-def _isin(text: str) -> str:
-    isin = text.upper()
-    if problem := problem_of(isin):
-        raise CommandError(f"{isin}: {problem}.")
-    return isin
-
-
-def _known(options: dict[str, Any]) -> Instrument:
-    isin = _isin(options["isin"])
-    found = Instrument.objects.filter(pk=isin).first()
-    if found is None:
-        raise CommandError(f"No instrument with the ISIN {isin} is in the files loaded.")
-    return found

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from instruments.listings.api.filters import check_isins
+from instruments.listings.filters import check_isins
 from instruments.models import (
     Register,
     ResultQuerySet,
@@ -28,10 +28,10 @@ from instruments.transparency.api.serializers import (
 )
 from instruments.transparency.application_periods import year_applying
 from instruments.transparency.questions import transparency_of
-from marketdata.api.filters import CodeFilter, CommaSeparatedInput, TrueFalseFilter
 from marketdata.api.pagination import BoundedPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
+from marketdata.common.filters import CodeFilter, CommaSeparatedInput, TrueFalseFilter
 
 _PROBLEMS = documented(
     {

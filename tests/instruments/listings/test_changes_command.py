@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-def test_the_command_writes_a_line_a_change(client: Client, make_zip: Write) -> None:
+def test_the_command_writes_one_line_per_change(client: Client, make_zip: Write) -> None:
     for number, isin in ((2, VOLVO), (3, DSB)):
         records = (firds.record("NewRcrd", isin, mic, period=day(1)) for mic in ("AAAA", "BBBB"))
         load(make_zip, delta(number), *records)
@@ -42,8 +42,8 @@ def test_the_command_writes_a_line_a_change(client: Client, make_zip: Write) -> 
 
 
 @pytest.mark.usefixtures("real_instruments")
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    """As `manage.py changes | head -1`: in a process of its own, as a pipe is."""
+def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
+    """As in `manage.py changes | head -1`, in a process of its own."""
     script = (
         "import django, sys; django.setup(); from django.db import connection;"
         f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r};"
@@ -56,7 +56,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
         process.stdout.close()
-        said = process.stderr.read().decode()
+        errors = process.stderr.read().decode()
 
     assert first["cursor"]
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, errors) == (0, "")

@@ -56,14 +56,14 @@ def test_load_skips_what_is_loaded_when_asked_to() -> None:
     assert (skipped["read"], skipped["state"]) == (0, "loaded")
 
 
-def test_load_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+def test_load_names_a_bad_file_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "FULINS_E_20250302_01of01.zip"
     bad.write_bytes(b"no zip")
-    for path, said in (
+    for path, message in (
         (tmp_path / "nothing", "no such file or folder"),
-        (bad, "FULINS_E_20250302_01of01.zip: not a zip"),
+        (bad, "FULINS_E_20250302_01of01.zip: this is not a readable zip"),
     ):
-        with pytest.raises(CommandError, match=said) as raised:
+        with pytest.raises(CommandError, match=message) as raised:
             run("load", path)
         assert "\n" not in str(raised.value)
         assert raised.value.returncode == 1
@@ -72,11 +72,13 @@ def test_load_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
         run("load", tmp_path / "empty")
 
 
-def test_load_goes_on_with_the_rest(tmp_path: Path) -> None:
+def test_load_continues_after_a_bad_file(tmp_path: Path) -> None:
     good, bad = FIRDS / "FULINS_C_20250830_01of01.zip", tmp_path / "volvo.zip"
     bad.write_bytes(good.read_bytes())
 
-    with pytest.raises(CommandError, match=r"volvo\.zip: not one of ESMA's file names") as raised:
+    with pytest.raises(
+        CommandError, match=r"volvo\.zip: this is not one of ESMA's file names"
+    ) as raised:
         run("load", bad, tmp_path / "nothing", good)
 
     assert "no such file" in str(raised.value)
@@ -101,12 +103,13 @@ def test_tables_are_for_people() -> None:
     assert "No instrument matches." in run("instruments", "list", "--q", "nonsense")
     shown = run("instruments", "get", "DE000A1R07V3")
     assert "terms maturity date" in shown
+    assert "reference listing mic" in shown
     assert "XEUB" in shown
     assert f"{Instrument.objects.count():,}" in run("stats")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("get", "SE0000115447"), "should be 6"),
         (("get", "SE0000115446"), "No instrument with the ISIN"),
@@ -115,8 +118,10 @@ def test_tables_are_for_people() -> None:
         (("list", "--limit", "0"), "--limit"),
     ],
 )
-def test_instruments_says_what_is_wrong(arguments: tuple[str, ...], said: str) -> None:
-    with pytest.raises(CommandError, match=said):
+def test_an_invalid_option_is_an_error_that_names_it(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(CommandError, match=message):
         run("instruments", *arguments)
 
 

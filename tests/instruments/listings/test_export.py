@@ -1,4 +1,4 @@
-"""Exports: every instrument of a filter, in each form, whole."""
+"""Exports: every instrument that matches a filter, in each format."""
 
 import csv
 import io
@@ -15,8 +15,11 @@ from django.test import Client
 from accounts.models import User
 from audit.models import Event
 from instruments.listings import export
+from instruments.listings.descriptions import describe_instruments
 from instruments.models import Instrument
+from tests import firds
 from tests.accounts.clients import make_user
+from tests.instruments.listings.merging import Write, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,8 +33,8 @@ def analyst(client: Client, real_instruments: None) -> Client:
 
 
 def expected(**filters: Any) -> list[dict[str, Any]]:
-    found = Instrument.objects.filter(**filters).order_by("isin")
-    return list(found.values(*export.COLUMNS))
+    rows = describe_instruments(Instrument.objects.filter(**filters).order_by("isin"))
+    return [{name: row[name] for name in export.COLUMNS} for row in rows]
 
 
 def content(client: Client, **parameters: str) -> bytes:
@@ -41,48 +44,84 @@ def content(client: Client, **parameters: str) -> bytes:
     return bytes(response.getvalue())
 
 
-def test_csv_holds_every_instrument(analyst: Client) -> None:
+def test_csv_has_every_instrument(analyst: Client) -> None:
     rows = list(csv.DictReader(io.StringIO(content(analyst).decode(), newline="")))
 
     assert rows == [{k: "" if v is None else str(v) for k, v in row.items()} for row in expected()]
     assert len(rows) > 300
 
 
-def test_ndjson_holds_every_instrument_of_a_filter(analyst: Client) -> None:
+def test_ndjson_has_every_instrument_that_matches_a_filter(analyst: Client) -> None:
     lines = content(analyst, file="ndjson", category="D").decode().splitlines()
 
     assert [json.loads(line) for line in lines] == expected(cfi_code__startswith="D")
 
 
-def test_parquet_holds_every_instrument(analyst: Client) -> None:
+def test_parquet_has_every_instrument(analyst: Client) -> None:
     table = pq.read_table(io.BytesIO(content(analyst, file="parquet")))
 
     assert table.to_pylist() == expected()
     assert table.schema.field("listing_count").type == "int32"
 
 
-def test_parquet_comes_in_row_groups(real_instruments: None) -> None:
-    pages = export.pages(Instrument.objects.all(), size=100)
+def test_parquet_has_one_row_group_for_each_page(real_instruments: None) -> None:
+    pages = export.read_pages(Instrument.objects.all(), size=100)
 
-    parts = list(export.as_parquet(pages))
+    parts = list(export.write_parquet(pages))
 
     file = pq.ParquetFile(io.BytesIO(b"".join(parts)))
     assert file.num_row_groups == len(parts) - 1 > 3
     assert file.read().to_pylist() == expected()
 
 
-def test_nothing_found_is_a_file_all_the_same(analyst: Client) -> None:
+def test_an_export_without_a_match_is_a_file(analyst: Client) -> None:
     assert content(analyst, q="nonsense").decode().strip() == ",".join(export.COLUMNS)
     table = pq.read_table(io.BytesIO(content(analyst, q="nonsense", file="parquet")))
     assert (table.num_rows, tuple(table.column_names)) == (0, export.COLUMNS)
 
 
-def test_memory_holds_one_page_at_a_time(
+def test_only_one_page_is_read_at_a_time(
     real_instruments: None, django_assert_num_queries: Any
 ) -> None:
-    pages = export.pages(Instrument.objects.all())
-    with django_assert_num_queries(1):
-        next(pages)
+    """Three queries a page: instruments, listings for the effective status, and venue operators."""
+    pages = export.read_pages(Instrument.objects.all(), size=100)
+    with django_assert_num_queries(3):
+        assert len(next(pages)) == 100
+
+
+def test_formulas_are_exported_as_published_or_made_safe(
+    analyst: Client, make_zip: Write, tmp_path: Path
+) -> None:
+    names = ("=1+1", "+1", "-1", "@SUM(A1)", "A=1")
+    isins = ("SE0000115446", "SE0000108656", "FI4000297767", "EZPN239DTWN8", "NL00150001S5")
+    records = (
+        firds.record("RefData", isin, "XSTO", name=name, period="2025-09-06")
+        for isin, name in zip(isins, names, strict=True)
+    )
+    load(make_zip, "FULINS_E_20250906_01of01", *records)
+
+    def exported(**parameters: str) -> dict[str, str]:
+        text = content(analyst, isin=",".join(isins), **parameters).decode()
+        return {row["isin"]: row["full_name"] for row in csv.DictReader(io.StringIO(text))}
+
+    assert exported() == dict(zip(isins, names, strict=True))
+    safe = ("'=1+1", "'+1", "'-1", "'@SUM(A1)", "A=1")
+    assert exported(spreadsheet="SAFE") == dict(zip(isins, safe, strict=True))
+    refused = analyst.get(EXPORT, {"file": "ndjson", "spreadsheet": "safe"})
+    assert (refused.status_code, "spreadsheet" in refused.json()["errors"]) == (400, True)
+    path = tmp_path / "safe.csv"
+    call_command(
+        "export",
+        str(path),
+        "--isin",
+        ",".join(isins),
+        "--spreadsheet",
+        "safe",
+        stdout=io.StringIO(),
+    )
+    assert path.read_text().count("'=1+1") == 2  # full and short name
+    with pytest.raises(CommandError, match="for CSV files only"):
+        call_command("export", str(tmp_path / "x.parquet"), "--spreadsheet", "safe")
 
 
 def test_an_analyst_has_a_limit_and_a_curator_none(
@@ -105,9 +144,10 @@ def test_an_analyst_has_a_limit_and_a_curator_none(
         ("analyst", {"file": "xlsx"}, 400),
         ("analyst", {"nonsense": "1"}, 400),
         ("analyst", {"isin": "x"}, 400),
+        ("analyst", {"file": "csv", "spreadsheet": "unsafe"}, 400),
     ],
 )
-def test_who_or_what_is_refused(
+def test_missing_permissions_and_wrong_parameters_are_refused(
     client: Client, role: str, parameters: dict[str, str], status: int
 ) -> None:
     client.force_login(make_user("user", role))
@@ -117,15 +157,15 @@ def test_who_or_what_is_refused(
 
 
 @pytest.mark.usefixtures("anonymous_reading")
-def test_reading_for_all_is_not_exporting_for_all(client: Client) -> None:
+def test_anonymous_reading_does_not_permit_exports(client: Client) -> None:
     assert client.get(EXPORT).status_code == 401
 
 
-def test_who_exported_what_is_in_the_trail(analyst: Client) -> None:
-    content(analyst, category="E", file="ndjson")
+def test_an_export_is_in_the_audit_trail(analyst: Client) -> None:
+    content(analyst, category="e", file="NDJSON")
 
     event = Event.objects.get(action="instruments.exported")
-    assert (event.actor, event.new) == ("ana", {"category": "E", "file": "ndjson"})
+    assert (event.actor, event.new) == ("ana", {"category": "e", "file": "NDJSON"})
     assert User.objects.get().username == "ana"
 
 
@@ -138,8 +178,8 @@ def test_the_command_writes_a_whole_file_or_none(real_instruments: None, tmp_pat
     rows = expected(cfi_code__startswith="D")
     assert pq.read_table(path).to_pylist() == rows
     assert f"{len(rows):,} instruments" in out.getvalue()
-    for bad, said in (("x.xlsx", "must end in"), ("none/x.csv", "No such file")):
-        with pytest.raises(CommandError, match=said):
+    for bad, message in (("x.xlsx", "must end in"), ("none/x.csv", "No such file")):
+        with pytest.raises(CommandError, match=message):
             call_command("export", str(tmp_path / bad))
     with pytest.raises(CommandError, match="--category"):
         call_command("export", str(tmp_path / "y.csv"), "--category", "X")

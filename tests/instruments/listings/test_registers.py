@@ -128,7 +128,7 @@ def test_interleaved_in_any_order_each_register_is_what_its_own_files_say(
         assert dict(said.values_list("mic", column)) == by_mic
     speaking = {i.isin: (i.register, i.mic, i.status) for i in Instrument.objects.all()}
     for isin, said_of in speaking.items():
-        then = history.snapshot(isin)
+        then = history.get_snapshot(isin)
         assert then is not None
         assert (then.register, then.mic, then.status) == said_of
 

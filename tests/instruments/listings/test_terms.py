@@ -1,4 +1,4 @@
-"""Terms by category: nothing published is lost, and nothing is said that is not published."""
+"""Terms by category: every published value is shown, and nothing else is concluded."""
 
 import datetime as dt
 import io
@@ -12,8 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from instruments import pipeline
-from instruments.listings import terms
-from instruments.listings.api import categories
+from instruments.listings import categories, terms
 from instruments.listings.facts import term_rows
 from instruments.models import Instrument, Listing, ListingRecord
 from tests.conftest import DATA
@@ -23,10 +22,10 @@ API = "/api/v1/instruments/"
 
 
 def days(text: str) -> int | None:
-    found = terms.expiry(Listing(expiry_date=dt.date.fromisoformat(text)), TODAY)
-    assert found is not None
-    assert found.open_ended is (found.days is None and found.date.year > 1900)
-    return found.days
+    expiry = terms.get_expiry(Listing(expiry_date=dt.date.fromisoformat(text)), TODAY)
+    assert expiry is not None
+    assert expiry.is_open_ended is (expiry.days is None and expiry.date.year > 1900)
+    return expiry.days
 
 
 @pytest.mark.parametrize(
@@ -45,30 +44,30 @@ def days(text: str) -> int | None:
         ("1858-11-16", None),
     ],
 )
-def test_days_are_counted_to_dates_that_are_meant(date: str, expected: int | None) -> None:
+def test_days_are_counted_to_real_dates_only(date: str, expected: int | None) -> None:
     assert days(date) == expected
 
 
-FIXED, PERPETUAL, UNSAID = "DBFTFB", "DBFTQB", "DBFTXB"
+FIXED, PERPETUAL, OPEN = "DBFTFB", "DBFTQB", "DBFTXB"
 
 
 @pytest.mark.parametrize(
     ("cfi_code", "date", "expected"),
     [
         (FIXED, "2030-01-01", False),
-        (UNSAID, "2030-01-01", False),
-        (PERPETUAL, "2030-01-01", None),  # it says both
+        (OPEN, "2030-01-01", False),
+        (PERPETUAL, "2030-01-01", None),  # a contradiction
         (PERPETUAL, "9999-12-31", True),
         (PERPETUAL, None, True),
         (FIXED, "9999-12-31", None),
-        (UNSAID, "9999-12-31", None),
+        (OPEN, "9999-12-31", None),
         (FIXED, None, None),
-        (UNSAID, None, True),  # RTS 23 asks for a date where there is one
+        (OPEN, None, True),  # RTS 23 requires a date if there is one
         ("DBFTZZ", "9999-12-31", None),  # no letter of ISO 10962
         (None, None, True),
     ],
 )
-def test_perpetual_is_what_the_data_says(
+def test_perpetual_follows_from_the_published_values(
     cfi_code: str | None, date: str | None, expected: bool | None
 ) -> None:
     listing = Listing(
@@ -77,23 +76,28 @@ def test_perpetual_is_what_the_data_says(
         total_issued_nominal=Decimal(1),
     )
 
-    found = terms.maturity(listing, TODAY)
+    maturity = terms.get_maturity(listing, TODAY)
 
-    assert found is not None
-    assert found.perpetual is expected
-    assert found.why
+    assert maturity is not None
+    assert maturity.perpetual is expected
+    assert maturity.reason
 
 
 def test_a_record_without_terms_of_debt_is_not_perpetual() -> None:
-    assert terms.maturity(Listing(cfi_code="DBFTQB", status="cancelled"), TODAY) is None
-    assert terms.maturity(Listing(cfi_code="ESVUFR", full_name="A share"), TODAY) is None
+    assert terms.get_maturity(Listing(cfi_code="DBFTQB", status="cancelled"), TODAY) is None
+    assert terms.get_maturity(Listing(cfi_code="ESVUFR", full_name="A share"), TODAY) is None
 
 
 @pytest.mark.parametrize(
     ("columns", "kind", "row"),
     [
         ({"strike_amount": "12000", "strike_currency": "EUR"}, "amount", "12,000 EUR"),
-        ({"strike_amount": "-1.50", "strike_sign": True}, "amount", "-1.50"),
+        ({"strike_amount": "-1.50", "strike_sign": True}, "amount", "-1.50 (published sign: plus)"),
+        (
+            {"strike_amount": "1.5", "strike_sign": False, "strike_currency": "EUR"},
+            "amount",
+            "1.5 EUR (published sign: minus)",
+        ),
         ({"strike_percentage": "97.5"}, "percentage", "97.5 %"),
         ({"strike_yield": "1.2"}, "yield", "1.2 yield"),
         ({"strike_basis_points": "1000"}, "basis points", "1,000 basis points"),
@@ -115,7 +119,7 @@ def test_a_strike_has_a_kind(columns: dict[str, Any], kind: str, row: str) -> No
     }
     listing = Listing(option_type="PUTO", cfi_code="OCAFPS", **values)
 
-    shown = categories.shown(terms.Terms(listing, "O", TODAY))
+    shown = categories.describe_terms(terms.Terms(listing, "O", TODAY))
 
     assert shown["strike"]["kind"] == kind
     assert shown["option_type"] == {"code": "PUTO", "meaning": "put"}, "whatever the CFI code says"
@@ -134,20 +138,20 @@ def test_a_swap_has_two_legs_and_a_pair() -> None:
         fx_other_currency="USD",
     )
 
-    rows = dict(term_rows(categories.shown(terms.Terms(listing, "S", TODAY))))
+    rows = dict(term_rows(categories.describe_terms(terms.Terms(listing, "S", TODAY))))
 
     assert rows["First leg"] == "1.5 % fixed, in EUR"
     assert rows["Other leg"] == "EURIBOR 6 months, in USD"
     assert rows["Currency pair"] == "EUR/USD"
     assert rows["Kind of currencies"] == "majors (FXMJ)"
-    plain = categories.shown(terms.Terms(Listing(notional_currency="EUR"), "S", TODAY))
+    plain = categories.describe_terms(terms.Terms(Listing(notional_currency="EUR"), "S", TODAY))
     assert (plain["first_leg"], plain["foreign_exchange"]) == (None, None)
 
 
-def test_what_a_category_does_not_have_is_shown_as_other() -> None:
+def test_values_beyond_the_terms_of_a_category_are_shown_as_other() -> None:
     listing = Listing(fixed_rate=Decimal("2.50"), commodity_product="Nrgy/Oil", seniority="SNDB")
 
-    shown = categories.shown(terms.Terms(listing, "E", TODAY))
+    shown = categories.describe_terms(terms.Terms(listing, "E", TODAY))
 
     assert shown["other"] == {
         "fixed_rate": "2.50",
@@ -156,12 +160,12 @@ def test_what_a_category_does_not_have_is_shown_as_other() -> None:
     }
     assert shown["commodity_derivative"] is None, "what the flag says, and not the product"
     for letter in "KLMTZ":
-        assert categories.shown(terms.Terms(listing, letter, TODAY))["other"] == {}
+        assert categories.describe_terms(terms.Terms(listing, letter, TODAY))["other"] == {}
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
-def test_real_terms_lose_nothing_and_are_what_the_schema_says(client: Client) -> None:
+def test_real_terms_show_every_value_and_match_the_schema(client: Client) -> None:
     paths = sorted((DATA / "firds_2021").glob("FULINS_[HJS]_*.zip"))
     for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None
@@ -191,7 +195,7 @@ def test_real_terms_lose_nothing_and_are_what_the_schema_says(client: Client) ->
 
 
 def _a_few_of_each() -> list[Instrument]:
-    """All of the small files, and forty of each category."""
+    """Return the instruments of the small files, and eighty of each category."""
     found: list[Instrument] = []
     for letter in "CDEFHIJORS":
         of_letter = Instrument.objects.of_category(letter)
@@ -201,16 +205,16 @@ def _a_few_of_each() -> list[Instrument]:
 
 
 def _published(record: ListingRecord) -> list[tuple[str, str]]:
-    """The terms in a record, each as text; the sign of a strike is not applied to it, nor shown."""
+    """Return the name and text of each term in a record; the sign of a strike is shown in words."""
     fields = [field.name for field in ListingRecord._meta.fields]
     names = fields[fields.index("total_issued_nominal") : fields.index("inconsistent")]
     values = ((name, getattr(record, name)) for name in names if name != "strike_sign")
-    said = ((name, value) for name, value in values if value is not None)
-    return [(n, format(v, "f") if isinstance(v, Decimal) else str(v)) for n, v in said]
+    published = ((name, value) for name, value in values if value is not None)
+    return [(n, format(v, "f") if isinstance(v, Decimal) else str(v)) for n, v in published]
 
 
 def _texts(value: Any) -> set[str]:
-    """Every text in an answer; a basket also as one, and a pending strike by its code."""
+    """Return every text in an answer; a basket also as one, and a pending strike by its code."""
     if isinstance(value, dict):
         return set().union(*map(_texts, value.values()))
     if isinstance(value, list):
@@ -219,7 +223,7 @@ def _texts(value: Any) -> set[str]:
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
-def test_days_are_counted_from_the_day_that_is_asked_for(client: Client) -> None:
+def test_days_are_counted_from_the_day_of_the_question(client: Client) -> None:
     isin = Instrument.objects.of_category("O").filter(status="active").earliest("isin").isin
     listing = Listing.objects.of(isin).get()
     assert listing.expiry_date is not None
@@ -238,7 +242,7 @@ def test_days_are_counted_from_the_day_that_is_asked_for(client: Client) -> None
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
-def test_every_real_page_can_be_read(client: Client) -> None:
+def test_every_real_page_is_readable(client: Client) -> None:
     for letter in "CDEFHIJORS":
         for instrument in Instrument.objects.of_category(letter)[:8]:
             page = client.get(f"/instruments/{instrument.isin}/").content.decode()

@@ -1,4 +1,4 @@
-"""Codes in words, and rates in one phrase."""
+"""Meanings of codes, and descriptions of rates."""
 
 import re
 from decimal import Decimal
@@ -12,7 +12,7 @@ from tests.conftest import DATA
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "description"),
     [
         (
             {"index": "EURI", "term": (3, "MNTH"), "spread": 45},
@@ -28,10 +28,10 @@ from tests.conftest import DATA
         ({"term": (5, "QRTR")}, "5 QRTRs"),
     ],
 )
-def test_a_benchmark_is_one_phrase(columns: dict[str, Any], said: str) -> None:
+def test_a_benchmark_is_described_in_one_phrase(columns: dict[str, Any], description: str) -> None:
     value, unit = columns.pop("term", (None, None))
     spread = columns.pop("spread", None)
-    found = rates.Benchmark(
+    benchmark = rates.Benchmark(
         isin=columns.get("isin"),
         index=columns.get("index"),
         name=columns.get("name"),
@@ -40,10 +40,10 @@ def test_a_benchmark_is_one_phrase(columns: dict[str, Any], said: str) -> None:
         spread_basis_points=None if spread is None else Decimal(spread),
     )
 
-    assert found.said == said
+    assert benchmark.description == description
 
 
-WORDS = {
+MEANINGS = {
     "AssetClassProductType": codes.BASE_PRODUCT,
     "AssetClassSubProductType": codes.SUB_PRODUCT,
     "AssetClassDetailedSubProductType": codes.FURTHER_SUB_PRODUCT,
@@ -60,13 +60,13 @@ WORDS = {
 
 
 @pytest.mark.parametrize("schema", ["auth.017.001.02", "auth.036.001.03"])
-def test_every_code_of_the_message_has_words(schema: str) -> None:
+def test_every_code_of_the_message_has_a_meaning(schema: str) -> None:
     tree = etree.parse(str(DATA / "xsd" / f"{schema}.xsd"))
     seen = set()
     for simple in tree.iter("{*}simpleType"):
         kind = re.sub(r"\d+Code$", "", str(simple.get("name")))
-        if kind in WORDS:
+        if kind in MEANINGS:
             seen.add(kind)
             values = {str(value.get("value")) for value in simple.iter("{*}enumeration")}
-            assert values <= set(WORDS[kind]), simple.get("name")
-    assert seen == set(WORDS)
+            assert values <= set(MEANINGS[kind]), simple.get("name")
+    assert seen == set(MEANINGS)

@@ -1,4 +1,4 @@
-"""What instruments can be asked by: the one definition, for the API and for commands."""
+"""Filters of instruments, defined once for the API and the commands."""
 
 import difflib
 import re
@@ -10,16 +10,35 @@ from django.core.validators import RegexValidator
 from instruments.classification import cfi
 from instruments.fields import LEI
 from instruments.isin import problem_of
+from instruments.listings import lookup
+from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.models import Instrument, InstrumentQuerySet, Register, Status, Venue
-from marketdata.api.filters import CommaSeparatedInput, SemicolonSeparatedInput
+from marketdata.common.filters import (
+    AnyCaseChoiceFilter,
+    CommaSeparatedInput,
+    SemicolonSeparatedInput,
+)
 
 
 def check_isins(text: str) -> None:
+    """Raise ValidationError if a comma-separated text contains anything but ISINs."""
     for isin in text.upper().split(","):
         if problem := problem_of(isin.strip()):
-            # As parameters, because what was given may hold a percent sign.
-            said = {"isin": isin.strip(), "problem": problem}
-            raise ValidationError("%(isin)s: %(problem)s.", params=said)
+            # As parameters, because the value may contain a percent sign.
+            parameters = {"isin": isin.strip(), "problem": problem}
+            raise ValidationError("%(isin)s: %(problem)s.", params=parameters)
+
+
+def _check_list(text: str) -> None:
+    """Raise ValidationError for one invalid ISIN, or for too many.
+
+    In a list of several, an invalid ISIN is reported for itself (`instruments.listings.lookup`).
+    """
+    isins = lookup.split_isins(text)
+    if len(isins) == 1:
+        check_isins(isins[0])
+    if len(isins) > lookup.MAX_ISINS:
+        raise ValidationError(f"At most {lookup.MAX_ISINS:,} ISINs; these are {len(isins):,}.")
 
 
 def _check_underlying(text: str) -> None:
@@ -32,18 +51,19 @@ def _check_pattern(text: str) -> None:
     try:
         cfi.pattern_of(text)
     except cfi.BadCfi as problem:
-        raise ValidationError("A CFI code: %(problem)s.", params={"problem": problem}) from None
+        raise ValidationError("CFI code: %(problem)s.", params={"problem": problem}) from None
 
 
 def _check_meanings(text: str) -> None:
-    for wanted in text.split(";"):
-        if not cfi.attribute_patterns(wanted):
-            close = difflib.get_close_matches(wanted.strip().capitalize(), cfi.meanings(), n=3)
-            hint = f"; near it there are {', '.join(close)}" if close else ""
-            said = {"wanted": wanted.strip(), "hint": hint}
+    for meaning in text.split(";"):
+        if not cfi.attribute_patterns(meaning):
+            close = difflib.get_close_matches(meaning.strip().capitalize(), cfi.meanings(), n=3)
+            hint = f" Similar ones: {', '.join(close)}." if close else ""
+            parameters = {"meaning": meaning.strip(), "hint": hint}
             raise ValidationError(
-                "No attribute of ISO 10962 means %(wanted)s%(hint)s; /api/v1/cfi/ES/ shows a group's.",
-                params=said,
+                "No attribute of ISO 10962 has the meaning '%(meaning)s'.%(hint)s /api/v1/cfi/ES/"
+                " shows the attributes of a group.",
+                params=parameters,
             )
 
 
@@ -54,25 +74,26 @@ def _code(pattern: str, message: str) -> RegexValidator:
 class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[check_isins],
+        validators=[_check_list],
         widget=CommaSeparatedInput,
-        label="One ISIN or several, with commas between or the parameter repeated",
+        label="One ISIN, or up to 1,000 separated by commas or by repeating the parameter; the answer has the"
+        " outcome for each",
     )
-    # First, because it leads to fewer than codes do.
+    # The first filter after the ISIN, because it leaves fewer instruments than the codes do.
     underlying = django_filters.CharFilter(
         method="filter_underlying",
         validators=[_check_underlying],
-        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets too",
+        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets included",
     )
-    category = django_filters.ChoiceFilter(
+    category = AnyCaseChoiceFilter(
         method="filter_category",
         choices=list(cfi.category_names().items()),
         label="CFI category, the first letter of the CFI code",
     )
-    type = django_filters.ChoiceFilter(
+    type = AnyCaseChoiceFilter(
         method="filter_type",
         choices=[(name, name.replace("_", " ")) for name in cfi.BUSINESS_TYPES],
-        label="Kind of instrument, as equity, bond, fund, option or swap",
+        label="Kind of instrument: equity, bond, fund, option, swap, ...",
     )
     cfi = django_filters.CharFilter(
         method="filter_cfi",
@@ -84,8 +105,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_attribute",
         validators=[_check_meanings],
         widget=SemicolonSeparatedInput,
-        label="What an attribute of the CFI code means, as voting, or form: registered; several"
-        " with semicolons between or the parameter repeated",
+        label="Meaning of an attribute of the CFI code, as voting, or form: registered; several are separated"
+        " by semicolons or by repeating the parameter",
     )
     currency = django_filters.CharFilter(
         method="filter_currency",
@@ -94,31 +115,40 @@ class InstrumentFilterSet(django_filters.FilterSet):
     )
     issuer = django_filters.CharFilter(
         method="filter_issuer",
-        validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
-        label="LEI of the issuer (of the venue's operator for exchange-traded derivatives)",
+        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        label="LEI published in RTS 23 field 5: the issuer, or for exchange-traded derivatives the"
+        " operator of the venue",
     )
     mic = django_filters.CharFilter(
         method="filter_mic",
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="MIC of a venue with a listing of any status; an operating MIC covers its market segments",
+        label="MIC of a venue with a listing of any status; an operating MIC includes its segments",
     )
     mic_exact = django_filters.CharFilter(
         method="filter_mic_exact",
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="MIC of a venue with a listing of any status: this venue only",
+        label="MIC of a venue with a listing of any status, without its segments",
     )
-    register = django_filters.ChoiceFilter(
+    register = AnyCaseChoiceFilter(
         method="filter_register",
         choices=Register.choices,
-        label="Register with a listing of it: ESMA (EU) or FCA (UK); with mic, of that venue there",
+        label="Register with a listing: ESMA (EU) or FCA (UK); with mic, a listing there in it",
     )
-    status = django_filters.ChoiceFilter(
-        method="filter_status", choices=Status.choices, label="Status of the instrument"
+    status = AnyCaseChoiceFilter(
+        method="filter_status",
+        choices=Status.choices,
+        label="Published status of the instrument",
+    )
+    effective_status = AnyCaseChoiceFilter(
+        method="filter_effective_status",
+        choices=EffectiveStatus.choices,
+        label="Effective status today: unlike the published one, it considers the termination, expiry"
+        " and maturity dates",
     )
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
-        label="Words of the full or short name or the beginnings of words, an ISIN or the start of one",
+        label="Words of the full or short name or beginnings of words, an ISIN, or the start of one",
     )
 
     class Meta:
@@ -128,7 +158,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.filter(pk__in=[isin.strip() for isin in value.upper().split(",")])
+        return queryset.filter(pk__in=lookup.split_isins(value))
 
     def filter_category(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -146,20 +176,22 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_attribute(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        # Each once, however it is written: SQL Server takes 2,100 parameters in all, and one may need 332.
-        asked = dict.fromkeys(tuple(cfi.attribute_patterns(each)) for each in value.split(";"))
-        for patterns in asked:
+        # Equal meanings are used once: SQL Server takes 2,100 parameters, and one meaning may need 332.
+        alternatives = dict.fromkeys(tuple(cfi.attribute_patterns(m)) for m in value.split(";"))
+        for patterns in alternatives:
             queryset = queryset.classified(*patterns)
         return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        mics = Venue.objects.mics_at(value.upper())
-        return queryset.traded_on(*mics, register=self.form.cleaned_data["register"])
+        return self._filter_mics(queryset, *Venue.objects.mics_at(value.upper()))
 
     def filter_mic_exact(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.traded_on(value.upper(), register=self.form.cleaned_data["register"])
+        return self._filter_mics(queryset, value.upper())
+
+    def _filter_mics(self, queryset: InstrumentQuerySet, *mics: str) -> InstrumentQuerySet:
+        return queryset.traded_on(*mics, register=self.form.cleaned_data["register"])
 
     def filter_register(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -181,6 +213,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
     ) -> InstrumentQuerySet:
         return queryset.with_status(value)
 
+    def filter_effective_status(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return filter_by_effective_status(queryset, value, today())
+
     def filter_underlying(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
@@ -188,3 +225,9 @@ class InstrumentFilterSet(django_filters.FilterSet):
 
     def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.search(value)
+
+
+class DerivativeFilterSet(InstrumentFilterSet):
+    """The filters of instruments without `underlying`, for the derivatives of one underlying."""
+
+    underlying = None  # This is how django-filter leaves out an inherited filter.

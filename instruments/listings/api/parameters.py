@@ -1,0 +1,46 @@
+"""Query parameters of the questions about instruments."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from instruments.models import Register
+from marketdata.api.parameters import QuerySerializer
+
+
+class AnyCaseChoiceField(serializers.ChoiceField):
+    """One of a list of choices, in upper or lower case."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        choices = {str(choice).casefold(): choice for choice in self.choices}
+        return super().to_internal_value(choices.get(str(data).casefold(), data))
+
+
+class RegisterSerializer(QuerySerializer):
+    """The register whose listings count."""
+
+    register = AnyCaseChoiceField(
+        choices=Register.choices,
+        required=False,
+        help_text="Only listings in this register: ESMA (EU) or FCA (UK). Default: both",
+    )
+
+
+class SnapshotSerializer(RegisterSerializer):
+    """The days on which the records of an instrument were valid and known."""
+
+    as_of = serializers.DateField(
+        required=False, help_text="As the register read on this day. Default: the newest records"
+    )
+    known_on = serializers.DateField(
+        required=False, help_text="Use only what had been published by the end of this day"
+    )
+
+
+class ReportabilityQuerySerializer(RegisterSerializer):
+    """The day of a trade, and the day of knowledge."""
+
+    on = serializers.DateField(required=False, help_text="Day of the trade. Default: today (UTC)")
+    known_on = serializers.DateField(
+        required=False, help_text="Use only what had been published by the end of this day"
+    )

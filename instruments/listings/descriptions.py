@@ -1,0 +1,319 @@
+"""Instruments, listings and versions as dictionaries of plain values.
+
+This is the form in which the API, the commands and the pages present them. The OpenAPI schema documents
+the same dictionaries with the serializers of `instruments.listings.api`; tests compare the two.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from instruments.classification import cfi
+from instruments.listings import reportability, status
+from instruments.listings.categories import describe_terms
+from instruments.listings.history import Version, get_basis
+from instruments.listings.issuers import Issuer, read_issuer, select_operators
+from instruments.listings.lookup import LookupResult
+from instruments.listings.plain import to_plain
+from instruments.listings.reportability import Reportability, VenueAnswer
+from instruments.listings.terms import Terms
+from instruments.listings.underlyings import NamedUnderlying
+from instruments.models import Instrument, Link, Listing, ListingRecord, Venue
+
+_SUMMARY = ("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency")
+_REFERENCE = ("mic", "register", "listing_count", "eu_listings", "uk_listings")
+_OF_LISTING = (
+    *("full_name", "short_name", "issuer_requested"),
+    *("admission_approved_at", "admission_requested_at", "first_trade_at", "terminated_at"),
+    *("valid_from", "competent_authority", "relevant_venue", "never_published", "record_kind"),
+)
+# Columns of a listing that are ours alone.
+_INTERNAL = {"id", "fingerprint", "change", "source_file", "dropped_by"}
+RECORD_COLUMNS = tuple(f.name for f in Listing._meta.fields if f.name not in _INTERNAL)
+
+
+def describe_instruments(
+    instruments: Iterable[Instrument], day: dt.date | None = None
+) -> list[dict[str, Any]]:
+    """Return instruments as rows of a list, with their effective status on a day (today by default).
+
+    Two queries per 1,000 instruments.
+    """
+    rows = list(instruments)
+    statuses = status.read_effective_statuses(rows, day or status.today())
+    operators = select_operators(row.issuer_lei for row in rows)
+    return [
+        _describe_summary(
+            row,
+            effective_status=statuses[row.isin],
+            is_operator=row.issuer_lei in operators,
+        )
+        for row in rows
+    ]
+
+
+def _describe_summary(
+    instrument: Instrument, *, effective_status: str, is_operator: bool
+) -> dict[str, Any]:
+    lei = instrument.issuer_lei
+    return {
+        **{name: getattr(instrument, name) for name in _SUMMARY},
+        "issuer_lei": "" if is_operator else lei,
+        "operator_lei": lei if is_operator else "",
+        "status": str(instrument.status),
+        "effective_status": str(effective_status),
+        **{name: getattr(instrument, name) for name in _REFERENCE},
+    }
+
+
+def describe_instrument(
+    instrument: Instrument, *, as_of: dt.date | None = None, known_on: dt.date | None = None
+) -> dict[str, Any]:
+    """Return an instrument with its terms and all its listings.
+
+    `as_of` and `known_on` are those of the snapshot. Days are counted from the first of them that is
+    given, else from today. One query, and one to read the listings of a saved instrument.
+    """
+    day = as_of or known_on or status.today()
+    reference, listings = instrument.authoritative, instrument.listings
+    issuer = read_issuer(instrument.issuer_lei)
+    effective = status.get_effective_status_of_all(listings, reference, day)
+    decoded = instrument.classification
+    return {
+        **_describe_summary(
+            instrument, effective_status=effective, is_operator=issuer.is_venue_operator
+        ),
+        "as_of": to_plain(as_of),
+        "known_on": to_plain(known_on),
+        **_describe_provenance(reference),
+        "reference_listing": _describe_venue(reference),
+        "most_relevant_market": _describe_most_relevant_market(reference, listings),
+        "issuer_requested_listings": [
+            _describe_venue(listing) for listing in listings if listing.issuer_requested
+        ],
+        "issuer": describe_issuer(issuer),
+        "classification": None if decoded is None else describe_classification(decoded),
+        "terms": describe_terms(Terms(reference, instrument.category, day)),
+        "listings": [describe_listing(listing, day) for listing in listings],
+    }
+
+
+def _describe_provenance(record: ListingRecord) -> dict[str, Any]:
+    """Return why a record answers, and where it was published."""
+    basis = get_basis(record)
+    return {
+        "basis": basis.value,
+        "rule": basis.rule,
+        "source_file": record.source_file.name,
+        "source_position": record.source_position,
+        "published_on": to_plain(record.source_file.published_on),
+    }
+
+
+def _describe_venue(record: ListingRecord) -> dict[str, Any]:
+    return {
+        "mic": record.mic,
+        "venue_name": getattr(record, "venue_name", None),
+        "register": str(record.register),
+    }
+
+
+def _describe_most_relevant_market(
+    reference: ListingRecord, listings: Sequence[ListingRecord]
+) -> dict[str, Any] | None:
+    """Return the relevant trading venue (RlvntTradgVn) by the reference listing, else by any listing."""
+    for record in (reference, *listings):
+        if record.relevant_venue:
+            mic = record.relevant_venue
+            listing = next((listing for listing in listings if listing.mic == mic), None)
+            if listing is None:
+                name = Venue.objects.filter(pk=mic).values_list("name", flat=True).first()
+            else:
+                name = getattr(listing, "venue_name", None)
+            return {
+                "mic": mic,
+                "venue_name": name,
+                "register": str(record.register),
+                "is_listed": listing is not None,
+            }
+    return None
+
+
+def describe_issuer(issuer: Issuer) -> dict[str, Any] | None:
+    """Return an issuer, or the operator published instead of it; None if nothing is published."""
+    if not issuer.published_lei:
+        return None
+    note = None
+    if issuer.is_venue_operator:
+        mics = ", ".join(issuer.operated_venues[:5])
+        if len(issuer.operated_venues) > 5:
+            mics += f" and {len(issuer.operated_venues) - 5} more"
+        note = (
+            f"The published LEI is that of the operator of {mics}, by the list of venues. It is not"
+            " shown as the issuer: RTS 23 field 5 is for either."
+        )
+    return {
+        "lei": issuer.lei,
+        "published_lei": issuer.published_lei,
+        "is_venue_operator": issuer.is_venue_operator,
+        "operator_name": issuer.operator_name or None,
+        "operated_venues": list(issuer.operated_venues),
+        "note": note,
+    }
+
+
+def describe_classification(decoded: cfi.Decoded) -> dict[str, Any]:
+    """Return the meaning of a CFI code."""
+    return {
+        "code": decoded.code,
+        "category": _describe_place(decoded.category),
+        "group": _describe_place(decoded.group),
+        "attributes": [
+            {
+                "position": attribute.position,
+                "name": attribute.name,
+                "letter": attribute.letter,
+                "meaning": attribute.meaning,
+                "edition": attribute.edition,
+            }
+            for attribute in decoded.attributes
+        ],
+        "valid": not decoded.problems,
+        "edition": decoded.edition,
+        "problems": [
+            {
+                "position": problem.position,
+                "letter": problem.letter,
+                "allowed": dict(problem.allowed),
+            }
+            for problem in decoded.problems
+        ],
+    }
+
+
+def _describe_place(place: cfi.Category | cfi.Group | None) -> dict[str, str] | None:
+    """Return a category or group of the CFI table."""
+    if place is None:
+        return None
+    return {
+        "code": place.code,
+        "name": place.name,
+        "description": place.description,
+    }
+
+
+def describe_listing(listing: Listing, day: dt.date) -> dict[str, Any]:
+    """Return what differs between the listings of an instrument, with the effective status on a day."""
+    return {
+        **_describe_venue(listing),
+        "status": str(listing.status),
+        "effective_status": str(status.get_effective_status(listing, day)),
+        **{name: to_plain(getattr(listing, name)) for name in _OF_LISTING},
+        **_describe_provenance(listing),
+        "dropped_by": _get_dropped_by(listing),
+    }
+
+
+def _get_dropped_by(record: ListingRecord) -> str | None:
+    dropped_by = getattr(record, "dropped_by", None)
+    return dropped_by.name if dropped_by else None
+
+
+def describe_record(record: ListingRecord) -> dict[str, Any]:
+    """Return every published field of a listing, with the file in which it was read."""
+    values = {name: to_plain(getattr(record, name)) for name in RECORD_COLUMNS}
+    return _complete_record(values, record.source_file.name, _get_dropped_by(record))
+
+
+def describe_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same as `describe_record` for a row of `values()` with the columns of RECORD_COLUMNS.
+
+    The row also has `source_file__name` and `dropped_by__name`.
+    """
+    values = {name: to_plain(row[name]) for name in RECORD_COLUMNS}
+    return _complete_record(values, row["source_file__name"], row["dropped_by__name"])
+
+
+def _complete_record(
+    values: dict[str, Any], source_file: str, dropped_by: str | None
+) -> dict[str, Any]:
+    return {**values, "source_file": source_file, "dropped_by": dropped_by}
+
+
+def describe_version(version: Version) -> dict[str, Any]:
+    """Return a record of a listing, the days on which it was valid, and its changes."""
+    record, validity = version.record, version.validity
+    return {
+        **_describe_venue(record),
+        "status": str(record.status),
+        "record_kind": record.record_kind,
+        "valid_from": to_plain(validity.valid_from),
+        "valid_to": to_plain(validity.valid_to),
+        "was_valid": validity.was_valid,
+        "rule": validity.rule,
+        "published_on": to_plain(record.source_file.published_on),
+        "source_file": record.source_file.name,
+        "source_position": record.source_position,
+        "changes": {
+            name: {"old": to_plain(old), "new": to_plain(new)}
+            for name, (old, new) in version.changes.items()
+        },
+    }
+
+
+def describe_reportability(answer: Reportability) -> dict[str, Any]:
+    """Return the answer on a day: the venues on which it was reportable, and the other ones, with reasons."""
+    return {
+        "isin": answer.isin,
+        "on": to_plain(answer.on),
+        "known_on": to_plain(answer.known_on),
+        "reportable": answer.is_reportable,
+        "reason": answer.reason,
+        "rule": reportability.RULE,
+        "venues": [_describe_venue_answer(a) for a in answer.listings if a.is_reportable],
+        "other_venues": [_describe_venue_answer(a) for a in answer.listings if not a.is_reportable],
+    }
+
+
+def _describe_venue_answer(answer: VenueAnswer) -> dict[str, Any]:
+    record = answer.record
+    dates = ("admission_requested_at", "admission_approved_at", "first_trade_at", "terminated_at")
+    return {
+        **_describe_venue(record),
+        "reportable": answer.is_reportable,
+        "traded": answer.is_traded,
+        "reason": answer.reason,
+        "status": str(record.status),
+        **{name: to_plain(getattr(record, name)) for name in dates},
+        "valid_from": to_plain(record.valid_from),
+        "basis": answer.basis.value,
+        "source_file": record.source_file.name,
+        "source_position": record.source_position,
+        "published_on": to_plain(record.source_file.published_on),
+    }
+
+
+def describe_derivatives(derivatives: Iterable[Instrument]) -> list[dict[str, Any]]:
+    """Return derivatives of an underlying as rows of a list, with the way in which each names it."""
+    rows = list(derivatives)
+    return [
+        {**summary, "link": str(Link(row.link).label)}  # type: ignore[attr-defined]
+        for row, summary in zip(rows, describe_instruments(rows), strict=True)
+    ]
+
+
+def describe_underlying(underlying: NamedUnderlying) -> dict[str, Any]:
+    """Return one underlying of an instrument."""
+    return {
+        "link": str(underlying.link.label),
+        "isin": underlying.isin,
+        "lei": underlying.lei,
+        "name": underlying.name,
+        "known": underlying.is_known,
+        "venues": list(underlying.venues),
+    }
+
+
+def describe_lookup(result: LookupResult) -> dict[str, str | None]:
+    """Return the outcome for one ISIN of a list."""
+    return {"isin": result.isin, "status": result.status.value, "reason": result.reason}

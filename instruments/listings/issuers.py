@@ -1,0 +1,49 @@
+"""Issuers of instruments, told apart from operators of venues.
+
+RTS 23 field 5 is "issuer or operator of the trading venue identifier": for exchange-traded derivatives,
+and by mistake for some other instruments, it contains the LEI of the venue's operator. A LEI that the
+list of venues (ISO 10383) gives as an operator's is therefore never presented as the issuer.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+from instruments.models import Venue
+
+_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+
+
+@dataclasses.dataclass(frozen=True)
+class Issuer:
+    """The published LEI of field 5. `operated_venues` are the MICs whose operator has this LEI."""
+
+    published_lei: str
+    operated_venues: tuple[str, ...] = ()
+    operator_name: str = ""
+
+    @property
+    def is_venue_operator(self) -> bool:
+        return bool(self.operated_venues)
+
+    @property
+    def lei(self) -> str | None:
+        """The LEI of the issuer; None if none is published or if it is an operator's."""
+        return None if self.is_venue_operator else self.published_lei or None
+
+
+def read_issuer(lei: str) -> Issuer:
+    """Return the issuer with a published LEI, checked against the list of venues. One query."""
+    if not lei:
+        return Issuer("")
+    venues = list(Venue.objects.filter(lei=lei).order_by("mic"))
+    name = venues[0].legal_entity_name if venues else ""
+    return Issuer(lei, tuple(venue.mic for venue in venues), name)
+
+
+def select_operators(leis: Iterable[str]) -> set[str]:
+    """Return those LEIs that are a venue operator's, with one query per 1,000 LEIs."""
+    distinct = sorted({lei for lei in leis if lei})
+    operators: set[str] = set()
+    for start in range(0, len(distinct), _MAX_PARAMETERS):
+        operators |= set(Venue.objects.operators(distinct[start : start + _MAX_PARAMETERS]))
+    return operators

@@ -1,0 +1,183 @@
+"""Reportability: whether, and on which venues, an instrument was reportable on a day (MiFIR, Article 26).
+
+The answer comes from the newest record known of each listing, by its own dates (RTS 23 fields 8 to 12).
+The start of its publication period plays no part: in a full file it is often a recent re-publication,
+years after the first trade.
+"""
+
+import dataclasses
+import datetime as dt
+
+from instruments.listings import history
+from instruments.listings.fields import RecordKind
+from instruments.listings.history import Basis, Timeline
+from instruments.listings.status import today
+from instruments.listings.terms import FIRST_REAL_DAY, is_placeholder
+from instruments.models import ListingRecord, Status
+
+RULE = (
+    "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
+    " trading, until the termination, both days included, by the newest record known of the listing"
+    " (RTS 23 fields 8 to 12; MiFIR Article 26)."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class VenueAnswer:
+    """The answer for one listing.
+
+    `is_traded` is False between a request for admission and the first trade.
+    """
+
+    record: ListingRecord
+    basis: Basis
+    is_reportable: bool
+    is_traded: bool
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Reportability:
+    """The answer for an instrument: its listings, the reportable ones first, by venue and register."""
+
+    isin: str
+    on: dt.date
+    known_on: dt.date | None
+    listings: tuple[VenueAnswer, ...]
+
+    @property
+    def is_reportable(self) -> bool:
+        return any(listing.is_reportable for listing in self.listings)
+
+    @property
+    def reason(self) -> str:
+        """The answer in one sentence."""
+        mics = [answer.record.mic for answer in self.listings if answer.is_reportable]
+        if mics:
+            return f"Reportable on {self.on}: {', '.join(dict.fromkeys(mics))}."
+        if not self.listings:
+            known = f" published by {self.known_on}" if self.known_on else ""
+            return f"Not reportable on {self.on}: no record of it{known} is known."
+        return f"Not reportable on {self.on}: on no venue was it traded or requested for trading."
+
+
+def get_reportability(
+    isin: str, *, on: dt.date | None = None, known_on: dt.date | None = None, register: str = ""
+) -> Reportability:
+    """Return whether an instrument was reportable on a day (today without `on`). Three queries.
+
+    With `known_on`, only records published by the end of that day are used.
+    """
+    day = on or today()
+    timelines = history.read_timelines(isin, known_on=known_on, register=register)
+    answers = [answer_for_listing(timeline, day) for timeline in timelines]
+    answers.sort(key=lambda answer: not answer.is_reportable)
+    return Reportability(isin, day, known_on, tuple(answers))
+
+
+def answer_for_listing(timeline: Timeline, day: dt.date) -> VenueAnswer:
+    """Return the answer for a listing on a day.
+
+    A listing that was admitted again after its end has several periods of trading: the newest record of
+    each counts.
+    """
+    is_before_records = day < min(record.valid_from for record in timeline)
+    basis = Basis.EARLIEST_KNOWN if is_before_records else Basis.NEWEST_RECORD
+    newest, *earlier = _get_newest_of_periods(timeline)
+    answer = _answer(newest, day, basis)
+    if newest.status == Status.CANCELLED or answer.is_reportable:
+        return answer
+    earlier_answers = (_answer(record, day, basis) for record in earlier)
+    return next((other for other in earlier_answers if other.is_reportable), answer)
+
+
+def _get_newest_of_periods(timeline: Timeline) -> list[ListingRecord]:
+    """Return the newest record of each period of trading, the last period first.
+
+    A new record after a termination starts a period. What was cancelled is left out.
+    """
+    newest = [timeline[-1]]
+    for record, following in zip(timeline[-2::-1], timeline[:0:-1], strict=True):
+        if Status.CANCELLED in (record.status, following.status):
+            break
+        if record.status == Status.TERMINATED and following.record_kind == RecordKind.NEW:
+            newest.append(record)
+    return newest
+
+
+def _answer(record: ListingRecord, day: dt.date, basis: Basis) -> VenueAnswer:
+    if record.status == Status.CANCELLED:
+        reason = "cancelled: the register declares that it was never valid"
+        return VenueAnswer(record, basis, is_reportable=False, is_traded=False, reason=reason)
+    has_begun, beginning = _describe_beginning(record, day)
+    has_ended, end = _describe_end(record, day)
+    is_reportable = has_begun and not has_ended
+    first_trade = record.first_trade_at
+    is_traded = is_reportable and (first_trade is None or first_trade.date() <= day)
+    parts = [beginning, end] if has_begun else [beginning]
+    if is_reportable and (matured := _describe_maturity(record, day)):
+        parts.append(matured)
+    return VenueAnswer(record, basis, is_reportable, is_traded, ", ".join(parts))
+
+
+def _describe_beginning(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
+    """Return whether trading, or the request for it, had begun by a day, and the words for it."""
+    if record.first_trade_at is not None and record.first_trade_at.date() <= day:
+        return True, f"first traded {record.first_trade_at.date()}"
+    dates = {
+        "admission to trading requested": record.admission_requested_at,
+        "admission to trading approved by the issuer": record.admission_approved_at,
+    }
+    first_traded = ""
+    if record.first_trade_at is not None:
+        first_traded = f"first traded later, on {record.first_trade_at.date()}"
+    for words, moment in dates.items():
+        if moment is not None and moment.date() <= day:
+            return True, ", ".join(filter(None, [f"{words} {moment.date()}", first_traded]))
+    if first_traded:
+        return False, first_traded
+    for words, moment in dates.items():
+        if moment is not None:
+            return False, f"{words} later, on {moment.date()}"
+    return True, "no date of a first trade or an admission is published"
+
+
+def _describe_end(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
+    """Return whether trading had ended before a day, and the words for it."""
+    terminated = record.terminated_at.date() if record.terminated_at else None
+    if terminated is not None and not is_placeholder(terminated):
+        if terminated < day:
+            return True, f"terminated {terminated}"
+        return _describe_drop(record, day) or (False, f"terminated later, on {terminated}")
+    if record.status == Status.TERMINATED:
+        return _describe_undated_termination(record, day)
+    return _describe_drop(record, day) or (False, "not terminated")
+
+
+def _describe_undated_termination(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
+    last_day = record.published_period_to or record.published_to
+    if last_day is not None:
+        words = f"terminated, published until {last_day}, without a termination date"
+        return last_day < day, words
+    published_on = record.source_file.published_on
+    words = f"termination published on {published_on}, without a termination date"
+    return published_on <= day, words
+
+
+def _describe_drop(record: ListingRecord, day: dt.date) -> tuple[bool, str] | None:
+    dropped_on = history.get_drop_day(record)
+    if dropped_on is None or day < dropped_on:
+        return None
+    return True, f"missing from the full set of {dropped_on}, without a published termination"
+
+
+def _describe_maturity(record: ListingRecord, day: dt.date) -> str:
+    """Return why a listing is still reportable after its maturity or expiry; "" before it."""
+    for word, date in (("expired", record.expiry_date), ("matured", record.maturity_date)):
+        if date is not None and FIRST_REAL_DAY <= date < day:
+            published_on = record.source_file.published_on
+            text = f"{word} {date}: still reportable, because the register has not terminated it"
+            if published_on <= date:
+                text += f" (newest record known: {published_on})"
+            return text
+    return ""

@@ -1,0 +1,136 @@
+"""Published and effective status of listings and instruments.
+
+The published status is the one of the newest record (or of the full set that lacks the listing). A
+register keeps a listing active until it publishes the next file, and sometimes for years after the
+instrument matured. The effective status also considers the days in the record: it is computed for a day
+when it is read, so it is right on every day without a new file.
+
+Dates before 1900 are placeholders and end nothing (`instruments.listings.terms.is_placeholder`).
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from instruments.listings.terms import FIRST_REAL_DAY
+from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
+
+_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+
+
+class EffectiveStatus(models.TextChoices):
+    """The status of a listing or an instrument on a day."""
+
+    ACTIVE = "active", "Active"
+    EXPIRED = "expired", "Expired"
+    MATURED = "matured", "Matured"
+    TERMINATED = "terminated", "Terminated"
+    DROPPED = "dropped", "Dropped"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+def today() -> dt.date:
+    """Return the current day in UTC, the time zone of all dates in the records."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def get_effective_status(record: ListingRecord, day: dt.date) -> EffectiveStatus:
+    """Return the effective status of a listing on a day.
+
+    A listing is active on its termination, expiry or maturity day itself, and ended the day after.
+    """
+    if record.status != Status.ACTIVE:
+        return EffectiveStatus(record.status)
+    if record.terminated_at is not None and record.terminated_at.date() < day:
+        return EffectiveStatus.TERMINATED
+    for date, status in (
+        (record.expiry_date, EffectiveStatus.EXPIRED),
+        (record.maturity_date, EffectiveStatus.MATURED),
+    ):
+        if date is not None and FIRST_REAL_DAY <= date < day:
+            return status
+    return EffectiveStatus.ACTIVE
+
+
+def get_effective_status_of_all(
+    listings: Iterable[ListingRecord], reference: ListingRecord, day: dt.date
+) -> EffectiveStatus:
+    """Return the effective status of an instrument on a day.
+
+    It is active while one of its listings is; otherwise it has the status of its reference listing.
+    """
+    if any(get_effective_status(listing, day) == EffectiveStatus.ACTIVE for listing in listings):
+        return EffectiveStatus.ACTIVE
+    return get_effective_status(reference, day)
+
+
+def read_effective_statuses(
+    instruments: Sequence[Instrument], day: dt.date
+) -> dict[str, EffectiveStatus]:
+    """Return the effective status of each instrument by ISIN, with one query per 1,000 instruments."""
+    statuses = {i.isin: EffectiveStatus(i.status) for i in instruments}
+    references = {i.isin: (i.mic, i.register) for i in instruments if i.status == Status.ACTIVE}
+    isins = list(references)
+    columns = ("isin", "mic", "register", "status", "terminated_at", "expiry_date", "maturity_date")
+    for start in range(0, len(isins), _MAX_PARAMETERS):
+        listings: dict[str, list[Listing]] = {}
+        rows = Listing.objects.filter(isin__in=isins[start : start + _MAX_PARAMETERS]).order_by()
+        for values in rows.filter(status=Status.ACTIVE).values_list(*columns):
+            listing = Listing(**dict(zip(columns, values, strict=True)))
+            listings.setdefault(listing.isin, []).append(listing)
+        for isin, active in listings.items():
+            reference = next(
+                (row for row in active if (row.mic, row.register) == references[isin]), active[0]
+            )
+            statuses[isin] = get_effective_status_of_all(active, reference, day)
+    return statuses
+
+
+def filter_by_effective_status(
+    instruments: InstrumentQuerySet, status: str, day: dt.date
+) -> InstrumentQuerySet:
+    """Return the instruments with this effective status on a day.
+
+    The conditions are checked in the order of ISINs, listing by listing: common statuses cost little,
+    rare ones (expired or matured, but still published as active) may read many listings.
+    """
+    if status in (EffectiveStatus.DROPPED, EffectiveStatus.CANCELLED):
+        return instruments.with_status(status)
+    active_listings = Listing.objects.filter(isin=OuterRef("isin"), status=Status.ACTIVE).order_by()
+    reference = active_listings.filter(mic=OuterRef("mic"), register=OuterRef("register"))
+    is_active = Exists(active_listings.exclude(_is_ended(day)))
+    if status == EffectiveStatus.ACTIVE:
+        return instruments.with_status(Status.ACTIVE).filter(is_active)
+    terminated, expired, matured = (
+        _terminated(day),
+        _passed("expiry_date", day),
+        _passed("maturity_date", day),
+    )
+    if status == EffectiveStatus.EXPIRED:
+        ended = reference.filter(expired).exclude(terminated)
+    elif status == EffectiveStatus.MATURED:
+        ended = reference.filter(matured).exclude(terminated | expired)
+    else:
+        is_terminated = ~is_active & Exists(reference.filter(terminated))
+        return instruments.filter(
+            Q(status=Status.TERMINATED) | (Q(status=Status.ACTIVE) & is_terminated)
+        )
+    return instruments.with_status(Status.ACTIVE).filter(~is_active, Exists(ended))
+
+
+def _is_ended(day: dt.date) -> Q:
+    return _terminated(day) | _passed("expiry_date", day) | _passed("maturity_date", day)
+
+
+def _terminated(day: dt.date) -> Q:
+    """The condition that a listing was terminated before the start of a day."""
+    start = dt.datetime.combine(day, dt.time.min, tzinfo=dt.UTC)
+    return Q(terminated_at__isnull=False, terminated_at__lt=start)
+
+
+def _passed(column: str, day: dt.date) -> Q:
+    return Q(
+        (f"{column}__isnull", False), (f"{column}__gte", FIRST_REAL_DAY), (f"{column}__lt", day)
+    )
