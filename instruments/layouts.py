@@ -1,16 +1,14 @@
 """The layout of a file's records, and the tables of its results, as the table of kinds names them."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from django.utils.module_loading import import_string
 
 from esma_files.errors import UnsupportedKind
 from esma_files.kinds import FileKind
 from esma_files.names import FileName
+from instruments.published_results.merge import ResultTable
 from instruments.staging.layout import Layout
-
-if TYPE_CHECKING:  # it imports this module by way of the staging
-    from instruments.published_results.merge import ResultTable
 
 
 def layout_of(name: str) -> Layout:
@@ -21,6 +19,6 @@ def layout_of(name: str) -> Layout:
     return cast(Layout, import_string(kind.layout))
 
 
-def result_tables(kind: FileKind) -> "tuple[ResultTable, ...]":
+def result_tables(kind: FileKind) -> tuple[ResultTable, ...]:
     """Return the tables that the published results of a kind of file go into."""
-    return cast("tuple[ResultTable, ...]", import_string(kind.result_tables))
+    return cast(tuple[ResultTable, ...], import_string(kind.result_tables))

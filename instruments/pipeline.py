@@ -1,54 +1,87 @@
-"""What is done with files, one step at a time: by a command, a worker or a button."""
+"""The way of stored files into the tables: each is read and staged in a thread, and merged in the main one.
+
+Commands, workers and pages all load files with `load`. While one file is merged, the next ones are staged.
+All that belongs to the load of one file is in its `FileLoad`, which every step is given.
+"""
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import os
+import shutil
+import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from django.db import connection
+import adbc_driver_manager.dbapi as adbc
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 
 from esma_files import retention, runs, store
-from esma_files.models import EsmaFile, Run
-from instruments.listings.load import search_index
-from instruments.loading import merge_staged, remove_staged, stage_file, wanted_of
-from instruments.staging.staging import Staged
+from esma_files.models import EsmaFile, RejectedRecord, Run
+from esma_files.parsing.reader import Limits
+from instruments.layouts import layout_of, result_tables
+from instruments.listings.load import merge, scope, search_index
+from instruments.listings.load.context import WHOLE, Slice, slices_of
+from instruments.listings.load.selection import ListingSelection
+from instruments.models import Reconciliation, Register, Scope
+from instruments.published_results import merge as results_merge
+from instruments.staging.attach import attached
+from instruments.staging.layout import Selection
+from instruments.staging.staging import Staged, Staging
 from instruments.staging.wal import WriteAheadLog
-from marketdata.common.errors import MarketDataError
+from marketdata.common.errors import MarketDataError, RetryableError
 
-# Files staged at a time (a file that is known already is all staging and no merge), and files staged
-# or being staged while one is merged: letters differ in size, so one is not enough.
-_STAGERS, _AHEAD = 2, 3
-# How often a run notes how far it is, and how much of a load reading is.
-_NOTE_SECONDS, _READING_IS = 2.0, 0.7
+REJECTED = RejectedRecord._meta.db_table
+
+# Threads that stage files (a file whose records are all known is all staging and no merge), and files that
+# are staged or being staged while one is merged: categories differ in size, so one is not enough.
+_STAGING_THREADS, _FILES_AHEAD = 2, 3
+# Seconds between two notes of a run's progress, and the share of reading in it.
+_NOTE_SECONDS, _SHARE_OF_READING = 2.0, 0.7
+_COUNTED = (
+    "read",
+    "outside",
+    "rejected",
+    *(field.name for field in dataclasses.fields(merge.Counts)),
+)
 
 
-class Watcher(Protocol):
-    """Told how far a load is; the default below does nothing."""
+class StagingFailed(RetryableError):
+    """The staging file cannot be written, because the disk is full for example. Nothing is lost."""
 
-    def reading(self, file: EsmaFile, records: int, share: float) -> None: ...
+
+class LoadProgress(Protocol):
+    """Is told how far a load is; shares are of the file, from 0 to 1."""
+
+    def reading(self, file: EsmaFile, records: int, share: float) -> None:
+        """Called by the thread that reads the file."""
+
     def merging(self, file: EsmaFile, share: float) -> None: ...
-    def tidying(self) -> None: ...
+
+    def optimizing_index(self) -> None:
+        """All files are loaded, and the search index is put in order."""
 
 
-class _Nobody:
+class _NoProgress:
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
         pass
 
     def merging(self, file: EsmaFile, share: float) -> None:
         pass
 
-    def tidying(self) -> None:
+    def optimizing_index(self) -> None:
         pass
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
-    """What came of one file: its run, or the error that ended it, or neither where it was skipped."""
+class LoadResult:
+    """The outcome for one file: its run, and the error that ended it; without a run it was skipped."""
 
     file: EsmaFile
     run: Run | None = None
@@ -65,19 +98,19 @@ def register_files(
     dataset: str = "",
     on_problem: Callable[[MarketDataError], None] = _raise,
 ) -> list[EsmaFile]:
-    """Register and store the files at `paths`, or in them; returns their rows, each once.
+    """Store the files at `paths`, or in these folders; return their rows in publication order, each once.
 
-    In publication order. `on_problem` is told what cannot be taken in; the others are.
+    `on_problem` is called with the error of a path that cannot be registered; the others are.
     """
     files: dict[int, EsmaFile] = {}
     for path in paths:
         try:
-            for found in store.files_in(path):
-                file = store.store_file(found, dataset=dataset)
+            for file_path in store.files_in(path):
+                file = store.store_file(file_path, dataset=dataset)
                 files[file.pk] = file
         except MarketDataError as problem:
             on_problem(problem)
-    # Of one day the order is free; the small ones first keep the merge from waiting for a large one
+    # The order within a day is free; small files first keep the merge from waiting for a large one
     # (Johnson's rule for two machines in a row).
     return sorted(files.values(), key=lambda file: (file.sequence, file.size, file.pk))
 
@@ -87,45 +120,41 @@ def load(
     *,
     again: bool = True,
     run: Run | None = None,
-    watcher: Watcher | None = None,
-) -> Iterator[Loaded]:
-    """Load stored files in the order given; yields what came of each.
+    progress: LoadProgress | None = None,
+) -> Iterator[LoadResult]:
+    """Load stored files in the order given; yield the result of each.
 
-    While one file is merged the next ones are staged already, in other threads. Files that are loaded
-    are read again unless `again` is false; what another worker is busy with is left to it. `run` is
-    the one that asked for a single file.
+    Files that are loaded are reloaded unless `again` is false. Files that another worker is loading are left
+    to it. `run` is the run that asked for a single file.
 
     Files whose merge was interrupted are finished first, whether they are in `files` or not.
     """
-    watcher = watcher or _Nobody()
+    progress = progress or _NoProgress()
     runs.release_abandoned()
     interrupted = list(EsmaFile.objects.interrupted())
     with (
-        concurrent.futures.ThreadPoolExecutor(_STAGERS, initializer=_give_way) as stager,
+        concurrent.futures.ThreadPoolExecutor(
+            _STAGING_THREADS, initializer=_lower_priority
+        ) as threads,
         WriteAheadLog(connection).kept_short() as log,
     ):
-        begun: list[_Begun] = []
+        ahead: list[FileLoad] = []
         try:
             for file in _interrupted_first(interrupted, files):
-                archived = again and file.state == EsmaFile.State.ARCHIVED
-                if archived and (error := _bring_back(file, run)):
-                    yield Loaded(file, run, error)
-                    continue
-                if not _claim(file, again=again):
-                    _say_nothing_done(file, run)
-                    yield Loaded(file, run)
-                    continue
                 own_run = run if run and run.file_id == file.pk else None
-                begun.append(_begin(file, own_run, stager, watcher))
-                if len(begun) > _AHEAD:
-                    yield _finish(begun.pop(0), log)
-            while begun:
-                yield _finish(begun.pop(0), log)
-            watcher.tidying()
+                if result := _claim(file, own_run, again=again):
+                    yield result
+                    continue
+                ahead.append(FileLoad.begin(file, own_run, threads, progress))
+                if len(ahead) > _FILES_AHEAD:
+                    yield ahead.pop(0).finish(log)
+            while ahead:
+                yield ahead.pop(0).finish(log)
+            progress.optimizing_index()
             search_index.tidy(connection)
         finally:
-            for left in begun:
-                _give_back(left)
+            for file_load in ahead:
+                file_load.give_back()
 
 
 def _interrupted_first(
@@ -136,118 +165,266 @@ def _interrupted_first(
     yield from (file for file in files if file.pk not in keys)
 
 
-def _give_way() -> None:
-    """Stagers run ahead: let the merge, which all wait for in the end, have a core when it wants one."""
+def _lower_priority() -> None:
+    """Let the merge, which all wait for in the end, have a core before the threads that stage."""
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 10)
 
 
-class _Reading:
-    """How far the reading of a file is: told by the stager's thread, noted by the main one."""
-
-    def __init__(self, file: EsmaFile, watcher: Watcher) -> None:
-        self._file, self._watcher = file, watcher
-        self.records, self.share = 0, 0.0
-
-    def __call__(self, records: int, share: float) -> None:
-        self.records, self.share = records, share
-        self._watcher.reading(self._file, records, share)
+def _claim(file: EsmaFile, run: Run | None, *, again: bool) -> LoadResult | None:
+    """Take the file for this process; return the result if it is not going to be loaded."""
+    state = EsmaFile.State
+    if again and file.state == state.ARCHIVED:
+        try:
+            retention.set_tier(file, EsmaFile.Tier.HOT)
+        except MarketDataError as error:
+            if run is not None:
+                run.end(state=Run.State.FAILED, problem=str(error))
+            return LoadResult(file, run, error)
+    stored = EsmaFile.objects.stored()
+    from_states = [state.DOWNLOADED, state.FAILED, *([state.LOADED] if again else [])]
+    is_claimed = any(
+        stored.claim(file.pk, from_state=from_state, to_state=state.LOADING)
+        for from_state in from_states
+    )
+    file.refresh_from_db()
+    if is_claimed:
+        return None
+    if run is not None:
+        run.report = [f"{file.name} is {file.state}: there was nothing to load."]
+        run.end()
+    return LoadResult(file, run)
 
 
 @dataclasses.dataclass
-class _Begun:
-    """A file that this process has claimed and is staging."""
+class FileLoad:
+    """The load of one file that this process has claimed."""
 
     file: EsmaFile
     run: Run
-    reading: _Reading
-    staging: "concurrent.futures.Future[Staged]"
-    watcher: Watcher
-    merged: float = 0.0  # the share of the file
+    scope: Scope
+    database: str  # the SQLite file, where known records are looked up; "" on other databases
+    progress: LoadProgress
+    records_read: int = 0
+    share_read: float = 0.0
+    share_merged: float = 0.0
+    staging: "concurrent.futures.Future[Staged]" = dataclasses.field(init=False)
 
-    def staged(self) -> Staged:
-        """Wait for the staging file, noting the progress. Raises what has ended the staging."""
+    @classmethod
+    def begin(
+        cls,
+        file: EsmaFile,
+        run: Run | None,
+        threads: concurrent.futures.Executor,
+        progress: LoadProgress,
+    ) -> "FileLoad":
+        """Begin a run unless the file has one already, and have the file staged by a thread."""
+        has_scope = file.file_kind.has_scope
+        register = Register.of_dataset(file.dataset)
+        file_load = cls(
+            file,
+            run or Run.begin(Run.Kind.LOAD, file=file),
+            Scope.objects.current(register) if has_scope else Scope(),
+            str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else "",
+            progress,
+        )
+        file_load.staging = threads.submit(file_load.stage)
+        return file_load
+
+    @property
+    def register(self) -> Register:
+        return Register.of_dataset(self.file.dataset)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the staging file."""
+        return Path(settings.STAGING_DIR) / str(self.file.pk)
+
+    # Staging, in a thread
+
+    def stage(self) -> Staged:
+        """Read the stored zip into a staging file. Uses no connection of Django's.
+
+        Raises the errors of esma_files.errors, and StagingFailed.
+        """
+        staging = Staging(
+            name=self.file.name,
+            dataset=self.file.dataset,
+            folder=self.folder,
+            layout=layout_of(self.file.name),
+            limits=Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO),
+            selection=self._selection(),
+            progress=self._note_reading,
+        )
+        try:
+            self._remove_staged()  # what a killed process has left
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._is_outside_scope():
+                return staging.stage_nothing()
+            with self.file.open() as source:
+                return staging.stage(source)
+        except (adbc.Error, sqlite3.Error, OSError) as error:
+            problem = f"{self.file.name}: cannot be staged in {self.folder} ({error})"
+            raise StagingFailed(problem) from error
+
+    def _selection(self) -> Selection:
+        if self.file.file_kind.result_tables:
+            return Selection()
+        return ListingSelection(
+            scope=self.scope,
+            register=self.register,
+            sequence=self.file.sequence,
+            database=self.database,
+        )
+
+    def _is_outside_scope(self) -> bool:
+        """Return whether the file is of one category, and that is out of scope."""
+        has_category = self.file.file_kind.has_scope and bool(self.file.category)
+        return has_category and not self.scope.reads_category(self.file.category)
+
+    def _note_reading(self, records: int, share: float) -> None:
+        self.records_read, self.share_read = records, share
+        self.progress.reading(self.file, records, share)
+
+    def _remove_staged(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # Merging, in the main thread
+
+    def finish(self, log: WriteAheadLog) -> LoadResult:
+        """Wait until the file is staged, and merge it."""
+        try:
+            with self.file.step(retry_from=EsmaFile.State.DOWNLOADED):
+                try:
+                    staged = self._wait_for_staged()
+                    self._note_merged(0)
+                    self._merge(staged, log)
+                finally:
+                    self._discard()
+            return LoadResult(self.file, self.run)
+        except MarketDataError as error:
+            self.run.refresh_from_db()  # what was rolled back does not count
+            self.run.end(state=Run.State.FAILED, problem=str(error))
+            return LoadResult(self.file, self.run, error)
+
+    def give_back(self) -> None:
+        """Undo the claim: the caller has stopped before the turn of this file came."""
+        self._discard()
+        self.file.enter(EsmaFile.State.DOWNLOADED)
+        self.run.end(state=Run.State.ABANDONED)
+
+    def _wait_for_staged(self) -> Staged:
+        """Wait for the staging file, noting the progress. Raises the error that ended the staging."""
         while not concurrent.futures.wait([self.staging], timeout=_NOTE_SECONDS).done:
-            self._note()
+            self._note_progress()
         return self.staging.result()
 
-    def note_merged(self, share: float) -> None:
-        self.merged = share
-        self.watcher.merging(self.file, share)
-        self._note()
-
-    def _note(self) -> None:
-        share = _READING_IS * self.reading.share + (1 - _READING_IS) * self.merged
-        self.run.note(share=share, done=self.reading.records, unit="records")
-
-    def discard(self) -> None:
-        """Leave nothing staged; what is being staged cannot be stopped."""
+    def _discard(self) -> None:
+        """Remove the staging file; a staging that has begun cannot be stopped, and is waited for."""
         if not self.staging.cancel():
             concurrent.futures.wait([self.staging])
-        remove_staged(self.file)
+        self._remove_staged()
 
+    def _note_merged(self, share: float) -> None:
+        self.share_merged = share
+        self.progress.merging(self.file, share)
+        self._note_progress()
 
-def _claim(file: EsmaFile, *, again: bool) -> bool:
-    """Take the file; False where it is not to be loaded, or another worker has it."""
-    state = EsmaFile.State
-    stored = EsmaFile.objects.stored()
-    sources = [state.DOWNLOADED, state.FAILED, *([state.LOADED] if again else [])]
-    claimed = any(stored.claim(file.pk, from_state=s, to_state=state.LOADING) for s in sources)
-    file.refresh_from_db()
-    return claimed
+    def _note_progress(self) -> None:
+        merging = (1 - _SHARE_OF_READING) * self.share_merged
+        share = _SHARE_OF_READING * self.share_read + merging
+        self.run.note(share=share, done=self.records_read, unit="records")
 
+    def _merge(self, staged: Staged, log: WriteAheadLog) -> None:
+        """Merge the staging file in slices, each with its part of the counts of the run.
 
-def _bring_back(file: EsmaFile, run: Run | None) -> MarketDataError | None:
-    """Take a file out of the Archive tier; returns why that failed."""
-    try:
-        retention.set_tier(file, EsmaFile.Tier.HOT)
-    except MarketDataError as error:
-        if run is not None:
-            run.end(state=Run.State.FAILED, problem=str(error))
-        return error
-    return None
-
-
-def _say_nothing_done(file: EsmaFile, run: Run | None) -> None:
-    if run is not None:
-        run.report = [f"{file.name} is {file.state}: there was nothing to load"]
-        run.end()
-
-
-def _begin(
-    file: EsmaFile, run: Run | None, stager: concurrent.futures.Executor, watcher: Watcher
-) -> _Begun:
-    run = run or Run.begin(Run.Kind.LOAD, file=file)
-    reading = _Reading(file, watcher)
-    staging = stager.submit(stage_file, file, wanted=wanted_of(file), progress=reading)
-    return _Begun(file, run, reading, staging, watcher)
-
-
-def _finish(begun: _Begun, log: WriteAheadLog) -> Loaded:
-    """Wait until a file is staged, and merge it."""
-    file, run = begun.file, begun.run
-
-    def merging(share: float) -> None:
-        begun.note_merged(share)
+        The rejected records and the file's state are written with the last slice. Leaves the file LOADED and
+        the run DONE. If it fails after the first slice, the file is left marked as partly merged.
+        """
+        started, run = time.monotonic(), self.run
+        run.read, run.unchanged, run.outside, run.rejected = staged.read, staged.known, 0, 0
+        with attached(connection, self.file, staged) as cursor:
+            *others, last = self._slices(cursor)
+            for number, slice_ in enumerate(others, start=1):
+                with transaction.atomic():
+                    self._mark_partly_merged()
+                    self._add(self._merge_slice(cursor, staged, slice_))
+                    run.save(update_fields=_COUNTED)
+                self._note_merged(number / (len(others) + 1))
+                log.merged()
+            with transaction.atomic():
+                settled = scope.settle(cursor, self.file)
+                run.outside, run.rejected = settled.outside, settled.rejected
+                self._add(self._merge_slice(cursor, staged, last))
+                self._keep_rejected(cursor)
+                run.seconds = staged.seconds + time.monotonic() - started
+                self._end(staged, is_missed=settled.missed)
         log.merged()
 
-    try:
-        with file.step(retry_from=EsmaFile.State.DOWNLOADED), contextlib.ExitStack() as cleaning:
-            cleaning.callback(begun.discard)
-            staged = begun.staged()
-            begun.note_merged(0)
-            merge_staged(file, staged, run, committed=merging)
-            log.merged()
-            return Loaded(file, run)
-    except MarketDataError as error:
-        run.refresh_from_db()  # what was undone does not count
-        run.end(state=Run.State.FAILED, problem=str(error))
-        return Loaded(file, run, error)
+    def _slices(self, cursor: CursorWrapper) -> list[Slice]:
+        """A full set is compared as a whole, and a scope is settled for all of a file at once."""
+        if self.file.file_kind.merged_in_slices and self.scope.is_everything:
+            return slices_of(cursor, records=settings.MERGE_RECORDS)
+        return [WHOLE]
 
+    def _mark_partly_merged(self) -> None:
+        if not self.file.is_partly_merged:
+            self.file.is_partly_merged = True
+            self.file.save(update_fields=["is_partly_merged"])
 
-def _give_back(begun: _Begun) -> None:
-    """Undo a claim: the caller has stopped before the file's turn came."""
-    begun.discard()
-    begun.file.enter(EsmaFile.State.DOWNLOADED)
-    begun.run.end(state=Run.State.ABANDONED)
+    def _merge_slice(self, cursor: CursorWrapper, staged: Staged, slice_: Slice) -> merge.Counts:
+        if not staged.read:  # not read: so no listing is missing from it either
+            return merge.Counts()
+        file, register, columns = self.file, self.register, staged.columns
+        if not file.file_kind.result_tables:
+            return merge.merge(cursor, file, slice_, register=register, columns=columns)
+        tables = result_tables(file.file_kind)
+        return results_merge.merge(cursor, file, tables, register=register, columns=columns)
+
+    def _add(self, counts: merge.Counts) -> None:
+        for name, count in dataclasses.asdict(counts).items():
+            setattr(self.run, name, getattr(self.run, name) + count)
+
+    def _keep_rejected(self, cursor: CursorWrapper) -> None:
+        RejectedRecord.objects.filter(file=self.file).delete()
+        columns = "position, isin, mic, field, value, reason, record"
+        cursor.execute(
+            f"INSERT INTO {REJECTED} (file_id, {columns}) SELECT {self.file.pk}, {columns} "
+            "FROM stage.rejected ORDER BY position, field"
+        )
+
+    def _end(self, staged: Staged, *, is_missed: bool) -> None:
+        """Close the run and the load of the file: all of it is merged."""
+        file, run = self.file, self.run
+        is_covered = scope.is_covered(file, self.scope)
+        run.unmapped, run.done = staged.unmapped, run.read
+        run.report = self._remarks(is_covered=is_covered, is_missed=is_missed)
+        run.end()
+        file.loaded_at, file.is_partly_merged = timezone.now(), False
+        file.scope_number = None if is_missed else self.scope.number
+        file.enter(EsmaFile.State.LOADED)
+
+    def _remarks(self, *, is_covered: bool, is_missed: bool) -> list[str]:
+        """Return remarks about drops and the scope; marks later files that must be reloaded."""
+        file, run = self.file, self.run
+        remarks = []
+        if run.dropped:
+            reconciliation = Reconciliation.objects.get(files__file=file)
+            if run.dropped > reconciliation.listed:
+                remarks.append(
+                    f"The set that it completes holds {reconciliation.listed:,} listings and drops"
+                    f" {run.dropped:,}: is it whole?"
+                )
+        if self._is_outside_scope():
+            remarks.append(f"Category {file.category} is out of scope: the file was not read.")
+        if is_missed:
+            remarks.append(
+                "It was read beside an earlier file: `manage.py scope backfill` reads it anew."
+            )
+        has_changed = run.new + run.changed + run.ended + run.late
+        if (not is_covered or has_changed) and (marked := scope.mark_later_files(file)):
+            remarks.append(
+                f"It came late: `manage.py scope backfill` reads {marked} later files anew."
+            )
+        return remarks

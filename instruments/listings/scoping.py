@@ -70,15 +70,15 @@ def _loaded(register: Register) -> EsmaFileQuerySet:
 
 
 def backfill(
-    register: Register, *, watcher: pipeline.Watcher | None = None
-) -> Iterator[pipeline.Loaded]:
+    register: Register, *, progress: pipeline.LoadProgress | None = None
+) -> Iterator[pipeline.LoadResult]:
     """Read the backlog anew, in publication order, until none is left or one failed.
 
     A file that brings new listings has later deltas read anew, so there may be a second round.
     """
     failed: set[int] = set()
     while files := [file for file in backlog(register).stored if file.pk not in failed]:
-        for loaded in pipeline.load(files, watcher=watcher):
+        for loaded in pipeline.load(files, progress=progress):
             if loaded.error is not None or loaded.file.state != EsmaFile.State.LOADED:
                 failed.add(loaded.file.pk)  # or another worker is at it
             yield loaded

@@ -60,7 +60,7 @@ def _copied(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> Iterator[s
     from instruments.staging import bulk  # noqa: PLC0415  # it brings the driver of SQL Server
 
     stage = f"stage_{file.pk}"
-    tables = bulk.tables_of(staged.path, name=file.name)
+    tables = bulk.tables_of(staged.path, staged.layout)
     try:
         bulk.copy(cursor.db, tables, stage=stage)
         yield stage

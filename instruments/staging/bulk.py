@@ -15,7 +15,7 @@ import pyarrow as pa
 from django.db import transaction
 
 from instruments.fields import Type
-from instruments.layouts import layout_of
+from instruments.staging.layout import Layout
 from marketdata.azure_sql.collation import COLLATION
 
 # What merges read; the other tables of a staging file are parts that have been brought into these.
@@ -59,9 +59,8 @@ class Table:
                 yield pa.record_batch(arrays, schema=self.schema)
 
 
-def tables_of(path: Path, *, name: str) -> list[Table]:
-    """The tables that the merge of a staging file reads; `name` is that of the file it was made from."""
-    layout = layout_of(name)
+def tables_of(path: Path, layout: Layout) -> list[Table]:
+    """Return the tables of a staging file that its merge reads."""
     lengths = dict(_OTHERS)
     for field in layout.fields:
         texts = field.type in (Type.TEXT, Type.CODE)

@@ -1,10 +1,14 @@
-"""What staging must know of a family of records: FIRDS (`firds.py`), FITRS (`fitrs.py`)
-and the volume cap (`volume_caps.py`) are three.
+"""The description of a family of records that staging needs: FIRDS, FITRS and the volume cap have one each.
+
+Staging knows none of these subjects. Each gives it a `Layout`, and a `Selection` if some of its records are
+not to be staged.
 """
 
 import dataclasses
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +16,12 @@ import pyarrow as pa
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import Batch
 from instruments.fields import Field, Type
-from instruments.listings.load import scope
 from instruments.staging.checks import Refusal
 
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """A batch of records of one kind: what its columns hold, and what each adds to the fingerprint.
+    """A batch of records of one kind: the values of its columns, and what each adds to the fingerprint.
 
     A column without any value is neither in `columns` nor in `hashes`.
     """
@@ -29,7 +32,7 @@ class Checked:
     hashes: dict[str, np.ndarray]
 
     def summed(self, names: Iterable[str], mask: int) -> np.ndarray:
-        """The hashes of these columns, summed; 0 where none has a value."""
+        """Return the sum of the hashes of these columns for each record; 0 where none has a value."""
         total = np.zeros(self.size, dtype=np.int64)
         for name in names:
             if name in self.hashes:
@@ -37,19 +40,56 @@ class Checked:
         return total
 
     def present(self, *names: str) -> np.ndarray:
-        """Which records have a value in any of these columns."""
-        found = np.zeros(self.size, dtype=bool)
+        """Return which records have a value in any of these columns."""
+        is_present = np.zeros(self.size, dtype=bool)
         for name in names:
             if name in self.columns:
-                found |= self.columns[name].is_valid().to_numpy(zero_copy_only=False)
-        return found
+                is_present |= self.columns[name].is_valid().to_numpy(zero_copy_only=False)
+        return is_present
+
+
+class Selection:
+    """The records of a file that are staged: all of them, unless a subject has a selection of its own.
+
+    A context: it is entered when a staging begins.
+    """
+
+    @property
+    def omits_known(self) -> bool:
+        """Whether records are left out because the tables hold them already."""
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Release what `__enter__` has opened."""
+
+    def with_known(self) -> "Selection":
+        """Return a selection that does not leave out known records."""
+        return self
+
+    def in_scope(self, batch: Batch) -> tuple[Batch, pa.RecordBatch | None]:
+        """Return the records to be staged, and rows of `outside` for those that the merge decides about."""
+        return batch, None
+
+    def known(self, rows: pa.RecordBatch) -> np.ndarray | None:
+        """Return for each record the key of the listing that equals it, 0 for none; None if none has one."""
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
 class Groups:
-    """How the rows of groups are staged: `refuse` says what is wrong with them, `stage` makes the rows
-    of a staging table of the group's name, `columns` names what they fill, `bring_in` ties them to
-    their records when all are there. `left_out_wrongly`: see `known.py`.
+    """The staging of groups: elements that repeat within a record, and are read apart from it.
+
+    `refuse` yields the invalid values in rows of a group; `stage` returns the staging table of the rows, and
+    the rows; `columns` names the columns of records that they fill; `bring_in` fills these when all rows are
+    there; `left_out_wrongly` tells whether a record was taken for known before its group was read.
     """
 
     schema: str
@@ -62,8 +102,10 @@ class Groups:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """A family of records. `derive` gives the columns of the staged records that no element is, from
-    a checked batch and the day of the file; `refuse` what is wrong with a record as a whole.
+    """A family of records.
+
+    `derive` returns the columns of staged records that are no elements, from a checked batch and the day of
+    the file; `refuse` yields what is wrong with a record as a whole.
     """
 
     mapping: Mapping
@@ -72,15 +114,17 @@ class Layout:
     derive: Callable[[Checked, str], dict[str, pa.Array]]
     refuse: Callable[[Checked], Iterable[Refusal]]
     groups: Groups
-    index: str  # SQL that indexes what the merge looks up
-    asks_what_is_known: bool
-    scoped: bool  # whether a scope is applied to its records
-    # SQL on a staged record `r`: whether a field's column is this path's, where several share it.
+    index: str  # SQL that indexes the columns that the merge looks up
+    # SQL on a staged record `r`: whether the value of a field's column is of this path, where paths share it.
     holds: Callable[[Field], str] = lambda field: "1"
 
     @property
     def schema(self) -> str:
-        """The staging tables."""
+        """The SQL that creates the staging tables.
+
+        `known` names the records that the tables hold already, `outside` those that are not in scope by their
+        own content, and `rejected` each invalid value of a record.
+        """
         columns = {"position": "INTEGER PRIMARY KEY", **self.derived}
         for field in self.fields:
             columns[field.column] = "INTEGER" if field.type is Type.BOOLEAN else "TEXT"
@@ -88,12 +132,12 @@ class Layout:
             PRAGMA page_size=32768;
             CREATE TABLE record ({", ".join(f"{name} {type_}" for name, type_ in columns.items())});
             CREATE TABLE known (position INTEGER PRIMARY KEY, listing_id INTEGER);
-            {scope.SCHEMA}
+            CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);
             CREATE TABLE rejected (
                 position INTEGER, isin TEXT, mic TEXT, field TEXT, value TEXT, reason TEXT, record TEXT);
             {self.groups.schema}
         """
 
     def paths(self, column: str) -> list[str]:
-        """The paths of the elements that a column holds."""
+        """Return the paths of the elements whose values a column holds."""
         return [field.path for field in self.fields if field.column == column]

@@ -230,8 +230,6 @@ def _layout(mapping: Mapping, fields: tuple[Field, ...]) -> Layout:
             left_out_wrongly=lambda connection: False,
         ),
         index=_INDEX,
-        asks_what_is_known=False,
-        scoped=False,
         holds=_holds,
     )
 

@@ -111,6 +111,4 @@ LAYOUT = Layout(
         left_out_wrongly=lambda connection: False,
     ),
     index="CREATE INDEX result_isin ON result (isin, result_key, fingerprint, position)",
-    asks_what_is_known=False,
-    scoped=False,
 )

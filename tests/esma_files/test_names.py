@@ -103,7 +103,6 @@ def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
     if kind.can_be_loaded:
         layout = layout_of(f"{kind.code}_{'E_' if kind.code == 'FULINS' else ''}20210401_1of1")
         assert (layout.mapping.message, layout.mapping.root) == (kind.message, kind.root)
-        assert layout.scoped == kind.has_scope
         assert not kind.result_tables or result_tables(kind)
 
 

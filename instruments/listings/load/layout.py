@@ -181,8 +181,6 @@ def _layout(mapping: Mapping) -> Layout:
         ),
         # All columns that most records are compared by, so that the wide rows need not be read for it.
         index="CREATE INDEX record_key ON record (isin, mic, status, valid_from, fingerprint, isin_key)",
-        asks_what_is_known=True,
-        scoped=True,
     )
 
 

@@ -29,7 +29,6 @@ FILE = EsmaFile._meta.db_table
 
 # The kinds of files whose records go into the tables of listings.
 INSTRUMENT_FILES = [kind.code for kind in KINDS.values() if kind.has_scope]
-SCHEMA = "CREATE TABLE outside (position INTEGER PRIMARY KEY, isin TEXT, mic TEXT);"
 
 
 def is_in_scope(scope: Scope, batch: Batch) -> np.ndarray:

@@ -49,11 +49,12 @@ class Command(BaseCommand):
             if options["paths"]
             else list(EsmaFile.objects.waiting())
         )
-        with _progress(len(files)) as watcher:
-            for loaded in pipeline.load(files, again=not options["skip_loaded"], watcher=watcher):
-                rows.append(_row(loaded))
-                problems += [loaded.error] if loaded.error else []
-                watcher.done(loaded.file)
+        with _progress(len(files)) as progress:
+            again = not options["skip_loaded"]
+            for result in pipeline.load(files, again=again, progress=progress):
+                rows.append(_row(result))
+                problems += [result.error] if result.error else []
+                progress.done(result.file)
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
@@ -81,57 +82,57 @@ class Command(BaseCommand):
                 )
 
 
-def _row(loaded: pipeline.Loaded) -> dict[str, Any]:
-    run = loaded.run
+def _row(result: pipeline.LoadResult) -> dict[str, Any]:
+    run = result.run
     seconds = run.seconds if run else 0.0
     return {
-        "file": loaded.file.name,
-        "state": loaded.file.state,
+        "file": result.file.name,
+        "state": result.file.state,
         **{name: getattr(run, name) if run else 0 for name in _COUNTS},
         "seconds": round(seconds, 3),
         "records_per_second": round(run.read / seconds) if run and seconds else 0,
         "unmapped": run.unmapped if run else {},
-        "problem": loaded.file.problem,
+        "problem": result.file.problem,
     }
 
 
 class _Bars:
-    """A line for all files, and one for each that is at work: on a terminal only."""
+    """Progress bars on a terminal: one for all files, and one for each that is being loaded."""
 
     def __init__(self, progress: Progress, files: int) -> None:
         self._progress = progress
-        self._all = progress.add_task("files", total=files, amount=f"of {files}")
-        self._lines: dict[int, TaskID] = {}
-        self._merging: set[int] = set()  # some of these are still being read
+        self._all_files = progress.add_task("files", total=files, amount=f"of {files}")
+        self._bars: dict[int, TaskID] = {}
+        self._merging: set[int] = set()
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
-        line, said = self._line(file), f"{records:,} records"
+        bar, text = self._bar(file), f"{records:,} records"
         if file.pk in self._merging:
-            self._progress.update(line, amount=said)
+            self._progress.update(bar, amount=text)
         else:
-            self._progress.update(line, completed=share, amount=said)
+            self._progress.update(bar, completed=share, amount=text)
 
     def merging(self, file: EsmaFile, share: float) -> None:
         self._merging.add(file.pk)
-        line = self._line(file)
-        self._progress.update(line, description=f"merging {file.name}", completed=share)
+        bar = self._bar(file)
+        self._progress.update(bar, description=f"merging {file.name}", completed=share)
 
-    def tidying(self) -> None:
-        self._progress.update(self._all, description="files are loaded, tidying up")
+    def optimizing_index(self) -> None:
+        self._progress.update(self._all_files, description="files are loaded, optimizing the index")
 
     def done(self, file: EsmaFile) -> None:
-        if (line := self._lines.pop(file.pk, None)) is not None:
-            self._progress.remove_task(line)
-        self._progress.advance(self._all)
+        if (bar := self._bars.pop(file.pk, None)) is not None:
+            self._progress.remove_task(bar)
+        self._progress.advance(self._all_files)
 
-    def _line(self, file: EsmaFile) -> TaskID:
-        if file.pk not in self._lines:
+    def _bar(self, file: EsmaFile) -> TaskID:
+        if file.pk not in self._bars:
             text = f"reading {file.name}"
-            self._lines[file.pk] = self._progress.add_task(text, total=1, amount="")
-        return self._lines[file.pk]
+            self._bars[file.pk] = self._progress.add_task(text, total=1, amount="")
+        return self._bars[file.pk]
 
 
 @contextlib.contextmanager
 def _progress(files: int) -> Iterator[_Bars]:
-    with progress_bars() as shown:
-        yield _Bars(shown, files)
+    with progress_bars() as progress:
+        yield _Bars(progress, files)

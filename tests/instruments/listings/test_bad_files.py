@@ -16,9 +16,10 @@ from esma_files import errors
 from esma_files.models import EsmaFile, Run
 from esma_files.parsing.reader import Limits
 from instruments import pipeline
-from instruments.models import Instrument, Listing, Scope
-from instruments.staging import staging
-from instruments.staging.known import Tables
+from instruments.layouts import layout_of
+from instruments.listings.load.selection import ListingSelection
+from instruments.models import Instrument, Listing, Register, Scope
+from instruments.staging.staging import Staging
 from marketdata.common.errors import RetryableError
 from tests import firds
 from tests.instruments.listings.made import NAME, NORDEA, VOLVO, good, put, zipped
@@ -279,16 +280,20 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     folder = tmp_path / "staged"
     folder.mkdir(exist_ok=True)
-    known_in = str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
+    database = str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else ""
+    staging = Staging(
+        name=f"{name}.zip",
+        dataset="esma_firds",
+        folder=folder,
+        layout=layout_of(name),
+        limits=Limits(max_bytes=10_000_000, max_ratio=1000),
+        selection=ListingSelection(
+            scope=Scope(), register=Register.ESMA, sequence=1, database=database
+        ),
+    )
 
     try:
-        staging.stage(
-            io.BytesIO(bytes(content)),
-            name=f"{name}.zip",
-            folder=folder,
-            limits=Limits(max_bytes=10_000_000, max_ratio=1000),
-            tables=Tables(known_in, "esma_firds", 1, Scope()),
-        ).remove()
+        staging.stage(io.BytesIO(bytes(content))).path.unlink()
     except errors.FileProblem as problem:
         said = str(problem)
     else:

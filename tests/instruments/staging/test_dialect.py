@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
 from esma_files.parsing.reader import Limits
-from instruments.models import Scope
+from instruments.layouts import layout_of
 from instruments.staging import bulk
 from instruments.staging.attach import MergeBusy, attached
 from instruments.staging.dialect import (
@@ -25,8 +25,7 @@ from instruments.staging.dialect import (
     in_t_sql,
     rewritten,
 )
-from instruments.staging.known import Tables
-from instruments.staging.staging import Staged, stage
+from instruments.staging.staging import Staged, Staging
 from tests import tsql
 from tests.conftest import DATA, FIRDS
 
@@ -156,13 +155,13 @@ class Inserting(tsql.Server):
 
 def staged(path: Path, folder: Path) -> Staged:
     with path.open("rb") as source:
-        return stage(
-            source,
+        return Staging(
             name=path.name,
+            dataset="",
             folder=folder,
+            layout=layout_of(path.name),
             limits=Limits(10**9, 200),
-            tables=Tables("", "esma_firds", 1, Scope()),
-        )
+        ).stage(source)
 
 
 ONE_OF_EACH = [
@@ -175,7 +174,7 @@ ONE_OF_EACH = [
 @pytest.mark.parametrize("path", ONE_OF_EACH, ids=lambda path: path.name)
 def test_what_was_staged_is_copied_whole(path: Path, tmp_path: Path, db: None) -> None:
     file = staged(path, tmp_path)
-    tables = bulk.tables_of(file.path, name=path.name)
+    tables = bulk.tables_of(file.path, file.layout)
 
     server = Inserting()
     with tsql.connected(dataclasses.replace(tsql.SERVER, driver="pyodbc")) as (connection, _):
@@ -203,7 +202,7 @@ def test_no_text_is_longer_than_its_column(tmp_path: Path) -> None:
     file = staged(path, tmp_path)
     checked = 0
     with sqlite3.connect(file.path) as reading:
-        for table in bulk.tables_of(file.path, name=path.name):
+        for table in bulk.tables_of(file.path, file.layout):
             for column, type_ in table.columns.items():
                 if type_.startswith("nvarchar(") and "max" not in type_:
                     asked = f"SELECT max(length({column})) FROM {table.name}"
@@ -217,7 +216,9 @@ def test_another_thread_may_read_on(tmp_path: Path) -> None:
     """As the driver does, which reads what it sends in a thread of its own."""
     path = FIRDS / "DLTINS_20210117_01of01.zip"
     [table] = [
-        t for t in bulk.tables_of(staged(path, tmp_path).path, name=path.name) if t.name == "record"
+        t
+        for t in bulk.tables_of(staged(path, tmp_path).path, layout_of(path.name))
+        if t.name == "record"
     ]
     batches = table.batches()
     first = next(batches)
@@ -234,11 +235,7 @@ def test_without_a_bulk_load_rows_are_inserted_and_it_is_said(
 ) -> None:
     """Microsoft's driver finds nobody at the port; what inserts ends at a Server."""
     file = staged(FIRDS / "DLTINS_20210117_01of01.zip", tmp_path)
-    [table] = [
-        t
-        for t in bulk.tables_of(file.path, name="DLTINS_20210117_01of01.zip")
-        if t.name == "record"
-    ]
+    [table] = [t for t in bulk.tables_of(file.path, file.layout) if t.name == "record"]
     server = Inserting()
     with tsql.connected() as (connection, _), caplog.at_level(logging.WARNING):
         connection.connection = server

@@ -61,7 +61,7 @@ def there_and_back(sql: str) -> str:
     """A statement of loading in T-SQL, and as sqlglot understands that, for SQLite."""
     server = in_t_sql(sql, stage="stage_1").replace("%s", "?")
     [found] = sqlglot.transpile(server, read="tsql", write="sqlite")
-    found = re.sub(r" COLLATE \w+|(?<= TEXT)\(\d+\)", "", found)
+    found = re.sub(r" COLLATE \w+|(?<= TEXT)\((?:\d+|MAX)\)", "", found)
     found = re.sub(r"\bstage_1_(\w+)", r"stage.\1", found)
     found = re.sub(r"\bCREATE INDEX (\w+)", r"CREATE INDEX temp.\1", found)
     return found.replace("?", "%s")
