@@ -11,6 +11,7 @@ from django.utils.text import Truncator
 from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
+from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
 
 # Characters of a problem in a list; the page of the row shows all of it.
@@ -196,6 +197,14 @@ class RunAdmin(ReadOnlyAdmin):
     list_filter = ["state", "kind", "file__kind"]
     list_select_related = ["file"]
     search_fields = ["file__name"]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Show user names to users who may view users only."""
+        hidden = () if may_see_user_name(request.user) else ("requested_by",)
+        return [name for name in self.list_display if name not in hidden]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if may_see_user_name(request.user) else ("requested_by",)
 
     @admin.display(description="done")
     def progress(self, run: Run) -> str:

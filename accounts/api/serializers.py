@@ -15,23 +15,33 @@ from marketdata.api.parameters import StrictSerializer
 _MAX_PASSWORD_LENGTH = 1000  # characters; bounds the work of hashing
 
 
+def _names_field(description: str, **kwargs: Any) -> serializers.ListField:
+    """Return a field for names of roles or permissions."""
+    name = serializers.CharField(min_length=1, max_length=250)
+    return serializers.ListField(child=name, max_length=1000, help_text=description, **kwargs)
+
+
 def _password_field(**kwargs: Any) -> serializers.CharField:
     return serializers.CharField(
-        max_length=_MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True, **kwargs
+        min_length=1,
+        max_length=_MAX_PASSWORD_LENGTH,
+        trim_whitespace=False,
+        write_only=True,
+        **kwargs,
     )
 
 
 class CredentialsSerializer(StrictSerializer):
     """A user name and password."""
 
-    username = serializers.CharField(max_length=150)
+    username = serializers.CharField(min_length=1, max_length=150)
     password = _password_field()
 
 
 class RefreshSerializer(StrictSerializer):
     """A refresh token."""
 
-    refresh = serializers.CharField(max_length=5000)
+    refresh = serializers.CharField(min_length=1, max_length=5000)
 
 
 class TokensSerializer(serializers.Serializer[Any]):
@@ -55,6 +65,7 @@ class PasswordSerializer(StrictSerializer):
 class UserSerializer(serializers.ModelSerializer[User]):
     """A user account, without the password."""
 
+    email = serializers.CharField(read_only=True, help_text="E-mail address; may be empty.")
     roles = serializers.ListField(
         child=serializers.CharField(), read_only=True, help_text="Names of the user's roles."
     )
@@ -94,21 +105,15 @@ class NewUserSerializer(StrictSerializer):
         USERNAME_PATTERN.replace("\\Z", "$"), max_length=150, help_text="User name, in ASCII."
     )
     password = _password_field()
-    email = serializers.EmailField(required=False, default="", max_length=254)
-    roles = serializers.ListField(
-        child=serializers.CharField(), default=["viewer"], help_text="Names of roles."
-    )
+    email = serializers.EmailField(required=False, default="", max_length=254, allow_blank=True)
+    roles = _names_field("Names of roles.", default=["viewer"])
 
 
 class UserChangeSerializer(StrictSerializer):
     """The fields of an account that an admin can change."""
 
     email = serializers.EmailField(required=False, max_length=254, allow_blank=True)
-    roles = serializers.ListField(
-        child=serializers.CharField(),
-        required=False,
-        help_text="Names of roles, which replace the present ones.",
-    )
+    roles = _names_field("Names of roles, which replace the present ones.", required=False)
     is_active = serializers.BooleanField(required=False)
     password = _password_field(required=False)
 
@@ -142,18 +147,13 @@ class NewRoleSerializer(StrictSerializer):
     """A new role."""
 
     name = serializers.RegexField(r"^[a-z][a-z0-9-]*$", max_length=50)
-    permissions = serializers.ListField(
-        child=serializers.CharField(), help_text="Names of permissions."
-    )
+    permissions = _names_field("Names of permissions.")
 
 
 class RoleChangeSerializer(StrictSerializer):
     """The new permissions of a role."""
 
-    permissions = serializers.ListField(
-        child=serializers.CharField(),
-        help_text="Names of permissions, which replace the present ones.",
-    )
+    permissions = _names_field("Names of permissions, which replace the present ones.")
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
@@ -198,10 +198,8 @@ class CreatedApiKeySerializer(ApiKeySerializer):
 class NewApiKeySerializer(StrictSerializer):
     """A new API key."""
 
-    name = serializers.CharField(max_length=100, help_text="Purpose of the key.")
-    permissions = serializers.ListField(
-        child=serializers.CharField(), allow_empty=False, help_text="Names of permissions."
-    )
+    name = serializers.CharField(min_length=1, max_length=100, help_text="Purpose of the key.")
+    permissions = _names_field("Names of permissions.", min_length=1)
     days = serializers.IntegerField(
         min_value=1, max_value=3660, default=90, help_text="Days until the key expires."
     )

@@ -20,6 +20,7 @@ from accounts.models import User
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
+from marketdata.common.filters import TrueFalseFilter
 
 _NAME = OpenApiParameter("username", str, OpenApiParameter.PATH, description="User name.")
 _PROBLEMS = documented(
@@ -35,7 +36,7 @@ class UserFilterSet(django_filters.FilterSet):
         "username", "icontains", label="Part of the user name.", max_length=150
     )
     role = django_filters.CharFilter("groups__name", label="Name of a role.", max_length=150)
-    is_active = django_filters.BooleanFilter(label="True for active accounts only.")
+    is_active = TrueFalseFilter(label="Active or inactive accounts only.")
 
 
 @extend_schema_view(

@@ -10,7 +10,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +24,7 @@ from marketdata.common.filters import TimeFilter
 
 COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id", "old", "new")
 _PAGE_SIZE = 2_000
+_VALUES = {"type": ["object", "null"], "additionalProperties": True}
 _PROBLEMS = documented(
     {
         403: "For admins only, from SENSITIVE_NETWORKS.",
@@ -34,9 +35,20 @@ _PROBLEMS = documented(
 class EventSerializer(serializers.ModelSerializer[Event]):
     """An event of the audit trail."""
 
+    old = serializers.SerializerMethodField(help_text="Values before the action, or null.")
+    new = serializers.SerializerMethodField(help_text="Values after the action, or null.")
+
     class Meta:
         model = Event
         fields = COLUMNS
+
+    @extend_schema_field(_VALUES)
+    def get_old(self, event: Event) -> Any:
+        return event.old
+
+    @extend_schema_field(_VALUES)
+    def get_new(self, event: Event) -> Any:
+        return event.new
 
 
 class EventFilterSet(django_filters.FilterSet):
@@ -89,6 +101,7 @@ class AuditExportView(NoStore, generics.GenericAPIView[Event]):
 
     @extend_schema(
         summary="Export audit events as CSV or NDJSON",
+        filters=True,
         responses={
             (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "One line per event."),
             (200, "application/x-ndjson"): OpenApiResponse(OpenApiTypes.STR, "One line per event."),

@@ -4,6 +4,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from esma_files.models import EsmaFile, Run
+from marketdata.common.access import may_see_user_name
 from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
 
@@ -45,6 +46,17 @@ class RunFilterSet(django_filters.FilterSet):
     )
     state = django_filters.MultipleChoiceFilter(choices=Run.State, label="State")
 
+    requested_by = django_filters.CharFilter(
+        method="filter_requested_by",
+        label="User name; only the own one without the right to view users",
+    )
+
     class Meta:
         model = Run
-        fields = ["kind", "requested_by"]
+        fields = ["kind"]
+
+    def filter_requested_by(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
+        """Return no run if the caller may not see the user name, which its number would reveal."""
+        if self.request is not None and not may_see_user_name(self.request.user, value):
+            return queryset.none()
+        return queryset.filter(requested_by=value)

@@ -10,6 +10,7 @@ from esma_files import queue
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
+from marketdata.common.access import may_see_user_name
 
 _TIERS = ["", *EsmaFile.Tier.values]
 _COST: dict[str, Any] = {"max_digits": 12, "decimal_places": 6, "help_text": "US dollars a month"}
@@ -66,6 +67,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     obstacle = serializers.SerializerMethodField(
         help_text="reason why no worker can take a queued run; empty if there is none"
     )
+    requested_by = serializers.SerializerMethodField(
+        help_text="User name; empty if requested by the schedule, null if you may not see it"
+    )
     unmapped = serializers.DictField(
         child=serializers.IntegerField(),
         read_only=True,
@@ -107,6 +111,13 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "problem",
         ]
         read_only_fields = fields
+
+    def get_requested_by(self, run: Run) -> str | None:
+        """Return the name, null if the caller may not see it. A command, without a request, may."""
+        request = self.context.get("request")
+        if request is None or not run.requested_by:
+            return run.requested_by
+        return run.requested_by if may_see_user_name(request.user, run.requested_by) else None
 
     def get_obstacle(self, run: Run) -> str:
         if run.state != Run.State.QUEUED:

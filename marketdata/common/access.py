@@ -55,6 +55,13 @@ def is_met(rule: Rule, user: Any) -> bool:
     return not rule.permission or bool(user.has_perm(rule.permission))
 
 
+def may_see_user_name(user: Any, username: str = "") -> bool:
+    """Return True if this user may see a user name: the own one, or any with the right to view users."""
+    if not user.is_authenticated:
+        return False
+    return bool(user.has_perm("accounts.view_user")) or username == user.get_username()
+
+
 class GuardedView(AccessMixin, View):
     """A page with a rule. Anonymous users are sent to sign in; others who do not meet the rule get a 403."""
 
