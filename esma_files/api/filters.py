@@ -3,13 +3,14 @@
 import django_filters
 from django.db.models import QuerySet
 
-from esma_files.models import EsmaFile, Run
+from esma_files.models import KIND_CHOICES, EsmaFile, Run
 from marketdata.common.access import may_see_user_name
 from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
 
 class EsmaFileFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
+    kind = django_filters.ChoiceFilter(choices=KIND_CHOICES, label="Kind of file, as FULINS")
     category = CodeFilter("category", label="CFI category, as E", max_length=1)
     result_group = CodeFilter(
         "result_group",
@@ -30,7 +31,7 @@ class EsmaFileFilterSet(django_filters.FilterSet):
 
     class Meta:
         model = EsmaFile
-        fields = ["dataset", "kind", "tier", "location"]
+        fields = ["dataset", "tier", "location"]
 
     def filter_wanted(
         self, queryset: QuerySet[EsmaFile], name: str, value: bool

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('dataset', models.CharField(choices=[('esma_firds', 'ESMA FIRDS'), ('esma_fitrs', 'ESMA FITRS'), ('esma_dvcap', 'ESMA volume cap'), ('fca_firds', 'FCA FIRDS'), ('fca_fitrs', 'FCA FITRS')], default='esma_firds', max_length=20)),
                 ('name', models.CharField(max_length=100)),
-                ('kind', models.CharField(choices=[('FULINS', 'FULINS'), ('DLTINS', 'DLTINS'), ('FULCAN', 'FULCAN'), ('INVINS', 'INVINS'), ('FULECR', 'FULECR'), ('DLTECR', 'DLTECR'), ('FULNCR', 'FULNCR'), ('DLTNCR', 'DLTNCR'), ('DVCRES', 'DVCRES')], max_length=10)),
+                ('kind', models.CharField(choices=esma_files.models.file.kind_choices, max_length=10)),
                 ('category', models.CharField(blank=True, help_text='CFI category of a full file; empty in deltas', max_length=1)),
                 ('result_group', models.CharField(blank=True, help_text='group and asset class of transparency results by sub-class, as NYAR_EQD', max_length=12)),
                 ('published_on', models.DateField()),

@@ -20,7 +20,11 @@ from esma_files.storage.field import StoredFileField
 from marketdata.common.errors import MarketDataError, RetryableError
 
 _LONGEST_RETRY_SECONDS = 6 * 3600
-KIND_CHOICES = [(code, code) for code in KINDS]
+
+
+def kind_choices() -> list[tuple[str, str]]:
+    """Return the kinds as choices. As a function, so that a new kind needs no migration."""
+    return [(code, code) for code in KINDS]
 
 
 class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
@@ -144,7 +148,7 @@ class EsmaFile(models.Model):
 
     dataset = models.CharField(max_length=20, choices=Dataset, default=Dataset.ESMA_FIRDS)
     name = models.CharField(max_length=100)
-    kind = models.CharField(max_length=10, choices=KIND_CHOICES)
+    kind = models.CharField(max_length=10, choices=kind_choices)
     category = models.CharField(
         max_length=1, blank=True, help_text="CFI category of a full file; empty in deltas"
     )

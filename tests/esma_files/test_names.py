@@ -101,7 +101,11 @@ def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
         *kind.datasets
     }
     if kind.can_be_loaded:
-        layout = layout_of(f"{kind.code}_{'E_' if kind.code == 'FULINS' else ''}20210401_1of1")
+        forms = ("20210401_1of1", "E_20210401_1of1", "20210401")
+        name = next(
+            n for n in (f"{kind.code}_{form}" for form in forms) if kind.pattern.fullmatch(n)
+        )
+        layout = layout_of(name)
         assert (layout.mapping.message, layout.mapping.root) == (kind.message, kind.root)
         assert not kind.result_tables or result_tables(kind)
 
