@@ -41,7 +41,15 @@ class InstrumentPages(KeysetPages):
         envelope = super().get_paginated_response_schema(schema)
         envelope["properties"]["lookup"] = {
             "type": "array",
-            "items": {"$ref": "#/components/schemas/LookupResult"},
+            "items": {
+                "type": "object",
+                "required": ["isin", "status", "reason"],
+                "properties": {
+                    "isin": {"type": "string"},
+                    "status": {"enum": [status.value for status in lookup.LookupStatus]},
+                    "reason": {"type": ["string", "null"]},
+                },
+            },
             "description": "The outcome for each ISIN of the filter `isin`. Absent without it",
         }
         return envelope
