@@ -26,7 +26,7 @@ class Dataset(models.TextChoices):
 
 @dataclasses.dataclass(frozen=True)
 class Publication:
-    """How a dataset is published, and where its files are stored.
+    """The address of a dataset's list of files, and the place where its files are stored.
 
     `senders` are the codes that the header of a file may name in `Fr`: files of ESMA and of the FCA have the
     same names. The list of files is at the address in the setting `url_setting`, in ESMA's Solr below it in

@@ -56,7 +56,7 @@ class Part:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the MD5 is the expected one; True where none is expected."""
+        """Return True if the MD5 is the expected one, or if none is expected."""
         return not self.expected or self.md5 == self.expected
 
     def restart(self) -> None:

@@ -14,7 +14,7 @@ from esma_files.datasets import Dataset
 
 
 class Content(enum.Enum):
-    """What a file of a kind states."""
+    """The statement that a file of a kind makes: a state, changes, or cancellations."""
 
     FULL = (
         "full"  # the state at the end of the day; what a complete set lacks is not there any more
@@ -24,7 +24,7 @@ class Content(enum.Enum):
 
 
 class Cadence(enum.Enum):
-    """How often files of a kind are published; the report of gaps expects them accordingly."""
+    """The frequency of publication of a kind; the report of gaps expects files accordingly."""
 
     DAILY = "daily"  # also at weekends and on holidays
     WEEKLY = "weekly"  # on `weekday`, or the day after

@@ -63,7 +63,7 @@ class FileName:
 
     @property
     def set_label(self) -> str:
-        """What distinguishes the sets of a kind that are published on one day."""
+        """Return the label that distinguishes the sets of a kind published on one day."""
         return self.category or self.result_group
 
     def sequence(self, revision: int = 0) -> int:
@@ -72,7 +72,7 @@ class FileName:
         return ((day * 10 + self.kind.place_in_day) * 1000 + self.part) * 100 + min(revision, 99)
 
     def is_same_part(self, other: "FileName") -> bool:
-        """Whether both name the same part of the same publication."""
+        """Return True if both name the same part of the same publication."""
         return self._identity == other._identity
 
     @property

@@ -10,7 +10,7 @@ from esma_files.models import EsmaFile
 
 @dataclasses.dataclass(frozen=True)
 class SetKey:
-    """What the parts of a set have in common. A day published in 3 parts and again in 5 is two sets."""
+    """The key that the parts of a set share. A day published in 3 parts and again in 5 is two sets."""
 
     dataset: str
     kind: str
@@ -40,7 +40,7 @@ class SetKey:
 
     @property
     def series(self) -> tuple[str, str, str, str]:
-        """What is published over and over: dataset, kind, category and group of results."""
+        """Return the key of a series of publications: dataset, kind, category and group of results."""
         return self.dataset, self.kind, self.category, self.result_group
 
     @property
@@ -63,7 +63,7 @@ class FileSet:
 
     @property
     def is_completely_stored(self) -> bool:
-        """Whether the bytes of every part are stored."""
+        """Return True if the bytes of every part are stored."""
         stored = {file.part for file in self.files if file.has_content}
         return len(stored) == self.key.parts
 

@@ -1,4 +1,4 @@
-"""What only a load writes, to look at; and scopes, to set."""
+"""The admin of instruments: read-only views of loaded rows, and scopes, which can be set."""
 
 from instruments.listings.admin import instruments, reconciliation, scope
 

@@ -1,4 +1,4 @@
-"""What a table of fields is made of: one element or attribute, its column, and how its text is read.
+"""The parts of a table of fields: one element or attribute, its column, and the type of its text.
 
 `instruments/listings/fields.py` (FIRDS) and `instruments/transparency/fields.py` (FITRS) are such tables.
 """
@@ -8,7 +8,7 @@ import enum
 
 
 class Type(enum.Enum):
-    """How the text of an element is read."""
+    """The type that the text of an element is read as."""
 
     TEXT = "text"
     CODE = "code"  # text that must match a pattern

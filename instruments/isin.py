@@ -14,7 +14,7 @@ PATTERN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 
 def problem_of(text: str) -> str | None:
-    """What is wrong with `text` as an ISIN, in words; None where nothing is."""
+    """Return the reason why `text` is not an ISIN, in words; None for a valid ISIN."""
     if len(text) != 12:
         return f"an ISIN has 12 characters, this has {len(text)}"
     if not PATTERN.fullmatch(text):
@@ -25,9 +25,11 @@ def problem_of(text: str) -> str | None:
 
 
 def check_digits_hold(isins: np.ndarray) -> np.ndarray:
-    """Which check digits are right. `isins` is (n, 12) of uint8, ASCII, of the pattern above.
+    """Return a mask of the ISINs with a valid check digit.
 
-    The same as `problem_of(...) is None`, 200 times faster: letters count as two digits (A is 10),
+    `isins` is an array of shape (n, 12) of uint8: ASCII of ISINs that match the pattern.
+
+    Equal to `problem_of(...) is None`, and 200 times faster: letters count as two digits (A is 10),
     and every second digit from the right is doubled, the digits of the result summed.
     """
     total = np.zeros(len(isins), dtype=np.int32)

@@ -1,4 +1,4 @@
-"""What a register still lists of a kind of deltas."""
+"""The deltas that a register still lists."""
 
 import datetime as dt
 

@@ -49,5 +49,5 @@ class PublishedFile:
 
 
 def is_file(entry: Entry) -> bool:
-    """Whether an entry is about a file. ESMA's Solr also has a document `lastModification` without a name."""
+    """Return True if an entry is a file: ESMA's Solr has a document `lastModification` without a name too."""
     return bool(entry.get("file_name", "").strip() or entry.get("download_link", "").strip())

@@ -1,4 +1,4 @@
-"""What the codes of RTS 23 (Annex, tables 2 and 3) mean, in words. One not listed is shown as it is."""
+"""The meanings of the codes of RTS 23 (Annex, tables 2 and 3). A code without one is shown as it is."""
 
 INDEX = {
     "EONA": "EONIA",

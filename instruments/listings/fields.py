@@ -166,7 +166,7 @@ GROUPS = {group.name: group for group in (COMMODITY, BASKET)}
 
 
 class RecordKind(enum.StrEnum):
-    """What a file says of a record."""
+    """The kind of a record, by its element in the file."""
 
     FULL = "full"
     NEW = "new"

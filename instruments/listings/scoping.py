@@ -1,4 +1,4 @@
-"""What is done with scopes: set one, and read anew the files that were loaded with another."""
+"""Set a scope, and load again the files that were loaded with another one."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,13 +36,15 @@ def change(
 
     Files that are loaded already stay as they are: see `backlog`. Raises ValidationError.
     """
-    said = {kind: codes(kind, criteria.get(kind, ())) for kind in KINDS}
+    values = {kind: codes(kind, criteria.get(kind, ())) for kind in KINDS}
     with transaction.atomic():
         old = Scope.objects.current(register)
-        if old.values() == said:
+        if old.values() == values:
             return old
-        scope = Scope.objects.create(register=register, set_by=by, **said)
-        trail.record("scope.set", request=request, about=register.value, old=old.values(), new=said)
+        scope = Scope.objects.create(register=register, set_by=by, **values)
+        trail.record(
+            "scope.set", request=request, about=register.value, old=old.values(), new=values
+        )
     return scope
 
 

@@ -63,12 +63,12 @@ def isin_in_sql(key: str) -> str:
 
 
 def names_of(row: str, *, suffix: str = "") -> str:
-    """What is indexed of a row of `Instrument` for its names, in SQL; `suffix` ends its columns' names."""
+    """Return the SQL of the indexed names of a row of `Instrument`; its columns end with `suffix`."""
     return " || ' ' || ".join(f"{row}.{column}{suffix}" for column in NAMED)
 
 
 def codes(row: str, *, listed: str = "1", agrees_with_listings: bool = True) -> str:
-    """What is indexed of a row of `Instrument` for its codes, in SQL: no word of it is one of a name.
+    """Return the SQL of the indexed codes of a row of `Instrument`; no code is a word of a name.
 
     `listed` says which of its listings `l` count; `agrees_with_listings` that the row agrees with
     them already, so that most need not be looked up.
@@ -77,7 +77,7 @@ def codes(row: str, *, listed: str = "1", agrees_with_listings: bool = True) -> 
 
 
 def document(row: str) -> str:
-    """What is indexed of a row of `Instrument`, in SQL."""
+    """Return the SQL of the indexed names and codes of a row of `Instrument`."""
     return _printed([("%s", f"{row}.full_name"), ("%s", f"{row}.short_name"), *_codes(row)])
 
 
@@ -152,7 +152,7 @@ def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
 
 
 class _Matched(ExtraWhere):
-    """What the index is asked: one question, however many words and codes, for FTS5 takes only a few."""
+    """The query of the index: one for any number of words and codes, since FTS5 takes only a few."""
 
     def __init__(self, terms: tuple[str, ...]) -> None:
         super().__init__([f"{INDEX} MATCH %s"], [" AND ".join(f"({any_of})" for any_of in terms)])
@@ -160,12 +160,12 @@ class _Matched(ExtraWhere):
 
 
 def is_asked(instruments: "models.QuerySet[M]") -> bool:
-    """Whether the index of names and codes leads to these instruments."""
+    """Return True if the index of names and codes selects these instruments."""
     return INDEX in instruments.query.extra_tables
 
 
 def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
-    """Whether the index leads to these instruments, and nobody has asked for another order."""
+    """Return True if the index selects these instruments, and they are in its order."""
     order = instruments.query.order_by
     return is_asked(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
 

@@ -56,7 +56,7 @@ def attached(connection: Any, file: EsmaFile, staged: Staged) -> Iterator[Cursor
 
 @contextmanager
 def _copied(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> Iterator[str]:
-    """What the names of the copied tables begin with."""
+    """Copy the staging tables to SQL Server for a while; yield the prefix of their names."""
     from instruments.staging import bulk  # noqa: PLC0415  # it brings the driver of SQL Server
 
     stage = f"stage_{file.pk}"

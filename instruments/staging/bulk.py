@@ -139,9 +139,9 @@ def _load_in_bulk(connection: Any, table: Table, target: str) -> None:
     first = next(batches, None)
     if first is None:
         return
-    said = connection.get_connection_params()
-    timeout = said["OPTIONS"]["connection_timeout"]
-    text = connection._build_connection_string(said, "")
+    parameters = connection.get_connection_params()
+    timeout = parameters["OPTIONS"]["connection_timeout"]
+    text = connection._build_connection_string(parameters, "")
     own = mssql_python.connect(text, token_provider=connection.credential, timeout=timeout)
     with closing(own):
         own.cursor().bulkcopy_arrow(

@@ -31,7 +31,7 @@ STORED = {type_: pa.int64() if type_ is Type.BOOLEAN else pa.string() for type_ 
 
 @dataclasses.dataclass(frozen=True)
 class Refusal:
-    """One field of one record that cannot be what it says."""
+    """A field of a record with an invalid value, and the reason."""
 
     row: int
     field: Field
@@ -79,7 +79,7 @@ def _refusals(
 
 
 def _as_text(stored: pa.Array) -> pa.StringArray:
-    """What is hashed. A value that could not be read has no hash of its own: its record is refused."""
+    """Return the texts to hash; an invalid value needs no hash, because its record is rejected."""
     return stored.cast(pa.string()).fill_null("") if stored.null_count else stored.cast(pa.string())
 
 

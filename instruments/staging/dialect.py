@@ -1,4 +1,4 @@
-"""What differs between the databases in the SQL of loading.
+"""The differences between the databases in the SQL of loading.
 
 It is written once, for SQLite: temporary tables are `temp.x`, those of the staging file `stage.x`. What
 SQL Server says in other words is put into its words by the table of rules below: it covers what this
@@ -26,7 +26,7 @@ def day_before(expression: str) -> str:
 
 
 def differ(one: str, other: str) -> str:
-    """Whether two texts differ, in spaces at the end too: to SQL Server these would be nothing."""
+    """Return the SQL condition that two texts differ, trailing spaces included, which SQL Server ignores."""
     return f"{one} <> {other} COLLATE BINARY"
 
 
@@ -44,13 +44,13 @@ def rewritten(table: str, values: dict[str, str], *, source: str, where: str) ->
     For many wide rows: SQLite's UPDATE ... FROM puts all that it is going to write into a table of its
     own first, which does not fit its cache.
     """
-    columns, said = ", ".join(values), ", ".join(values.values())
-    return f"UPDATE OR FAIL {table} SET ({columns}) = (SELECT {said} FROM {source}) WHERE {where}"
+    columns, values_sql = ", ".join(values), ", ".join(values.values())
+    return f"UPDATE OR FAIL {table} SET ({columns}) = (SELECT {values_sql} FROM {source}) WHERE {where}"
 
 
 def _assigned(found: re.Match[str]) -> str:
-    table, columns, said, source, where = found.groups()
-    pairs = zip(columns.split(","), said.split(","), strict=True)
+    table, columns, values_sql, source, where = found.groups()
+    pairs = zip(columns.split(","), values_sql.split(","), strict=True)
     assigned = ", ".join(f"{column.strip()} = {value.strip()}" for column, value in pairs)
     return f"UPDATE {table} SET {assigned} FROM {source} AND {where}"
 
@@ -107,13 +107,13 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\(\s*SELECT ([^()]*(?:\([^()]*\)[^()]*)*) LIMIT (\d+)\)", r"(SELECT TOP \2 \1)"),
     (r"\btemp\.(\w+)", r"#\1"),
 )
-_COMPILED = [(re.compile(pattern, re.DOTALL), said) for pattern, said in _RULES]
+_COMPILED = [(re.compile(pattern, re.DOTALL), replacement) for pattern, replacement in _RULES]
 
 
 def in_t_sql(sql: str, *, stage: str) -> str:
     """A statement of this package as SQL Server takes it; `stage` begins the names of staged tables."""
-    for pattern, said in _COMPILED:
-        sql = pattern.sub(said, sql)
+    for pattern, replacement in _COMPILED:
+        sql = pattern.sub(replacement, sql)
     return re.sub(r"\bstage\.(\w+)", rf"{stage}_\1", sql)
 
 

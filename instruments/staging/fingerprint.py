@@ -16,7 +16,10 @@ MASK = (1 << 62) - 1  # the sum of two still fits a signed 64-bit integer
 
 
 def of_distinct(column: str, values: pa.StringArray) -> np.ndarray:
-    """What each of `values`, none of them null, adds to its record: int64, 0 to 2**62 - 1."""
+    """Return the hash that each of `values` adds to the fingerprint of its record: int64, 0 to 2**62 - 1.
+
+    None of the values may be null.
+    """
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)
     ends = ends[values.offset : values.offset + len(values) + 1].tolist()
@@ -28,7 +31,7 @@ def of_distinct(column: str, values: pa.StringArray) -> np.ndarray:
 
 
 def of_text(column: str, text: str) -> int:
-    """What one value adds to its record."""
+    """Return the hash that a value adds to the fingerprint of its record."""
     return xxhash.xxh3_64_intdigest(text.encode(), _seed(column)) & MASK
 
 

@@ -56,7 +56,7 @@ class Selection:
 
     @property
     def omits_known(self) -> bool:
-        """Whether records are left out because the tables hold them already."""
+        """Return True if records are left out because the tables hold them already."""
         return False
 
     def __enter__(self) -> Self:

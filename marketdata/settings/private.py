@@ -17,7 +17,7 @@ _WRITE_FOR_OTHERS = {
 
 
 def is_service() -> bool:
-    """Whether this process works with data, and not with source code or static files."""
+    """Return True if this process works with data, and not with source code or static files."""
     return not _WRITE_FOR_OTHERS.intersection(sys.argv[1:2])
 
 

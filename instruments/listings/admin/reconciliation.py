@@ -1,4 +1,4 @@
-"""How full sets compare with what was there before them."""
+"""The admin of reconciliations: full sets compared with the listings before them."""
 
 from typing import Any
 

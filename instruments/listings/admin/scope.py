@@ -31,13 +31,13 @@ class ScopeForm(forms.ModelForm[Scope]):
         fields = ["register", *KINDS]
 
     def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
+        criteria = super().clean() or {}
         for kind in KINDS:
             try:
-                said[kind] = codes(kind, said.get(kind, "").replace(",", " ").split())
+                criteria[kind] = codes(kind, criteria.get(kind, "").replace(",", " ").split())
             except ValidationError as error:
                 self.add_error(kind, error.message_dict[kind])
-        return said
+        return criteria
 
 
 @admin.register(Scope)

@@ -1,4 +1,4 @@
-"""What of each register is loaded, over HTTP."""
+"""Scopes in the API: the records of each register that are loaded."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ _PROBLEMS = documented(
 
 
 class CriteriaSerializer(serializers.ModelSerializer[Scope]):
-    """What is in scope: one of each kind that is not empty, or one of the ISINs."""
+    """The criteria of a scope: a record meets each kind that is not empty, or has one of the ISINs."""
 
     categories = serializers.ListField(child=serializers.CharField(), default=list)
     authorities = serializers.ListField(child=serializers.CharField(), default=list)
@@ -78,7 +78,7 @@ class BackfillSerializer(serializers.Serializer[Any]):
 
 
 class ScopeViewSet(viewsets.ViewSet):
-    """What of each register is loaded."""
+    """The records of each register that are loaded."""
 
     needs = {
         "list": reading("instruments.view_scope"),
@@ -90,10 +90,11 @@ class ScopeViewSet(viewsets.ViewSet):
     lookup_value_regex = "[^/]+"
 
     def _register(self) -> Register:
-        said = self.kwargs["register"].upper()
-        if said not in Register.values:
-            raise exceptions.NotFound(f"{said} is no register: {', '.join(Register.values)} are.")
-        return Register(said)
+        register = self.kwargs["register"].upper()
+        if register not in Register.values:
+            choices = ", ".join(Register.values)
+            raise exceptions.NotFound(f"{register} is not a register; choose one of {choices}.")
+        return Register(register)
 
     @extend_schema(
         summary="The scope of each register",
@@ -118,7 +119,7 @@ class ScopeViewSet(viewsets.ViewSet):
         responses={200: ScopeSerializer, **_PROBLEMS},
     )
     def update(self, request: Request, register: str) -> Response:
-        """What is left out is open. Files loaded before stay as they are until a backfill."""
+        """Set the scope. Omitted criteria are open; files loaded before are unchanged until a backfill."""
         asked = CriteriaSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         if unknown := sorted(set(request.data) - set(KINDS)):

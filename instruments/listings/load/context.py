@@ -1,4 +1,4 @@
-"""What every step of a merge needs to know: the file, the slice of it, and the connection.
+"""The context of a merge: the file, the slice of it that is merged, and the connection.
 
 A staged delta is merged in slices, each in a transaction of its own. So others do not wait long to write,
 and what has been written but not yet copied into the database stays small, however long the file is.

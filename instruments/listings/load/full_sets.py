@@ -88,7 +88,7 @@ class _Publication:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all parts are loaded; a day may be published anew, in another number of parts."""
+        """Return True if all parts are loaded; a day may be published again in another number of parts."""
         loaded = {(full.file.parts, full.file.part) for full in self.files}
         totals = {parts for parts, _ in loaded}
         return any({(n, part) for part in range(1, n + 1)} <= loaded for n in totals)

@@ -1,4 +1,4 @@
-"""How FIRDS records are laid out in a staging file, with their baskets and commodity products.
+"""The layout of FIRDS records in a staging file, with their baskets and commodity products.
 
 Baskets and commodity products repeat within a record, so they are read apart from it, into tables of the
 staging file of their own, and are brought into their records when all are there.

@@ -31,11 +31,11 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """Instruments whose CFI code matches one of these patterns of six, `*` for any letter."""
         letters = [pattern.rstrip(cfi.ANY) for pattern in patterns]
         if all(len(letter) == 1 for letter in letters):
-            found, said = self._coded("category", letters), Q()
+            coded, condition = self._coded("category", letters), Q()
             for letter in letters:
                 # A range and not LIKE: only a range can use an index, where there is one.
-                said |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
-            return found.filter(said)
+                condition |= Q(cfi_code__gte=letter, cfi_code__lt=chr(ord(letter) + 1))
+            return coded.filter(condition)
         known = CfiCode.objects.order_by().matching(patterns).values_list("code", flat=True)
         if connections[self.db].vendor != "sqlite":
             return self.filter(
@@ -84,7 +84,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     @property
     def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:
-        """How to read instruments that the index has found, without asking it again; None without it."""
+        """Return a function that reads instruments by keys that the index found; None without it."""
         if not search.is_in_its_order(self) or self.query.annotations:
             return None
         return self._rows_of
@@ -101,11 +101,11 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
 
 class Instrument(models.Model):
-    """What the authoritative listing says of an instrument, for all of them.
+    """An instrument, with the attributes of its reference listing.
 
-    Of all registers together, that is the listing on the most liquid market (`RlvntTradgVn`), else the
-    one with the earliest first trade, then by MIC, then ESMA's; an active one before one that has ended.
-    Its terms are in `Listing`. Derived: a load writes it anew, in the same transaction as the listings.
+    Of all registers together, the reference listing is the one on the most liquid market (`RlvntTradgVn`),
+    else the one with the earliest first trade, then by MIC, then ESMA's; an active one before one that has
+    ended. Its terms are in `Listing`. A load derives the row in the same transaction as the listings.
     """
 
     isin = models.CharField(max_length=12, primary_key=True)
@@ -141,7 +141,7 @@ class Instrument(models.Model):
 
     @cached_property
     def classification(self) -> cfi.Decoded | None:
-        """What its CFI code says; None where no record has one."""
+        """The decoded CFI code; None where no record has one."""
         return cfi.decode(self.cfi_code) if self.cfi_code else None
 
     @property
@@ -158,6 +158,6 @@ class Instrument(models.Model):
 
     @property
     def authoritative(self) -> Listing:
-        """The listing that speaks for the instrument."""
-        mine = (self.mic, self.register)
-        return next(found for found in self.listings if (found.mic, found.register) == mine)
+        """The reference listing."""
+        key = (self.mic, self.register)
+        return next(row for row in self.listings if (row.mic, row.register) == key)

@@ -1,4 +1,4 @@
-"""What a full set of the register says beside what was built from deltas before it."""
+"""Reconciliation: a full set compared with the listings built from deltas before it."""
 
 from django.db import models
 
@@ -42,10 +42,10 @@ class Reconciliation(models.Model):
 
 
 class FullFile(models.Model):
-    """Which listings a full file holds, as a bitmap of their keys (Roaring, about 1 byte a listing).
+    """The listings that a full file holds, as a bitmap of their keys (Roaring, about 1 byte a listing).
 
-    It outlives the file: a listing is dropped by the first complete full set after everything that
-    says it is there, and files may be loaded in any order.
+    It outlives the file: a listing is dropped by the first complete full set after all files
+    that contain it, and files may be loaded in any order.
     """
 
     file = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""What ESMA publishes of one instrument on one venue: every field of RTS 23."""
+"""A record of FIRDS: one instrument on one venue, with every field of RTS 23."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from marketdata.common.fields import ExactDecimalField
 
 
 class Register(models.TextChoices):
-    """Who keeps the register that a record is from."""
+    """The register of an authority that a record is from."""
 
     ESMA = "ESMA", "EU (ESMA)"
     FCA = "FCA", "UK (FCA)"
@@ -28,7 +28,7 @@ class Register(models.TextChoices):
 
 
 class Status(models.TextChoices):
-    """What the register last said of a listing; dropped: it was active, and a full set lacks it."""
+    """The last published status of a listing; dropped: it was active, and a complete full set lacks it."""
 
     ACTIVE = "active", "Active"
     DROPPED = "dropped", "Dropped"

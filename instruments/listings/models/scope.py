@@ -1,4 +1,4 @@
-"""What of a register is loaded: categories, competent authorities, venues, ISINs."""
+"""Scopes: the records of a register that are loaded, by category, authority, venue and ISIN."""
 
 import functools
 import re
@@ -43,9 +43,9 @@ KINDS = tuple(CHECKS)
 COLUMNS = {"categories": "cfi_code", "authorities": "competent_authority", "venues": "mic"}
 
 
-def codes(kind: str, said: Iterable[str]) -> list[str]:
-    """The codes in upper case, each once, in order. Raises ValidationError, which names the kind."""
-    found = sorted({code.strip().upper() for code in said if code.strip()})
+def codes(kind: str, texts: Iterable[str]) -> list[str]:
+    """Return codes in upper case, each once, in order. Raises ValidationError, which names the kind."""
+    found = sorted({code.strip().upper() for code in texts if code.strip()})
     wrong = [f"{code}: {problem}" for code in found if (problem := CHECKS[kind](code))]
     if kind == "isins" and len(found) > MAX_ISINS:
         wrong.append(f"{len(found):,} are more than {MAX_ISINS:,}")
@@ -65,9 +65,9 @@ class ScopeQuerySet(models.QuerySet["Scope"]):
 
 
 class Scope(models.Model):
-    """What of a register is loaded, from the moment it is set; a change is a new row.
+    """The records of a register that are loaded, from the moment it is set; a change is a new row.
 
-    In scope is what has one of the ISINs, and what meets each kind of the other criteria that is not
+    A record is in scope if it has one of the ISINs, or meets each kind of the other criteria that is not
     empty: one of the categories (the first letter of the CFI code), of the competent authorities, of
     the venues. Everything where all are empty; the ISINs alone where only they are given.
     """
@@ -86,14 +86,14 @@ class Scope(models.Model):
         ordering = ["-pk"]
 
     def __str__(self) -> str:
-        said = [
+        criteria = [
             f"{kind} {', '.join(getattr(self, kind)[:10])}" for kind in KINDS if self._has(kind)
         ]
-        return f"{self.register}: {'; '.join(said) or 'everything'}"
+        return f"{self.register}: {'; '.join(criteria) or 'everything'}"
 
     @property
     def number(self) -> int:
-        """What a file remembers of it."""
+        """The number of the scope that a file was loaded with; 0 is everything."""
         return self.pk or 0
 
     @property
@@ -106,7 +106,7 @@ class Scope(models.Model):
         return {kind: getattr(self, kind) for kind in KINDS[:-1] if self._has(kind)}
 
     def covers(self, other: "Scope") -> bool:
-        """Whether nothing of `other` is missing in what was loaded with this one; false if unsure."""
+        """Return True if a file loaded with this scope has everything in `other`; False if unsure."""
         if self.is_everything or other.is_everything:
             return self.is_everything
         if not set(other.isins) <= set(self.isins):
@@ -119,11 +119,11 @@ class Scope(models.Model):
         )
 
     def reads_category(self, category: str) -> bool:
-        """Whether a full file of this category can hold anything in scope."""
+        """Return True if a full file of this category can hold records in scope."""
         return bool(self.isins) or not self.categories or category in self.categories
 
     def condition(self, among: Collection[str] | None = None) -> Q:
-        """Which records say themselves that they are in scope, on columns of listings and versions.
+        """Return the condition for records in scope, on columns of listings and versions.
 
         Where they are `among` these ISINs anyway, no others need be asked for.
         As instruments/listings/load/scope.py: what a record does not say does not rule it out, unless it
@@ -134,12 +134,12 @@ class Scope(models.Model):
         met = Q()
         for kind, wanted in self.criteria.items():
             column = COLUMNS[kind]
-            said = Q(**{f"{column}__in": wanted})
+            condition = Q(**{f"{column}__in": wanted})
             if kind == "categories":
-                said = functools.reduce(
+                condition = functools.reduce(
                     or_, (Q(cfi_code__startswith=category) for category in wanted)
                 )
-            met &= said | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
+            met &= condition | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
         listed = Q(isin__in=[isin for isin in self.isins if among is None or isin in among])
         if not self.criteria:
             return listed

@@ -1,4 +1,4 @@
-"""What instruments are derived from: the other way around, everything that has an underlying."""
+"""The underlyings of instruments, and by the same rows the derivatives of an underlying."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from instruments.listings.models.instrument import Instrument
 
 
 class Link(models.IntegerChoices):
-    """How an instrument names its underlying, the closest first."""
+    """The way in which an instrument names its underlying, the closest first."""
 
     SINGLE = 1, "single"
     INDEX = 2, "index"

@@ -55,10 +55,10 @@ class Command(BaseCommand):
         if of is None:
             raise CommandError(f"There is no reconciliation {options['id']}; see `list`.")
         kept = filtering.filter_queryset(DifferenceFilterSet, options, of.differences.all())
-        said = ReconciliationSerializer(of).data
+        fields = ReconciliationSerializer(of).data
         rows = DifferenceSerializer(kept[: options["limit"]], many=True).data
         if options["format"] == "json":
-            output.print_json(self.stdout, {**said, "differences": rows})
+            output.print_json(self.stdout, {**fields, "differences": rows})
             return
         self.stdout.write(_summary(of))
         if by_field := ", ".join(f"{name} {count:,}" for name, count in of.by_field.items()):

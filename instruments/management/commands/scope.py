@@ -20,7 +20,7 @@ _HELP = {
     "categories": "first letters of CFI codes, as E D",
     "authorities": "countries of the competent authorities, as SE DE",
     "venues": "MICs, as XSTO",
-    "isins": "in scope whatever else is said; @FILE reads them from a file, one a line",
+    "isins": "always in scope; @FILE reads them from a file, one a line",
 }
 
 
@@ -69,8 +69,10 @@ class Command(BaseCommand):
             criteria = {kind: _read(options[kind]) for kind in KINDS}
             scope = scoping.change(register, criteria)
         except ValidationError as error:
-            said = (f"--{kind}: {' '.join(of)}" for kind, of in error.message_dict.items())
-            raise CommandError("; ".join(said)) from error
+            problems = (
+                f"--{kind}: {' '.join(messages)}" for kind, messages in error.message_dict.items()
+            )
+            raise CommandError("; ".join(problems)) from error
         self.stdout.write(str(scope))
         self._say_backlog(scoping.backlog(register))
 
@@ -103,18 +105,16 @@ class Command(BaseCommand):
             if not listings:
                 self.stdout.write("Nothing is out of scope.")
                 return
-            said = f"{listings:,} listings and {versions:,} superseded records of the {register}"
+            amount = f"{listings:,} listings and {versions:,} superseded records of the {register}"
             if not options["yes"]:
                 self.stdout.write(f"{Scope.objects.current(register)}")
-                answer = input(f"Delete {said} that are out of scope? Type yes: ")
+                answer = input(f"Delete {amount} that are out of scope? Type yes: ")
                 if answer.strip().lower() != "yes":
                     raise CommandError("Nothing has been deleted.")
             self._through(scoping.prune(register), "looked at")
         except scoping.NothingToPrune as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(
-            f"Deleted {said}; `scope backfill` brings back what a wider one asks for."
-        )
+        self.stdout.write(f"Deleted {amount}; `scope backfill` loads what a wider scope includes.")
 
     def _through(self, pages: Iterator[Page], what: str) -> tuple[int, int]:
         listings = versions = 0
@@ -138,11 +138,11 @@ class Command(BaseCommand):
             )
 
 
-def _read(said: list[str]) -> list[str]:
-    """The codes, those of @FILE in place of it; commas may stand between them."""
+def _read(arguments: list[str]) -> list[str]:
+    """Return the codes of the arguments and of files named as @FILE, separated by spaces or commas."""
     found: list[str] = []
-    for one in said:
-        text = _text_of(Path(one[1:])) if one.startswith("@") else one
+    for argument in arguments:
+        text = _text_of(Path(argument[1:])) if argument.startswith("@") else argument
         found += text.replace(",", " ").split()
     return found
 
