@@ -14,6 +14,12 @@ from marketdata.common.logs import JsonFormatter
 from marketdata.settings import telemetry
 
 
+@pytest.fixture(autouse=True)
+def no_run() -> None:
+    """Forget the run that an earlier test of this process has worked on."""
+    logs.run_id.set(None)
+
+
 def format_record(message: str, *arguments: object, exc_info: object = None) -> dict[str, object]:
     record = logging.LogRecord(
         "example",

@@ -214,7 +214,7 @@ def test_the_command_lists_by_the_same_filters(client: Client) -> None:
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_invalid_questions_list_the_choices(client: Client) -> None:
     for parameters, message in (
-        ({"attribute": "votin"}, "near it there are Voting"),
+        ({"attribute": "votin"}, "Similar ones: Voting"),
         ({"type": "car"}, "car"),
         ({"cfi": "E1"}, "one to six letters"),
     ):
