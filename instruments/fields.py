@@ -1,6 +1,7 @@
 """The parts of a table of fields: one element or attribute, its column, and the type of its text.
 
-`instruments/listings/fields.py` (FIRDS) and `instruments/transparency/fields.py` (FITRS) are such tables.
+`instruments/listings/fields.py` (FIRDS), `instruments/transparency/fields.py` (FITRS) and
+`instruments/volume_cap/fields.py` are such tables.
 """
 
 import dataclasses
@@ -27,12 +28,13 @@ class Field:
     type: Type = Type.TEXT
     max_length: int = 0  # characters, of TEXT and CODE
     pattern: str = ""  # of CODE
-    required: bool = False  # a record without it is refused
-    hashed: bool = True  # a record with another value in it is another record
+    required: bool = False  # a record without it is rejected
+    hashed: bool = True  # part of the fingerprint: two records that differ in it are different
 
 
 ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
-LEI = "[A-Z0-9]{18}[0-9]{2}"
+# ISO 17442: the check digits of an LEI are 02 to 98.
+LEI = "[A-Z0-9]{18}(0[2-9]|[1-8][0-9]|9[0-8])"
 MIC = "[A-Z0-9]{4}"
 # A four-letter code of an ISO 20022 external list: the lists grow, so they are not checked.
 CODE4 = "[A-Z0-9]{4}"

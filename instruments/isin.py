@@ -52,13 +52,13 @@ def _luhn(digit: np.ndarray, double: np.ndarray) -> np.ndarray:
 
 
 def key_of(isin: str) -> int:
-    """An ISIN, or the start of one, as a number of 63 bits: these are ordered as ISINs are."""
+    """Return an ISIN, or the beginning of one, as a number of 63 bits; the numbers are in the order of ISINs."""
     padded = isin.ljust(12, "0")
     return int(padded[:11], 36) * 10 + int(padded[11])
 
 
 def keys_of(isins: np.ndarray) -> np.ndarray:
-    """The same of many at once. `isins` is (n, 12) of uint8, ASCII, of the pattern above."""
+    """Return the numbers of many ISINs; `isins` is (n, 12) of uint8, ASCII, of the pattern above."""
     code = isins.astype(np.int64)
     digit = np.where(code >= ord("A"), code - ord("A") + 10, code - ord("0"))
     key: np.ndarray = digit[:, :11] @ (36 ** np.arange(10, -1, -1, dtype=np.int64)) * 10

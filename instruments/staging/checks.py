@@ -1,7 +1,7 @@
-"""Each column of a batch checked and put in the form in which the database keeps it.
+"""Checks each column of a batch of records, and converts it to the form in which the database keeps it.
 
-A column is looked at by its distinct values: few for most of them, and what holds for one of these
-holds wherever it stands.
+Only the distinct values of a column are checked and converted: most columns have few of them, and the result
+for a value holds wherever it occurs.
 """
 
 import dataclasses
@@ -18,8 +18,19 @@ from instruments.fields import Field, Type
 from instruments.isin import check_digits_hold, problem_of
 from instruments.staging import fingerprint
 
-# 18 digits before the point and 17 after it is what the columns hold on SQL Server.
+# SQL Server's columns hold 18 digits before the point and 17 after it.
 _DECIMAL = r"^[+-]?([0-9]{1,18}(\.[0-9]{0,17})?|\.[0-9]{1,17})$"
+_NOT_NORMALIZED = r"^\+|^-?0[0-9]|^-?\.|^-0|\.[0-9]*0$|\.$"
+_NORMALIZATION = (
+    (r"^\+", ""),
+    (r"^(-?)\.", r"\10."),
+    (r"^(-?)0+([0-9])", r"\1\2"),
+    (r"(\.[0-9]*[1-9])0+$", r"\1"),
+    (r"\.0*$", ""),
+    (r"^-0$", "0"),
+)
+# The day before a `valid_from` must exist: records end on it. There is none before this day.
+_FIRST_DAY = "0001-01-01"
 _YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"  # there is no year 0000
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
 _DATETIME = rf"^{_YEAR}" + r"-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
@@ -41,7 +52,9 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """A checked column: `values` as they are stored, what they add to the fingerprints, what is wrong."""
+    """A checked column: `values` as they are stored, what each adds to the fingerprint of its record (None if
+    nothing), and the invalid values.
+    """
 
     values: pa.Array
     hashes: np.ndarray | None
@@ -59,10 +72,10 @@ def check(field: Field, texts: pa.StringArray) -> Column:
     values = texts if stored is distinct else stored.take(encoded.indices)
     hashes = None
     if field.hashed:
-        each = fingerprint.of_distinct(field.column, _as_text(stored))
-        hashes = _spread(each, encoded.indices)
-    refused = [*missing, *_refusals(field, encoded, reasons)] if reasons else missing
-    return Column(values, hashes, refused)
+        hashes_of_distinct = fingerprint.of_distinct(field.column, _text_to_hash(field, stored))
+        hashes = _spread(hashes_of_distinct, encoded.indices)
+    refusals = [*missing, *_refusals(field, encoded, reasons)] if reasons else missing
+    return Column(values, hashes, refusals)
 
 
 def _missing(field: Field, texts: pa.StringArray) -> list[Refusal]:
@@ -78,19 +91,34 @@ def _refusals(
         yield Refusal(row, field, encoded[row].as_py(), reasons[encoded.indices[row].as_py()])
 
 
-def _as_text(stored: pa.Array) -> pa.StringArray:
-    """Return the texts to hash; an invalid value needs no hash, because its record is rejected."""
-    return stored.cast(pa.string()).fill_null("") if stored.null_count else stored.cast(pa.string())
+def _text_to_hash(field: Field, stored: pa.Array) -> pa.StringArray:
+    """Return the texts that stand for the values in fingerprints: equal values have equal texts.
+
+    An invalid value has no text of its own: its record is rejected.
+    """
+    texts = stored.cast(pa.string())
+    if texts.null_count:
+        texts = texts.fill_null("")
+    return _normalized_decimals(texts) if field.type is Type.DECIMAL else texts
 
 
-def _spread(each: np.ndarray, indices: pa.Int32Array) -> np.ndarray:
-    """`each[index]`, and 0 where there is no index."""
-    padded = np.append(each, 0)
-    result: np.ndarray = padded[indices.fill_null(len(each)).to_numpy()]
+def _normalized_decimals(texts: pa.StringArray) -> pa.StringArray:
+    """Return decimals without plus sign and needless zeros: `37.0`, `37.00` and `+037` become `37`."""
+    if not pc.any(pc.match_substring_regex(texts, _NOT_NORMALIZED)).as_py():
+        return texts
+    for pattern, replacement in _NORMALIZATION:
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return texts
+
+
+def _spread(hashes: np.ndarray, indices: pa.Int32Array) -> np.ndarray:
+    """Return the hash at each index, and 0 where there is no index."""
+    padded = np.append(hashes, 0)
+    result: np.ndarray = padded[indices.fill_null(len(hashes)).to_numpy()]
     return result
 
 
-# A check of distinct values: how they are stored, and which are wrong and why.
+# Distinct values as they are stored, and the reasons why some of them, by index, are invalid.
 _Checked = tuple[pa.Array, dict[int, str]]
 
 
@@ -113,16 +141,19 @@ def _code(field: Field, distinct: pa.StringArray) -> _Checked:
     reason = f"does not match {field.pattern}"
     reasons = _matching(distinct, f"^(?:{field.pattern})$", reason)
     if field.column == "isin":
-        reasons = reasons or _wrong_isins(distinct)
-    elif field.column == "issuer_lei" and not reasons:
+        reasons |= _wrong_isins(distinct, [i for i in range(len(distinct)) if i not in reasons])
+    elif field.column == "issuer_lei":
         texts = enumerate(distinct.to_pylist())
-        reasons = {i: "the check digits are wrong" for i, text in texts if not _is_lei(text)}
+        wrong = [i for i, text in texts if i not in reasons and not _is_lei(text)]
+        reasons |= dict.fromkeys(wrong, "the check digits are wrong")
     return distinct, reasons
 
 
-def _wrong_isins(distinct: pa.StringArray) -> dict[int, str]:
-    failing = np.flatnonzero(~check_digits_hold(_fixed_width(distinct, 12))).tolist()
-    return {i: problem_of(distinct[i].as_py()) or "" for i in failing}
+def _wrong_isins(distinct: pa.StringArray, well_formed: list[int]) -> dict[int, str]:
+    """Return the reasons for ISINs with a wrong check digit, of those with the form of an ISIN."""
+    isins = distinct.take(pa.array(well_formed, pa.int64()))
+    failing = np.flatnonzero(~check_digits_hold(_fixed_width(isins, 12))).tolist()
+    return {well_formed[i]: problem_of(isins[i].as_py()) or "" for i in failing}
 
 
 def _boolean(field: Field, distinct: pa.StringArray) -> _Checked:
@@ -138,27 +169,38 @@ def _date(field: Field, distinct: pa.StringArray) -> _Checked:
     except pa.ArrowInvalid:
         texts = enumerate(distinct.to_pylist())
         reasons |= {i: "not a date" for i, text in texts if not _is_date(text)}
-    return distinct, reasons
+    return distinct, reasons | _on_first_day(distinct)
+
+
+def _on_first_day(stored: pa.StringArray) -> dict[int, str]:
+    is_first = pc.starts_with(stored, _FIRST_DAY).fill_null(False)
+    return dict.fromkeys(_failing(pc.invert(is_first)), f"{_FIRST_DAY} has no day before it")
 
 
 def _datetime(field: Field, distinct: pa.StringArray) -> _Checked:
-    """UTC, as Django writes it into SQLite: `2025-08-30 03:00:00`, with six digits of a second if any.
+    """Convert to UTC as Django writes it into SQLite: `2025-08-30 03:00:00`, with microseconds if any.
 
-    A time without zone is UTC: the files of 2017 are written so.
+    A time without zone is UTC: the files of 2017 have such times.
     """
     if pc.all(pc.match_substring_regex(distinct, _PLAIN_DATETIME)).as_py():
         try:
-            return _as_stored(pc.utf8_rtrim(distinct, "Z").cast(pa.timestamp("us"))), {}
+            stored = _as_stored(pc.utf8_rtrim(distinct, "Z").cast(pa.timestamp("us")))
         except pa.ArrowInvalid:
             pass
+        else:
+            return stored, _on_first_day(stored)
     moments = [_utc(text) for text in distinct.to_pylist()]
     wrong = [i for i, moment in enumerate(moments) if moment is None]
     stored = _as_stored(pa.array(moments, pa.timestamp("us")))
-    return stored, dict.fromkeys(wrong, "not a date and time")
+    return stored, dict.fromkeys(wrong, "not a date and time") | _on_first_day(stored)
 
 
 def _decimal(field: Field, distinct: pa.StringArray) -> _Checked:
-    return distinct, _matching(distinct, _DECIMAL, "not a decimal of at most 18 and 17 digits")
+    return distinct, _matching(
+        distinct,
+        _DECIMAL,
+        "not a decimal with at most 18 digits before the point and 17 after",
+    )
 
 
 _CHECKS: dict[Type, Callable[[Field, pa.StringArray], _Checked]] = {
@@ -172,7 +214,7 @@ _CHECKS: dict[Type, Callable[[Field, pa.StringArray], _Checked]] = {
 
 
 def _fixed_width(texts: pa.StringArray, width: int) -> np.ndarray:
-    """The characters of texts that all have `width` ASCII characters, as (n, width) of uint8."""
+    """Return the characters of texts that all have `width` ASCII characters, as (n, width) of uint8."""
     data = np.frombuffer(texts.buffers()[2], dtype=np.uint8)
     begin = texts.offset * width
     return data[begin : begin + len(texts) * width].reshape(len(texts), width)
@@ -191,7 +233,7 @@ def _is_date(text: str) -> bool:
 
 
 def _utc(text: str) -> dt.datetime | None:
-    """The moment in UTC, without zone; None where the text is none."""
+    """Return the moment in UTC, without zone; None if the text is not a date and time."""
     matches = (
         pc.match_substring_regex(pa.scalar(text), p) for p in (_PLAIN_DATETIME, _OFFSET_DATETIME)
     )

@@ -1,8 +1,8 @@
-"""A number that changes when anything in a record does.
+"""Fingerprints: numbers by which records are compared instead of by all of their columns.
 
-It is the sum of a hash of each value that is there, the column's name mixed in. So a column that is
-added later does not change the fingerprint of records without it, and a value that is found later
-(a basket) can be added later.
+The fingerprint of a record is the sum of the hashes of its values, with the column's name in each. So a new
+column does not change the fingerprint of records without it, and a value that is read later than the record
+(a basket) can be added.
 """
 
 import functools

@@ -7,7 +7,9 @@ import pytest
 from esma_files.models import RejectedRecord
 from instruments import pipeline
 from instruments.models import Listing
+from tests import firds
 from tests.instruments.listings.made import ERICSSON, VOLVO, good, put, zipped
+from tests.instruments.listings.merging import Write, counts, day, delta, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,6 +26,37 @@ BAD_RECORDS = {
     "no ISIN": (f"<Id>{VOLVO}</Id>", "", "FinInstrmGnlAttrbts/Id", "is missing"),
     "no MIC": ("<Id>XSTO</Id>", "", "TradgVnRltdAttrbts/Id", "is missing"),
     "LEI's check digits": ("MBBU98", "MBBU97", "Issr", "check digits"),
+    # The sum of these is right (that of 98 and 01 is the same), and they are not between 02 and 98.
+    "LEI that ends in 00": (
+        "549300GDPG70E3MBBU98",
+        "52990000000000003300",
+        "Issr",
+        "does not match",
+    ),
+    "LEI that ends in 01": (
+        "549300GDPG70E3MBBU98",
+        "52990000000000006501",
+        "Issr",
+        "does not match",
+    ),
+    "LEI that ends in 99": (
+        "549300GDPG70E3MBBU98",
+        "52990000000000000099",
+        "Issr",
+        "does not match",
+    ),
+    "first day of all": (
+        "<FrDt>2025-03-01",
+        "<FrDt>0001-01-01",
+        "TechAttrbts/PblctnPrd/FrDt",
+        "no day before",
+    ),
+    "moment of the first day of all": (
+        "2014-01-14T09:00:00Z",
+        "0001-01-02T00:30:00+02:00",
+        "TradgVnRltdAttrbts/FrstTradDt",
+        "no day before",
+    ),
     "date and time": (
         "2014-01-14T09:00:00Z",
         "2014-02-30T09:00:00Z",
@@ -107,3 +140,53 @@ def test_an_element_without_a_field_is_noticed(tmp_path: Path) -> None:
         "RefData/EfctvDt": 1,
         "RefData/FinInstrmGnlAttrbts/ClssfctnTp/@Vrsn": 1,
     }
+
+
+def test_check_digits_are_checked_beside_malformed_values(tmp_path: Path) -> None:
+    """Both values are in one batch."""
+    xml = good().replace(VOLVO.encode(), b"volvo").replace(ERICSSON.encode(), WRONG_ISIN.encode())
+    lei = b"549300GDPG70E3MBBU98"
+    xml_of_leis = good().replace(lei, b"none", 1).replace(lei, lei[:-2] + b"97", 1)
+
+    for content in (xml, xml_of_leis):
+        [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(content))]))
+        assert loaded.run is not None
+        assert (loaded.run.rejected, loaded.run.new) == (2, 0)
+
+
+def test_an_lei_that_ends_in_98_and_an_isin_that_begins_with_ez_are_loaded(tmp_path: Path) -> None:
+    xml = good().replace(b"549300GDPG70E3MBBU98", b"52990000000000006598", 1)
+    xml = xml.replace(VOLVO.encode(), b"EZ000000C119")
+
+    [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(xml))]))
+
+    assert loaded.run is not None
+    assert (loaded.run.rejected, loaded.run.new) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_change"),
+    [
+        ("37.0", "37.00", False),
+        ("37", "+037.", False),
+        (".5", "0.50", False),
+        ("0", "-0.00", False),
+        ("1000", "1000.0", False),
+        ("37.0", "37.01", True),
+        ("100", "10", True),
+        ("-5", "5", True),
+        ("0.05", "0.5", True),
+    ],
+)
+def test_a_decimal_that_is_written_in_another_way_is_no_change(
+    make_zip: Write, first: str, second: str, *, is_change: bool
+) -> None:
+    for number, amount in ((2, first), (3, second)):
+        extra = DEBT.format(amount)
+        run = load(
+            make_zip,
+            delta(number),
+            firds.record("ModfdRcrd", VOLVO, "XSTO", period=day(1), extra=extra),
+        )
+
+    assert counts(run) == ({"changed": 1} if is_change else {"unchanged": 1})
