@@ -52,7 +52,7 @@ def _luhn(digit: np.ndarray, double: np.ndarray) -> np.ndarray:
 
 
 def key_of(isin: str) -> int:
-    """Return an ISIN, or the beginning of one, as a number of 63 bits; the numbers are in the order of ISINs."""
+    """Return an ISIN, or the beginning of one, as a number of 63 bits, in the order of ISINs."""
     padded = isin.ljust(12, "0")
     return int(padded[:11], 36) * 10 + int(padded[11])
 
