@@ -399,7 +399,7 @@ class FileLoad:
         file, run = self.file, self.run
         is_covered = scope.is_covered(file, self.scope)
         run.unmapped, run.done = staged.unmapped, run.read
-        run.report = self._remarks(is_covered=is_covered, is_missed=is_missed)
+        run.report = staged.remarks + self._remarks(is_covered=is_covered, is_missed=is_missed)
         run.end()
         file.loaded_at, file.is_partly_merged = timezone.now(), False
         file.scope_number = None if is_missed else self.scope.number

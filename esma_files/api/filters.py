@@ -3,7 +3,8 @@
 import django_filters
 from django.db.models import QuerySet
 
-from esma_files.models import KIND_CHOICES, EsmaFile, Run
+from esma_files.datasets import Dataset
+from esma_files.models import KIND_CHOICES, EsmaFile, RejectedRecord, Run
 from marketdata.common.access import may_see_user_name
 from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
@@ -61,3 +62,23 @@ class RunFilterSet(django_filters.FilterSet):
         if self.request is not None and not may_see_user_name(self.request.user, value):
             return queryset.none()
         return queryset.filter(requested_by=value)
+
+
+class RejectedRecordFilterSet(django_filters.FilterSet):
+    file = django_filters.CharFilter("file__name", "iexact", label="Name of the file")
+    dataset = django_filters.ChoiceFilter(
+        "file__dataset", choices=Dataset.choices, label="Dataset of the file"
+    )
+    isin = django_filters.CharFilter(
+        "isin", "exact", label="ISIN of the record as published, valid or not"
+    )
+    mic = django_filters.CharFilter(
+        "mic", "exact", label="MIC of the record as published, valid or not"
+    )
+    field = django_filters.CharFilter(
+        "field", "exact", label="Path of the invalid element, as FinInstrmGnlAttrbts/Id"
+    )
+
+    class Meta:
+        model = RejectedRecord
+        fields: list[str] = []

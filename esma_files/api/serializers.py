@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from esma_files import queue
 from esma_files.datasets import Dataset
-from esma_files.models import EsmaFile, Run
+from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
 from marketdata.common.access import may_see_user_name
 
@@ -222,3 +222,31 @@ class ActionSerializer(serializers.Serializer[Any]):
     verb = serializers.ChoiceField(choices=["cool", "archive", "compress", "delete", "leave"])
     bytes = serializers.IntegerField(source="file.size")
     reason = serializers.CharField()
+
+
+class RejectedRecordSerializer(serializers.ModelSerializer[RejectedRecord]):
+    """An invalid value of a record, and the record, which was not loaded."""
+
+    file = serializers.SlugRelatedField[EsmaFile](slug_field="name", read_only=True)
+    dataset = serializers.CharField(source="file.dataset", read_only=True)
+    record = serializers.DictField(
+        read_only=True,
+        help_text="the record as published: element path to text, or to a list where elements repeat;"
+        " long texts are cut, with their length and SHA-256",
+    )
+
+    class Meta:
+        model = RejectedRecord
+        fields = [
+            "id",
+            "file",
+            "dataset",
+            "position",
+            "isin",
+            "mic",
+            "field",
+            "value",
+            "reason",
+            "record",
+        ]
+        read_only_fields = fields

@@ -12,7 +12,7 @@ from rest_framework.reverse import reverse
 
 from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
-from esma_files.api.filters import EsmaFileFilterSet, RunFilterSet
+from esma_files.api.filters import EsmaFileFilterSet, RejectedRecordFilterSet, RunFilterSet
 from esma_files.api.serializers import (
     ActionSerializer,
     DatasetQuerySerializer,
@@ -20,11 +20,12 @@ from esma_files.api.serializers import (
     EsmaFileSerializer,
     GapSerializer,
     KeepSerializer,
+    RejectedRecordSerializer,
     RunSerializer,
     SyncSerializer,
     UsageSerializer,
 )
-from esma_files.models import EsmaFile, Run
+from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.api.problems import Conflict, documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
@@ -221,6 +222,28 @@ class RunViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Run]):
     queryset: QuerySet[Run] = Run.objects.select_related("file")
     serializer_class = RunSerializer
     filterset_class = RunFilterSet
+    lookup_value_regex = "[0-9]{1,18}"
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List and filter rejected records",
+        responses={200: RejectedRecordSerializer(many=True)},
+    ),
+    retrieve=extend_schema(
+        summary="Get a rejected record", responses={200: RejectedRecordSerializer}
+    ),
+)
+class RejectedRecordViewSet(ApiView, viewsets.ReadOnlyModelViewSet[RejectedRecord]):
+    """Records that were not loaded, one row for each of their invalid values."""
+
+    title = "Rejected records"
+    needs = dict.fromkeys(("list", "retrieve"), reading("esma_files.view_rejectedrecord"))
+    queryset: QuerySet[RejectedRecord] = RejectedRecord.objects.select_related("file").order_by(
+        "-pk"
+    )
+    serializer_class = RejectedRecordSerializer
+    filterset_class = RejectedRecordFilterSet
     lookup_value_regex = "[0-9]{1,18}"
 
 

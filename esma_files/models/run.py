@@ -221,6 +221,7 @@ class RejectedRecord(models.Model):
 
     class Meta:
         ordering = ["file", "position", "field"]
+        indexes = [models.Index(fields=["isin"], name="rejected_record_isin_idx")]
 
     def __str__(self) -> str:
         return f"record {self.position}: {self.field} is {self.value!r}"

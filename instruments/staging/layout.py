@@ -117,6 +117,8 @@ class Layout:
     index: str  # SQL that indexes the columns that the merge looks up
     # SQL on a staged record `r`: whether the value of a field's column is of this path, where paths share it.
     holds: Callable[[Field], str] = lambda field: "1"
+    # Remarks about a complete staging file, for the report of the run.
+    remarks: Callable[[sqlite3.Connection], list[str]] = lambda connection: []
 
     @property
     def schema(self) -> str:

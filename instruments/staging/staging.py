@@ -33,6 +33,7 @@ class Staged:
     read: int  # records of the published file
     known: int  # records that the tables hold already: they are not staged
     unmapped: dict[str, int]  # elements without a field, with their count
+    remarks: list[str]  # about the records, for the report of the run
     seconds: float  # that reading and staging took
 
 
@@ -66,7 +67,7 @@ class Staging:
         """Write an empty staging file, for a file that is not read because nothing in it is in scope."""
         create(self._path, self.layout)
         self._complete()
-        return Staged(self._path, self.layout, frozenset(), 0, 0, {}, 0.0)
+        return Staged(self._path, self.layout, frozenset(), 0, 0, {}, [], 0.0)
 
     @property
     def _path(self) -> Path:
@@ -92,7 +93,7 @@ class Staging:
                     writer.write(batch)
                     self.progress(reader.records, reader.share_read)
                 writer.write_rest()
-            self._complete()
+            remarks = self._complete()
         except BaseException:
             self._path.unlink(missing_ok=True)
             raise
@@ -103,6 +104,7 @@ class Staging:
             read=reader.records,
             known=writer.known,
             unmapped=reader.unmapped,
+            remarks=remarks,
             seconds=time.monotonic() - started,
         )
 
@@ -111,13 +113,17 @@ class Staging:
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             return self.layout.groups.left_out_wrongly(connection)
 
-    def _complete(self) -> None:
-        """Delete rejected records, bring groups into the others, and index what the merge looks up."""
+    def _complete(self) -> list[str]:
+        """Delete rejected records, bring groups into the others, and index what the merge looks up.
+
+        Returns the remarks of the layout.
+        """
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             connection.executescript(_delete_rejected(self.layout))
             self.layout.groups.bring_in(connection, self.name)
             connection.execute(self.layout.index)
             connection.commit()
+            return self.layout.remarks(connection)
 
 
 def _delete_rejected(layout: Layout) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import json
 import sqlite3
 from collections import deque
@@ -22,6 +23,9 @@ from instruments.staging.checks import Refusal
 from instruments.staging.layout import Checked, Layout, Selection
 
 _MAX_WAITING = 2  # batches that wait to be appended
+# A text of a rejected record with more characters is cut. The reader cuts texts of more than 10,000 bytes
+# in the same way (esma_files/parsing/stream.py), and these are not cut again.
+_LONGEST_KEPT, _EXCERPT = 2_200, 2_000
 _REJECTED_SCHEMA = pa.schema(
     [("position", pa.int64())]
     + [(name, pa.string()) for name in ("isin", "mic", "field", "value", "reason", "record")]
@@ -182,7 +186,7 @@ def _rejected_rows(batch: Batch, refusals: list[Refusal], layout: Layout) -> pa.
     records: dict[int, dict[str, str]] = {}
     for row in {refusal.row for refusal in refusals}:
         values = zip(names, (column[row].as_py() for column in batch.rows.columns), strict=True)
-        records[row] = {name: value for name, value in values if value is not None}
+        records[row] = {name: _excerpt(value) for name, value in values if value is not None}
     isin_paths, mic_paths = layout.paths("isin"), layout.paths("mic")
     return pa.RecordBatch.from_pylist(
         [
@@ -191,7 +195,7 @@ def _rejected_rows(batch: Batch, refusals: list[Refusal], layout: Layout) -> pa.
                 "isin": _first_value(records[refusal.row], isin_paths)[:50],
                 "mic": _first_value(records[refusal.row], mic_paths)[:50],
                 "field": refusal.field.path,
-                "value": refusal.value or "",
+                "value": _excerpt(refusal.value or ""),
                 "reason": refusal.reason,
                 "record": json.dumps(records[refusal.row], ensure_ascii=False),
             }
@@ -203,3 +207,12 @@ def _rejected_rows(batch: Batch, refusals: list[Refusal], layout: Layout) -> pa.
 
 def _first_value(record: dict[str, str], paths: list[str]) -> str:
     return next((record[path] for path in paths if path in record), "")
+
+
+def _excerpt(text: str) -> str:
+    """Return a text that is kept for people to look at; a long one is cut, with its length and SHA-256."""
+    if len(text) <= _LONGEST_KEPT:
+        return text
+    data = text.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{text[:_EXCERPT]}… [cut: {len(data):,} bytes, SHA-256 {digest}]"

@@ -42,6 +42,10 @@ CREATE TABLE commodity (position INTEGER, {", ".join(f"{c} TEXT" for c in _COMMO
 CREATE TABLE basket (position INTEGER, code TEXT);
 """
 
+_REPEATED_KEYS = """
+    SELECT isin, mic, count(*), min(position), max(position), count(*) OVER () FROM record
+    GROUP BY isin, mic HAVING count(*) > 1 ORDER BY isin, mic LIMIT 5
+"""
 _STATUS_OF_KIND = {RecordKind.TERMINATED: "terminated", RecordKind.CANCELLED: "cancelled"}
 _ACTIVE = "active"
 _VALID_FROM = ("published_period_from", "published_from", "published_on")
@@ -157,6 +161,20 @@ def bring_groups_into_records(connection: sqlite3.Connection, file_name: str) ->
     """)
 
 
+def _remark_repeated_keys(connection: sqlite3.Connection) -> list[str]:
+    """Return a remark if a listing has several records in the file."""
+    repeated = connection.execute(_REPEATED_KEYS).fetchall()
+    if not repeated:
+        return []
+    keys = repeated[0][-1]
+    examples = "; ".join(
+        f"{isin} on {mic}: {records:,} records, the first is number {first:,}, the last {last:,}"
+        for isin, mic, records, first, last, _ in repeated
+    )
+    subject = "1 listing has" if keys == 1 else f"{keys:,} listings have"
+    return [f"{subject} more than one record in this file, of which the last applies ({examples})."]
+
+
 def _layout(mapping: Mapping) -> Layout:
     return Layout(
         mapping=mapping,
@@ -180,6 +198,7 @@ def _layout(mapping: Mapping) -> Layout:
             left_out_wrongly=is_known_without_group,
         ),
         # All columns that most records are compared by, so that the wide rows need not be read for it.
+        remarks=_remark_repeated_keys,
         index="CREATE INDEX record_key ON record (isin, mic, status, valid_from, fingerprint, isin_key)",
     )
 

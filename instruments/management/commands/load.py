@@ -20,22 +20,23 @@ _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "r
 
 class Command(BaseCommand):
     help = (
-        "Store ESMA's files (FULINS, DLTINS; FULECR, DLTECR, FULNCR, DLTNCR; DVCRES) and load them, "
-        "in publication order; without a path, load what has been downloaded and waits."
+        "Store published files (FULINS, DLTINS, FULCAN; FULECR, DLTECR, FULNCR, DLTNCR; DVCRES) and "
+        "load them in publication order. Without a path, load the files that are downloaded and not "
+        "loaded yet."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "paths", nargs="*", type=Path, metavar="PATH", help="a zip, or a folder of them"
+            "paths", nargs="*", type=Path, metavar="PATH", help="zip, or folder of zips"
         )
         parser.add_argument(
             "--dataset",
             choices=Dataset.values,
             default="",
-            help="the register they are from (ESMA's)",
+            help="dataset that the files belong to; by default the one of ESMA for their kind",
         )
         parser.add_argument(
-            "--skip-loaded", action="store_true", help="leave out files that are loaded already"
+            "--skip-loaded", action="store_true", help="do not reload files that are loaded"
         )
         output.add_format(parser)
 
@@ -58,28 +59,29 @@ class Command(BaseCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
-            nowhere = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
-            hidden = {*nowhere, "unmapped", "problem"}
+            empty = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
+            hidden = {*empty, "unmapped", "report", "problem"}
             shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
             numbers = [*_COUNTS, "seconds", "records_per_second"]
             output.print_table(self.stdout, shown, numbers=numbers)
             self._explain(rows)
         elif not problems:
-            self.stdout.write("Nothing waits to be loaded; download fetches what is listed.")
+            self.stdout.write(
+                "No file waits to be loaded; `download` fetches those that are listed."
+            )
         if problems:
             raise CommandError("; ".join(map(str, problems)))
 
     def _explain(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
+            remarks = [*row["report"]]
             if row["unmapped"]:
-                found = ", ".join(f"{path} ({count})" for path, count in row["unmapped"].items())
-                self.stderr.write(
-                    f"{row['file']}: elements without a field, kept in the zip: {found}"
-                )
+                paths = ", ".join(f"{path} ({count})" for path, count in row["unmapped"].items())
+                remarks.append(f"Elements without a field, which are kept in the zip only: {paths}")
             if row["rejected"]:
-                self.stderr.write(
-                    f"{row['file']}: {row['rejected']:,} records rejected, see /admin/"
-                )
+                remarks.append(f"{row['rejected']:,} records were rejected: see `rejects list`.")
+            for remark in remarks:
+                self.stderr.write(f"{row['file']}: {remark}")
 
 
 def _row(result: pipeline.LoadResult) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def _row(result: pipeline.LoadResult) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "records_per_second": round(run.read / seconds) if run and seconds else 0,
         "unmapped": run.unmapped if run else {},
+        "report": run.report if run else [],
         "problem": result.file.problem,
     }
 

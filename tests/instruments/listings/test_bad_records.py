@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
-from esma_files.models import RejectedRecord
+from esma_files.models import RejectedRecord, Run
 from instruments import pipeline
 from instruments.models import Listing
 from tests import firds
@@ -190,3 +191,21 @@ def test_a_decimal_that_is_written_in_another_way_is_no_change(
         )
 
     assert counts(run) == ({"changed": 1} if is_change else {"unchanged": 1})
+
+
+def test_a_key_with_several_records_in_one_delta_is_reported(
+    make_zip: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [
+        firds.record("NewRcrd", VOLVO, "XSTO", name="One"),
+        firds.record("NewRcrd", ERICSSON, "XSTO"),
+        firds.record("NewRcrd", VOLVO, "XSTO", name="Two"),
+    ]
+    path = make_zip(delta(2), firds.message(delta(2), *records))
+
+    call_command("load", str(path))
+
+    assert "1 listing has more than one record" in capsys.readouterr().err
+    [remark] = Run.objects.get().report
+    assert f"{VOLVO} on XSTO: 2 records, the first is number 1, the last 3" in remark
+    assert Listing.objects.get(isin=VOLVO).full_name == "Two"
