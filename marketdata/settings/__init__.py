@@ -14,6 +14,7 @@ from marketdata.settings import (
     private,
     schedule,
     secrets,
+    security,
     storages,
     telemetry,
     tokens,
@@ -60,7 +61,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "monitoring.health.probes.HealthMiddleware",  # the first: see there
+    "marketdata.common.headers.SecurityHeadersMiddleware",
+    "marketdata.common.csp.ContentSecurityPolicyMiddleware",
+    "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -87,6 +90,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "marketdata.common.csp.csp",
                 "accounts.entra_sign_in.has_entra_sign_in",
             ],
         },
@@ -319,6 +323,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_CSP = security.SECURE_CSP
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "search"
 
