@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connections
 
+from audit import append_only
 from databases import named, tables
 from databases.errors import SchemasDiffer, TargetInUse
 from databases.models import CopiedTable
@@ -101,6 +102,8 @@ def _only_what_migrate_fills(target: str) -> None:
 def _empty(target: str, models: list[Model]) -> None:
     connection = connections[target]
     names = [model._meta.db_table for model in models]
-    connection.ops.execute_sql_flush(
-        connection.ops.sql_flush(no_style(), names, reset_sequences=True, allow_cascade=False)
+    statements = connection.ops.sql_flush(
+        no_style(), names, reset_sequences=True, allow_cascade=False
     )
+    with append_only.lifted(target):
+        connection.ops.execute_sql_flush(statements)

@@ -3,15 +3,17 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.core.management import call_command
+from django.db import DatabaseError, connection, models, transaction
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts.models import User
-from audit import trail
+from audit import append_only, trail
 from audit.errors import AppendOnly
 from audit.models import Event
 from tests.accounts.clients import client_of_new_user, make_user
@@ -161,3 +163,73 @@ def test_the_first_and_last_time_of_the_calendar_are_accepted(time: str) -> None
     assert admin("get", "/audit/", {"since": time}).status_code == 200
     response = admin("get", "/audit/export/", {"until": time})
     assert b"".join(response.streaming_content).startswith(b"at,action")
+
+
+def update_by_base_manager() -> None:
+    Event._base_manager.using("default").update(actor="nobody")
+
+
+def delete_by_base_manager() -> None:
+    models.QuerySet(Event).delete()
+
+
+def bulk_update_by_plain_queryset() -> None:
+    events: Any = list(Event.objects.all())
+    models.QuerySet(Event).bulk_update(events, ["actor"])
+
+
+def raw_delete() -> None:
+    models.QuerySet(Event)._raw_delete("default")
+
+
+def execute_update() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_event SET actor = 'nobody'")
+
+
+def execute_delete() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM audit_event WHERE action = %s", ["file.deleted"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        update_by_base_manager,
+        delete_by_base_manager,
+        bulk_update_by_plain_queryset,
+        raw_delete,
+        execute_update,
+        execute_delete,
+    ],
+)
+def test_the_database_refuses_changes_that_bypass_the_model(change: Callable[[], None]) -> None:
+    record_events(2)
+    before = list(Event.objects.values())
+
+    with pytest.raises((DatabaseError, AppendOnly)), transaction.atomic():
+        change()
+
+    assert list(Event.objects.values()) == before
+
+
+@pytest.mark.parametrize("way", ["migrate", "create"])
+def test_the_triggers_are_created_again(way: str) -> None:
+    append_only.drop_triggers()
+    append_only.create_triggers() if way == "create" else call_command("migrate", verbosity=0)
+    record_events(1)
+
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        execute_update()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flush_empties_the_audit_trail_and_keeps_the_triggers() -> None:
+    record_events(2)
+
+    call_command("flush", interactive=False, verbosity=0)
+
+    assert not Event.objects.exists()
+    record_events(1)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        execute_delete()

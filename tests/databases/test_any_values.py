@@ -62,6 +62,7 @@ ROWS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 def test_any_values_survive(data: st.DataObject, source: Path, target: Path) -> None:
     for table in ("instruments_venue", "instruments_instrument"):  # which take time, and are not it
         execute(source, f"DELETE FROM {table}")
+    execute(source, "DROP TRIGGER IF EXISTS audit_event_no_update")
     keys = {table: [key for (key,) in execute(source, f"SELECT id FROM {table}")] for table in ROWS}
     for table, columns in ROWS.items():
         changed = data.draw(st.lists(st.fixed_dictionaries(columns), min_size=1, max_size=20))
