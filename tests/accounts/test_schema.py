@@ -19,8 +19,8 @@ def schema() -> dict[str, Any]:
 
 
 def operation(schema: dict[str, Any], path: str, method: str) -> dict[str, Any]:
-    found: dict[str, Any] = schema["paths"][f"/api/v1{path}"][method]
-    return found
+    described: dict[str, Any] = schema["paths"][f"/api/v1{path}"][method]
+    return described
 
 
 @pytest.mark.usefixtures("anonymous_reading")
