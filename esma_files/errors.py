@@ -37,7 +37,11 @@ class ForbiddenXml(FileProblem):
 
 
 class BadXml(FileProblem):
-    """The XML is not well-formed, holds two messages, or a record repeats an element that may occur once."""
+    """The XML is not well-formed, or holds two messages."""
+
+
+class RepeatedElement(BadXml):
+    """A record has an element twice that it may have once. The reader can set such elements aside."""
 
 
 class TruncatedFile(FileProblem):

@@ -12,11 +12,12 @@ import pyarrow as pa
 import xml2arrow
 
 from esma_files import archive
-from esma_files.errors import BadArchive, BadXml, EmptyFile, UnsafeArchive
+from esma_files.errors import BadArchive, BadXml, EmptyFile, RepeatedElement, UnsafeArchive
 from esma_files.names import FileName
 from esma_files.parsing import envelope, markup, unmapped
 from esma_files.parsing.mapping import Mapping, parser
-from esma_files.parsing.pipe import piped
+from esma_files.parsing.pipe import Readable, piped
+from esma_files.parsing.repeats import Repeats, WithoutRepeats
 from esma_files.parsing.stream import CheckedStream
 from esma_files.parsing.tally import Tally
 
@@ -26,6 +27,8 @@ BATCH_ROWS, _BATCH_BYTES = 16_384, 1 << 25
 _RATIO_COUNTS_FROM = 10_000_000
 # </root></Document></Pyld></BizData>
 _CLOSING_TAGS = 4
+# The beginning of xml2arrow's error about an element that a record has twice.
+_REPEATED = "Duplicate value for field"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +80,9 @@ class EsmaReader:
 
     Afterwards, `records` is the number of records, and `unmapped` counts the elements that the mapping does
     not name; `recounted` is the number of XML entries that had to be read a second time for these.
+
+    A record that has an element twice raises RepeatedElement, unless `sets_repeats_aside`. Then the record is
+    returned with the first of these elements, and the others are in `repeats` by then. This is slower.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class EsmaReader:
         mapping: Mapping,
         limits: Limits,
         dataset: str = "",
+        sets_repeats_aside: bool = False,
     ) -> None:
         """`dataset` is the one that the sender must belong to; "" accepts every sender."""
         self._source = source
@@ -100,6 +107,8 @@ class EsmaReader:
         self._stream: CheckedStream | None = None
         self.recounted = 0
         self.unmapped: dict[str, int] = {}
+        self._sets_repeats_aside = sets_repeats_aside
+        self.repeats: Repeats = {}
 
     def __iter__(self) -> Generator[Batch, None, None]:
         limit = self._limits.max_bytes
@@ -194,7 +203,7 @@ class EsmaReader:
     def _batches(self, stream: CheckedStream) -> Generator[tuple[str, pa.RecordBatch], None, None]:
         """Yield xml2arrow's batches, with its errors turned into ours."""
         try:
-            with piped(stream) as path:
+            with piped(self._document(stream)) as path:
                 batches = parser(self._mapping).parse_batches(
                     path, max_rows_per_batch=BATCH_ROWS, max_bytes_per_batch=_BATCH_BYTES
                 )
@@ -207,9 +216,16 @@ class EsmaReader:
             if stream.problem is not None:
                 raise stream.problem from error
             if isinstance(error, xml2arrow.exceptions.Xml2ArrowError):
+                if str(error).startswith(_REPEATED):
+                    raise RepeatedElement(self._file_name, str(error)) from error
                 reason = f"{error} (after record {self.records:,} or a later one)"
                 raise BadXml(self._file_name, reason) from error
             raise
+
+    def _document(self, stream: CheckedStream) -> Readable:
+        if not self._sets_repeats_aside:
+            return stream
+        return WithoutRepeats(stream, self._mapping, position=self.records, repeats=self.repeats)
 
     def _by_kind(
         self, rows: pa.RecordBatch, positions: np.ndarray, tally: Tally

@@ -16,7 +16,7 @@ _MOST_PATHS, _OTHERS = 200, "(other paths)"
 # Paths that are longer are of elements that are nested without end.
 _LONGEST_PATH = 1_000
 # A tag and the text behind it: end mark, prefix, name, attributes, mark of an empty element, text.
-_TAG = re.compile(rb"<(/?)(?:[^\s/>:]*:)?([^\s/>:]+)([^>]*?)(/?)>([^<]*)")
+TAG = re.compile(rb"<(/?)(?:[^\s/>:]*:)?([^\s/>:]+)([^>]*?)(/?)>([^<]*)")
 _ATTRIBUTE = re.compile(rb"""([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
@@ -67,7 +67,7 @@ def describe_unknown_record(stream: CheckedStream, mapping: Mapping, *, position
 
 def _tags(stream: CheckedStream) -> Iterator["_Tag"]:
     for piece in iter(stream.read, b""):
-        for end, name, attributes, empty, text in _TAG.findall(piece):
+        for end, name, attributes, empty, text in TAG.findall(piece):
             yield _Tag(bool(end), name.decode("utf-8", "replace"), attributes, bool(empty), text)
 
 

@@ -88,15 +88,17 @@ class Groups:
     """The staging of groups: elements that repeat within a record, and are read apart from it.
 
     `refuse` yields the invalid values in rows of a group; `stage` returns the staging table of the rows, and
-    the rows; `columns` names the columns of records that they fill; `bring_in` fills these when all rows are
-    there; `left_out_wrongly` tells whether a record was taken for known before its group was read.
+    the rows; `columns` names the columns of records that they fill. When all rows are staged, `repeated`
+    selects position, path and value where a record has a group more often than it may, and `bring_in` fills
+    the columns. `left_out_wrongly` tells whether a record was taken for known before its group was read.
     """
 
     schema: str
     refuse: Callable[[Batch], Iterable[Refusal]]
     stage: Callable[[Batch], tuple[str, pa.RecordBatch]]
     columns: Callable[[Batch], Sequence[str]]
-    bring_in: Callable[[sqlite3.Connection, str], None]
+    repeated: str
+    bring_in: Callable[[sqlite3.Connection], None]
     left_out_wrongly: Callable[[sqlite3.Connection], bool]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from esma_files.errors import RepeatedElement
 from esma_files.names import FileName
 from esma_files.parsing.reader import EsmaReader, Limits
 from instruments.staging.layout import Layout, Selection
@@ -58,10 +59,17 @@ class Staging:
 
         Raises the errors of esma_files.errors, and leaves no staging file then.
         """
-        staged = self._write(source, self.selection)
-        if self.selection.omits_known and self._has_left_out_wrongly():
-            return self._write(source, self.selection.with_known())
-        return staged
+        try:
+            return self._stage(source, sets_repeats_aside=False)
+        except RepeatedElement:
+            return self._stage(source, sets_repeats_aside=True)
+
+    def _stage(self, source: IO[bytes], *, sets_repeats_aside: bool) -> Staged:
+        staged = self._write(source, self.selection, sets_repeats_aside=sets_repeats_aside)
+        if not (self.selection.omits_known and self._has_left_out_wrongly()):
+            return staged
+        selection = self.selection.with_known()
+        return self._write(source, selection, sets_repeats_aside=sets_repeats_aside)
 
     def stage_nothing(self) -> Staged:
         """Write an empty staging file, for a file that is not read because nothing in it is in scope."""
@@ -73,7 +81,9 @@ class Staging:
     def _path(self) -> Path:
         return self.folder / "staged.sqlite3"
 
-    def _write(self, source: IO[bytes], selection: Selection) -> Staged:
+    def _write(
+        self, source: IO[bytes], selection: Selection, *, sets_repeats_aside: bool
+    ) -> Staged:
         started = time.monotonic()
         reader = EsmaReader(
             source,
@@ -81,12 +91,19 @@ class Staging:
             mapping=self.layout.mapping,
             limits=self.limits,
             dataset=self.dataset,
+            sets_repeats_aside=sets_repeats_aside,
         )
         day = FileName.parse(self.name).published_on.isoformat()
         create(self._path, self.layout)
         try:
             with (
-                StageWriter(self._path, layout=self.layout, day=day, selection=selection) as writer,
+                StageWriter(
+                    self._path,
+                    layout=self.layout,
+                    day=day,
+                    selection=selection,
+                    repeats=reader.repeats,
+                ) as writer,
                 contextlib.closing(iter(reader)) as batches,
             ):
                 for batch in batches:
@@ -120,14 +137,14 @@ class Staging:
         """
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             connection.executescript(_delete_rejected(self.layout))
-            self.layout.groups.bring_in(connection, self.name)
+            self.layout.groups.bring_in(connection)
             connection.execute(self.layout.index)
             connection.commit()
             return self.layout.remarks(connection)
 
 
 def _delete_rejected(layout: Layout) -> str:
-    """Return the SQL that deletes the records that were rejected for a group, and keeps their fields.
+    """Return the SQL that deletes the records that are rejected for a group, and keeps their fields.
 
     These are kept as a JSON object of path to value; `json_patch` leaves out NULL.
     """
@@ -140,6 +157,9 @@ def _delete_rejected(layout: Layout) -> str:
         record = f"json_patch({record}, json_object({pairs}))"
     mic = "r.mic" if layout.paths("mic") else "''"
     return f"""
+        INSERT INTO rejected
+            SELECT g.position, '', '', g.path, g.value, 'occurs more than once in the record', '{{}}'
+            FROM ({layout.groups.repeated}) g JOIN record r ON r.position = g.position;
         UPDATE rejected SET isin = coalesce(r.isin, ''), mic = {mic}, record = {record}
         FROM record r WHERE r.position = rejected.position;
         DELETE FROM record WHERE position IN (SELECT position FROM rejected);

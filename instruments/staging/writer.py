@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from esma_files.parsing.reader import BATCH_ROWS, Batch, together
+from esma_files.parsing.repeats import Repeats
+from instruments.fields import Field
 from instruments.staging import checks
 from instruments.staging.checks import Refusal
 from instruments.staging.layout import Checked, Layout, Selection
@@ -42,11 +45,15 @@ def create(path: Path, layout: Layout) -> None:
 class StageWriter:
     """Checks batches and appends them to a staging file, in one transaction.
 
-    One batch is appended, by a thread of its own, while the next is checked.
+    One batch is appended, by a thread of its own, while the next is checked. Records with repeated elements,
+    which are in `repeats` before they are written, are rejected.
     """
 
-    def __init__(self, path: Path, *, layout: Layout, day: str, selection: Selection) -> None:
+    def __init__(
+        self, path: Path, *, layout: Layout, day: str, selection: Selection, repeats: Repeats
+    ) -> None:
         self._layout = layout
+        self._repeats = repeats
         self._selection = selection
         self._fields = {field.path: field for field in layout.fields}
         self._day = day
@@ -117,6 +124,7 @@ class StageWriter:
     def _write_records(self, batch: Batch) -> None:
         checked, refusals = self._check(batch)
         refusals += self._layout.refuse(checked)
+        refusals += self._refuse_repeats(batch)
         self.columns |= checked.columns.keys()
         derived = self._layout.derive(checked, self._day)
         rows = pa.RecordBatch.from_pydict(
@@ -165,9 +173,17 @@ class StageWriter:
                 )
         return checked, refusals
 
+    def _refuse_repeats(self, batch: Batch) -> Iterator[Refusal]:
+        if not self._repeats:
+            return
+        is_repeated = np.isin(batch.positions, list(self._repeats))
+        for row in np.flatnonzero(is_repeated).tolist():
+            for path, text in self._repeats[int(batch.positions[row])]:
+                yield Refusal(row, Field("", path), text, "occurs more than once in the record")
+
     def _reject(self, batch: Batch, refusals: list[Refusal]) -> None:
         if refusals:
-            self._ingest("rejected", _rejected_rows(batch, refusals, self._layout))
+            self._ingest("rejected", _rejected_rows(batch, refusals, self._layout, self._repeats))
 
     def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
         if len(rows):
@@ -180,13 +196,22 @@ class StageWriter:
             self._appending.popleft().result()
 
 
-def _rejected_rows(batch: Batch, refusals: list[Refusal], layout: Layout) -> pa.RecordBatch:
-    """Return a row for each refusal, with the record as it was read: a JSON object of path to value."""
+def _rejected_rows(
+    batch: Batch, refusals: list[Refusal], layout: Layout, repeats: Repeats
+) -> pa.RecordBatch:
+    """Return a row for each refusal, with the record as it was read.
+
+    This is a JSON object of path to value, or to a list of values where an element is repeated.
+    """
     names = batch.rows.schema.names
-    records: dict[int, dict[str, str]] = {}
+    records: dict[int, dict[str, str | list[str]]] = {}
     for row in {refusal.row for refusal in refusals}:
         values = zip(names, (column[row].as_py() for column in batch.rows.columns), strict=True)
         records[row] = {name: _excerpt(value) for name, value in values if value is not None}
+        for path, text in repeats.get(int(batch.positions[row]), []):
+            first = records[row].get(path, [])
+            texts = [first] if isinstance(first, str) else first
+            records[row][path] = [*texts, _excerpt(text)]
     isin_paths, mic_paths = layout.paths("isin"), layout.paths("mic")
     return pa.RecordBatch.from_pylist(
         [
@@ -205,8 +230,9 @@ def _rejected_rows(batch: Batch, refusals: list[Refusal], layout: Layout) -> pa.
     )
 
 
-def _first_value(record: dict[str, str], paths: list[str]) -> str:
-    return next((record[path] for path in paths if path in record), "")
+def _first_value(record: dict[str, str | list[str]], paths: list[str]) -> str:
+    value = next((record[path] for path in paths if path in record), "")
+    return value if isinstance(value, str) else value[0]
 
 
 def _excerpt(text: str) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esma_files.errors import BadXml
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import Batch
 from instruments.fields import CODE4, Field, Type
@@ -55,6 +54,13 @@ _SCHEMA = """
 CREATE TABLE sub_class (position INTEGER, sub_class TEXT, criteria TEXT, described INTEGER, cut INTEGER);
 CREATE TABLE result (position INTEGER PRIMARY KEY, isin TEXT, asset_class TEXT, sub_class TEXT,
     criteria TEXT, fingerprint INTEGER, result_key INTEGER);
+"""
+# A record that has several descriptions, in several batches: those of one batch are refused with it.
+_REPEATED_DESCRIPTIONS = f"""
+SELECT s.position, CASE WHEN (SELECT isin FROM record r WHERE r.position = s.position) IS NULL
+    THEN '{SUB_CLASS_GROUPS[1].path}/Desc' ELSE '{SUB_CLASS_GROUPS[0].path}/Desc' END AS path,
+    group_concat(s.sub_class, ' ') AS value
+FROM sub_class s GROUP BY s.position HAVING count(s.sub_class) > 1
 """
 _SPLIT = "SELECT position FROM sub_class GROUP BY position HAVING count(*) > 1"
 # `described` and `cut` are hashes of description and criteria; criteria identify the result of a class.
@@ -173,16 +179,14 @@ def _as_json(texts: pa.StringArray) -> pa.StringArray:
     return pa.array(as_json, pa.string()).take(encoded.indices).fill_null("null")
 
 
-def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
-    """Join sub-classes to their records; the rows of one may have come in two batches. Raises BadXml."""
+def _bring_in(connection: sqlite3.Connection) -> None:
+    """Join sub-classes to their records; the rows of one may have come in two batches."""
     connection.execute("CREATE INDEX sub_class_position ON sub_class (position)")
     for (position,) in connection.execute(_SPLIT).fetchall():
         parts = "SELECT sub_class, criteria FROM sub_class WHERE position = ? ORDER BY rowid"
         rows = connection.execute(parts, [position]).fetchall()
         connection.execute("DELETE FROM sub_class WHERE position = ?", [position])
         described = [text for text, _ in rows if text is not None]
-        if len(described) > 1:
-            raise BadXml(file_name, f"record {position:,} has two descriptions of its sub-class")
         pairs = [pair for _, text in rows if text for pair in json.loads(text)]
         texts = {
             SUB_CLASS: described[0] if described else None,
@@ -226,6 +230,7 @@ def _layout(mapping: Mapping, fields: tuple[Field, ...]) -> Layout:
             refuse=_refused_sub_class,
             stage=_staged_sub_class,
             columns=lambda batch: (SUB_CLASS, CRITERIA),
+            repeated=_REPEATED_DESCRIPTIONS,
             bring_in=_bring_in,
             left_out_wrongly=lambda connection: False,
         ),

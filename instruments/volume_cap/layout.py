@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from esma_files.errors import BadXml
 from esma_files.parsing.reader import Batch
 from instruments.fields import Field
 from instruments.staging import checks, fingerprint
@@ -31,9 +30,9 @@ CREATE TABLE venue (position INTEGER, element INTEGER, {", ".join(f"{c} TEXT" fo
 CREATE TABLE result (position INTEGER PRIMARY KEY, isin TEXT, fingerprint INTEGER, result_key INTEGER);
 """
 _ELEMENTS = "(SELECT *, sum(begins) OVER (ORDER BY rowid) AS element FROM leaf)"
-_TWICE = f"""
-SELECT position FROM {_ELEMENTS} GROUP BY position, element
-HAVING {" OR ".join(f"count({c}) > 1" for c in _VENUE)} LIMIT 1
+_REPEATED = f"""
+SELECT position, '{VENUES.path}' AS path, coalesce(max(mic), '') AS value
+FROM {_ELEMENTS} GROUP BY position, element HAVING {" OR ".join(f"count({c}) > 1" for c in _VENUE)}
 """
 _PAIRS = ", ".join(f"'{field.path}', {field.column}" for field in VENUE_FIELDS)
 # A rejected record keeps its venues with its other elements, as they were read.
@@ -87,11 +86,8 @@ def _stage_venues(batch: Batch) -> tuple[str, pa.RecordBatch]:
     return "leaf", pa.RecordBatch.from_pydict(rows)
 
 
-def _bring_in(connection: sqlite3.Connection, file_name: str) -> None:
-    """Raises BadXml."""
-    for (position,) in connection.execute(_TWICE):
-        reason = f"record {position:,} has an element of {VENUES.path} twice"
-        raise BadXml(file_name, reason)
+def _bring_in(connection: sqlite3.Connection) -> None:
+    """Join the rows of venues, and bring them into the results."""
     connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
     connection.executescript(_BRING_IN)
 
@@ -107,6 +103,7 @@ LAYOUT = Layout(
         refuse=_refuse_venues,
         stage=_stage_venues,
         columns=lambda batch: (),
+        repeated=_REPEATED,
         bring_in=_bring_in,
         left_out_wrongly=lambda connection: False,
     ),

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esma_files.errors import BadXml
 from esma_files.parsing.mapping import Mapping
 from esma_files.parsing.reader import Batch
 from instruments.fields import CODE4, Field, Type
@@ -42,6 +41,10 @@ CREATE TABLE commodity (position INTEGER, {", ".join(f"{c} TEXT" for c in _COMMO
 CREATE TABLE basket (position INTEGER, code TEXT);
 """
 
+_REPEATED_COMMODITIES = f"""
+    SELECT position, '{COMMODITY.path}' AS path, group_concat(commodity_product, ' ') AS value
+    FROM commodity GROUP BY position HAVING count(*) > 1
+"""
 _REPEATED_KEYS = """
     SELECT isin, mic, count(*), min(position), max(position), count(*) OVER () FROM record
     GROUP BY isin, mic HAVING count(*) > 1 ORDER BY isin, mic LIMIT 5
@@ -139,11 +142,8 @@ def is_known_without_group(connection: sqlite3.Connection) -> bool:
     return rows.fetchone() is not None
 
 
-def bring_groups_into_records(connection: sqlite3.Connection, file_name: str) -> None:
-    """Fill `GROUP_COLUMNS` of the staged records, and add them to their fingerprints. Raises BadXml."""
-    repeated = "SELECT position FROM commodity GROUP BY position HAVING count(*) > 1 LIMIT 1"
-    for (position,) in connection.execute(repeated):
-        raise BadXml(file_name, f"record {position:,} has two commodity products")
+def bring_groups_into_records(connection: sqlite3.Connection) -> None:
+    """Fill `GROUP_COLUMNS` of the staged records, and add them to their fingerprints."""
     connection.create_function("fingerprint_of", 2, fingerprint.of_text, deterministic=True)
     assignments = ", ".join(f"{column} = c.{column}" for column in _COMMODITY_COLUMNS)
     text = " || ' ' || ".join(f"ifnull(c.{column}, '')" for column in _COMMODITY_COLUMNS)
@@ -194,6 +194,7 @@ def _layout(mapping: Mapping) -> Layout:
             refuse=_refuse_group,
             stage=_stage_group,
             columns=_group_columns,
+            repeated=_REPEATED_COMMODITIES,
             bring_in=bring_groups_into_records,
             left_out_wrongly=is_known_without_group,
         ),

@@ -79,7 +79,10 @@ class Command(BaseCommand):
                 paths = ", ".join(f"{path} ({count})" for path, count in row["unmapped"].items())
                 remarks.append(f"Elements without a field, which are kept in the zip only: {paths}")
             if row["rejected"]:
-                remarks.append(f"{row['rejected']:,} records were rejected: see `rejects list`.")
+                subject = (
+                    "1 record was" if row["rejected"] == 1 else f"{row['rejected']:,} records were"
+                )
+                remarks.append(f"{subject} rejected: see `rejects list`.")
             for remark in remarks:
                 self.stderr.write(f"{row['file']}: {remark}")
 

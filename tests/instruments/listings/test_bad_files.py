@@ -91,11 +91,6 @@ PROBLEMS: dict[str, tuple[bytes, type[errors.FileProblem], str]] = {
         errors.BadXml,
         "ShrtNm",
     ),
-    "an element twice": (
-        zipped(good().replace(b"<ShrtNm>", b"<ShrtNm>x</ShrtNm><ShrtNm>")),
-        errors.BadXml,
-        "ShrtNm",
-    ),
     "latin-1": (zipped(LATIN), errors.NotUtf8, "not UTF-8 at about byte"),
     "latin-1, and says so": (
         zipped(LATIN.replace(b'"UTF-8"', b'"ISO-8859-1"')),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from stdnum.isin import calc_check_digit
 
 from esma_files.models import RejectedRecord, Run
 from instruments import pipeline
@@ -209,3 +210,93 @@ def test_a_key_with_several_records_in_one_delta_is_reported(
     [remark] = Run.objects.get().report
     assert f"{VOLVO} on XSTO: 2 records, the first is number 1, the last 3" in remark
     assert Listing.objects.get(isin=VOLVO).full_name == "Two"
+
+
+PRODUCT = "<Pdct>{}</Pdct>"
+COMMODITY = (
+    "<DerivInstrmAttrbts><AsstClssSpcfcAttrbts><Cmmdty>{}</Cmmdty></AsstClssSpcfcAttrbts>"
+    "</DerivInstrmAttrbts><TechAttrbts>"
+)
+OIL = PRODUCT.format("<Nrgy><Oil><BasePdct>NRGY</BasePdct></Oil></Nrgy>")
+GOLD = PRODUCT.format("<Metl><Prcs><BasePdct>METL</BasePdct></Prcs></Metl>")
+PRODUCT_PATH = "DerivInstrmAttrbts/AsstClssSpcfcAttrbts/Cmmdty/Pdct"
+REPEATS = {
+    "a name": (
+        "<ShrtNm>Volvo</ShrtNm>",
+        "<ShrtNm>x &amp; y</ShrtNm><ShrtNm>Volvo</ShrtNm>",
+        {"FinInstrmGnlAttrbts/ShrtNm": ["x & y", "Volvo"]},
+    ),
+    "a name three times": (
+        "<ShrtNm>Volvo</ShrtNm>",
+        "<ShrtNm>a</ShrtNm><ShrtNm>b</ShrtNm><ShrtNm>c</ShrtNm>",
+        {"FinInstrmGnlAttrbts/ShrtNm": ["a", "b", "c"]},
+    ),
+    "all of a venue": (
+        "</TradgVnRltdAttrbts>",
+        "</TradgVnRltdAttrbts><TradgVnRltdAttrbts><Id>XHEL</Id><IssrReq>true</IssrReq>"
+        "</TradgVnRltdAttrbts>",
+        {
+            "TradgVnRltdAttrbts/Id": ["XSTO", "XHEL"],
+            "TradgVnRltdAttrbts/IssrReq": ["false", "true"],
+        },
+    ),
+    "a leaf of a commodity product": (
+        "<TechAttrbts>",
+        COMMODITY.format(OIL.replace("<BasePdct>", "<BasePdct>AGRI</BasePdct><BasePdct>")),
+        {f"{PRODUCT_PATH}/Nrgy/Oil/BasePdct": ["NRGY"]},
+    ),
+    "a commodity product": ("<TechAttrbts>", COMMODITY.format(OIL + GOLD), {}),
+}
+
+
+@pytest.mark.parametrize("name", REPEATS)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_record_that_repeats_an_element_is_rejected_and_the_rest_is_loaded(
+    tmp_path: Path, name: str, *, is_first: bool
+) -> None:
+    old, new, expected = REPEATS[name]
+    head, first, second = good().partition(b"<RefData>")[0], *good().split(b"<RefData>")[1:]
+    second, tail = (
+        second[: second.index(b"</RefData>") + 10],
+        second[second.index(b"</RefData>") + 10 :],
+    )
+    repeated = first.decode().replace(old, new, 1).encode()
+    assert repeated != first
+    records = [repeated, second] if is_first else [second, repeated]
+    xml = head + b"".join(b"<RefData>" + record for record in records) + tail
+
+    [result] = pipeline.load(pipeline.register_files([put(tmp_path, zipped(xml))]))
+
+    assert result.error is None
+    assert result.run is not None
+    assert (result.run.read, result.run.new, result.run.rejected) == (2, 1, 1)
+    assert list(Listing.objects.values_list("isin", flat=True)) == [ERICSSON]
+    rows = list(RejectedRecord.objects.all())
+    assert {(row.position, row.isin, row.mic) for row in rows} == {
+        (1 if is_first else 2, VOLVO, "XSTO")
+    }
+    assert {row.reason for row in rows} == {"occurs more than once in the record"}
+    assert expected.items() <= rows[0].record.items()
+    assert {row.field for row in rows} == set(expected or {PRODUCT_PATH: ""})
+
+
+def test_repeated_elements_are_set_aside_among_many_records_and_in_several_pieces(
+    make_zip: Write,
+) -> None:
+    """More records than are parsed at a time, of which every thousandth repeats its name."""
+    bodies = [f"SE{number:09}" for number in range(20_000)]
+    records = [
+        firds.record(
+            "NewRcrd", body + calc_check_digit(body), "XSTO", name=f"N{number}", period=day(1)
+        )
+        for number, body in enumerate(bodies)
+    ]
+    for number in range(0, len(records), 1_000):
+        records[number] = records[number].replace("<FullNm>", "<FullNm>x</FullNm><FullNm>")
+
+    run = load(make_zip, delta(2), *records)
+
+    assert counts(run) == {"new": 19_980, "rejected": 20}
+    rows = RejectedRecord.objects.order_by("position").values_list("position", "value")
+    assert list(rows) == [(number + 1, f"N{number}") for number in range(0, 20_000, 1_000)]
+    assert Listing.objects.get(isin__startswith=bodies[1_001]).full_name == "N1001"

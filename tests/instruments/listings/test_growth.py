@@ -48,7 +48,7 @@ def bringing_in(name: str, table: str, values: dict[str, object], *, records: in
             row = [position, *values.values()]
             staged.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", row)
         with counted(staged) as counter:
-            layout.groups.bring_in(staged, name)
+            layout.groups.bring_in(staged)
     return counter.steps
 
 

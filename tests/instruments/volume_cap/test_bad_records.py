@@ -103,11 +103,15 @@ def test_a_file_of_another_message_is_refused(
     assert not VolumeCap.objects.exists()
 
 
-def test_a_venue_that_is_named_twice_in_one_element_is_no_guess(make_zip: Write) -> None:
+def test_a_record_with_two_venues_in_one_element_is_rejected(make_zip: Write) -> None:
     twice = GOOD.replace(
         "<TradgVn>XSTO</TradgVn>", "<TradgVn>XSTO</TradgVn><TradgVn>BATE</TradgVn>"
     )
 
     [loaded] = pipeline.load(pipeline.register_files([make_zip(NAME, dvcres.message(NAME, twice))]))
 
-    assert "record 1 has an element of" in str(loaded.error)
+    assert loaded.error is None
+    assert not VolumeCap.objects.exists()
+    rejected = RejectedRecord.objects.get()
+    assert (rejected.position, rejected.isin) == (1, VOLVO)
+    assert rejected.reason == "occurs more than once in the record"
