@@ -31,12 +31,14 @@ class SwaggerView(SpectacularSwaggerSplitView):
     """Swagger UI. Its script is an address of its own (`?script=`), so that nothing is inline."""
 
     needs = _NEEDS
+    http_method_names = ["get", "head"]
     template_name = "api/swagger.html"
 
 
 @method_decorator(csp_override(_REDOC_CSP), name="dispatch")
 class RedocView(SpectacularRedocView):
     needs = _NEEDS
+    http_method_names = ["get", "head"]
     template_name = "api/redoc.html"
 
     @extend_schema(exclude=True)

@@ -3,16 +3,18 @@
 from http import HTTPStatus
 from typing import Any, cast
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, serializers
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from marketdata.api import throttles
 from marketdata.common import errors, limits
+from marketdata.common.error_pages import get_not_found_message
 from marketdata.common.problems import CONTENT_TYPE, describe_problem
 
 # Descriptions of the problems that many operations share. `marketdata.api.openapi` adds them to each
@@ -71,10 +73,21 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         messages = _get_messages(error)
         detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in messages.items())
     response.data = describe_problem(response.status_code, detail, request.path, messages)
-    # Without a renderer (the requested format is unknown), the answer is JSON.
-    if getattr(getattr(request, "accepted_renderer", None), "format", "json") == "json":
+    if not _is_page(request):
+        request.accepted_renderer = JSONRenderer()
+        request.accepted_media_type = JSONRenderer.media_type
         response.content_type = CONTENT_TYPE
     return response
+
+
+def _is_page(request: Request) -> bool:
+    """Return whether the error is shown in the browsable API, or on a page of the documentation."""
+    renderer = getattr(request, "accepted_renderer", None)  # none if the format is not available
+    is_documentation = getattr(renderer, "format", "") == "html" and request.method in (
+        "GET",
+        "HEAD",
+    )
+    return isinstance(renderer, BrowsableAPIRenderer) or is_documentation
 
 
 def _translate(error: Exception) -> Exception:
@@ -88,6 +101,8 @@ def _translate(error: Exception) -> Exception:
             return exceptions.PermissionDenied(str(error))
         case errors.WrongState():
             return Conflict(str(error))
+        case RequestDataTooBig():
+            return BodyTooLarge()
     return error
 
 
@@ -106,7 +121,7 @@ def _count_refusal(
 
 def _get_detail(error: Exception) -> str:
     if isinstance(error, Http404):
-        return str(error) or "Not found."
+        return get_not_found_message(error)
     if isinstance(error, PermissionDenied):
         return "Permission denied."
     return str(getattr(error, "detail", error))
@@ -137,3 +152,11 @@ class Conflict(exceptions.APIException):
 
     status_code = HTTPStatus.CONFLICT
     default_code = "conflict"
+
+
+class BodyTooLarge(exceptions.APIException):
+    """413: the body has more than MAX_BODY_BYTES."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large."
+    default_code = "too_large"

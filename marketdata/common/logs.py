@@ -36,6 +36,17 @@ class RequestIdMiddleware:
         return response
 
 
+class OmitTracebackOfRefusals(logging.Filter):
+    """Let an expected refusal (a 4xx) be one line: Django logs some of them with a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        status = getattr(record, "status_code", 500)
+        is_refusal = record.name.startswith("django.security.") or status < 500
+        if is_refusal:
+            record.exc_info = record.exc_text = None
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, request_id, run_id, exception."""
 

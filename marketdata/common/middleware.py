@@ -6,12 +6,11 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 
 from marketdata.common import limits
 from marketdata.common.address import is_allowed
-from marketdata.common.credentials import has_credentials, mask
-from marketdata.common.problems import answer_problem
+from marketdata.common.credentials import has_credentials
+from marketdata.common.error_pages import error_response
 
 _CREDENTIALS_IN_ADDRESS = (
     "API keys and tokens are not accepted in addresses, which are logged. Send them in the header"
@@ -70,17 +69,3 @@ def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
     response = error_response(request, HTTPStatus.TOO_MANY_REQUESTS, detail)
     response.headers["Retry-After"] = str(seconds)
     return response
-
-
-def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
-    """Return an error: problem details for the API, a page for people."""
-    path = mask(request.path)
-    if not request.path.startswith("/api/v"):
-        # The template reads only the path of the request, which is masked.
-        context = {
-            "title": status.phrase.capitalize(),
-            "detail": detail,
-            "request": {"path": path},
-        }
-        return render(request, "error.html", context, status=status)
-    return answer_problem(request, status, detail, path=path)

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "rest_framework_simplejwt.token_blacklist",
     "axes",
+    "corsheaders",
 ]
 
 MIDDLEWARE = [
@@ -66,6 +67,7 @@ MIDDLEWARE = [
     "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -285,6 +287,7 @@ REST_FRAMEWORK = {
         "marketdata.api.browsable.BrowsableApi",
     ],
     "VIEW_NAME_FUNCTION": "marketdata.api.browsable.get_view_name",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "marketdata.api.negotiation.ContentNegotiation",
     "DEFAULT_PARSER_CLASSES": ["marketdata.api.parsers.BoundedJSONParser"],
     "COERCE_DECIMAL_TO_STRING": True,
 }
@@ -324,6 +327,16 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CSP = security.SECURE_CSP
+CSRF_FAILURE_VIEW = "marketdata.common.error_pages.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.read("MAX_BODY_BYTES", env.positive, 1_000_000)
+# Pages of other sites that may call the API from a browser. They send a token or key, never cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.read("CORS_ALLOWED_ORIGINS", env.names, [])
+CORS_URLS_REGEX = r"^/api/(v1|schema)/"
+CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"]
+CORS_EXPOSE_HEADERS = [
+    *("Changes-Cursor", "ETag", "Location", "RateLimit-Limit", "RateLimit-Remaining"),
+    *("RateLimit-Reset", "Retry-After", "X-Request-ID"),
+]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "search"
 

@@ -17,6 +17,15 @@ def logging(*, is_production: bool) -> dict[str, Any]:
             "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
             "json": {"()": "marketdata.common.logs.JsonFormatter"},
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": line_format}},
+        "filters": {
+            "omit_traceback": {"()": "marketdata.common.logs.OmitTracebackOfRefusals"},
+        },
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": line_format,
+                "filters": ["omit_traceback"],
+            }
+        },
         "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},
     }

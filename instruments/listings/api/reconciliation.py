@@ -102,6 +102,7 @@ class ReconciliationViewSet(viewsets.ReadOnlyModelViewSet[Reconciliation]):
     """Each full set of the register beside the listings as they were before it was loaded."""
 
     title = "Reconciliations"
+    lookup_value_regex = "[0-9]{1,18}"
     needs = dict.fromkeys(
         ("list", "retrieve", "differences"), reading("instruments.view_reconciliation")
     )

@@ -1,0 +1,92 @@
+"""Error responses outside of API views: problem documents for paths of the API, else pages.
+
+None of them shows anything internal: class names, paths of files, settings, or patterns of addresses.
+"""
+
+from http import HTTPStatus
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import Resolver404
+
+from marketdata.common.credentials import mask
+from marketdata.common.problems import answer_problem
+
+# Pages below /api/, whose errors are pages too.
+_PAGES = ("/api/docs/", "/api/redoc/", "/api/auth/")
+
+
+def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
+    """Return an error: problem details for paths of the API, a page for people."""
+    path = mask(request.path)
+    if is_api_path(request.path):
+        return answer_problem(request, status, detail, path=path)
+    context = {
+        **describe_page(status, detail),
+        "request": {
+            "path": path
+        },  # the template reads only the path of the request, which is masked
+    }
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Without the user, who is read from the database, which may be the cause of the error.
+        return HttpResponse(render_to_string("error.html", context), status=status)
+    return render(request, "error.html", context, status=status)
+
+
+def is_api_path(path: str) -> bool:
+    """Return whether the answers at a path are JSON."""
+    return path.startswith("/api/") and not path.startswith(_PAGES)
+
+
+def describe_page(status: int, detail: str) -> dict[str, object]:
+    """Return the context of the template error.html."""
+    return {
+        "title": HTTPStatus(status).phrase.capitalize(),
+        "detail": detail,
+        "status": int(status),
+    }
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer requests that Django refuses (`handler400`), as bodies that are too large."""
+    if isinstance(exception, RequestDataTooBig):
+        return error_response(
+            request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
+        )
+    return error_response(request, HTTPStatus.BAD_REQUEST, "The request is not valid.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer PermissionDenied (`handler403`) with its message."""
+    detail = str(exception) or "You do not have the permission to see this page."
+    return error_response(request, HTTPStatus.FORBIDDEN, detail)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer Http404 (`handler404`) with its message, and unknown addresses."""
+    return error_response(request, HTTPStatus.NOT_FOUND, get_not_found_message(exception))
+
+
+def get_not_found_message(error: Exception) -> str:
+    """Return a message of our own, or a general one instead of Django's, which name classes."""
+    message = str(error)
+    is_internal = isinstance(error, Resolver404) or message.endswith("matches the given query.")
+    if not isinstance(error, Http404) or is_internal or not message:
+        return "There is nothing at this address."
+    return message
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an unexpected error (`handler500`)."""
+    detail = "The service has failed to answer. The error has been logged; try again later."
+    return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form without a valid CSRF token (CSRF_FAILURE_VIEW)."""
+    detail = (
+        "The form has expired, or cookies are disabled. Go back, reload the page and try again."
+    )
+    return error_response(request, HTTPStatus.FORBIDDEN, detail)
