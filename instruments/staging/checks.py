@@ -29,7 +29,7 @@ _NORMALIZATION = (
     (r"\.0*$", ""),
     (r"^-0$", "0"),
 )
-# The day before a `valid_from` must exist: records end on it. There is none before this day.
+# Moments of this day do not exist in zones west of Greenwich.
 _FIRST_DAY = "0001-01-01"
 _YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"  # there is no year 0000
 _DATE = rf"^{_YEAR}-[0-9]{{2}}-[0-9]{{2}}$"
@@ -169,12 +169,12 @@ def _date(field: Field, distinct: pa.StringArray) -> _Checked:
     except pa.ArrowInvalid:
         texts = enumerate(distinct.to_pylist())
         reasons |= {i: "not a date" for i, text in texts if not _is_date(text)}
-    return distinct, reasons | _on_first_day(distinct)
+    return distinct, reasons
 
 
 def _on_first_day(stored: pa.StringArray) -> dict[int, str]:
     is_first = pc.starts_with(stored, _FIRST_DAY).fill_null(False)
-    return dict.fromkeys(_failing(pc.invert(is_first)), f"{_FIRST_DAY} has no day before it")
+    return dict.fromkeys(_failing(pc.invert(is_first)), "before 0001-01-02")
 
 
 def _datetime(field: Field, distinct: pa.StringArray) -> _Checked:

@@ -21,8 +21,8 @@ _AHEAD = 1_000  # rows
 
 
 def day_before(expression: str) -> str:
-    """The day before a date."""
-    return f"date({expression}, '-1 day')"
+    """The day before a date; 0001-01-01 itself, which has none."""
+    return f"CASE WHEN {expression} = '0001-01-01' THEN {expression} ELSE date({expression}, '-1 day') END"
 
 
 def differ(one: str, other: str) -> str:

@@ -47,17 +47,11 @@ BAD_RECORDS = {
         "Issr",
         "does not match",
     ),
-    "first day of all": (
-        "<FrDt>2025-03-01",
-        "<FrDt>0001-01-01",
-        "TechAttrbts/PblctnPrd/FrDt",
-        "no day before",
-    ),
     "moment of the first day of all": (
         "2014-01-14T09:00:00Z",
         "0001-01-02T00:30:00+02:00",
         "TradgVnRltdAttrbts/FrstTradDt",
-        "no day before",
+        "before 0001-01-02",
     ),
     "date and time": (
         "2014-01-14T09:00:00Z",

@@ -340,3 +340,18 @@ def test_any_files_in_any_order_agree_with_the_model(
 
     answers = {row.mic: row.full_name for row in instrument.listings} if instrument else {}
     assert answers == expected_names(made, as_of=date(as_of), known_on=date(known_on))
+
+
+def test_a_record_of_the_first_day_of_the_calendar_replaces_another(make_zip: Write) -> None:
+    """The record before it would end on a day that does not exist."""
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", name="One", period=day(1)))
+    load(
+        make_zip,
+        delta(3),
+        firds.record("ModfdRcrd", VOLVO, "XSTO", name="Two", period="0001-01-01"),
+    )
+
+    assert Listing.objects.get().full_name == "Two"
+    assert ListingVersion.objects.get().valid_to == dt.date.min
+    newest, oldest = history.read_versions(VOLVO)
+    assert (newest.validity.valid_from, oldest.validity.was_valid) == (dt.date.min, False)

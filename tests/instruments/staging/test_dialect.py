@@ -41,7 +41,8 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         ),
         (
             f"SELECT {day_before('t.a')} AS b FROM temp.t t",
-            "SELECT DATEADD(day, -1, CAST(t.a AS date)) AS b FROM #t t",
+            "SELECT CASE WHEN t.a = '0001-01-01' THEN t.a"
+            " ELSE DATEADD(day, -1, CAST(t.a AS date)) END AS b FROM #t t",
         ),
         (
             f"UPDATE t SET a = x.a FROM temp.x x WHERE x.i = t.i AND ({differ('x.a', 't.a')} OR x.b <> t.b)",
