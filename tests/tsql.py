@@ -47,6 +47,7 @@ class Server:
     autocommit = True
     rowcount = 0
     description = None
+    timeout = 0  # seconds of a statement, as of a driver's connection
 
     def __init__(self) -> None:
         self.said: list[tuple[str, tuple[Any, ...]]] = []

@@ -1,5 +1,6 @@
 """Errors of the API as problem details (RFC 9457), and how they are documented."""
 
+import logging
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,9 +14,11 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from marketdata.api import throttles
-from marketdata.common import errors, limits
+from marketdata.common import errors, limits, time_limits
 from marketdata.common.error_pages import get_not_found_message
 from marketdata.common.problems import CONTENT_TYPE, describe_problem
+
+logger = logging.getLogger(__name__)
 
 # Descriptions of the problems that many operations share. `marketdata.api.openapi` adds them to each
 # operation that can answer them.
@@ -60,11 +63,15 @@ def documented(problems: dict[int, str]) -> dict[tuple[int, str], OpenApiRespons
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return the response to an error; None for errors that are not expected (DRF's exception handler)."""
+    request: Request = context["request"]
+    if time_limits.is_due_to_limit(error):
+        time_limits.extend()
+        logger.warning("A request was stopped at the end of its time limit: %s", request.path)
+        error = TooSlow(time_limits.RETRY_AFTER_SECONDS)
     error = _translate(error)
     response = exception_handler(error, context)
     if response is None:
         return None
-    request: Request = context["request"]
     if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         error, response = _count_refusal(error, response, context)
     messages = None
@@ -160,3 +167,15 @@ class BodyTooLarge(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_detail = "The body is too large."
     default_code = "too_large"
+
+
+class TooSlow(exceptions.APIException):
+    """503: the statements of the request took longer than REQUEST_TIMEOUT_SECONDS."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = time_limits.DETAIL
+    default_code = "too_slow"
+
+    def __init__(self, wait: int) -> None:
+        super().__init__()
+        self.wait = wait  # seconds, which DRF puts into Retry-After

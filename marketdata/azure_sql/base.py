@@ -1,5 +1,6 @@
 """The database engine `marketdata.azure_sql`."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.cursor import Cursor
 from marketdata.azure_sql.faults import TransientFault
 from marketdata.azure_sql.schema import DatabaseSchemaEditor
+from marketdata.common import time_limits
 
 _TEXT_FIELDS = (
     "CharField",
@@ -94,6 +96,11 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
         return params
 
     def create_cursor(self, name: str | None = None) -> Cursor:
+        """Return a cursor whose statements end with the time limit of the request, if there is one."""
+        remaining = time_limits.remaining_seconds()
+        seconds = 0 if remaining is None else max(1, math.ceil(remaining))
+        if self.connection.timeout != seconds:
+            self.connection.timeout = seconds
         return Cursor(self.connection.cursor(), self)
 
     close_at: float | None
@@ -141,7 +148,11 @@ class DatabaseWrapper(mssql.base.DatabaseWrapper):
                 context["cursor"].cursor = self._cursor().cursor
             return execute(sql, params, many, context)
 
+        remaining = time_limits.remaining_seconds()
         retry = stamina.RetryingCaller(
-            attempts=6, timeout=self._retry_seconds, wait_initial=0.2, wait_max=5
+            attempts=6,
+            timeout=self._retry_seconds if remaining is None else remaining,
+            wait_initial=0.2,
+            wait_max=5,
         )
         return retry(may_repeat, send)

@@ -1,4 +1,4 @@
-"""The SQL function that every SQLite connection needs, and a deployment check of SQL Server connections."""
+"""Preparation of every database connection, and deployment checks of certificates and folders."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.db.backends.signals import connection_created
 
+from marketdata.common import time_limits
 from marketdata.common.credentials import mask_log_records
 from marketdata.common.fields import decimal_compare
 from marketdata.settings.private import readable_by_others
@@ -63,3 +64,4 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         mask_log_records()
         connection_created.connect(_add_sqlite_function, dispatch_uid="decimal_compare")
+        connection_created.connect(time_limits.prepare_connection, dispatch_uid="time_limits")

@@ -3,6 +3,8 @@
 None of them shows anything internal: class names, paths of files, settings, or patterns of addresses.
 """
 
+import logging
+import sys
 from http import HTTPStatus
 
 from django.core.exceptions import RequestDataTooBig
@@ -11,8 +13,11 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404
 
+from marketdata.common import time_limits
 from marketdata.common.credentials import mask
 from marketdata.common.problems import answer_problem
+
+logger = logging.getLogger(__name__)
 
 # Pages below /api/, whose errors are pages too.
 _PAGES = ("/api/docs/", "/api/redoc/", "/api/auth/")
@@ -79,9 +84,20 @@ def get_not_found_message(error: Exception) -> str:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an unexpected error (`handler500`)."""
+    """Answer an unexpected error (`handler500`), or one that is due to the time limit by 503."""
+    if time_limits.is_due_to_limit(sys.exc_info()[1]):
+        return time_limit_exceeded(request)
     detail = "The service has failed to answer. The error has been logged; try again later."
     return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def time_limit_exceeded(request: HttpRequest) -> HttpResponse:
+    """Answer a request that was stopped at the end of its time limit."""
+    time_limits.extend()
+    logger.warning("A request was stopped at the end of its time limit: %s", request.path)
+    response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, time_limits.DETAIL)
+    response.headers["Retry-After"] = str(time_limits.RETRY_AFTER_SECONDS)
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -1,21 +1,47 @@
-"""Network restrictions, rate limits, and refusal of credentials in addresses, of pages and API."""
+"""Time limits, network restrictions, rate limits, and refusal of credentials in addresses."""
 
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
-from marketdata.common import limits
+from marketdata.common import limits, time_limits
 from marketdata.common.address import is_allowed
 from marketdata.common.credentials import has_credentials
-from marketdata.common.error_pages import error_response
+from marketdata.common.error_pages import error_response, time_limit_exceeded
 
 _CREDENTIALS_IN_ADDRESS = (
     "API keys and tokens are not accepted in addresses, which are logged. Send them in the header"
     " Authorization, and revoke the one that was sent."
 )
+
+
+class TimeLimits:
+    """Limit the time of each request to REQUEST_TIMEOUT_SECONDS, and answer 503 when it is over.
+
+    The parts of a streamed answer, such as an export, have a limit each (EXPORT_TIMEOUT_SECONDS). A
+    stream that exceeds it is broken off, so that the client sees that it is not complete.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with time_limits.limit(settings.REQUEST_TIMEOUT_SECONDS):
+            response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+            parts: Any = iter(response)
+            response.streaming_content = time_limits.limit_parts(
+                parts, settings.EXPORT_TIMEOUT_SECONDS
+            )
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return time_limit_exceeded(request) if time_limits.is_due_to_limit(error) else None
 
 
 class Guard:

@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "marketdata.common.csp.ContentSecurityPolicyMiddleware",
     "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
+    "marketdata.common.middleware.TimeLimits",  # before all that asks the database
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -157,6 +158,8 @@ AXES_VERBOSE = False
 # Who is asking, and how much: docs/accounts.md.
 TRUSTED_PROXIES = env.read("TRUSTED_PROXIES", env.count, 0)
 SENSITIVE_NETWORKS: list[env.Network] = env.read("SENSITIVE_NETWORKS", env.networks, [])
+REQUEST_TIMEOUT_SECONDS = env.read("REQUEST_TIMEOUT_SECONDS", env.positive, 20)
+EXPORT_TIMEOUT_SECONDS = env.read("EXPORT_TIMEOUT_SECONDS", env.positive, 60)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
 CACHES = limits.caches(BASE_DIR, REDIS_URL)

@@ -14,10 +14,11 @@ from django.db.utils import ConnectionHandler
 from databases.moving import writing
 from marketdata.azure_sql import faults
 from marketdata.azure_sql.base import DatabaseWrapper
+from marketdata.common import time_limits
 from marketdata.settings import databases
 from tests import tsql
 from tests.tds import server
-from tests.tds.database import CUT, Fault
+from tests.tds.database import CUT, SLOW, Fault
 from tests.tds.tokens import SqlError
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]  # a server of its own
@@ -126,6 +127,17 @@ def test_a_statement_that_fails_for_what_passes_is_sent_again(
 
     assert asked(wire, "SELECT 4711") == [(4711,)]
     assert fault.times == 0
+
+
+def test_a_slow_statement_ends_with_the_time_limit_of_the_request(
+    tds: server.Server, wire: DatabaseWrapper
+) -> None:
+    tds.database.faults = [Fault(SLOW, "SELECT 4713", times=9, seconds=3)]
+
+    with time_limits.limit(1), pytest.raises(time_limits.TimeLimitExceeded):
+        asked(wire, "SELECT 4713")
+    assert tds.database.faults[0].times == 8  # it was not sent again
+    assert asked(wire, "SELECT 4713") == [(4713,)]
 
 
 @pytest.mark.parametrize("number", SAID)

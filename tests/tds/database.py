@@ -10,6 +10,7 @@ from typing import Any
 from tests.tds.tokens import SqlError
 
 CUT = 0  # the number of a fault that is no error: the connection is gone
+SLOW = -1  # a fault by which a statement is carried out late
 
 
 @dataclasses.dataclass
@@ -22,6 +23,7 @@ class Fault:
     text: str = ""
     afterwards: bool = False  # a cut: after the statement has been carried out
     halfway: bool = False  # a cut: when half of the answer has been sent
+    seconds: float = 0  # the delay of a slow statement
 
 
 @dataclasses.dataclass

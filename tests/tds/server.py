@@ -6,11 +6,12 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.tds import bulk, certificate, login, packets, rpc, tokens
-from tests.tds.database import CUT, Database
+from tests.tds.database import CUT, SLOW, Database
 from tests.tds.packets import Gone, Message, Wire
 from tests.tds.rpc import Procedures, Returned
 from tests.tds.session import Done, Result, Session
@@ -269,6 +270,9 @@ class _Connection:
             return None
         if fault.number == CUT:
             raise _Cut
+        if fault.number == SLOW:
+            time.sleep(fault.seconds)
+            return None
         return SqlError(fault.number, fault.text or f"This fault was asked for: {fault.number}", 13)
 
 
