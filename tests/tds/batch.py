@@ -67,6 +67,9 @@ class Batch:
         self._sql, self._at = sql, 0
 
     def parts(self, *, nested: bool = False) -> Iterator[Part]:
+        if self._creates_trigger():
+            yield Plain(self._sql)
+            return
         while self._at < len(self._tokens):
             word = self._word()
             if word == ";":
@@ -78,6 +81,11 @@ class Batch:
                 yield self._conditional(repeats=word == "WHILE")
             else:
                 yield Plain(self._statement())
+
+    def _creates_trigger(self) -> bool:
+        """Return whether the batch is a CREATE TRIGGER, which is a batch of its own with its body."""
+        words = [self._word(ahead) for ahead in range(4)]
+        return self._at == 0 and words[0] == "CREATE" and "TRIGGER" in words
 
     def _word(self, ahead: int = 0) -> str:
         at = self._at + ahead

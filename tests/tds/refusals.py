@@ -3,6 +3,7 @@
 import re
 import sqlite3
 
+from tests.tds import triggers
 from tests.tds.catalogue import Catalogue
 from tests.tds.functions import Failures
 from tests.tds.tokens import SqlError
@@ -28,6 +29,8 @@ def named(error: sqlite3.Error, failures: Failures, catalogue: Catalogue) -> Sql
 
 
 def _integrity(said: str, catalogue: Catalogue) -> SqlError:
+    if refusal := triggers.get_refusal(said):
+        return refusal
     if found := re.match(r"NOT NULL constraint failed: (\S+)\.(\w+)", said):
         text = f"Cannot insert the value NULL into column '{found[2]}', table '{found[1]}'."
         return SqlError(515, text)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from tests.tds import catalogue, functions, procedures, results, values
+from tests.tds import catalogue, functions, procedures, results, triggers, values
 from tests.tds.alter import Alterations
 from tests.tds.batch import Conditional, Part, parts_of
 from tests.tds.catalogue import Catalogue, Table, TableColumn
@@ -211,21 +211,28 @@ class Session:
             self.transactions.rollback()
             self.catalogue.forget_lost()
 
+    def _define_database(self, verb: str, name: str) -> None:
+        if self.transactions.count:
+            raise SqlError(
+                226, "DATABASE statement not allowed within multi-statement transaction."
+            )
+        if verb == "CREATE":
+            self.database.create(name)
+        elif verb == "DROP":
+            self.database.drop(name)
+
     def _define(self, sql: str) -> None:
-        if found := re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\s+(\S+)", sql, re.IGNORECASE):
-            does = {"CREATE": self.database.create, "DROP": self.database.drop}
-            if self.transactions.count:
-                raise SqlError(
-                    226, "DATABASE statement not allowed within multi-statement transaction."
-                )
-            if found[1].upper() in does:
-                does[found[1].upper()](plain(found[2]))
+        if database := re.match(r"(CREATE|DROP|ALTER)\s+DATABASE\s+(\S+)", sql, re.IGNORECASE):
+            self._define_database(database[1].upper(), plain(database[2]))
             return
         if re.match(r"CREATE\s+SCHEMA\s+\S+$", sql, re.IGNORECASE):
             return  # nothing is put into it
         made = Alterations(self.link, self.catalogue, self.expression)
         with self.transactions.writing():
-            if found := re.match(
+            if re.match(r"(CREATE\s+(OR\s+ALTER\s+)?|DROP\s+)TRIGGER\b", sql, re.IGNORECASE):
+                for statement in triggers.translate(sql):
+                    self.link.execute(statement)
+            elif found := re.match(
                 r"CREATE\s+TABLE\s+(\[[^\]]+\]|[#\w]+)\s*\((.*)\)\s*;?$",
                 sql,
                 re.IGNORECASE | re.DOTALL,
