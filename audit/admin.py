@@ -9,15 +9,16 @@ from django.http import HttpRequest
 from audit import trail
 from audit.models import Event
 from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
     date_hierarchy = "at"
     list_display = ["at", "action", "actor", "via", "address", "object_type", "object_id"]
-    list_filter = ["action", "object_type"]
-    search_fields = ["=actor", "object_id", "=address"]
-    search_help_text = "User name, IP address, or part of the object's name"
+    search_fields = ["=actor", "=action", "object_id", "=address"]
+    search_help_text = "User name, action (user.created), IP address, or part of the object's name"
 
 
 class AuditedAdmin(admin.ModelAdmin[Any]):

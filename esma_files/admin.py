@@ -13,6 +13,7 @@ from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
 from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
 
 # Characters of a problem in a list; the page of the row shows all of it.
 _PROBLEM_LENGTH = 100
@@ -229,9 +230,10 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
     list_display = ["file", "position", "isin", "mic", "field", "value", "reason"]
-    list_filter = ["field"]
-    search_fields = ["=isin", "file__name"]
+    search_fields = ["=isin", "=file__name"]
+    search_help_text = "An ISIN, or the name of a file"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedRecord]:
         return super().get_queryset(request).select_related("file")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.utils.dateparse import parse_date, parse_datetime
 
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_row
@@ -21,6 +21,7 @@ from instruments.models import ChangeSet, Listing, ListingVersion, Status
 from marketdata.common.errors import InvalidQuery
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
+MAX_RECORDS = 250  # changes of a page with their records
 _CURSOR = re.compile(r"([0-9a-f]{1,16})\.([0-9]{1,18})\.([0-9]{1,19})")
 _LAST = 2**63 - 1  # a place after every listing of a change set
 _ENDED = {Status.TERMINATED.value: "ended"}
@@ -121,14 +122,18 @@ def read_page(since: str | None, limit: int, *, with_record: bool) -> Page:
     `with_record` adds every published field of the listing.
     """
     cursor = get_first_cursor() if since is None else parse_cursor(since)
-    rows = _read_rows(cursor, limit + 1, with_record=with_record)
-    has_more = len(rows) > limit
+    places = _read_places(cursor, limit + 1)
+    has_more = len(places) > limit
+    del places[limit:]
+    rows = {row["pk"]: row for row in _get_values(places, with_record=with_record)}
     changes = [
-        _describe_change(row, cursor.database, with_record=with_record) for row in rows[:limit]
+        _describe_change(rows[pk], cursor.database, with_record=with_record)
+        for change, pk in places
+        # A listing that has just been written again is further on in the feed.
+        if pk in rows and rows[pk]["change"] == change
     ]
-    if changes:
-        last = rows[:limit][-1]
-        cursor = Cursor(cursor.database, last["change"], last["pk"])
+    if places:
+        cursor = Cursor(cursor.database, *places[-1])
     return Page(changes, cursor, has_more)
 
 
@@ -146,31 +151,31 @@ def read_all(
         limit = None if limit is None else limit - len(page.changes)
 
 
-def _read_rows(cursor: Cursor, limit: int, *, with_record: bool) -> list[dict[str, Any]]:
-    """Return the next rows after a cursor, in at most two queries.
+def _read_places(cursor: Cursor, limit: int) -> list[tuple[int, int]]:
+    """Return the next places after a cursor: the change set and key of each listing.
 
-    Two, because one condition for the rest of a change set and those after it would not be a range of
-    the index.
+    At most two queries, which read the index on `change` alone. Two, because one condition for the rest of a
+    change set and those after it would not be a range of the index. Without other tables, because a database
+    may begin with these, and sort all listings of a change set. The order is by the column `change_id`:
+    `change` would be the order of the change sets.
     """
-    rows: list[dict[str, Any]] = []
+    places: list[tuple[int, int]] = []
     rest_of_set = Listing.objects.filter(change=cursor.number, pk__gt=cursor.listing)
     for listings in (rest_of_set, Listing.objects.filter(change__gt=cursor.number)):
-        if len(rows) < limit:
-            rows += _get_values(listings, with_record=with_record)[: limit - len(rows)]
-    return rows
+        if len(places) < limit:
+            ordered = listings.order_by("change_id", "pk").values_list("change_id", "pk")
+            places += ordered[: limit - len(places)]
+    return places
 
 
-def _get_values(listings: QuerySet[Listing], *, with_record: bool) -> Any:
-    """Return a query of the values of listings, in the order of the index on `change`.
-
-    The order is by the column `change_id`: `change` would be the order of the change sets, and sort all
-    listings.
-    """
+def _get_values(places: list[tuple[int, int]], *, with_record: bool) -> Any:
+    """Return a query of the values of the listings at these places."""
     key = {name: OuterRef(name) for name in ("isin", "mic", "register")}
     columns = (*RECORD_COLUMNS, "dropped_by__name") if with_record else _SHORT
     return (
-        listings.annotate(has_versions=Exists(ListingVersion.objects.filter(**key)))
-        .order_by("change_id", "pk")
+        Listing.objects.filter(pk__in=[pk for _, pk in places])
+        .order_by()
+        .annotate(has_versions=Exists(ListingVersion.objects.filter(**key)))
         .values("pk", "change", "has_versions", *columns, *_JOINED)
     )
 

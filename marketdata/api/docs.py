@@ -1,9 +1,14 @@
 """The OpenAPI schema and its two viewers, for those who may read."""
 
+import hashlib
+import threading
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import (
     SpectacularAPIView,
@@ -24,7 +29,40 @@ _REDOC_CSP: Policy = {
 
 
 class SchemaView(SpectacularAPIView):
+    """The OpenAPI schema, generated once per process and media type, with an ETag."""
+
     needs = _NEEDS
+
+    @extend_schema(exclude=True)
+    def get(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        renderer = request.accepted_renderer
+        content, etag = _render_schema(type(renderer))
+        name = f"{spectacular_settings.TITLE} ({spectacular_settings.VERSION}).{renderer.format}"
+        response = HttpResponse(
+            content,
+            content_type=renderer.media_type,
+            headers={
+                "Cache-Control": "private, no-cache",  # kept, and asked for again by its ETag
+                "Content-Disposition": f'inline; filename="{name}"',
+                "ETag": etag,
+            },
+        )
+        return get_conditional_response(request._request, etag=etag, response=response)
+
+
+_rendering = threading.Lock()
+_rendered: dict[type[Any], tuple[bytes, str]] = {}
+
+
+def _render_schema(renderer_class: type[Any]) -> tuple[bytes, str]:
+    """Return the schema in one media type, and its ETag. It depends on nothing of the request."""
+    with _rendering:
+        if renderer_class not in _rendered:
+            generator: Any = spectacular_settings.DEFAULT_GENERATOR_CLASS()
+            content = renderer_class().render(generator.get_schema(request=None, public=True))
+            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            _rendered[renderer_class] = content, etag
+        return _rendered[renderer_class]
 
 
 class SwaggerView(SpectacularSwaggerSplitView):

@@ -48,12 +48,14 @@ def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     return dataclasses.replace(measured, records=int(said.get("records", 0)), ready_seconds=ready)
 
 
-def printed(module: str, *, folder: Path) -> str:
+def printed(module: str, *arguments: str, folder: Path) -> str:
     """What `python -m module` prints, run on a database in `folder`."""
-    return _run(module, module, folder=folder)[1]
+    return _run(module, module, *arguments, folder=folder)[1]
 
 
 def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measured, str]:
+    static = folder / "static"
+    static.mkdir(exist_ok=True)
     environment = {
         **os.environ,
         "ENV_FILE": os.devnull,
@@ -62,7 +64,7 @@ def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measure
         "SQLITE_DB_PATH": str(folder / "marketdata.sqlite3"),
         "MEDIA_ROOT": str(folder / "files"),
         "STAGING_DIR": str(folder / "staging"),
-        "STATIC_ROOT": str(ROOT / "static"),
+        "STATIC_ROOT": str(static),
     }
     started = time.monotonic()
     process = subprocess.Popen(

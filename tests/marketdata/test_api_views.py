@@ -148,3 +148,19 @@ def test_every_operation_documents_the_shared_problems() -> None:
         assert {"400", "401", "406", "429", "503"} <= statuses, name
         assert ("404" in statuses) or "{" not in name, name
         assert statuses <= {*map(str, SHARED_PROBLEMS), "200", "201", "202", "204", "409"}, name
+
+
+@pytest.mark.django_db
+def test_the_schema_is_generated_once_and_answered_by_304_if_it_is_known(
+    client: Client, anonymous_reading: None
+) -> None:
+    first = client.get("/api/schema/", {"format": "json"})
+    etag = first.headers["ETag"]
+    again = client.get("/api/schema/", {"format": "json"}, headers={"if-none-match": etag})
+    other = client.get("/api/schema/", headers={"if-none-match": etag})
+
+    assert first.headers["Content-Type"] == "application/vnd.oai.openapi+json"
+    assert "Accept" in first.headers["Vary"]
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
+    assert other.status_code == 200  # YAML, which is another content
+    assert other.content.startswith(b"openapi: 3.1.0")

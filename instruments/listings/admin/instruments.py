@@ -80,11 +80,13 @@ class InstrumentAdmin(ReadOnlyAdmin):
 
 
 class RecordAdmin(ReadOnlyAdmin):
-    """Listings by key: a search by name is the instruments' business."""
+    """Listings by key: a search by name is the instruments' business.
+
+    There are no filters: for those, no index has the order of the list, so that they would read the table.
+    """
 
     paginator = BoundedPaginator
     list_display = ["isin", "mic", "register", "status", "full_name", "valid_from", "source_file"]
-    list_filter = ["status", "register", "record_kind"]
     list_select_related = ["source_file"]
     search_fields = ["=isin"]  # exact: anything else would read the whole table
     search_help_text = "An ISIN"

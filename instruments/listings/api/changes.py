@@ -32,7 +32,7 @@ class ChangesQuerySerializer(QuerySerializer):
         min_value=1,
         max_value=changes.MAX_LIMIT,
         default=changes.DEFAULT_LIMIT,
-        help_text="Maximum number of changes",
+        help_text=f"Maximum number of changes; {changes.MAX_RECORDS} with expand=record",
     )
     expand = AnyCaseChoiceField(
         ["record"], required=False, help_text="record: add every published field of the listing"
@@ -43,6 +43,12 @@ class ChangesQuerySerializer(QuerySerializer):
         if not value:
             raise serializers.ValidationError("This field may not be blank.")
         return value
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "expand" in attrs and attrs["limit"] > changes.MAX_RECORDS:
+            message = f"At most {changes.MAX_RECORDS} with expand=record."
+            raise serializers.ValidationError({"limit": [message]})
+        return attrs
 
 
 class ListingChangeSerializer(serializers.ModelSerializer[Listing]):
