@@ -1,13 +1,14 @@
 """The columns that all published results share: transparency (FITRS) and volume cap (DVCAP)."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.db.models import F
 
 from esma_files.models import EsmaFile
 from instruments.listings.models.record import Register, text
+from marketdata.common.pages import get_cursor, rows_after
 
 
 class ResultQuerySet(models.QuerySet[Any]):
@@ -19,6 +20,14 @@ class ResultQuerySet(models.QuerySet[Any]):
         """The current results of one ISIN, the newest reporting period first."""
         newest = F("reported_period_to").desc(nulls_last=True)
         return self.current().filter(isin=isin).order_by(newest, "pk")
+
+    def after(self, cursor: str) -> "ResultQuerySet":
+        """The rows after a cursor, in the order of lists; all of them after "". Raises InvalidQuery."""
+        return cast(ResultQuerySet, rows_after(self, self.model.list_column, cursor))
+
+    def get_cursor(self, row: "PublishedResult") -> str:
+        """Return the cursor for the rows after this one."""
+        return get_cursor(row, self.model.list_column)
 
 
 # First and last day; None where a period is open.
@@ -39,8 +48,10 @@ class PublishedResult(models.Model):
     """A result computed by ESMA or the FCA, stored once however often it is published.
 
     Several versions of one result have the same `result_key`: those of the newest publication are current,
-    the others superseded. A load deletes none.
+    the others superseded. A load deletes none. Lists are ordered by `list_column`, then by primary key.
     """
+
+    list_column: ClassVar[str] = "isin"
 
     register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
     # The file that published it first.

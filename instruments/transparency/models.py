@@ -119,6 +119,8 @@ class TransparencyResult(ResultRecord):
 class SubclassTransparency(ResultRecord):
     """The result for a sub-class of non-equity instruments, which `criteria` describe."""
 
+    list_column = "asset_class"
+
     asset_class = models.CharField(max_length=4, help_text="as BOND, EQDV or IRDV")
 
     class Meta:

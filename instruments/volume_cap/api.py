@@ -19,7 +19,7 @@ from instruments.listings.filters import check_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.transparency.api.serializers import PeriodSerializer
 from instruments.volume_cap.questions import InstrumentVolumeCap, volume_cap_of
-from marketdata.api.pagination import BoundedPages
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 from marketdata.common.filters import CommaSeparatedInput, TrueFalseFilter
@@ -195,7 +195,7 @@ class VolumeCapViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]
     needs = {"list": reading("instruments.view_volumecap")}
     serializer_class = VolumeCapSerializer
     filterset_class = VolumeCapFilterSet
-    pagination_class = BoundedPages
+    pagination_class = KeysetPages
 
 
 class _QuestionSerializer(serializers.Serializer[Any]):

@@ -10,48 +10,56 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
+from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from marketdata.common.pages import BoundedPaginator
 
+_NUMBER = {"type": ["integer", "null"]}
+_LINK = {"type": ["string", "null"], "format": "uri"}
+
 
 class NumberedPages(PageNumberPagination):
-    """Pages by number: parameters `page` and `per_page` (20, at most 100).
+    """Pages by number: parameters `page` and `per_page` (20, at most 1,000).
 
-    The answer has `results`, and in `pagination` the page, totals and links.
+    The answer has `results`, and in `pagination` the page, totals and links. The links are also in the
+    header `Link` (RFC 8288).
     """
 
     page_size = 20
-    max_page_size = 100
+    max_page_size = 1_000
     page_size_query_param = "per_page"
+    invalid_page_message = "No such page. See `pages` of the first page for their number."
     parameters = {"page", "per_page"}
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get("per_page", str(self.page_size))
-        if not (re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= self.max_page_size):
-            message = f"{text!r} is not a whole number from 1 to {self.max_page_size}."
+        if not (re.fullmatch("[0-9]{1,4}", text) and 1 <= int(text) <= self.max_page_size):
+            message = f"{text!r} is not a whole number from 1 to {self.max_page_size:,}."
             raise ValidationError({"per_page": [message]})
         return int(text)
 
     def get_paginated_response(self, data: Any) -> Response:
-        page, request = cast(Page[Any], self.page), cast(Request, self.request)
-        return Response(
-            {
-                "results": data,
-                "pagination": {
-                    "page": page.number,
-                    "per_page": self.get_page_size(request),
-                    "total": page.paginator.count,
-                    "pages": page.paginator.num_pages,
-                    "next": self.get_next_link(),
-                    "previous": self.get_previous_link(),
-                },
-            }
-        )
+        pagination = self.describe_pagination()
+        links = [
+            f'<{pagination[rel]}>; rel="{rel}"' for rel in ("next", "previous") if pagination[rel]
+        ]
+        headers = {"Link": ", ".join(links)} if links else None
+        return Response({"results": data, "pagination": pagination}, headers=headers)
+
+    def describe_pagination(self) -> dict[str, Any]:
+        """Return the object `pagination` of the answer."""
+        page = cast(Page[Any], self.page)
+        return {
+            "page": page.number,
+            "per_page": page.paginator.per_page,
+            "total": page.paginator.count,
+            "pages": page.paginator.num_pages,
+            "next": self.get_next_link(),
+            "previous": self.get_previous_link(),
+        }
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        number = {"type": "integer"}
-        link = {"type": ["string", "null"], "format": "uri"}
+        pagination = self.get_pagination_properties()
         return {
             "type": "object",
             "required": ["results", "pagination"],
@@ -59,86 +67,93 @@ class NumberedPages(PageNumberPagination):
                 "results": schema,
                 "pagination": {
                     "type": "object",
-                    "required": ["page", "per_page", "total", "pages", "next", "previous"],
-                    "properties": {
-                        "page": number,
-                        "per_page": number,
-                        "total": number,
-                        "pages": number,
-                        "next": link,
-                        "previous": link,
-                    },
+                    "required": list(pagination),
+                    "properties": pagination,
                 },
             },
         }
 
+    def get_pagination_properties(self) -> dict[str, Any]:
+        """Return the JSON schema of each property of `pagination`."""
+        number = {"type": "integer"}
+        return {
+            "page": number,
+            "per_page": number,
+            "total": number,
+            "pages": number,
+            "next": _LINK,
+            "previous": _LINK,
+        }
 
-class BoundedPages(NumberedPages):
-    """Pages of the first 1,000 rows of a long list; `total` is at most 1,000."""
 
-    django_paginator_class = BoundedPaginator
-    invalid_page_message = (
-        f"No such page. Pages end at row {BoundedPaginator.max_rows:,}. Use filters to narrow the list, or"
-        " `cursor` where the list has it."
-    )
+class KeysetPages(NumberedPages):
+    """Pages of a list of any length: `next` leads through the whole list, whatever its length.
 
+    The first 1,000 rows also have page numbers. Further on, and with the parameter `cursor`, the links
+    have a cursor, the key of the last row read: nothing is counted or skipped, so the last page costs no
+    more than the first. A total is exact up to 1,000; else it is null, and `total_at_least` is 1,000.
 
-class KeysetPages(BoundedPages):
-    """Numbered pages, and the parameter `cursor` to read a whole list.
-
-    A cursor is the key of the last row read. Nothing is counted or skipped, so the last page costs no more
-    than the first. The queryset must have a method `after(key)` that returns the rows in the order of keys.
+    The queryset must have the methods `after(cursor)`, which returns the rows in the order of their keys
+    and raises InvalidQuery for what is not a cursor, and `get_cursor(row)`.
     """
 
-    parameters = {*BoundedPages.parameters, "cursor"}
-    key_pattern = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
+    django_paginator_class = BoundedPaginator
+    parameters = {*NumberedPages.parameters, "cursor"}
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
     ) -> list[Any] | None:
-        self._after_key = request.query_params.get("cursor")
-        if self._after_key is None:
-            rows = super().paginate_queryset(queryset, request, view=view) or []
-            self._cursor = rows[-1].pk if rows else None
-            return rows
-        if not re.fullmatch(f"(?:{self.key_pattern})?", self._after_key):
-            raise ValidationError(
-                {
-                    "cursor": [
-                        "Pass the `cursor` of the previous answer, or an empty value to start."
-                    ]
-                }
-            )
-        self.request, size = request, self.get_page_size(request)
-        rows = list(cast(Any, queryset).after(self._after_key)[: size + 1])
-        self._cursor = rows[size - 1].pk if len(rows) > size else None
-        return rows[:size]
+        self.request, rows = request, cast(Any, queryset)
+        size = self.get_page_size(request)
+        self._after = request.query_params.get("cursor")
+        if self._after is None:
+            self._refuse_far_page(request, size)
+            page = super().paginate_queryset(queryset, request, view=view) or []
+            self._cursor = rows.get_cursor(page[-1]) if page and self._is_followed() else None
+            return page
+        if "page" in request.query_params:
+            raise ValidationError({"cursor": ["Pass either `cursor` or `page`."]})
+        following = list(rows.after(self._after)[: size + 1])
+        self._cursor = rows.get_cursor(following[size - 1]) if len(following) > size else None
+        return following[:size]
 
-    def get_paginated_response(self, data: Any) -> Response:
-        if self._after_key is None:
-            response = super().get_paginated_response(data)
+    def _refuse_far_page(self, request: Request, size: int) -> None:
+        text = request.query_params.get("page", "")
+        last = BoundedPaginator.max_rows // size
+        if re.fullmatch("[0-9]+", text) and (len(text) > 4 or int(text) > last):
+            message = (
+                f"Pages by number end at row {BoundedPaginator.max_rows:,}, here at page {last}."
+                " Follow `next`, or pass `cursor`, to read the whole list."
+            )
+            raise ValidationError({"page": [message]})
+
+    def _is_followed(self) -> bool:
+        page = cast(Page[Any], self.page)
+        return page.has_next() or cast(BoundedPaginator, page.paginator).has_more
+
+    def describe_pagination(self) -> dict[str, Any]:
+        size, request = self.get_page_size(cast(Request, self.request)), cast(Request, self.request)
+        described: dict[str, Any] = {"page": None, "per_page": size, "total": None}
+        described |= {"total_at_least": None, "pages": None, "next": None, "previous": None}
+        if self._after is None:
+            described |= super().describe_pagination()
+            page = cast(Page[Any], self.page)
+            if cast(BoundedPaginator, page.paginator).has_more:
+                described |= {"total": None, "total_at_least": page.paginator.count, "pages": None}
+            # The last numbered page may end before the row that pages are numbered to.
+            has_numbered_next = page.number < BoundedPaginator.max_rows // size and page.has_next()
         else:
-            request = cast(Request, self.request)
-            pagination: dict[str, Any] = dict.fromkeys(
-                ("page", "per_page", "total", "pages", "next", "previous")
-            )
-            pagination["per_page"] = self.get_page_size(request)
-            response = Response({"results": data, "pagination": pagination})
-            if self._cursor:
-                link = replace_query_param(request.build_absolute_uri(), "cursor", self._cursor)
-                response.data["pagination"]["next"] = link
-        response.data["pagination"]["cursor"] = self._cursor
-        return response
+            has_numbered_next = False
+        if self._cursor and not has_numbered_next:
+            address = remove_query_param(request.build_absolute_uri(), self.page_query_param)
+            described["next"] = replace_query_param(address, "cursor", self._cursor)
+        return {**described, "cursor": self._cursor}
 
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema of the envelope; with a cursor, page number and totals are null."""
-        envelope = super().get_paginated_response_schema(schema)
-        pagination = envelope["properties"]["pagination"]
-        for name in ("page", "total", "pages"):
-            pagination["properties"][name] = {"type": ["integer", "null"]}
-        pagination["properties"]["cursor"] = {"type": ["string", "null"]}
-        pagination["required"].append("cursor")
-        return envelope
+    def get_pagination_properties(self) -> dict[str, Any]:
+        """With a cursor, page number and totals are null."""
+        properties = super().get_pagination_properties()
+        properties |= {"page": _NUMBER, "total": _NUMBER, "total_at_least": _NUMBER}
+        return {**properties, "pages": _NUMBER, "cursor": {"type": ["string", "null"]}}
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         description = (

@@ -11,7 +11,7 @@ from instruments.listings import descriptions, lookup, underlyings
 from instruments.listings.api.serializers import DerivativeSerializer, UnderlyingSerializer
 from instruments.listings.filters import DerivativeFilterSet
 from instruments.models import Instrument, Listing
-from marketdata.api.pagination import BoundedPages, NumberedPages
+from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
@@ -26,7 +26,7 @@ class DerivativesView(ApiView, GenericAPIView[Instrument]):
     queryset = Instrument.objects.all()
     serializer_class = DerivativeSerializer
     filterset_class = DerivativeFilterSet
-    pagination_class = BoundedPages
+    pagination_class = KeysetPages
 
     @extend_schema(
         operation_id="instruments_derivatives_list",

@@ -9,11 +9,15 @@ from django.utils.functional import cached_property
 
 from instruments.classification import cfi
 from instruments.classification.models import CfiCode
-from instruments.isin import problem_of
+from instruments.isin import PATTERN, problem_of
 from instruments.listings import search
 from instruments.listings.models.listing import Listing
 from instruments.listings.models.record import Register, Status
+from marketdata.common.errors import InvalidQuery
+from marketdata.common.pages import CURSOR_HELP
 
+# The annotation of derivatives by which they are ordered: the ISIN, as in the index of underlyings.
+_DERIVATIVE = "derivative_isin"
 # Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
 _LISTED = 300
 
@@ -72,8 +76,10 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         A join and no subquery, and by ISIN in the order of its index: the first page of an underlying
         with a million derivatives reads no more than a page.
         """
-        found = self.filter(underlyings__code=code).annotate(link=F("underlyings__link"))
-        return found.order_by("underlyings__instrument_id")
+        derivatives = self.filter(underlyings__code=code).annotate(
+            link=F("underlyings__link"), **{_DERIVATIVE: F("underlyings__instrument_id")}
+        )
+        return derivatives.order_by(_DERIVATIVE)
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
@@ -93,8 +99,17 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
 
     def after(self, isin: str) -> "InstrumentQuerySet":
-        """Those after `isin`, in the order of ISINs; all of them after ""."""
+        """Those after `isin`, in the order of ISINs; all of them after "". Raises InvalidQuery."""
+        if isin and not PATTERN.fullmatch(isin):
+            raise InvalidQuery("cursor", CURSOR_HELP)
+        if _DERIVATIVE in self.query.annotations:
+            return self.filter(**{f"{_DERIVATIVE}__gt": isin})
         return cast(InstrumentQuerySet, search.after(self, isin))
+
+    @staticmethod
+    def get_cursor(instrument: "Instrument") -> str:
+        """Return the cursor for the instruments after this one: its ISIN."""
+        return instrument.pk
 
     def _coded(self, kind: str, codes: Collection[str]) -> "InstrumentQuerySet":
         return cast(InstrumentQuerySet, search.coded(self, kind, codes))

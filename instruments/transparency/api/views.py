@@ -28,7 +28,7 @@ from instruments.transparency.api.serializers import (
 )
 from instruments.transparency.application_periods import year_applying
 from instruments.transparency.questions import transparency_of
-from marketdata.api.pagination import BoundedPages
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.problems import documented
 from marketdata.common.access import reading
 from marketdata.common.filters import CodeFilter, CommaSeparatedInput, TrueFalseFilter
@@ -132,7 +132,7 @@ class TransparencyViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Transpa
     needs = {"list": reading("instruments.view_transparencyresult")}
     serializer_class = TransparencyResultSerializer
     filterset_class = TransparencyFilterSet
-    pagination_class = BoundedPages
+    pagination_class = KeysetPages
 
 
 @extend_schema_view(
@@ -153,7 +153,7 @@ class SubclassTransparencyViewSet(
     needs = {"list": reading("instruments.view_subclasstransparency")}
     serializer_class = SubclassTransparencySerializer
     filterset_class = SubclassFilterSet
-    pagination_class = BoundedPages
+    pagination_class = KeysetPages
 
 
 class _QuestionSerializer(serializers.Serializer[Any]):

@@ -229,7 +229,8 @@ def test_a_cursor_walks_a_whole_list(client: Client, asked: dict[str, str]) -> N
 
     first: Any = client.get(path, {**asked, "per_page": "100"}).json()
     assert walked[:100] == [row["isin"] for row in first["results"]]
-    assert first["pagination"]["cursor"] == first["results"][-1]["isin"]
+    last = first["results"][-1]["isin"]
+    assert first["pagination"]["cursor"] == (last if len(walked) > 100 else None)
     assert len(walked) == len(set(walked)) == first["pagination"]["total"]
     assert pages == -(-len(walked) // 7)
 

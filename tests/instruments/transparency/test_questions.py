@@ -356,6 +356,22 @@ def test_the_page_shows_the_results_that_apply_today(client: Client, make_zip: W
     assert "<dd>600000</dd>" in page
 
 
+@pytest.mark.usefixtures("real_results", "anonymous_reading")
+def test_next_leads_through_all_results(client: Client) -> None:
+    path = "transparency/"
+    numbered = get(client, path, per_page=1000)["results"]
+
+    rows: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = get(client, path, per_page=37, cursor=cursor)
+        rows += answer["results"]
+        cursor = answer["pagination"]["cursor"]
+
+    assert len(rows) > 37
+    assert rows[:1_000] == numbered
+
+
 @pytest.mark.usefixtures("real_results")
 def test_the_command_says_what_the_api_says(client: Client) -> None:
     listed = json.loads(
