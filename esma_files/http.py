@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from esma_files.errors import ForbiddenAddress, Refused, Unavailable
+from marketdata.common.telemetry import measure_call
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +91,10 @@ def _get(
     headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
     timeout = (_CONNECT_SECONDS, settings.HTTP_TIMEOUT_SECONDS)
-    return session.get(
-        url, params=params, headers=headers, stream=True, allow_redirects=False, timeout=timeout
-    )
+    with measure_call("http", target=urlsplit(url).netloc, name="GET"):
+        return session.get(
+            url, params=params, headers=headers, stream=True, allow_redirects=False, timeout=timeout
+        )
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from instruments.staging.attach import attached
 from instruments.staging.layout import Selection
 from instruments.staging.staging import Staged, Staging
 from instruments.staging.wal import WriteAheadLog
+from marketdata.common import telemetry
 from marketdata.common.errors import MarketDataError, RetryableError
 
 REJECTED = RejectedRecord._meta.db_table
@@ -361,6 +362,8 @@ class FileLoad:
                 run.seconds = staged.seconds + time.monotonic() - started
                 self._end(staged, is_missed=settled.missed)
         log.merged()
+        telemetry.report_stage("staging", staged.seconds)
+        telemetry.report_stage("merging", time.monotonic() - started)
 
     def _slices(self, cursor: CursorWrapper) -> list[Slice]:
         """A full set is compared as a whole, and a scope is settled for all of a file at once."""

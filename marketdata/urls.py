@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 
 from marketdata.api.docs import RedocView, SchemaView, SwaggerView
 from marketdata.api.views import RootView, UnknownPathView
-from monitoring.api.views import HealthView, ServicesHealthView, StatsView
+from monitoring.api.views import HealthView, MetricsView, ServicesHealthView, StatsView
 
 admin.site.site_header = admin.site.site_title = "MarketData"
 admin.site.index_title = "Reference data"
@@ -28,6 +28,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("health/", HealthView.as_view(), name="health"),
     path("health", ServicesHealthView.as_view(), name="health-in-brief"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),

@@ -10,7 +10,7 @@ from django.utils import timezone
 from esma_files import processes
 from esma_files.models.file import EsmaFile
 from esma_files.models.heartbeat import Heartbeat
-from marketdata.common import logs
+from marketdata.common import logs, telemetry
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -202,6 +202,7 @@ class Run(models.Model):
         if not self.seconds and self.started_at:
             self.seconds = (self.ended_at - self.started_at).total_seconds()
         self.save()
+        telemetry.report_run(self)
 
 
 class RejectedRecord(models.Model):

@@ -16,6 +16,7 @@ from django.utils.deconstruct import deconstructible
 from storages.backends.azure_storage import AzureStorage
 
 from marketdata.common.errors import RetryableError
+from marketdata.common.telemetry import measure_call
 
 # Bytes of a blob that are held in memory; a larger one goes to a temporary file.
 _IN_MEMORY = 32 * 1024 * 1024
@@ -75,6 +76,7 @@ class BlobStorage(Storage):
         storage, blob = self._place(name)
         return cast(BlobClient, storage.client.get_blob_client(blob))
 
+    @measure_call("storage", target="blob", name="open")
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
         """Return the blob, in memory or in a temporary file without a name, of which nothing stays behind.
 
@@ -97,6 +99,7 @@ class BlobStorage(Storage):
         fetched.seek(0)
         return File(fetched, name=name)
 
+    @measure_call("storage", target="blob", name="save")
     def _save(self, name: str, content: File[Any]) -> str:
         storage, blob = self._place(name)
         try:

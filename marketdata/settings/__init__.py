@@ -61,11 +61,20 @@ INSTALLED_APPS = [
     "corsheaders",
 ]
 
+# Telemetry: nothing is measured or installed without an outlet. See docs/operations.md.
+APPLICATIONINSIGHTS_CONNECTION_STRING = env.read("APPLICATIONINSIGHTS_CONNECTION_STRING", str, "")
+TELEMETRY = telemetry.outlets(APPLICATIONINSIGHTS_CONNECTION_STRING)
+TELEMETRY_SECONDS = env.read("TELEMETRY_SECONDS", env.positive, 5)
+TELEMETRY_DIR = env.read("TELEMETRY_DIR", env.path, BASE_DIR / "var" / "telemetry")
+METRICS_DIR = env.read("METRICS_DIR", env.path, BASE_DIR / "var" / "metrics")
+telemetry.use_metrics_folder(METRICS_DIR, TELEMETRY)
+
 MIDDLEWARE = [
     "marketdata.common.headers.SecurityHeadersMiddleware",
     "marketdata.common.csp.ContentSecurityPolicyMiddleware",
     "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
+    *telemetry.middleware(TELEMETRY),
     "marketdata.common.middleware.TimeLimits",  # before all that asks the database
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -162,7 +171,7 @@ REQUEST_TIMEOUT_SECONDS = env.read("REQUEST_TIMEOUT_SECONDS", env.positive, 20)
 EXPORT_TIMEOUT_SECONDS = env.read("EXPORT_TIMEOUT_SECONDS", env.positive, 60)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
-CACHES = limits.caches(BASE_DIR, REDIS_URL)
+CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
 RATELIMIT_USE_CACHE = "counts"
 RATELIMIT_IP_META_KEY = "marketdata.common.address.client_network"
 

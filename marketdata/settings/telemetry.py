@@ -1,9 +1,15 @@
-"""Logs, and where telemetry is sent."""
+"""Logs, and the outlets that telemetry is sent to."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from marketdata.settings import env
+
+_OUTLETS = ("azure", "opencensus", "prometheus")
 
 
 def logging(*, is_production: bool) -> dict[str, Any]:
@@ -29,3 +35,44 @@ def logging(*, is_production: bool) -> dict[str, Any]:
         },
         "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},
     }
+
+
+def outlets(connection_string: str) -> list[str]:
+    """Return the outlets in TELEMETRY. A connection string alone means Application Insights."""
+    names: list[str] = env.read("TELEMETRY", env.names, [])
+    if unknown := [name for name in names if name not in _OUTLETS]:
+        raise ImproperlyConfigured(
+            f"TELEMETRY={','.join(unknown)!r} is unknown. Choose from: {', '.join(_OUTLETS)}."
+        )
+    if not {"azure", "opencensus"} & set(names):
+        return [*names, "azure"] if connection_string else names
+    if not connection_string:
+        raise ImproperlyConfigured(
+            "TELEMETRY needs the variable APPLICATIONINSIGHTS_CONNECTION_STRING for Application Insights."
+        )
+    return names
+
+
+def middleware(names: list[str]) -> list[str]:
+    """Return the middleware that the outlets need: none without outlets."""
+    classes = []
+    if set(names) - {"opencensus"}:
+        classes.append("marketdata.common.telemetry.TelemetryMiddleware")
+    if "opencensus" in names:
+        classes.append("monitoring.telemetry.opencensus.OpenCensusMiddleware")
+    return classes
+
+
+def measured(caches: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return CACHES with a backend for `counts` that reports its calls, if there is an outlet for them."""
+    if set(names) - {"opencensus"}:
+        is_redis = "Redis" in caches["counts"]["BACKEND"]
+        backend = "MeasuredRedis" if is_redis else "MeasuredFileCounts"
+        caches["counts"]["BACKEND"] = f"marketdata.common.measured_caches.{backend}"
+    return caches
+
+
+def use_metrics_folder(folder: Path, names: list[str]) -> None:
+    """Let prometheus-client share numbers between processes; it reads this variable when imported."""
+    if "prometheus" in names:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -1,8 +1,11 @@
+import json
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +25,15 @@ class StatsView(ApiView):
     @extend_schema(summary="Statistics of the database", responses=StatsSerializer)
     def get(self, request: Request) -> Response:
         return Response(StatsSerializer(stats.collect()).data)
+
+
+class PlainTextRenderer(BaseRenderer):
+    media_type = "text/plain"
+    format = "txt"
+    charset = "utf-8"
+
+    def render(self, data: Any, media_type: Any = None, context: Any = None) -> bytes:
+        return data if isinstance(data, bytes) else json.dumps(data).encode()
 
 
 _DETAILS = holding("monitoring.view_checkresult")
@@ -86,3 +98,18 @@ def _service_state(report: Report, name: str) -> str:
 def _uncached(content: Any, *, is_healthy: bool) -> Response:
     status = HTTPStatus.OK if is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
     return Response(content, status=status, headers={"Cache-Control": "no-store"})
+
+
+class MetricsView(ApiView):
+    """Metrics in Prometheus' text format; there are none unless TELEMETRY contains `prometheus`."""
+
+    needs = {"GET": holding("monitoring.view_checkresult")}
+    schema = None  # not part of the API
+    renderer_classes = (PlainTextRenderer,)
+
+    def get(self, request: Request) -> Response:
+        if "prometheus" not in settings.TELEMETRY:
+            raise NotFound("There are no metrics: TELEMETRY does not contain prometheus.")
+        from monitoring.telemetry.prometheus import exposition  # noqa: PLC0415  # only if configured
+
+        return Response(exposition(), headers={"Cache-Control": "no-store"})

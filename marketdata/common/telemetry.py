@@ -1,0 +1,186 @@
+"""The seam between the service and its telemetry: the service reports what it does, outlets pass it on.
+
+Outlets (monitoring/telemetry) add themselves when they are configured. Without outlets nothing is measured:
+the middleware and the hooks of the database are not installed, and `measure_call` returns at once.
+
+No value that a client has sent is reported: of an address only its route, of a query only the first word.
+"""
+
+import contextlib
+import contextvars
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from django.http import HttpRequest, HttpResponse
+
+
+@dataclasses.dataclass
+class Call:
+    """A call of something outside the process: kind is database, http, storage or cache."""
+
+    kind: str
+    target: str  # the host, or the alias of a database
+    name: str  # the first word of a query, or the method of a request
+    start: int  # nanoseconds since 1970
+    seconds: float = 0.0
+    is_ok: bool = True
+    is_hit: bool | None = None  # of a read from a cache
+
+
+@dataclasses.dataclass
+class Operation:
+    """A request or a task. `calls` are those that were slow or failed; `counts` and `sums` cover all."""
+
+    kind: str  # request or task
+    name: str  # method and route of a request, name of a task
+    start: int  # nanoseconds since 1970
+    identifier: str = ""  # the id of the request
+    seconds: float = 0.0
+    status: int = 0  # of the response; 0 for a task
+    is_ok: bool = True
+    error: BaseException | None = None
+    calls: list[Call] = dataclasses.field(default_factory=list)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    sums: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    def add(self, call: Call) -> None:
+        self.counts[call.kind] = self.counts.get(call.kind, 0) + 1
+        self.sums[call.kind] = self.sums.get(call.kind, 0.0) + call.seconds
+        if (call.seconds >= _SLOW_SECONDS or not call.is_ok) and len(self.calls) < _MAX_CALLS:
+            self.calls.append(call)
+
+
+class Outlet(Protocol):
+    """Receives what has ended. Must return fast, and must not raise."""
+
+    def operation(self, operation: Operation) -> None: ...
+    def call(self, call: Call) -> None: ...
+    def run(self, run: Any) -> None: ...
+    def stage(self, name: str, seconds: float) -> None: ...
+
+
+# The counters of a run of esma_files that are reported, by their names there.
+RUN_COUNTERS = (
+    "read",
+    "new",
+    "changed",
+    "ended",
+    "dropped",
+    "late",
+    "unchanged",
+    "rejected",
+    "outside",
+)
+outlets: list[Outlet] = []
+current: contextvars.ContextVar[Operation | None] = contextvars.ContextVar(
+    "operation", default=None
+)
+# Calls that take longer are reported one by one, within limits; all others only as numbers.
+_SLOW_SECONDS = 0.1
+_METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
+_MAX_CALLS = 50
+
+
+@contextlib.contextmanager
+def measure_call(kind: str, *, target: str, name: str) -> Iterator[Call]:
+    """Report a call to a service. Does nothing without outlets."""
+    call = Call(kind, target, name, 0)
+    if not outlets:
+        yield call
+        return
+    call.start, start = time.time_ns(), time.perf_counter()
+    try:
+        yield call
+    except BaseException:
+        call.is_ok = False
+        raise
+    finally:
+        call.seconds = time.perf_counter() - start
+        _report_call(call)
+
+
+def _report_call(call: Call) -> None:
+    if (operation := current.get()) is not None:
+        operation.add(call)
+    for outlet in outlets:
+        outlet.call(call)
+
+
+def measure_query(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+) -> Any:
+    """Report a query; an `execute_wrapper` of Django."""
+    call = Call("database", context["connection"].alias, _first_word(sql), time.time_ns())
+    start = time.perf_counter()
+    try:
+        return execute(sql, params, many, context)
+    except BaseException:
+        call.is_ok = False
+        raise
+    finally:
+        call.seconds = time.perf_counter() - start
+        _report_call(call)
+
+
+def _first_word(sql: str) -> str:
+    return sql[:20].split(maxsplit=1)[0].upper() if sql.strip() else ""
+
+
+def report_run(run: Any) -> None:
+    """Report a run that has ended, with its counts of records."""
+    for outlet in outlets:
+        outlet.run(run)
+
+
+def report_stage(name: str, seconds: float) -> None:
+    """Report the duration of one stage of a load: staging or merging."""
+    for outlet in outlets:
+        outlet.stage(name, seconds)
+
+
+@contextlib.contextmanager
+def measure_operation(operation: Operation) -> Iterator[Operation]:
+    """Collect the calls within an operation, and report it when it ends."""
+    token, start = current.set(operation), time.perf_counter()
+    try:
+        yield operation
+    except BaseException as error:
+        operation.is_ok, operation.error = False, error
+        raise
+    finally:
+        operation.seconds = time.perf_counter() - start
+        current.reset(token)
+        for outlet in outlets:
+            outlet.operation(operation)
+
+
+class TelemetryMiddleware:
+    """Report each request. Only installed if there are outlets."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        from marketdata.common.logs import request_id  # noqa: PLC0415
+
+        with measure_operation(Operation("request", "", time.time_ns())) as operation:
+            response = self._get_response(request)
+            match = request.resolver_match
+            # Routes that are regular expressions begin with "^" and end with "$".
+            route = (
+                f"/{match.route.removeprefix('^').removesuffix('$')}"
+                if match is not None
+                else "unknown"
+            )
+            method = request.method if request.method in _METHODS else "OTHER"
+            operation.name = f"{method} {route}"
+            operation.identifier = request_id.get()
+            operation.status = response.status_code
+            operation.is_ok = response.status_code < 500
+            operation.error = getattr(request, "unhandled_error", None)
+            return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        request.unhandled_error = error  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Outlets of telemetry: Application Insights, OpenCensus and Prometheus."""

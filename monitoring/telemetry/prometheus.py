@@ -1,0 +1,140 @@
+"""Metrics for Prometheus, of all processes of this machine: /metrics.
+
+Processes share their numbers by files in METRICS_DIR (prometheus-client's multiprocess mode).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count
+from django.utils import timezone
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import GaugeMetricFamily
+
+from esma_files import usage
+from esma_files.models import EsmaFile, Heartbeat, Run
+from marketdata import __version__
+from marketdata.common.telemetry import RUN_COUNTERS, Call, Operation
+from monitoring.models import CheckResult
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Prometheus:
+    """An outlet that keeps numbers for /metrics."""
+
+    def __init__(self) -> None:
+        settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
+        self._requests = Histogram(
+            "marketdata_request_seconds",
+            "Duration of requests",
+            ["route", "status"],
+            buckets=_SECONDS,
+        )
+        self._queries = Histogram(
+            "marketdata_request_queries",
+            "Database queries of a request",
+            ["route"],
+            buckets=(0, 1, 2, 5, 10, 20, 50, 100, 500),
+        )
+        self._tasks = Histogram(
+            "marketdata_task_seconds", "Duration of tasks", ["task", "ok"], buckets=_SECONDS
+        )
+        self._calls = Histogram(
+            "marketdata_call_seconds",
+            "Duration of calls of the database, other services and the storage",
+            ["kind", "target", "ok"],
+            buckets=_SECONDS,
+        )
+        self._cache_reads = Counter("marketdata_cache_reads", "Reads of caches", ["cache", "hit"])
+        self._stage_seconds = Counter(
+            "marketdata_load_stage_seconds", "Duration of the stages of loads", ["stage"]
+        )
+        self._runs = Counter("marketdata_runs", "Runs that have ended", ["kind", "state"])
+        self._run_seconds = Counter("marketdata_run_seconds", "Duration of ended runs", ["kind"])
+        self._records = Counter(
+            "marketdata_records", "Records of ended runs by outcome", ["kind", "outcome"]
+        )
+
+    def operation(self, operation: Operation) -> None:
+        if operation.kind == "task":
+            self._tasks.labels(operation.name, operation.is_ok).observe(operation.seconds)
+            return
+        self._requests.labels(operation.name, operation.status).observe(operation.seconds)
+        self._queries.labels(operation.name).observe(operation.counts.get("database", 0))
+
+    def call(self, call: Call) -> None:
+        self._calls.labels(call.kind, call.target, call.is_ok).observe(call.seconds)
+        if call.is_hit is not None:
+            self._cache_reads.labels(call.target, call.is_hit).inc()
+
+    def stage(self, name: str, seconds: float) -> None:
+        self._stage_seconds.labels(name).inc(seconds)
+
+    def run(self, run: Run) -> None:
+        self._runs.labels(run.kind, run.state).inc()
+        self._run_seconds.labels(run.kind).inc(run.seconds)
+        for name in RUN_COUNTERS:
+            self._records.labels(run.kind, name).inc(getattr(run, name))
+
+
+class _DatabaseGauges:
+    """Gauges read from the database when Prometheus asks. Each is one query on an index or a small table."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        yield _gauge("marketdata_info", "Version", "version", {__version__: 1})
+        checks = CheckResult.objects.values_list("name", "status")
+        failed = {name: int(status == CheckResult.Status.FAILED) for name, status in checks}
+        yield _gauge("marketdata_check_failed", "1 if the health check has failed", "check", failed)
+        yield _gauge(
+            "marketdata_files", "Files by state", "state", _count(EsmaFile.objects.all(), "state")
+        )
+        yield _gauge(
+            "marketdata_runs_open",
+            "Runs that are queued or running",
+            "state",
+            {"queued": 0, "running": 0} | _count(Run.objects.open(), "state"),
+        )
+        alive = Heartbeat.objects.recent()
+        yield _gauge("marketdata_processes", "Workers and schedules", "role", _count(alive, "role"))
+        loaded = EsmaFile.objects.filter(state=EsmaFile.State.LOADED).order_by("-sequence").first()
+        if loaded is not None:
+            age = (timezone.localdate() - loaded.published_on).days
+            yield GaugeMetricFamily(
+                "marketdata_data_age_days", "Days since the newest loaded file", value=age
+            )
+        yield GaugeMetricFamily(
+            "marketdata_storage_bytes", "Bytes of stored files", value=usage.bytes_used()
+        )
+        yield GaugeMetricFamily(
+            "marketdata_storage_budget_bytes",
+            "STORAGE_BUDGET_BYTES",
+            value=settings.STORAGE_BUDGET_BYTES,
+        )
+
+
+def _count(queryset: Any, field: str) -> dict[str, float]:
+    rows = queryset.order_by().values_list(field).annotate(Count("pk"))
+    return {str(value): float(number) for value, number in rows}
+
+
+def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
+
+
+def exposition() -> bytes:
+    """Return the numbers of all processes in Prometheus' text format."""
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, path=str(settings.METRICS_DIR))  # type: ignore[no-untyped-call]
+    registry.register(_DatabaseGauges())
+    return generate_latest(registry)

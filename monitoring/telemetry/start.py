@@ -1,0 +1,63 @@
+"""Install the hooks and the outlets that the settings ask for."""
+
+import time
+from typing import Any
+
+from celery.signals import task_postrun, task_prerun, worker_process_shutdown
+from django.conf import settings
+from django.db.backends.signals import connection_created
+
+from marketdata.common import telemetry
+from marketdata.common.telemetry import Operation, Outlet, measure_query
+
+
+def start() -> None:
+    """Create the outlets in settings.TELEMETRY. Without any, nothing is installed.
+
+    OpenCensus is no outlet: it has a middleware of its own.
+    """
+    names = [name for name in settings.TELEMETRY if name != "opencensus"]
+    if not names or telemetry.outlets:
+        return
+    telemetry.outlets.extend(create_outlet(name) for name in names)
+    connection_created.connect(_observe_connection, dispatch_uid="telemetry")
+    task_prerun.connect(_begin_task, dispatch_uid="telemetry")
+    task_postrun.connect(_end_task, dispatch_uid="telemetry")
+    worker_process_shutdown.connect(_flush, dispatch_uid="telemetry")
+
+
+def create_outlet(name: str) -> Outlet:
+    if name == "azure":
+        from monitoring.telemetry.azure import ApplicationInsights  # noqa: PLC0415  # slow to import
+
+        return ApplicationInsights(settings.APPLICATIONINSIGHTS_CONNECTION_STRING)
+    from monitoring.telemetry.prometheus import Prometheus  # noqa: PLC0415  # slow to import
+
+    return Prometheus()
+
+
+def _observe_connection(*, connection: Any, **signal: Any) -> None:
+    if measure_query not in connection.execute_wrappers:
+        connection.execute_wrappers.append(measure_query)
+
+
+_tasks: dict[str, tuple[Any, Any]] = {}
+
+
+def _begin_task(*, task_id: str, task: Any, **signal: Any) -> None:
+    measuring = telemetry.measure_operation(Operation("task", task.name, time.time_ns()))
+    _tasks[task_id] = (measuring, measuring.__enter__())
+
+
+def _end_task(*, task_id: str, state: str | None = None, **signal: Any) -> None:
+    if (begun := _tasks.pop(task_id, None)) is not None:
+        measuring, operation = begun
+        operation.is_ok = state == "SUCCESS"
+        measuring.__exit__(None, None, None)
+
+
+def _flush(**signal: Any) -> None:
+    for outlet in telemetry.outlets:
+        flush = getattr(outlet, "flush", None)
+        if flush is not None:
+            flush()
