@@ -22,6 +22,8 @@ _VIEWER = (
     "instruments.view_subclasstransparency",
     "instruments.view_volumecap",
     "instruments.view_volumecapvenue",
+    "instruments.view_figi",
+    "instruments.view_figirequest",
     "instruments.view_reconciliation",
     "instruments.view_difference",
     "esma_files.view_esmafile",
@@ -52,6 +54,7 @@ _CURATOR = (
     "esma_files.delete_esmafile",
     "esma_files.view_heartbeat",
     "monitoring.view_checkresult",
+    "services.view_requestbudget",
 )
 _ADMIN = (
     *_CURATOR,

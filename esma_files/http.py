@@ -19,7 +19,7 @@ from marketdata.common.telemetry import measure_call
 logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 10
-_TEMPORARY = {408, 425, 429, *range(500, 600)}
+TEMPORARY = {408, 425, 429, *range(500, 600)}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MAX_REDIRECTS = 3
 _LONGEST_WAIT = 60.0
@@ -156,19 +156,20 @@ def allowed(url: str, *, hosts: list[str]) -> str:
 
 def _check_status(response: requests.Response) -> None:
     status = response.status_code
-    if status in _TEMPORARY:
-        wait = _seconds(response.headers.get("Retry-After", ""))
+    if status in TEMPORARY:
+        wait = retry_after(response)
         raise Unavailable(f"{response.url}: HTTP {status}", retry_after=wait)
     if not response.ok or status in _REDIRECTS:
         raise Refused(f"{response.url}: HTTP {status}", status=status)
 
 
-def _seconds(retry_after: str) -> float | None:
-    """Return the seconds of a Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
-    if retry_after.isdigit():
-        return float(retry_after)
+def retry_after(response: requests.Response) -> float | None:
+    """Return the seconds of the Retry-After header, which holds seconds or a date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("Retry-After", "")
+    if value.isdigit():
+        return float(value)
     try:
-        until = email.utils.parsedate_to_datetime(retry_after)
+        until = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
     if until.tzinfo is None:

@@ -1,5 +1,6 @@
 """The admin of instruments: read-only views of loaded rows, and scopes, which can be set."""
 
+from instruments.figis import admin as figis
 from instruments.listings.admin import instruments, reconciliation, scope
 
-__all__ = ["instruments", "reconciliation", "scope"]
+__all__ = ["figis", "instruments", "reconciliation", "scope"]

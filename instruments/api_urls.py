@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
+from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.listings.api.changes import ChangesView
 from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.listings.api.export import ExportView
@@ -40,6 +41,12 @@ urlpatterns = [
         InstrumentVolumeCapView.as_view(),
         name="instrument-volume-cap",
     ),
+    path(
+        "instruments/<str:isin>/figis/",
+        InstrumentFigisView.as_view(),
+        name="instrument-figis",
+    ),
+    path("figis/<str:figi>/", FigiView.as_view(), name="figi-detail"),
     path(
         "instruments/<str:isin>/derivatives/",
         DerivativesView.as_view(),

@@ -1,4 +1,5 @@
 from instruments.classification.models import CfiCode
+from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
 from instruments.listings.models.listing import Listing, ListingQuerySet, ListingVersion
@@ -20,6 +21,9 @@ __all__ = [
     "CfiCode",
     "ChangeSet",
     "Difference",
+    "Figi",
+    "FigiQuerySet",
+    "FigiRequest",
     "FullFile",
     "Instrument",
     "InstrumentQuerySet",

@@ -11,12 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import stamina
 from django.conf import LazySettings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from instruments import pipeline
-from tests import servers, tsql
+from tests import register, servers, tsql
+from tests.openfigi import FakeOpenFigi
 from tests.properties import register_profiles
 from tests.snapshots import Snapshots
 
@@ -191,3 +193,15 @@ def _load_real_instruments() -> None:
     paths = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     for loaded in pipeline.load(pipeline.register_files(paths)):
         assert loaded.error is None
+
+
+@pytest.fixture
+def openfigi(settings: LazySettings) -> Iterator[FakeOpenFigi]:
+    """OpenFIGI on loopback, to which the settings point; retries follow at once."""
+    stamina.set_testing(True, attempts=3)
+    with register.serving(FakeOpenFigi()) as running:
+        settings.OPENFIGI_URL = running.url
+        settings.OPENFIGI_API_KEY = ""
+        settings.HTTP_TIMEOUT_SECONDS = 2
+        yield running
+    stamina.set_testing(False)

@@ -14,9 +14,9 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -120,10 +120,34 @@ class FakeRegister:
             return random.sample(docs, len(docs))
         return sorted(docs, key=lambda doc: [doc[field] for field in fields])
 
+    def answer_post(
+        self, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes, dict[str, str]]:
+        """The status, body and headers of the answer to a POST; registers take none."""
+        return 405, b"no such method", {}
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     register: FakeRegister
+
+    def do_POST(self) -> None:
+        register, path = self.register, urlsplit(self.path).path
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        with register.lock:
+            register.requests.append((self.path, dict(self.headers)))
+            troubles = register.troubles[path]
+            trouble = troubles.popleft() if troubles else Trouble()
+        time.sleep(trouble.wait)
+        if trouble.status:
+            self._send(trouble.status, trouble.body or b"there is trouble", trouble.headers)
+            return
+        with register.lock:
+            status, body, headers = register.answer_post(path, dict(self.headers), sent)
+        body = trouble.body if trouble.body is not None else body
+        length = trouble.claim if trouble.claim is not None else len(body)
+        headers = {**headers, **trouble.headers}
+        self._send(status, body, headers, length=length, cut_after=trouble.cut_after)
 
     def do_GET(self) -> None:
         register, path = self.register, urlsplit(self.path).path
@@ -185,10 +209,17 @@ class _Server(ThreadingHTTPServer):
         """A client that hangs up early is what some tests are about."""
 
 
-@contextlib.contextmanager
-def running() -> Iterator[FakeRegister]:
+R = TypeVar("R", bound=FakeRegister)
+
+
+def running() -> contextlib.AbstractContextManager[FakeRegister]:
     """A register on a free port, for as long as the context lasts."""
-    register = FakeRegister()
+    return serving(FakeRegister())
+
+
+@contextlib.contextmanager
+def serving(register: R) -> Iterator[R]:
+    """Serve `register` on a free port, for as long as the context lasts."""
     handler = type("Handler", (_Handler,), {"register": register})
     server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True

@@ -315,5 +315,10 @@ def describe_underlying(underlying: NamedUnderlying) -> dict[str, Any]:
 
 
 def describe_lookup(result: LookupResult) -> dict[str, str | None]:
-    """Return the outcome for one ISIN of a list."""
-    return {"isin": result.isin, "status": result.status.value, "reason": result.reason}
+    """Return the outcome for one code of a list."""
+    return {
+        "isin": result.isin,
+        "status": result.status.value,
+        "reason": result.reason,
+        "instrument_isin": result.instrument_isin,
+    }

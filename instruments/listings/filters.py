@@ -12,7 +12,7 @@ from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.listings import lookup
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
-from instruments.models import Instrument, InstrumentQuerySet, Register, Status, Venue
+from instruments.models import Figi, Instrument, InstrumentQuerySet, Register, Status, Venue
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
     CommaSeparatedInput,
@@ -79,7 +79,15 @@ class InstrumentFilterSet(django_filters.FilterSet):
         label="One ISIN, or up to 1,000 separated by commas or by repeating the parameter; the answer has the"
         " outcome for each",
     )
-    # The first filter after the ISIN, because it leaves fewer instruments than the codes do.
+    figi = django_filters.CharFilter(
+        method="filter_figi",
+        validators=[_code("[A-Z0-9]{12}", "A FIGI has 12 letters and digits.")],
+        label="FIGI of the instrument: of an exchange, of a country (composite) or of the share class",
+    )
+    ticker = django_filters.CharFilter(
+        method="filter_ticker", max_length=100, label="Ticker on any exchange, as IBM"
+    )
+    # The first filter after these, because it leaves fewer instruments than the codes do.
     underlying = django_filters.CharFilter(
         method="filter_underlying",
         validators=[_check_underlying],
@@ -148,7 +156,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     q = django_filters.CharFilter(
         max_length=100,
         method="filter_q",
-        label="Words of the full or short name or beginnings of words, an ISIN, or the start of one",
+        label="Words of the full or short name or beginnings of words, an ISIN, the start of one, or a FIGI",
     )
 
     class Meta:
@@ -159,6 +167,18 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         return queryset.filter(pk__in=lookup.split_isins(value))
+
+    def filter_figi(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        isins = Figi.objects.of_any_kind(value.upper()).order_by().values("isin")
+        return queryset.filter(pk__in=isins)
+
+    def filter_ticker(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        figis = Figi.objects.filter(ticker=value.strip().upper(), is_current=True)
+        return queryset.filter(pk__in=figis.order_by().values("isin"))
 
     def filter_category(
         self, queryset: InstrumentQuerySet, name: str, value: str

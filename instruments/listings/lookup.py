@@ -1,10 +1,12 @@
-"""Look-up of instruments by ISIN: one, or a list in which each ISIN gets its own answer."""
+"""Look-up of instruments by ISIN, FIGI or ticker: one, or a list in which each code gets its own answer."""
 
 import dataclasses
 import enum
 from collections.abc import Sequence
 
-from instruments.isin import problem_of
+from instruments.figis.models import FIGI_PATTERN
+from instruments.figis.questions import resolve, resolve_one
+from instruments.isin import PATTERN, problem_of
 from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
@@ -22,11 +24,15 @@ class LookupStatus(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class LookupResult:
-    """The outcome for one ISIN. `reason` is a sentence unless it was found."""
+    """The outcome for one ISIN, FIGI or ticker. `reason` is a sentence unless it was found.
+
+    `instrument_isin` is the ISIN of the instrument; None unless it was found.
+    """
 
     isin: str
     status: LookupStatus
     reason: str | None = None
+    instrument_isin: str | None = None
 
 
 def check_isin(text: str) -> str:
@@ -38,11 +44,18 @@ def check_isin(text: str) -> str:
 
 
 def get_instrument(text: str) -> Instrument:
-    """Return the instrument with an ISIN. Raises InvalidQuery, NotInDatabase."""
-    isin = check_isin(text)
-    instrument = Instrument.objects.filter(pk=isin).first()
+    """Return the instrument with an ISIN, or with a FIGI or ticker that only it has.
+
+    Raises InvalidQuery, NotInDatabase.
+    """
+    code = text.strip().upper()
+    problem = problem_of(code)
+    instrument = Instrument.objects.filter(pk=code).first() if problem is None else None
+    if instrument is None and _may_be_figi_or_ticker(code):
+        instrument = Instrument.objects.filter(pk=resolve_one(code)).first()
     if instrument is None:
-        raise NotInDatabase(f"No instrument with the ISIN {isin} is in the files loaded.")
+        check_isin(code)
+        raise NotInDatabase(f"No instrument with the ISIN {code} is in the files loaded.")
     return instrument
 
 
@@ -52,28 +65,45 @@ def split_isins(text: str) -> list[str]:
 
 
 def look_up(isins: Sequence[str], matching: InstrumentQuerySet | None = None) -> list[LookupResult]:
-    """Return the outcome for each ISIN, in the same order and length. Two queries at most.
+    """Return the outcome for each ISIN, FIGI or ticker, in the same order and length.
 
-    With `matching`, instruments that are known but not among these are `excluded`. Raises InvalidQuery
-    for more than MAX_ISINS.
+    Two queries, and for codes other than ISINs one for each 300 and one more. With `matching`, instruments
+    that are known but not among these are `excluded`. Raises InvalidQuery for more than MAX_ISINS.
     """
     if len(isins) > MAX_ISINS:
         raise InvalidQuery("isin", f"At most {MAX_ISINS:,} ISINs; these are {len(isins):,}.")
     codes = [isin.strip().upper() for isin in isins]
     problems = {code: problem_of(code) for code in codes}
-    valid = [code for code, problem in problems.items() if problem is None]
+    valid = {code: code for code, problem in problems.items() if problem is None}
     known = set(Instrument.objects.filter(pk__in=valid).values_list("pk", flat=True))
-    included = known
+    instrument_isins = {code: code for code in known}
+    other = [code for code in problems if code not in known and _may_be_figi_or_ticker(code)]
+    ambiguous = {}
+    for code, resolved in (resolve(other) if other else {}).items():
+        if len(resolved) == 1:
+            instrument_isins[code] = resolved[0]
+        else:
+            ambiguous[code] = resolved
+    included = set(instrument_isins.values())
     if matching is not None:
-        included = set(matching.filter(pk__in=valid).order_by().values_list("pk", flat=True))
+        included = set(matching.filter(pk__in=included).order_by().values_list("pk", flat=True))
 
     def describe(code: str) -> LookupResult:
+        if instrument_isin := instrument_isins.get(code):
+            if instrument_isin in included:
+                return LookupResult(code, LookupStatus.FOUND, instrument_isin=instrument_isin)
+            return LookupResult(code, LookupStatus.EXCLUDED, "The other filters exclude it.")
+        if code in ambiguous:
+            listed = ", ".join(ambiguous[code][:10])
+            reason = f"It is a ticker or FIGI of several instruments: {listed}."
+            return LookupResult(code, LookupStatus.INVALID, reason)
         if problem := problems[code]:
             return LookupResult(code, LookupStatus.INVALID, f"Not an ISIN: {problem}.")
-        if code in included:
-            return LookupResult(code, LookupStatus.FOUND)
-        if code in known:
-            return LookupResult(code, LookupStatus.EXCLUDED, "The other filters exclude it.")
         return LookupResult(code, LookupStatus.UNKNOWN, "No loaded file has this ISIN.")
 
     return [describe(code) for code in codes]
+
+
+def _may_be_figi_or_ticker(code: str) -> bool:
+    is_figi = FIGI_PATTERN.fullmatch(code) is not None
+    return is_figi or (bool(code) and not PATTERN.fullmatch(code))

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from instruments.classification import cfi
+from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
 from instruments.listings import descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
@@ -28,7 +29,7 @@ _RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_cla
 
 
 class SearchView(GuardedView):
-    """The front page. A known ISIN redirects to the page of its instrument."""
+    """The front page. A known ISIN or FIGI redirects to the page of its instrument."""
 
     needs = reading("instruments.view_instrument")
 
@@ -37,6 +38,9 @@ class SearchView(GuardedView):
         problem = problem_of(words.upper())
         if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
             return redirect("instrument", isin=words.upper())
+        by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
+        if len(by_code) == 1 and problem_of_figi(words.upper()) is None:
+            return redirect("instrument", isin=by_code[0])
         register = request.GET.get("register", "").upper()
         register = register if register in Register.values else ""
         page, rows = None, []
@@ -54,6 +58,7 @@ class SearchView(GuardedView):
             "registers": _REGISTERS,
             "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
             "page": page,
+            "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
             "instruments": rows,
             "isin_problem": problem if looks_like_isin else None,
             "has_instruments": bool(words) or Instrument.objects.exists(),

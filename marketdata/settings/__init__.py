@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "audit",
     "accounts",
     "esma_files",
+    "marketdata.services",
     "instruments",
     "monitoring",
     "accounts.apps.AccountsAdminConfig",
@@ -233,8 +234,13 @@ DOWNLOAD_HOSTS = env.read(
 DOWNLOAD_DIR = env.read("DOWNLOAD_DIR", env.path, BASE_DIR / "var" / "downloads")
 DOWNLOAD_MAX_BYTES = env.read("DOWNLOAD_MAX_BYTES", env.positive, 1_000_000_000)
 DOWNLOADS_AT_A_TIME = env.read("DOWNLOADS_AT_A_TIME", env.positive, 4)
-# Asked by health checks whether they answer.
+# OpenFIGI, which maps ISINs to FIGIs. Without a key it takes fewer requests, and fewer ISINs in each.
 OPENFIGI_URL = env.read("OPENFIGI_URL", env.url, "https://api.openfigi.com")
+OPENFIGI_API_KEY = env.read("OPENFIGI_API_KEY", str, "")
+# Days after which the FIGIs of an ISIN are asked for again, and those of an ISIN that had none.
+FIGI_REFRESH_DAYS = env.read("FIGI_REFRESH_DAYS", env.positive, 90)
+FIGI_NO_MATCH_DAYS = env.read("FIGI_NO_MATCH_DAYS", env.positive, 30)
+# Asked by health checks whether it answers.
 GLEIF_URL = env.read("GLEIF_URL", env.url, "https://api.gleif.org")
 # The commit that is deployed, shown in health reports.
 GIT_COMMIT = env.read("GIT_COMMIT", str, "")

@@ -48,6 +48,7 @@ SECRETS = frozenset(
         "AZURE_STORAGE_CONNECTION_STRING",
         "AZURE_STORAGE_KEY",
         "ENTRA_CLIENT_SECRET",
+        "OPENFIGI_API_KEY",
         "REDIS_URL",
         "SECRET_KEY",
     }

@@ -348,11 +348,14 @@ class ReportabilitySerializer(serializers.Serializer[Any]):
 
 
 class LookupResultSerializer(serializers.Serializer[Any]):
-    """The outcome for one ISIN of a list."""
+    """The outcome for one ISIN, FIGI or ticker of a list."""
 
-    isin = serializers.CharField()
+    isin = serializers.CharField(help_text="the ISIN, FIGI or ticker as requested, in upper case")
     status = serializers.ChoiceField(
         choices=[status.value for status in LookupStatus],
         help_text="found; excluded by the other filters; unknown: in no loaded file; invalid: not an ISIN",
     )
     reason = serializers.CharField(allow_null=True, help_text="null if it was found")
+    instrument_isin = serializers.CharField(
+        allow_null=True, help_text="ISIN of the instrument; null if it was not found"
+    )

@@ -31,7 +31,12 @@ from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
-_ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
+_ISIN = OpenApiParameter(
+    "isin",
+    str,
+    OpenApiParameter.PATH,
+    description="ISIN of the instrument, or a FIGI or ticker that only it has",
+)
 
 
 class InstrumentPages(KeysetPages):
@@ -43,11 +48,12 @@ class InstrumentPages(KeysetPages):
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["isin", "status", "reason"],
+                "required": ["isin", "status", "reason", "instrument_isin"],
                 "properties": {
                     "isin": {"type": "string"},
                     "status": {"enum": [status.value for status in lookup.LookupStatus]},
                     "reason": {"type": ["string", "null"]},
+                    "instrument_isin": {"type": ["string", "null"]},
                 },
             },
             "description": "The outcome for each ISIN of the filter `isin`. Absent without it",
@@ -62,7 +68,7 @@ class LookupQuerySerializer(StrictSerializer):
         child=serializers.CharField(max_length=50, allow_blank=True),
         min_length=1,
         max_length=lookup.MAX_ISINS,
-        help_text=f"1 to {lookup.MAX_ISINS:,} ISINs, in upper or lower case",
+        help_text=f"1 to {lookup.MAX_ISINS:,} ISINs, FIGIs or tickers, in upper or lower case",
     )
 
 
@@ -131,8 +137,9 @@ class InstrumentViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Instrument]):
 
     @extend_schema(
         operation_id="instruments_lookup",
-        summary="Look up a list of ISINs",
-        description="Every ISIN has its own outcome: a wrong or unknown one does not affect the others.",
+        summary="Look up a list of ISINs, FIGIs or tickers",
+        description="Every ISIN has its own outcome: a wrong or unknown one does not affect the others."
+        " A FIGI or a ticker stands for its instrument, if only one has it.",
         request=LookupQuerySerializer,
         responses={200: LookupAnswersSerializer},
         filters=False,
@@ -148,11 +155,14 @@ class InstrumentViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Instrument]):
         body = LookupQuerySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         results = lookup.look_up(body.validated_data["isins"])
-        known = [result.isin for result in results if result.status == lookup.LookupStatus.FOUND]
+        known = {result.instrument_isin for result in results if result.instrument_isin}
         rows = descriptions.describe_instruments(Instrument.objects.filter(pk__in=known))
         by_isin = {row["isin"]: row for row in rows}
         answers = [
-            {**descriptions.describe_lookup(result), "instrument": by_isin.get(result.isin)}
+            {
+                **descriptions.describe_lookup(result),
+                "instrument": by_isin.get(result.instrument_isin),
+            }
             for result in results
         ]
         return Response({"results": answers})

@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 
 from instruments.classification import cfi
 from instruments.classification.models import CfiCode
+from instruments.figis.models import FIGI_PATTERN, Figi
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import search
 from instruments.listings.models.listing import Listing
@@ -82,10 +83,13 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return derivatives.order_by(_DERIVATIVE)
 
     def search(self, words: str) -> "InstrumentQuerySet":
-        """By an ISIN, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
-        isin = words.strip().upper()
-        if problem_of(isin) is None:
-            return self.filter(pk=isin)
+        """By an ISIN or FIGI, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
+        code = words.strip().upper()
+        if FIGI_PATTERN.fullmatch(code):
+            isins = Figi.objects.of_any_kind(code).order_by().values("isin")
+            return self.filter(Q(pk=code) | Q(pk__in=isins))
+        if problem_of(code) is None:
+            return self.filter(pk=code)
         return cast(InstrumentQuerySet, search.named(self, words))
 
     @property
@@ -143,6 +147,7 @@ class Instrument(models.Model):
         permissions = [
             ("export_instrument", "Can export instruments, up to a number"),
             ("export_all_instrument", "Can export any number of instruments"),
+            ("enrich_instrument", "Can request data of instruments from outside services"),
         ]
         indexes = [
             # Most instruments are in the EU's register: those are found in any order of reading.

@@ -1,0 +1,86 @@
+"""manage.py sync_figis"""
+
+import argparse
+import dataclasses
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instruments.figis import syncing
+from instruments.isin import problem_of
+from instruments.models import FigiRequest
+from marketdata.common import filtering, output
+from marketdata.common.errors import MarketDataError
+from marketdata.common.lookup import clean_code
+from marketdata.common.progress import progress_bars
+
+_COUNTS = [f.name for f in dataclasses.fields(syncing.SyncCounts) if f.name != "problems"]
+
+
+class Command(BaseCommand):
+    help = (
+        "Ask OpenFIGI for the FIGIs of instruments: those whose request is due, those that were never asked"
+        " for, or the ones named. May be interrupted at any time; what was answered is stored."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "isins", metavar="ISIN", nargs="*", type=_isin, help="ask for these, due or not"
+        )
+        parser.add_argument(
+            "--mic",
+            type=str.upper,
+            default="",
+            help="ask for the FIGIs on this venue; only with ISINs",
+        )
+        parser.add_argument(
+            "--missing", action="store_true", help="also ask for instruments never asked for"
+        )
+        parser.add_argument(
+            "--limit",
+            type=filtering.positive_integer,
+            help="greatest number of ISINs to ask for (default: 1,000 with --missing, else all due)",
+        )
+        output.add_format(parser)
+
+    def handle(self, **options: Any) -> None:
+        isins, limit = options["isins"] or None, options["limit"]
+        if options["mic"] and not isins:
+            raise CommandError("--mic needs the ISINs to ask for.")
+        if isins and options["missing"]:
+            raise CommandError("--missing adds instruments by itself; do not name ISINs with it.")
+        if isins:
+            FigiRequest.objects.add(isins, mic=options["mic"], again=True)
+        if options["missing"]:
+            limit = limit or 1_000
+            syncing.add_missing(limit)
+        try:
+            counts = self._sync(limit, isins, options["mic"])
+        except MarketDataError as error:
+            raise CommandError(str(error)) from error
+        if options["format"] == "json":
+            output.print_json(self.stdout, dataclasses.asdict(counts))
+            return
+        output.print_table(
+            self.stdout, [{name: getattr(counts, name) for name in _COUNTS}], numbers=_COUNTS
+        )
+        for problem in counts.problems:
+            self.stderr.write(problem)
+
+    def _sync(self, limit: int | None, isins: list[str] | None, mic: str) -> syncing.SyncCounts:
+        total = len(isins) if isins else FigiRequest.objects.due().filter(mic="").count()
+        total = min(total, limit or total)
+        with progress_bars() as bars:
+            bar = bars.add_task("FIGIs", total=total or None, amount="")
+
+            def show(counts: syncing.SyncCounts) -> None:
+                bars.update(bar, completed=counts.asked, amount=f"{counts.asked:,} ISINs")
+
+            return syncing.sync(limit=limit, isins=isins, mic=mic, progress=show)
+
+
+def _isin(text: str) -> str:
+    try:
+        return clean_code(text, "isin", problem_of)
+    except MarketDataError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

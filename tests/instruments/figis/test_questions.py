@@ -1,0 +1,181 @@
+"""FIGIs by API, page, search and look-up."""
+
+import datetime as dt
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from instruments.figis import syncing
+from instruments.figis.exchange_codes import MICS
+from instruments.models import Figi, FigiRequest, Venue
+from tests.accounts.clients import make_user
+from tests.instruments.figis.conftest import ERICSSON, VOLVO
+from tests.instruments.listings.test_answers_match_the_schema import check
+from tests.openfigi import IBM, FakeOpenFigi
+
+IBM_US, IBM_CLASS = "BBG000BLNNH6", "BBG001S5S399"
+ROOT = "/api/v1/"
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("anonymous_reading", "instruments"),
+]
+
+
+@pytest.fixture
+def synced(openfigi: FakeOpenFigi) -> None:
+    """IBM with its FIGIs, and Volvo, of which OpenFIGI has none."""
+    FigiRequest.objects.add([IBM, VOLVO])
+    syncing.sync()
+
+
+def get(client: Client, path: str, status: int = 200, /, **parameters: Any) -> Any:
+    response = client.get(f"{ROOT}{path}", parameters)
+    assert response.status_code == status, response.content
+    return response.json()
+
+
+@pytest.mark.usefixtures("synced")
+def test_figis_of_venues_with_a_listing_come_first(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(5):
+        answer = get(client, f"instruments/{IBM.lower()}/figis/")
+
+    assert answer["state"] == "matched"
+    assert len(answer["figis"]) == 198
+    # Both segments of Stuttgart have a listing, so its FIGI is of neither.
+    venues = [(row["exchange_code"], row["mic"]) for row in answer["figis"] if row["mic"]]
+    assert venues == [("GY", "XETR"), ("IM", "MTAA")]
+    assert [row["mic"] for row in answer["figis"][:3]] == ["XETR", "MTAA", None]
+    assert answer["figis"][2]["figi"] == answer["figis"][2]["composite_figi"]
+    check(
+        client.get("/api/schema/", {"format": "json"}).json(),
+        f"{ROOT}instruments/{{isin}}/figis/",
+        "get",
+        answer,
+    )
+
+
+@pytest.mark.usefixtures("synced")
+def test_the_state_tells_why_there_are_no_figis(client: Client) -> None:
+    volvo = get(client, f"instruments/{VOLVO}/figis/")
+    ericsson = get(client, f"instruments/{ERICSSON}/figis/")
+
+    assert (volvo["state"], volvo["figis"]) == ("no_match", [])
+    assert volvo["asked_at"] is not None
+    assert (ericsson["state"], ericsson["asked_at"]) == ("never_asked", None)
+    get(client, "instruments/SE0000115447/figis/", 400)
+    get(client, "instruments/US0378331005/figis/", 404)
+
+
+@pytest.mark.usefixtures("synced")
+@pytest.mark.parametrize(
+    ("figi", "kind", "rows"), [(IBM_US, "figi", 1), (IBM_CLASS, "share_class", 198)]
+)
+def test_a_figi_of_any_kind_leads_to_its_instrument(
+    client: Client, figi: str, kind: str, rows: int
+) -> None:
+    answer = get(client, f"figis/{figi.lower()}/")
+
+    assert (answer["figi"], answer["kind"]) == (figi, kind)
+    assert [(i["isin"], i["full_name"]) for i in answer["instruments"]] == [(IBM, "IBM Corp")]
+    assert len(answer["instruments"][0]["rows"]) == rows
+    document = client.get("/api/schema/", {"format": "json"}).json()
+    check(document, f"{ROOT}figis/{{figi}}/", "get", answer)
+
+
+def test_unknown_and_malformed_figis_are_told_apart(client: Client) -> None:
+    assert "not in the database" in get(client, f"figis/{IBM_US}/", 404)["detail"]
+    assert "two consonants" in get(client, "figis/US4592001014/", 400)["detail"]
+
+
+@pytest.mark.usefixtures("synced")
+@pytest.mark.parametrize("code", [IBM_US, IBM_CLASS, "ibm"])
+def test_a_figi_or_ticker_is_taken_where_an_isin_is(client: Client, code: str) -> None:
+    assert get(client, f"instruments/{code}/")["isin"] == IBM
+    assert get(client, f"instruments/{code}/figis/")["isin"] == IBM
+    assert get(client, f"instruments/{code}/reportable/")["isin"] == IBM
+    body = {"isins": [code, VOLVO, "nothing"]}
+    answer = client.post(f"{ROOT}instruments/lookup/", body, content_type="application/json").json()
+    assert [row["status"] for row in answer["results"]] == ["found", "found", "invalid"]
+    assert answer["results"][0]["isin"] == code.upper()
+    assert answer["results"][0]["instrument_isin"] == IBM
+    assert answer["results"][0]["instrument"]["isin"] == IBM
+    out = io.StringIO()
+    call_command("instruments", "get", code, "--format", "json", stdout=out)
+    assert json.loads(out.getvalue())["isin"] == IBM
+
+
+@pytest.mark.usefixtures("synced")
+@pytest.mark.parametrize(
+    "parameters", [{"figi": IBM_US.lower()}, {"figi": IBM_CLASS}, {"ticker": "ibm"}, {"q": IBM_US}]
+)
+def test_lists_are_filtered_by_figi_and_ticker(client: Client, parameters: dict[str, str]) -> None:
+    answer = get(client, "instruments/", **parameters)
+
+    assert [row["isin"] for row in answer["results"]] == [IBM]
+    other = {name: value[:-1] + "7" for name, value in parameters.items()}
+    assert get(client, "instruments/", **other)["results"] == []
+
+
+@pytest.mark.usefixtures("synced")
+def test_a_ticker_of_several_instruments_is_not_guessed(client: Client) -> None:
+    now = timezone.now()
+    Figi.objects.create(isin=VOLVO, figi="BBG000BDSLM5", ticker="IBM", fetched_at=now)
+
+    problem = get(client, "instruments/IBM/", 400)
+
+    assert f"'IBM' is a FIGI or ticker of 2 instruments: {VOLVO}, {IBM}." in problem["detail"]
+    answer = client.post(
+        f"{ROOT}instruments/lookup/", {"isins": ["IBM"]}, content_type="application/json"
+    ).json()["results"][0]
+    assert (answer["status"], answer["instrument"]) == ("invalid", None)
+    assert VOLVO in answer["reason"]
+    with pytest.raises(CommandError, match="2 instruments"):
+        call_command("instruments", "get", "IBM")
+
+
+@pytest.mark.usefixtures("synced")
+def test_the_search_box_takes_figis_and_tickers(client: Client) -> None:
+    for figi in (IBM_US, IBM_CLASS.lower()):
+        response = client.get("/", {"q": figi})
+        assert response.status_code == 302
+        assert response.headers["Location"] == f"/instruments/{IBM}/"
+    page = client.get("/", {"q": "ibm"}).content.decode()
+    assert "IBM is a ticker of" in page
+    assert f"/instruments/{IBM}/" in page
+
+
+@pytest.mark.usefixtures("synced")
+def test_a_figi_that_ended_still_leads_to_its_instrument_and_its_ticker_does_not(
+    client: Client,
+) -> None:
+    Figi.objects.update(is_current=False, fetched_at=timezone.now() - dt.timedelta(days=1))
+
+    assert get(client, f"instruments/{IBM_US}/")["isin"] == IBM
+    get(client, "instruments/IBM/", 400)
+
+
+@pytest.mark.usefixtures("synced")
+def test_the_admin_shows_figis_and_requests_read_only(client: Client) -> None:
+    client.force_login(
+        make_user("curator", "curator"), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    for name in ("figi", "figirequest"):
+        page = client.get(f"/admin/instruments/{name}/", {"q": IBM})
+        assert page.status_code == 200
+        assert IBM in page.content.decode()
+        assert client.get(f"/admin/instruments/{name}/add/").status_code == 403
+
+
+def test_the_mics_of_exchange_codes_are_in_the_list_of_venues() -> None:
+    call_command("load_venues", stdout=io.StringIO())
+
+    known = set(Venue.objects.filter(pk__in=MICS.values()).values_list("pk", flat=True))
+    assert set(MICS.values()) - known == set()
