@@ -13,6 +13,7 @@ class Dataset(models.TextChoices):
     ESMA_DVCAP = "esma_dvcap", "ESMA volume cap"
     FCA_FIRDS = "fca_firds", "FCA FIRDS"
     FCA_FITRS = "fca_fitrs", "FCA FITRS"
+    GLEIF_LEI2 = "gleif_lei2", "GLEIF legal entities"
 
     @property
     def publication(self) -> "Publication":
@@ -20,7 +21,7 @@ class Dataset(models.TextChoices):
 
     @property
     def authority(self) -> str:
-        """The authority whose register lists the files: ESMA or FCA."""
+        """The publisher whose list names the files: ESMA, FCA or GLEIF."""
         return self.publication.authority
 
 
@@ -29,8 +30,9 @@ class Publication:
     """The address of a dataset's list of files, and the place where its files are stored.
 
     `senders` are the codes that the header of a file may name in `Fr`: files of ESMA and of the FCA have the
-    same names. The list of files is at the address in the setting `url_setting`, in ESMA's Solr below it in
-    `core`; `day_field` is its field with the day of publication.
+    same names; those of GLEIF name none. The list of files is at the address in the setting `url_setting`, in
+    ESMA's Solr below it in `core`, which in GLEIF's list is the name of the files. `day_field` is the field
+    with the day of publication.
     """
 
     authority: str
@@ -43,6 +45,7 @@ class Publication:
 
 
 _ESMA, _FCA = ("EU", "ESMA"), ("GB", "FCA")
+_GLEIF = "GLEIF_GOLDEN_COPY_URL"
 _SOLR, _FCA_FIRDS, _FCA_FITRS = (
     "ESMA_REGISTER_URL",
     "FCA_REGISTER_URL",
@@ -64,5 +67,6 @@ PUBLICATIONS: dict[Dataset, Publication] = {
     Dataset.FCA_FITRS: Publication(
         "FCA", _FCA, _FCA_FITRS, "", "publication_date", "fitrs", folder="fca"
     ),
+    Dataset.GLEIF_LEI2: Publication("GLEIF", (), _GLEIF, "lei2", "", "firds", folder="gleif"),
 }
 CONTAINERS = sorted({publication.container for publication in PUBLICATIONS.values()})

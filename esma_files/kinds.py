@@ -2,7 +2,7 @@
 
 It is read by the names of files, the client of the registers, the report of gaps, retention, the reader,
 loading and history. docs/contributing.md describes how to add a kind. Sources: ESMA65-8-5014 rev. 3 (FIRDS),
-ESMA65-8-5240 v1.8 (FITRS).
+ESMA65-8-5240 v1.8 (FITRS), LEI-CDF 3.1 (GLEIF).
 """
 
 import dataclasses
@@ -45,6 +45,10 @@ _TRANSPARENCY = (
 )
 # DVCRES_20180807, with more behind it
 _VOLUME_CAP = f"{_DAY}(?:_[A-Za-z0-9]{{1,20}}){{0,5}}"
+# 20230605-0800-gleif-goldencopy-lei2-golden-copy, 20230605-0800-gleif-goldencopy-lei2-last-day
+_GOLDEN_COPY = r"(?P<day>[0-9]{8})-[0-9]{4}-gleif-goldencopy-"
+_DELTA_OF = "(?P<result_group>intra-day|last-day|last-week|last-month)"
+_MESSAGE_OF_ISO = ("BizData", "Pyld", "Document")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +57,7 @@ class FileKind:
 
     `layout` is the dotted name of the layout of its records, in the app that loads them; empty for kinds that
     are listed and not loaded. `result_tables` is that of the tables of published results that they are merged
-    into; without, they are listings.
+    into, and `merge` of the function that merges records of another subject; without both, they are listings.
     """
 
     code: str
@@ -66,8 +70,11 @@ class FileKind:
     name_pattern: str  # behind the code
     message: str  # of ISO 20022, in any version
     root: str  # the element around the records
+    document: tuple[str, ...] = _MESSAGE_OF_ISO  # the elements around `root`, from the outermost
+    own_name: str = ""  # pattern of the whole name, where that does not begin with the code
     layout: str = ""
     result_tables: str = ""
+    merge: str = ""
     merged_in_slices: bool = False  # may be merged in several transactions
     has_scope: bool = False  # a scope applies to its records
 
@@ -79,18 +86,23 @@ class FileKind:
         return self.content is Content.FULL
 
     @property
+    def holds_listings(self) -> bool:
+        """Return True if its records go into the tables of listings."""
+        return not (self.result_tables or self.merge)
+
+    @property
     def can_be_loaded(self) -> bool:
         return bool(self.layout)
 
     @property
     def default_dataset(self) -> Dataset:
-        """The dataset of a file that nothing else is known of: ESMA's."""
+        """The dataset of a file that nothing else is known of: ESMA's, where it has the kind."""
         return self.datasets[0]
 
     @cached_property
     def pattern(self) -> "re.Pattern[str]":
         """Match the name of a file of this kind, without its ending."""
-        return re.compile(re.escape(self.code) + self.name_pattern)
+        return re.compile(self.own_name or re.escape(self.code) + self.name_pattern)
 
     def dataset_of(self, sender: str) -> Dataset | None:
         """Return the dataset whose files of this kind name `sender` in their header; None for nobody's."""
@@ -225,6 +237,38 @@ _TABLE = (
         root="FinInstrmRptgTradgVolCapRsltRpt",
         layout="instruments.volume_cap.layout.LAYOUT",
         result_tables="instruments.volume_cap.tables.TABLES",
+    ),
+    FileKind(
+        code="LEI2",
+        title="Legal entities: the golden copy of all level 1 records",
+        datasets=(Dataset.GLEIF_LEI2,),
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=1,
+        name_pattern="",
+        own_name=f"{_GOLDEN_COPY}lei2-golden-copy",
+        message="",
+        root="LEIRecords",
+        document=("LEIData",),
+        layout="instruments.entities.layout.LEVEL_1",
+        merge="instruments.entities.load.merge",
+    ),
+    FileKind(
+        code="LEI2DELTA",
+        title="Legal entities: the level 1 records changed in a period",
+        datasets=(Dataset.GLEIF_LEI2,),
+        content=Content.DELTA,
+        cadence=Cadence.IRREGULAR,
+        weekday=None,
+        place_in_day=2,
+        name_pattern="",
+        own_name=f"{_GOLDEN_COPY}lei2-{_DELTA_OF}",
+        message="",
+        root="LEIRecords",
+        document=("LEIData",),
+        layout="instruments.entities.layout.LEVEL_1",
+        merge="instruments.entities.load.merge",
     ),
 )
 KINDS: dict[str, FileKind] = {kind.code: kind for kind in _TABLE}

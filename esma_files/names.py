@@ -5,6 +5,7 @@ DLTINS_<YYYYMMDD>_<part>of<parts>                      FIRDS, delta; FULCAN, INV
 FULECR_<YYYYMMDD>[_<category>]_<part>of<parts>         FITRS; DLTECR, FULNCR, DLTNCR
 FULNCR_<YYYYMMDD>_NYAR_<asset class>_<part>of<parts>   FITRS results by sub-class of a year; or SISC
 DVCRES_<YYYYMMDD>[_<more>]                             volume cap results
+<YYYYMMDD>-<HHMM>-gleif-goldencopy-lei2-<content>      GLEIF: golden-copy, or a delta, as last-day
 """
 
 import dataclasses
@@ -19,15 +20,27 @@ PARTS = 100_000
 _ENDINGS = (".zip", ".xml")
 
 
+_NAMED_OTHERWISE = [kind for kind in KINDS.values() if kind.own_name]
+
+
+def _kind_of(stem: str) -> FileKind | None:
+    by_code = KINDS.get(stem.partition("_")[0])
+    if by_code is not None:
+        return by_code
+    return next((kind for kind in _NAMED_OTHERWISE if kind.pattern.fullmatch(stem)), None)
+
+
 @functools.total_ordering
 @dataclasses.dataclass(frozen=True)
 class FileName:
-    """One of ESMA's names, taken apart. Compares in publication order."""
+    """The name of a file, taken apart. Compares in publication order."""
 
     kind: FileKind
     published_on: dt.date
     category: str  # CFI category of a full file, as E; "" for all
-    result_group: str  # of sub-class results, as NYAR_EQD; "" for others
+    result_group: (
+        str  # of sub-class results, as NYAR_EQD; period of a delta of GLEIF; "" for others
+    )
     part: int
     parts: int
     stem: str
@@ -38,7 +51,7 @@ class FileName:
         stem = name
         for ending in _ENDINGS:
             stem = stem.removesuffix(ending)
-        kind = KINDS.get(stem.partition("_")[0])
+        kind = _kind_of(stem)
         match = kind.pattern.fullmatch(stem) if kind else None
         if kind is None or match is None:
             example = "FULINS_E_20250830_01of02.zip"

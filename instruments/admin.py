@@ -1,6 +1,7 @@
 """The admin of instruments: read-only views of loaded rows, and scopes, which can be set."""
 
+from instruments.entities import admin as entities
 from instruments.figis import admin as figis
 from instruments.listings.admin import instruments, reconciliation, scope
 
-__all__ = ["figis", "instruments", "reconciliation", "scope"]
+__all__ = ["entities", "figis", "instruments", "reconciliation", "scope"]

@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
+from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.listings.api.changes import ChangesView
 from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
@@ -20,6 +21,7 @@ from instruments.volume_cap.api import InstrumentVolumeCapView, VolumeCapViewSet
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
 router.register("venues", VenueViewSet)
+router.register("entities", LegalEntityViewSet, "entity")
 router.register("reconciliations", ReconciliationViewSet)
 router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subclass-transparency")
 router.register("transparency", TransparencyViewSet, "transparency")

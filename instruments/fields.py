@@ -1,7 +1,7 @@
 """The parts of a table of fields: one element or attribute, its column, and the type of its text.
 
-`instruments/listings/fields.py` (FIRDS), `instruments/transparency/fields.py` (FITRS) and
-`instruments/volume_cap/fields.py` are such tables.
+`instruments/listings/fields.py` (FIRDS), `instruments/transparency/fields.py` (FITRS),
+`instruments/volume_cap/fields.py` and `instruments/entities/fields.py` (GLEIF) are such tables.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ class Field:
     pattern: str = ""  # of CODE
     required: bool = False  # a record without it is rejected
     hashed: bool = True  # part of the fingerprint: two records that differ in it are different
+    has_check_digits: bool = False  # of an LEI: a record with wrong ones is rejected
 
 
 ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
@@ -44,8 +45,10 @@ def isin(column: str, path: str) -> Field:
     return Field(column, path, Type.CODE, 12, ISIN)
 
 
-def lei(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 20, LEI)
+def lei(column: str, path: str, *, required: bool = False, has_check_digits: bool = False) -> Field:
+    return Field(
+        column, path, Type.CODE, 20, LEI, required=required, has_check_digits=has_check_digits
+    )
 
 
 def mic(column: str, path: str) -> Field:

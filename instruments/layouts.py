@@ -1,14 +1,21 @@
 """The layout of a file's records, and the tables of its results, as the table of kinds names them."""
 
+from collections.abc import Callable
 from typing import cast
 
+from django.db.backends.utils import CursorWrapper
 from django.utils.module_loading import import_string
 
 from esma_files.errors import UnsupportedKind
 from esma_files.kinds import FileKind
+from esma_files.models import EsmaFile
 from esma_files.names import FileName
+from instruments.listings.load.merge import Counts
 from instruments.published_results.merge import ResultTable
 from instruments.staging.layout import Layout
+
+# Merges the staging file attached as `stage`; is given the columns that have a value in any record.
+Merge = Callable[[CursorWrapper, EsmaFile, frozenset[str]], Counts]
 
 
 def layout_of(name: str) -> Layout:
@@ -17,6 +24,11 @@ def layout_of(name: str) -> Layout:
     if not kind.can_be_loaded:
         raise UnsupportedKind(name, f"files of the kind {kind} are listed, and cannot be loaded")
     return cast(Layout, import_string(kind.layout))
+
+
+def merge_of(kind: FileKind) -> Merge:
+    """Return the function that merges the records of a kind of file that are neither listings nor results."""
+    return cast(Merge, import_string(kind.merge))
 
 
 def result_tables(kind: FileKind) -> tuple[ResultTable, ...]:

@@ -1,4 +1,13 @@
 from instruments.classification.models import CfiCode
+from instruments.entities.models import (
+    EntityAddress,
+    EntityAuthority,
+    EntityEvent,
+    EntityName,
+    EntitySuccessor,
+    LegalEntity,
+    LegalEntityQuerySet,
+)
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
@@ -21,12 +30,19 @@ __all__ = [
     "CfiCode",
     "ChangeSet",
     "Difference",
+    "EntityAddress",
+    "EntityAuthority",
+    "EntityEvent",
+    "EntityName",
+    "EntitySuccessor",
     "Figi",
     "FigiQuerySet",
     "FigiRequest",
     "FullFile",
     "Instrument",
     "InstrumentQuerySet",
+    "LegalEntity",
+    "LegalEntityQuerySet",
     "Link",
     "ListedVenue",
     "Listing",

@@ -25,7 +25,7 @@ from django.utils import timezone
 from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
-from instruments.layouts import layout_of, result_tables
+from instruments.layouts import layout_of, merge_of, result_tables
 from instruments.listings.load import merge, scope, search_index
 from instruments.listings.load.context import WHOLE, Slice, slices_of
 from instruments.listings.load.selection import ListingSelection
@@ -222,11 +222,10 @@ class FileLoad:
     ) -> "FileLoad":
         """Begin a run unless the file has one already, and have the file staged by a thread."""
         has_scope = file.file_kind.has_scope
-        register = Register.of_dataset(file.dataset)
         file_load = cls(
             file,
             run or Run.begin(Run.Kind.LOAD, file=file),
-            Scope.objects.current(register) if has_scope else Scope(),
+            Scope.objects.current(Register.of_dataset(file.dataset)) if has_scope else Scope(),
             str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else "",
             progress,
         )
@@ -270,7 +269,7 @@ class FileLoad:
             raise StagingFailed(problem) from error
 
     def _selection(self) -> Selection:
-        if self.file.file_kind.result_tables:
+        if not self.file.file_kind.holds_listings:
             return Selection()
         return ListingSelection(
             scope=self.scope,
@@ -379,8 +378,11 @@ class FileLoad:
     def _merge_slice(self, cursor: CursorWrapper, staged: Staged, slice_: Slice) -> merge.Counts:
         if not staged.read:  # not read: so no listing is missing from it either
             return merge.Counts()
-        file, register, columns = self.file, self.register, staged.columns
-        if not file.file_kind.result_tables:
+        file, columns = self.file, staged.columns
+        if file.file_kind.merge:
+            return merge_of(file.file_kind)(cursor, file, columns)
+        register = self.register
+        if file.file_kind.holds_listings:
             return merge.merge(cursor, file, slice_, register=register, columns=columns)
         tables = result_tables(file.file_kind)
         return results_merge.merge(cursor, file, tables, register=register, columns=columns)

@@ -26,7 +26,9 @@ ALIAS = "tsql"
 MOST_PARAMETERS = 2_100
 # Only statements of loading contain the first words; the second ones belong to SQLite alone.
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
-_OF_SQLITE = re.compile(r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|indexed_codes)\b")
+_OF_SQLITE = re.compile(
+    r"\b(ATTACH|DETACH|PRAGMA|instruments_name_index|instruments_entity_index|indexed_codes)\b"
+)
 _STATEMENTS = (
     exp.Select, exp.Union, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Alter, exp.Drop,
     exp.Execute, exp.Set, exp.TruncateTable,

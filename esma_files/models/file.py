@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.core.files import File
@@ -25,6 +26,11 @@ _LONGEST_RETRY_SECONDS = 6 * 3600
 def kind_choices() -> list[tuple[str, str]]:
     """Return the kinds as choices. As a function, so that a new kind needs no migration."""
     return [(code, code) for code in KINDS]
+
+
+def dataset_choices() -> list[tuple[str, Any]]:
+    """Return the datasets as choices. As a function, so that a new dataset needs no migration."""
+    return list(Dataset.choices)
 
 
 class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
@@ -146,7 +152,7 @@ class EsmaFile(models.Model):
         COOL = "cool", "Cool"
         ARCHIVE = "archive", "Archive"
 
-    dataset = models.CharField(max_length=20, choices=Dataset, default=Dataset.ESMA_FIRDS)
+    dataset = models.CharField(max_length=20, choices=dataset_choices, default=Dataset.ESMA_FIRDS)
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=10, choices=kind_choices)
     category = models.CharField(

@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.db import models
 
-from esma_files.datasets import Dataset
+from esma_files.models.file import dataset_choices
 
 
 class RegisterHistory(models.Model):
@@ -14,7 +14,7 @@ class RegisterHistory(models.Model):
     oldest stays the same, and no file is about to leave.
     """
 
-    dataset = models.CharField(max_length=20, choices=Dataset)
+    dataset = models.CharField(max_length=20, choices=dataset_choices)
     kind = models.CharField(max_length=10)
     oldest_on = models.DateField(help_text="day of the oldest delta in the last answer")
     checked_on = models.DateField()

@@ -1,4 +1,4 @@
-"""The business header of an ESMA message (ISO 20022 head.003 around head.001)."""
+"""The header of a file: ISO 20022's business header (head.003 around head.001), or GLEIF's header."""
 
 import dataclasses
 import datetime as dt
@@ -12,6 +12,7 @@ from esma_files.names import FileName
 from esma_files.parsing.mapping import Mapping
 
 _MESSAGE = re.compile(r"(?:DRAFT\d*)?(auth\.\d{3})\.\d{3}\.\d{2}")
+_NAMESPACE = re.compile(rb"\sxmlns[:=]")
 _REQUIRED = ("BizMsgIdr", "MsgDefIdr", "CreDt")
 
 
@@ -29,6 +30,8 @@ class Envelope:
 
 def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""
+    if not mapping.message:
+        return _read_golden_copy(head, file_name=file_name, mapping=mapping)
     header: dict[str, str] = {}
     outermost = root = sender = ""
     for event, element in _events(head, file_name=file_name):
@@ -60,6 +63,9 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
 
 def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mapping) -> None:
     """Raise WrongEnvelope unless the message is the one that the file's name promises."""
+    if not mapping.message:
+        _check_golden_copy(envelope, name=name, file_name=file_name, mapping=mapping)
+        return
     version = _MESSAGE.fullmatch(envelope.definition)
     if version is None or version[1] != mapping.message:
         raise WrongEnvelope(
@@ -75,11 +81,15 @@ def check(envelope: Envelope, *, name: FileName, file_name: str, mapping: Mappin
         promised = None
     if promised is None or not promised.is_same_part(name):
         raise WrongEnvelope(file_name, f"the header names it {envelope.message_id!r}")
+    _check_day(envelope.created, element="CreDt", file_name=file_name)
+
+
+def _check_day(text: str, *, element: str, file_name: str) -> None:
     try:
-        dt.datetime.fromisoformat(envelope.created)
+        dt.datetime.fromisoformat(text)
     except ValueError:
         raise WrongEnvelope(
-            file_name, f"the header's CreDt {envelope.created!r} is not a date and time"
+            file_name, f"the header's {element} {text!r} is not a date and time"
         ) from None
 
 
@@ -99,6 +109,59 @@ def check_sender(envelope: Envelope, *, name: FileName, file_name: str, dataset:
     raise WrongEnvelope(
         file_name, f"{sent}, and files of {dataset} are sent by {publication.senders[0]}"
     )
+
+
+def namespaces(head: bytes) -> int:
+    """Return the number of declarations of namespaces in tags before the records."""
+    return sum(len(_NAMESPACE.findall(tag)) for tag in re.findall(rb"<[^>]*>", head))
+
+
+def _read_golden_copy(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
+    """Read the header of a file of GLEIF's: ContentDate, FileContent and RecordCount, before the records."""
+    header: dict[str, str] = {}
+    path: list[str] = []
+    root = ""
+    for event, element in _events(head, file_name=file_name):
+        name = _local_name(element)
+        if event == "end":
+            header.setdefault(name, element.text or "")
+            path.pop()
+            continue
+        path.append(name)
+        if path[:-1] == list(mapping.document) and "Header" not in name:
+            root = name
+            break
+    outermost = path[0] if path else ""
+    if outermost != mapping.document[0]:
+        raise WrongEnvelope(
+            file_name, f"the file is a <{outermost}>, not a <{mapping.document[0]}>"
+        )
+    if missing := [name for name in ("ContentDate", "FileContent") if name not in header]:
+        raise WrongEnvelope(file_name, f"the header has no {', '.join(missing)}")
+    return Envelope(
+        message_id="",
+        definition=header["FileContent"],
+        created=header["ContentDate"],
+        sender="",
+        root=root,
+        records_begin=_records_begin(head, mapping),
+    )
+
+
+def _check_golden_copy(
+    envelope: Envelope, *, name: FileName, file_name: str, mapping: Mapping
+) -> None:
+    """Raise WrongEnvelope unless the file holds what its name promises: all records, or the changed ones."""
+    if envelope.root != mapping.root:
+        raise WrongEnvelope(
+            file_name, f"the records are in <{envelope.root}>, not in <{mapping.root}>"
+        )
+    content = "FULL" if name.kind.is_full else "DELTA"
+    if f"_{content}_" not in envelope.definition:
+        raise WrongEnvelope(
+            file_name, f"the header's FileContent is {envelope.definition!r}, not a {content} file"
+        )
+    _check_day(envelope.created, element="ContentDate", file_name=file_name)
 
 
 def _events(head: bytes, *, file_name: str) -> list[tuple[str, etree._Element]]:

@@ -1,15 +1,14 @@
-"""Mappings of the elements of an ESMA message to Arrow columns: a new kind of file is a new mapping."""
+"""Mappings of the elements of a message to Arrow columns: a new kind of file is a new mapping."""
 
 import dataclasses
 import functools
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 from xml2arrow import XmlToArrowParser
 
 from esma_files.kinds import KINDS
-
-DOCUMENT = "/BizData/Pyld/Document"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +27,15 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Mapping:
-    """One ESMA message.
+    """One message.
 
     `records` gives the path of each kind of record below `root` (as `FinInstrm/NewRcrd`); `leaves` are the
-    paths in a record, the same for all kinds: elements by local name, attributes as `Amt/@Ccy`.
+    paths in a record, the same for all kinds: elements by local name, attributes as `Amt/@Ccy`. `document`
+    are the elements around `root`, from the outermost.
+
+    Elements in `numbered` may follow each other in one parent: the second is read as one with `2` behind its
+    name, and so on. The groups named in `unkept` are counted, and not kept; an empty element in `optional`
+    says nothing.
     """
 
     message: str  # as auth.017; any version of it, any draft
@@ -41,6 +45,10 @@ class Mapping:
     groups: tuple[Group, ...]
     # Versions of the message that differ too much to be read by one mapping.
     versions: tuple[tuple[str, "Mapping"], ...] = ()
+    document: tuple[str, ...] = ("BizData", "Pyld", "Document")
+    numbered: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    unkept: tuple[str, ...] = ()
 
     @classmethod
     def of_kind(
@@ -49,11 +57,20 @@ class Mapping:
         records: dict[str, str],
         leaves: tuple[str, ...],
         groups: tuple[Group, ...] = (),
-        versions: tuple[tuple[str, "Mapping"], ...] = (),
+        **options: Any,
     ) -> "Mapping":
-        """Return a mapping of the message that the table of kinds declares for a kind of file."""
+        """Return a mapping of the message that the table of kinds declares for a kind of file.
+
+        `options` are the other attributes of a mapping, as `numbered`.
+        """
         kind = KINDS[code]
-        return cls(kind.message, kind.root, records, leaves, groups, versions)
+        options["document"] = kind.document
+        return cls(kind.message, kind.root, records, leaves, groups, **options)
+
+    @property
+    def root_level(self) -> int:
+        """The number of elements around a record."""
+        return len(self.document) + 1
 
     def for_version(self, definition: str) -> "Mapping":
         """Return the mapping for a message definition, as auth.045.001.02."""
@@ -62,7 +79,7 @@ class Mapping:
         )
 
     def __hash__(self) -> int:
-        return hash((self.message, self.leaves))
+        return hash((self.message, self.root, self.leaves))
 
     @property
     def record_tags(self) -> set[str]:
@@ -71,7 +88,7 @@ class Mapping:
 
     def yaml(self) -> str:
         """Return the configuration of xml2arrow: text columns only, so that no value is ever changed."""
-        root = f"{DOCUMENT}/{self.root}"
+        root = "/" + "/".join((*self.document, self.root))
         lines = ["tables:", *_table("records", root, ["n"])]
         for kind, record in self.records.items():
             lines += (_field(f"{kind}|{leaf}", f"{root}/{record}/{leaf}") for leaf in self.leaves)

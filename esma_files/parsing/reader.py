@@ -1,4 +1,4 @@
-"""One ESMA file, from zip to record batches, in bounded memory."""
+"""One published file, from zip to record batches, in bounded memory."""
 
 import dataclasses
 import zipfile
@@ -15,9 +15,10 @@ from esma_files import archive
 from esma_files.errors import BadArchive, BadXml, EmptyFile, RepeatedElement, UnsafeArchive
 from esma_files.names import FileName
 from esma_files.parsing import envelope, markup, unmapped
-from esma_files.parsing.mapping import Mapping, parser
+from esma_files.parsing.mapping import Group, Mapping, parser
 from esma_files.parsing.pipe import Readable, piped
 from esma_files.parsing.repeats import Repeats, WithoutRepeats
+from esma_files.parsing.rewriting import Rewritten
 from esma_files.parsing.stream import CheckedStream
 from esma_files.parsing.tally import Tally
 
@@ -25,8 +26,6 @@ from esma_files.parsing.tally import Tally
 BATCH_ROWS, _BATCH_BYTES = 16_384, 1 << 25
 # Small files may well compress better than the ratio from which on a zip counts as a bomb.
 _RATIO_COUNTS_FROM = 10_000_000
-# </root></Document></Pyld></BizData>
-_CLOSING_TAGS = 4
 # The beginning of xml2arrow's error about an element that a record has twice.
 _REPEATED = "Duplicate value for field"
 
@@ -105,6 +104,7 @@ class EsmaReader:
         self.records = 0
         self._size = self._size_before = 0
         self._stream: CheckedStream | None = None
+        self._rewritten: Readable | None = None
         self.recounted = 0
         self.unmapped: dict[str, int] = {}
         self._sets_repeats_aside = sets_repeats_aside
@@ -139,7 +139,7 @@ class EsmaReader:
         if not is_complete:
             self.recounted += 1
             with self._checked(opened, entry) as stream:
-                counts = unmapped.count(stream, self._mapping)
+                counts = unmapped.count(self._rewriting(stream), self._mapping)
             self.unmapped = dict(Counter(self.unmapped) + Counter(counts))
 
     @property
@@ -155,7 +155,7 @@ class EsmaReader:
         except archive.DAMAGE as error:
             raise BadArchive(self._file_name, f"the zip is damaged ({error})") from error
         with xml:
-            yield CheckedStream(xml, file_name=self._file_name)
+            yield CheckedStream(xml, file_name=self._file_name, document=self._expected.document)
 
     def _check_ratio(self, size: int, compressed: int) -> None:
         ratio = size / max(compressed, 1)
@@ -181,9 +181,12 @@ class EsmaReader:
         if header.records_begin is None or stream.has_stray_text or tally.has_repeated_groups:
             return False
         before = markup.find_tags(stream.head[: header.records_begin])
-        tags = len(before) + 2 * tally.elements + _CLOSING_TAGS
-        attributes = before.attributes + tally.attributes
-        return (stream.tags, stream.attributes) == (tags, attributes)
+        tags = len(before) + 2 * tally.elements + self._mapping.root_level
+        if isinstance(self._rewritten, Rewritten):
+            tags += self._rewritten.left_out
+        of_head = envelope.namespaces(stream.head[: header.records_begin])
+        attributes = before.attributes - of_head + tally.attributes
+        return (stream.tags, stream.attributes - stream.namespaces) == (tags, attributes)
 
     def _records_in(self, stream: CheckedStream, tally: Tally) -> Iterator[Batch]:
         first = self.records
@@ -198,7 +201,18 @@ class EsmaReader:
                     leaves = rows.select(range(2, rows.num_columns))
                     begins = rows.column(1).to_numpy() == 0
                     tally.add_group(kind, group, leaves, positions, begins)
-                    yield Batch(kind, name, leaves, positions, begins)
+                    if name in self._mapping.unkept:
+                        self._count_unkept(kind, group, leaves)
+                    else:
+                        yield Batch(kind, name, leaves, positions, begins)
+
+    def _count_unkept(self, kind: str, group: Group, leaves: pa.RecordBatch) -> None:
+        """Count the elements of a group that is not kept as unmapped."""
+        path = f"{self._mapping.records[kind]}/{group.path}"
+        for name, column in zip(leaves.schema.names, leaves.columns, strict=True):
+            if count := len(column) - column.null_count:
+                leaf = f"{path}/{name}"
+                self.unmapped[leaf] = self.unmapped.get(leaf, 0) + count
 
     def _batches(self, stream: CheckedStream) -> Generator[tuple[str, pa.RecordBatch], None, None]:
         """Yield xml2arrow's batches, with its errors turned into ours."""
@@ -223,9 +237,16 @@ class EsmaReader:
             raise
 
     def _document(self, stream: CheckedStream) -> Readable:
+        document = self._rewritten = self._rewriting(stream)
         if not self._sets_repeats_aside:
+            return document
+        return WithoutRepeats(document, self._mapping, position=self.records, repeats=self.repeats)
+
+    def _rewriting(self, stream: CheckedStream) -> Readable:
+        numbered, optional = self._mapping.numbered, self._mapping.optional
+        if not (numbered and optional):
             return stream
-        return WithoutRepeats(stream, self._mapping, position=self.records, repeats=self.repeats)
+        return Rewritten(stream, numbered=numbered, optional=optional)
 
     def _by_kind(
         self, rows: pa.RecordBatch, positions: np.ndarray, tally: Tally

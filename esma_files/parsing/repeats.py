@@ -8,7 +8,7 @@ import html
 from collections.abc import Iterator
 
 from esma_files.parsing.mapping import Mapping
-from esma_files.parsing.stream import ROOT_LEVEL, CheckedStream
+from esma_files.parsing.pipe import Readable
 from esma_files.parsing.unmapped import TAG
 
 # By position of the record, from 0: the path and the text of each repeated element.
@@ -22,10 +22,10 @@ class WithoutRepeats:
     """
 
     def __init__(
-        self, stream: CheckedStream, mapping: Mapping, *, position: int, repeats: Repeats
+        self, stream: Readable, mapping: Mapping, *, position: int, repeats: Repeats
     ) -> None:
         self._stream = stream
-        self._record_tags = mapping.record_tags
+        self._record_tags, self._root_level = mapping.record_tags, mapping.root_level
         self._leaves = {
             f"{record}/{leaf}": leaf
             for record in mapping.records.values()
@@ -70,7 +70,7 @@ class WithoutRepeats:
 
     def _start(self, name: str, text: bytes) -> None:
         self._level += 1
-        if self._level == ROOT_LEVEL + 1 and name in self._record_tags:
+        if self._level == self._root_level + 1 and name in self._record_tags:
             self._position += 1
             self._path, self._group_row = [name], 0
             self._seen.clear()

@@ -33,21 +33,29 @@ _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _NONCHARACTERS = "\ufffe\uffff"
 _CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
-# Elements around the records, by level: BizData, Pyld, Document and the root of the message.
-ROOT_LEVEL = 4
+_NAMESPACE = re.compile(rb"\sxmlns[:=]")
 _HOLD_ONE = ("Pyld", "Document")
 
 
 class CheckedStream:
     """A readable stream of elements and text; raises FileProblem where the XML is not as it should be.
 
-    `head` is its first piece. `tags` and `attributes` count those that have been read, `bytes_read` the bytes
-    of the entry. `has_stray_text` once text has been met beside elements, where no field can be.
+    `head` is its first piece. `tags` and `attributes` count those that have been read, `namespaces` the
+    declarations of namespaces among the attributes, `bytes_read` the bytes of the entry. `has_stray_text`
+    once text has been met beside elements, where no field can be.
     """
 
-    def __init__(self, source: IO[bytes], *, file_name: str) -> None:
+    def __init__(
+        self,
+        source: IO[bytes],
+        *,
+        file_name: str,
+        document: tuple[str, ...] = ("BizData", "Pyld", "Document"),
+    ) -> None:
+        """`document` are the elements around the root of the message, from the outermost."""
         self._source = source
         self._file_name = file_name
+        self._outermost, self._root_level = document[0], len(document) + 1
         self._cleaner = Cleaner(file_name)
         self._path: list[
             tuple[str, int]
@@ -58,6 +66,7 @@ class CheckedStream:
         self._after_start = self._has_text = False  # of the last tag: a start tag, text behind it
         self.tags = 0
         self.attributes = 0
+        self.namespaces = 0
         self.has_stray_text = False
         self.problem: FileProblem | None = None
         self._pieces = self._read_pieces()
@@ -119,7 +128,7 @@ class CheckedStream:
     def _check_end(self) -> None:
         if not self._is_over:
             reason = (
-                f"cut off after {self.bytes_read:,} bytes: </BizData> is missing at the end"
+                f"cut off after {self.bytes_read:,} bytes: </{self._outermost}> is missing at the end"
                 if self._level
                 else "the file is not XML: it holds no element"
             )
@@ -180,18 +189,19 @@ class CheckedStream:
                 name = tags.name(piece, first)
                 problem = f"<{name}> after the end of the root element"
                 raise IllFormed(int(tags.opens[first]), problem)
-        if lowest <= ROOT_LEVEL:
+        if lowest <= self._root_level:
             self._follow_outline(piece, tags, levels)
         self._follow_text(piece, tags, levels)
         self._level = int(levels[-1])
         self._is_over = lowest <= 0
         self.tags += len(tags)
         self.attributes += tags.attributes
+        self.namespaces += _namespaces(piece, tags)
 
     def _follow_outline(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
         """Raise BadXml where a file holds more than one message."""
         own_level = levels + (tags.is_end | tags.is_empty)
-        for number in np.flatnonzero(own_level <= ROOT_LEVEL).tolist():
+        for number in np.flatnonzero(own_level <= self._root_level).tolist():
             if tags.is_end[number]:
                 self._path = self._path[: int(levels[number])]
                 continue
@@ -264,6 +274,17 @@ class CheckedStream:
                 short = b" " if is_blank else _shortened(text, size=size, digest=digest.hexdigest())
                 self._offset += size - len(short)
                 return tag + short + mark + rest
+
+
+def _namespaces(piece: bytes, tags: Tags) -> int:
+    """Count the declarations of namespaces in tags."""
+    if b"xmlns" not in piece:
+        return 0
+    places = np.array([match.start() for match in _NAMESPACE.finditer(piece)], dtype=np.int64)
+    of_tags = np.searchsorted(tags.opens, places) - 1
+    inside = of_tags >= 0
+    inside[inside] = places[inside] < tags.closes[of_tags[inside]]
+    return int(np.count_nonzero(inside))
 
 
 def _shortened(text: bytes, *, size: int, digest: str) -> bytes:

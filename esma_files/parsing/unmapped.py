@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from esma_files.parsing.mapping import Mapping
-from esma_files.parsing.stream import ROOT_LEVEL, CheckedStream
+from esma_files.parsing.pipe import Readable
 
 # Different paths that are counted one by one; all others are counted together.
 _MOST_PATHS, _OTHERS = 200, "(other paths)"
@@ -30,7 +30,7 @@ class _Element:
     groups: set[str] = dataclasses.field(default_factory=set)  # paths of groups below it
 
 
-def count(stream: CheckedStream, mapping: Mapping) -> dict[str, int]:
+def count(stream: Readable, mapping: Mapping) -> dict[str, int]:
     """Count, by path below the root, what the mapping does not name: leaves, attributes and texts.
 
     Elements beside the records are counted too, but for those before the first. A leaf without text is
@@ -43,18 +43,18 @@ def count(stream: CheckedStream, mapping: Mapping) -> dict[str, int]:
     return dict(counts)
 
 
-def describe_unknown_record(stream: CheckedStream, mapping: Mapping, *, position: int) -> str:
+def describe_unknown_record(stream: Readable, mapping: Mapping, *, position: int) -> str:
     """Describe the record at `position`, counted from 1, which is not of exactly one known kind."""
     kinds = [path.partition("/")[2] for path in mapping.records.values()]
     number, tag, isin = 0, "", ""
     names: list[str] = []
     for level, name, text in _starts(stream):
-        if level == ROOT_LEVEL + 1:
+        if level == mapping.root_level + 1:
             if number == position:
                 break
             number += name in mapping.record_tags
             tag = name
-        elif number == position and level == ROOT_LEVEL + 2:
+        elif number == position and level == mapping.root_level + 2:
             names.append(name)
         if number == position and not isin and name == "Id":
             isin = text.decode("utf-8", "replace")[:20]
@@ -65,7 +65,7 @@ def describe_unknown_record(stream: CheckedStream, mapping: Mapping, *, position
     return f"{record}, a <{tag}>, holds no element that is known"
 
 
-def _tags(stream: CheckedStream) -> Iterator["_Tag"]:
+def _tags(stream: Readable) -> Iterator["_Tag"]:
     for piece in iter(stream.read, b""):
         for end, name, attributes, empty, text in TAG.findall(piece):
             yield _Tag(bool(end), name.decode("utf-8", "replace"), attributes, bool(empty), text)
@@ -82,7 +82,7 @@ class _Tag:
     text: bytes
 
 
-def _starts(stream: CheckedStream) -> Iterator[tuple[int, str, bytes]]:
+def _starts(stream: Readable) -> Iterator[tuple[int, str, bytes]]:
     """Yield level, name and text of each element, in order."""
     level = 0
     for tag in _tags(stream):
@@ -93,17 +93,19 @@ def _starts(stream: CheckedStream) -> Iterator[tuple[int, str, bytes]]:
             level += not tag.is_empty
 
 
-def _unnamed(stream: CheckedStream, mapping: Mapping) -> Iterator[str]:
+def _unnamed(stream: Readable, mapping: Mapping) -> Iterator[str]:
     """Yield the path of each element, attribute and text that the mapping does not name."""
     walk, level, has_begun = _Walk(mapping), 0, False
     for tag in _tags(stream):
         if not tag.is_end:
-            has_begun = has_begun or (level == ROOT_LEVEL and tag.name in mapping.record_tags)
+            has_begun = has_begun or (
+                level == mapping.root_level and tag.name in mapping.record_tags
+            )
             if has_begun:
                 yield from walk.start(tag)
             level += 1
         if tag.is_end or tag.is_empty:
-            if has_begun and level > ROOT_LEVEL:
+            if has_begun and level > mapping.root_level:
                 yield from walk.end(tag)
             level -= 1
 

@@ -54,7 +54,7 @@ FIELDS: tuple[Field, ...] = (
     Field("cfi_code", f"{_GENERAL}/ClssfctnTp", Type.CODE, 6, "[A-Z]{6}"),
     currency("notional_currency", f"{_GENERAL}/NtnlCcy"),
     Field("commodity_derivative", f"{_GENERAL}/CmmdtyDerivInd", Type.BOOLEAN),
-    lei("issuer_lei", "Issr"),
+    lei("issuer_lei", "Issr", has_check_digits=True),
     # Venue
     Field("issuer_requested", f"{_VENUE}/IssrReq", Type.BOOLEAN),
     *dated(

@@ -19,7 +19,10 @@ from instruments.staging.layout import Layout
 from marketdata.azure_sql.collation import COLLATION
 
 # What merges read; the other tables of a staging file are parts that have been brought into these.
-_MERGED = ("record", "result", "venue", "known", "outside", "rejected")
+_MERGED = (
+    *("record", "result", "venue", "known", "outside", "rejected"),
+    *("entity_name", "entity_address", "entity_event", "entity_authority", "entity_successor"),
+)
 _BATCH = 20_000  # rows
 _ARRAY = 2_000  # of them in one array: a driver makes room for texts as long as their columns
 # Letters: of what a published field can be, and of what else is staged; without a limit the rest.
@@ -61,7 +64,7 @@ class Table:
 
 def tables_of(path: Path, layout: Layout) -> list[Table]:
     """Return the tables of a staging file that its merge reads."""
-    lengths = dict(_OTHERS)
+    lengths = {**_OTHERS, **layout.groups.lengths}
     for field in layout.fields:
         texts = field.type in (Type.TEXT, Type.CODE)
         lengths[field.column] = (field.max_length if texts else _AS_TEXT) or 100

@@ -6,14 +6,13 @@ for a value holds wherever it occurs.
 
 import dataclasses
 import datetime as dt
-import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from stdnum import lei
 
+from instruments import lei
 from instruments.fields import Field, Type
 from instruments.isin import check_digits_hold, problem_of
 from instruments.staging import fingerprint
@@ -142,10 +141,8 @@ def _code(field: Field, distinct: pa.StringArray) -> _Checked:
     reasons = _matching(distinct, f"^(?:{field.pattern})$", reason)
     if field.column == "isin":
         reasons |= _wrong_isins(distinct, [i for i in range(len(distinct)) if i not in reasons])
-    elif field.column == "issuer_lei":
-        texts = enumerate(distinct.to_pylist())
-        wrong = [i for i, text in texts if i not in reasons and not _is_lei(text)]
-        reasons |= dict.fromkeys(wrong, "the check digits are wrong")
+    elif field.has_check_digits:
+        reasons |= _wrong_leis(distinct, [i for i in range(len(distinct)) if i not in reasons])
     return distinct, reasons
 
 
@@ -154,6 +151,13 @@ def _wrong_isins(distinct: pa.StringArray, well_formed: list[int]) -> dict[int, 
     isins = distinct.take(pa.array(well_formed, pa.int64()))
     failing = np.flatnonzero(~check_digits_hold(_fixed_width(isins, 12))).tolist()
     return {well_formed[i]: problem_of(isins[i].as_py()) or "" for i in failing}
+
+
+def _wrong_leis(distinct: pa.StringArray, well_formed: list[int]) -> dict[int, str]:
+    """Return the reasons for LEIs with wrong check digits, of those with the form of an LEI."""
+    leis = distinct.take(pa.array(well_formed, pa.int64()))
+    failing = np.flatnonzero(~lei.check_digits_hold(_fixed_width(leis, lei.LENGTH))).tolist()
+    return {well_formed[i]: "the check digits are wrong" for i in failing}
 
 
 def _boolean(field: Field, distinct: pa.StringArray) -> _Checked:
@@ -218,11 +222,6 @@ def _fixed_width(texts: pa.StringArray, width: int) -> np.ndarray:
     data = np.frombuffer(texts.buffers()[2], dtype=np.uint8)
     begin = texts.offset * width
     return data[begin : begin + len(texts) * width].reshape(len(texts), width)
-
-
-@functools.lru_cache(maxsize=100_000)
-def _is_lei(text: str) -> bool:
-    return bool(lei.is_valid(text))
 
 
 def _is_date(text: str) -> bool:

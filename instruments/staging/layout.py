@@ -100,6 +100,8 @@ class Groups:
     repeated: str
     bring_in: Callable[[sqlite3.Connection], None]
     left_out_wrongly: Callable[[sqlite3.Connection], bool]
+    # The greatest lengths of the columns of staging tables that are no fields of records.
+    lengths: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

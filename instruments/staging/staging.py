@@ -155,12 +155,14 @@ def _delete_rejected(layout: Layout) -> str:
             for field in layout.fields[begin : begin + _PAIRS]
         )
         record = f"json_patch({record}, json_object({pairs}))"
-    mic = "r.mic" if layout.paths("mic") else "''"
+    isin, mic = (
+        f"coalesce(r.{column}, '')" if layout.paths(column) else "''" for column in ("isin", "mic")
+    )
     return f"""
         INSERT INTO rejected
             SELECT g.position, '', '', g.path, g.value, 'occurs more than once in the record', '{{}}'
             FROM ({layout.groups.repeated}) g JOIN record r ON r.position = g.position;
-        UPDATE rejected SET isin = coalesce(r.isin, ''), mic = {mic}, record = {record}
+        UPDATE rejected SET isin = {isin}, mic = {mic}, record = {record}
         FROM record r WHERE r.position = rejected.position;
         DELETE FROM record WHERE position IN (SELECT position FROM rejected);
     """

@@ -75,6 +75,7 @@ class RootView(ApiView):
         "runs": "run-list",
         "storage": "storage",
         "venues": "venue-list",
+        "entities": "entity-list",
         "transparency": "transparency-list",
         "transparency_of_sub_classes": "subclass-transparency-list",
         "volume_cap": "volume-cap-list",

@@ -216,6 +216,9 @@ FCA_REGISTER_URL = env.read(
 FCA_FITRS_REGISTER_URL = env.read(
     "FCA_FITRS_REGISTER_URL", env.url, "https://api.data.fca.org.uk/fca_data_fitrs_files"
 )
+GLEIF_GOLDEN_COPY_URL = env.read(
+    "GLEIF_GOLDEN_COPY_URL", env.url, "https://goldencopy.gleif.org/api/v2/golden-copies/publishes"
+)
 # A delta that a register removes within so many days is reported with the gaps.
 REGISTER_NOTICE_DAYS = env.read("REGISTER_NOTICE_DAYS", env.positive, 7)
 REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)

@@ -9,7 +9,7 @@ from esma_files.datasets import Dataset
 from esma_files.errors import BadFileName
 from esma_files.kinds import KINDS, Cadence, FileKind
 from esma_files.names import PARTS, FileName
-from instruments.layouts import layout_of, result_tables
+from instruments.layouts import layout_of, merge_of, result_tables
 
 DAY = dt.date(2021, 4, 1)
 
@@ -32,6 +32,8 @@ DAY = dt.date(2021, 4, 1)
         ("FULNCR_20210401_SISC_C10_1of1.zip", "FULNCR", "", "SISC_C10", 1, 1),
         ("DVCRES_20210401.zip", "DVCRES", "", "", 1, 1),
         ("DVCRES_20210401_2_final.zip", "DVCRES", "", "", 1, 1),
+        ("20210401-0800-gleif-goldencopy-lei2-golden-copy.xml.zip", "LEI2", "", "", 1, 1),
+        ("20210401-1600-gleif-goldencopy-lei2-last-day.xml.zip", "LEI2DELTA", "", "last-day", 1, 1),
     ],
 )
 def test_every_form_of_name_is_taken_apart(
@@ -96,21 +98,25 @@ def test_the_files_of_a_day_are_in_the_order_in_which_they_apply() -> None:
 def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
     assert kind.datasets
     assert (kind.weekday is None) == (kind.cadence is not Cadence.WEEKLY)
-    assert kind.default_dataset.authority == "ESMA"
-    assert {kind.dataset_of(dataset.publication.senders[0]) for dataset in kind.datasets} == {
-        *kind.datasets
-    }
+    assert kind.default_dataset.authority in ("ESMA", "GLEIF")
+    by_sender = [dataset for dataset in kind.datasets if dataset.publication.senders]
+    assert [kind.dataset_of(d.publication.senders[0]) for d in by_sender] == by_sender
     if kind.can_be_loaded:
         forms = ("20210401_1of1", "E_20210401_1of1", "20210401")
-        name = next(
-            n for n in (f"{kind.code}_{form}" for form in forms) if kind.pattern.fullmatch(n)
+        contents = ("lei2-golden-copy", "lei2-last-day")
+        names = (
+            *(f"{kind.code}_{form}" for form in forms),
+            *(f"20210401-0800-gleif-goldencopy-{content}" for content in contents),
         )
+        name = next(n for n in names if kind.pattern.fullmatch(n))
         layout = layout_of(name)
         assert (layout.mapping.message, layout.mapping.root) == (kind.message, kind.root)
+        assert layout.mapping.document == kind.document
         assert not kind.result_tables or result_tables(kind)
+        assert not kind.merge or callable(merge_of(kind))
 
 
 def test_every_dataset_has_kinds_and_an_authority() -> None:
     for dataset in Dataset:
-        assert dataset.authority in ("ESMA", "FCA")
+        assert dataset.authority in ("ESMA", "FCA", "GLEIF")
         assert any(dataset in kind.datasets for kind in KINDS.values())

@@ -5,17 +5,22 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from instruments.entities import load
 from instruments.listings.load import search_index
-from instruments.models import Instrument
+from instruments.models import Instrument, LegalEntity
 
 
 class Command(BaseCommand):
     help = (
-        "Build the index of names and codes anew. Loads keep it; this is for tables that were filled by"
+        "Build the indexes of names and codes anew. Loads keep it; this is for tables that were filled by"
         " other means. Takes a minute or two for nine million instruments; writers wait, readers do not."
     )
 
     def handle(self, **options: Any) -> None:
         with transaction.atomic():
             search_index.rebuild()
-        self.stdout.write(f"The names and codes of {Instrument.objects.count():,} instruments.")
+            load.rebuild_index()
+        self.stdout.write(
+            f"The names and codes of {Instrument.objects.count():,} instruments, and the names of"
+            f" {LegalEntity.objects.count():,} legal entities."
+        )

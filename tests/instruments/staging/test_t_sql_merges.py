@@ -53,7 +53,7 @@ TABLES = (
 )
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
 # STRING_SPLIT has no counterpart; the index of names is SQLite's own.
-_LEFT_AS_IT_IS = re.compile(r"json_each|instruments_name_index|\bindexed_codes\b")
+_LEFT_AS_IT_IS = re.compile(r"json_each|instruments_(name|entity)_index|\bindexed_codes\b")
 
 
 @functools.cache

@@ -1,0 +1,51 @@
+"""The admin of legal entities: read-only views of loaded rows."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from instruments.models import EntityName, EntitySuccessor, LegalEntity, LegalEntityQuerySet
+from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
+
+
+class _ReadOnlyInline(admin.TabularInline[Any, LegalEntity]):
+    can_delete = False
+    max_num = 0
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class NameInline(_ReadOnlyInline):
+    model = EntityName
+
+
+class SuccessorInline(_ReadOnlyInline):
+    model = EntitySuccessor
+
+
+@admin.register(LegalEntity)
+class LegalEntityAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = [
+        "lei",
+        "legal_name",
+        "jurisdiction",
+        "category",
+        "entity_status",
+        "registration_status",
+        "last_updated_at",
+    ]
+    search_fields = ["lei"]
+    search_help_text = "An LEI, or words of a name"
+    inlines = [NameInline, SuccessorInline]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        return LegalEntityQuerySet.search(queryset, search_term), False  # type: ignore[arg-type]

@@ -1,0 +1,60 @@
+"""Examples of the OpenAPI document: the real record of an entity with former names."""
+
+from typing import Any
+
+_ADDRESS: dict[str, Any] = {
+    "language": "en",
+    "lines": ["10 TRITON STREET", "REGENT'S PLACE"],
+    "number": None,
+    "number_within_building": None,
+    "mail_routing": None,
+    "city": "LONDON",
+    "region": "GB-LND",
+    "country": "GB",
+    "postal_code": "NW1 3BF",
+}
+ENTITY: dict[str, Any] = {
+    "lei": "213800FERQ5LE3H7WJ58",
+    "legal_name": "DENTSU INTERNATIONAL LIMITED",
+    "legal_name_language": "en",
+    "jurisdiction": "GB",
+    "country": "GB",
+    "city": "LONDON",
+    "category": "GENERAL",
+    "sub_category": None,
+    "legal_form": "H0PO",
+    "legal_form_other": None,
+    "entity_status": "ACTIVE",
+    "registration_status": "ISSUED",
+    "created_at": "1978-12-05T00:00:00Z",
+    "expired_at": None,
+    "expiration_reason": None,
+    "first_registered_at": "2014-02-10T00:00:00Z",
+    "last_updated_at": "2023-02-02T09:07:52.390000Z",
+    "next_renewal_at": "2024-02-17T00:00:00Z",
+    "managing_lou": "213800WAVVOPS85N2205",
+    "names": [
+        {"name": "DENTSU AEGIS NETWORK LTD.", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},
+        {"name": "AEGIS GROUP PLC", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},
+    ],
+    "legal_address": _ADDRESS,
+    "headquarters_address": _ADDRESS,
+    "other_addresses": [],
+    "registration_authority": {
+        "authority": "RA000585",
+        "authority_other": None,
+        "number": "01403668",
+    },
+    "validation_sources": "FULLY_CORROBORATED",
+    "validation_authority": {
+        "authority": "RA000585",
+        "authority_other": None,
+        "number": "01403668",
+    },
+    "other_validation_authorities": [],
+    "associated_entity": None,
+    "events": [],
+    "successors": [],
+    "source_file": "20230605-0800-gleif-goldencopy-lei2-golden-copy.zip",
+    "source_position": 13,
+}

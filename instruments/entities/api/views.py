@@ -1,0 +1,74 @@
+"""Legal entities: list, search, one with its whole record, and its instruments."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from instruments.entities.api import examples
+from instruments.entities.api.serializers import EntityDetailSerializer, EntitySerializer
+from instruments.entities.filters import LegalEntityFilterSet
+from instruments.entities.questions import get_entity, read_instruments
+from instruments.listings.api.serializers import InstrumentSerializer
+from instruments.models import LegalEntity
+from marketdata.api.pagination import KeysetPages
+from marketdata.api.views import ApiView
+from marketdata.common.access import reading
+
+_LEI = OpenApiParameter("lei", str, OpenApiParameter.PATH, description="LEI of the entity")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List, filter and search legal entities",
+        responses={200: EntitySerializer(many=True)},
+    ),
+    retrieve=extend_schema(
+        summary="Get one legal entity with everything of its record and its successors",
+        parameters=[_LEI],
+        responses={200: EntityDetailSerializer},
+        examples=[OpenApiExample("An entity", value=examples.ENTITY, response_only=True)],
+    ),
+)
+class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
+    """Legal entities with an LEI, as GLEIF publishes them (level 1 data)."""
+
+    title = "Legal entities"
+    needs = dict.fromkeys(
+        ("list", "retrieve", "instruments"), reading("instruments.view_legalentity")
+    )
+    queryset = LegalEntity.objects.order_by("lei")
+    serializer_class = EntitySerializer
+    filterset_class = LegalEntityFilterSet
+    pagination_class = KeysetPages
+    lookup_field = "lei"
+    lookup_value_regex = "[^/]+"
+
+    def get_object(self) -> LegalEntity:
+        """Return the entity. Raises InvalidQuery, NotInDatabase."""
+        return get_entity(self.kwargs["lei"])
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(EntityDetailSerializer(self.get_object()).data)
+
+    @extend_schema(
+        operation_id="entities_instruments_list",
+        summary="List the instruments whose published issuer is the entity",
+        parameters=[_LEI],
+        responses={200: InstrumentSerializer(many=True)},
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
+    def instruments(self, request: Request, lei: str) -> Response:
+        listed: QuerySet[Any] = read_instruments(self.get_object())
+        page: Any = self.paginate_queryset(listed)
+        return self.get_paginated_response(InstrumentSerializer(page, many=True).data)

@@ -1,0 +1,60 @@
+"""Filters of legal entities, defined once for the API and the commands."""
+
+import re
+
+import django_filters
+from django.core.validators import RegexValidator
+
+from instruments.models import LegalEntity, LegalEntityQuerySet
+from marketdata.common.filters import CodeFilter
+
+
+def _code(pattern: str, message: str) -> RegexValidator:
+    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
+
+
+_WORD = _code("[A-Z_]{1,50}", "A code of GLEIF has letters and underscores.")
+
+
+class LegalEntityFilterSet(django_filters.FilterSet):
+    q = django_filters.CharFilter(
+        max_length=200,
+        method="filter_q",
+        label="An LEI, or words of a name in any of its forms: legal, former, trading, transliterated",
+    )
+    lei = CodeFilter(
+        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")], label="LEI"
+    )
+    country = CodeFilter(
+        field_name="legal_address_country",
+        validators=[_code("[A-Z]{2}", "A country code has two letters.")],
+        label="Country of the legal address, as DE (ISO 3166)",
+    )
+    jurisdiction = CodeFilter(
+        validators=[
+            _code("[A-Z]{2}(?:-[A-Z0-9]{1,3})?", "A jurisdiction is a code as DE or US-DE.")
+        ],
+        label="Legal jurisdiction, as DE or US-DE (ISO 3166)",
+    )
+    category = CodeFilter(
+        validators=[_WORD], label="Category, as GENERAL, FUND, BRANCH or SOLE_PROPRIETOR"
+    )
+    entity_status = CodeFilter(validators=[_WORD], label="Status of the entity: ACTIVE or INACTIVE")
+    registration_status = CodeFilter(
+        validators=[_WORD], label="Status of the registration, as ISSUED, LAPSED, RETIRED or MERGED"
+    )
+    legal_form = CodeFilter(
+        validators=[_code("[A-Z0-9]{4}", "A legal form has four letters or digits.")],
+        label="Legal form (ISO 20275)",
+    )
+    managing_lou = CodeFilter(
+        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        label="LEI of the issuer of the LEI (managing LOU)",
+    )
+
+    class Meta:
+        model = LegalEntity
+        fields: list[str] = []
+
+    def filter_q(self, queryset: LegalEntityQuerySet, name: str, value: str) -> LegalEntityQuerySet:
+        return queryset.search(value)

@@ -1,0 +1,230 @@
+"""Legal entities (GLEIF level 1, LEI-CDF 3.1), with what a record may have several of in tables beside."""
+
+from typing import Any, cast
+
+from django.db import models
+
+from esma_files.models import EsmaFile
+from instruments.entities import search
+from instruments.listings.models.record import text
+from marketdata.common.pages import get_cursor, rows_after
+
+_TEXT, _CODE, _LANGUAGE = 500, 100, 20
+
+
+def _time() -> "models.DateTimeField[Any, Any]":
+    return models.DateTimeField(null=True)
+
+
+class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
+    def search(self, words: str) -> "LegalEntityQuerySet":
+        """By an LEI, or by words that each begin a word of a name, in any of its forms; 20 words at most."""
+        lei = words.strip().upper()
+        if search.is_lei(lei):
+            return self.filter(lei=lei)
+        return cast(LegalEntityQuerySet, search.named(self, words))
+
+    def after(self, cursor: str) -> "LegalEntityQuerySet":
+        """The entities after a cursor, in the order of LEIs; all of them after "". Raises InvalidQuery."""
+        return cast(LegalEntityQuerySet, rows_after(self, "lei", cursor))
+
+    def get_cursor(self, entity: "LegalEntity") -> str:
+        """Return the cursor for the entities after this one."""
+        return get_cursor(entity, "lei")
+
+    def complete(self) -> "LegalEntityQuerySet":
+        """With all parts of the records."""
+        parts = ("names", "addresses", "events", "authorities", "successors")
+        return self.select_related("source_file").prefetch_related(*parts)
+
+
+class LegalEntity(models.Model):
+    """A level 1 record: the newest one of an LEI, by its last update.
+
+    The columns are those of `instruments.entities.fields.ENTITY_FIELDS`, in its order.
+    """
+
+    lei = models.CharField(max_length=20, unique=True)
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    fingerprint = models.BigIntegerField()
+
+    legal_name = models.CharField(max_length=_TEXT)
+    legal_name_language = text(_LANGUAGE)
+
+    legal_address_language = text(_LANGUAGE)
+    legal_address_first_line = text(_TEXT)
+    legal_address_second_line = text(_TEXT)
+    legal_address_third_line = text(_TEXT)
+    legal_address_fourth_line = text(_TEXT)
+    legal_address_number = text(_TEXT)
+    legal_address_number_within_building = text(_TEXT)
+    legal_address_mail_routing = text(_TEXT)
+    legal_address_city = text(_TEXT)
+    legal_address_region = text(_CODE)
+    legal_address_country = text(_CODE)
+    legal_address_postal_code = text(_TEXT)
+
+    headquarters_language = text(_LANGUAGE)
+    headquarters_first_line = text(_TEXT)
+    headquarters_second_line = text(_TEXT)
+    headquarters_third_line = text(_TEXT)
+    headquarters_fourth_line = text(_TEXT)
+    headquarters_number = text(_TEXT)
+    headquarters_number_within_building = text(_TEXT)
+    headquarters_mail_routing = text(_TEXT)
+    headquarters_city = text(_TEXT)
+    headquarters_region = text(_CODE)
+    headquarters_country = text(_CODE)
+    headquarters_postal_code = text(_TEXT)
+
+    registration_authority = text(_CODE)
+    registration_authority_other = text(_TEXT)
+    registration_number = text(_TEXT)
+    jurisdiction = text(_CODE)
+    category = text(_CODE)
+    sub_category = text(_CODE)
+    legal_form = text(_CODE, help_text="ISO 20275 code of the legal form")
+    legal_form_other = text(_TEXT)
+    associated_type = text(_CODE)
+    associated_lei = text(_CODE)
+    associated_name = text(_TEXT)
+    entity_status = text(_CODE)
+    created_at = _time()
+    expired_at = _time()
+    expiration_reason = text(_CODE)
+
+    first_registered_at = _time()
+    last_updated_at = models.DateTimeField()
+    registration_status = text(_CODE)
+    next_renewal_at = _time()
+    managing_lou = text(_CODE)
+    validation_sources = text(_CODE)
+    validation_authority = text(_CODE)
+    validation_authority_other = text(_TEXT)
+    validation_number = text(_TEXT)
+
+    objects = LegalEntityQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["lei"]
+        verbose_name_plural = "legal entities"
+
+    def __str__(self) -> str:
+        return f"{self.lei} {self.legal_name}"
+
+
+def _entity(related_name: str) -> Any:
+    """Return the reference of a part to its entity, by LEI."""
+    return models.ForeignKey(
+        LegalEntity,
+        on_delete=models.CASCADE,
+        to_field="lei",
+        db_column="lei",
+        db_constraint=False,
+        related_name=related_name,
+    )
+
+
+class EntityName(models.Model):
+    """A name besides the legal one: former, trading or transliterated."""
+
+    entity = _entity("names")
+    type = text(_CODE)
+    language = text(_LANGUAGE)
+    name = text(_TEXT)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.type})"
+
+
+class EntityAddress(models.Model):
+    """An address besides those of the entity and its headquarters: another, or a transliterated one."""
+
+    entity = _entity("addresses")
+    type = text(_CODE)
+    language = text(_LANGUAGE)
+    first_line = text(_TEXT)
+    second_line = text(_TEXT)
+    third_line = text(_TEXT)
+    fourth_line = text(_TEXT)
+    number = text(_TEXT)
+    number_within_building = text(_TEXT)
+    mail_routing = text(_TEXT)
+    city = text(_TEXT)
+    region = text(_CODE)
+    country = text(_CODE)
+    postal_code = text(_TEXT)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "entity addresses"
+
+    def __str__(self) -> str:
+        return f"{self.first_line}, {self.city} ({self.type})"
+
+
+class EntityEvent(models.Model):
+    """A legal entity event, as a merger, with the fields of the record that it affects."""
+
+    entity = _entity("events")
+    group_type = text(_CODE)
+    status = text(_CODE)
+    group_id = text(_CODE)
+    group_sequence = text(_CODE)
+    type = text(_CODE)
+    effective_at = _time()
+    recorded_at = _time()
+    validation_documents = text(_CODE)
+    validation_reference = text(1000)
+    affected_path_1 = text(_TEXT)
+    affected_value_1 = text(_TEXT)
+    affected_path_2 = text(_TEXT)
+    affected_value_2 = text(_TEXT)
+    affected_path_3 = text(_TEXT)
+    affected_value_3 = text(_TEXT)
+    affected_path_4 = text(_TEXT)
+    affected_value_4 = text(_TEXT)
+    affected_path_5 = text(_TEXT)
+    affected_value_5 = text(_TEXT)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.type} ({self.status})"
+
+
+class EntityAuthority(models.Model):
+    """A validation authority besides the first one."""
+
+    entity = _entity("authorities")
+    validation_authority = text(_CODE)
+    validation_authority_other = text(_TEXT)
+    validation_number = text(_TEXT)
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "entity authorities"
+
+    def __str__(self) -> str:
+        return f"{self.validation_authority or self.validation_authority_other}"
+
+
+class EntitySuccessor(models.Model):
+    """A successor of a merged or retired entity; one without an LEI has a name."""
+
+    entity = _entity("successors")
+    successor_lei = text(_CODE)
+    successor_name = text(_TEXT)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.successor_lei or self.successor_name}"

@@ -1,0 +1,63 @@
+"""Entities by words of their names: the legal one, former, trading and transliterated ones.
+
+On SQLite a full-text index (FTS5) leads to them: a document is an entity, and its rowid the entity's key. It
+keeps no copy of the text, so the words to delete are read from the tables before they change
+(`instruments.entities.load`). On other databases names are compared one by one.
+"""
+
+import re
+from typing import Any, TypeVar
+
+from django.db import connections, models
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.expressions import RawSQL
+
+from instruments.fields import LEI
+
+INDEX = "instruments_entity_index"
+_MAX_WORDS = 20
+# Shorter words must be there as they are: too much begins with a letter or two.
+_WHOLE = 2
+_WORDS = re.compile(r"\w+")
+
+M = TypeVar("M", bound=models.Model)
+
+
+def is_lei(text: str) -> bool:
+    """Return whether a text has the form of an LEI."""
+    return re.fullmatch(LEI, text) is not None
+
+
+def document(entity: str, names: str) -> str:
+    """Return the SQL of the indexed names of a row of entities; `names` is the table of the other names."""
+    others = f"(SELECT group_concat(n.name, ' ') FROM {names} n WHERE n.lei = {entity}.lei)"
+    return f"{entity}.legal_name || ' ' || coalesce({others}, '')"
+
+
+def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
+    """Those whose names have, for each word of a text, a word that it begins.
+
+    The first 20 words count. A text without a word matches nothing.
+    """
+    words = _WORDS.findall(text.encode(errors="replace").decode())[:_MAX_WORDS]
+    if not words:
+        return entities.none()
+    if connections[entities.db].vendor == "sqlite":
+        terms = (f'"{word}"*' if len(word) > _WHOLE else f'"{word}"' for word in words)
+        matches = RawSQL(
+            f"SELECT rowid FROM {INDEX} WHERE {INDEX} MATCH %s",
+            [" AND ".join(terms)],
+        )
+        return entities.filter(pk__in=matches)
+    for word in words:
+        entities = _compared(entities, word)
+    return entities
+
+
+def _compared(entities: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
+    """By LIKE: it reads all names, and takes a space for what separates words."""
+    others: Any = entities.model._meta.get_field("names").related_model
+    own = Q(legal_name__istartswith=word) | Q(legal_name__icontains=f" {word}")
+    other = Q(name__istartswith=word) | Q(name__icontains=f" {word}")
+    named_otherwise = others._default_manager.filter(other, entity=OuterRef("lei")).order_by()
+    return entities.filter(own | Exists(named_otherwise))
