@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import stamina
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
@@ -21,6 +22,10 @@ from tests import register, servers, tsql
 from tests.openfigi import FakeOpenFigi
 from tests.properties import register_profiles
 from tests.snapshots import Snapshots
+
+# A hash that costs nothing: the real one takes a tenth of a second of both cores for each password.
+QUICK_HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
+REAL_HASHERS = list(django_settings.PASSWORD_HASHERS)
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "tests" / "data"
@@ -94,6 +99,7 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     """Give each test folders of its own, and serve pages over plain HTTP."""
     settings.SECURE_SSL_REDIRECT = False
     settings.RATELIMIT_ENABLE = False  # tests/accounts/test_limits.py counts
+    settings.PASSWORD_HASHERS = [QUICK_HASHER, *REAL_HASHERS]  # see `real_password_hashes`
     settings.MEDIA_ROOT = tmp_path / "files"
     settings.STAGING_DIR = tmp_path / "staging"
     settings.DOWNLOAD_DIR = tmp_path / "downloads"
@@ -103,6 +109,12 @@ def own_folders(settings: LazySettings, tmp_path: Path) -> None:
     # Without collecting: tests/test_repository.py collects once, with the real storage.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture
+def real_password_hashes(settings: LazySettings, own_folders: None) -> None:
+    """Hash passwords as in production."""
+    settings.PASSWORD_HASHERS = REAL_HASHERS
 
 
 @pytest.fixture(scope="session")

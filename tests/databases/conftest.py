@@ -19,19 +19,25 @@ def filled(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with instruments, versions, results, venues, users, roles, keys and an audit trail."""
     installation = Installation(tmp_path_factory.mktemp("filled"))
     shutil.copy(migrated, installation.database)
-    installation.run("load_venues")
     bundled = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
-    installation.run("load", *bundled, DATA / "fitrs")
-    installation.run("users", "create", "carla", "--role", "curator", "--random-password")
+    permission = "instruments.view_instrument"
+    commands: list[list[str | Path]] = [
+        ["load_venues"],
+        ["load", *bundled, DATA / "fitrs"],
+        ["users", "create", "carla", "--role", "curator", "--random-password"],
+        ["api_keys", "create", "carla", "nightly", "--permission", permission],
+    ]
+    # In one process, because each start of manage.py takes seconds.
+    code = "".join(f"call_command(*{list(map(str, command))})\n" for command in commands)
     installation.run(
-        *("api_keys", "create", "carla", "nightly", "--permission", "instruments.view_instrument")
+        "shell", "-v", "0", "-c", f"from django.core.management import call_command\n{code}"
     )
     return installation.database
 
 
 @pytest.fixture
 def target(migrated: Path, tmp_path: Path) -> Path:
-    """Where to move to."""
+    """Return an empty database with all tables, to move to."""
     path = tmp_path / "target" / "marketdata.sqlite3"
     path.parent.mkdir()
     shutil.copy(migrated, path)
@@ -40,14 +46,14 @@ def target(migrated: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def any_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Not Django's own test database alone: these tests have files of their own."""
+    """Permit the use of databases other than Django's test database: these tests have files of their own."""
     with django_db_blocker.unblock():
         yield
 
 
 @pytest.fixture
 def copy_of_filled(filled: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Such a database, for a test to do with as it likes."""
+    """Return a function that copies the filled database into a folder of the test."""
 
     def copy(name: str) -> Path:
         path = tmp_path / name / "marketdata.sqlite3"
@@ -66,14 +72,14 @@ def source(copy_of_filled: Callable[[str], Path]) -> Path:
 
 @pytest.fixture
 def installation(filled: Path, tmp_path: Path) -> Installation:
-    """The service with everything in it, to be worked by its commands."""
-    found = Installation(tmp_path)
-    shutil.copy(filled, found.database)
-    return found
+    """Return an installation of the service with a copy of the filled database."""
+    installed = Installation(tmp_path)
+    shutil.copy(filled, installed.database)
+    return installed
 
 
 def execute(path: Path, sql: str, *values: object) -> list[tuple[object, ...]]:
-    """Do something to a database from outside."""
+    """Execute a statement in a database file, without Django. Return the rows."""
     with closing(sqlite3.connect(path, timeout=60)) as connection, connection:
         return connection.execute(sql, values).fetchall()
 

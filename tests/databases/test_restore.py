@@ -72,6 +72,7 @@ def test_where_there_is_no_database_it_is_made(installation: Installation) -> No
     assert "was there before" not in said
 
 
+@pytest.mark.slow
 def test_nothing_is_restored_while_another_process_has_the_database_open(
     installation: Installation,
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_backup_of_another_schema_is_refused_with_how_it_differs(
     assert "it has instruments.0099_later" in said
 
 
+@pytest.mark.slow
 def test_whoever_does_not_say_yes_has_changed_nothing(installation: Installation) -> None:
     name = backed_up(installation)
     execute(installation.database, "DELETE FROM instruments_listing")
@@ -119,6 +121,7 @@ def test_whoever_does_not_say_yes_has_changed_nothing(installation: Installation
     assert installation.one(LISTINGS) == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_is_not_restored(installation: Installation) -> None:
     name = backed_up(installation)
     path = installation.database.parent / "backups" / name
@@ -129,6 +132,7 @@ def test_a_damaged_backup_is_not_restored(installation: Installation) -> None:
     assert installation.one(LISTINGS) == 589
 
 
+@pytest.mark.slow
 def test_a_damaged_database_is_not_written_over_unsaved(installation: Installation) -> None:
     name = backed_up(installation)
     installation.database.write_bytes(b"no database" * 1000)
@@ -192,6 +196,7 @@ def test_migrations_that_lose_rows_make_a_backup_first(installation: Installatio
     assert "Backing up" not in again, "new tables lose nothing"
 
 
+@pytest.mark.slow
 def test_a_backup_from_before_a_migration_brings_back_its_rows(installation: Installation) -> None:
     results = "SELECT count(*) FROM instruments_transparencyresult"
     before = installation.one(results)
@@ -203,6 +208,7 @@ def test_a_backup_from_before_a_migration_brings_back_its_rows(installation: Ins
     assert installation.one(results) == before > 0
 
 
+@pytest.mark.slow
 def test_a_fresh_database_is_migrated_without_a_backup(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
 
@@ -213,6 +219,7 @@ def test_a_fresh_database_is_migrated_without_a_backup(tmp_path: Path) -> None:
     assert "No backups" in installation.run("backup", "list")
 
 
+@pytest.mark.slow
 def test_a_log_that_is_left_beside_the_database_does_not_get_into_a_restored_one(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -1,9 +1,12 @@
 """verify_transfer finds whatever is not the same, and says which row and column."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from tests.databases.conftest import execute
 from tests.databases.moving import databases, differences, transfer
@@ -13,9 +16,31 @@ pytestmark = pytest.mark.usefixtures("any_database")
 LISTING = "instruments_listing"
 
 
-@pytest.fixture(autouse=True)
-def moved(source: Path, target: Path, any_database: None) -> None:
-    transfer(source, target)
+@pytest.fixture(scope="module")
+def transferred(
+    filled: Path,
+    migrated: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Path:
+    """Return a folder with a database and its transferred copy, for tests to copy."""
+    folder = tmp_path_factory.mktemp("transferred")
+    shutil.copy(filled, folder / "source.sqlite3")
+    shutil.copy(migrated, folder / "target.sqlite3")
+    with django_db_blocker.unblock(), override_settings(BACKUP_DIR=folder / "backups"):
+        transfer(folder / "source.sqlite3", folder / "target.sqlite3")
+    return folder
+
+
+@pytest.fixture
+def source(transferred: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(transferred / "source.sqlite3", tmp_path / "source.sqlite3"))
+
+
+@pytest.fixture
+def target(transferred: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(transferred / "target.sqlite3", tmp_path / "target.sqlite3"))
 
 
 @pytest.mark.parametrize(

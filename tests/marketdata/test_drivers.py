@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import stamina
 from django.contrib.auth.models import Group
 from django.db import OperationalError
 from django.db.utils import ConnectionHandler
@@ -23,7 +24,7 @@ from tests.tds.tokens import SqlError
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]  # a server of its own
 # learn.microsoft.com, "Database engine errors": what the server says, with something put in.
-SAID = {
+MESSAGES = {
     1204: "The instance of the SQL Server Database Engine cannot obtain a LOCK resource at this time.",
     1205: "Transaction (Process ID 52) was deadlocked on lock resources with another process.",
     1222: "Lock request time out period exceeded.",
@@ -63,6 +64,13 @@ ROWS: list[tuple[Any, ...]] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def without_pauses() -> Iterator[None]:
+    """Retry at once."""
+    with stamina.set_testing(True, attempts=6, cap=True):
+        yield
+
+
 @pytest.fixture(scope="module")
 def tds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
     with server.running(tmp_path_factory.mktemp("tds")) as running:
@@ -73,7 +81,7 @@ def tds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Server]:
 def wire(tds: server.Server) -> Iterator[DatabaseWrapper]:
     """A connection of the project's engine, that is not open yet."""
     database = tds.database
-    there = databases.Server(
+    server_settings = databases.Server(
         host="127.0.0.1",
         port=tds.port,
         database=database.name,
@@ -81,9 +89,9 @@ def wire(tds: server.Server) -> Iterator[DatabaseWrapper]:
         trust=True,
         retry_seconds=5,
     )
-    connection = ConnectionHandler({"default": {}, tsql.ALIAS: databases.azure_sql(there)})[
-        tsql.ALIAS
-    ]
+    connection = ConnectionHandler(
+        {"default": {}, tsql.ALIAS: databases.azure_sql(server_settings)}
+    )[tsql.ALIAS]
     assert isinstance(connection, DatabaseWrapper)
     yield connection
     database.faults.clear()
@@ -91,7 +99,7 @@ def wire(tds: server.Server) -> Iterator[DatabaseWrapper]:
     connection.close()
 
 
-def asked(wire: DatabaseWrapper, sql: str, parameters: Any = None) -> list[Any]:
+def query(wire: DatabaseWrapper, sql: str, parameters: Any = None) -> list[Any]:
     with wire.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [tuple(row) for row in cursor.fetchall()]
@@ -104,7 +112,7 @@ def test_many_rows_arrive_letter_by_letter(wire: DatabaseWrapper) -> None:
         cursor.execute(DECLARED)
         cursor.executemany(f"INSERT INTO every_type VALUES ({', '.join(['%s'] * 10)})", ROWS)
 
-    assert asked(wire, "SELECT * FROM every_type") == ROWS
+    assert query(wire, "SELECT * FROM every_type") == ROWS
 
 
 def test_texts_that_are_too_long_for_an_array_arrive_too(wire: DatabaseWrapper) -> None:
@@ -114,18 +122,18 @@ def test_texts_that_are_too_long_for_an_array_arrive_too(wire: DatabaseWrapper) 
         rows = [("\u010c", "\u017d" * 5000), ("long", "b")]
         cursor.executemany("INSERT INTO long_text VALUES (%s, %s)", rows)
 
-    assert asked(wire, "SELECT t, m FROM long_text") == rows
+    assert query(wire, "SELECT t, m FROM long_text") == rows
 
 
-@pytest.mark.parametrize("number", SAID)
+@pytest.mark.parametrize("number", MESSAGES)
 def test_a_statement_that_fails_for_what_passes_is_sent_again(
     tds: server.Server, wire: DatabaseWrapper, number: int
 ) -> None:
     """The driver gives the server's words, and no number."""
-    fault = Fault(number, "SELECT 4711", text=SAID[number])
+    fault = Fault(number, "SELECT 4711", text=MESSAGES[number])
     tds.database.faults = [fault]
 
-    assert asked(wire, "SELECT 4711") == [(4711,)]
+    assert query(wire, "SELECT 4711") == [(4711,)]
     assert fault.times == 0
 
 
@@ -135,28 +143,28 @@ def test_a_slow_statement_ends_with_the_time_limit_of_the_request(
     tds.database.faults = [Fault(SLOW, "SELECT 4713", times=9, seconds=3)]
 
     with time_limits.limit(1), pytest.raises(time_limits.TimeLimitExceeded):
-        asked(wire, "SELECT 4713")
+        query(wire, "SELECT 4713")
     assert tds.database.faults[0].times == 8  # it was not sent again
-    assert asked(wire, "SELECT 4713") == [(4713,)]
+    assert query(wire, "SELECT 4713") == [(4713,)]
 
 
-@pytest.mark.parametrize("number", SAID)
+@pytest.mark.parametrize("number", MESSAGES)
 def test_a_login_that_is_refused_for_what_passes_is_tried_again(
     tds: server.Server, wire: DatabaseWrapper, number: int
 ) -> None:
-    tds.database.login_faults = [SqlError(number, SAID[number], 14)]
+    tds.database.login_faults = [SqlError(number, MESSAGES[number], 14)]
 
-    assert asked(wire, "SELECT 1") == [(1,)]
+    assert query(wire, "SELECT 1") == [(1,)]
     assert not tds.database.login_faults
 
 
 def test_a_connection_that_is_cut_is_opened_again_for_reading(
     tds: server.Server, wire: DatabaseWrapper
 ) -> None:
-    assert asked(wire, "SELECT 1") == [(1,)]
+    assert query(wire, "SELECT 1") == [(1,)]
     tds.database.faults = [Fault(CUT, "SELECT 4712")]
 
-    assert asked(wire, "SELECT 4712") == [(4712,)]
+    assert query(wire, "SELECT 4712") == [(4712,)]
 
 
 @pytest.mark.parametrize("many", [True, False])
@@ -190,7 +198,7 @@ def test_what_may_have_been_written_is_not_written_again(
         cursor.execute("INSERT INTO once VALUES (1)")
 
     wire.close()
-    assert asked(wire, "SELECT COUNT(*) FROM once") == [(1,)]
+    assert query(wire, "SELECT COUNT(*) FROM once") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +221,7 @@ def test_what_a_statement_that_groups_is_given_arrives_whole(
     """mssql-django makes variables of its parameters, which the server cuts and rounds."""
     sql = "SELECT said.x FROM (SELECT %s AS x) AS said GROUP BY said.x"
 
-    assert asked(wire, sql, [value]) == [(value,)]
+    assert query(wire, sql, [value]) == [(value,)]
 
 
 def test_no_key_is_given_twice_after_rows_were_moved(wire: DatabaseWrapper) -> None:
