@@ -10,6 +10,7 @@ from instruments.entities.models import (
 )
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
+from instruments.listings.models.count import InstrumentCount, TableCount
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
 from instruments.listings.models.listing import Listing, ListingQuerySet, ListingVersion
 from instruments.listings.models.reconciliation import Difference, FullFile, Reconciliation
@@ -40,6 +41,7 @@ __all__ = [
     "FigiRequest",
     "FullFile",
     "Instrument",
+    "InstrumentCount",
     "InstrumentQuerySet",
     "LegalEntity",
     "LegalEntityQuerySet",
@@ -58,6 +60,7 @@ __all__ = [
     "Status",
     "SubclassTransparency",
     "Subject",
+    "TableCount",
     "TransparencyResult",
     "Underlying",
     "Venue",

@@ -29,7 +29,7 @@ from instruments.layouts import layout_of, merge_of, result_tables
 from instruments.listings.load import merge, scope, search_index
 from instruments.listings.load.context import WHOLE, Slice, slices_of
 from instruments.listings.load.selection import ListingSelection
-from instruments.models import Reconciliation, Register, Scope
+from instruments.models import Reconciliation, Register, Scope, TableCount
 from instruments.published_results import merge as results_merge
 from instruments.staging.attach import attached
 from instruments.staging.layout import Selection
@@ -392,12 +392,16 @@ class FileLoad:
             setattr(self.run, name, getattr(self.run, name) + count)
 
     def _keep_rejected(self, cursor: CursorWrapper) -> None:
-        RejectedRecord.objects.filter(file=self.file).delete()
+        rejected = RejectedRecord.objects.filter(file=self.file)
+        before = rejected.order_by().values("position").distinct().count()
+        rejected.delete()
         columns = "position, isin, mic, field, value, reason, record"
         cursor.execute(
             f"INSERT INTO {REJECTED} (file_id, {columns}) SELECT {self.file.pk}, {columns} "
             "FROM stage.rejected ORDER BY position, field"
         )
+        cursor.execute("SELECT count(DISTINCT position) FROM stage.rejected")
+        TableCount.objects.add(RejectedRecord, int(cursor.fetchone()[0]) - before)
 
     def _end(self, staged: Staged, *, is_missed: bool) -> None:
         """Close the run and the load of the file: all of it is merged."""

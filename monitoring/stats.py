@@ -6,17 +6,17 @@ import os
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max, Min, Sum
-from django.db.models.functions import Substr
+from django.db.models import Count, Max, Min
 
 from esma_files.models import EsmaFile, RejectedRecord
 from instruments.classification import cfi
 from instruments.models import (
-    Instrument,
-    Listing,
+    ChangeSet,
+    InstrumentCount,
     ListingVersion,
     Register,
     SubclassTransparency,
+    TableCount,
     TransparencyResult,
     Venue,
     VolumeCap,
@@ -57,7 +57,11 @@ class FileCount:
 
 @dataclasses.dataclass(frozen=True)
 class Stats:
-    """All statistics; `database_bytes` is None where the database does not report its size."""
+    """All statistics.
+
+    `data_version` is the number of the last transaction that changed listings, at `data_changed_at`.
+    `database_bytes` is None where the database does not report its size.
+    """
 
     instruments: int
     listings: int
@@ -71,60 +75,56 @@ class Stats:
     categories: list[CategoryCount]
     files: list[FileCount]
     last_loaded: dt.date | None
+    data_version: int
+    data_changed_at: dt.datetime | None
     database: str
     database_bytes: int | None
 
 
 def collect() -> Stats:
-    """Count the rows of each table, with nine queries."""
-    rows = _count_by_category()
-    categories = [_category_count(row) for row in rows]
+    """Return the statistics, with five queries.
+
+    Counts of large tables are those that loads keep, so that the cost does not depend on their size.
+    """
+    rows = list(InstrumentCount.objects.exclude(instruments=0))
     files = _count_files()
     loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
+    versions, results, subclass_results, volume_cap_results, rejected = TableCount.objects.of(
+        ListingVersion, TransparencyResult, SubclassTransparency, VolumeCap, RejectedRecord
+    )
+    newest = ChangeSet.objects.last()
+    registers = [_register_count(register, rows) for register in Register]
     return Stats(
-        instruments=sum(row.instruments for row in categories),
-        listings=Listing.objects.count(),
-        versions=ListingVersion.objects.count(),
+        instruments=sum(row.instruments for row in rows),
+        listings=sum(row.listings for row in registers),
+        versions=versions,
         venues=Venue.objects.count(),
-        transparency_results=TransparencyResult.objects.count(),
-        subclass_results=SubclassTransparency.objects.count(),
-        volume_cap_results=VolumeCap.objects.count(),
-        rejected_records=RejectedRecord.objects.values("file", "position").distinct().count(),
-        registers=[_register_count(register, rows) for register in Register],
-        categories=categories,
+        transparency_results=results,
+        subclass_results=subclass_results,
+        volume_cap_results=volume_cap_results,
+        rejected_records=rejected,
+        registers=registers,
+        categories=[_category_count(row) for row in rows],
         files=files,
         last_loaded=max(loaded, default=None),
+        data_version=newest.number if newest else 0,
+        data_changed_at=newest.made_at if newest else None,
         database=connection.vendor,
         database_bytes=_database_bytes(),
     )
 
 
-def _count_by_category() -> list[dict[str, Any]]:
-    """Count instruments by category and status, in total and by register, in one scan."""
-    counts: dict[str, Any] = {}
-    for register in Register:
-        counts[f"{register}_instruments"] = Count(register.counted_in)
-        counts[f"{register}_listings"] = Sum(register.counted_in)
-    rows: Any = (
-        Instrument.objects.annotate(cfi_category=Substr("cfi_code", 1, 1))
-        .values("cfi_category", "status")
-        .annotate(instruments=Count("pk"), **counts)
-        .order_by("cfi_category", "status")
-    )
-    return list(rows)
+def _category_count(row: InstrumentCount) -> CategoryCount:
+    name = cfi.category_names().get(row.category, "No CFI code")
+    return CategoryCount(row.category, name, row.status, row.instruments)
 
 
-def _category_count(row: dict[str, Any]) -> CategoryCount:
-    name = cfi.category_names().get(row["cfi_category"], "No CFI code")
-    return CategoryCount(row["cfi_category"], name, row["status"], row["instruments"])
-
-
-def _register_count(register: Register, rows: list[dict[str, Any]]) -> RegisterCount:
+def _register_count(register: Register, rows: list[InstrumentCount]) -> RegisterCount:
     return RegisterCount(
         register.value,
         str(register.label),
-        instruments=sum(row[f"{register}_instruments"] for row in rows),
-        listings=sum(row[f"{register}_listings"] or 0 for row in rows),
+        instruments=sum(getattr(row, register.instruments_counted_in) for row in rows),
+        listings=sum(getattr(row, register.counted_in) for row in rows),
     )
 
 

@@ -20,6 +20,7 @@ from django.db.backends.utils import CursorWrapper
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS
 from instruments.listings.load.merge import Counts
+from instruments.listings.models.count import TableCount
 from instruments.published_results.models import PublishedResult
 
 FILE = EsmaFile._meta.db_table
@@ -196,7 +197,10 @@ def merge(
     for table in tables:
         cursor.execute(f"SELECT 1 FROM stage.result WHERE {table.owner} IS NOT NULL LIMIT 1")
         if cursor.fetchone():
-            for outcome, count in _merge_into(cursor, file, table, register, columns):
+            merged = dict(_merge_into(cursor, file, table, register, columns))
+            rows = sum(merged.get(outcome, 0) for outcome in ("new", "changed", "late"))
+            TableCount.objects.add(table.model, rows)
+            for outcome, count in merged.items():
                 counts[outcome] = counts.get(outcome, 0) + count
     unchanged = counts.get("unchanged", 0) + counts.get("earlier", 0)
     new, changed, late = (counts.get(name, 0) for name in ("new", "changed", "late"))

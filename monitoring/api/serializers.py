@@ -53,6 +53,12 @@ class StatsSerializer(serializers.Serializer[Any]):
     last_loaded = serializers.DateField(
         allow_null=True, help_text="Publication day of the newest loaded file."
     )
+    data_version = serializers.IntegerField(
+        help_text="Number of the last transaction that changed listings; the counts are those after it."
+    )
+    data_changed_at = serializers.DateTimeField(
+        allow_null=True, help_text="Time of that transaction; null in an empty database."
+    )
     database = serializers.CharField(help_text="Database system: sqlite or microsoft.")
     database_bytes = serializers.IntegerField(
         allow_null=True, help_text="Size on disk; null where the database does not report it."

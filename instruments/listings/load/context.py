@@ -87,6 +87,11 @@ class MergeContext:
         self.cursor.execute(f"SELECT 1 FROM {source} LIMIT 1")
         return self.cursor.fetchone() is not None
 
+    def count(self, source: str) -> int:
+        """Return the number of rows of `source`, what stands after FROM."""
+        self.cursor.execute(f"SELECT count(*) FROM {source}")
+        return int(self.cursor.fetchone()[0])
+
 
 def highest_id(cursor: CursorWrapper, table: str) -> int:
     """Return the highest key in a table, 0 where it is empty."""

@@ -1,7 +1,7 @@
 """Derive the row of each instrument from its listings: see `Instrument`.
 
 With it go the rows that are derived from it or beside it: underlyings, the search index, the CFI codes in
-use, and the number of listings of each venue.
+use, the number of listings of each venue, and the counts of instruments.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 
 from instruments.isin import key_of
+from instruments.listings.load import counts as kept_counts
 from instruments.listings.load import search_index, temporary_tables, underlyings
 from instruments.listings.load.context import FILE, LISTING, VERSION, MergeContext
 from instruments.listings.load.temporary_tables import LISTING_COUNTS, REFERENCE_TEXTS
@@ -51,6 +52,7 @@ def derive(merge: MergeContext) -> None:
     _derive_noted(
         merge.cursor, listed=f"l.id <= {merge.last_listing_id}", agrees_with_listings=True
     )
+    kept_counts.apply(merge.cursor)
     merge.execute(_INSERT_CFI_CODES, *_count_venues(merge.register))
     temporary_tables.drop(merge.cursor, *_TABLES)
 
@@ -71,13 +73,16 @@ def rederiving(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
     yield
     underlyings.note(cursor, all_listings, is_current=True)
     _derive_noted(cursor, listed="1", agrees_with_listings=False)
+    kept_counts.note_deleted(cursor, _IS_UNLISTED.format(instrument="i"))
     cursor.execute(_DELETE_UNLISTED)
+    kept_counts.apply(cursor)
     temporary_tables.drop(cursor, *_TABLES)
 
 
 def _begin(cursor: CursorWrapper) -> None:
     temporary_tables.create(cursor, *_TABLES)
     underlyings.begin(cursor)
+    kept_counts.begin(cursor)
 
 
 def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: bool) -> None:
@@ -93,6 +98,7 @@ def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: b
     ):
         cursor.execute(statement)
     search_index.note_codes(cursor, listed=listed, agrees_with_listings=agrees_with_listings)
+    kept_counts.note_derived(cursor)
     for statement in (_INDEX_CHANGED, _UPDATE, _INSERT):
         cursor.execute(statement)
     search_index.index(cursor)
@@ -224,10 +230,9 @@ _INSERT = f"""
     SELECT b.isin, {", ".join(f"b.{column}" for column in _COLUMNS)}
     FROM temp.derived_instrument b WHERE b.difference IS NULL
 """
-_DELETE_UNLISTED = f"""
-    DELETE FROM {INSTRUMENT} WHERE isin IN (SELECT isin FROM temp.changed_instrument)
-    AND NOT EXISTS (SELECT 1 FROM {LISTING} l WHERE l.isin = {INSTRUMENT}.isin)
-"""
+_IS_UNLISTED = f"""{{instrument}}.isin IN (SELECT isin FROM temp.changed_instrument)
+    AND NOT EXISTS (SELECT 1 FROM {LISTING} l WHERE l.isin = {{instrument}}.isin)"""
+_DELETE_UNLISTED = f"DELETE FROM {INSTRUMENT} WHERE {_IS_UNLISTED.format(instrument=INSTRUMENT)}"
 
 # The records that underlyings are taken from: staged ones that became the newest, and versions that did.
 _WRITTEN = """temp.record_outcome o CROSS JOIN stage.record r ON r.position = o.position

@@ -24,7 +24,7 @@ from instruments.listings.load import (
     temporary_tables,
 )
 from instruments.listings.load.context import LISTING, VERSION, MergeContext, Slice, highest_id
-from instruments.models import ChangeSet, FullFile, Register
+from instruments.models import ChangeSet, FullFile, ListingVersion, Register, TableCount
 
 _COUNT_OUTCOMES = """
     INSERT INTO temp.outcome_count (mic, outcome, is_end, records)
@@ -83,8 +83,9 @@ def merge(
         if context.is_full_file:
             differences = reconciliation.compare(context)
         records.replace_superseded(context)
-    relisted = 0
+    relisted = deleted_versions = 0
     if has_unresolved:
+        deleted_versions = records.count_deleted_versions(context)
         records.write_timelines(context)
         if context.is_full_file:
             relisted = full_sets.reactivate_relisted(context)
@@ -98,6 +99,8 @@ def merge(
         written += " UNION SELECT isin, mic FROM temp.timeline"
     dropped = full_sets.mark_dropped(context, full_file, written=written)
     instruments.derive(context)
+    new_versions = context.count(f"{VERSION} WHERE id > {context.last_version_id}")
+    TableCount.objects.add(ListingVersion, new_versions - deleted_versions)
     counts = _count(cursor, dropped=dropped)
     temporary_tables.drop(cursor, *_TABLES)
     ChangeSet.objects.finish(context.change)

@@ -21,6 +21,7 @@ from instruments.models import (
     ListingVersion,
     Register,
     Scope,
+    TableCount,
 )
 from instruments.staging.dialect import understood
 
@@ -90,6 +91,7 @@ def _delete(register: Register, listings: _Rows, versions: list[int]) -> None:
     with connection.cursor() as cursor, instruments.rederiving(understood(cursor), isins):
         for begin in range(0, len(versions), PAGE_SIZE):
             ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE_SIZE]).delete()
+        TableCount.objects.add(ListingVersion, -len(versions))
         Listing.objects.filter(pk__in=[pk for pk, _, _ in listings]).delete()
         column = register.counted_in
         for mic, count in Counter(mic for _, _, mic in listings).items():

@@ -254,10 +254,17 @@ def write_timelines(merge: MergeContext) -> None:
             FROM {VERSION} v JOIN temp.timeline t ON t.origin = 'version' AND t.row_id = v.id
             WHERE t.is_last = 1 AND {LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
             AND {LISTING}.register = '{merge.register}'""",
-        f"""DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM temp.timeline
-            WHERE origin = 'version' AND (is_kept = 0 OR is_last = 1))""",
+        f"DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM {_DELETED_VERSIONS})",
         _RESOLVE_OUTCOMES,
     )
+
+
+_DELETED_VERSIONS = "temp.timeline WHERE origin = 'version' AND (is_kept = 0 OR is_last = 1)"
+
+
+def count_deleted_versions(merge: MergeContext) -> int:
+    """Return the number of versions that `write_timelines` deletes."""
+    return merge.count(_DELETED_VERSIONS)
 
 
 # A record that is in the listing already, but was published before that, counts as unchanged.

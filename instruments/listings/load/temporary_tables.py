@@ -20,6 +20,11 @@ from instruments.models import Instrument, Register
 REFERENCE_TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
 # The columns with the number of listings in each register.
 LISTING_COUNTS = {register.counted_in: register.value for register in Register}
+# The columns of `InstrumentCount` with numbers.
+COUNTED = (
+    "instruments",
+    *(name for r in Register for name in (r.instruments_counted_in, r.counted_in)),
+)
 
 _LENGTHS = {field.column: field.max_length for field in Instrument._meta.fields}
 
@@ -129,6 +134,13 @@ DERIVED_INSTRUMENT = TemporaryTable(
     status TEXT, mic TEXT, register TEXT, listing_count INTEGER,
     {", ".join(f"{column} INTEGER" for column in LISTING_COUNTS)},
     {", ".join(f"{c}_before VARCHAR({_LENGTHS[c]})" for c in NAMED)}, difference INTEGER""",
+)
+
+# The differences that a merge makes to `InstrumentCount`, by category and status.
+# Filled and read by counts.py.
+COUNT_CHANGE = TemporaryTable(
+    "count_change",
+    "category TEXT, status TEXT, " + ", ".join(f"{column} INTEGER" for column in COUNTED),
 )
 
 # The codes of the changed instruments in the search index, before and after. Only on SQLite.

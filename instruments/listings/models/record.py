@@ -26,6 +26,11 @@ class Register(models.TextChoices):
         """The column of `Instrument` and `ListedVenue` with the number of its listings."""
         return {"ESMA": "eu_listings", "FCA": "uk_listings"}[self.value]
 
+    @property
+    def instruments_counted_in(self) -> str:
+        """The column of `InstrumentCount` with the number of its instruments."""
+        return {"ESMA": "eu_instruments", "FCA": "uk_instruments"}[self.value]
+
 
 class Status(models.TextChoices):
     """The last published status of a listing; dropped: it was active, and a complete full set lacks it."""

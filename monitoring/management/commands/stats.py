@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from instruments.listings.load import counts
 from marketdata.common import output
 from monitoring import stats
 from monitoring.api.serializers import StatsSerializer
@@ -22,8 +23,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         output.add_format(parser)
+        parser.add_argument(
+            "--recount",
+            action="store_true",
+            help="count the tables anew first, after they were changed in another way than by a load",
+        )
 
     def handle(self, **options: Any) -> None:
+        if options["recount"]:
+            counts.recount()
         statistics = stats.collect()
         if options["format"] == "json":
             output.print_json(self.stdout, StatsSerializer(statistics).data)

@@ -19,15 +19,18 @@ from instruments.models import (
     Difference,
     FullFile,
     Instrument,
+    InstrumentCount,
     ListedVenue,
     Listing,
     ListingVersion,
     Reconciliation,
+    TableCount,
     Underlying,
 )
 from instruments.staging.dialect import understood
 from tests import firds
 from tests.conftest import DATA
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import (
     DSB,
     VOLVO,
@@ -47,6 +50,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
+    check_counts()
     said: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
         field.name
@@ -143,7 +147,7 @@ def indexed() -> list[tuple[str, int]]:
 
 def clear() -> None:
     tables = (Difference, FullFile, Reconciliation, Listing, ListingVersion, Instrument)
-    for model in (*tables, ListedVenue, Run, EsmaFile):
+    for model in (*tables, ListedVenue, InstrumentCount, TableCount, Run, EsmaFile):
         model.objects.all().delete()
 
 

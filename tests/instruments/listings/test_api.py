@@ -6,10 +6,12 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils.dateparse import parse_datetime
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from instruments.models import Instrument, Listing
+from instruments.models import ChangeSet, Instrument, Listing
+from tests.instruments.kept_counts import check_counts
 
 LIST = "/api/v1/instruments/"
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -202,7 +204,7 @@ def test_the_number_of_queries_is_bounded(
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(5):
         get(client, "/api/v1/stats/")
 
 
@@ -217,6 +219,10 @@ def test_stats_count_the_rows(client: Client) -> None:
         ("DLTINS", 1),
     }
     assert answer["last_loaded"] == "2025-08-30"
+    check_counts()
+    newest = ChangeSet.objects.latest("number")
+    assert answer["data_version"] == newest.number > 0
+    assert parse_datetime(answer["data_changed_at"]) == newest.made_at
 
 
 def test_without_anonymous_reading_a_sign_in_is_required(

@@ -10,6 +10,7 @@ from esma_files.models import RejectedRecord, Run
 from instruments import pipeline
 from instruments.models import Listing
 from tests import firds
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.made import ERICSSON, VOLVO, good, put, zipped
 from tests.instruments.listings.merging import Write, counts, day, delta, load
 
@@ -120,6 +121,7 @@ def test_what_was_rejected_is_noted_once_however_often_it_is_loaded(tmp_path: Pa
         assert loaded.run.rejected == 1
 
     assert RejectedRecord.objects.count() == 1
+    check_counts()
 
 
 def test_an_element_without_a_field_is_noticed(tmp_path: Path) -> None:

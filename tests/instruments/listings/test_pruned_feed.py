@@ -17,6 +17,7 @@ from instruments.listings.models.scope import MAX_ISINS
 from instruments.models import Listing, Register, Scope, Underlying
 from marketdata.common.errors import InvalidQuery
 from tests import firds, tsql
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import DSB, VOLVO, Write, day, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,6 +43,7 @@ def test_underlyings_go_with_their_instrument_and_clients_begin_anew(make_zip: W
     call_command("scope", "prune", "--yes", stdout=io.StringIO())
 
     assert Listing.objects.get().isin == VOLVO
+    check_counts()
     assert not Underlying.objects.exists()
     with pytest.raises(InvalidQuery, match="another database"):
         changes.parse_cursor(cursor)

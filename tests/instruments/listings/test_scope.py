@@ -20,6 +20,7 @@ from instruments.models import (
 )
 from tests import firds
 from tests.accounts.clients import client_of_new_user, make_user
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -245,6 +246,7 @@ def test_what_is_out_of_scope_is_deleted_only_when_asked(
     assert Event.objects.get(action="scope.pruned").new == {"listings": 2, "versions": 1}
     out = io.StringIO()
     call_command("scope", "prune", "--yes", stdout=out)
+    check_counts()
     assert out.getvalue() == "Nothing is out of scope.\n"
 
 

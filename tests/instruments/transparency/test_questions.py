@@ -20,6 +20,7 @@ from instruments.transparency.application_periods import year_applying
 from instruments.transparency.questions import transparency_of
 from tests import firds, fitrs
 from tests.conftest import DATA
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.test_plans import planned, scans
 from tests.stored import stored
 
@@ -401,6 +402,7 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
 def test_stats_and_admin_know_the_results(client: Client) -> None:
     stats = get(client, "stats/")
     assert (stats["transparency_results"], stats["subclass_results"]) == (78, 0)
+    check_counts()
     client.force_login(User.objects.create_superuser("admin"))
     for model in ("transparencyresult", "subclasstransparency"):
         assert client.get(f"/admin/instruments/{model}/").status_code == 200

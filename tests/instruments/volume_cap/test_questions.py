@@ -15,6 +15,7 @@ from accounts.models import User
 from instruments.models import VolumeCap
 from tests import dvcres, firds, fitrs
 from tests.dvcres import result, venue
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.test_plans import planned, scans
 from tests.stored import stored
 
@@ -192,6 +193,7 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
 @pytest.mark.usefixtures("loaded")
 def test_stats_root_and_admin_know_the_results(client: Client) -> None:
     assert get(client, "stats/")["volume_cap_results"] == 4
+    check_counts()
     assert get(client, "")["volume_cap"].endswith("/api/v1/volume-cap/")
     client.force_login(User.objects.create_superuser("admin"))
     page = client.get("/admin/instruments/volumecap/", {"q": VOLVO})

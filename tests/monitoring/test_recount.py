@@ -1,0 +1,42 @@
+"""Counting the tables anew, for `manage.py stats --recount`."""
+
+import io
+import json
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from instruments.models import Instrument, InstrumentCount, TableCount
+from tests.instruments.kept_counts import check_counts
+
+pytestmark = pytest.mark.usefixtures("real_instruments")
+
+
+def read_stats(*options: str) -> Any:
+    out = io.StringIO()
+    call_command("stats", "--format", "json", *options, stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_counts_that_are_wrong_are_counted_anew() -> None:
+    before = read_stats()
+    InstrumentCount.objects.all().delete()
+    TableCount.objects.update(rows=99)
+    assert read_stats()["instruments"] == 0
+
+    assert read_stats("--recount") == before
+    check_counts()
+    assert before["instruments"] == Instrument.objects.count()
+
+
+def test_the_migration_counts_what_is_in_the_tables() -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([("instruments", "0002_search_index")])
+    executor.loader.build_graph()
+
+    executor.migrate(executor.loader.graph.leaf_nodes("instruments"))
+
+    check_counts()
