@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
+from instruments.list_check.api import ReportabilityListView
 from instruments.listings.api.changes import ChangesView
 from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.listings.api.export import ExportView
@@ -30,6 +31,7 @@ router.register("scope", ScopeViewSet, "scope")
 urlpatterns = [
     path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
+    path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),

@@ -52,10 +52,11 @@ def read_pages(instruments: InstrumentQuerySet, *, size: int = PAGE_SIZE) -> Ite
 def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:
     """Put an apostrophe before texts that a spreadsheet program would read as a formula."""
     for page in pages:
-        yield [tuple(_escape_formula(value) for value in row) for row in page]
+        yield [tuple(escape_formula(value) for value in row) for row in page]
 
 
-def _escape_formula(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
+    """Return a text that a spreadsheet program would read as a formula with an apostrophe before it."""
     if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value

@@ -16,7 +16,7 @@ import datetime as dt
 import enum
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from esma_files.kinds import Content
@@ -109,12 +109,29 @@ def read_timelines(
     isin: str, *, known_on: dt.date | None = None, register: str = ""
 ) -> list[Timeline]:
     """Return the timeline of each listing, ordered by venue and register. Three queries."""
+    timelines = read_timelines_of([isin], known_on=known_on, register=register)
+    return timelines.get(isin, [])
+
+
+def read_timelines_of(
+    isins: Collection[str],
+    *,
+    known_on: dt.date | None = None,
+    register: str = "",
+    columns: Collection[str] = (),
+) -> dict[str, list[Timeline]]:
+    """Return the timelines of several instruments by ISIN, as `read_timelines`. Three queries.
+
+    With `columns`, only these columns of the records are read: much faster, if they are all that is used.
+    """
     records: list[ListingRecord] = []
     for model, files in (
         (Listing, ("source_file", "dropped_by")),
         (ListingVersion, ("source_file",)),
     ):
-        rows = model.objects.filter(isin=isin).select_related(*files).order_by()
+        rows = model.objects.filter(isin__in=isins).select_related(*files).order_by()
+        if columns:
+            rows = rows.only(*columns, *files)
         if register:
             rows = rows.filter(register=register)
         if known_on is not None:
@@ -128,11 +145,14 @@ def read_timelines(
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
     records.sort(key=lambda r: (*_get_key(r), r.source_file.sequence, r.source_position))
-    return [_in_merge_order(group) for _, group in itertools.groupby(records, key=_get_key)]
+    timelines: dict[str, list[Timeline]] = {}
+    for (isin, *_), group in itertools.groupby(records, key=_get_key):
+        timelines.setdefault(isin, []).append(_in_merge_order(group))
+    return timelines
 
 
-def _get_key(record: ListingRecord) -> tuple[str, str]:
-    return record.mic, record.register
+def _get_key(record: ListingRecord) -> tuple[str, str, str]:
+    return record.isin, record.mic, record.register
 
 
 def _in_merge_order(records: Iterable[ListingRecord]) -> Timeline:

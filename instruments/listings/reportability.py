@@ -7,6 +7,7 @@ years after the first trade.
 
 import dataclasses
 import datetime as dt
+from collections.abc import Iterable
 
 from instruments.listings import history
 from instruments.listings.fields import RecordKind
@@ -19,6 +20,14 @@ RULE = (
     "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
     " trading, until the termination, both days included, by the newest record known of the listing"
     " (RTS 23 fields 8 to 12; MiFIR Article 26)."
+)
+
+# The columns of a record that an answer needs.
+COLUMNS = (
+    *("isin", "mic", "register", "valid_from", "status", "record_kind"),
+    *("first_trade_at", "admission_requested_at", "admission_approved_at", "terminated_at"),
+    *("published_to", "published_period_to", "expiry_date", "maturity_date"),
+    *("source_file", "source_position"),
 )
 
 
@@ -68,8 +77,14 @@ def get_reportability(
 
     With `known_on`, only records published by the end of that day are used.
     """
-    day = on or today()
     timelines = history.read_timelines(isin, known_on=known_on, register=register)
+    return answer_for_timelines(isin, timelines, on or today(), known_on)
+
+
+def answer_for_timelines(
+    isin: str, timelines: Iterable[Timeline], day: dt.date, known_on: dt.date | None = None
+) -> Reportability:
+    """Return the answer for an instrument on a day from the timelines of its listings."""
     answers = [answer_for_listing(timeline, day) for timeline in timelines]
     answers.sort(key=lambda answer: not answer.is_reportable)
     return Reportability(isin, day, known_on, tuple(answers))

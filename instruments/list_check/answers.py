@@ -1,0 +1,203 @@
+"""Answers for a list of instruments: what each is, whether it was reportable on a day, and its liquidity.
+
+Lists of any length are answered in chunks, with a fixed number of queries for each.
+"""
+
+import csv
+import dataclasses
+import datetime as dt
+import enum
+import io
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import Min
+
+from instruments.list_check.items import Item
+from instruments.listings import history
+from instruments.listings.export import escape_formula
+from instruments.listings.history import Timeline
+from instruments.listings.issuers import select_operators
+from instruments.listings.plain import to_plain
+from instruments.listings.reportability import COLUMNS, answer_for_timelines
+from instruments.listings.status import get_effective_status_of_all, today
+from instruments.models import Instrument, Listing, Register, TransparencyResult, Venue
+from instruments.transparency.questions import applicable
+
+# Items of a chunk. Some instruments have a hundred listings, each with several records.
+CHUNK = 200
+
+
+class CheckStatus(enum.StrEnum):
+    """The outcome for one line of a list."""
+
+    FOUND = "found"
+    UNKNOWN = "unknown"
+    INVALID = "invalid"
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What is asked of all items: the day of those without one, the day of knowledge, and the register."""
+
+    on: dt.date | None = None
+    known_on: dt.date | None = None
+    register: str = ""
+
+
+# The columns of an answer, in the order of a table or a CSV file.
+COLUMN_HELP = {
+    "line": "Number of the line or item, from 1",
+    "isin": "ISIN as given, in upper case",
+    "mic": "MIC as given: only listings there, or on its segments, count. Empty: on any venue",
+    "on": "Day of the answer",
+    "status": "found, unknown (in no loaded file) or invalid (not an ISIN, MIC or day)",
+    "reason": "The answer in a sentence, or why there is none",
+    "reportable": "Whether it was reportable there on the day; null if unknown or invalid",
+    "venues": "MICs on which it was reportable on the day, separated by spaces",
+    "full_name": "Full name",
+    "cfi_code": "CFI code",
+    "published_status": "Status by the newest publication",
+    "effective_status": "Status on the day, by the dates of termination, expiry and maturity too",
+    "issuer_lei": "LEI of the issuer; empty if none is published or if it is a venue operator's",
+    "liquid": "Whether it was liquid on the day, by the result in force; null if there is none",
+    "liquidity_reason": "Which result applies, or why none does",
+}
+COLUMNS_OF_ANSWER = tuple(COLUMN_HELP)
+
+
+def answer_items(items: Iterable[Item], question: Question) -> Iterator[dict[str, Any]]:
+    """Yield an answer of plain values for each item, in the same order. Nine queries a chunk at most."""
+    remaining = iter(items)
+    while chunk := list(itertools.islice(remaining, CHUNK)):
+        yield from _answer_chunk(chunk, question)
+
+
+def format_csv(answers: Iterable[dict[str, Any]], *, spreadsheet: bool = False) -> Iterator[str]:
+    """Yield answers as CSV, with a header line; empty for null, `true` and `false`.
+
+    With `spreadsheet`, texts that a spreadsheet program would read as formulas begin with an apostrophe.
+    """
+    make_safe = escape_formula if spreadsheet else str
+    yield _format_line(COLUMNS_OF_ANSWER)
+    for answer in answers:
+        yield _format_line([make_safe(_to_text(answer[name])) for name in COLUMNS_OF_ANSWER])
+
+
+def _to_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _format_line(fields: Sequence[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(fields)
+    return text.getvalue()
+
+
+def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[str, Any]]:
+    isins = sorted({item.isin for item in items if item.problem is None})
+    chunk = _Chunk(isins, question)
+    venues = _read_segments({item.mic for item in items if item.mic and item.problem is None})
+    days = {item: item.on or question.on or today() for item in items}
+    for item in items:
+        day = days[item]
+        answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {"line": item.line, "isin": item.isin}
+        answer |= {"mic": item.mic or None, "on": to_plain(day)}
+        if item.problem is not None:
+            yield answer | {"status": CheckStatus.INVALID.value, "reason": item.problem}
+            continue
+        instrument = chunk.instruments.get(item.isin)
+        if instrument is None:
+            reason = "No loaded file has this ISIN."
+            yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": reason}
+            continue
+        timelines = chunk.timelines.get(item.isin, [])
+        at_venue = [t for t in timelines if not item.mic or t[-1].mic in venues[item.mic]]
+        reported = answer_for_timelines(item.isin, at_venue, day, question.known_on)
+        mics = [a.record.mic for a in reported.listings if a.is_reportable]
+        reason = reported.reason
+        if item.mic and not at_venue:
+            others = sorted({timeline[-1].mic for timeline in timelines})
+            shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
+            reason = f"It has no listing on {item.mic}; it has on {shown or 'no venue'}."
+        yield answer | {
+            "status": CheckStatus.FOUND.value,
+            "reason": reason,
+            "reportable": reported.is_reportable,
+            "venues": " ".join(dict.fromkeys(mics)),
+            "full_name": instrument.full_name,
+            "cfi_code": instrument.cfi_code,
+            "published_status": str(instrument.status),
+            "effective_status": _get_effective_status(instrument, timelines, day),
+            "issuer_lei": chunk.get_issuer_lei(instrument),
+            **chunk.get_liquidity(item.isin, day),
+        }
+
+
+class _Chunk:
+    """What the database has of the ISINs of a chunk."""
+
+    def __init__(self, isins: list[str], question: Question) -> None:
+        self._question = question
+        self.instruments = {row.isin: row for row in Instrument.objects.filter(pk__in=isins)}
+        self._operators = select_operators(row.issuer_lei for row in self.instruments.values())
+        self.timelines: dict[str, list[Timeline]] = history.read_timelines_of(
+            isins, known_on=question.known_on, register=question.register, columns=COLUMNS
+        )
+        self._results = self._read_results(isins)
+        self._first_trades = self._read_first_trades(list(self._results))
+
+    def get_issuer_lei(self, instrument: Instrument) -> str:
+        lei = instrument.issuer_lei
+        return "" if lei in self._operators else lei
+
+    def get_liquidity(self, isin: str, day: dt.date) -> dict[str, Any]:
+        answer = applicable(
+            self._results.get(isin, []), day, first_trade=self._first_trades.get(isin)
+        )["liquidity"]
+        liquid = answer.only.result.liquid if answer.only else None
+        return {"liquid": liquid, "liquidity_reason": answer.why}
+
+    def _read_results(self, isins: list[str]) -> dict[str, list[TransparencyResult]]:
+        rows = TransparencyResult.objects.filter(isin__in=isins, register=self._register)
+        if self._question.known_on is not None:
+            rows = rows.filter(source_file__published_on__lte=self._question.known_on)
+        results: dict[str, list[TransparencyResult]] = defaultdict(list)
+        for result in rows.select_related("source_file").order_by():
+            results[result.isin].append(result)
+        return results
+
+    def _read_first_trades(self, isins: list[str]) -> dict[str, dt.date]:
+        rows = Listing.objects.filter(isin__in=isins, register=self._register).order_by()
+        firsts = rows.values("isin").annotate(first=Min("first_trade_at"))
+        return {row["isin"]: row["first"].date() for row in firsts if row["first"] is not None}
+
+    @property
+    def _register(self) -> str:
+        return self._question.register or Register.ESMA
+
+
+def _get_effective_status(
+    instrument: Instrument, timelines: Sequence[Timeline], day: dt.date
+) -> str | None:
+    """Return the status on a day by the newest record known of each listing; None if none is known."""
+    newest = [timeline[-1] for timeline in timelines]
+    if not newest:
+        return None
+    key = (instrument.mic, instrument.register)
+    reference = next((row for row in newest if (row.mic, row.register) == key), newest[0])
+    return str(get_effective_status_of_all(newest, reference, day))
+
+
+def _read_segments(mics: set[str]) -> dict[str, set[str]]:
+    """Return for each MIC itself, and the segments if it is an operating MIC."""
+    covered = {mic: {mic} for mic in mics}
+    for mic, operating in Venue.objects.filter(operating_mic__in=mics).values_list(
+        "mic", "operating_mic"
+    ):
+        covered[operating].add(mic)
+    return covered

@@ -1,0 +1,136 @@
+"""Reportability of a list of instruments over the API."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from instruments.list_check.answers import COLUMN_HELP, CheckStatus, Question, answer_items
+from instruments.list_check.items import make_item
+from instruments.listings.api.parameters import AnyCaseChoiceField
+from instruments.listings.status import EffectiveStatus
+from instruments.models import Register, Status
+from marketdata.api.parameters import StrictSerializer
+from marketdata.api.views import ApiView
+from marketdata.common.access import reading
+
+MAX_ITEMS = 1_000
+_VOLVO = "SE0000115446"
+
+
+class ItemSerializer(StrictSerializer):
+    """An instrument, and where and when it was traded."""
+
+    isin = serializers.CharField(max_length=50, help_text="ISIN, in upper or lower case")
+    mic = serializers.CharField(
+        max_length=10,
+        required=False,
+        allow_blank=True,
+        help_text="MIC of a venue: only listings there, or on its segments, count. Default: any venue",
+    )
+    on = serializers.CharField(
+        max_length=30,
+        required=False,
+        help_text="Day of the trade, as 2025-08-30. Default: `on` of the request",
+    )
+
+
+class ReportabilityListQuerySerializer(StrictSerializer):
+    """The items, and what is asked of all of them."""
+
+    items = ItemSerializer(
+        many=True,
+        allow_empty=False,
+        help_text=f"1 to {MAX_ITEMS:,} items, each answered for itself",
+    )
+    on = serializers.DateField(
+        required=False, help_text="Day of items without one. Default: today (UTC)"
+    )
+    known_on = serializers.DateField(
+        required=False, help_text="Use only what had been published by the end of this day"
+    )
+    register = AnyCaseChoiceField(
+        choices=Register.choices,
+        required=False,
+        help_text="Only listings and results of this register. Default: listings of both, results of ESMA",
+    )
+
+    def validate_items(self, items: list[Any]) -> list[Any]:
+        if len(items) > MAX_ITEMS:
+            raise serializers.ValidationError(
+                f"At most {MAX_ITEMS:,} items; these are {len(items):,}. For longer lists use the page"
+                " /check/ or the command check_list."
+            )
+        return items
+
+
+class ItemAnswerSerializer(serializers.Serializer[Any]):
+    """The answer for one item. An invalid or unknown item does not affect the others."""
+
+    line = serializers.IntegerField(help_text=COLUMN_HELP["line"])
+    isin = serializers.CharField(help_text=COLUMN_HELP["isin"])
+    mic = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["mic"])
+    on = serializers.DateField(help_text=COLUMN_HELP["on"])
+    status = serializers.ChoiceField(
+        choices=[status.value for status in CheckStatus], help_text=COLUMN_HELP["status"]
+    )
+    reason = serializers.CharField(help_text=COLUMN_HELP["reason"])
+    reportable = serializers.BooleanField(allow_null=True, help_text=COLUMN_HELP["reportable"])
+    venues = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["venues"])
+    full_name = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["full_name"])
+    cfi_code = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["cfi_code"])
+    published_status = serializers.ChoiceField(
+        choices=Status.choices, allow_null=True, help_text=COLUMN_HELP["published_status"]
+    )
+    effective_status = serializers.ChoiceField(
+        choices=EffectiveStatus.choices, allow_null=True, help_text=COLUMN_HELP["effective_status"]
+    )
+    issuer_lei = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["issuer_lei"])
+    liquid = serializers.BooleanField(allow_null=True, help_text=COLUMN_HELP["liquid"])
+    liquidity_reason = serializers.CharField(
+        allow_null=True, help_text=COLUMN_HELP["liquidity_reason"]
+    )
+
+
+class ItemAnswersSerializer(serializers.Serializer[Any]):
+    """The answers, in the order of the request."""
+
+    results = ItemAnswerSerializer(many=True)
+
+
+class ReportabilityListView(ApiView, APIView):
+    """Reportability, status and liquidity of up to 1,000 instruments or trades at once."""
+
+    name = "Reportability of a list"
+    needs = {"POST": reading("instruments.view_instrument", costly=True)}
+
+    @extend_schema(
+        operation_id="reportability_list_check",
+        summary="Answer for a list of instruments or trades whether they were reportable",
+        description="Every item has its own answer, in the order of the request: an invalid or unknown one"
+        " does not affect the others. The rule is that of `instruments/{isin}/reportable/`.",
+        request=ReportabilityListQuerySerializer,
+        responses={200: ItemAnswersSerializer},
+        examples=[
+            OpenApiExample(
+                "Two trades",
+                request_only=True,
+                value={
+                    "items": [
+                        {"isin": _VOLVO, "mic": "XSTO", "on": "2025-08-29"},
+                        {"isin": "NL00150001Q9"},
+                    ],
+                    "on": "2025-08-30",
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        body = ReportabilityListQuerySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        values = body.validated_data
+        items = [make_item(line, **item) for line, item in enumerate(values.pop("items"), start=1)]
+        return Response({"results": list(answer_items(items, Question(**values)))})

@@ -1,0 +1,82 @@
+"""Lines of a list to check: an ISIN, and with it perhaps the venue and the day of a trade."""
+
+import csv
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+
+from instruments.isin import problem_of
+
+_MIC = re.compile("[A-Z0-9]{4}")
+_SEPARATORS = re.compile(r"[,;\t ]+")
+_HEADER = "isin"
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One line to check. `mic` is "" for any venue, `on` is None for today.
+
+    `problem` is the reason why the line cannot be checked, None if it can.
+    """
+
+    line: int
+    isin: str
+    mic: str = ""
+    on: dt.date | None = None
+    problem: str | None = None
+
+
+def make_item(line: int, isin: str, mic: str = "", on: dt.date | str | None = None) -> Item:
+    """Return an item from texts in upper or lower case; `problem` says what is wrong with them."""
+    isin, mic = isin.strip().upper(), mic.strip().upper()
+    day: dt.date | None = None
+    problem = None
+    if reason := problem_of(isin):
+        problem = f"Not an ISIN: {reason}."
+    elif mic and not _MIC.fullmatch(mic):
+        problem = f"Not a MIC: {mic!r} is not four letters or digits."
+    if isinstance(on, str) and on.strip():
+        try:
+            day = dt.date.fromisoformat(on.strip()[:10])
+        except ValueError:
+            problem = problem or f"Not a day: {on.strip()!r}. Write days as 2025-08-30."
+    elif isinstance(on, dt.date):
+        day = on
+    return Item(line, isin[:50], mic[:10], day, problem)
+
+
+def parse_lines(lines: Iterable[str]) -> Iterator[Item]:
+    """Yield an item for each line that is not empty: `ISIN`, `ISIN MIC`, `ISIN DAY` or `ISIN MIC DAY`.
+
+    Fields are separated by commas, semicolons, tabs or spaces, and may be quoted as in CSV. A first line
+    whose first field is `isin` is a header. Further fields make a line invalid: nothing is ignored.
+    """
+    is_first = True
+    for number, text in enumerate(lines, start=1):
+        fields = _split(text.replace("\x00", "\ufffd").strip().lstrip("\ufeff"))
+        if not any(fields):
+            continue
+        is_header = is_first and fields[0].lower() == _HEADER
+        is_first = False
+        if not is_header:
+            yield _make_from_fields(number, fields)
+
+
+def _split(text: str) -> list[str]:
+    if '"' in text:
+        delimiter = next((character for character in ",;\t" if character in text), ",")
+        text = "\t".join(next(csv.reader([text], delimiter=delimiter), []))
+    return [field.strip() for field in _SEPARATORS.split(text)]
+
+
+def _make_from_fields(number: int, fields: list[str]) -> Item:
+    while fields and not fields[-1]:
+        fields.pop()
+    isin, *others = fields
+    if len(others) > 2:
+        problem = f"{len(fields)} fields; a line has an ISIN, a MIC and a day at most."
+        return Item(number, isin.upper()[:50], problem=problem)
+    if len(others) == 1 and len(others[0]) > 4:
+        return make_item(number, isin, "", others[0])
+    return make_item(number, isin, *others)

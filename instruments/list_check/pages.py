@@ -1,0 +1,134 @@
+"""The page on which a list of instruments or trades is checked."""
+
+import datetime as dt
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from instruments.list_check.answers import CheckStatus, Question, answer_items, format_csv
+from instruments.list_check.items import Item, parse_lines
+from instruments.models import Register
+from marketdata.common import limits
+from marketdata.common.access import GuardedView, reading
+
+MAX_LINES = 10_000
+# Rows of the table; the file to download has all.
+MAX_SHOWN = 200
+EXAMPLE = "SE0000115446\nDE000A1R07V3, XFRA, 2020-06-30\nNL00150001Q9; ; 2021-03-01"
+
+
+def _day_field(label: str, help_text: str) -> forms.DateField:
+    widget = forms.DateInput(attrs={"type": "date", "title": help_text}, format="%Y-%m-%d")
+    return forms.DateField(
+        required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
+    )
+
+
+class ListForm(forms.Form):
+    """A list as text or as a file, and what is asked of all lines."""
+
+    lines = forms.CharField(
+        required=False,
+        label="ISINs or trades, one in each line",
+        widget=forms.Textarea(attrs={"spellcheck": "false", "placeholder": EXAMPLE}),
+    )
+    file = forms.FileField(
+        required=False,
+        label="Or a text or CSV file",
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+    )
+    on = _day_field("Day of lines without one", "Default: today")
+    known_on = _day_field("Known on", "Only what had been published by this day")
+    register = forms.ChoiceField(
+        required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Add `items`, the parsed lines."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        text = cleaned.get("lines") or ""
+        file: UploadedFile[Any] | None = cleaned.get("file")
+        if file is not None:
+            if text.strip():
+                raise forms.ValidationError("Give either lines or a file, and not both.")
+            try:
+                text = file.read().decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise forms.ValidationError(
+                    "The file is not a text file in UTF-8. Save a spreadsheet as CSV first."
+                ) from error
+            # The lines are shown, and are what the download is made of.
+            self.data = {**self.data.dict(), "lines": text}  # type: ignore[attr-defined]
+        items = list(parse_lines(io.StringIO(text, newline=None)))
+        if not items:
+            raise forms.ValidationError("There is no line to check. Paste ISINs, or choose a file.")
+        if len(items) > MAX_LINES:
+            raise forms.ValidationError(
+                f"At most {MAX_LINES:,} lines; these are {len(items):,}. The command check_list takes any"
+                " number."
+            )
+        return {**cleaned, "items": items}
+
+
+class CheckListView(GuardedView):
+    """A form for a list, and the answer for each line as a table or as a CSV file."""
+
+    needs = reading("instruments.view_instrument")
+    template = "instruments/check_list.html"
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return render(request, self.template, {"form": ListForm(), "max_lines": MAX_LINES})
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        limits.count_client(request, user=request.user, costly=True)
+        usage = limits.usage_of(request)
+        form = ListForm(request.POST, request.FILES)
+        context: dict[str, Any] = {"form": form, "max_lines": MAX_LINES}
+        if usage is not None and usage.is_exceeded:
+            context["exceeded"] = usage
+            response = render(request, self.template, context, status=429)
+            for name, value in usage.headers().items():
+                response[name] = value
+            return response
+        if not form.is_valid():
+            return render(request, self.template, context, status=400)
+        items: list[Item] = form.cleaned_data["items"]
+        question = Question(
+            on=form.cleaned_data["on"],
+            known_on=form.cleaned_data["known_on"],
+            register=form.cleaned_data["register"],
+        )
+        answers = answer_items(items, question)
+        if "download" in request.POST:
+            return _download(format_csv(answers, spreadsheet=True))
+        return render(request, self.template, context | _summarize(answers))
+
+
+def _summarize(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first answers, and how many there are of each kind."""
+    shown: list[dict[str, Any]] = []
+    counts = dict.fromkeys(("lines", "reportable", "not_reportable", "unknown", "invalid"), 0)
+    for answer in answers:
+        if len(shown) < MAX_SHOWN:
+            shown.append(answer)
+        counts["lines"] += 1
+        if answer["status"] == CheckStatus.FOUND:
+            counts["reportable" if answer["reportable"] else "not_reportable"] += 1
+        else:
+            counts[answer["status"]] += 1
+    return {"answers": shown, "counts": counts, "is_cut": counts["lines"] > len(shown)}
+
+
+def _download(lines: Iterator[str]) -> StreamingHttpResponse:
+    name = f"check-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.csv"
+    return StreamingHttpResponse(
+        (line.encode() for line in lines),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

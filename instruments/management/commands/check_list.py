@@ -1,0 +1,77 @@
+"""manage.py check_list"""
+
+import contextlib
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from instruments.list_check.answers import Question, answer_items, format_csv
+from instruments.list_check.items import parse_lines
+from instruments.models import Register
+from marketdata.common import output
+
+
+class Command(BaseCommand):
+    help = (
+        "Check a list of instruments or trades: what each is, whether it was reportable on the day, and its"
+        " liquidity. Lists of any length are read and answered line by line."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "file",
+            help="a text or CSV file with an ISIN, and optionally a MIC and a day, in each line; - reads"
+            " standard input",
+        )
+        parser.add_argument(
+            "--on", type=dt.date.fromisoformat, help="day of lines without one; default: today"
+        )
+        parser.add_argument(
+            "--known_on",
+            "--known-on",
+            type=dt.date.fromisoformat,
+            help="use only what had been published by the end of this day",
+        )
+        parser.add_argument(
+            "--register", type=str.upper, choices=Register.values, help="only this register"
+        )
+        parser.add_argument(
+            "--format",
+            choices=["csv", "ndjson", "table"],
+            default="csv",
+            help="CSV, one JSON object a line, or a table for people",
+        )
+
+    def handle(self, **options: Any) -> None:
+        question = Question(
+            on=options["on"], known_on=options["known_on"], register=options["register"] or ""
+        )
+        try:
+            with _open(options["file"]) as lines:
+                answers = answer_items(parse_lines(lines), question)
+                self._write(answers, options["format"])
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"{options['file']}: {error}") from error
+
+    def _write(self, answers: Iterator[dict[str, Any]], format_: str) -> None:
+        if format_ == "table":
+            output.print_table(self.stdout, list(answers), numbers=["line"])
+        elif format_ == "ndjson":
+            for answer in answers:
+                self.stdout.write(json.dumps(answer, ensure_ascii=False))
+        else:
+            for text in format_csv(answers):
+                self.stdout.write(text, ending="")
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    if path == "-":
+        yield sys.stdin
+    else:
+        with open(path, encoding="utf-8-sig") as file:
+            yield file

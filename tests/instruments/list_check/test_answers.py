@@ -1,0 +1,235 @@
+"""Lists of instruments and trades, checked by the API, on the page and by the command."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from instruments.list_check import answers
+from instruments.list_check.answers import Question, answer_items
+from instruments.list_check.items import make_item
+from instruments.models import Instrument, Listing
+from tests.instruments.listings.merging import Write
+from tests.instruments.listings.test_search import load_names
+
+API = "/api/v1/reportability/"
+PAGE = "/check/"
+BOND = "DE000A1R07V3"
+pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+
+
+def ask(client: Client, *items: Any, status: int = 200, **options: Any) -> Any:
+    response = client.post(API, {"items": items, **options}, content_type="application/json")
+    assert response.status_code == status, response.content
+    return response.json()["results"] if status == 200 else response.json()
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("check_list", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_each_answer_is_that_of_the_single_question(client: Client) -> None:
+    isins = list(Instrument.objects.values_list("pk", flat=True))
+    days = ("2018-01-03", "2021-01-15", "2025-08-30")
+    for day in days:
+        results = ask(client, *({"isin": isin} for isin in isins[:200]), on=day)
+
+        for isin, result in zip(isins, results, strict=False):
+            single = client.get(f"/api/v1/instruments/{isin}/reportable/", {"on": day}).json()
+            assert (result["isin"], result["status"]) == (isin, "found")
+            assert (result["reportable"], result["reason"]) == (
+                single["reportable"],
+                single["reason"],
+            )
+            mics = dict.fromkeys(venue["mic"] for venue in single["venues"])
+            assert result["venues"].split() == list(mics)
+
+
+def test_a_summary_is_that_of_the_list_of_instruments(client: Client) -> None:
+    rows = client.get("/api/v1/instruments/?per_page=100").json()["results"]
+
+    results = ask(client, *({"isin": row["isin"]} for row in rows))
+
+    for row, result in zip(rows, results, strict=True):
+        for name in ("full_name", "cfi_code", "effective_status", "issuer_lei"):
+            assert result[name] == row[name], (row["isin"], name)
+        assert result["published_status"] == row["status"]
+
+
+def test_liquidity_is_that_of_the_result_in_force(client: Client) -> None:
+    isins = list(Instrument.objects.values_list("pk", flat=True))[:100]
+
+    results = ask(client, *({"isin": isin} for isin in isins), on="2025-08-30")
+
+    for isin, result in zip(isins, results, strict=True):
+        single = client.get(f"/api/v1/instruments/{isin}/transparency/", {"on": "2025-08-30"})
+        liquidity = single.json()["applies"]["liquidity"]
+        assert result["liquidity_reason"] == liquidity["why"]
+
+
+def test_invalid_and_unknown_items_do_not_affect_the_others(client: Client) -> None:
+    results = ask(
+        client,
+        {"isin": "SE0000115447"},
+        {"isin": "SE0000115446", "mic": "?"},
+        {"isin": BOND.lower(), "on": "2020-06-30"},
+        {"isin": "SE0000115446"},
+        {"isin": BOND, "on": "never"},
+        {"isin": BOND, "mic": "XXXX", "on": "2020-06-30"},
+    )
+
+    outcomes = [(result["line"], result["status"], result["reportable"]) for result in results]
+    assert outcomes == [
+        (1, "invalid", None),
+        (2, "invalid", None),
+        (3, "found", True),
+        (4, "unknown", None),
+        (5, "invalid", None),
+        (6, "found", False),
+    ]
+    assert "It has no listing on XXXX; it has on" in results[5]["reason"]
+
+
+def test_an_operating_mic_covers_its_segments(client: Client) -> None:
+    call_command("load_venues", stdout=io.StringIO())
+    listing = Listing.objects.filter(mic__in=("FRAA", "FRAB", "XETA", "XETB")).first()
+    assert listing is not None
+    operating = "XFRA" if listing.mic.startswith("FRA") else "XETR"
+    for mic in (listing.mic, operating):
+        [result] = ask(client, {"isin": listing.isin, "mic": mic, "on": "2020-06-30"})
+        assert "It has no listing" not in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "items"),
+        ({"items": []}, "items"),
+        ({"items": [{}]}, "items"),
+        ({"items": "x"}, "items"),
+        ({"items": [{"isin": BOND}] * 1_001}, "items"),
+        ({"items": [{"isin": BOND}], "on": "x"}, "on"),
+        ({"items": [{"isin": BOND}], "register": "SEC"}, "register"),
+        ({"items": [{"isin": BOND}], "day": "2020-01-01"}, "day"),
+    ],
+)
+def test_an_invalid_request_is_refused(client: Client, body: Any, field: str) -> None:
+    response = client.post(API, body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert any(name.startswith(field) for name in response.json()["errors"])
+
+
+def test_the_number_of_queries_does_not_grow_with_the_list(client: Client) -> None:
+    isins = list(Instrument.objects.values_list("pk", flat=True))
+    counts = []
+    for count in (20, answers.CHUNK):
+        items = [
+            make_item(n, isin, "XFRA", f"2020-01-{n % 28 + 1:02}")
+            for n, isin in enumerate(isins[:count], start=1)
+        ]
+        with CaptureQueriesContext(connection) as queries:
+            assert len(list(answer_items(items, Question()))) == len(items)
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 9
+
+
+def test_the_command_answers_as_the_api_does(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "trades.csv"
+    path.write_text(f"isin;mic;day\n{BOND};;2020-06-30\nSE0000115447\n", encoding="utf-8-sig")
+    expected = ask(client, {"isin": BOND, "on": "2020-06-30"}, {"isin": "SE0000115447"})
+
+    lines = run(str(path), "--format", "ndjson").splitlines()
+    rows = list(csv.DictReader(io.StringIO(run(str(path)))))
+
+    for line, row, answer in zip(lines, rows, expected, strict=True):
+        assert json.loads(line) | {"line": 0} == answer | {"line": 0}
+        assert (row["isin"], row["reason"]) == (answer["isin"], answer["reason"])
+    assert (rows[0]["reportable"], rows[1]["reportable"]) == ("true", "")
+    assert "Not an ISIN" in run(str(path), "--format", "table")
+    with pytest.raises(CommandError, match="No such file"):
+        run(str(tmp_path / "nothing.csv"))
+
+
+def test_the_page_shows_each_line_and_the_counts(client: Client) -> None:
+    assert client.get(PAGE).status_code == 200
+
+    page = client.post(PAGE, {"lines": f"{BOND},,2020-06-30\nSE0000115446\nx", "register": ""})
+
+    content = page.content.decode()
+    assert page.status_code == 200
+    assert f'<a href="/instruments/{BOND}/?on=2020-06-30">{BOND}</a>' in content
+    for text in ("<strong>3</strong> lines", "<strong>1</strong> reportable", "Not an ISIN"):
+        assert text in content
+
+
+def test_a_file_is_read_and_its_answers_can_be_downloaded(client: Client) -> None:
+    file = SimpleUploadedFile("list.csv", f"isin\n{BOND}\n".encode("utf-8-sig"))
+    page = client.post(PAGE, {"lines": "", "file": file})
+    assert BOND in page.content.decode()
+
+    download = client.post(PAGE, {"lines": BOND, "download": "csv"})
+
+    assert download.headers["Content-Type"] == "text/csv; charset=utf-8"
+    text = b"".join(download.streaming_content).decode()  # type: ignore[attr-defined]
+    [row] = csv.DictReader(io.StringIO(text))
+    assert (row["isin"], row["status"]) == (BOND, "found")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"lines": "  \n"}, "There is no line to check."),
+        ({"lines": f"{BOND}\n" * 10_001}, "At most 10,000 lines; these are 10,001."),
+        ({"lines": BOND, "on": "2020-02-30"}, "Enter a valid date."),
+    ],
+)
+def test_an_invalid_list_is_refused_on_the_page(
+    client: Client, data: dict[str, str], message: str
+) -> None:
+    page = client.post(PAGE, data)
+
+    assert page.status_code == 400
+    assert message in page.content.decode()
+
+
+def test_a_file_that_is_not_text_is_refused_on_the_page(client: Client) -> None:
+    file = SimpleUploadedFile("list.xlsx", b"PK\x03\x04\xff\xfe")
+
+    page = client.post(PAGE, {"lines": "", "file": file})
+
+    assert page.status_code == 400
+    assert "Save a spreadsheet as CSV first." in page.content.decode()
+
+
+def test_lists_count_as_costly_requests(client: Client, settings: LazySettings) -> None:
+    settings.RATELIMIT_ENABLE = True
+    settings.LIMITS = {**settings.LIMITS, "costly": ["1/h"]}
+    client.post(PAGE, {"lines": BOND})
+
+    page = client.post(PAGE, {"lines": BOND})
+
+    assert page.status_code == 429
+    assert "Too many lists" in page.content.decode()
+    assert int(page.headers["Retry-After"]) > 0
+
+
+def test_names_that_a_spreadsheet_would_calculate_are_downloaded_as_texts(
+    client: Client, make_zip: Write
+) -> None:
+    [isin] = load_names(make_zip, "=1+1")
+
+    download = client.post(PAGE, {"lines": isin, "download": "csv"})
+
+    assert "'=1+1" in b"".join(download.streaming_content).decode()  # type: ignore[attr-defined]

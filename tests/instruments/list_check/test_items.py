@@ -1,0 +1,69 @@
+"""Lines of a list to check, as people paste them."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instruments.list_check.items import Item, parse_lines
+
+VOLVO = "SE0000115446"
+DAY = dt.date(2025, 8, 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (VOLVO, Item(1, VOLVO)),
+        (f"  {VOLVO.lower()}  ", Item(1, VOLVO)),
+        (f"{VOLVO},xsto", Item(1, VOLVO, "XSTO")),
+        (f"{VOLVO};XSTO;2025-08-30", Item(1, VOLVO, "XSTO", DAY)),
+        (f"{VOLVO}\tXSTO\t2025-08-30T10:00:00Z", Item(1, VOLVO, "XSTO", DAY)),
+        (f"{VOLVO} XSTO 2025-08-30", Item(1, VOLVO, "XSTO", DAY)),
+        (f"{VOLVO} 2025-08-30", Item(1, VOLVO, "", DAY)),
+        (f'"{VOLVO}","XSTO","2025-08-30"', Item(1, VOLVO, "XSTO", DAY)),
+        (f"\ufeff{VOLVO}", Item(1, VOLVO)),
+        (f"{VOLVO},,", Item(1, VOLVO)),
+        (f"{VOLVO};;2025-08-30", Item(1, VOLVO, "", DAY)),
+        (f"{VOLVO}; ; 2025-08-30", Item(1, VOLVO, "", DAY)),
+    ],
+)
+def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
+    assert list(parse_lines([text])) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("SE0000115447", "Not an ISIN: the check digit is 7, and should be 6."),
+        ("Volvo", "Not an ISIN: an ISIN has 12 characters, this has 5."),
+        (f"{VOLVO},XST!", "Not a MIC: 'XST!' is not four letters or digits."),
+        (f"{VOLVO},XSTO,30.8.2025", "Not a day: '30.8.2025'. Write days as 2025-08-30."),
+        (f"{VOLVO},2025-02-30", "Not a day: '2025-02-30'."),
+        (f"{VOLVO},XSTO,2025-08-30,more", "4 fields; a line has an ISIN, a MIC and a day"),
+        (f"{VOLVO}\x00", "Not an ISIN"),
+    ],
+)
+def test_an_invalid_line_says_why(text: str, problem: str) -> None:
+    [item] = parse_lines([text])
+
+    assert item.problem is not None
+    assert problem in item.problem
+
+
+def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> None:
+    lines = ["", "ISIN,MIC,Day", "", f"{VOLVO},XSTO", ",,", "isin"]
+
+    items = list(parse_lines(lines))
+
+    assert [(item.line, item.problem is None) for item in items] == [(4, True), (6, False)]
+
+
+@given(st.lists(st.text(max_size=60), max_size=20))
+def test_any_text_gives_at_most_one_item_a_line(lines: list[str]) -> None:
+    items = list(parse_lines(lines))
+
+    numbers = [item.line for item in items]
+    assert numbers == sorted(set(numbers))
+    assert all(item.problem for item in items if len(item.isin) != 12)
