@@ -23,7 +23,7 @@ from instruments.listings.issuers import select_operators
 from instruments.listings.plain import to_plain
 from instruments.listings.reportability import COLUMNS, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
-from instruments.models import Instrument, Listing, Register, TransparencyResult, Venue
+from instruments.models import Figi, Instrument, Listing, Register, TransparencyResult, Venue
 from instruments.transparency.questions import applicable
 
 # Items of a chunk. Some instruments have a hundred listings, each with several records.
@@ -40,7 +40,7 @@ class CheckStatus(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked of all items: the day of those without one, the day of knowledge, and the register."""
+    """The question for all items: the day of those without one, the day of knowledge, and the register."""
 
     on: dt.date | None = None
     known_on: dt.date | None = None
@@ -62,6 +62,7 @@ COLUMN_HELP = {
     "published_status": "Status by the newest publication",
     "effective_status": "Status on the day, by the dates of termination, expiry and maturity too",
     "issuer_lei": "LEI of the issuer; empty if none is published or if it is a venue operator's",
+    "figis": "FIGIs of the share class, else the composite FIGIs, else all, separated by spaces",
     "liquid": "Whether it was liquid on the day, by the result in force; null if there is none",
     "liquidity_reason": "Which result applies, or why none does",
 }
@@ -69,7 +70,7 @@ COLUMNS_OF_ANSWER = tuple(COLUMN_HELP)
 
 
 def answer_items(items: Iterable[Item], question: Question) -> Iterator[dict[str, Any]]:
-    """Yield an answer of plain values for each item, in the same order. Nine queries a chunk at most."""
+    """Yield an answer of plain values for each item, in the same order. Ten queries a chunk at most."""
     remaining = iter(items)
     while chunk := list(itertools.islice(remaining, CHUNK)):
         yield from _answer_chunk(chunk, question)
@@ -134,12 +135,13 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
             "published_status": str(instrument.status),
             "effective_status": _get_effective_status(instrument, timelines, day),
             "issuer_lei": chunk.get_issuer_lei(instrument),
+            "figis": " ".join(chunk.figis.get(item.isin, [])),
             **chunk.get_liquidity(item.isin, day),
         }
 
 
 class _Chunk:
-    """What the database has of the ISINs of a chunk."""
+    """The rows of the database for the ISINs of a chunk."""
 
     def __init__(self, isins: list[str], question: Question) -> None:
         self._question = question
@@ -149,6 +151,7 @@ class _Chunk:
             isins, known_on=question.known_on, register=question.register, columns=COLUMNS
         )
         self._results = self._read_results(isins)
+        self.figis = _read_figis(isins)
         self._first_trades = self._read_first_trades(list(self._results))
 
     def get_issuer_lei(self, instrument: Instrument) -> str:
@@ -179,6 +182,19 @@ class _Chunk:
     @property
     def _register(self) -> str:
         return self._question.register or Register.ESMA
+
+
+def _read_figis(isins: Sequence[str]) -> dict[str, list[str]]:
+    """Return the widest FIGIs known of each ISIN: of the share class, else composite ones, else all."""
+    kinds: dict[str, tuple[set[str], set[str], set[str]]] = {}
+    rows = Figi.objects.filter(isin__in=isins, is_current=True).order_by()
+    for isin, *figis in rows.values_list("isin", "share_class_figi", "composite_figi", "figi"):
+        for known, figi in zip(kinds.setdefault(isin, (set(), set(), set())), figis, strict=True):
+            known.add(figi)
+    return {
+        isin: sorted(next((known - {""} for known in widths if known - {""}), set()))
+        for isin, widths in kinds.items()
+    }
 
 
 def _get_effective_status(

@@ -89,6 +89,7 @@ class ItemAnswerSerializer(serializers.Serializer[Any]):
         choices=EffectiveStatus.choices, allow_null=True, help_text=COLUMN_HELP["effective_status"]
     )
     issuer_lei = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["issuer_lei"])
+    figis = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["figis"])
     liquid = serializers.BooleanField(allow_null=True, help_text=COLUMN_HELP["liquid"])
     liquidity_reason = serializers.CharField(
         allow_null=True, help_text=COLUMN_HELP["liquidity_reason"]
