@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('esma_files', '0004_rejected_records_by_isin'),
-        ('instruments', '0002_search_index'),
+        ('instruments', '0005_entity_index'),
     ]
 
     operations = [
