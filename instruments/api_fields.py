@@ -38,3 +38,10 @@ class ExactDecimal(serializers.DecimalField):
 
     def to_representation(self, value: Any) -> str:
         return format(value, "f")
+
+
+class PeriodSerializer(serializers.Serializer[Any]):
+    """First and last day of a period, both included; null where it is open."""
+
+    first_day = serializers.DateField(allow_null=True)
+    last_day = serializers.DateField(allow_null=True)

@@ -1,28 +1,19 @@
 """CFI codes in the API: browse the table of ISO 10962, decode a code, expand a pattern."""
 
 import itertools
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, serializers
+from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from instruments.classification import cfi
-from instruments.models import CfiCode
+from instruments.classification import cfi, descriptions
 from marketdata.api.pagination import NumberedPages
-from marketdata.api.problems import documented
+from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
-_PROBLEMS = documented(
-    {
-        400: "Not a CFI code, nor a pattern of codes.",
-        404: "No such category or group, or page.",
-    }
-)
 _CODE = OpenApiParameter(
     "code",
     str,
@@ -39,16 +30,20 @@ class NamedSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
 
 
+class GroupNameSerializer(serializers.Serializer[Any]):
+    """A group of a category."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+
+
 class CategorySerializer(NamedSerializer):
     """A category with its groups."""
 
-    groups = serializers.SerializerMethodField()
-
-    def get_groups(self, category: cfi.Category) -> list[dict[str, str]]:
-        return [{"code": group.code, "name": group.name} for group in category.groups.values()]
+    groups = GroupNameSerializer(many=True)
 
 
-class ProblemOfCodeSerializer(serializers.Serializer[cfi.Problem]):
+class ProblemOfCodeSerializer(serializers.Serializer[Any]):
     """A letter that no edition of ISO 10962 has at its position."""
 
     position = serializers.IntegerField(help_text="1 to 6")
@@ -59,7 +54,7 @@ class ProblemOfCodeSerializer(serializers.Serializer[cfi.Problem]):
     )
 
 
-class DecodedAttributeSerializer(serializers.Serializer[cfi.DecodedAttribute]):
+class DecodedAttributeSerializer(serializers.Serializer[Any]):
     """The meaning of one attribute of a code."""
 
     position = serializers.IntegerField(help_text="3 to 6")
@@ -74,27 +69,22 @@ class DecodedAttributeSerializer(serializers.Serializer[cfi.DecodedAttribute]):
     )
 
 
-class ClassificationSerializer(serializers.Serializer[cfi.Decoded]):
+class ClassificationSerializer(serializers.Serializer[Any]):
     """A CFI code with the meaning of each letter."""
 
     code = serializers.CharField()
     category = NamedSerializer(allow_null=True)
     group = NamedSerializer(allow_null=True)
     attributes = DecodedAttributeSerializer(many=True)
-    valid = serializers.SerializerMethodField(
-        help_text="whether every letter is in an edition of ISO 10962"
-    )
+    valid = serializers.BooleanField(help_text="whether every letter is in an edition of ISO 10962")
     edition = serializers.CharField(
         allow_null=True,
         help_text="edition of ISO 10962 that has every letter: 2019 or another one; null if invalid",
     )
     problems = ProblemOfCodeSerializer(many=True)
 
-    def get_valid(self, decoded: cfi.Decoded) -> bool:
-        return not decoded.problems
 
-
-class AttributeSerializer(serializers.Serializer[cfi.Attribute]):
+class AttributeSerializer(serializers.Serializer[Any]):
     """An attribute of a group, with all its values."""
 
     position = serializers.IntegerField(help_text="3 to 6")
@@ -117,31 +107,7 @@ class CfiSerializer(serializers.Serializer[Any]):
     )
 
 
-def _pattern(text: str) -> str:
-    try:
-        return cfi.pattern_of(text)
-    except cfi.BadCfi as problem:
-        raise exceptions.ValidationError({"code": [f"{problem}."]}) from None
-
-
-def place(pattern: str) -> Mapping[str, Any]:
-    """Return the fields of `CfiSerializer` for a pattern of six letters and stars."""
-    category = cfi.categories().get(pattern[0])
-    group = category.groups.get(pattern[:2]) if category else None
-    matching = [g for code, g in cfi.groups().items() if cfi.matches(pattern, code)]
-    return {
-        "pattern": pattern,
-        "category": category,
-        "group": group,
-        "groups": matching,
-        "attributes": group.attributes if group else (),
-        "classification": None if cfi.ANY in pattern else cfi.decode(pattern),
-        "valid_codes": cfi.count(pattern),
-        "codes_in_use": CfiCode.objects.matching([pattern]).values_list("code", flat=True),
-    }
-
-
-class CategoriesView(APIView):
+class CategoriesView(ApiView):
     """The categories of ISO 10962 with their groups."""
 
     name = "CFI codes"
@@ -149,14 +115,14 @@ class CategoriesView(APIView):
 
     @extend_schema(
         operation_id="cfi_list",
-        summary="The categories of CFI codes, and their groups",
-        responses={200: CategorySerializer(many=True), **_PROBLEMS},
+        summary="List the categories of CFI codes with their groups",
+        responses={200: CategorySerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        return Response(CategorySerializer(list(cfi.categories().values()), many=True).data)
+        return Response(descriptions.describe_categories())
 
 
-class CfiView(APIView):
+class CfiView(ApiView):
     """A category, a group, a code or a pattern of codes."""
 
     name = "CFI code"
@@ -165,13 +131,10 @@ class CfiView(APIView):
     @extend_schema(
         summary="Decode a CFI code, or browse the table of codes",
         parameters=[_CODE],
-        responses={200: CfiSerializer, **_PROBLEMS},
+        responses={200: CfiSerializer},
     )
     def get(self, request: Request, code: str) -> Response:
-        fields = place(_pattern(code))
-        if not fields["groups"] and fields["classification"] is None:
-            raise exceptions.NotFound(f"ISO 10962 has no group that matches {fields['pattern']}.")
-        return Response(CfiSerializer(fields).data)
+        return Response(descriptions.describe_pattern(descriptions.check_pattern(code)))
 
 
 class _Expansion:
@@ -188,7 +151,7 @@ class _Expansion:
         return [cfi.decode(code) for code in codes]
 
 
-class ExpansionView(GenericAPIView[Any]):
+class ExpansionView(ApiView, GenericAPIView[Any]):
     """Every valid code that matches a pattern."""
 
     name = "Valid codes"
@@ -199,11 +162,13 @@ class ExpansionView(GenericAPIView[Any]):
 
     @extend_schema(
         operation_id="cfi_codes_list",
-        summary="Every valid code that matches a pattern, decoded",
+        summary="List the valid codes that match a pattern, decoded",
         parameters=[_CODE],
-        responses={200: ClassificationSerializer(many=True), **_PROBLEMS},
+        responses={200: ClassificationSerializer(many=True)},
     )
     def get(self, request: Request, code: str) -> Response:
-        codes: Any = _Expansion(_pattern(code))
+        codes: Any = _Expansion(descriptions.check_pattern(code))
         page: Any = self.paginate_queryset(codes)
-        return self.get_paginated_response(ClassificationSerializer(page, many=True).data)
+        return self.get_paginated_response(
+            [descriptions.describe_classification(code) for code in page]
+        )

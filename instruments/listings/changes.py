@@ -16,9 +16,9 @@ from django.db.models import Exists, OuterRef
 from django.utils.dateparse import parse_date, parse_datetime
 
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_row
-from instruments.listings.plain import to_plain
 from instruments.models import ChangeSet, Listing, ListingVersion, Status
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.plain import to_plain
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1_000
 MAX_RECORDS = 250  # changes of a page with their records

@@ -8,17 +8,17 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from instruments.classification import cfi
+from instruments.classification.descriptions import describe_classification
 from instruments.listings import reportability, status
 from instruments.listings.categories import describe_terms
 from instruments.listings.history import Version, get_basis
 from instruments.listings.issuers import Issuer, read_issuer, select_operators
 from instruments.listings.lookup import LookupResult
-from instruments.listings.plain import to_plain
 from instruments.listings.reportability import Reportability, VenueAnswer
 from instruments.listings.terms import Terms
 from instruments.listings.underlyings import NamedUnderlying
 from instruments.models import Instrument, Link, Listing, ListingRecord, Venue
+from marketdata.common.plain import to_plain
 
 _SUMMARY = ("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency")
 _REFERENCE = ("mic", "register", "listing_count", "eu_listings", "uk_listings")
@@ -159,46 +159,6 @@ def describe_issuer(issuer: Issuer) -> dict[str, Any] | None:
         "operator_name": issuer.operator_name or None,
         "operated_venues": list(issuer.operated_venues),
         "note": note,
-    }
-
-
-def describe_classification(decoded: cfi.Decoded) -> dict[str, Any]:
-    """Return the meaning of a CFI code."""
-    return {
-        "code": decoded.code,
-        "category": _describe_place(decoded.category),
-        "group": _describe_place(decoded.group),
-        "attributes": [
-            {
-                "position": attribute.position,
-                "name": attribute.name,
-                "letter": attribute.letter,
-                "meaning": attribute.meaning,
-                "edition": attribute.edition,
-            }
-            for attribute in decoded.attributes
-        ],
-        "valid": not decoded.problems,
-        "edition": decoded.edition,
-        "problems": [
-            {
-                "position": problem.position,
-                "letter": problem.letter,
-                "allowed": dict(problem.allowed),
-            }
-            for problem in decoded.problems
-        ],
-    }
-
-
-def _describe_place(place: cfi.Category | cfi.Group | None) -> dict[str, str] | None:
-    """Return a category or group of the CFI table."""
-    if place is None:
-        return None
-    return {
-        "code": place.code,
-        "name": place.name,
-        "description": place.description,
     }
 
 

@@ -1,4 +1,4 @@
-"""Filters of instruments, defined once for the API and the commands."""
+"""Filters of instruments and reconciliations, defined once for the API and the commands."""
 
 import difflib
 import re
@@ -12,7 +12,16 @@ from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.listings import lookup
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
-from instruments.models import Figi, Instrument, InstrumentQuerySet, Register, Status, Venue
+from instruments.models import (
+    Difference,
+    Figi,
+    Instrument,
+    InstrumentQuerySet,
+    Reconciliation,
+    Register,
+    Status,
+    Venue,
+)
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
     CommaSeparatedInput,
@@ -251,3 +260,24 @@ class DerivativeFilterSet(InstrumentFilterSet):
     """The filters of instruments without `underlying`, for the derivatives of one underlying."""
 
     underlying = None  # This is how django-filter leaves out an inherited filter.
+
+
+class ReconciliationFilterSet(django_filters.FilterSet):
+    register = django_filters.ChoiceFilter(choices=Register.choices, label="Register")
+    category = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
+    published_from = django_filters.DateFilter(
+        "published_on", "gte", label="Sets of this day and later"
+    )
+    published_to = django_filters.DateFilter("published_on", "lte", label="Sets up to this day")
+
+    class Meta:
+        model = Reconciliation
+        fields: list[str] = []
+
+
+class DifferenceFilterSet(django_filters.FilterSet):
+    kind = django_filters.ChoiceFilter(choices=Difference.Kind.choices, label="Kind of difference")
+
+    class Meta:
+        model = Difference
+        fields: list[str] = []

@@ -15,8 +15,8 @@ from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
 from instruments.models import Instrument, ListedVenue, Register
-from instruments.transparency.api.serializers import TransparencyResultSerializer
-from instruments.transparency.questions import Applicable, transparency_of
+from instruments.transparency.descriptions import describe_result
+from instruments.transparency.questions import Applicable, get_transparency
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.pages import BoundedPaginator
@@ -115,7 +115,7 @@ class InstrumentView(GuardedView):
         answer_for_day = descriptions.describe_reportability(reportability)
         answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
         decoded = instrument.classification
-        transparency = transparency_of(current.isin, on=as_of or today())
+        transparency = get_transparency(current.isin, on=as_of or today())
         context = {
             "answer": answer,
             "status": EffectiveStatus(answer["status"]).label,
@@ -151,7 +151,7 @@ def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]
     rows: dict[int, dict[str, Any]] = {}
     for respect, applicable in applies.items():
         for dated in applicable.in_force:
-            fields = TransparencyResultSerializer(dated.result).data
+            fields = describe_result(dated.result)
             facts = {name: fields[name] for name in _RESULT_FIELDS}
             row = rows.setdefault(
                 dated.result.pk, {"respects": [], "reason": applicable.why, "facts": facts}

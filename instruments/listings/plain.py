@@ -1,25 +1,7 @@
-"""Plain values: the form in which the API, the commands and the pages show values.
+"""Groups of values, and codes with their meanings, as the terms of an instrument show them."""
 
-Plain values can be written as JSON: texts, integers, booleans, None, and dictionaries and lists of
-them. Decimals are texts with the published digits, because most readers of JSON turn numbers into
-floats. Days and times are in ISO 8601.
-"""
-
-import datetime as dt
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
-
-
-def to_plain(value: Any) -> Any:
-    """Return a value of a record as a plain value."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, dt.datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    return value
 
 
 def none_if_empty(values: Mapping[str, Any]) -> Mapping[str, Any] | None:

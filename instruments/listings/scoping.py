@@ -1,4 +1,4 @@
-"""Set a scope, and load again the files that were loaded with another one."""
+"""Set the scope of a register, reload files for a wider one, and delete records outside a narrower one."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,24 +17,25 @@ from instruments.listings.load.scope import INSTRUMENT_FILES
 from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
 from marketdata.common.errors import PermanentError
+from marketdata.common.plain import to_plain
 
 _DATASETS = [d for d in Dataset if any(kind.has_scope for kind in kinds_of(d))]
 
 
 @dataclasses.dataclass(frozen=True)
 class Backlog:
-    """Files loaded with a scope that lacks something of the current one: what can be read, what not."""
+    """Files that were loaded with a scope that does not cover the current one."""
 
-    stored: list[EsmaFile]  # in publication order
-    gone: list[EsmaFile]
+    stored: list[EsmaFile]  # can be read; in publication order
+    not_stored: list[EsmaFile]
 
 
 def change(
     register: Register, criteria: Mapping[str, Iterable[str]], *, by: str = "", request: Any = None
 ) -> Scope:
-    """Set the scope of a register from now on; what `criteria` leaves out is open.
+    """Set the scope of a register; kinds of criteria that are left out are open.
 
-    Files that are loaded already stay as they are: see `backlog`. Raises ValidationError.
+    Nothing that is loaded already changes: see `backlog`. Raises ValidationError.
     """
     values = {kind: codes(kind, criteria.get(kind, ())) for kind in KINDS}
     with transaction.atomic():
@@ -49,16 +50,30 @@ def change(
 
 
 def backlog(register: Register) -> Backlog:
-    """The loaded files of a register that have to be read anew for its scope. Three queries."""
-    found = list(_lacking(register).in_publication_order())
+    """Return the loaded files of a register that its scope requires to be read again. Three queries."""
+    files = list(_lacking(register).in_publication_order())
     return Backlog(
-        stored=[file for file in found if file.has_content],
-        gone=[file for file in found if not file.has_content],
+        stored=[file for file in files if file.has_content],
+        not_stored=[file for file in files if not file.has_content],
     )
 
 
+def describe_scope(scope: Scope) -> dict[str, Any]:
+    """Return a scope as plain values, with the names of the files of its backlog."""
+    files = backlog(Register(scope.register))
+    return {
+        "register": scope.register,
+        "number": scope.number,
+        **scope.values(),
+        "set_at": to_plain(scope.set_at) if scope.number else None,
+        "set_by": scope.set_by,
+        "to_backfill": [file.name for file in files.stored],
+        "not_stored": [file.name for file in files.not_stored],
+    }
+
+
 def _lacking(register: Register) -> EsmaFileQuerySet:
-    """Those loaded with a scope that does not cover the present one."""
+    """Return the files that were loaded with a scope that does not cover the current one."""
     current = Scope.objects.current(register)
     scopes = [Scope(register=register), *Scope.objects.filter(register=register)]
     covering = [scope.number for scope in scopes if scope.covers(current)]
@@ -74,20 +89,20 @@ def _loaded(register: Register) -> EsmaFileQuerySet:
 def backfill(
     register: Register, *, progress: pipeline.LoadProgress | None = None
 ) -> Iterator[pipeline.LoadResult]:
-    """Read the backlog anew, in publication order, until none is left or one failed.
+    """Read the backlog again, in publication order, until nothing is left but files that failed.
 
-    A file that brings new listings has later deltas read anew, so there may be a second round.
+    After a file with new listings, later deltas have to be read again, so there may be a second round.
     """
     failed: set[int] = set()
     while files := [file for file in backlog(register).stored if file.pk not in failed]:
         for loaded in pipeline.load(files, progress=progress):
             if loaded.error is not None or loaded.file.state != EsmaFile.State.LOADED:
-                failed.add(loaded.file.pk)  # or another worker is at it
+                failed.add(loaded.file.pk)  # or another worker is reading it
             yield loaded
 
 
 class NothingToPrune(PermanentError):
-    """A register of which everything is in scope."""
+    """Everything in a register is in scope."""
 
 
 def outside(register: Register) -> Iterator[pruning.Page]:
@@ -98,10 +113,10 @@ def outside(register: Register) -> Iterator[pruning.Page]:
 def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[pruning.Page]:
     """Delete what is out of scope, page by page. Raises NothingToPrune.
 
-    The files that it came from hold it still: they are in the backlog of a wider scope.
+    The source files keep the records: they are in the backlog of a wider scope.
     """
     scope = _narrowed(register)
-    # First of all: a prune that is stopped half-way must not leave files that claim what is gone.
+    # First of all: after an interrupted prune, no file may count as covering a scope that lost records.
     _lacking(register).update(scope_number=None)
     _loaded(register).exclude(scope_number=None).update(scope_number=scope.number)
     listings = versions = 0
@@ -110,8 +125,8 @@ def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[
         yield page
     pruning.delete_unused_cfi_codes()
     search_index.tidy(connection)
-    done = {"listings": listings, "versions": versions}
-    trail.record("scope.pruned", request=request, actor=by, about=register.value, new=done)
+    deleted = {"listings": listings, "versions": versions}
+    trail.record("scope.pruned", request=request, actor=by, about=register.value, new=deleted)
 
 
 def _narrowed(register: Register) -> Scope:

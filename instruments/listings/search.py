@@ -183,23 +183,25 @@ def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.Qu
         )
     instruments = instruments.all()
     where = instruments.query.where
-    asked = tuple(t for child in where.children if isinstance(child, _Matched) for t in child.terms)
+    terms_so_far = [
+        term for child in where.children if isinstance(child, _Matched) for term in child.terms
+    ]
     where.children = [child for child in where.children if not isinstance(child, _Matched)]
-    where.add(_Matched((*asked, " OR ".join(terms))), AND)
+    where.add(_Matched((*terms_so_far, " OR ".join(terms))), AND)
     return instruments
 
 
 def _beginning(instruments: "models.QuerySet[M]", start: str) -> "models.QuerySet[M]":
-    """A range and not LIKE: on SQLite only a range uses the index."""
+    """Return the instruments whose ISIN begins so. A range, because on SQLite LIKE uses no index."""
     return instruments.filter(isin__gte=start, isin__lt=start + "[")  # which comes after Z
 
 
 def _compared(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
-    """By LIKE: it reads all names, and takes a space for what separates words."""
-    found = Q()
+    """Return the instruments with a word in a name, by LIKE. Reads all names; only spaces separate words."""
+    condition = Q()
     for name in ("full_name", "short_name"):
-        found |= Q((f"{name}__istartswith", word)) | Q((f"{name}__icontains", f" {word}"))
-    return instruments.filter(found)
+        condition |= Q((f"{name}__istartswith", word)) | Q((f"{name}__icontains", f" {word}"))
+    return instruments.filter(condition)
 
 
 def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
@@ -216,11 +218,11 @@ def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet
 
 
 def _parts(word: str) -> list[str]:
-    """The words that FTS5 sees in a text, folded as it folds them: asked of FTS5 itself."""
+    """Return the words that FTS5 reads in a text, folded; found by indexing the text in memory."""
     with contextlib.closing(sqlite3.connect(":memory:")) as own:
-        own.execute(f"CREATE VIRTUAL TABLE said USING fts5 (word, tokenize = '{TOKENIZER}')")
-        own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (said, instance)")
-        own.execute("INSERT INTO said VALUES (?)", [_MARKED.sub(" ", word)])
+        own.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (word, tokenize = '{TOKENIZER}')")
+        own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (texts, instance)")
+        own.execute("INSERT INTO texts VALUES (?)", [_MARKED.sub(" ", word)])
         return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
 
 

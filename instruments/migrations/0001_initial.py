@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 ('categories', models.JSONField(blank=True, default=list, help_text='CFI letters, as E')),
                 ('authorities', models.JSONField(blank=True, default=list, help_text='countries, as SE')),
                 ('venues', models.JSONField(blank=True, default=list, help_text='MICs, as XSTO')),
-                ('isins', models.JSONField(blank=True, default=list, help_text='in scope whatever else is said')),
+                ('isins', models.JSONField(blank=True, default=list, help_text='in scope whatever the other criteria are')),
                 ('set_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('set_by', models.CharField(blank=True, max_length=150)),
             ],

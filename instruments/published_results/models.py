@@ -9,6 +9,7 @@ from django.db.models import F
 from esma_files.models import EsmaFile
 from instruments.listings.models.record import Register, text
 from marketdata.common.pages import get_cursor, rows_after
+from marketdata.common.plain import to_plain
 
 
 class ResultQuerySet(models.QuerySet[Any]):
@@ -42,6 +43,12 @@ def period_of(record: "PublishedResult", name: str) -> Period:
         return next((day for day in days if day is not None), None)
 
     return first_given("period_from", "from", "on"), first_given("period_to", "to", "on")
+
+
+def describe_period(period: Period) -> dict[str, Any] | None:
+    """Return a period as plain values; None if both days are open."""
+    first, last = map(to_plain, period)
+    return {"first_day": first, "last_day": last} if first or last else None
 
 
 class PublishedResult(models.Model):

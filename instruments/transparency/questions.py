@@ -12,7 +12,8 @@ from decimal import Decimal
 from django.db.models import Min
 
 from esma_files.names import PARTS
-from instruments.isin import problem_of
+from instruments.listings.lookup import check_isin
+from instruments.listings.status import today
 from instruments.models import Instrument, Listing, Register, TransparencyResult
 from instruments.transparency.application_periods import (
     ApplicationPeriod,
@@ -22,7 +23,7 @@ from instruments.transparency.application_periods import (
 )
 from instruments.transparency.fields import THRESHOLDS, ResultKind
 from instruments.transparency.models import ResultRecord
-from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.errors import NotInDatabase
 
 # The respects in which a result can apply, each with the columns that hold its figures.
 RESPECTS: dict[str, tuple[str, ...]] = {
@@ -101,20 +102,18 @@ class InstrumentTransparency:
     results: list[TransparencyResult]
 
 
-def transparency_of(
+def get_transparency(
     isin: str,
     *,
-    on: dt.date,
+    on: dt.date | None = None,
     known_on: dt.date | None = None,
-    register: Register = Register.ESMA,
+    register: str = Register.ESMA,
 ) -> InstrumentTransparency:
-    """Return what applies to an instrument on a day, as it was known on `known_on` (None: today).
+    """Return what applies to an instrument on a day, as it was known on `known_on` (both: today by default).
 
     Raises InvalidQuery for a malformed ISIN, NotInDatabase where no loaded file mentions it.
     """
-    isin = isin.upper()
-    if problem := problem_of(isin):
-        raise InvalidQuery("isin", f"{isin}: {problem}.")
+    isin, on, register = check_isin(isin), on or today(), Register(register)
     everything = list(TransparencyResult.objects.filter(isin=isin).select_related("source_file"))
     if not everything and not Instrument.objects.filter(pk=isin).exists():
         raise NotInDatabase(f"No loaded file mentions {isin}.")

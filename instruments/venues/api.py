@@ -1,11 +1,8 @@
 """Trading venues in the API."""
 
-import re
 from typing import Any
 
-import django_filters
-from django.core.validators import RegexValidator
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -14,96 +11,14 @@ from rest_framework.response import Response
 
 from instruments.listings.api.parameters import RegisterSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
-from instruments.models import Instrument, ListedVenue, Register, Venue, VenueQuerySet
-from instruments.venues.questions import (
-    COUNTS,
-    countries,
-    statistics,
-    venue_of,
-    with_listings,
-)
+from instruments.models import Instrument, ListedVenue, Venue
+from instruments.venues import questions
+from instruments.venues.filters import VenueFilterSet
 from marketdata.api.pagination import KeysetPages, NumberedPages
-from marketdata.api.problems import documented
+from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-from marketdata.common.filters import CodeFilter, TrueFalseFilter
 
 _MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
-_PROBLEMS = documented(
-    {
-        404: "The list of venues has no such MIC, or there is no such page.",
-    }
-)
-
-
-def _code(pattern: str, message: str) -> RegexValidator:
-    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
-
-
-class VenueFilterSet(django_filters.FilterSet):
-    country = CodeFilter(
-        validators=[_code("[A-Z]{2}", "A country code has two letters.")],
-        label="Country, as DE (ISO 3166)",
-    )
-    status = CodeFilter(
-        validators=[_code("[A-Z]{1,10}", "A status is one word.")],
-        label="Status, as ACTIVE or EXPIRED",
-    )
-    category = CodeFilter(
-        validators=[_code("[A-Z]{4}", "A market category has four letters.")],
-        label="Market category, as RMKT (regulated market), MLTF, OTFS or SINT",
-    )
-    kind = CodeFilter(
-        validators=[_code("OPRT|SGMT", "OPRT or SGMT.")], label="OPRT (operating) or SGMT (segment)"
-    )
-    mic = CodeFilter(
-        method="filter_mic",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="MIC: the venue, and for an operating MIC its market segments too",
-    )
-    mic_exact = CodeFilter(
-        field_name="mic",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="MIC: this venue only",
-    )
-    operating_mic = CodeFilter(
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
-        label="Operating MIC: its market segments, and itself",
-    )
-    lei = CodeFilter(
-        validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
-        label="LEI of the operator",
-    )
-    listed = TrueFalseFilter(
-        method="filter_listed", label="true: venues that a loaded listing names; false: the others"
-    )
-    register = django_filters.ChoiceFilter(
-        method="filter_register",
-        choices=Register.choices,
-        label="Venues with a listing in this register: ESMA (EU) or FCA (UK)",
-    )
-    q = django_filters.CharFilter(
-        max_length=100,
-        method="filter_q",
-        label="MIC, or words of name, acronym, operator or city",
-    )
-
-    class Meta:
-        model = Venue
-        fields: list[str] = []
-
-    def filter_mic(self, queryset: VenueQuerySet, name: str, value: str) -> VenueQuerySet:
-        return queryset.at(value.upper())
-
-    def filter_listed(self, queryset: VenueQuerySet, name: str, value: bool) -> VenueQuerySet:
-        listed = Exists(ListedVenue.objects.filter(pk=OuterRef("pk")))
-        return queryset.filter(listed if value else ~listed)
-
-    def filter_register(self, queryset: VenueQuerySet, name: str, value: str) -> VenueQuerySet:
-        counted = {f"{Register(value).counted_in}__gt": 0}
-        return queryset.filter(Exists(ListedVenue.objects.filter(pk=OuterRef("pk"), **counted)))
-
-    def filter_q(self, queryset: VenueQuerySet, name: str, value: str) -> VenueQuerySet:
-        return queryset.search(value)
 
 
 class VenueSerializer(serializers.ModelSerializer[Venue]):
@@ -115,7 +30,10 @@ class VenueSerializer(serializers.ModelSerializer[Venue]):
 
     class Meta:
         model = Venue
-        fields = "__all__"
+        fields = questions.COLUMNS
+
+    def to_representation(self, instance: Venue) -> Any:
+        return questions.describe_venue(instance)
 
 
 class CountrySerializer(serializers.Serializer[Any]):
@@ -134,7 +52,10 @@ class ListedVenueSerializer(serializers.ModelSerializer[ListedVenue]):
 
     class Meta:
         model = ListedVenue
-        fields = ("mic", *COUNTS)
+        fields = questions.LISTED_COLUMNS
+
+    def to_representation(self, instance: ListedVenue) -> Any:
+        return questions.describe_listed_venue(instance)
 
 
 class VenueCountSerializer(serializers.Serializer[Any]):
@@ -159,21 +80,22 @@ class StatisticsSerializer(serializers.Serializer[Any]):
 @extend_schema_view(
     list=extend_schema(
         summary="List, filter and search venues",
-        responses={200: VenueSerializer(many=True), **_PROBLEMS},
+        responses={200: VenueSerializer(many=True)},
     ),
     retrieve=extend_schema(
-        summary="One venue", parameters=[_MIC], responses={200: VenueSerializer, **_PROBLEMS}
+        summary="Get a venue", parameters=[_MIC], responses={200: VenueSerializer}
     ),
 )
-class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
+class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
     """Trading venues of the world (ISO 10383), expired ones included."""
 
     title = "Venues"
-    queryset = with_listings()
+    queryset = questions.with_listings()
     needs = dict.fromkeys(
         ("list", "retrieve", "segments", "instruments", "countries", "statistics"),
         reading("instruments.view_venue"),
     )
+    query_serializers = {"instruments": RegisterSerializer}
     serializer_class = VenueSerializer
     filterset_class = VenueFilterSet
     lookup_field = "mic"
@@ -181,51 +103,49 @@ class VenueViewSet(viewsets.ReadOnlyModelViewSet[Venue]):
 
     def get_object(self) -> Venue:
         """Return the venue; 400 for a malformed MIC, 404 for one that the list of venues lacks."""
-        return venue_of(self.kwargs["mic"])
+        return questions.get_venue(self.kwargs["mic"])
 
     @extend_schema(
-        summary="The segments of a venue",
+        summary="List the market segments of a venue",
         parameters=[_MIC],
-        responses={200: VenueSerializer(many=True), **_PROBLEMS},
+        responses={200: VenueSerializer(many=True)},
         filters=False,
     )
     @action(detail=True, filterset_class=None)
     def segments(self, request: Request, mic: str) -> Response:
-        page: Any = self.paginate_queryset(with_listings().segments_of(self.get_object().mic))
+        page: Any = self.paginate_queryset(
+            questions.with_listings().segments_of(self.get_object().mic)
+        )
         return self.get_paginated_response(VenueSerializer(page, many=True).data)
 
     @extend_schema(
-        summary="The instruments with a listing on a venue, whatever its status",
-        parameters=[_MIC, RegisterSerializer],
-        responses={200: InstrumentSerializer(many=True), **_PROBLEMS},
+        summary="List the instruments with a listing on a venue, whatever its status",
+        parameters=[_MIC],
+        responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
     def instruments(self, request: Request, mic: str) -> Response:
-        question = RegisterSerializer(data=request.query_params)
-        question.is_valid(raise_exception=True)
-        listed: QuerySet[Any] = Instrument.objects.traded_on(
-            self.get_object().mic, **question.validated_data
-        )
+        listed: QuerySet[Any] = Instrument.objects.traded_on(self.get_object().mic, **self.query)
         page: Any = self.paginate_queryset(listed)
         return self.get_paginated_response(InstrumentSerializer(page, many=True).data)
 
     @extend_schema(
-        summary="Venues and listings by country",
-        responses={200: CountrySerializer(many=True), **_PROBLEMS},
+        summary="Count venues and listings by country",
+        responses={200: CountrySerializer(many=True)},
         filters=False,
     )
     @action(detail=False, filterset_class=None, pagination_class=NumberedPages)
     def countries(self, request: Request) -> Response:
-        rows: Any = countries()
+        rows: Any = questions.count_by_country()
         page: Any = self.paginate_queryset(rows)
-        return self.get_paginated_response(CountrySerializer(page, many=True).data)
+        return self.get_paginated_response(page)
 
     @extend_schema(
-        summary="The list in numbers, and the MICs that it lacks",
-        responses={200: StatisticsSerializer, **_PROBLEMS},
+        summary="Count the rows of the list of venues, and list the MICs that it lacks",
+        responses={200: StatisticsSerializer},
         filters=False,
     )
     @action(detail=False, filterset_class=None, pagination_class=None)
     def statistics(self, request: Request) -> Response:
-        return Response(StatisticsSerializer(statistics()).data)
+        return Response(questions.get_statistics())

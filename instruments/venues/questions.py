@@ -1,4 +1,4 @@
-"""Questions about venues: one by its MIC, counts by country, the list in numbers."""
+"""Questions about venues: a venue by its MIC, counts by country, the list in numbers."""
 
 import re
 from collections import defaultdict
@@ -9,9 +9,12 @@ from django.db.models.functions import Coalesce
 
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.plain import describe_columns
 
 # The counts of listings: all of them, and those of each register.
 COUNTS = ("listings", *(register.counted_in for register in Register))
+COLUMNS = (*(field.name for field in Venue._meta.fields), *COUNTS)
+LISTED_COLUMNS = ("mic", *COUNTS)
 _MIC = re.compile("[A-Z0-9]{4}")
 _ENDED = ("EXPIRED", "DELETED")
 
@@ -27,7 +30,7 @@ def with_listings() -> VenueQuerySet:
     )
 
 
-def venue_of(text: str) -> Venue:
+def get_venue(text: str) -> Venue:
     """Return the venue of a MIC, in upper or lower case, with its counts of listings.
 
     Raises InvalidQuery for a malformed MIC and NotInDatabase for one that the list of venues lacks.
@@ -43,7 +46,17 @@ def venue_of(text: str) -> Venue:
     return venue
 
 
-def countries() -> list[dict[str, Any]]:
+def describe_venue(venue: Venue) -> dict[str, Any]:
+    """Return a venue of `with_listings` as plain values."""
+    return describe_columns(venue, COLUMNS)
+
+
+def describe_listed_venue(listed: ListedVenue) -> dict[str, Any]:
+    """Return a MIC that listings use, with its counts of listings."""
+    return describe_columns(listed, LISTED_COLUMNS)
+
+
+def count_by_country() -> list[dict[str, Any]]:
     """Return the number of venues, of active ones and of listings by country, in two queries.
 
     Reads the two small tables whole (some 3,000 venues, some 600 MICs in use): the cost does not depend on
@@ -66,7 +79,7 @@ def countries() -> list[dict[str, Any]]:
     return [{"country": country, **counts} for country, counts in sorted(by_country.items())]
 
 
-def statistics() -> dict[str, Any]:
+def get_statistics() -> dict[str, Any]:
     """Return the list of venues in numbers, and the MICs of listings that it lacks, in seven queries."""
 
     def count_by(column: str) -> list[dict[str, Any]]:
@@ -81,5 +94,5 @@ def statistics() -> dict[str, Any]:
         "by_status": count_by("status"),
         "by_kind": count_by("kind"),
         "by_category": count_by("category"),
-        "missing": ListedVenue.objects.missing(),
+        "missing": [describe_listed_venue(listed) for listed in ListedVenue.objects.missing()],
     }

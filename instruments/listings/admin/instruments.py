@@ -47,10 +47,10 @@ class RegisterFilter(admin.SimpleListFilter):
         return [(register.value, str(register.label)) for register in Register]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        wanted = self.value()
-        if wanted not in Register.values:
+        register = self.value()
+        if register not in Register.values:
             return queryset
-        return InstrumentQuerySet.in_register(queryset, wanted)  # type: ignore[arg-type]
+        return InstrumentQuerySet.in_register(queryset, register)  # type: ignore[arg-type]
 
 
 @admin.register(Instrument)

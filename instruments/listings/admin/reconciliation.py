@@ -12,36 +12,38 @@ from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.pages import BoundedPaginator
 
 
-class _InWords:
+class _ChangesColumn:
     @admin.display(description="changes")
-    def said(self, difference: Difference) -> str:
-        """Each column that differs, as it was and as the set says it."""
+    def changes_as_text(self, difference: Difference) -> str:
+        """Return each column that differs, with the value before and that of the full set."""
         pairs = (
-            (column, _shown(change["old"]), _shown(change["new"]))
+            (column, _format(change["old"]), _format(change["new"]))
             for column, change in difference.changes.items()
         )
         return format_html_join("", "<div>{}: {} → {}</div>", pairs)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return "(none)" if value is None else str(value)
 
 
-class DifferenceInline(_InWords, admin.TabularInline[Difference, Reconciliation]):
-    """The first of them; all that are kept have a page of their own."""
+class DifferenceInline(_ChangesColumn, admin.TabularInline[Difference, Reconciliation]):
+    """The first 100 differences; all that are kept have a page of their own."""
 
     model = Difference
-    fields = ["kind", "isin", "mic", "said"]
-    readonly_fields = ["said"]
+    fields = ["kind", "isin", "mic", "changes_as_text"]
+    readonly_fields = ["changes_as_text"]
     can_delete = False
     max_num = 0
     SHOWN = 100
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Difference]:
-        of = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
-        found = super().get_queryset(request)
-        first = found.filter(reconciliation=of).order_by("pk").values_list("pk", flat=True)
-        return found.filter(pk__in=list(first[: self.SHOWN]))
+        match = request.resolver_match
+        reconciliation = match.kwargs.get("object_id") if match else None
+        differences = super().get_queryset(request)
+        of_set = differences.filter(reconciliation=reconciliation).order_by("pk")
+        first = of_set.values_list("pk", flat=True)[: self.SHOWN]
+        return differences.filter(pk__in=list(first))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -68,18 +70,18 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     inlines = [DifferenceInline]
 
     def differences_by_column(self, reconciliation: Reconciliation) -> str:
-        """The most frequent first."""
-        found = sorted(reconciliation.by_field.items(), key=lambda item: (-item[1], item[0]))
-        return format_html_join("", "<div>{}: {}</div>", ((name, f"{n:,}") for name, n in found))
+        """Return the number of differences by column, the most frequent first."""
+        counts = sorted(reconciliation.by_field.items(), key=lambda item: (-item[1], item[0]))
+        return format_html_join("", "<div>{}: {}</div>", ((name, f"{n:,}") for name, n in counts))
 
 
 @admin.register(Difference)
-class DifferenceAdmin(_InWords, ReadOnlyAdmin):
+class DifferenceAdmin(_ChangesColumn, ReadOnlyAdmin):
     paginator = BoundedPaginator
-    list_display = ["reconciliation", "kind", "isin", "mic", "said"]
+    list_display = ["reconciliation", "kind", "isin", "mic", "changes_as_text"]
     list_filter = ["kind", "reconciliation__category", "reconciliation__published_on"]
     list_select_related = ["reconciliation"]
     search_fields = ["=isin"]
     search_help_text = "An ISIN"
     exclude = ["changes"]
-    readonly_fields = ["said"]
+    readonly_fields = ["changes_as_text"]

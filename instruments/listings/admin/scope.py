@@ -23,7 +23,7 @@ class ScopeForm(forms.ModelForm[Scope]):
         label="ISINs",
         required=False,
         widget=forms.Textarea,
-        help_text="in scope whatever else is said",
+        help_text="in scope whatever the other criteria are",
     )
 
     class Meta:

@@ -1,126 +1,88 @@
-"""Full sets beside what was built before them, over HTTP."""
+"""Reconciliations in the API: full sets, compared with the listings before them."""
 
 from typing import Any
 
-import django_filters
-from django.db.models import Prefetch
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments.listings import reconciliation
 from instruments.listings.api.serializers import ChangeSerializer
-from instruments.models import Difference, FullFile, Reconciliation, Register
-from marketdata.api.problems import documented
+from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
+from instruments.models import Difference, Reconciliation
+from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_PROBLEMS = documented(
-    {
-        404: "No such reconciliation, or page.",
-    }
-)
 
 
 class ReconciliationSerializer(serializers.ModelSerializer[Reconciliation]):
     """A full set in numbers of listings."""
 
-    files = serializers.SerializerMethodField(help_text="the parts that have been loaded")
+    files = serializers.ListField(
+        child=serializers.CharField(), help_text="names of the parts that have been loaded"
+    )
     by_field = serializers.DictField(
         child=serializers.IntegerField(), help_text="differences by field"
     )
 
     class Meta:
         model = Reconciliation
-        fields = (
-            "id",
-            "register",
-            "category",
-            "published_on",
-            "parts",
-            "files",
-            "compared",
-            "completed_at",
-            "listed",
-            "same",
-            "missed",
-            "different",
-            "late",
-            "extra",
-            "by_field",
-        )
+        fields = reconciliation.COLUMNS
         read_only_fields = fields
 
-    def get_files(self, of: Reconciliation) -> list[str]:
-        return sorted(full.file.name for full in of.files.all())
+    def to_representation(self, instance: Reconciliation) -> Any:
+        return reconciliation.describe_reconciliation(instance)
 
 
 class DifferenceSerializer(serializers.ModelSerializer[Difference]):
-    """One listing; `changes` has what was there (old) and what the full set says (new)."""
+    """A listing that differs: in `changes`, the value before (old) and that of the full set (new)."""
 
     changes = serializers.DictField(child=ChangeSerializer())
 
     class Meta:
         model = Difference
-        fields = ("kind", "isin", "mic", "changes")
+        fields = reconciliation.DIFFERENCE_COLUMNS
         read_only_fields = fields
 
-
-class ReconciliationFilterSet(django_filters.FilterSet):
-    register = django_filters.ChoiceFilter(choices=Register.choices, label="Register")
-    category = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
-    published_from = django_filters.DateFilter(
-        "published_on", "gte", label="Sets of this day and later"
-    )
-    published_to = django_filters.DateFilter("published_on", "lte", label="Sets up to this day")
-
-    class Meta:
-        model = Reconciliation
-        fields: list[str] = []
-
-
-class DifferenceFilterSet(django_filters.FilterSet):
-    kind = django_filters.ChoiceFilter(choices=Difference.Kind.choices, label="Kind of difference")
-
-    class Meta:
-        model = Difference
-        fields: list[str] = []
+    def to_representation(self, instance: Difference) -> Any:
+        return reconciliation.describe_difference(instance)
 
 
 @extend_schema_view(
     list=extend_schema(
-        summary="Full sets, and how what was built from deltas compares",
-        responses={200: ReconciliationSerializer(many=True), **_PROBLEMS},
+        summary="List full sets, compared with the listings built from deltas",
+        responses={200: ReconciliationSerializer(many=True)},
     ),
     retrieve=extend_schema(
-        summary="One full set in numbers",
-        responses={200: ReconciliationSerializer, **_PROBLEMS},
+        summary="Get the comparison of one full set in numbers",
+        responses={200: ReconciliationSerializer},
     ),
 )
-class ReconciliationViewSet(viewsets.ReadOnlyModelViewSet[Reconciliation]):
-    """Each full set of the register beside the listings as they were before it was loaded."""
+class ReconciliationViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Reconciliation]):
+    """Each full set of a register, compared with the listings as they were before it was loaded."""
 
     title = "Reconciliations"
     lookup_value_regex = "[0-9]{1,18}"
     needs = dict.fromkeys(
         ("list", "retrieve", "differences"), reading("instruments.view_reconciliation")
     )
-    # Without the bitmaps of the files.
-    queryset = Reconciliation.objects.prefetch_related(
-        Prefetch("files", FullFile.objects.select_related("file").defer("listings"))
-    )
+    queryset = reconciliation.with_files()
     serializer_class = ReconciliationSerializer
     filterset_class = ReconciliationFilterSet
 
+    def get_object(self) -> Reconciliation:
+        """Return the reconciliation. Raises NotInDatabase."""
+        return reconciliation.get_reconciliation(self.kwargs["pk"])
+
     @extend_schema(
-        summary="The listings that a full set and those before it do not agree on",
-        description="The first thousand of each file and kind; the numbers count all.",
-        responses={200: DifferenceSerializer(many=True), **_PROBLEMS},
+        summary="List the listings on which a full set and the deltas before it disagree",
+        description="The first 1,000 of each file and kind are kept; the numbers count all.",
+        responses={200: DifferenceSerializer(many=True)},
     )
-    @action(detail=True, filterset_class=DifferenceFilterSet)
+    @action(detail=True, queryset=Difference.objects.all(), filterset_class=DifferenceFilterSet)
     def differences(self, request: Request, pk: str) -> Response:
-        of = get_object_or_404(Reconciliation, pk=pk)
-        differences: Any = of.differences.all()
+        full_set = reconciliation.get_reconciliation(pk)
+        differences: Any = Difference.objects.filter(reconciliation=full_set).order_by("pk")
         page: Any = self.paginate_queryset(self.filter_queryset(differences))
         return self.get_paginated_response(DifferenceSerializer(page, many=True).data)

@@ -14,17 +14,12 @@ from esma_files.models import Run
 from instruments.listings import scoping
 from instruments.listings.models.scope import KINDS
 from instruments.models import Register, Scope
-from marketdata.api.problems import documented
+from marketdata.api.parameters import refuse_unknown
+from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
+from marketdata.common.errors import NotInDatabase
 
 _REGISTER = OpenApiParameter("register", str, OpenApiParameter.PATH, enum=Register.values)
-_PROBLEMS = documented(
-    {
-        400: "Invalid code.",
-        403: "Your roles do not include that.",
-        404: "No such register.",
-    }
-)
 
 
 class CriteriaSerializer(serializers.ModelSerializer[Scope]):
@@ -41,11 +36,21 @@ class CriteriaSerializer(serializers.ModelSerializer[Scope]):
 
 
 class ScopeSerializer(CriteriaSerializer):
-    """The scope of a register, and the loaded files that lack something of it."""
+    """The scope of a register, and the loaded files that do not cover it."""
 
-    number = serializers.IntegerField(read_only=True, help_text="0 is everything, never set")
-    to_backfill = serializers.SerializerMethodField(help_text="loaded files to be read anew")
-    not_stored = serializers.SerializerMethodField(help_text="those that are not stored any more")
+    number = serializers.IntegerField(
+        read_only=True, help_text="0 if no scope has been set, so all is loaded"
+    )
+    to_backfill = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="loaded files that have to be read again",
+    )
+    not_stored = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="files that would have to be read again, but are no longer stored",
+    )
 
     class Meta:
         model = Scope
@@ -56,28 +61,15 @@ class ScopeSerializer(CriteriaSerializer):
         )
         read_only_fields = fields
 
-    def to_representation(self, scope: Scope) -> dict[str, Any]:
-        self._backlog = scoping.backlog(Register(scope.register))
-        shown = super().to_representation(scope)
-        if not scope.number:
-            shown["set_at"] = None
-        return shown
-
-    def get_to_backfill(self, scope: Scope) -> list[str]:
-        return [file.name for file in self._backlog.stored]
-
-    def get_not_stored(self, scope: Scope) -> list[str]:
-        return [file.name for file in self._backlog.gone]
-
 
 class BackfillSerializer(serializers.Serializer[Any]):
-    """The runs that were asked for."""
+    """The runs that were requested."""
 
     runs = serializers.ListField(child=serializers.IntegerField())
     not_stored = serializers.ListField(child=serializers.CharField())
 
 
-class ScopeViewSet(viewsets.ViewSet):
+class ScopeViewSet(ApiView, viewsets.ViewSet):
     """The records of each register that are loaded."""
 
     needs = {
@@ -93,61 +85,61 @@ class ScopeViewSet(viewsets.ViewSet):
         register = self.kwargs["register"].upper()
         if register not in Register.values:
             choices = ", ".join(Register.values)
-            raise exceptions.NotFound(f"{register} is not a register; choose one of {choices}.")
+            raise NotInDatabase(f"{register!r} is not a register. Registers: {choices}.")
         return Register(register)
 
     @extend_schema(
-        summary="The scope of each register",
-        responses={200: ScopeSerializer(many=True), **_PROBLEMS},
+        summary="List the scopes of the registers",
+        responses={200: ScopeSerializer(many=True)},
     )
     def list(self, request: Request) -> Response:
-        found = [Scope.objects.current(register) for register in Register]
-        return Response(ScopeSerializer(found, many=True).data)
+        scopes = [Scope.objects.current(register) for register in Register]
+        return Response([scoping.describe_scope(scope) for scope in scopes])
 
     @extend_schema(
-        summary="The scope of a register",
+        summary="Get the scope of a register",
         parameters=[_REGISTER],
-        responses={200: ScopeSerializer, **_PROBLEMS},
+        responses={200: ScopeSerializer},
     )
     def retrieve(self, request: Request, register: str) -> Response:
-        return Response(ScopeSerializer(Scope.objects.current(self._register())).data)
+        return Response(scoping.describe_scope(Scope.objects.current(self._register())))
 
     @extend_schema(
         summary="Set the scope of a register",
         parameters=[_REGISTER],
         request=CriteriaSerializer,
-        responses={200: ScopeSerializer, **_PROBLEMS},
+        responses={200: ScopeSerializer},
     )
     def update(self, request: Request, register: str) -> Response:
         """Set the scope. Omitted criteria are open; files loaded before are unchanged until a backfill."""
-        asked = CriteriaSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        if unknown := sorted(set(request.data) - set(KINDS)):
-            raise exceptions.ValidationError({name: ["No such criterion."] for name in unknown})
+        body = CriteriaSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        refuse_unknown(request.data, KINDS, noun="criterion")
         try:
             scope = scoping.change(
                 self._register(),
-                asked.validated_data,
+                body.validated_data,
                 by=request.user.get_username(),
                 request=request,
             )
         except Invalid as error:
             raise exceptions.ValidationError(error.message_dict) from error
-        return Response(ScopeSerializer(scope).data)
+        return Response(scoping.describe_scope(scope))
 
     @extend_schema(
-        summary="Read anew the files that were loaded with another scope",
+        summary="Read again the files that were loaded with a narrower scope",
         parameters=[_REGISTER],
         request=None,
-        responses={202: BackfillSerializer, **_PROBLEMS},
+        responses={202: BackfillSerializer},
     )
     @action(detail=True, methods=["post"])
     def backfill(self, request: Request, register: str) -> Response:
-        """Ask again when the runs are done: a file may have had later ones read anew."""
-        found = scoping.backlog(self._register())
+        """Request a load of each file. Ask again afterwards: a load may add later files to the backlog."""
+        backlog = scoping.backlog(self._register())
         by = request.user.get_username()
         runs = [
-            queue.request_run(Run.Kind.LOAD, file=file, requested_by=by).pk for file in found.stored
+            queue.request_run(Run.Kind.LOAD, file=file, requested_by=by).pk
+            for file in backlog.stored
         ]
-        gone = [file.name for file in found.gone]
-        return Response({"runs": runs, "not_stored": gone}, status=202)
+        not_stored = [file.name for file in backlog.not_stored]
+        return Response({"runs": runs, "not_stored": not_stored}, status=202)

@@ -1,4 +1,4 @@
-"""Instruments on their venues: what ESMA says now, and what it said before."""
+"""Instruments on their venues: the newest records, and those that they superseded."""
 
 from django.db import models
 from django.db.models import OuterRef, Q, Subquery
@@ -71,7 +71,7 @@ class Listing(ListingRecord):
 
 
 class ListingVersion(ListingRecord):
-    """A record that a later publication has superseded. A load never deletes what ESMA has said.
+    """A record that a later publication has superseded. A load never deletes a published record.
 
     `valid_to` is the day before the next version's `valid_from`: before its own `valid_from` where
     the next one replaced it from the start (ESMA65-8-5014, rules 3 and 4).

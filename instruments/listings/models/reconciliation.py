@@ -10,7 +10,7 @@ class Reconciliation(models.Model):
     """One full set, of one CFI category and day, against the listings as they were before it.
 
     Of the `listed` records, `same` were there as they are in the set, `missed` were not there,
-    `different` said something else, and of `late` ones newer records were there already. `extra`
+    `different` had other values, and of `late` ones newer records were there already. `extra`
     listings were there, and are not in the set: they are dropped. Without an earlier full set there
     is nothing to compare: all but `listed` is 0 then.
     """

@@ -45,13 +45,13 @@ COLUMNS = {"categories": "cfi_code", "authorities": "competent_authority", "venu
 
 def codes(kind: str, texts: Iterable[str]) -> list[str]:
     """Return codes in upper case, each once, in order. Raises ValidationError, which names the kind."""
-    found = sorted({code.strip().upper() for code in texts if code.strip()})
-    wrong = [f"{code}: {problem}" for code in found if (problem := CHECKS[kind](code))]
-    if kind == "isins" and len(found) > MAX_ISINS:
-        wrong.append(f"{len(found):,} are more than {MAX_ISINS:,}")
-    if wrong:
-        raise ValidationError({kind: [f"{one}." for one in wrong]})
-    return found
+    unique = sorted({code.strip().upper() for code in texts if code.strip()})
+    problems = [f"{code}: {problem}" for code in unique if (problem := CHECKS[kind](code))]
+    if kind == "isins" and len(unique) > MAX_ISINS:
+        problems.append(f"{len(unique):,} are more than {MAX_ISINS:,}")
+    if problems:
+        raise ValidationError({kind: [f"{problem}." for problem in problems]})
+    return unique
 
 
 class ScopeQuerySet(models.QuerySet["Scope"]):
@@ -76,7 +76,9 @@ class Scope(models.Model):
     categories = models.JSONField(default=list, blank=True, help_text="CFI letters, as E")
     authorities = models.JSONField(default=list, blank=True, help_text="countries, as SE")
     venues = models.JSONField(default=list, blank=True, help_text="MICs, as XSTO")
-    isins = models.JSONField(default=list, blank=True, help_text="in scope whatever else is said")
+    isins = models.JSONField(
+        default=list, blank=True, help_text="in scope whatever the other criteria are"
+    )
     set_at = models.DateTimeField(default=timezone.now)
     set_by = models.CharField(max_length=150, blank=True)
 
@@ -114,8 +116,8 @@ class Scope(models.Model):
         if not other.criteria:
             return True
         return bool(self.criteria) and all(
-            kind in other.criteria and set(other.criteria[kind]) <= set(mine)
-            for kind, mine in self.criteria.items()
+            kind in other.criteria and set(other.criteria[kind]) <= set(values)
+            for kind, values in self.criteria.items()
         )
 
     def reads_category(self, category: str) -> bool:
@@ -125,25 +127,25 @@ class Scope(models.Model):
     def condition(self, among: Collection[str] | None = None) -> Q:
         """Return the condition for records in scope, on columns of listings and versions.
 
-        Where they are `among` these ISINs anyway, no others need be asked for.
-        As instruments/listings/load/scope.py: what a record does not say does not rule it out, unless it
-        is a cancellation.
+        With `among`, only records of these ISINs are asked for, so the condition names no others.
+        As in instruments/listings/load/scope.py, a criterion on a field that a record does not publish does
+        not exclude the record, unless it is a cancellation.
         """
         if self.is_everything:
             return Q()
-        met = Q()
-        for kind, wanted in self.criteria.items():
+        meets_criteria = Q()
+        for kind, values in self.criteria.items():
             column = COLUMNS[kind]
-            condition = Q(**{f"{column}__in": wanted})
+            condition = Q(**{f"{column}__in": values})
             if kind == "categories":
                 condition = functools.reduce(
-                    or_, (Q(cfi_code__startswith=category) for category in wanted)
+                    or_, (Q(cfi_code__startswith=category) for category in values)
                 )
-            met &= condition | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
+            meets_criteria &= condition | (Q(**{column: None}) & ~Q(status=Status.CANCELLED))
         listed = Q(isin__in=[isin for isin in self.isins if among is None or isin in among])
         if not self.criteria:
             return listed
-        return met | listed if self.isins else met
+        return meets_criteria | listed if self.isins else meets_criteria
 
     def values(self) -> dict[str, Any]:
         """Its criteria by kind."""

@@ -30,7 +30,7 @@ LINKS = {
 class Underlying(models.Model):
     """One instrument has one code as an underlying, by what any of its listings says.
 
-    Derived: a load writes it anew, in the same transaction as the listings. The code need not be that
+    Derived: a load rewrites it, in the same transaction as the listings. The code need not be that
     of an instrument: indices are not, and an issuer has a LEI.
     """
 

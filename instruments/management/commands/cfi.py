@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments.classification import cfi
-from instruments.classification.api import CategorySerializer, CfiSerializer, place
+from instruments.classification import cfi, descriptions
 from instruments.listings.facts import classification_rows
 from marketdata.common import output
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 
 class Command(BaseCommand):
@@ -25,22 +25,29 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         as_json = options["format"] == "json"
         if options["code"] is None:
-            categories = list(cfi.categories().values())
+            categories = descriptions.describe_categories()
             if as_json:
-                output.print_json(self.stdout, CategorySerializer(categories, many=True).data)
+                output.print_json(self.stdout, categories)
             else:
                 self._table(
-                    [{"code": c.code, "name": c.name, "groups": len(c.groups)} for c in categories]
+                    [
+                        {"code": row["code"], "name": row["name"], "groups": len(row["groups"])}
+                        for row in categories
+                    ]
                 )
             return
         try:
-            pattern = cfi.pattern_of(options["code"])
-        except cfi.BadCfi as problem:
-            raise CommandError(f"{problem}.") from None
+            pattern = descriptions.check_pattern(options["code"])
+            part = descriptions.describe_pattern(pattern)
+        except NotInDatabase as error:
+            letters = ", ".join(f"{code} ({name})" for code, name in cfi.category_names().items())
+            raise CommandError(f"{error} The categories are {letters}.") from None
+        except InvalidQuery as error:
+            raise CommandError(str(error)) from None
         if as_json:
-            output.print_json(self.stdout, CfiSerializer(place(pattern)).data)
+            output.print_json(self.stdout, part)
         elif cfi.ANY in pattern:
-            self._pattern(pattern)
+            self._pattern(part)
         else:
             self._code(cfi.decode(pattern))
 
@@ -51,18 +58,17 @@ class Command(BaseCommand):
         for problem in decoded.problems:
             self.stdout.write(f"Not a valid code: {problem}.")
 
-    def _pattern(self, pattern: str) -> None:
-        fields = place(pattern)
-        if not fields["groups"]:
-            letters = ", ".join(f"{code} ({name})" for code, name in cfi.category_names().items())
-            raise CommandError(f"No group matches {pattern}. The categories are {letters}.")
-        rows = [{"group": group.code, "name": group.name} for group in fields["groups"]]
-        self._table(rows, title=f"{pattern}: {fields['valid_codes']:,} valid codes")
-        for attribute in fields["attributes"]:
-            rows = [{"letter": x, "meaning": text} for x, text in attribute.values.items()]
-            self._table(rows, title=f"Position {attribute.position}: {attribute.name}")
-        used = " ".join(fields["codes_in_use"])
-        self.stdout.write(f"In the files loaded: {used or 'none'}")
+    def _pattern(self, part: dict[str, Any]) -> None:
+        rows = [{"group": group["code"], "name": group["name"]} for group in part["groups"]]
+        self._table(rows, title=f"{part['pattern']}: {part['valid_codes']:,} valid codes")
+        for attribute in part["attributes"]:
+            rows = [
+                {"letter": letter, "meaning": meaning}
+                for letter, meaning in attribute["values"].items()
+            ]
+            self._table(rows, title=f"Position {attribute['position']}: {attribute['name']}")
+        codes = " ".join(part["codes_in_use"])
+        self.stdout.write(f"In the files loaded: {codes or 'none'}")
 
     def _table(self, rows: list[dict[str, Any]], title: str = "") -> None:
         output.print_table(self.stdout, rows, title=title, numbers=["groups"])

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from instruments.listings import scoping
-from instruments.listings.api.scope import ScopeSerializer
 from instruments.listings.load.pruning import Page
 from instruments.listings.models.scope import KINDS
 from instruments.models import Listing, Register, Scope
@@ -18,50 +17,60 @@ from marketdata.common import output
 
 _HELP = {
     "categories": "first letters of CFI codes, as E D",
-    "authorities": "countries of the competent authorities, as SE DE",
+    "authorities": "countries of competent authorities, as SE DE",
     "venues": "MICs, as XSTO",
     "isins": "always in scope; @FILE reads them from a file, one a line",
 }
 
 
 class Command(BaseCommand):
-    help = "What of a register is loaded: show it, set it, and read anew what was loaded before."
+    help = "Show or set the records of a register that are loaded, and apply a new scope to loaded files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
             dest="action", required=True, metavar="show|set|backfill|prune"
         )
-        output.add_format(actions.add_parser("show", help="each register's scope and backlog"))
+        output.add_format(
+            actions.add_parser("show", help="show the scope and the backlog of each register")
+        )
         setting = actions.add_parser(
             "set",
-            help="the scope of a register; what is not named is open, and without anything all",
+            help="set the scope of a register; omitted criteria are open, and without any, all is loaded",
         )
         for kind in KINDS:
             setting.add_argument(f"--{kind}", nargs="+", default=[], help=_HELP[kind])
         filling = actions.add_parser(
-            "backfill", help="read the files anew that were loaded with another scope"
+            "backfill", help="read the files again that were loaded with a narrower scope"
         )
         filling.add_argument(
-            "--dry-run", action="store_true", help="only say which, and which are not stored"
+            "--dry-run",
+            action="store_true",
+            help="only list the files, and those that are not stored",
         )
-        pruning = actions.add_parser("prune", help="delete what is out of scope; asks first")
-        pruning.add_argument("--yes", action="store_true", help="do not ask")
-        for each in (setting, filling, pruning):
-            each.add_argument(
-                "--register", choices=Register.values, default=Register.ESMA.value, help="(ESMA)"
+        pruning = actions.add_parser(
+            "prune", help="delete records that are out of scope, after confirmation"
+        )
+        pruning.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+        for parser_of_action in (setting, filling, pruning):
+            parser_of_action.add_argument(
+                "--register",
+                choices=Register.values,
+                default=Register.ESMA.value,
+                help="default: ESMA",
             )
 
     def handle(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
 
     def _show(self, options: dict[str, Any]) -> None:
-        found = [Scope.objects.current(register) for register in Register]
+        scopes = [Scope.objects.current(register) for register in Register]
         if options["format"] == "json":
-            output.print_json(self.stdout, ScopeSerializer(found, many=True).data)
+            described = [scoping.describe_scope(scope) for scope in scopes]
+            output.print_json(self.stdout, described)
             return
-        for scope in found:
+        for scope in scopes:
             self.stdout.write(str(scope))
-            self._say_backlog(scoping.backlog(Register(scope.register)))
+            self._print_backlog(scoping.backlog(Register(scope.register)))
 
     def _set(self, options: dict[str, Any]) -> None:
         register = Register(options["register"])
@@ -74,25 +83,27 @@ class Command(BaseCommand):
             )
             raise CommandError("; ".join(problems)) from error
         self.stdout.write(str(scope))
-        self._say_backlog(scoping.backlog(register))
+        self._print_backlog(scoping.backlog(register))
 
     def _backfill(self, options: dict[str, Any]) -> None:
         register = Register(options["register"])
-        found = scoping.backlog(register)
-        self._say_backlog(found)
+        backlog = scoping.backlog(register)
+        self._print_backlog(backlog)
         if options["dry_run"]:
-            for file in found.stored:
-                self.stdout.write(f"{file.name}: would be read anew")
+            for file in backlog.stored:
+                self.stdout.write(f"{file.name}: would be read again")
             return
         problems = []
         for loaded in scoping.backfill(register):
             if loaded.error is not None or loaded.run is None:
-                problems.append(str(loaded.error or f"{loaded.file.name}: another worker has it"))
+                problems.append(
+                    str(loaded.error or f"{loaded.file.name}: another worker is loading it")
+                )
                 continue
             run = loaded.run
-            brought = run.new + run.changed + run.ended + run.late
+            applied = run.new + run.changed + run.ended + run.late
             self.stdout.write(
-                f"{loaded.file.name}: {run.read:,} records, {brought:,} brought something, "
+                f"{loaded.file.name}: {run.read:,} records, {applied:,} of them applied, "
                 f"{run.outside:,} out of scope"
             )
         if problems:
@@ -101,7 +112,7 @@ class Command(BaseCommand):
     def _prune(self, options: dict[str, Any]) -> None:
         register = Register(options["register"])
         try:
-            listings, versions = self._through(scoping.outside(register), "looked at")
+            listings, versions = self._go_through(scoping.outside(register))
             if not listings:
                 self.stdout.write("Nothing is out of scope.")
                 return
@@ -111,43 +122,45 @@ class Command(BaseCommand):
                 answer = input(f"Delete {amount} that are out of scope? Type yes: ")
                 if answer.strip().lower() != "yes":
                     raise CommandError("Nothing has been deleted.")
-            self._through(scoping.prune(register), "looked at")
+            self._go_through(scoping.prune(register))
         except scoping.NothingToPrune as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Deleted {amount}; `scope backfill` loads what a wider scope includes.")
 
-    def _through(self, pages: Iterator[Page], what: str) -> tuple[int, int]:
+    def _go_through(self, pages: Iterator[Page]) -> tuple[int, int]:
+        """Return the number of listings and of versions on all pages; shows a progress bar."""
         listings = versions = 0
         hidden = not output.is_terminal()
         with Progress(console=Console(stderr=True), disable=hidden, transient=True) as bar:
-            line = bar.add_task(what, total=Listing.objects.count())
+            line = bar.add_task("examined", total=Listing.objects.count())
             for page in pages:
                 listings, versions = listings + page.listings, versions + page.versions
                 bar.advance(line, page.examined)
         return listings, versions
 
-    def _say_backlog(self, found: scoping.Backlog) -> None:
-        if found.stored:
+    def _print_backlog(self, backlog: scoping.Backlog) -> None:
+        if backlog.stored:
             self.stdout.write(
-                f"{len(found.stored)} loaded files lack something of it: `scope backfill` reads them anew."
+                f"{len(backlog.stored)} loaded files do not cover this scope: "
+                "`scope backfill` reads them again."
             )
-        for file in found.gone:
+        for file in backlog.not_stored:
             self.stderr.write(
-                f"{file.name} lacks something of it and is not stored any more: "
-                f"`download {file.name}` fetches it, if the register still has it."
+                f"{file.name} does not cover this scope and is no longer stored: "
+                f"`download {file.name}` fetches it if the register still has it."
             )
 
 
 def _read(arguments: list[str]) -> list[str]:
     """Return the codes of the arguments and of files named as @FILE, separated by spaces or commas."""
-    found: list[str] = []
+    codes: list[str] = []
     for argument in arguments:
-        text = _text_of(Path(argument[1:])) if argument.startswith("@") else argument
-        found += text.replace(",", " ").split()
-    return found
+        text = _read_text(Path(argument[1:])) if argument.startswith("@") else argument
+        codes += text.replace(",", " ").split()
+    return codes
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

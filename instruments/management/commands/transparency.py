@@ -7,12 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.listings.facts import flatten
 from instruments.models import Register, TransparencyResult
-from instruments.transparency.api.serializers import (
-    TransparencyResultSerializer,
-    transparency_as_json,
-)
-from instruments.transparency.api.views import TransparencyFilterSet
-from instruments.transparency.questions import period_text, transparency_of
+from instruments.transparency import descriptions
+from instruments.transparency.filters import TransparencyFilterSet
+from instruments.transparency.questions import get_transparency, period_text
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
@@ -47,7 +44,7 @@ class Command(BaseCommand):
         matching = filtering.filter_queryset(TransparencyFilterSet, options, results)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":
-            output.print_json(self.stdout, TransparencyResultSerializer(rows, many=True).data)
+            output.print_json(self.stdout, [descriptions.describe_result(row) for row in rows])
         elif not rows:
             self.stdout.write("No result matches.")
         else:
@@ -55,16 +52,16 @@ class Command(BaseCommand):
 
     def _get(self, options: dict[str, Any]) -> None:
         try:
-            answer = transparency_of(
+            answer = get_transparency(
                 options["isin"],
-                on=options["on"] or dt.datetime.now(tz=dt.UTC).date(),
+                on=options["on"],
                 known_on=options["known_on"],
-                register=Register(options["register"]),
+                register=options["register"],
             )
         except MarketDataError as error:
             raise CommandError(str(error)) from None
         if options["format"] == "json":
-            output.print_json(self.stdout, transparency_as_json(answer))
+            output.print_json(self.stdout, descriptions.describe_transparency(answer))
             return
         if answer.other_registers:
             others = " and ".join(answer.other_registers)
@@ -84,7 +81,7 @@ class Command(BaseCommand):
             output.print_table(self.stdout, rows, title="Every current result")
 
     def _print_result(self, result: TransparencyResult) -> None:
-        fields = TransparencyResultSerializer(result).data
+        fields = descriptions.describe_result(result)
         criteria = [f"{criterion['name']}={criterion['value']}" for criterion in fields["criteria"]]
         facts = flatten({**fields, "criteria": criteria})
         rows = [{"field": name, "value": value} for name, value in facts]

@@ -6,14 +6,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.listings.facts import flatten
 from instruments.models import ListedVenue
-from instruments.venues.api import ListedVenueSerializer, VenueFilterSet, VenueSerializer
-from instruments.venues.questions import COUNTS, venue_of, with_listings
+from instruments.venues import questions
+from instruments.venues.filters import VenueFilterSet
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
 _IN_TABLE = (
     *("mic", "operating_mic", "kind", "name", "category", "country", "status"),
-    *COUNTS,
+    *questions.COUNTS,
 )
 
 
@@ -39,16 +39,17 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get, "missing": self._missing}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(VenueFilterSet, options, with_listings())
+        matching = filtering.filter_queryset(VenueFilterSet, options, questions.with_listings())
         self._print(
-            VenueSerializer(matching[: options["limit"]], many=True).data,
+            [questions.describe_venue(venue) for venue in matching[: options["limit"]]],
             options,
             "No venue matches; `manage.py load_venues` loads the list.",
         )
 
     def _missing(self, options: dict[str, Any]) -> None:
-        missing = ListedVenueSerializer(ListedVenue.objects.missing(), many=True).data
-        self._print(missing, options, "The list of venues has every MIC that listings use.")
+        missing = ListedVenue.objects.missing()
+        rows = [questions.describe_listed_venue(listed) for listed in missing]
+        self._print(rows, options, "The list of venues has every MIC that listings use.")
 
     def _print(self, venues: Any, options: dict[str, Any], if_none: str) -> None:
         if options["format"] == "json":
@@ -57,20 +58,21 @@ class Command(BaseCommand):
             self.stdout.write(if_none)
         else:
             rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in venues]
-            output.print_table(self.stdout, rows, numbers=COUNTS)
+            output.print_table(self.stdout, rows, numbers=questions.COUNTS)
 
     def _get(self, options: dict[str, Any]) -> None:
         try:
-            venue = venue_of(options["mic"])
+            venue = questions.get_venue(options["mic"])
         except MarketDataError as error:
             raise CommandError(str(error)) from None
-        fields = VenueSerializer(venue).data
+        fields = questions.describe_venue(venue)
         if options["format"] == "json":
             output.print_json(self.stdout, fields)
             return
         rows = [{"field": name, "value": value} for name, value in flatten(fields) if value != ""]
         output.print_table(self.stdout, rows, title=venue.mic)
-        segments = VenueSerializer(with_listings().segments_of(venue.mic), many=True).data
+        segments = questions.with_listings().segments_of(venue.mic)
         if segments:
-            table = [{name: row[name] for name in _IN_TABLE} for row in segments]
+            described = map(questions.describe_venue, segments)
+            table = [{name: row[name] for name in _IN_TABLE} for row in described]
             output.print_table(self.stdout, table, title="Segments", numbers=["listings"])

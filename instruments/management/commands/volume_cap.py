@@ -10,14 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.models import VolumeCap
 from instruments.transparency.questions import period_text
-from instruments.volume_cap import suspensions
-from instruments.volume_cap.api import (
-    InstrumentVolumeCapSerializer,
-    VolumeCapFilterSet,
-    VolumeCapSerializer,
-    VolumeCapViewSet,
-)
-from instruments.volume_cap.questions import volume_cap_of
+from instruments.volume_cap import questions, suspensions
+from instruments.volume_cap.filters import VolumeCapFilterSet
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
 
@@ -49,8 +43,8 @@ class Command(BaseCommand):
             "load_suspensions", help="a CSV list of suspensions under the single volume cap"
         )
         loading.add_argument("path", type=Path, metavar="PATH")
-        for parser_ in (listing, getting, loading):
-            output.add_format(parser_)
+        for action in (listing, getting, loading):
+            output.add_format(action)
 
     def handle(self, **options: Any) -> None:
         actions = {
@@ -64,12 +58,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(
-            VolumeCapFilterSet, options, VolumeCapViewSet.queryset.all()
-        )
-        results = list(matching[: options["limit"]])
+        matching = filtering.filter_queryset(VolumeCapFilterSet, options, questions.with_venues())
+        results: list[VolumeCap] = list(matching[: options["limit"]])
         if options["format"] == "json":
-            output.print_json(self.stdout, VolumeCapSerializer(results, many=True).data)
+            output.print_json(self.stdout, [questions.describe_result(row) for row in results])
         elif not results:
             self.stdout.write("No result matches.")
         else:
@@ -77,10 +69,9 @@ class Command(BaseCommand):
             output.print_table(self.stdout, rows)
 
     def _get(self, options: dict[str, Any]) -> None:
-        on = options["on"] or dt.datetime.now(tz=dt.UTC).date()
-        answer = volume_cap_of(options["isin"], on=on, above=options["above"])
+        answer = questions.get_volume_cap(options["isin"], on=options["on"], above=options["above"])
         if options["format"] == "json":
-            output.print_json(self.stdout, InstrumentVolumeCapSerializer(answer).data)
+            output.print_json(self.stdout, questions.describe_volume_cap(answer))
             return
         if not answer.results:
             self.stdout.write(f"No volume cap result of {answer.isin} has been published.")
@@ -88,11 +79,11 @@ class Command(BaseCommand):
             output.print_table(self.stdout, [_row(result)])
             venues = [
                 {
-                    "venue": v.mic,
-                    "% under waivers": _digits(v.percentage),
-                    "disclaimer": v.disclaimer,
+                    "venue": venue.mic,
+                    "% under waivers": _digits(venue.percentage),
+                    "disclaimer": venue.disclaimer,
                 }
-                for v in result.venues.all()
+                for venue in result.venues.all()
             ]
             if venues:
                 output.print_table(self.stdout, venues)
@@ -104,7 +95,7 @@ class Command(BaseCommand):
                     "suspended from": suspension.suspended_from,
                     "to": suspension.suspended_to or "open",
                     "published on": suspension.published_on,
-                    f"in force on {on}": "yes" if suspension == answer.suspension else "no",
+                    f"in force on {answer.on}": "yes" if suspension == answer.suspension else "no",
                 }
                 for suspension in answer.suspensions
             ]

@@ -1,35 +1,20 @@
-"""Transparency results in the form in which the API and the commands show them."""
+"""Serializers of transparency results.
+
+They document the dictionaries of `instruments.transparency.descriptions` for OpenAPI, and present results
+by those functions.
+"""
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from instruments.api_fields import Section, decimal, section, text
+from instruments.api_fields import PeriodSerializer, Section, decimal, section, text
 from instruments.models import Register, SubclassTransparency, TransparencyResult
-from instruments.transparency.application_periods import ApplicationPeriod, Rule
+from instruments.transparency import descriptions
+from instruments.transparency.application_periods import Rule
 from instruments.transparency.fields import THRESHOLDS
-from instruments.transparency.questions import (
-    Applicable,
-    DatedResult,
-    InstrumentTransparency,
-    Turnover,
-    application_period_of,
-)
 
 _RULES = [(rule.code, rule.text) for rule in Rule]
-
-
-class PeriodSerializer(serializers.Serializer[Any]):
-    """First and last day of a period, both included; null where it is open."""
-
-    first_day = serializers.DateField(source="0", allow_null=True)
-    last_day = serializers.DateField(source="1", allow_null=True)
-
-    def to_representation(self, instance: Any) -> Any:
-        return (
-            dict(zip(("first_day", "last_day"), instance, strict=True)) if any(instance) else None
-        )
 
 
 def _threshold(column: str) -> Any:
@@ -55,12 +40,12 @@ class CriterionSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
 
 
-class AppliesPeriodSerializer(serializers.Serializer[ApplicationPeriod]):
+class AppliesPeriodSerializer(serializers.Serializer[Any]):
     """The days on which a result applies, both included; null where a published period is open."""
 
-    first_day = serializers.DateField(source="first", allow_null=True)
-    last_day = serializers.DateField(source="last", allow_null=True)
-    rule = serializers.ChoiceField(choices=_RULES, source="rule.code")
+    first_day = serializers.DateField(allow_null=True)
+    last_day = serializers.DateField(allow_null=True)
+    rule = serializers.ChoiceField(choices=_RULES)
 
 
 class ResultSerializer(serializers.ModelSerializer[Any]):
@@ -73,13 +58,14 @@ class ResultSerializer(serializers.ModelSerializer[Any]):
     thresholds = section(ThresholdsSerializer)
     total_transactions = decimal()
     total_volume = decimal()
-    criteria = serializers.SerializerMethodField()
-    applies = serializers.SerializerMethodField(
+    criteria = CriterionSerializer(many=True)
+    applies = AppliesPeriodSerializer(
+        allow_null=True,
         help_text="the days on which the result applies, and the rule; null where it never applies "
-        "(totals for the systematic-internaliser test), or where that depends on the first day of trading"
+        "(totals for the systematic-internaliser test), or where that depends on the first day of trading",
     )
-    source_file = serializers.CharField(source="source_file.name")
-    published_on = serializers.DateField(source="source_file.published_on")
+    source_file = serializers.CharField()
+    published_on = serializers.DateField()
 
     common: tuple[str, ...] = (
         "classification",
@@ -102,14 +88,6 @@ class ResultSerializer(serializers.ModelSerializer[Any]):
         "source_position",
         "published_on",
     )
-
-    @extend_schema_field(AppliesPeriodSerializer(allow_null=True))
-    def get_applies(self, result: Any) -> dict[str, Any] | None:
-        period = application_period_of(result, self.context.get("first_trade"))
-        return None if period is None else dict(AppliesPeriodSerializer(period).data)
-
-    def get_criteria(self, result: Any) -> list[dict[str, str]]:
-        return [{"name": name, "value": value} for name, value in result.criteria or []]
 
 
 class _MarketSize(Section):
@@ -148,6 +126,9 @@ class TransparencyResultSerializer(ResultSerializer):
         )
         read_only_fields = fields
 
+    def to_representation(self, instance: TransparencyResult) -> Any:
+        return descriptions.describe_result(instance)
+
 
 class SubclassTransparencySerializer(ResultSerializer):
     """One published result for one sub-class of non-equity instruments."""
@@ -157,40 +138,35 @@ class SubclassTransparencySerializer(ResultSerializer):
         fields = ("asset_class", *ResultSerializer.common)
         read_only_fields = fields
 
+    def to_representation(self, instance: SubclassTransparency) -> Any:
+        return descriptions.describe_subclass_result(instance)
 
-class DatedResultSerializer(serializers.Serializer[DatedResult]):
+
+class DatedResultSerializer(serializers.Serializer[Any]):
     """One of several results that contradict each other, with the days on which it applies."""
 
-    applies_from = serializers.DateField(source="period.first", allow_null=True)
-    applies_to = serializers.DateField(source="period.last", allow_null=True)
+    applies_from = serializers.DateField(allow_null=True)
+    applies_to = serializers.DateField(allow_null=True)
     result = TransparencyResultSerializer()
 
 
-class ApplicableSerializer(serializers.Serializer[Applicable]):
+class ApplicableSerializer(serializers.Serializer[Any]):
     """The result that applies in one respect, and why."""
 
     why = serializers.CharField(help_text="the reason in words")
     rule = serializers.ChoiceField(
         choices=_RULES,
-        source="only.period.rule.code",
-        default=None,
         allow_null=True,
         help_text="the rule that the application period follows from (ESMA65-8-5240, paragraphs 28 to 39)",
     )
-    applies_from = serializers.DateField(source="only.period.first", default=None, allow_null=True)
-    applies_to = serializers.DateField(source="only.period.last", default=None, allow_null=True)
-    source_file = serializers.CharField(
-        source="only.result.source_file.name", default=None, allow_null=True
-    )
+    applies_from = serializers.DateField(allow_null=True)
+    applies_to = serializers.DateField(allow_null=True)
+    source_file = serializers.CharField(allow_null=True)
     published_on = serializers.DateField(
-        source="only.result.source_file.published_on",
-        default=None,
         allow_null=True,
         help_text="publication day of the file that published this version first",
     )
-    result = TransparencyResultSerializer(
-        source="only.result", default=None, allow_null=True, help_text="null where none applies"
-    )
+    result = TransparencyResultSerializer(allow_null=True, help_text="null where none applies")
     conflict = DatedResultSerializer(
         many=True,
         help_text="the results in force, where they contradict each other: none of them is preferred",
@@ -205,7 +181,7 @@ class AppliesSerializer(serializers.Serializer[Any]):
     market_size = ApplicableSerializer(help_text="turnover and sizes, of equity")
 
 
-class TurnoverSerializer(serializers.Serializer[Turnover]):
+class TurnoverSerializer(serializers.Serializer[Any]):
     """The totals of one reporting period."""
 
     first_day = serializers.DateField(allow_null=True)
@@ -218,7 +194,7 @@ class TurnoverSerializer(serializers.Serializer[Turnover]):
     )
 
 
-class InstrumentTransparencySerializer(serializers.Serializer[InstrumentTransparency]):
+class InstrumentTransparencySerializer(serializers.Serializer[Any]):
     """The published results for one ISIN, and those that apply on a day."""
 
     isin = serializers.CharField()
@@ -240,9 +216,3 @@ class InstrumentTransparencySerializer(serializers.Serializer[InstrumentTranspar
     results = TransparencyResultSerializer(
         many=True, help_text="every current result, the newest reporting period first"
     )
-
-
-def transparency_as_json(answer: InstrumentTransparency) -> dict[str, Any]:
-    """Return the answer as the API and `manage.py transparency get --format json` give it."""
-    context = {"first_trade": answer.first_trade}
-    return dict(InstrumentTransparencySerializer(answer, context=context).data)

@@ -158,9 +158,9 @@ def test_a_file_that_is_not_stored_any_more_is_named(make_zip: Write) -> None:
     run.file.enter(EsmaFile.State.DELETED)
     set_scope()
 
-    said = io.StringIO()
-    call_command("scope", "backfill", stdout=io.StringIO(), stderr=said)
-    assert f"{full(2)}.zip lacks something of it and is not stored any more" in said.getvalue()
+    errors = io.StringIO()
+    call_command("scope", "backfill", stdout=io.StringIO(), stderr=errors)
+    assert f"{full(2)}.zip does not cover this scope and is no longer stored" in errors.getvalue()
 
 
 def test_the_registers_have_scopes_of_their_own(make_zip: Write) -> None:

@@ -17,7 +17,7 @@ from accounts.models import User
 from instruments import pipeline
 from instruments.models import TransparencyResult
 from instruments.transparency.application_periods import year_applying
-from instruments.transparency.questions import transparency_of
+from instruments.transparency.questions import get_transparency
 from tests import firds, fitrs
 from tests.conftest import DATA
 from tests.instruments.kept_counts import check_counts
@@ -271,7 +271,7 @@ def test_liquidity_is_never_inferred(make_zip: Write) -> None:
     statistics = f"<Sttstcs>{numbers.replace('1e9', '999999999')}</Sttstcs>"
     fitrs.load(make_zip(name, fitrs.message(name, fitrs.bond(VOLVO, more=statistics))))
 
-    answer = transparency_of(VOLVO, on=dt.date(2025, 9, 1))
+    answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1))
 
     assert answer.applies["liquidity"].only is None
     assert [row.transactions for row in answer.turnover] == [Decimal(99999)]
