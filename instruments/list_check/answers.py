@@ -20,11 +20,11 @@ from instruments.listings import history
 from instruments.listings.export import escape_formula
 from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
-from instruments.listings.plain import to_plain
 from instruments.listings.reportability import COLUMNS, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
 from instruments.models import Figi, Instrument, Listing, Register, TransparencyResult, Venue
 from instruments.transparency.questions import applicable
+from marketdata.common.plain import to_plain
 
 # Items of a chunk. Some instruments have a hundred listings, each with several records.
 CHUNK = 200
