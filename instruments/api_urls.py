@@ -2,6 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
+from instruments.dossier.api import DossierView
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.list_check.api import ReportabilityListView
@@ -49,6 +50,11 @@ urlpatterns = [
         "instruments/<str:isin>/figis/",
         InstrumentFigisView.as_view(),
         name="instrument-figis",
+    ),
+    path(
+        "instruments/<str:isin>/dossier/",
+        DossierView.as_view(),
+        name="instrument-dossier",
     ),
     path("figis/<str:figi>/", FigiView.as_view(), name="figi-detail"),
     path(

@@ -1,10 +1,12 @@
 from django.urls import path
 
+from instruments.dossier.pages import DossierPage
 from instruments.list_check.pages import CheckListView
 from instruments.listings.pages import InstrumentView, SearchView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("instruments/<str:isin>/dossier/", DossierPage.as_view(), name="dossier"),
     path("instruments/<str:isin>/", InstrumentView.as_view(), name="instrument"),
 ]

@@ -12,8 +12,8 @@ from instruments.figis.questions import (
     FigiInstruments,
     InstrumentFigis,
     VenueFigi,
-    figis_of,
     get_figi,
+    get_figis,
 )
 from instruments.listings.lookup import get_instrument
 from instruments.models import Figi, FigiRequest, Instrument
@@ -156,7 +156,7 @@ class InstrumentFigisView(ApiView):
         examples=[OpenApiExample("IBM", _EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, isin: str) -> Response:
-        answer = figis_of(get_instrument(isin).isin)
+        answer = get_figis(get_instrument(isin).isin)
         return Response(InstrumentFigisSerializer(figis_as_json(answer)).data)
 
 

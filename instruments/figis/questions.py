@@ -47,7 +47,7 @@ class InstrumentFigis:
         return sorted(self.figis, key=place)
 
 
-def figis_of(isin: str) -> InstrumentFigis:
+def get_figis(isin: str) -> InstrumentFigis:
     """Return the FIGIs of an instrument and the state of the request, with four queries at most.
 
     Raises InvalidQuery for a malformed ISIN, NotInDatabase where no loaded file has it.

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from django.conf import settings
 
 from esma_files import http
 from esma_files.errors import Refused, Unavailable
+from marketdata.common.telemetry import measure_call
 from marketdata.services.errors import (
     BudgetSpent,
     KeyRejected,
@@ -106,8 +107,10 @@ class JsonClient:
         headers = {"Accept": "application/json", **self.service.headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        host = urlsplit(url).netloc
         with (
             http.translated(url),
+            measure_call("http", target=host, name=method),
             self._session.request(
                 method,
                 url,

@@ -1,4 +1,4 @@
-"""manage.py instruments list|get|lookup|reportable|derivatives|underlyings"""
+"""manage.py instruments list|get|lookup|reportable|derivatives|underlyings|dossier"""
 
 import argparse
 import datetime as dt
@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from instruments.dossier import markdown
+from instruments.dossier.questions import get_dossier
 from instruments.listings import descriptions, history, lookup, reportability, underlyings
 from instruments.listings.facts import classification_rows, flatten
 from instruments.listings.filters import DerivativeFilterSet, InstrumentFilterSet
@@ -36,15 +38,15 @@ _TABLES = ("listings", "classification", "issuer_requested_listings")
 
 class Command(BaseCommand):
     help = (
-        "List instruments, show one with its terms and listings, look up a list of ISINs, or answer questions"
-        " about reportability, derivatives and underlyings."
+        "List instruments, show one with its terms and listings or as a dossier, look up a list of ISINs, or"
+        " answer questions about reportability, derivatives and underlyings."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
             dest="action",
             required=True,
-            metavar="list|get|lookup|reportable|derivatives|underlyings",
+            metavar="list|get|lookup|reportable|derivatives|underlyings|dossier",
         )
         listing = actions.add_parser("list", help="list instruments, with the filters of the API")
         _add_list_options(listing, InstrumentFilterSet)
@@ -89,6 +91,20 @@ class Command(BaseCommand):
         underlying.add_argument("isin", metavar="ISIN")
         output.add_format(underlying)
 
+        dossier = actions.add_parser(
+            "dossier", help="show all that is known of an instrument, small enough for a ticket"
+        )
+        dossier.add_argument("isin", metavar="ISIN")
+        dossier.add_argument(
+            "--on", type=_day, help="day to answer for, YYYY-MM-DD (default: today)"
+        )
+        dossier.add_argument(
+            "--format",
+            choices=["markdown", "json"],
+            default="markdown",
+            help="Markdown for tickets, or JSON for programs",
+        )
+
     def handle(self, **options: Any) -> None:
         actions = {
             "list": self._list,
@@ -97,6 +113,7 @@ class Command(BaseCommand):
             "reportable": self._reportable,
             "derivatives": self._derivatives,
             "underlyings": self._underlyings,
+            "dossier": self._dossier,
         }
         try:
             actions[options["action"]](options)
@@ -134,6 +151,13 @@ class Command(BaseCommand):
         columns = ("link", "isin", "lei", "name", "known")
         if_empty = f"{instrument.isin} has no underlying."
         self._print(rows, columns, options["format"], if_empty=if_empty)
+
+    def _dossier(self, options: dict[str, Any]) -> None:
+        answer = get_dossier(options["isin"], on=options["on"]).describe()
+        if options["format"] == "json":
+            output.print_json(self.stdout, answer)
+        else:
+            self.stdout.write(markdown.write(answer))
 
     def _print(
         self,

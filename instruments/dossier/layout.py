@@ -1,0 +1,103 @@
+"""A dossier as headings, facts and tables: the form that Markdown and the page share."""
+
+import dataclasses
+import re
+from typing import Any
+
+from instruments.listings.facts import flatten
+
+_CODES = re.compile(r"\b(cfi|figi|isin|lei|mic)\b")
+
+TITLES = {
+    "identity": "Identity",
+    "classification": "Classification (ISO 10962)",
+    "terms": "Terms",
+    "listings": "Listings",
+    "issuer": "Issuer",
+    "reportability": "Reportability (MiFIR, Article 26)",
+    "transparency": "Transparency in force",
+    "volume_cap": "Volume cap",
+    "figis": "FIGIs",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of texts below the names of columns, and the number of rows that are left out."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    left_out: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One part of a dossier. `facts` are (label, text)."""
+
+    title: str
+    facts: list[tuple[str, str]]
+    tables: list[Table]
+    sources: list[str]
+
+
+def lay_out(answer: dict[str, Any]) -> list[Section]:
+    """Return the sections of the plain values of a dossier; parts without content are left out."""
+    sections = [
+        _lay_out_part(title, answer[name]) for name, title in TITLES.items() if name in answer
+    ]
+    nothing = [(row["source"], row["reason"]) for row in answer["nothing_from"]]
+    with_content = [section for section in sections if section.facts or section.tables]
+    return [*with_content, Section("Sources that have nothing", nothing, [], [])]
+
+
+def _lay_out_part(title: str, part: dict[str, Any]) -> Section:
+    facts: dict[str, Any] = {}
+    tables = []
+    for name, value in part.items():
+        if name == "sources":
+            continue
+        if isinstance(value, dict) and value.keys() == {"total", "left_out", "rows"}:
+            if value["rows"]:
+                tables.append(_lay_out_table(value))
+            elif value["total"]:
+                facts[name] = f"{value['total']:,}, left out"
+        elif isinstance(value, dict) and name in ("terms", "issuer", "entity", "result"):
+            facts.update(value)
+        else:
+            facts[name] = value
+    return Section(
+        title,
+        [(_label(label), str(text)) for label, text in flatten(facts)],
+        tables,
+        [
+            f"{source['name']}, {source['published_on']} ({source['age_days']:,} days old)"
+            for source in part["sources"]
+        ],
+    )
+
+
+def _lay_out_table(value: dict[str, Any]) -> Table:
+    rows = [dict(_flatten_row(row)) for row in value["rows"]]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return Table(
+        [_label(column) for column in columns],
+        [[row.get(column, "") for column in columns] for row in rows],
+        value["left_out"],
+    )
+
+
+def _label(name: str) -> str:
+    """Return the label of a field: `cfi code` gives `CFI code`."""
+    label = _CODES.sub(lambda match: match[0].upper(), name)
+    return label[:1].upper() + label[1:]
+
+
+def _flatten_row(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (label, text) of a row; nested results are one text."""
+    pairs = []
+    for label, value in flatten({k: v for k, v in row.items() if k != "results"}):
+        pairs.append((label, str(value)))
+    if results := row.get("results"):
+        texts = [", ".join(f"{label} {value}" for label, value in flatten(r)) for r in results]
+        pairs.append(("results", "; ".join(texts)))
+    return pairs

@@ -1,0 +1,240 @@
+"""The dossier of an instrument by API, command and page, on real and on large made records."""
+
+import datetime as dt
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from esma_files.models import EsmaFile
+from instruments import pipeline
+from instruments.dossier.questions import MAX_BYTES, get_dossier
+from instruments.figis import syncing
+from instruments.models import FigiRequest, LegalEntity
+from tests import dvcres, firds, fitrs
+from tests.conftest import DATA
+from tests.instruments.listings.test_answers_match_the_schema import check
+from tests.openfigi import IBM, FakeOpenFigi
+
+BOND, DERIVATIVE = "DE000A1R07V3", "DE000A2253D4"
+ROOT = "/api/v1/instruments/"
+NAME = "FULINS_E_20250302_01of01"
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("anonymous_reading"),
+]
+
+
+def get(client: Client, isin: str, status: int = 200, /, **parameters: str) -> Any:
+    response = client.get(f"{ROOT}{isin}/dossier/", parameters)
+    assert response.status_code == status, response.content
+    return response.json()
+
+
+def load(make_zip: Callable[..., Path], *records: str) -> None:
+    for loaded in pipeline.load(
+        pipeline.register_files([make_zip(NAME, firds.message(NAME, *records))])
+    ):
+        assert loaded.error is None
+
+
+@pytest.fixture
+def large(make_zip: Callable[..., Path], openfigi: FakeOpenFigi) -> None:
+    """IBM with 300 listings with long names, a volume cap result of 40 venues, and 198 FIGIs."""
+    name = "INTL | BUSINESS *MACHINES* <CORP> " + "X" * 300
+    load(
+        make_zip,
+        *(
+            firds.record("RefData", IBM, f"X{n:03}", name=name, period="2025-03-01")
+            for n in range(300)
+        ),
+    )
+    venues = [dvcres.venue(f"X{n:03}", "0.1") for n in range(40)]
+    result = dvcres.result(IBM, *venues, percentage="4.0")
+    fitrs.load(make_zip("DVCRES_20251108", dvcres.message("DVCRES_20251108", result)))
+    FigiRequest.objects.add([IBM])
+    syncing.sync()
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_each_part_has_its_sources_and_their_age(client: Client) -> None:
+    answer = get(client, BOND, on="2025-09-09")
+
+    assert (answer["isin"], answer["on"]) == (BOND, "2025-09-09")
+    instrument = client.get(f"{ROOT}{BOND}/").json()
+    assert answer["identity"]["full_name"] == instrument["full_name"]
+    assert answer["terms"]["terms"]["coupon"] == instrument["terms"]["coupon"]
+    assert answer["listings"]["listings"]["total"] == len(instrument["listings"])
+    file = instrument["source_file"]
+    published_on = dt.date.fromisoformat(instrument["published_on"])
+    assert answer["identity"]["sources"] == [
+        {
+            "name": file,
+            "published_on": instrument["published_on"],
+            "age_days": (dt.date(2025, 9, 9) - published_on).days,
+        }
+    ]
+    reportable = client.get(f"{ROOT}{BOND}/reportable/", {"on": "2025-09-09"}).json()
+    assert answer["reportability"]["reason"] == reportable["reason"]
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) -> None:
+    reasons = {row["source"]: row["reason"] for row in get(client, BOND)["nothing_from"]}
+
+    assert reasons == {
+        "fca_firds": "No file of this dataset is loaded.",
+        "esma_fitrs": "No file of this dataset is loaded.",
+        "fca_fitrs": "No file of this dataset is loaded.",
+        "esma_dvcap": "No file of this dataset is loaded.",
+        "gleif_lei2": "No file of this dataset is loaded.",
+        "openfigi": "It was never asked for this ISIN.",
+    }
+
+
+def test_transparency_in_force_is_that_of_the_transparency_question(
+    client: Client, make_zip: Callable[..., Path]
+) -> None:
+    isin, day = "BEEN20114540", "2025-09-01"
+    load(make_zip, firds.record("RefData", isin, "XBRU", cfi="DBFTFB", period="2025-03-01"))
+    for path in sorted((DATA / "fitrs").glob("*.zip")):
+        fitrs.load(path)
+
+    answer = get(client, isin, on=day)
+
+    transparency = client.get(f"{ROOT}{isin}/transparency/", {"on": day}).json()
+    rows = {row["respect"]: row for row in answer["transparency"]["in_force"]["rows"]}
+    assert rows.keys() == transparency["applies"].keys()
+    for respect, applicable in transparency["applies"].items():
+        assert rows[respect]["reason"] == applicable["why"]
+    assert rows["liquidity"]["results"][0]["liquid"] is not None
+    assert answer["transparency"]["sources"]
+    assert "esma_fitrs" not in {row["source"] for row in answer["nothing_from"]}
+
+
+def test_the_issuer_is_shown_with_the_record_of_its_legal_entity(
+    client: Client, make_zip: Callable[..., Path]
+) -> None:
+    volvo = "SE0000115446"
+    load(make_zip, firds.record("RefData", volvo, "XSTO", period="2025-03-01"))
+    file = EsmaFile.objects.get()
+    LegalEntity.objects.create(
+        lei="549300GDPG70E3MBBU98",
+        legal_name="KfW",
+        jurisdiction="DE",
+        last_updated_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+        source_file=file,
+        source_position=1,
+        fingerprint=1,
+    )
+
+    answer = get(client, volvo)
+
+    assert answer["issuer"]["issuer"]["lei"] == "549300GDPG70E3MBBU98"
+    assert answer["issuer"]["entity"]["legal_name"] == "KfW"
+    assert "gleif_lei2" not in {row["source"] for row in answer["nothing_from"]}
+    page = client.get(f"/instruments/{volvo}/dossier/").content.decode()
+    assert "<dt>Legal name</dt><dd>KfW</dd>" in page
+
+
+@pytest.mark.usefixtures("large")
+def test_a_dossier_is_small_however_much_is_known(client: Client) -> None:
+    as_json = client.get(f"{ROOT}{IBM}/dossier/")
+    as_markdown = client.get(f"{ROOT}{IBM}/dossier/", {"output": "Markdown"})
+
+    assert len(as_json.content) <= MAX_BYTES
+    assert len(as_markdown.content) <= MAX_BYTES
+    answer = as_json.json()
+    listings = answer["listings"]["listings"]
+    assert listings["total"] == 300 == listings["left_out"] + len(listings["rows"])
+    assert answer["volume_cap"]["venues"]["total"] == 40
+    assert answer["figis"]["figis"]["total"] == 198
+    assert answer["figis"]["sources"][0]["name"] == "openfigi"
+
+
+@pytest.mark.usefixtures("large")
+def test_the_number_of_queries_does_not_depend_on_the_size(make_zip: Callable[..., Path]) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as large:
+        get_dossier(IBM)
+    volvo = "SE0000115446"
+    record = firds.record("RefData", volvo, "XSTO", period="2025-03-01")
+    name = "FULINS_E_20250309_01of01"
+    for loaded in pipeline.load(
+        pipeline.register_files([make_zip(name, firds.message(name, record))])
+    ):
+        assert loaded.error is None
+    with CaptureQueriesContext(connection) as small:
+        get_dossier(volvo)
+
+    assert len(small) <= len(large) <= 25
+
+
+@pytest.mark.usefixtures("large")
+def test_markdown_is_chosen_by_parameter_or_header_and_escapes_names(client: Client) -> None:
+    by_parameter = client.get(f"{ROOT}{IBM}/dossier/", {"output": "markdown"})
+    by_header = client.get(f"{ROOT}{IBM}/dossier/", headers={"accept": "text/markdown"})
+
+    assert by_parameter.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    assert by_header.content == by_parameter.content
+    text = by_parameter.content.decode()
+    assert text.startswith(r"# INTL \| BUSINESS \*MACHINES\* \<CORP\> XXX")
+    assert "\n## FIGIs\n" in text
+    assert "more left out." in text
+    assert f"ISIN {IBM}, on " in text
+    by_header = client.get(
+        f"{ROOT}{IBM}/dossier/", {"output": "json"}, headers={"accept": "text/markdown"}
+    )
+    assert by_header.json()["isin"] == IBM
+
+
+@pytest.mark.usefixtures("large")
+def test_the_page_shows_every_part_and_escapes_names(client: Client) -> None:
+    page = client.get(f"/instruments/{IBM}/dossier/").content.decode()
+
+    for title in ("Identity", "Listings", "FIGIs", "Volume cap", "Sources that have nothing"):
+        assert f"<h2>{title}</h2>" in page
+    assert "&lt;CORP&gt;" in page
+    assert "<CORP>" not in page
+    assert client.get("/instruments/SE0000115446/dossier/").status_code == 404
+    assert f"/instruments/{IBM}/dossier/" in client.get(f"/instruments/{IBM}/").content.decode()
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("isin", [BOND, DERIVATIVE])
+def test_the_answer_matches_its_schema(client: Client, isin: str) -> None:
+    document = client.get("/api/schema/", {"format": "json"}).json()
+
+    check(document, f"{ROOT}{{isin}}/dossier/", "get", get(client, isin))
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_wrong_questions_are_refused(client: Client) -> None:
+    assert "on" in get(client, BOND, 400, on="yesterday")["errors"]
+    assert "Did you mean 'output'" in get(client, BOND, 400, outpt="json")["detail"]
+    get(client, "SE0000115446", 404)
+    problem = client.get(f"{ROOT}SE0000115446/dossier/", headers={"accept": "text/markdown"})
+    assert problem.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_the_command_prints_markdown_or_json(client: Client) -> None:
+    out = io.StringIO()
+    call_command("instruments", "dossier", BOND, "--on", "2025-09-09", stdout=out)
+    response = client.get(f"{ROOT}{BOND}/dossier/", {"output": "markdown", "on": "2025-09-09"})
+    assert out.getvalue().strip() == response.content.decode().strip()
+
+    out = io.StringIO()
+    arguments = ("--on", "2025-09-09", "--format", "json")
+    call_command("instruments", "dossier", BOND, *arguments, stdout=out)
+    assert json.loads(out.getvalue()) == get(client, BOND, on="2025-09-09")
+    with pytest.raises(CommandError, match="No instrument with the ISIN"):
+        call_command("instruments", "dossier", "SE0000115446")
