@@ -2,11 +2,15 @@ from django.urls import path
 
 from instruments.dossier.pages import DossierPage
 from instruments.list_check.pages import CheckListView
-from instruments.listings.pages import InstrumentView, SearchView
+from instruments.listings.pages import InstrumentView
+from instruments.listings.search_page import SearchView
+from instruments.venues.pages import VenuesView, VenueView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("venues/", VenuesView.as_view(), name="venues"),
+    path("venues/<str:mic>/", VenueView.as_view(), name="venue"),
     path("instruments/<str:isin>/dossier/", DossierPage.as_view(), name="dossier"),
     path("instruments/<str:isin>/", InstrumentView.as_view(), name="instrument"),
 ]

@@ -1,20 +1,18 @@
-"""Pages: the search, and one instrument with its listings and answers for a day."""
+"""The page of one instrument, with its listings and answers for a day."""
 
 import datetime as dt
 from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 
 from instruments.classification import cfi
-from instruments.figis.questions import problem_of_figi, resolve
-from instruments.isin import problem_of
 from instruments.listings import descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
-from instruments.models import Instrument, ListedVenue, Register
+from instruments.models import Instrument, Register
 from instruments.transparency.descriptions import describe_result
 from instruments.transparency.questions import Applicable, get_transparency
 from marketdata.common.access import GuardedView, reading
@@ -22,48 +20,9 @@ from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
-MAX_LENGTH = 100  # characters of a search, as in the search box
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 # The fields of a transparency result that the page shows. The API has all of them.
 _RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
-
-
-class SearchView(GuardedView):
-    """The front page. A known ISIN or FIGI redirects to the page of its instrument."""
-
-    needs = reading("instruments.view_instrument")
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        words = request.GET.get("q", "").strip()[:MAX_LENGTH]
-        problem = problem_of(words.upper())
-        if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
-            return redirect("instrument", isin=words.upper())
-        by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
-        if len(by_code) == 1 and problem_of_figi(words.upper()) is None:
-            return redirect("instrument", isin=by_code[0])
-        register = request.GET.get("register", "").upper()
-        register = register if register in Register.values else ""
-        page, rows = None, []
-        if words:
-            matching = Instrument.objects.search(words)
-            if register:
-                matching = matching.in_register(register)
-            page = BoundedPaginator(matching, PAGE_SIZE).get_page(request.GET.get("page"))
-            rows = descriptions.describe_instruments(page)
-        # Twelve characters with a digit at the end are probably meant as an ISIN.
-        looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
-        context = {
-            "words": words,
-            "register": register,
-            "registers": _REGISTERS,
-            "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
-            "page": page,
-            "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
-            "instruments": rows,
-            "isin_problem": problem if looks_like_isin else None,
-            "has_instruments": bool(words) or Instrument.objects.exists(),
-        }
-        return render(request, "instruments/search.html", context)
 
 
 def _day_field(label: str, help_text: str) -> forms.DateField:

@@ -1,0 +1,113 @@
+"""The front page: an overview of the data, and the search with filters."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+
+from instruments.classification import cfi
+from instruments.figis.questions import problem_of_figi, resolve
+from instruments.isin import problem_of
+from instruments.listings import descriptions
+from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.overview import read_overview
+from instruments.listings.status import EffectiveStatus
+from instruments.models import Instrument, ListedVenue, Register
+from marketdata.common.access import GuardedView, reading
+from marketdata.common.errors import InvalidQuery
+from marketdata.common.filtering import get_messages
+from marketdata.common.pages import BoundedPaginator
+
+PAGE_SIZE = 20
+MAX_LENGTH = 100  # characters of a search, as in the search box
+_REGISTERS = [("", "EU and UK"), *Register.choices]
+_ANY = ("", "Any")
+EXAMPLES = ("Volkswagen", "DE000A1R07V3", "Stellantis", "KfW 1.625")
+
+
+class FilterForm(forms.Form):
+    """The filters of the search page: those of the API that people use most."""
+
+    category = forms.ChoiceField(
+        required=False, choices=[_ANY, *cfi.category_names().items()], label="Category"
+    )
+    effective_status = forms.ChoiceField(
+        required=False, choices=[_ANY, *EffectiveStatus.choices], label="Effective status"
+    )
+    mic = forms.CharField(required=False, max_length=4, label="MIC")
+    currency = forms.CharField(required=False, max_length=3, label="Currency")
+    cfi = forms.CharField(required=False, max_length=6, label="CFI code, or its start")
+    issuer = forms.CharField(required=False, max_length=20, label="Issuer (LEI)")
+    underlying = forms.CharField(required=False, max_length=20, label="Underlying (ISIN or LEI)")
+
+
+class SearchView(GuardedView):
+    """Instruments by words and filters. A known ISIN or FIGI redirects to the page of its instrument.
+
+    Query parameters are `q`, those of FilterForm, and `register`; `page` up to row 1,000, then `after`,
+    the ISIN after which to continue.
+    """
+
+    needs = reading("instruments.view_instrument")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        words = request.GET.get("q", "").strip()[:MAX_LENGTH]
+        problem = problem_of(words.upper())
+        if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
+            return redirect("instrument", isin=words.upper())
+        by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
+        if len(by_code) == 1 and problem_of_figi(words.upper()) is None:
+            return redirect("instrument", isin=by_code[0])
+        register = request.GET.get("register", "").upper()
+        register = register if register in Register.values else ""
+        form = FilterForm(request.GET)
+        filters = {name: request.GET.get(name, "").strip() for name in form.fields}
+        filters = {name: value for name, value in filters.items() if value}
+        # Twelve characters with a digit at the end are probably meant as an ISIN.
+        looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
+        context = {
+            "words": words,
+            "register": register,
+            "registers": _REGISTERS,
+            "form": form,
+            "filters": filters,
+            "is_asked": bool(words or filters),
+            "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
+            "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
+            "isin_problem": problem if looks_like_isin else None,
+        }
+        if words or filters:
+            context |= _find(request, {**filters, "q": words, "register": register})
+        else:
+            context |= {"overview": read_overview(), "examples": EXAMPLES}
+        return render(request, "instruments/search.html", context)
+
+
+def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
+    """Return the instruments of one page, and the addresses of the pages beside it."""
+    asked = {name: value for name, value in values.items() if value}
+    query = QueryDict(mutable=True)
+    query.update(asked)
+    context: dict[str, Any] = {"query": query.urlencode(), "page": None, "instruments": []}
+    filterset = InstrumentFilterSet(asked, Instrument.objects.all())
+    if messages := get_messages(filterset):
+        return context | {"messages": messages}
+    matching: Any = filterset.qs
+    after = request.GET.get("after", "").upper()
+    if after:
+        try:
+            rows = list(matching.after(after)[: PAGE_SIZE + 1])
+        except InvalidQuery as error:
+            return context | {"messages": {"after": [str(error)]}}
+        following = matching.get_cursor(rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else None
+        rows = rows[:PAGE_SIZE]
+    else:
+        paginator = BoundedPaginator(matching, PAGE_SIZE)
+        page = paginator.get_page(request.GET.get("page"))
+        rows = list(page)
+        is_last = not page.has_next() and paginator.has_more
+        following = matching.get_cursor(rows[-1]) if is_last else None
+        context["page"] = page
+    instruments = descriptions.describe_instruments(rows)
+    return context | {"instruments": instruments, "following": following, "after": after}

@@ -1,0 +1,70 @@
+"""Pages of trading venues: the list with a search, and one venue."""
+
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from instruments.models import Venue
+from instruments.venues.filters import VenueFilterSet
+from instruments.venues.questions import describe_venue, get_venue, with_listings
+from marketdata.common.access import GuardedView, reading
+from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.filtering import get_messages
+from marketdata.common.pages import BoundedPaginator
+
+PAGE_SIZE = 50
+_LISTED = [("", "All venues"), ("true", "With listings"), ("false", "Without listings")]
+# The facts of a venue that its page shows, in this order. The API has the same and more.
+_FACTS = (
+    *("legal_entity_name", "lei", "acronym", "kind", "operating_mic", "category", "status"),
+    *("country", "city", "website", "created_on", "updated_on", "validated_on", "expires_on"),
+    "comments",
+)
+
+
+class VenueForm(forms.Form):
+    """The filters of the list of venues."""
+
+    q = forms.CharField(required=False, max_length=100, label="MIC, name, operator or city")
+    country = forms.CharField(required=False, max_length=2, label="Country")
+    listed = forms.ChoiceField(required=False, choices=_LISTED, label="Listings")
+
+
+class VenuesView(GuardedView):
+    """The list of venues (ISO 10383) with their numbers of listings, by filters."""
+
+    needs = reading("instruments.view_venue")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = VenueForm(request.GET)
+        asked = {name: request.GET.get(name, "").strip() for name in form.fields}
+        asked = {name: value for name, value in asked.items() if value}
+        filterset = VenueFilterSet(asked, with_listings().order_by("mic"))
+        messages = get_messages(filterset)
+        venues: Any = Venue.objects.none() if messages else filterset.qs
+        page = BoundedPaginator(venues, PAGE_SIZE).get_page(request.GET.get("page"))
+        query = request.GET.copy()
+        query.pop("page", None)
+        context = {"form": form, "messages": messages, "page": page, "query": query.urlencode()}
+        return render(request, "instruments/venues.html", context)
+
+
+class VenueView(GuardedView):
+    """One venue, its operator and segments, and its numbers of listings."""
+
+    needs = reading("instruments.view_venue")
+
+    def get(self, request: HttpRequest, mic: str) -> HttpResponse:
+        try:
+            venue = get_venue(mic)
+        except (InvalidQuery, NotInDatabase) as error:
+            raise Http404(str(error)) from error
+        described = describe_venue(venue)
+        context = {
+            "venue": described,
+            "facts": {name: described[name] for name in _FACTS},
+            "segments": with_listings().segments_of(venue.mic).order_by("mic"),
+        }
+        return render(request, "instruments/venue.html", context)

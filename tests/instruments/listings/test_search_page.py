@@ -1,0 +1,94 @@
+"""The front page: the overview, and the search with filters to the end of long lists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from instruments.models import Instrument, Listing
+from tests.instruments.listings.merging import Write
+from tests.instruments.listings.test_search import load_names
+
+_LINK = re.compile(r'<td class="code"><a href="/instruments/(\w{12})/">')
+
+
+def shown(client: Client, query: str) -> list[str]:
+    response = client.get(f"/?{query}")
+    assert response.status_code == 200
+    return _LINK.findall(response.content.decode())
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_the_overview_has_the_numbers_of_the_database(client: Client) -> None:
+    page = client.get("/").content.decode()
+
+    total = Instrument.objects.count()
+    active = Instrument.objects.filter(status="active").count()
+    assert f"{total:,} instruments, {active:,} published as active" in page
+    bonds = Instrument.objects.filter(cfi_code__startswith="D").count()
+    assert re.search(
+        rf'href="\?category=D">[^<]+</a></td>.*?<td class="number">{bonds:,}</td>', page, re.DOTALL
+    )
+    assert re.search(r"<td>ESMA FIRDS</td><td class=\"day\">20\d\d-\d\d-\d\d</td>", page)
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_filters_alone_list_instruments_as_the_api_does(client: Client) -> None:
+    listing = Listing.objects.filter(isin__startswith="DE").earliest("isin")
+    for query in (
+        "category=D",
+        f"mic={listing.mic}",
+        "currency=eur&category=D",
+        "effective_status=terminated",
+        "cfi=DB",
+        "q=kfw&category=D",
+    ):
+        rows = client.get(f"/api/v1/instruments/?{query}").json()["results"]
+
+        assert rows
+        assert shown(client, query) == [row["isin"] for row in rows], query
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("mic=XX", "A MIC has four letters or digits."),
+        ("category=Z", "is not a valid choice"),
+        ("q=a&after=x", "after: "),
+    ],
+)
+def test_an_invalid_filter_is_explained(client: Client, query: str, message: str) -> None:
+    page = client.get(f"/?{query}").content.decode()
+
+    assert message in page
+    assert "No instrument found" not in page
+
+
+@pytest.mark.usefixtures("anonymous_reading", "transactional_db")
+def test_next_leads_to_the_end_of_a_long_list(client: Client, make_zip: Write) -> None:
+    isins = load_names(make_zip, *(f"Call {n}" for n in range(1_030)))
+    assert shown(client, "q=call&page=50") == isins[980:1_000]
+    page = client.get("/?q=call&page=50").content.decode()
+    assert "More than 1,000 instruments" in page
+    walked = []
+    while following := re.search(r'href="\?([^"]+)">Next</a>', page):
+        query = following[1].replace("&amp;", "&")
+        page = client.get(f"/?{query}").content.decode()
+        walked += _LINK.findall(page)
+    assert walked == isins[1_000:]
+
+
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+def test_the_number_of_queries_of_the_front_page_is_fixed(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(3):
+        client.get("/")
+
+
+@pytest.mark.usefixtures("anonymous_reading", "db")
+def test_an_empty_database_says_how_to_load(client: Client, tmp_path: Path) -> None:
+    assert "No files have been loaded yet." in client.get("/").content.decode()
