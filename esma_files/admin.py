@@ -23,7 +23,7 @@ _PROBLEM_LENGTH = 100
 class EsmaFileAdmin(ReadOnlyAdmin):
     """Actions queue work for a worker, and report the files that they have skipped, with the reason."""
 
-    actions = ["download", "load", "try_again", "keep", "stop_keeping", "delete_bytes"]
+    actions = ["download", "load", "try_again", "release", "keep", "stop_keeping", "delete_bytes"]
     change_list_template = "admin/esma_files/esmafile/change_list.html"
     date_hierarchy = "published_on"
     list_display = [
@@ -65,6 +65,8 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         def request_run(file: EsmaFile) -> str:
             if not file.has_content:
                 return f"it is {file.state}: download it first"
+            if file.state == EsmaFile.State.HELD:
+                return "it is held by the load gate: release it first"
             queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
             return ""
 
@@ -80,6 +82,16 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             return ""
 
         self._each(request, queryset, request_run, done="will be retried")
+
+    @admin.action(description="Release held files", permissions=["load"])
+    def release(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        def request_run(file: EsmaFile) -> str:
+            if not EsmaFile.objects.filter(pk=file.pk).release_held():
+                return f"it is {file.state} and not held"
+            queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
+            return ""
+
+        self._each(request, queryset, request_run, done="will be loaded")
 
     @admin.action(description="Keep: exempt from deletion", permissions=["keep"])
     def keep(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:

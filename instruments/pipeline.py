@@ -26,7 +26,7 @@ from esma_files import retention, runs, store
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
 from instruments.layouts import layout_of, merge_of, result_tables
-from instruments.listings.load import merge, scope, search_index
+from instruments.listings.load import gate, merge, scope, search_index
 from instruments.listings.load.context import WHOLE, Slice, slices_of
 from instruments.listings.load.selection import ListingSelection
 from instruments.models import Reconciliation, Register, Scope, TableCount
@@ -300,6 +300,8 @@ class FileLoad:
                     staged = self._wait_for_staged()
                     self._note_merged(0)
                     self._merge(staged, log)
+                except gate.Held as held:
+                    return self._hold(held)
                 finally:
                     self._discard()
             return LoadResult(self.file, self.run)
@@ -307,6 +309,14 @@ class FileLoad:
             self.run.refresh_from_db()  # what was rolled back does not count
             self.run.end(state=Run.State.FAILED, problem=str(error))
             return LoadResult(self.file, self.run, error)
+
+    def _hold(self, held: gate.Held) -> LoadResult:
+        """Leave the file HELD: the load gate has rolled back its merge."""
+        self.run.refresh_from_db()
+        self.run.report = held.report
+        self.run.end(state=Run.State.FAILED, problem=str(held))
+        self.file.enter(EsmaFile.State.HELD, problem=str(held))
+        return LoadResult(self.file, self.run, held)
 
     def give_back(self) -> None:
         """Undo the claim: the caller has stopped before the turn of this file came."""
@@ -356,7 +366,7 @@ class FileLoad:
             with transaction.atomic():
                 settled = scope.settle(cursor, self.file)
                 run.outside, run.rejected = settled.outside, settled.rejected
-                self._add(self._merge_slice(cursor, staged, last))
+                self._add(gate.check(self.file, self._merge_slice(cursor, staged, last)))
                 self._keep_rejected(cursor)
                 run.seconds = staged.seconds + time.monotonic() - started
                 self._end(staged, is_missed=settled.missed)

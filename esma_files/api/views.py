@@ -63,11 +63,13 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         "sync": holding("esma_files.download_esmafile", costly=True),
         "load": holding("esma_files.load_esmafile", sensitive=True, costly=True),
         "retry": holding("esma_files.load_esmafile", sensitive=True, costly=True),
+        "release": holding("esma_files.load_esmafile", sensitive=True, costly=True),
         "keep": holding("esma_files.keep_esmafile"),
         "delete_set": holding("esma_files.delete_esmafile", sensitive=True),
     }
     query_serializers = dict.fromkeys(
-        ("retrieve", "download", "load", "retry", "keep", "delete_set"), DatasetQuerySerializer
+        ("retrieve", "download", "load", "retry", "release", "keep", "delete_set"),
+        DatasetQuerySerializer,
     )
     queryset = EsmaFile.objects.order_by("-published_on", "name", "-revision")
     serializer_class = EsmaFileSerializer
@@ -117,6 +119,8 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         file = self.get_object()
         if not file.has_content:
             raise Conflict(f"{file.name} is {file.state}: download it first.")
+        if file.state == EsmaFile.State.HELD:
+            raise Conflict(f"{file.name} is held by the load gate: release it first.")
         return self._requested(request, Run.Kind.LOAD, file)
 
     @extend_schema(
@@ -133,6 +137,21 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
             raise Conflict(f"{file.name} is {file.state}; only failed files can be retried.")
         kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
         return self._requested(request, kind, file)
+
+    @extend_schema(
+        summary="Release a held file",
+        parameters=[_NAME],
+        request=None,
+        responses=_REQUESTED_OF_ONE,
+    )
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, name: str) -> Response:
+        """Let a file through that the load gate holds, and load it."""
+        file = self.get_object()
+        if not EsmaFile.objects.filter(pk=file.pk).release_held():
+            raise Conflict(f"{file.name} is {file.state}; only held files can be released.")
+        trail.record("file.release", request=request, about=file)
+        return self._requested(request, Run.Kind.LOAD, file)
 
     @extend_schema(
         summary="Exempt a file from the retention policy",

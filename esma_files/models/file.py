@@ -105,6 +105,12 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         to_fetch = failed.filter(content="").update(state=state.LISTED, **fresh)
         return to_fetch + failed.exclude(content="").update(state=state.DOWNLOADED, **fresh)
 
+    def release_held(self) -> int:
+        """Let held files through the load gate: they wait to be loaded; return how many."""
+        state = self.model.State
+        fresh = {"state_since": timezone.now(), "problem": "", "is_released": True}
+        return self.filter(state=state.HELD).update(state=state.DOWNLOADED, **fresh)
+
 
 def stored_as(file: "EsmaFile", name: str) -> str:
     """Return the name in the storage: container, year, and the file name with a part of its MD5.
@@ -122,8 +128,8 @@ class EsmaFile(models.Model):
     """One file that a register has published, and its state.
 
     LISTED -> DOWNLOADING -> DOWNLOADED -> LOADING -> LOADED -> ARCHIVED or DELETED; FAILED from a busy
-    state. The same name with other bytes is another file: ESMA republishes. A file that was registered from a
-    path begins as DOWNLOADED.
+    state; HELD from LOADING by the load gate, until it is released. The same name with other bytes is
+    another file: ESMA republishes. A file that was registered from a path begins as DOWNLOADED.
     """
 
     class State(models.TextChoices):
@@ -131,6 +137,7 @@ class EsmaFile(models.Model):
         DOWNLOADING = "downloading", "Downloading"
         DOWNLOADED = "downloaded", "Downloaded"
         LOADING = "loading", "Loading"
+        HELD = "held", "Held"
         LOADED = "loaded", "Loaded"
         ARCHIVED = "archived", "Archived"
         DELETED = "deleted", "Deleted"
@@ -202,6 +209,10 @@ class EsmaFile(models.Model):
     is_partly_merged = models.BooleanField(
         default=False,
         help_text="its load was interrupted when part of it was merged; the next load finishes it",
+    )
+
+    is_released = models.BooleanField(
+        default=False, help_text="a curator has let it through the load gate"
     )
 
     state = models.CharField(max_length=20, choices=State, default=State.DOWNLOADED)

@@ -195,6 +195,11 @@ MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)
 BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")
 BACKUPS_KEEP = env.read("BACKUPS_KEEP", env.positive, 7)
 
+# A full file that changes, ends or drops more of the active listings of its category is held (0: never).
+LOAD_GATE_PERCENT = env.read("LOAD_GATE_PERCENT", env.count, 30)
+LOAD_GATE_PERCENTS: dict[str, int] = env.read("LOAD_GATE_PERCENTS", env.counts, {"O": 60, "R": 60})
+LOAD_GATE_RECORDS = env.read("LOAD_GATE_RECORDS", env.positive, 10_000)
+
 # Limits that distinguish an archive from a zip bomb. ESMA's largest XML is about 700 MB.
 ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)
 ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)

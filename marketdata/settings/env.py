@@ -102,6 +102,12 @@ def names(raw: str) -> list[str]:
     return [name.strip() for name in raw.split(",") if name.strip()]
 
 
+def counts(raw: str) -> dict[str, int]:
+    """Return the numbers of a list of names and numbers, such as `O:60,R:60`."""
+    pairs = (item.partition(":") for item in names(raw))
+    return {name.strip(): count(number.strip()) for name, _, number in pairs}
+
+
 def url(raw: str) -> str:
     """Return an http or https address without a trailing slash."""
     if not raw.startswith(("https://", "http://")):

@@ -142,6 +142,13 @@ def check_failed_files() -> Outcome:
     return Outcome(Status.WARNING, f"{failed} failed: see `manage.py files list --state failed`")
 
 
+def check_held_files() -> Outcome:
+    held = EsmaFile.objects.filter(state=EsmaFile.State.HELD).count()
+    if not held:
+        return Outcome()
+    return Outcome(Status.WARNING, f"{held} held: see `manage.py files list --state held`")
+
+
 def check_storage_budget() -> Outcome:
     used, budget = usage.bytes_used(), settings.STORAGE_BUDGET_BYTES
     percent = 100 * used / budget
@@ -164,5 +171,6 @@ CHECKS = (
     Check("data_age", check_data_age),
     Check("gaps", check_gaps),
     Check("failed_files", check_failed_files),
+    Check("held_files", check_held_files),
     Check("storage_budget", check_storage_budget),
 )

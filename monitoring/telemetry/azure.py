@@ -159,9 +159,13 @@ class ApplicationInsights:
         span.end(call.start + int(call.seconds * 1e9))
 
     def call(self, call: Call) -> None:
-        """Count a call. Those that were slow or failed are sent one by one with their operation."""
-        labels = {"kind": call.kind, "target": call.target, "ok": str(call.is_ok)}
-        self._call_seconds.record(call.seconds, labels)
+        """Record a call of another service. Those of the database are sums of their operation.
+
+        Calls that were slow or failed are also sent one by one with their operation.
+        """
+        if call.kind in ("http", "storage"):
+            labels = {"kind": call.kind, "target": call.target, "ok": str(call.is_ok)}
+            self._call_seconds.record(call.seconds, labels)
         if call.is_hit is not None:
             self._cache_reads.add(1, {"cache": call.target, "hit": str(call.is_hit)})
 

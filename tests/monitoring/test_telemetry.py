@@ -39,6 +39,8 @@ def fail(request, name):
 settings.STORAGES["staticfiles"] = {{"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 caches["counts"].get("{CANARY}")
 telemetry.report_stage("staging", 1.5)
+with telemetry.measure_call("http", target="example.org", name="GET"):
+    pass
 marketdata.urls.urlpatterns.insert(0, path("example/<str:name>/", fail))
 client = Client(raise_request_exception=False)
 headers = {{"authorization": "Bearer {CANARY}", "x-api-key": "{CANARY}", "cookie": "sessionid={CANARY}"}}

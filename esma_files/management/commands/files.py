@@ -1,10 +1,11 @@
-"""manage.py files list|get|gaps|retry|keep|delete"""
+"""manage.py files list|get|gaps|retry|release|keep|unkeep|delete"""
 
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from audit import trail
 from esma_files import gaps, steps
 from esma_files.api.filters import EsmaFileFilterSet
 from esma_files.api.serializers import (
@@ -21,7 +22,7 @@ _IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept",
 
 
 class Command(BaseCommand):
-    help = "List published files, show one, report gaps, and retry, keep or delete files."
+    help = "List published files, show one, report gaps, and retry, release, keep or delete files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         output.add_format(actions.add_parser("gaps", help=gaps_help))
         for action, help_text in (
             ("retry", "retry failed files"),
+            ("release", "let files through that the load gate holds"),
             ("keep", "exempt files from the retention policy"),
             ("unkeep", "no longer exempt files from the retention policy"),
             ("delete", "delete the bytes of the sets that the files belong to"),
@@ -130,6 +132,13 @@ def _retry(file: EsmaFile) -> str:
     return f"{file.state} again; run {'load' if file.has_content else 'download'} to continue"
 
 
+def _release(file: EsmaFile) -> str:
+    if not EsmaFile.objects.filter(pk=file.pk).release_held():
+        raise CommandError(f"{file.name} is {file.state}; only held files can be released.")
+    trail.record("file.release", about=file)
+    return "released; run load to continue"
+
+
 def _keep(file: EsmaFile) -> str:
     steps.keep(file, kept=True)
     return "kept"
@@ -145,4 +154,10 @@ def _delete(file: EsmaFile) -> str:
     return f"deleted {', '.join(run.report)}"
 
 
-_ACTIONS = {"retry": _retry, "keep": _keep, "unkeep": _unkeep, "delete": _delete}
+_ACTIONS = {
+    "retry": _retry,
+    "release": _release,
+    "keep": _keep,
+    "unkeep": _unkeep,
+    "delete": _delete,
+}
