@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import Truncator
 
 from audit import trail
@@ -23,7 +25,18 @@ _PROBLEM_LENGTH = 100
 class EsmaFileAdmin(ReadOnlyAdmin):
     """Actions queue work for a worker, and report the files that they have skipped, with the reason."""
 
-    actions = ["download", "load", "try_again", "release", "keep", "stop_keeping", "delete_bytes"]
+    actions = [
+        "download",
+        "load",
+        "try_again",
+        "release",
+        "keep",
+        "stop_keeping",
+        "delete_bytes",
+        "remove",
+    ]
+    exclude = ["content"]  # its link would lead nowhere
+    readonly_fields = ["bytes"]
     change_list_template = "admin/esma_files/esmafile/change_list.html"
     date_hierarchy = "published_on"
     list_display = [
@@ -121,6 +134,28 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             return ""
 
         self._each(request, queryset, request_run, done="will be deleted")
+
+    @admin.action(description="Remove the bytes of bad files", permissions=["delete_bytes"])
+    def remove(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
+        """Delete the bytes of each selected file, whatever its state and its set."""
+
+        def request_run(file: EsmaFile) -> str:
+            if reason := retention.hindrance_of_file(file):
+                return reason
+            queue.request_run(
+                Run.Kind.DELETE, file=file, requested_by=_who(request), arguments=steps.ALONE
+            )
+            return ""
+
+        self._each(request, queryset, request_run, done="will be removed")
+
+    @admin.display(description="bytes")
+    def bytes(self, file: EsmaFile) -> str:
+        """Link to the stored file."""
+        if not file.has_content:
+            return "not stored"
+        address = reverse("file-content", args=[file.pk])
+        return format_html('<a href="{}">Download {}</a>', address, file.stored_name)
 
     def has_download_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("esma_files.download_esmafile")

@@ -85,10 +85,11 @@ def hindrance(file_set: sets.FileSet, newest: set[sets.SetKey] | None = None) ->
 
 
 def _newest_complete(stored: list[sets.FileSet]) -> set[sets.SetKey]:
-    """Return for each series the newest full set of which every part is stored."""
+    """Return for each series the newest full set of which every part is stored and has been loaded."""
     newest: dict[tuple[str, ...], sets.SetKey] = {}
     for file_set in stored:  # oldest first
-        if file_set.is_completely_stored and file_set.key.is_full:
+        is_loaded = all(file.loaded_at for file in file_set.files)
+        if is_loaded and file_set.is_completely_stored and file_set.key.is_full:
             newest[file_set.key.series] = file_set.key
     return set(newest.values())
 
@@ -185,6 +186,30 @@ def delete_set(file: EsmaFile) -> list[EsmaFile]:
     for member in files:
         remove_bytes(member)
     return files
+
+
+def remove_file(file: EsmaFile) -> None:
+    """Delete the bytes of one file, whatever its state and its set; the row and what was loaded stay.
+
+    A removed file is DELETED: neither fetched nor loaded, unless somebody asks for it by name.
+    Raises NotToBeDeleted if it is marked as kept or a worker is busy with it.
+    """
+    state = EsmaFile.State
+    idle = EsmaFile.objects.filter(pk=file.pk, kept=False).exclude(state__in=EsmaFile.BEFORE)
+    fresh = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}
+    if not idle.update(state=state.DELETED, is_partly_merged=False, **fresh):
+        file.refresh_from_db()
+        raise NotToBeDeleted(f"{file.name}: {hindrance_of_file(file)}")
+    file.refresh_from_db()
+    if file.stored_name:
+        remove_bytes(file)
+
+
+def hindrance_of_file(file: EsmaFile) -> str:
+    """Return the reason why a file cannot be removed; "" where it can be."""
+    if file.kept:
+        return "marked as kept: remove the mark first"
+    return f"it is {file.state} now: wait until that has ended" if file.state in file.BEFORE else ""
 
 
 def _delete(key: sets.SetKey, actions: list[Action]) -> Iterator[Outcome]:

@@ -2,16 +2,25 @@
 
 import datetime as dt
 from collections.abc import Collection
+from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
 
-from esma_files import gaps, registers, retention, runs, sweeping, syncing
+from esma_files import gaps, registers, retention, runs, store, sweeping, syncing
 from esma_files.models import EsmaFile, Run
+from marketdata.common.errors import PermanentError
+
+
+class WrongReplacement(PermanentError):
+    """A file that cannot replace another one."""
+
 
 # Days that a sync without a first day looks back: a register adds late files for some days.
 _LOOK_BACK_DAYS = 14
 _LONGEST_LOOK_BACK_DAYS = 90
+# In the arguments of a run that deletes the bytes of one file, and not of its set.
+ALONE = {"alone": "true"}
 
 
 def sync(
@@ -91,10 +100,36 @@ def keep(file: EsmaFile, *, kept: bool, requested_by: str = "") -> Run:
     return run
 
 
-def delete(file: EsmaFile, *, run: Run) -> Run:
-    """Delete the bytes of the set that a file belongs to. Raises NotToBeDeleted."""
+def replace(file: EsmaFile, path: Path, *, run: Run) -> EsmaFile:
+    """Store the file at `path` as the newest revision of a file, whose bytes are removed; return it.
+
+    Raises NotToBeDeleted, WrongReplacement, and the errors of store.store_file.
+    """
     with runs.failing_on_error(run):
-        deleted = retention.delete_set(file)
+        if path.stem != Path(file.name).stem:
+            raise WrongReplacement(f"{path.name} cannot replace {file.name}: its name differs.")
+        if reason := retention.hindrance_of_file(file):
+            raise retention.NotToBeDeleted(f"{file.name}: {reason}")
+        newest = store.store_file(path, dataset=file.dataset)
+        if newest.pk == file.pk:
+            raise WrongReplacement(f"{path} has the same bytes as {file.name}.")
+        retention.remove_file(file)
+        run.ended, run.new, run.report = 1, 1, [f"replaced by revision {newest.revision}"]
+        run.end()
+    return newest
+
+
+def delete(file: EsmaFile, *, run: Run) -> Run:
+    """Delete the bytes of the set that a file belongs to, or of the file alone if the run has ALONE.
+
+    Raises NotToBeDeleted.
+    """
+    with runs.failing_on_error(run):
+        if run.arguments == ALONE:
+            retention.remove_file(file)
+            deleted = [file]
+        else:
+            deleted = retention.delete_set(file)
         run.ended, run.report = len(deleted), [file.name for file in deleted]
         run.end()
     return run

@@ -1,9 +1,17 @@
 """Files, runs and storage over HTTP. No request waits for a register: work is queued, with the answer 202."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from django.http import FileResponse, HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework import exceptions, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -30,6 +38,11 @@ from marketdata.api.problems import Conflict, documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
 
+if TYPE_CHECKING:  # slow to import, and only needed where it is configured
+    from esma_files.storage.blob import BlobStorage
+
+# For how long a link to Blob Storage can be used: a download that has begun goes on.
+_LINK_SECONDS = 300
 _NAME = OpenApiParameter(
     "name",
     str,
@@ -65,10 +78,22 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         "retry": holding("esma_files.load_esmafile", sensitive=True, costly=True),
         "release": holding("esma_files.load_esmafile", sensitive=True, costly=True),
         "keep": holding("esma_files.keep_esmafile"),
+        "remove": holding("esma_files.delete_esmafile", sensitive=True),
+        "content": holding("esma_files.view_esmafile", costly=True),
         "delete_set": holding("esma_files.delete_esmafile", sensitive=True),
     }
     query_serializers = dict.fromkeys(
-        ("retrieve", "download", "load", "retry", "release", "keep", "delete_set"),
+        (
+            "retrieve",
+            "download",
+            "load",
+            "retry",
+            "release",
+            "keep",
+            "delete_set",
+            "remove",
+            "content",
+        ),
         DatasetQuerySerializer,
     )
     queryset = EsmaFile.objects.order_by("-published_on", "name", "-revision")
@@ -185,6 +210,63 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         if reason := retention.hindrance(file_set):
             raise Conflict(f"{file_set.key} cannot be deleted: {reason}.")
         return self._requested(request, Run.Kind.DELETE, file)
+
+    @extend_schema(
+        summary="Remove the bytes of one file",
+        parameters=[_NAME],
+        request=None,
+        responses=_REQUESTED_OF_ONE,
+    )
+    @action(detail=True, methods=["post"])
+    def remove(self, request: Request, name: str) -> Response:
+        """Delete the bytes of a bad file, whatever its state and its set. The row and what was loaded stay.
+
+        To replace it, download it again: other bytes become a new revision.
+        """
+        file = self.get_object()
+        if reason := retention.hindrance_of_file(file):
+            raise Conflict(f"{file.name}: {reason}.")
+        trail.record("file.remove", request=request, about=file, old={"state": file.state})
+        requested_by = request.user.get_username()
+        run = queue.request_run(
+            Run.Kind.DELETE, file=file, requested_by=requested_by, arguments=steps.ALONE
+        )
+        return _accepted(request, run)
+
+    @extend_schema(
+        summary="Download the bytes of a file",
+        parameters=[_NAME],
+        responses={
+            (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, "The file"),
+            302: OpenApiResponse(
+                description="The file is in Blob Storage: a short-lived link to it"
+            ),
+            **documented({409: "The file is not stored, or in the Archive tier."}),
+        },
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None)
+    def content(self, request: Request, name: str) -> HttpResponseBase:
+        """The file as it is stored; `md5` is that of the published bytes."""
+        file = self.get_object()
+        if not file.has_content:
+            raise Conflict(f"{file.name} is {file.state}: its bytes are not stored.")
+        if file.tier == EsmaFile.Tier.ARCHIVE:
+            raise Conflict(f"{file.name} is in the Archive tier: loading it brings it back.")
+        trail.record("file.content", request=request, about=file)
+        filename = file.stored_name.rpartition("/")[2]
+        if file.location == EsmaFile.Location.BLOB:
+            storage = cast("BlobStorage", file.content.storage)
+            link = storage.link(file.stored_name, filename=filename, seconds=_LINK_SECONDS)
+            return HttpResponse(status=302, headers={"Location": link, "Cache-Control": "no-store"})
+        content_type = "application/xml" if filename.endswith(".xml") else "application/zip"
+        return FileResponse(
+            file.open(),
+            as_attachment=True,
+            filename=filename,
+            content_type=content_type,
+            headers={"Content-Length": str(file.size)},
+        )
 
     def _requested(self, request: Request, kind: str, file: EsmaFile) -> Response:
         trail.record(f"file.{kind}", request=request, about=file)

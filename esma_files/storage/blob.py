@@ -1,5 +1,6 @@
 """Azure Blob Storage as a Django storage, with several containers."""
 
+import datetime as dt
 import functools
 import threading
 from collections.abc import Iterator
@@ -8,10 +9,11 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, cast
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
-from azure.storage.blob import BlobClient
+from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import Storage
+from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 from storages.backends.azure_storage import AzureStorage
 
@@ -119,6 +121,34 @@ class BlobStorage(Storage):
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name
+
+    def link(self, name: str, *, filename: str, seconds: int) -> str:
+        """Return an address from which anybody can read the blob for some seconds, as a download.
+
+        It is signed with the key of the account, or by a key that Entra gives to the managed identity.
+        """
+        blob, now = self._blob(name), timezone.now()
+        until = now + dt.timedelta(seconds=seconds)
+        key: dict[str, Any]
+        try:
+            if self._has_key:
+                key = {"account_key": blob.credential.account_key}
+            else:
+                account = self._place(name)[0].service_client
+                begin = now - dt.timedelta(minutes=5)  # clocks differ
+                key = {"user_delegation_key": account.get_user_delegation_key(begin, until)}
+        except AzureError as error:
+            raise _unavailable(name, error) from error
+        signature = generate_blob_sas(
+            str(blob.account_name),
+            blob.container_name,
+            blob.blob_name,
+            permission=BlobSasPermissions(read=True),
+            expiry=until,
+            content_disposition=f'attachment; filename="{filename}"',
+            **key,
+        )
+        return f"{blob.url}?{signature}"
 
     def exists(self, name: str) -> bool:
         try:

@@ -222,7 +222,7 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
     assert admin_action(staff, "keep", local, listed) == ["2 files will be kept."]
     assert admin_action(staff, "stop_keeping", local) == ["1 file will no longer be kept."]
     [said] = admin_action(staff, "delete_bytes", local)
-    assert "newest complete full set" in said
+    assert "not loaded yet (downloaded)" in said
     assert Run.objects.filter(requested_by="curator").count() == 4
     page = staff.get("/admin/esma_files/esmafile/").content.decode()
     assert "1 file with" in page

@@ -1,6 +1,9 @@
-"""manage.py files list|get|gaps|retry|release|keep|unkeep|delete"""
+"""manage.py files list|get|gaps|retry|release|keep|unkeep|delete|remove|replace|save"""
 
+import functools
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -22,7 +25,7 @@ _IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept",
 
 
 class Command(BaseCommand):
-    help = "List published files, show one, report gaps, and retry, release, keep or delete files."
+    help = "List published files, report gaps, and retry, release, keep, delete, replace or save files."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -44,10 +47,20 @@ class Command(BaseCommand):
             ("keep", "exempt files from the retention policy"),
             ("unkeep", "no longer exempt files from the retention policy"),
             ("delete", "delete the bytes of the sets that the files belong to"),
+            ("remove", "delete the bytes of single bad files, whatever their state"),
         ):
             parser_of_action = actions.add_parser(action, help=help_text)
             parser_of_action.add_argument("names", nargs="+", metavar="NAME")
             _add_dataset(parser_of_action)
+
+        replace_parser = actions.add_parser("replace", help="replace a bad file by another one")
+        replace_parser.add_argument("names", nargs=1, metavar="NAME")
+        replace_parser.add_argument("path", type=Path, help="the other file, of the same name")
+        _add_dataset(replace_parser)
+        save_parser = actions.add_parser("save", help="save the bytes of stored files in a folder")
+        save_parser.add_argument("names", nargs="+", metavar="NAME")
+        save_parser.add_argument("--folder", type=Path, default=Path(), help="default: this one")
+        _add_dataset(save_parser)
 
     def handle(self, **options: Any) -> None:
         if options["action"] == "list":
@@ -56,6 +69,12 @@ class Command(BaseCommand):
             self._gaps(options)
         elif options["action"] == "get":
             self._get(options)
+        elif options["action"] == "replace":
+            act = functools.partial(_replace, path=options["path"])
+            self._act(options["names"], options["dataset"], act)
+        elif options["action"] == "save":
+            act = functools.partial(_save, folder=options["folder"])
+            self._act(options["names"], options["dataset"], act)
         else:
             self._act(options["names"], options["dataset"], _ACTIONS[options["action"]])
 
@@ -154,10 +173,37 @@ def _delete(file: EsmaFile) -> str:
     return f"deleted {', '.join(run.report)}"
 
 
+def _remove(file: EsmaFile) -> str:
+    trail.record("file.remove", about=file, old={"state": file.state})
+    run = Run.begin(Run.Kind.DELETE, file=file, arguments=steps.ALONE)
+    steps.delete(file, run=run)
+    return "removed"
+
+
+def _replace(file: EsmaFile, *, path: Path) -> str:
+    trail.record("file.replace", about=file, old={"state": file.state})
+    newest = steps.replace(file, path, run=Run.begin(Run.Kind.DELETE, file=file))
+    return f"replaced by revision {newest.revision}; run load to continue"
+
+
+def _save(file: EsmaFile, *, folder: Path) -> str:
+    if not file.has_content:
+        raise CommandError(f"{file.name} is {file.state}: its bytes are not stored.")
+    trail.record("file.content", about=file)
+    target = folder / file.stored_name.rpartition("/")[2]
+    try:
+        with file.open() as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy)
+    except OSError as error:
+        raise CommandError(f"{file.name} cannot be saved: {error}") from error
+    return f"saved as {target}"
+
+
 _ACTIONS = {
     "retry": _retry,
     "release": _release,
     "keep": _keep,
     "unkeep": _unkeep,
     "delete": _delete,
+    "remove": _remove,
 }
