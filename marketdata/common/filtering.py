@@ -42,7 +42,7 @@ def get_messages(filterset: Any) -> dict[str, list[str]]:
         messages[name] = []
         choices = getattr(filterset.form.fields.get(name), "choices", None)
         for error in errors:
-            if error.code == "invalid_choice" and choices:
+            if error.code == "invalid_choice" and choices is not None:
                 value = (error.params or {}).get("value", "")
                 allowed = describe_choices([choice for choice, label in choices])
                 messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
