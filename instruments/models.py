@@ -12,7 +12,12 @@ from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.count import InstrumentCount, TableCount
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
-from instruments.listings.models.listing import Listing, ListingQuerySet, ListingVersion
+from instruments.listings.models.listing import (
+    Listing,
+    ListingQuerySet,
+    ListingVersion,
+    WithdrawnRecord,
+)
 from instruments.listings.models.reconciliation import Difference, FullFile, Reconciliation
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
@@ -68,4 +73,5 @@ __all__ = [
     "VolumeCap",
     "VolumeCapSuspension",
     "VolumeCapVenue",
+    "WithdrawnRecord",
 ]

@@ -64,8 +64,8 @@ def _wrapped(tag: str, body: str) -> str:
     return inner if tag in ("RefData", "CxlData") else f"<FinInstrm>{inner}</FinInstrm>"
 
 
-def message(name: str, *records: str, sender: str = "EU") -> bytes:
-    """The whole message, as ESMA writes it, for the file called `name`."""
+def message(name: str, *records: str, sender: str = "EU", created: str = "") -> bytes:
+    """The whole message, as ESMA writes it, for the file called `name`; `created` is its CreDt."""
     schema, root = _MESSAGES[name[:6]]
     day = name.rsplit("_", 2)[-2]
     day = f"{day[:4]}-{day[4:6]}-{day[6:]}"
@@ -75,7 +75,7 @@ def message(name: str, *records: str, sender: str = "EU") -> bytes:
         'xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.01"><Fr><OrgId><Id><OrgId><Othr>'
         f"<Id>{sender}</Id></Othr></OrgId></Id></OrgId></Fr>"
         f"<BizMsgIdr>{name}</BizMsgIdr><MsgDefIdr>{schema}</MsgDefIdr>"
-        f"<CreDt>{day}T03:00:00Z</CreDt></AppHdr></Hdr><Pyld>"
+        f"<CreDt>{created or f'{day}T03:00:00Z'}</CreDt></AppHdr></Hdr><Pyld>"
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{schema}"><{root}>'
         f"<RptHdr><RptgNtty><NtlCmptntAuthrty>{sender}</NtlCmptntAuthrty></RptgNtty>"
         f"<RptgPrd><Dt>{day}</Dt></RptgPrd></RptHdr>{''.join(records)}"

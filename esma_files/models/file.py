@@ -74,6 +74,10 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         files = self.filter(name=name).order_by("dataset", "-revision")
         return files.filter(dataset=dataset) if dataset else files
 
+    def other_revisions(self, file: "EsmaFile") -> "EsmaFileQuerySet":
+        """The other files that were published under the name of a file."""
+        return self.filter(dataset=file.dataset, name=file.name).exclude(pk=file.pk)
+
     def claim(self, pk: int, *, from_state: str, to_state: str) -> "EsmaFile | None":
         """Move one file from a state to another; None where another worker was first."""
         moved = self.filter(pk=pk, state=from_state).update(
@@ -181,6 +185,11 @@ class EsmaFile(models.Model):
     md5 = models.CharField(
         max_length=32, blank=True, help_text="as published; empty until it is known"
     )
+    created_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when the publisher created it (CreDt); empty until the file has been read",
+    )
 
     url = models.CharField(max_length=500, blank=True, help_text="address in the register")
     register_id = models.CharField(max_length=50, blank=True)
@@ -285,6 +294,17 @@ class EsmaFile(models.Model):
         self.revision = same_name.count()
         self.sequence = FileName.parse(self.name).sequence(self.revision)
 
+    def is_newer_than(self, other: "EsmaFile") -> bool:
+        """Return whether this revision of a name replaces another one.
+
+        The one that the publisher created later is newer; at the same time, the one registered later.
+        """
+        return self._revision_order() > other._revision_order()
+
+    def _revision_order(self) -> tuple[bool, float, int]:
+        created = self.created_at.timestamp() if self.created_at else 0.0
+        return self.created_at is not None, created, self.revision
+
     def open(self) -> File[bytes]:
         """Open the stored file. Raises LostFile, and temporary errors of the storage."""
         try:
@@ -317,7 +337,15 @@ class EsmaFile(models.Model):
         self.claimed_by, self.attempts, self.not_before = "", 0, None
         # Only these columns: the file may have been marked as kept meanwhile.
         changed = ("state", "state_since", "problem", "claimed_by", "attempts", "not_before")
-        self.save(update_fields=[*changed, "loaded_at", "scope_number", "is_partly_merged"])
+        self.save(
+            update_fields=[
+                *changed,
+                "loaded_at",
+                "scope_number",
+                "is_partly_merged",
+                "created_at",
+            ]
+        )
 
     def put_off(self, state: State, *, problem: str, wait: int | None = None) -> None:
         """Return to `state`, to be tried again after `wait` seconds.

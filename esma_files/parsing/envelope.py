@@ -27,6 +27,18 @@ class Envelope:
     root: str  # the element around the records
     records_begin: int | None  # offset of the first record's tag; None where it is not in `head`
 
+    @property
+    def created_at(self) -> dt.datetime | None:
+        """The time in CreDt, which `check` has found to be one; UTC where it names no zone.
+
+        None at the ends of the calendar, where the time in UTC does not exist.
+        """
+        moment = dt.datetime.fromisoformat(self.created)
+        try:
+            return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+        except OverflowError:
+            return None
+
 
 def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""

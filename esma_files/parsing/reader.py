@@ -1,6 +1,7 @@
 """One published file, from zip to record batches, in bounded memory."""
 
 import dataclasses
+import datetime as dt
 import zipfile
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -77,7 +78,8 @@ class _UnknownRecord(Exception):
 class EsmaReader:
     """Reads the records of one file; raises the errors of esma_files.errors.
 
-    Afterwards, `records` is the number of records, and `unmapped` counts the elements that the mapping does
+    Afterwards, `created_at` is the time in the header (CreDt; UTC where it names no zone), `records` is the
+    number of records, and `unmapped` counts the elements that the mapping does
     not name; `recounted` is the number of XML entries that had to be read a second time for these.
 
     A record that has an element twice raises RepeatedElement, unless `sets_repeats_aside`. Then the record is
@@ -102,6 +104,7 @@ class EsmaReader:
         self._limits = limits
         self._dataset = dataset
         self.records = 0
+        self.created_at: dt.datetime | None = None
         self._size = self._size_before = 0
         self._stream: CheckedStream | None = None
         self._rewritten: Readable | None = None
@@ -172,6 +175,7 @@ class EsmaReader:
                 header, name=self._name, file_name=self._file_name, dataset=self._dataset
             )
         self._mapping = self._expected.for_version(header.definition)
+        self.created_at = header.created_at
         tally = Tally(self._mapping)
         yield from self._records_in(stream, tally)
         return self._is_complete(stream, header, tally)

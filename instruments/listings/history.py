@@ -19,6 +19,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from django.db.models import Q
+
 from esma_files.kinds import Content
 from esma_files.models import EsmaFile
 from instruments.listings.fields import RecordKind
@@ -30,6 +32,7 @@ from instruments.models import (
     Register,
     Status,
     Venue,
+    WithdrawnRecord,
 )
 from marketdata.common.errors import NotInDatabase
 
@@ -40,7 +43,7 @@ _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_le
 # Columns that differ between two files with the same record, or that tell where a record was read.
 _NOT_COMPARED = {
     *("isin", "mic", "register", "valid_from", "record_kind", "technical_record_id"),
-    *("source_file", "source_position", "fingerprint"),
+    *("source_file", "source_position", "fingerprint", "known_from"),
 }
 _COMPARED = tuple(f.name for f in ListingRecord._meta.fields if f.name not in _NOT_COMPARED)
 _STATUS_ORDER = [Status.ACTIVE, Status.DROPPED, Status.TERMINATED, Status.CANCELLED]
@@ -135,11 +138,11 @@ def read_timelines_of(
         if register:
             rows = rows.filter(register=register)
         if known_on is not None:
-            rows = rows.filter(source_file__published_on__lte=known_on)
+            rows = rows.filter(_is_known(known_on))
         records += rows
-    for record in records:
-        if known_on is not None and (dropped_on := get_drop_day(record)) and dropped_on > known_on:
-            _set_status(record, Status.ACTIVE)
+    if known_on is not None:
+        records += _read_withdrawn(isins, known_on, register)
+        _forget_later_drops(records, known_on)
     mics = {record.mic for record in records}
     names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", "name"))
     for record in records:
@@ -153,6 +156,30 @@ def read_timelines_of(
 
 def _get_key(record: ListingRecord) -> tuple[str, str, str]:
     return record.isin, record.mic, record.register
+
+
+def _read_withdrawn(
+    isins: Collection[str], known_on: dt.date, register: str
+) -> Iterable[WithdrawnRecord]:
+    """Return the records that had been published by a day, and were withdrawn after it."""
+    rows = WithdrawnRecord.objects.filter(
+        _is_known(known_on), isin__in=isins, withdrawn_on__gt=known_on
+    )
+    if register:
+        rows = rows.filter(register=register)
+    return rows.select_related("source_file").order_by()
+
+
+def _forget_later_drops(records: Iterable[ListingRecord], known_on: dt.date) -> None:
+    """Make listings active again that a full set published after a day has dropped."""
+    for record in records:
+        if (dropped_on := get_drop_day(record)) and dropped_on > known_on:
+            _set_status(record, Status.ACTIVE)
+
+
+def _is_known(day: dt.date) -> Q:
+    """Match records published by the end of a day; those of a republished file, by its creation."""
+    return Q(known_from__lte=day) | Q(known_from=None, source_file__published_on__lte=day)
 
 
 def _in_merge_order(records: Iterable[ListingRecord]) -> Timeline:

@@ -7,6 +7,7 @@ that cannot be read to its end, or is damaged anywhere, leaves nothing in the ta
 
 import contextlib
 import dataclasses
+import datetime as dt
 import sqlite3
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Staged:
     unmapped: dict[str, int]  # elements without a field, with their count
     remarks: list[str]  # about the records, for the report of the run
     seconds: float  # that reading and staging took
+    created_at: dt.datetime | None = None  # CreDt in the header; None if the file was not read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Staging:
             unmapped=reader.unmapped,
             remarks=remarks,
             seconds=time.monotonic() - started,
+            created_at=reader.created_at,
         )
 
     def _has_left_out_wrongly(self) -> bool:

@@ -7,12 +7,14 @@ between two slices, the next one does the rest.
 """
 
 import dataclasses
+import datetime as dt
 
 from django.db.backends.utils import CursorWrapper
 
 from esma_files import kinds
 from esma_files.models import EsmaFile
 from instruments.models import Listing, ListingVersion, Register
+from marketdata.common.errors import RetryableError
 
 LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
@@ -57,6 +59,29 @@ def _last_isin(cursor: CursorWrapper, after: str, records: int) -> str | None:
     return None if last is None else str(last)
 
 
+# Positions in the staging file of records that were read again from later files begin here.
+REREAD_FROM = 1 << 31
+
+
+class LoadedMeanwhile(RetryableError):
+    """Another process loaded a file that the load of this one had to know of. A new attempt will."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Replacement:
+    """The records of older revisions that a republished file replaces.
+
+    They are in the staging tables `confirmed` and `withdrawn`: see republished.py, withdrawal.py.
+    """
+
+    older: list[int]  # keys of the older revisions
+    known_from: dt.date  # the day on which the new revision was created
+    confirmed: int  # number of records that the new revision repeats
+    withdrawn: int  # number of the others
+    unread: list[int]  # keys of later files that could not be read again
+    prepared_at: dt.datetime
+
+
 @dataclasses.dataclass(frozen=True)
 class MergeContext:
     """One slice of a staged file that is being merged, in one transaction."""
@@ -69,6 +94,7 @@ class MergeContext:
     change: int  # number of the change set, noted in every listing that is written
     last_listing_id: int  # the highest key before the merge
     last_version_id: int
+    replacement: Replacement | None = None  # for a republished file
 
     @property
     def is_full_file(self) -> bool:
@@ -77,6 +103,35 @@ class MergeContext:
     @property
     def is_cancellation_list(self) -> bool:
         return self.file.file_kind.content is kinds.Content.CANCELLED
+
+    @property
+    def staged_file_id(self) -> str:
+        """SQL for the key of the file that a staged record `s` comes from."""
+        return self._of_staged("source_file_id", str(self.file.pk))
+
+    @property
+    def staged_sequence(self) -> str:
+        """SQL for the place of that file in publication order."""
+        return self._of_staged("source_sequence", str(self.file.sequence))
+
+    @property
+    def staged_position(self) -> str:
+        """SQL for the position of a staged record `s` in its file."""
+        return self._of_staged("source_position", "s.position")
+
+    @property
+    def staged_is_list(self) -> str:
+        """SQL: 1 where a staged record `s` is from a list of cancelled records, else 0."""
+        return self._of_staged("source_is_list", str(int(self.is_cancellation_list)))
+
+    @property
+    def staged_known_from(self) -> str:
+        """SQL for the day on which a staged record `s` became known; NULL for the day of its file."""
+        return self._of_staged("known_from", "NULL")
+
+    def _of_staged(self, column: str, value: str) -> str:
+        """Of a republished file, each staged record has these values: some are of later files."""
+        return f"s.{column}" if self.replacement else value
 
     def execute(self, *statements: str) -> None:
         for statement in statements:

@@ -18,7 +18,7 @@ from pyroaring import BitMap64
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS
 from instruments.listings.load import reconciliation, temporary_tables
-from instruments.listings.load.context import FILE, LISTING, MergeContext
+from instruments.listings.load.context import FILE, LISTING, REREAD_FROM, MergeContext
 from instruments.models import FullFile, Reconciliation
 
 
@@ -31,7 +31,8 @@ def note_listings(
     """
     held = BitMap64()
     for query in (
-        "SELECT listing_id FROM temp.record_outcome WHERE listing_id IS NOT NULL",
+        f"""SELECT listing_id FROM temp.record_outcome
+            WHERE listing_id IS NOT NULL AND position < {REREAD_FROM}""",
         "SELECT listing_id FROM stage.known",
         # A rejected record is in the file all the same.
         f"""SELECT l.id FROM stage.rejected r JOIN {LISTING} l
@@ -40,13 +41,18 @@ def note_listings(
         merge.cursor.execute(query)
         held |= _fetch_keys(merge.cursor)
     _add_new_listings(merge, held)
+    if merge.replacement:
+        temporary_tables.create(merge.cursor, temporary_tables.HELD_LISTING)
+        merge.cursor.executemany(
+            "INSERT INTO temp.held_listing VALUES (%s)", [(key,) for key in held]
+        )
     full_set = reconciliation.of_file(merge)
     full_file, is_first_time = FullFile.objects.get_or_create(
         file=merge.file, defaults={"reconciliation": full_set, "listings": held.serialize()}
     )
     if is_first_time:
         reconciliation.count(
-            merge, full_set, listed=len(held), differences=differences, relisted=relisted
+            merge, full_file, listed=len(held), differences=differences, relisted=relisted
         )
     else:
         full_file.listings = (held | listings_of(full_file)).serialize()
@@ -121,6 +127,26 @@ def _place(file: EsmaFile) -> int:
     return file.sequence // PARTS
 
 
+def withdraw_files(merge: MergeContext, files: list[int]) -> BitMap64:
+    """Take older revisions of the file out of their full sets, as if they had never been loaded.
+
+    Listings that they had dropped are active again until the new revision is merged. Returns these.
+    """
+    temporary_tables.create(merge.cursor, temporary_tables.REOPENED_LISTING)
+    for full_file in FullFile.objects.filter(file__in=files).select_related("reconciliation"):
+        reconciliation.withdraw(full_file)
+        merge.execute(
+            f"""INSERT INTO temp.reopened_listing (listing_id)
+                SELECT id FROM {LISTING} WHERE dropped_by_id = {full_file.pk}""",
+            f"""UPDATE {LISTING}
+                SET status = 'active', dropped_by_id = NULL, change_id = {merge.change}
+                WHERE dropped_by_id = {full_file.pk}""",
+        )
+        full_file.delete()
+    merge.cursor.execute("SELECT listing_id FROM temp.reopened_listing")
+    return _fetch_keys(merge.cursor)
+
+
 def reactivate_relisted(merge: MergeContext) -> int:
     """Make listings active again that an earlier set, or a part of this one, had dropped.
 
@@ -155,7 +181,8 @@ def mark_dropped(merge: MergeContext, full_file: FullFile | None, *, written: st
     temporary_tables.create(merge.cursor, temporary_tables.CHANGED_DROP)
     place = _place(merge.file)
     of_register = FullFile.objects.filter(reconciliation__register=merge.register)
-    if of_register.filter(file__sequence__gte=(place + 1) * PARTS).exists():
+    # What is left of a listing after a republication may be older than any full set.
+    if merge.replacement or of_register.filter(file__sequence__gte=(place + 1) * PARTS).exists():
         _mark_listings_of_late_file(merge, written)
     dropped = _mark_listings_of_set(merge, full_file.reconciliation) if full_file else 0
     merge.execute(f"""
@@ -192,6 +219,8 @@ def _mark_listings_of_set(merge: MergeContext, full_set: Reconciliation) -> int:
     is_newest = not any(other.is_complete and other.place > place for other in publications)
     # A listing that is active beside a newer set is in that set or was published after it.
     in_question = "status = 'active'" if is_newest else "dropped_by_id > 0"
+    if merge.replacement:
+        in_question = f"({in_question} OR id IN (SELECT listing_id FROM temp.reopened_listing))"
     merge.cursor.execute(f"""
         SELECT id FROM {LISTING} WHERE register = '{merge.register}'
         AND cfi_code >= '{full_set.category}' AND cfi_code < '{chr(ord(full_set.category) + 1)}'

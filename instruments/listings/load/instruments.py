@@ -4,7 +4,7 @@ With it go the rows that are derived from it or beside it: underlyings, the sear
 use, the number of listings of each venue, and the counts of instruments.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db.backends.utils import CursorWrapper
@@ -58,11 +58,32 @@ def derive(merge: MergeContext) -> None:
 
 
 @contextmanager
+def rederiving_merge(merge: MergeContext, isins: list[str]) -> Iterator[None]:
+    """The same as `derive`, for a block that also takes records away: of these instruments.
+
+    Those of dropped listings are added after the block.
+    """
+    with _rederiving(merge.cursor, isins, f"l.id <= {merge.last_listing_id}") as add:
+        yield
+        add(_NOTE_DROPPED)
+    merge.execute(*_count_venues(merge.register))
+
+
+@contextmanager
 def rederiving(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
     """Derive these instruments again after the block, which deletes listings of theirs.
 
     Instruments without any listing left are deleted.
     """
+    with _rederiving(cursor, isins, "1"):
+        yield
+
+
+@contextmanager
+def _rederiving(
+    cursor: CursorWrapper, isins: list[str], listed: str
+) -> Iterator[Callable[[str], None]]:
+    """`listed`: see `search.codes`. Yields a function for statements that add instruments."""
     _begin(cursor)
     cursor.executemany(
         "INSERT INTO temp.changed_instrument (isin, isin_key) VALUES (%s, %s)",
@@ -70,9 +91,10 @@ def rederiving(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
     )
     all_listings = f"{LISTING} r WHERE r.isin IN (SELECT isin FROM temp.changed_instrument)"
     underlyings.note(cursor, all_listings, is_current=False)
-    yield
+    yield cursor.execute
     underlyings.note(cursor, all_listings, is_current=True)
-    _derive_noted(cursor, listed="1", agrees_with_listings=False)
+    _derive_noted(cursor, listed=listed, agrees_with_listings=False)
+    cursor.execute(_INSERT_CFI_CODES)
     kept_counts.note_deleted(cursor, _IS_UNLISTED.format(instrument="i"))
     cursor.execute(_DELETE_UNLISTED)
     kept_counts.apply(cursor)
@@ -97,6 +119,8 @@ def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: b
         _RESTORE_CANCELLED_TERMS,
     ):
         cursor.execute(statement)
+    if not agrees_with_listings:
+        cursor.execute(_REINDEX_ALL)
     search_index.note_codes(cursor, listed=listed, agrees_with_listings=agrees_with_listings)
     kept_counts.note_derived(cursor)
     for statement in (_INDEX_CHANGED, _UPDATE, _INSERT):
@@ -162,6 +186,11 @@ def _derive_from_record(register: Register) -> str:
     )
 
 
+_NOTE_DROPPED = f"""
+    INSERT INTO temp.changed_instrument (isin, isin_key)
+    SELECT d.isin, {key_in_sql("d.isin")}
+    FROM ({_DROPPED_ISINS}) AS d WHERE d.isin NOT IN (SELECT isin FROM temp.changed_instrument)
+"""
 # The other instruments, which are derived from all of their listings.
 _NOTE_CHANGED = (
     """
@@ -171,11 +200,7 @@ _NOTE_CHANGED = (
         AND NOT EXISTS (SELECT 1 FROM temp.derived_instrument b WHERE b.isin_key = o.isin_key)
     GROUP BY isin
     """,
-    f"""
-    INSERT INTO temp.changed_instrument (isin, isin_key)
-    SELECT d.isin, {key_in_sql("d.isin")}
-    FROM ({_DROPPED_ISINS}) AS d WHERE d.isin NOT IN (SELECT isin FROM temp.changed_instrument)
-    """,
+    _NOTE_DROPPED,
 )
 _COUNTS_BY_REGISTER = ", ".join(
     f"nullif(sum(CASE WHEN l.register = '{register}' THEN 1 ELSE 0 END), 0)"
@@ -216,6 +241,8 @@ _RESTORE_CANCELLED_TERMS = f"""
         WHERE b.status = 'cancelled' AND v.status <> 'cancelled'
     ) AS k WHERE k.place = 1 AND k.isin = temp.derived_instrument.isin
 """
+# One listing may have gone and another come: the row is the same, and the venues in the index are not.
+_REINDEX_ALL = "UPDATE temp.derived_instrument SET difference = 2 WHERE difference IS NOT NULL"
 _INDEX_CHANGED = (
     "CREATE INDEX temp.changed_derived ON derived_instrument (isin) WHERE difference > 0"
 )

@@ -22,13 +22,23 @@ from instruments.listings.load import (
     reconciliation,
     records,
     temporary_tables,
+    withdrawal,
 )
-from instruments.listings.load.context import LISTING, VERSION, MergeContext, Slice, highest_id
+from instruments.listings.load.context import (
+    LISTING,
+    REREAD_FROM,
+    VERSION,
+    MergeContext,
+    Replacement,
+    Slice,
+    highest_id,
+)
 from instruments.models import ChangeSet, FullFile, ListingVersion, Register, TableCount
 
-_COUNT_OUTCOMES = """
+_COUNT_OUTCOMES = f"""
     INSERT INTO temp.outcome_count (mic, outcome, is_end, records)
-    SELECT mic, outcome, is_end, count(*) FROM temp.record_outcome GROUP BY mic, outcome, is_end
+    SELECT mic, outcome, is_end, count(*) FROM temp.record_outcome
+    WHERE position < {REREAD_FROM} GROUP BY mic, outcome, is_end
 """
 _TABLES = (
     temporary_tables.RECORD_OUTCOME,
@@ -58,10 +68,12 @@ def merge(
     *,
     register: str,
     columns: frozenset[str],
+    replacement: Replacement | None = None,
 ) -> Counts:
     """Merge a slice of the staging file attached as `stage`, which holds the records of `file`.
 
-    `columns` are those of its fields that have a value in some record.
+    `columns` are those of its fields that have a value in some record. `replacement` is what a republished
+    file replaces; its records are one slice.
     """
     context = MergeContext(
         cursor=cursor,
@@ -72,10 +84,30 @@ def merge(
         change=ChangeSet.objects.begin(),
         last_listing_id=highest_id(cursor, LISTING),
         last_version_id=highest_id(cursor, VERSION),
+        replacement=replacement,
     )
     temporary_tables.drop(cursor, *_TABLES)
+    if replacement is None:
+        dropped = _merge(context)
+        instruments.derive(context)
+    else:
+        with withdrawal.replacing(context, replacement):
+            dropped = _merge(context)
+    new_versions = context.count(f"{VERSION} WHERE id > {context.last_version_id}")
+    TableCount.objects.add(ListingVersion, new_versions)
+    counts = _count(cursor, dropped=dropped)
+    temporary_tables.drop(cursor, *_TABLES)
+    ChangeSet.objects.finish(context.change)
+    return counts
+
+
+def _merge(context: MergeContext) -> int:
+    """Write records, full sets and drops; return how many listings the set of a full file drops."""
+    cursor = context.cursor
     records.write_compared(context)
-    has_unresolved = context.has_rows("temp.record_outcome WHERE outcome IS NULL")
+    has_unresolved = context.has_rows("temp.record_outcome WHERE outcome IS NULL") or (
+        context.replacement is not None and bool(context.replacement.withdrawn)
+    )
     if has_unresolved:
         records.build_timelines(context)
     differences = reconciliation.Differences()
@@ -98,13 +130,8 @@ def merge(
     if has_unresolved:
         written += " UNION SELECT isin, mic FROM temp.timeline"
     dropped = full_sets.mark_dropped(context, full_file, written=written)
-    instruments.derive(context)
-    new_versions = context.count(f"{VERSION} WHERE id > {context.last_version_id}")
-    TableCount.objects.add(ListingVersion, new_versions - deleted_versions)
-    counts = _count(cursor, dropped=dropped)
-    temporary_tables.drop(cursor, *_TABLES)
-    ChangeSet.objects.finish(context.change)
-    return counts
+    TableCount.objects.add(ListingVersion, -deleted_versions)
+    return dropped
 
 
 def _count(cursor: CursorWrapper, *, dropped: int) -> Counts:

@@ -6,6 +6,7 @@ set says. See `Reconciliation` for the meaning of the counts.
 
 import dataclasses
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -14,9 +15,9 @@ from django.utils import timezone
 from pyroaring import BitMap64
 
 from instruments.listings.fields import FIELDS
-from instruments.listings.load.context import LISTING, MergeContext
+from instruments.listings.load.context import FILE, LISTING, VERSION, MergeContext
 from instruments.listings.load.layout import GROUP_COLUMNS
-from instruments.models import Difference, Listing, Reconciliation
+from instruments.models import Difference, FullFile, Listing, Reconciliation
 from marketdata.common.fields import exact_text
 
 # The columns in which two records can differ.
@@ -116,44 +117,115 @@ def of_file(merge: MergeContext) -> Reconciliation:
 
 def count(
     merge: MergeContext,
-    full_set: Reconciliation,
+    full_file: FullFile,
     *,
     listed: int,
     differences: Differences,
     relisted: int,
 ) -> None:
-    """Add the counts of a file to those of its set."""
-    full_set.listed += listed
+    """Add the counts of a file to those of its set, and keep them with the file."""
+    full_set = full_file.reconciliation
+    counts: dict[str, Any] = {"listed": listed, "by_field": {}}
     if full_set.compared:
-        _count_differences(merge, full_set, listed, differences, relisted)
+        if merge.replacement:
+            differences = _compare_republished(merge)
+            missed, missed_examples, late = _count_republished(merge)
+        else:
+            missed, missed_examples, late = _count_outcomes(merge)
+        different = differences.listings + relisted
+        counts |= {"missed": missed, "different": different, "late": late}
+        counts["same"] = listed - missed - different - late
+        by_field = Counter(differences.by_column)
+        by_field["status"] += relisted
+        counts["by_field"] = dict(+by_field)
+        _keep_examples(full_set, full_file, Difference.Kind.MISSED, missed_examples)
+        _keep_examples(full_set, full_file, Difference.Kind.DIFFERENT, differences.examples)
+    full_file.counts = counts
+    full_file.save(update_fields=["counts"])
+    _add(full_set, counts, 1)
     full_set.save()
 
 
-def _count_differences(
-    merge: MergeContext,
-    full_set: Reconciliation,
-    listed: int,
-    differences: Differences,
-    relisted: int,
-) -> None:
+def _add(full_set: Reconciliation, counts: dict[str, Any], sign: int) -> None:
+    for name in ("listed", "same", "missed", "different", "late"):
+        setattr(full_set, name, getattr(full_set, name) + sign * counts.get(name, 0))
+    for column, n in counts["by_field"].items():
+        full_set.by_field[column] = full_set.by_field.get(column, 0) + sign * n
+        if not full_set.by_field[column]:
+            del full_set.by_field[column]
+
+
+def withdraw(full_file: FullFile) -> None:
+    """Take a file of an older revision out of the counts of its set, before it is deleted.
+
+    Its own differences are deleted with it; the set is not complete until the new revision is merged.
+    """
+    full_set = full_file.reconciliation
+    _add(full_set, full_file.counts, -1)
+    full_set.extra, full_set.completed_at = 0, None
+    full_set.differences.filter(kind=Difference.Kind.EXTRA).delete()
+    full_set.save()
+
+
+def _count_outcomes(merge: MergeContext) -> tuple[int, list[_Example], int]:
+    """Return the number of missed listings, examples of them, and the number of late records."""
     merge.cursor.execute("SELECT outcome, sum(records) FROM temp.outcome_count GROUP BY outcome")
     outcomes = dict(merge.cursor.fetchall())
-    missed, late = outcomes.get("new", 0), outcomes.get("late", 0)
-    different = differences.listings + relisted
-    full_set.missed += missed
-    full_set.different += different
-    full_set.late += late
-    full_set.same += listed - missed - different - late
-    for column, n in (("status", relisted), *differences.by_column.items()):
-        if n:
-            full_set.by_field[column] = full_set.by_field.get(column, 0) + n
     merge.cursor.execute(f"""
         SELECT isin, mic FROM temp.record_outcome WHERE outcome = 'new'
         ORDER BY isin, mic LIMIT {Difference.EXAMPLES}
     """)
-    missed_examples: list[_Example] = [(*key, {}) for key in merge.cursor.fetchall()]
-    _keep_examples(full_set, Difference.Kind.MISSED, missed_examples)
-    _keep_examples(full_set, Difference.Kind.DIFFERENT, differences.examples)
+    examples: list[_Example] = [(*key, {}) for key in merge.cursor.fetchall()]
+    return outcomes.get("new", 0), examples, outcomes.get("late", 0)
+
+
+def _versions_of(merge: MergeContext) -> str:
+    """A query for the versions of a listing `l`."""
+    return f"""SELECT 1 FROM {VERSION} v WHERE v.isin = l.isin AND v.mic = l.mic
+        AND v.register = '{merge.register}'"""
+
+
+def _count_republished(merge: MergeContext) -> tuple[int, list[_Example], int]:
+    """The same for a file that replaces an older revision.
+
+    The older one had made new listings of what the new one repeats: so this is counted from the tables, by
+    the records that the new revision published first.
+    """
+    merge.cursor.execute(f"""
+        SELECT l.isin, l.mic FROM temp.held_listing h CROSS JOIN {LISTING} l ON l.id = h.listing_id
+        WHERE l.source_file_id = {merge.file.pk} AND NOT EXISTS ({_versions_of(merge)}) ORDER BY l.isin, l.mic
+    """)
+    missed = merge.cursor.fetchall()
+    merge.cursor.execute(f"""
+        SELECT count(*) FROM temp.held_listing h CROSS JOIN {LISTING} l ON l.id = h.listing_id
+        CROSS JOIN {VERSION} v ON v.isin = l.isin AND v.mic = l.mic
+            AND v.register = '{merge.register}' WHERE v.source_file_id = {merge.file.pk}
+    """)
+    (late,) = merge.cursor.fetchone()
+    examples: list[_Example] = [(isin, mic, {}) for isin, mic in missed[: Difference.EXAMPLES]]
+    return len(missed), examples, late
+
+
+def _compare_republished(merge: MergeContext) -> Differences:
+    """Compare the listings that the new revision has changed with the versions before."""
+    columns = ", ".join(f"{row}.{column}" for column in _COMPARED for row in "vl")
+    merge.cursor.execute(f"""
+        SELECT l.isin, l.mic, {columns} FROM temp.held_listing h
+        CROSS JOIN {LISTING} l ON l.id = h.listing_id CROSS JOIN {VERSION} v ON v.id = (
+            SELECT x.id FROM {VERSION} x JOIN {FILE} f ON f.id = x.source_file_id
+            WHERE x.isin = l.isin AND x.mic = l.mic AND x.register = '{merge.register}'
+            ORDER BY f.sequence DESC, x.source_position DESC LIMIT 1)
+        WHERE l.source_file_id = {merge.file.pk} ORDER BY l.isin, l.mic
+    """)
+    differences = Differences()
+    for isin, mic, *values in merge.cursor.fetchall():
+        changes = _changes(_COMPARED, [_as_staged(value) for value in values])
+        differences.listings += 1
+        for column in changes:
+            differences.by_column[column] = differences.by_column.get(column, 0) + 1
+        if len(differences.examples) < Difference.EXAMPLES:
+            differences.examples.append((isin, mic, changes))
+    return differences
 
 
 def complete(full_set: Reconciliation, *, extra: BitMap64 | None) -> None:
@@ -167,16 +239,26 @@ def complete(full_set: Reconciliation, *, extra: BitMap64 | None) -> None:
         keys = list(extra[: Difference.EXAMPLES])
         listings = Listing.objects.filter(pk__in=keys).order_by("isin", "mic")
         examples: list[_Example] = [(*key, {}) for key in listings.values_list("isin", "mic")]
-        _keep_examples(full_set, Difference.Kind.EXTRA, examples)
+        _keep_examples(full_set, None, Difference.Kind.EXTRA, examples)
     full_set.save()
 
 
 def _keep_examples(
-    full_set: Reconciliation, kind: Difference.Kind, examples: list[_Example]
+    full_set: Reconciliation,
+    full_file: FullFile | None,
+    kind: Difference.Kind,
+    examples: list[_Example],
 ) -> None:
     Difference.objects.bulk_create(
         [
-            Difference(reconciliation=full_set, kind=kind, isin=isin, mic=mic, changes=changes)
+            Difference(
+                reconciliation=full_set,
+                full_file=full_file,
+                kind=kind,
+                isin=isin,
+                mic=mic,
+                changes=changes,
+            )
             for isin, mic, changes in examples
         ],
         batch_size=100,

@@ -22,7 +22,7 @@ from instruments.staging.dialect import day_before, rewritten
 _PUBLISHED = (*(field.column for field in FIELDS), *layout.GROUP_COLUMNS)
 _COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_PUBLISHED)
 # Columns that tell where a record comes from.
-_PROVENANCE = ("register", "source_file_id", "source_position")
+_PROVENANCE = ("register", "source_file_id", "source_position", "known_from")
 _RECORD = (*_PROVENANCE, *_COMMON)
 _KEY = ("isin", "mic", "register")
 
@@ -55,6 +55,12 @@ def _compare(merge: MergeContext) -> str:
     same_day = (
         "s.status = 'cancelled'" if merge.is_cancellation_list else "l.valid_from = s.valid_from"
     )
+    is_contested = (
+        """WHEN EXISTS (SELECT 1 FROM temp.withdrawn_record w
+                WHERE w.isin = s.isin AND w.mic = s.mic) THEN NULL"""
+        if merge.replacement
+        else ""
+    )
     return f"""
         INSERT INTO temp.record_outcome
             (position, isin, isin_key, mic, valid_from, is_end, listing_id, outcome)
@@ -62,6 +68,7 @@ def _compare(merge: MergeContext) -> str:
             CASE WHEN s.status = 'active' THEN 0 ELSE 1 END, l.id,
             CASE
             WHEN repeated.isin IS NOT NULL THEN NULL
+            {is_contested}
             WHEN l.id IS NULL THEN 'new'
             WHEN l.fingerprint = s.fingerprint AND {same_day}
                 AND l.status = s.status AND f.sequence <= {merge.file.sequence} THEN 'unchanged'
@@ -111,7 +118,10 @@ def _inserted(merge: MergeContext) -> tuple[str, str]:
     columns = [
         column for column in _COMMON if column in merge.staged_columns or column not in _PUBLISHED
     ]
-    values = f"'{merge.register}', {merge.file.pk}, s.position, {_columns(columns, 's')}"
+    values = (
+        f"'{merge.register}', {merge.staged_file_id}, {merge.staged_position},"
+        f" {merge.staged_known_from}, {_columns(columns, 's')}"
+    )
     return _columns((*_PROVENANCE, *columns)), values
 
 
@@ -128,8 +138,9 @@ def replace_superseded(merge: MergeContext) -> None:
     """Copy the records of superseded listings into versions, and write the staged ones in their place."""
     # Not the key: SQLite updates the index of each column that is assigned, even with the same value.
     newest = {column: f"s.{column}" for column in _COMMON if column not in _KEY} | {
-        "source_position": "s.position",
-        "source_file_id": str(merge.file.pk),
+        "source_position": merge.staged_position,
+        "source_file_id": merge.staged_file_id,
+        "known_from": merge.staged_known_from,
         "change_id": str(merge.change),
         "dropped_by_id": "NULL",
     }
@@ -152,7 +163,44 @@ def replace_superseded(merge: MergeContext) -> None:
 def build_timelines(merge: MergeContext) -> None:
     """Rebuild the timelines of the listings of unresolved records, and note which listings they supersede."""
     temporary_tables.create(merge.cursor, temporary_tables.TIMELINE)
-    merge.execute(_fill_timeline(merge), *temporary_tables.TIMELINE_INDEXES, _SUPERSEDE_BY_TIMELINE)
+    merge.execute(_fill_timeline(merge))
+    if merge.replacement:
+        merge.execute(_ADD_WITHDRAWN)
+    merge.execute(*temporary_tables.TIMELINE_INDEXES, _SUPERSEDE_BY_TIMELINE)
+
+
+# These are in no place of the timeline: a listing takes another record, and a version is deleted.
+_ADD_WITHDRAWN = """
+    INSERT INTO temp.timeline (isin, mic, origin, row_id, is_kept, is_last)
+    SELECT isin, mic, origin, row_id, 0, 0 FROM temp.withdrawn_record
+"""
+
+
+def _unresolved_keys(merge: MergeContext) -> str:
+    """A query for ISIN and MIC of the listings whose timeline is rebuilt, each once."""
+    keys = "SELECT DISTINCT isin, mic FROM temp.record_outcome WHERE outcome IS NULL"
+    if merge.replacement:
+        keys += " UNION SELECT isin, mic FROM temp.withdrawn_record"
+    return keys
+
+
+def _is_unresolved_listing(merge: MergeContext) -> str:
+    """SQL: whether the timeline of a listing `l` is rebuilt, from its record too."""
+    if not merge.replacement:
+        return "l.id IN (SELECT listing_id FROM temp.record_outcome WHERE outcome IS NULL)"
+    return f"""l.id IN (
+        SELECT x.id FROM ({_unresolved_keys(merge)}) k
+        JOIN {LISTING} x ON x.isin = k.isin AND x.mic = k.mic AND x.register = '{merge.register}')
+        AND {_is_published(merge, "l", "listing")}"""
+
+
+def _is_published(merge: MergeContext, row: str, origin: str) -> str:
+    """SQL: whether a listing or version is not withdrawn by a republished file."""
+    if not merge.replacement:
+        return "1 = 1"
+    return f"""NOT EXISTS (
+        SELECT 1 FROM temp.withdrawn_record w WHERE w.isin = {row}.isin AND w.mic = {row}.mic
+        AND w.origin = '{origin}' AND w.row_id = {row}.id)"""
 
 
 def _fill_timeline(merge: MergeContext) -> str:
@@ -175,17 +223,17 @@ def _fill_timeline(merge: MergeContext) -> str:
                 f.sequence, l.source_position AS position, {is_list} AS is_list,
                 'listing' AS origin, l.id AS row_id, 0 AS source_rank
             FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
-            WHERE l.id IN (SELECT listing_id FROM temp.record_outcome WHERE outcome IS NULL)
+            WHERE {_is_unresolved_listing(merge)}
             UNION ALL
             SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
                 f.sequence, v.source_position, {is_list}, 'version', v.id, 0
-            FROM (SELECT DISTINCT isin, mic FROM temp.record_outcome WHERE outcome IS NULL) k
+            FROM ({_unresolved_keys(merge)}) k
             JOIN {VERSION} v
                 ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{merge.register}'
-            JOIN {FILE} f ON f.id = v.source_file_id
+            JOIN {FILE} f ON f.id = v.source_file_id WHERE {_is_published(merge, "v", "version")}
             UNION ALL
-            SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint, {merge.file.sequence},
-                s.position, {int(merge.is_cancellation_list)}, 'staged', s.position, 1
+            SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint, {merge.staged_sequence},
+                {merge.staged_position}, {merge.staged_is_list}, 'staged', s.position, 1
             FROM stage.record s JOIN temp.record_outcome o ON o.position = s.position
             WHERE o.outcome IS NULL
         ), placed AS (

@@ -99,6 +99,27 @@ TIMELINE_INDEXES = (
     "CREATE INDEX temp.unresolved_outcome ON record_outcome (position) WHERE outcome IS NULL",
 )
 
+# Records of older revisions of a republished file that are not published any more: `origin` is listing or
+# version, `row_id` the key there. Filled by withdrawal.py. Read by it and by records.py.
+WITHDRAWN_RECORD = TemporaryTable(
+    "withdrawn_record",
+    "origin TEXT, row_id INTEGER, isin TEXT, mic TEXT, PRIMARY KEY (isin, mic, origin, row_id)",
+    without_rowid=True,
+)
+
+# Records of older revisions that the new one repeats, with their position in it.
+# Filled and read by withdrawal.py.
+CONFIRMED_RECORD = TemporaryTable(
+    "confirmed_record",
+    "origin TEXT, row_id INTEGER, position INTEGER, technical_record_id TEXT",
+)
+
+# Listings that an older revision of a republished full file had dropped. Filled and read by full_sets.py.
+REOPENED_LISTING = TemporaryTable("reopened_listing", "listing_id INTEGER PRIMARY KEY")
+
+# Listings that a republished full file holds. Filled by full_sets.py. Read by reconciliation.py.
+HELD_LISTING = TemporaryTable("held_listing", "listing_id INTEGER PRIMARY KEY")
+
 # Dropped listings that a full file holds again. Filled and read by full_sets.py.
 RELISTED_LISTING = TemporaryTable("relisted_listing", "listing_id INTEGER PRIMARY KEY")
 

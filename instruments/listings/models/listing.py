@@ -85,3 +85,20 @@ class ListingVersion(ListingRecord):
 
     def __str__(self) -> str:
         return f"{self.isin}@{self.mic} from {self.valid_from}"
+
+
+class WithdrawnRecord(ListingRecord):
+    """A record of a file that was republished without it.
+
+    It counts as never published. It is kept only to answer what was known before `withdrawn_on`, the day on
+    which the newer revision was created.
+    """
+
+    withdrawn_on = models.DateField()
+
+    class Meta:
+        ordering = ["isin", "mic", "register", "pk"]
+        indexes = [models.Index(fields=["isin"], name="withdrawn_record_isin_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.isin}@{self.mic} until {self.withdrawn_on}"

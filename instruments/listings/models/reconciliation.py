@@ -55,6 +55,9 @@ class FullFile(models.Model):
         Reconciliation, on_delete=models.PROTECT, related_name="files"
     )
     listings = models.BinaryField()
+    counts = models.JSONField(
+        default=dict, help_text="what the file adds to the counts of its reconciliation"
+    )
 
     def __str__(self) -> str:
         return self.file.name
@@ -75,6 +78,13 @@ class Difference(models.Model):
 
     reconciliation = models.ForeignKey(
         Reconciliation, on_delete=models.CASCADE, related_name="differences"
+    )
+    full_file = models.ForeignKey(
+        FullFile,
+        on_delete=models.CASCADE,
+        related_name="differences",
+        null=True,
+        help_text="the file of the set that has the record; empty for extra listings",
     )
     kind = models.CharField(max_length=9, choices=Kind)
     isin = models.CharField(max_length=12)

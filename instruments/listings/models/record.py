@@ -59,13 +59,17 @@ class ListingRecord(models.Model):
     register = models.CharField(max_length=5, choices=Register, default=Register.ESMA)
     status = models.CharField(max_length=10, choices=Status)
     valid_from = models.DateField()
-    # Where it was first read; `fingerprint` is of all that was read (instruments/loading).
+    # The file that published it first; `fingerprint` is a hash of its values (instruments/staging).
     source_file = models.ForeignKey(
         EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
     record_kind = models.CharField(max_length=10)
     fingerprint = models.BigIntegerField()
+    known_from = models.DateField(
+        null=True,
+        help_text="day of the republished file that brought it; empty for the day of the file",
+    )
 
     # General
     full_name = text(350)

@@ -26,6 +26,7 @@ from instruments.models import (
     Reconciliation,
     TableCount,
     Underlying,
+    WithdrawnRecord,
 )
 from instruments.staging.dialect import understood
 from tests import firds
@@ -55,7 +56,7 @@ def dump() -> list[Any]:
     fields = [
         field.name
         for field in Listing._meta.fields
-        if field.name not in ("id", "source_file", "change", "dropped_by")
+        if field.name not in ("id", "source_file", "change", "dropped_by", "known_from")
     ]
     pairs = Underlying.objects.values_list("code", "instrument", "link")
     said += pairs.order_by("code", "instrument")
@@ -146,7 +147,15 @@ def indexed() -> list[tuple[str, int]]:
 
 
 def clear() -> None:
-    tables = (Difference, FullFile, Reconciliation, Listing, ListingVersion, Instrument)
+    tables = (
+        Difference,
+        FullFile,
+        Reconciliation,
+        Listing,
+        ListingVersion,
+        WithdrawnRecord,
+        Instrument,
+    )
     for model in (*tables, ListedVenue, InstrumentCount, TableCount, Run, EsmaFile):
         model.objects.all().delete()
 

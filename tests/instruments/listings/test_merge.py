@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection
 
 from esma_files.models import EsmaFile
 from instruments import pipeline
-from instruments.models import Instrument, Listing, ListingVersion, Underlying
+from instruments.models import Instrument, Listing, ListingVersion, Underlying, WithdrawnRecord
 from tests import firds
 from tests.instruments.listings.merging import (
     DSB,
@@ -124,8 +124,8 @@ def test_two_records_of_one_key_in_a_file_are_both_kept(make_zip: Write) -> None
     assert ListingVersion.objects.get().full_name == "First"
 
 
-def test_a_file_published_again_supersedes_the_one_of_its_name(make_zip: Write) -> None:
-    """ESMA republishes under the same name: the later bytes win, the earlier ones are kept."""
+def test_a_file_registered_later_replaces_one_created_at_the_same_time(make_zip: Write) -> None:
+    """Both have the same CreDt. The record of the first one was never published."""
     for number, name in enumerate(("Wrong", "Right")):
         xml = firds.message(
             full(2), firds.record("RefData", VOLVO, "XSTO", name=name, period=day(1))
@@ -137,7 +137,8 @@ def test_a_file_published_again_supersedes_the_one_of_its_name(make_zip: Write) 
 
     assert list(EsmaFile.objects.order_by("pk").values_list("revision", flat=True)) == [0, 1]
     assert Listing.objects.get().full_name == "Right"
-    assert ListingVersion.objects.get().full_name == "Wrong"
+    assert not ListingVersion.objects.exists()
+    assert WithdrawnRecord.objects.get().full_name == "Wrong"
 
 
 def test_the_instrument_speaks_by_its_listing_on_the_relevant_venue(make_zip: Write) -> None:

@@ -66,7 +66,7 @@ def test_every_field_has_its_column() -> None:
         assert field.type is not Type.CODE or column.max_length == field.max_length
         assert field.type is not Type.TEXT or column.max_length == field.max_length
     own = {"isin", "mic", "register", "status", "valid_from", "source_file_id", "source_position"}
-    own |= {"record_kind", "fingerprint"}
+    own |= {"record_kind", "fingerprint", "known_from"}
     assert columns == own | {field.column for field in FIELDS} | set(layout.GROUP_COLUMNS)
 
 

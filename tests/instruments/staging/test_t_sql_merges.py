@@ -30,6 +30,7 @@ from instruments.models import (
     Underlying,
     VolumeCap,
     VolumeCapVenue,
+    WithdrawnRecord,
 )
 from instruments.staging.dialect import in_t_sql
 from tests import dvcres, firds, fitrs
@@ -48,7 +49,16 @@ from tests.instruments.listings.merging import (
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 TABLES = (
-    *(Listing, ListingVersion, Instrument, Underlying, ListedVenue, CfiCode, Reconciliation),
+    *(
+        Listing,
+        ListingVersion,
+        WithdrawnRecord,
+        Instrument,
+        Underlying,
+        ListedVenue,
+        CfiCode,
+        Reconciliation,
+    ),
     *(TransparencyResult, SubclassTransparency, VolumeCap, VolumeCapVenue),
 )
 _OF_LOADING = re.compile(r"\b(temp|stage)\.\w|\bTEMP TABLE\b")
@@ -117,6 +127,16 @@ def everything(make_zip: Write) -> list[dict[str, int]]:
         (full(23), firds.record("RefData", VOLVO, "XSTO", name="Again", period=day(18))),
     ]
     found += [counts(load(make_zip, name, *records)) for name, *records in days]
+    for name, *records in (
+        (delta(5), firds.record("NewRcrd", DSB, "XCSE", period=day(5))),
+        (full(16), firds.record("RefData", DSB, "XPAR", period=day(10))),
+    ):
+        xml = firds.message(name, *records, created="2025-03-30T03:00:00Z")
+        path = make_zip(name, xml, folder=f"again_{name}")
+        [loaded] = pipeline.load(pipeline.register_files([path]))
+        assert loaded.run is not None
+        assert "replaces an older revision" in loaded.run.report[0]
+        found.append(counts(loaded.run))
     limit = fitrs.threshold("PreTradLrgInScaleThrshld", "5000000")
     for name, record in (
         ("FULNCR_20250830_NYAR_1of1", fitrs.of_class("EQDV", "EQD06", more=limit)),
