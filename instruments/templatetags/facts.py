@@ -7,8 +7,22 @@ from instruments.listings.facts import flatten
 
 register = template.Library()
 
+_ABBREVIATIONS = {
+    "lei": "LEI",
+    "mic": "MIC",
+    "isin": "ISIN",
+    "cfi": "CFI",
+    "figi": "FIGI",
+    "id": "ID",
+}
+
 
 @register.filter
 def facts_of(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return (label, value) of a nested answer, with capitalized labels."""
-    return [(label[:1].upper() + label[1:], fact) for label, fact in flatten(value)]
+    return [(_capitalize(label), fact) for label, fact in flatten(value)]
+
+
+def _capitalize(label: str) -> str:
+    words = " ".join(_ABBREVIATIONS.get(word, word) for word in label.split())
+    return words[:1].upper() + words[1:]

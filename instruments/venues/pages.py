@@ -64,7 +64,7 @@ class VenueView(GuardedView):
         described = describe_venue(venue)
         context = {
             "venue": described,
-            "facts": {name: described[name] for name in _FACTS},
+            "facts": {name: described[name] for name in _FACTS if described[name]},
             "segments": with_listings().segments_of(venue.mic).order_by("mic"),
         }
         return render(request, "instruments/venue.html", context)
