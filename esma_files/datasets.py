@@ -14,6 +14,8 @@ class Dataset(models.TextChoices):
     FCA_FIRDS = "fca_firds", "FCA FIRDS"
     FCA_FITRS = "fca_fitrs", "FCA FITRS"
     GLEIF_LEI2 = "gleif_lei2", "GLEIF legal entities"
+    GLEIF_RR = "gleif_rr", "GLEIF relationships"
+    GLEIF_REPEX = "gleif_repex", "GLEIF reporting exceptions"
 
     @property
     def publication(self) -> "Publication":
@@ -68,5 +70,7 @@ PUBLICATIONS: dict[Dataset, Publication] = {
         "FCA", _FCA, _FCA_FITRS, "", "publication_date", "fitrs", folder="fca"
     ),
     Dataset.GLEIF_LEI2: Publication("GLEIF", (), _GLEIF, "lei2", "", "firds", folder="gleif"),
+    Dataset.GLEIF_RR: Publication("GLEIF", (), _GLEIF, "rr", "", "firds", folder="gleif"),
+    Dataset.GLEIF_REPEX: Publication("GLEIF", (), _GLEIF, "repex", "", "firds", folder="gleif"),
 }
 CONTAINERS = sorted({publication.container for publication in PUBLICATIONS.values()})

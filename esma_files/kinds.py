@@ -8,6 +8,7 @@ ESMA65-8-5240 v1.8 (FITRS), LEI-CDF 3.1 (GLEIF).
 import dataclasses
 import enum
 import re
+from collections.abc import Iterator
 from functools import cached_property
 
 from esma_files.datasets import Dataset
@@ -107,6 +108,37 @@ class FileKind:
     def dataset_of(self, sender: str) -> Dataset | None:
         """Return the dataset whose files of this kind name `sender` in their header; None for nobody's."""
         return next((d for d in self.datasets if sender in d.publication.senders), None)
+
+
+def _golden_copies(
+    code: str, dataset: Dataset, subject: str, elements: tuple[str, str]
+) -> Iterator[FileKind]:
+    """The golden copy of a dataset of GLEIF, and its deltas, which are merged in the same way.
+
+    `elements` are the outermost element, and the one around the records.
+    """
+    outermost, root = elements
+    full, delta = f"GLEIF: all {subject}", f"GLEIF: the {subject} changed in a period"
+    for suffix, title, content, place, name in (
+        ("", full, Content.FULL, 1, "golden-copy"),
+        ("DELTA", delta, Content.DELTA, 2, _DELTA_OF),
+    ):
+        yield FileKind(
+            code=f"{code}{suffix}",
+            title=title,
+            datasets=(dataset,),
+            content=content,
+            cadence=Cadence.IRREGULAR,
+            weekday=None,
+            place_in_day=place,
+            name_pattern="",
+            own_name=f"{_GOLDEN_COPY}{code.lower()}-{name}",
+            message="",
+            root=root,
+            document=(outermost,),
+            layout=f"instruments.entities.layouts.{code}",
+            merge=f"instruments.entities.load.{code}",
+        )
 
 
 _FIRDS = (Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS)
@@ -238,37 +270,15 @@ _TABLE = (
         layout="instruments.volume_cap.layout.LAYOUT",
         result_tables="instruments.volume_cap.tables.TABLES",
     ),
-    FileKind(
-        code="LEI2",
-        title="Legal entities: the golden copy of all level 1 records",
-        datasets=(Dataset.GLEIF_LEI2,),
-        content=Content.FULL,
-        cadence=Cadence.IRREGULAR,
-        weekday=None,
-        place_in_day=1,
-        name_pattern="",
-        own_name=f"{_GOLDEN_COPY}lei2-golden-copy",
-        message="",
-        root="LEIRecords",
-        document=("LEIData",),
-        layout="instruments.entities.layout.LEVEL_1",
-        merge="instruments.entities.load.merge",
+    *_golden_copies("LEI2", Dataset.GLEIF_LEI2, "legal entities", ("LEIData", "LEIRecords")),
+    *_golden_copies(
+        "RR", Dataset.GLEIF_RR, "relationships", ("RelationshipData", "RelationshipRecords")
     ),
-    FileKind(
-        code="LEI2DELTA",
-        title="Legal entities: the level 1 records changed in a period",
-        datasets=(Dataset.GLEIF_LEI2,),
-        content=Content.DELTA,
-        cadence=Cadence.IRREGULAR,
-        weekday=None,
-        place_in_day=2,
-        name_pattern="",
-        own_name=f"{_GOLDEN_COPY}lei2-{_DELTA_OF}",
-        message="",
-        root="LEIRecords",
-        document=("LEIData",),
-        layout="instruments.entities.layout.LEVEL_1",
-        merge="instruments.entities.load.merge",
+    *_golden_copies(
+        "REPEX",
+        Dataset.GLEIF_REPEX,
+        "reporting exceptions",
+        ("ReportingExceptionData", "ReportingExceptions"),
     ),
 )
 KINDS: dict[str, FileKind] = {kind.code: kind for kind in _TABLE}

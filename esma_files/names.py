@@ -5,7 +5,7 @@ DLTINS_<YYYYMMDD>_<part>of<parts>                      FIRDS, delta; FULCAN, INV
 FULECR_<YYYYMMDD>[_<category>]_<part>of<parts>         FITRS; DLTECR, FULNCR, DLTNCR
 FULNCR_<YYYYMMDD>_NYAR_<asset class>_<part>of<parts>   FITRS results by sub-class of a year; or SISC
 DVCRES_<YYYYMMDD>[_<more>]                             volume cap results
-<YYYYMMDD>-<HHMM>-gleif-goldencopy-lei2-<content>      GLEIF: golden-copy, or a delta, as last-day
+<YYYYMMDD>-<HHMM>-gleif-goldencopy-lei2-<content>      GLEIF: golden-copy, or a delta, as last-day; rr, repex
 """
 
 import dataclasses

@@ -4,9 +4,12 @@ from instruments.entities.models import (
     EntityAuthority,
     EntityEvent,
     EntityName,
+    EntityRelationship,
     EntitySuccessor,
     LegalEntity,
     LegalEntityQuerySet,
+    RelationshipType,
+    ReportingException,
 )
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
@@ -40,6 +43,7 @@ __all__ = [
     "EntityAuthority",
     "EntityEvent",
     "EntityName",
+    "EntityRelationship",
     "EntitySuccessor",
     "Figi",
     "FigiQuerySet",
@@ -59,6 +63,8 @@ __all__ = [
     "PublishedResult",
     "Reconciliation",
     "Register",
+    "RelationshipType",
+    "ReportingException",
     "ResultQuerySet",
     "ResultRecord",
     "Scope",

@@ -203,7 +203,11 @@ _GEOCODE = (
     *("mapped_street", "mapped_postalcode", "mapped_city", "mapped_district", "mapped_state"),
     *("mapped_country", "geocoding_failed"),
 )
-_EXTENSION = Group("extension", "Extension", tuple(f"Geocoding/{name}" for name in _GEOCODE))
+_EXTENSION = Group(
+    "extension",
+    "Extension",
+    (*(f"Geocoding/{name}" for name in _GEOCODE), "conformity/conformityflag"),
+)
 LEVEL_1_MAPPING = Mapping.of_kind(
     "LEI2",
     {"entity": "LEIRecord"},

@@ -1,8 +1,10 @@
 """Legal entities (GLEIF level 1, LEI-CDF 3.1), with what a record may have several of in tables beside."""
 
+import datetime as dt
 from typing import Any, cast
 
 from django.db import models
+from django.db.models import Q
 
 from esma_files.models import EsmaFile
 from instruments.entities import search
@@ -228,3 +230,107 @@ class EntitySuccessor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.successor_lei or self.successor_name}"
+
+
+class RelationshipType(models.TextChoices):
+    """The types of relationships that this project knows; GLEIF may publish others."""
+
+    DIRECT = "IS_DIRECTLY_CONSOLIDATED_BY", "Directly consolidated by"
+    ULTIMATE = "IS_ULTIMATELY_CONSOLIDATED_BY", "Ultimately consolidated by"
+    BRANCH = "IS_INTERNATIONAL_BRANCH_OF", "International branch of"
+    MANAGED = "IS_FUND-MANAGED_BY", "Fund managed by"
+    SUBFUND = "IS_SUBFUND_OF", "Sub-fund of"
+    FEEDER = "IS_FEEDER_TO", "Feeder fund of"
+
+
+class RelationshipQuerySet(models.QuerySet["EntityRelationship"]):
+    def valid(self, on: dt.date | None = None) -> "RelationshipQuerySet":
+        """Relationships that hold now, or whose period contains a day (UTC).
+
+        Without a period, those that are active count for every day.
+        """
+        if on is None:
+            return self.filter(status="ACTIVE")
+        begin = dt.datetime.combine(on, dt.time.min, dt.UTC)
+        end = begin + dt.timedelta(days=1)
+        has_begun = Q(started_at__lt=end) | Q(started_at=None)
+        is_open = Q(ended_at__gte=begin) | Q(ended_at=None)
+        has_period = Q(started_at__isnull=False) | Q(ended_at__isnull=False)
+        return self.filter(has_begun, is_open, has_period | Q(status="ACTIVE"))
+
+
+class EntityRelationship(models.Model):
+    """A relationship of two entities (RR-CDF 2.1): the end is parent, manager or head office of the start.
+
+    `periods`, `qualifiers` and `quantifiers` are lists of objects, as published. `started_at` and `ended_at`
+    are those of the relationship period: None where it is open, or none is published.
+    """
+
+    start_lei = models.CharField(max_length=20)
+    start_type = text(_CODE)
+    end_lei = models.CharField(max_length=20)
+    end_type = text(_CODE)
+    type = models.CharField(max_length=_CODE)
+    status = text(_CODE)
+    started_at = _time()
+    ended_at = _time()
+    periods = models.JSONField(null=True)
+    qualifiers = models.JSONField(null=True)
+    quantifiers = models.JSONField(null=True)
+
+    first_registered_at = _time()
+    last_updated_at = models.DateTimeField()
+    registration_status = text(_CODE)
+    next_renewal_at = _time()
+    managing_lou = text(_CODE)
+    validation_sources = text(_CODE)
+    validation_documents = text(_CODE)
+    validation_reference = text(2000)
+
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    fingerprint = models.BigIntegerField()
+
+    objects = RelationshipQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["start_lei", "type", "end_lei"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["start_lei", "type", "end_lei"], name="relationship_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["end_lei", "type"], name="relationship_end_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.start_lei} {self.type} {self.end_lei}"
+
+
+class ReportingException(models.Model):
+    """The reason why an entity reports no direct or no ultimate parent (RepEx 2.1)."""
+
+    lei = models.CharField(max_length=20)
+    category = models.CharField(max_length=_CODE)
+    reason = text(_CODE)
+    second_reason = text(_CODE)
+    third_reason = text(_CODE)
+    reference = text(_TEXT)
+    second_reference = text(_TEXT)
+    third_reference = text(_TEXT)
+
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    fingerprint = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["lei", "category"]
+        constraints = [
+            models.UniqueConstraint(fields=["lei", "category"], name="reporting_exception_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lei}: {self.category} ({self.reason})"

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from instruments.classification import cfi
+from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
 from instruments.isin import problem_of
 from instruments.listings import lookup
@@ -136,6 +137,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         label="LEI published in RTS 23 field 5: the issuer, or for exchange-traded derivatives the"
         " operator of the venue",
     )
+    issuer_group = django_filters.CharFilter(
+        method="filter_issuer_group",
+        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        label="LEI of a legal entity: instruments of it, or of an entity below it in its group",
+    )
     mic = django_filters.CharFilter(
         method="filter_mic",
         validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
@@ -236,6 +242,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         return queryset.issued_by(value.upper())
+
+    def filter_issuer_group(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.issued_by(*read_group(value))
 
     def filter_status(
         self, queryset: InstrumentQuerySet, name: str, value: str

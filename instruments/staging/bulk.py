@@ -29,7 +29,15 @@ _ARRAY = 2_000  # of them in one array: a driver makes room for texts as long as
 # Letters: of what a published field can be, and of what else is staged; without a limit the rest.
 _AS_TEXT = 40  # dates, times and decimals, as text
 _OTHERS = {"isin": 50, "mic": 50, "sub_class": 1000, "field": 200, "reason": 200}
-_UNLIMITED = {"criteria", "underlying_basket", "value", "record"}
+_UNLIMITED = {
+    "periods",
+    "qualifiers",
+    "quantifiers",
+    "criteria",
+    "underlying_basket",
+    "value",
+    "record",
+}
 
 logger = logging.getLogger(__name__)
 

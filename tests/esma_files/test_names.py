@@ -103,7 +103,8 @@ def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
     assert [kind.dataset_of(d.publication.senders[0]) for d in by_sender] == by_sender
     if kind.can_be_loaded:
         forms = ("20210401_1of1", "E_20210401_1of1", "20210401")
-        contents = ("lei2-golden-copy", "lei2-last-day")
+        subject = kind.code.removesuffix("DELTA").lower()
+        contents = (f"{subject}-golden-copy", f"{subject}-last-day")
         names = (
             *(f"{kind.code}_{form}" for form in forms),
             *(f"20210401-0800-gleif-goldencopy-{content}" for content in contents),

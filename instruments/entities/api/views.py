@@ -15,8 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments.entities.api import examples
+from instruments.entities.api.hierarchy import (
+    GroupQuerySerializer,
+    HierarchyQuerySerializer,
+    HierarchySerializer,
+)
 from instruments.entities.api.serializers import EntityDetailSerializer, EntitySerializer
 from instruments.entities.filters import LegalEntityFilterSet
+from instruments.entities.hierarchy import read_group_instruments, read_hierarchy
 from instruments.entities.questions import get_entity, read_instruments
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import LegalEntity
@@ -44,8 +50,12 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
 
     title = "Legal entities"
     needs = dict.fromkeys(
-        ("list", "retrieve", "instruments"), reading("instruments.view_legalentity")
+        ("list", "retrieve", "instruments", "hierarchy"), reading("instruments.view_legalentity")
     )
+    query_serializers = {
+        "hierarchy": HierarchyQuerySerializer,
+        "instruments": GroupQuerySerializer,
+    }
     queryset = LegalEntity.objects.order_by("lei")
     serializer_class = EntitySerializer
     filterset_class = LegalEntityFilterSet
@@ -61,14 +71,28 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
         return Response(EntityDetailSerializer(self.get_object()).data)
 
     @extend_schema(
+        operation_id="entities_hierarchy",
+        summary="Show the entities above and below an entity, and why a parent is not reported",
+        parameters=[_LEI],
+        responses={200: HierarchySerializer},
+        filters=False,
+    )
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def hierarchy(self, request: Request, lei: str) -> Response:
+        return Response(HierarchySerializer(read_hierarchy(lei, **self.query)).data)
+
+    @extend_schema(
         operation_id="entities_instruments_list",
-        summary="List the instruments whose published issuer is the entity",
+        summary="List the instruments whose published issuer is the entity, or one of its group",
         parameters=[_LEI],
         responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )
     @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
     def instruments(self, request: Request, lei: str) -> Response:
-        listed: QuerySet[Any] = read_instruments(self.get_object())
+        entity = self.get_object()
+        listed: QuerySet[Any] = read_instruments(entity)
+        if self.query["group"]:
+            listed = read_group_instruments(entity.lei)
         page: Any = self.paginate_queryset(listed)
         return self.get_paginated_response(InstrumentSerializer(page, many=True).data)

@@ -53,8 +53,9 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """By notional currency."""
         return self._coded("currency", [currency]).filter(notional_currency=currency)
 
-    def issued_by(self, lei: str) -> "InstrumentQuerySet":
-        return self._coded("issuer", [lei]).filter(issuer_lei=lei)
+    def issued_by(self, *leis: str) -> "InstrumentQuerySet":
+        """By the issuer that is published: one of these LEIs, at most 1,000."""
+        return self._coded("issuer", leis).filter(issuer_lei__in=leis)
 
     def with_status(self, status: str) -> "InstrumentQuerySet":
         return self._coded("status", [status]).filter(status=status)

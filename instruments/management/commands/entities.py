@@ -1,11 +1,14 @@
-"""manage.py entities list|get"""
+"""manage.py entities list|get|hierarchy"""
 
+import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from instruments.entities.api.hierarchy import HierarchySerializer
 from instruments.entities.api.serializers import EntityDetailSerializer, EntitySerializer
 from instruments.entities.filters import LegalEntityFilterSet
+from instruments.entities.hierarchy import Node, read_hierarchy
 from instruments.entities.questions import get_entity, read_successors
 from instruments.models import LegalEntity
 from marketdata.common import filtering, output
@@ -16,7 +19,7 @@ class Command(BaseCommand):
     help = "List, search and show the legal entities of GLEIF's level 1 files."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|hierarchy")
         listing = actions.add_parser("list", help="entities, filtered as in the API")
         listing.add_argument(
             "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
@@ -24,11 +27,14 @@ class Command(BaseCommand):
         filtering.add_filter_options(listing, LegalEntityFilterSet)
         getting = actions.add_parser("get", help="one entity with its names and its successors")
         getting.add_argument("lei", metavar="LEI")
-        for parser_ in (listing, getting):
+        tree = actions.add_parser("hierarchy", help="the entities above and below one")
+        tree.add_argument("lei", metavar="LEI")
+        tree.add_argument("--on", type=dt.date.fromisoformat, help="as of this day (now)")
+        for parser_ in (listing, getting, tree):
             output.add_format(parser_)
 
     def handle(self, **options: Any) -> None:
-        actions = {"list": self._list, "get": self._get}
+        actions = {"list": self._list, "get": self._get, "hierarchy": self._hierarchy}
         try:
             actions[options["action"]](options)
         except MarketDataError as error:
@@ -63,6 +69,36 @@ class Command(BaseCommand):
             if rows:
                 self.stdout.write("")
                 output.print_table(self.stdout, rows)
+
+    def _hierarchy(self, options: dict[str, Any]) -> None:
+        answer = read_hierarchy(options["lei"], on=options["on"])
+        if options["format"] == "json":
+            output.print_json(self.stdout, HierarchySerializer(answer).data)
+            return
+        self.stdout.write(f"{answer.lei} {answer.legal_name or '(no record loaded)'}")
+        for title, nodes in (
+            ("Direct parents", answer.parents),
+            ("Ultimate parents", answer.ultimate_parents),
+            ("Entities below", answer.children),
+            ("Other relationships", answer.others),
+        ):
+            if nodes:
+                self.stdout.write(f"\n{title}:")
+                output.print_table(self.stdout, [_node(node) for node in nodes])
+        if answer.has_more:
+            self.stdout.write(f"Only the first {len(answer.children):,} entities below are shown.")
+        for exception in answer.exceptions:
+            self.stdout.write(f"{exception.category}: {exception.reason}")
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "level": node.level,
+        "lei": node.lei,
+        "legal name": node.legal_name,
+        "relationship": node.relationship.type,
+        "of": node.of,
+    }
 
 
 def _row(entity: LegalEntity) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lxml import etree
 from esma_files.errors import EmptyFile, TruncatedFile, WrongEnvelope
 from esma_files.models import EsmaFile, RejectedRecord
 from instruments.entities.fields import ENTITY_FIELDS, LEVEL_1_MAPPING, PARTS
-from instruments.entities.load import PART_MODELS
+from instruments.entities.load_entities import PART_MODELS
 from instruments.fields import Field, Type
 from instruments.models import EntityEvent, EntitySuccessor, LegalEntity
 from tests import golden_copy

@@ -1,0 +1,130 @@
+"""Merge a staged file of level 1 records into the tables, as sets of rows; the caller holds the transaction.
+
+The newest record of an LEI counts: the one with the later last update, and of two with the same, that of the
+file published later, which its name tells. So the order in which files are loaded makes no difference, and a
+full copy and a delta are merged in the same way: GLEIF removes no LEI. An entity that changes is written
+anew, with its parts.
+
+The temporary table `entity_outcome` has a row for each staged record. Its `outcome` is new, changed,
+unchanged or late (the tables, or the file, have a newer one); `former_id` is the key of the row that is
+replaced.
+"""
+
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+
+from esma_files.models import EsmaFile
+from instruments.entities import search
+from instruments.entities.fields import ENTITY_FIELDS, PARTS
+from instruments.entities.models import (
+    EntityAddress,
+    EntityAuthority,
+    EntityEvent,
+    EntityName,
+    EntitySuccessor,
+    LegalEntity,
+)
+from instruments.listings.load.merge import Counts
+
+ENTITY = LegalEntity._meta.db_table
+FILE = EsmaFile._meta.db_table
+NAME = EntityName._meta.db_table
+# The tables that the staged parts of records go into.
+PART_MODELS: dict[str, type[Model]] = {
+    "entity_name": EntityName,
+    "entity_address": EntityAddress,
+    "entity_event": EntityEvent,
+    "entity_authority": EntityAuthority,
+    "entity_successor": EntitySuccessor,
+}
+_OUTCOME = """
+    CREATE TEMP TABLE entity_outcome (
+        position INTEGER PRIMARY KEY, lei VARCHAR(20), former_id INTEGER, outcome VARCHAR(10))
+"""
+_CHANGED = "SELECT lei FROM temp.entity_outcome WHERE outcome = 'changed'"
+
+
+def _compare(file: EsmaFile) -> str:
+    """Give each staged record its outcome, and those that change an entity the key of its row."""
+    is_newer = f"""(s.last_updated_at > e.last_updated_at OR (s.last_updated_at = e.last_updated_at
+        AND f.name <= '{file.name}'))"""
+    return f"""
+        INSERT INTO temp.entity_outcome (position, lei, former_id, outcome)
+        SELECT s.position, s.lei, e.id, CASE
+            WHEN s.place > 1 THEN 'late'
+            WHEN e.id IS NULL THEN 'new'
+            WHEN s.fingerprint = e.fingerprint THEN 'unchanged'
+            WHEN {is_newer} THEN 'changed'
+            ELSE 'late' END
+        FROM (
+            SELECT r.position, r.lei, r.last_updated_at, r.fingerprint, row_number() OVER (
+                PARTITION BY r.lei ORDER BY r.last_updated_at DESC, r.position DESC) AS place
+            FROM stage.record r
+        ) AS s
+        LEFT JOIN {ENTITY} e ON e.lei = s.lei
+        LEFT JOIN {FILE} f ON f.id = e.source_file_id
+    """
+
+
+def _insert_entities(file: EsmaFile, columns: frozenset[str]) -> str:
+    fields = [field.column for field in ENTITY_FIELDS if field.column in columns]
+    return f"""
+        INSERT OR FAIL INTO {ENTITY} (source_file_id, source_position, fingerprint, {", ".join(fields)})
+        SELECT {file.pk}, o.position, r.fingerprint, {", ".join(f"r.{field}" for field in fields)}
+        FROM temp.entity_outcome o CROSS JOIN stage.record r ON r.position = o.position
+        WHERE o.outcome IN ('new', 'changed')
+    """
+
+
+def _insert_parts(table: str, columns: tuple[str, ...]) -> str:
+    return f"""
+        INSERT OR FAIL INTO {PART_MODELS[table]._meta.db_table} (lei, {", ".join(columns)})
+        SELECT o.lei, {", ".join(f"s.{column}" for column in columns)}
+        FROM stage.{table} s CROSS JOIN temp.entity_outcome o ON o.position = s.position
+        WHERE o.outcome IN ('new', 'changed')
+    """
+
+
+_DELETE_WORDS = f"""
+    INSERT INTO {search.INDEX} ({search.INDEX}, rowid, document)
+    SELECT 'delete', e.id, {search.document("e", NAME)}
+    FROM temp.entity_outcome o CROSS JOIN {ENTITY} e ON e.id = o.former_id
+    WHERE o.outcome = 'changed'
+"""
+_INSERT_WORDS = f"""
+    INSERT INTO {search.INDEX} (rowid, document)
+    SELECT e.id, {search.document("e", NAME)}
+    FROM temp.entity_outcome o CROSS JOIN {ENTITY} e ON e.lei = o.lei
+    WHERE o.outcome IN ('new', 'changed')
+"""
+
+
+def merge(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[str]) -> Counts:
+    """Merge the staging file attached as `stage`, which holds the records of `file`.
+
+    `columns` are the staged columns that have a value in any record. Returns the number of records by
+    outcome.
+    """
+    cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
+    cursor.execute(_OUTCOME)
+    cursor.execute(_compare(file))
+    has_index = cursor.db.vendor == "sqlite"
+    if has_index:
+        cursor.execute(_DELETE_WORDS)
+    for model in PART_MODELS.values():
+        cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE lei IN ({_CHANGED})")
+    cursor.execute(f"DELETE FROM {ENTITY} WHERE lei IN ({_CHANGED})")
+    cursor.execute(_insert_entities(file, columns))
+    for part in PARTS:
+        cursor.execute(_insert_parts(part.table, part.columns))
+    if has_index:
+        cursor.execute(_INSERT_WORDS)
+    cursor.execute("SELECT outcome, count(*) FROM temp.entity_outcome GROUP BY outcome")
+    counts = dict(cursor.fetchall())
+    cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
+    return Counts(
+        new=counts.get("new", 0),
+        changed=counts.get("changed", 0),
+        late=counts.get("late", 0),
+        unchanged=counts.get("unchanged", 0),
+    )
