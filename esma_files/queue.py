@@ -22,6 +22,7 @@ TASKS = {
     Run.Kind.LOAD: "instruments.run_load",
     Run.Kind.DELETE: "esma_files.run_delete",
     Run.Kind.CLEAN: "esma_files.run_clean_up",
+    Run.Kind.ENRICH: "instruments.run_enrich",
 }
 # A message is assumed to be lost if it was sent this long ago and the message queue is empty...
 _MESSAGE_LOST_AFTER = dt.timedelta(seconds=30)

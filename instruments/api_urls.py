@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
 from instruments.dossier.api import DossierView
+from instruments.enrichment.api import EnrichInstrumentView, EnrichView
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.list_check.api import ReportabilityListView
@@ -31,6 +32,12 @@ router.register("volume-cap", VolumeCapViewSet, "volume-cap")
 router.register("scope", ScopeViewSet, "scope")
 urlpatterns = [
     path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
+    path("instruments/enrich/", EnrichView.as_view(), name="instruments-enrich"),
+    path(
+        "instruments/<str:isin>/enrich/",
+        EnrichInstrumentView.as_view(),
+        name="instrument-enrich",
+    ),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),

@@ -7,6 +7,8 @@ from celery import shared_task
 from esma_files import queue
 from esma_files.models import EsmaFile, Run
 from instruments import pipeline
+from instruments.enrichment import steps as enrichment
+from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +29,18 @@ def run_load(run_id: int) -> None:
         for loaded in pipeline.load([run.file], run=run):
             if loaded.error:
                 logger.error("%s", loaded.error)
+
+
+@shared_task(name="instruments.request_enrichment")
+def request_enrichment() -> None:
+    """Request a run for instruments that were never asked for, or long ago."""
+    queue.request_run(Run.Kind.ENRICH)
+
+
+@shared_task(name="instruments.run_enrich")
+def run_enrich(run_id: int) -> None:
+    if run := Run.objects.claim(run_id):
+        try:
+            enrichment.enrich(run=run)
+        except MarketDataError as error:
+            logger.error("%s", error)

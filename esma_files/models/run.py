@@ -60,7 +60,8 @@ class Run(models.Model):
     The counters of a load count records: once it is done, `read` equals
     `new + changed + ended + late + unchanged + rejected + outside`. A load that failed shows what it had
     committed. A sync counts register entries (`new` is files listed for the first time), a clean-up counts
-    files (`ended` is files deleted).
+    files (`ended` is files deleted). An enrichment counts instruments asked for as `read`, and what came of
+    them as `instruments.enrichment.steps.enrich` says.
     """
 
     class Kind(models.TextChoices):
@@ -70,6 +71,7 @@ class Run(models.Model):
         KEEP = "keep", "Keep"
         DELETE = "delete", "Delete"
         CLEAN = "clean", "Clean up"
+        ENRICH = "enrich", "Enrich"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

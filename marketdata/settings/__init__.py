@@ -248,6 +248,8 @@ OPENFIGI_API_KEY = env.read("OPENFIGI_API_KEY", str, "")
 # Days after which the FIGIs of an ISIN are asked for again, and those of an ISIN that had none.
 FIGI_REFRESH_DAYS = env.read("FIGI_REFRESH_DAYS", env.positive, 90)
 FIGI_NO_MATCH_DAYS = env.read("FIGI_NO_MATCH_DAYS", env.positive, 30)
+# ISINs that one run of the schedule asks for; a run starts every ten minutes by night.
+FIGI_ISINS_PER_RUN = env.read("FIGI_ISINS_PER_RUN", env.positive, 1_000)
 # Asked by health checks whether it answers.
 GLEIF_URL = env.read("GLEIF_URL", env.url, "https://api.gleif.org")
 # The commit that is deployed, shown in health reports.

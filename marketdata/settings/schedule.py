@@ -22,6 +22,11 @@ _FETCHING_TASKS = {
         "schedule": crontab(minute="*/10"),
     },
     "download": {"task": "esma_files.request_downloads", "schedule": _MINUTE},
+    # Small runs by night, between which loads have their turn.
+    "enrich": {
+        "task": "instruments.request_enrichment",
+        "schedule": crontab(hour="0-5", minute="*/10"),
+    },
 }
 
 
