@@ -3,9 +3,9 @@
 from typing import Any
 
 from django.contrib.auth.models import Group
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts import descriptions
 from accounts.models import ApiKey, User
 from accounts.models.user import USERNAME_PATTERN
 from accounts.permissions import permission_names
@@ -72,30 +72,27 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields: tuple[str, ...] = (
-            "username",
-            "email",
-            "roles",
-            "is_active",
-            "is_staff",
-            "is_superuser",
-            "last_login",
-            "date_joined",
-        )
+        fields: tuple[str, ...] = descriptions.USER_COLUMNS
         read_only_fields = fields
+
+    def to_representation(self, instance: User) -> Any:
+        return descriptions.describe_user(instance)
 
 
 class OwnAccountSerializer(UserSerializer):
     """The own account, with its permissions."""
 
-    permissions = serializers.SerializerMethodField(help_text="Names of all permissions.")
+    permissions = serializers.ListField(
+        child=serializers.CharField(), help_text="Names of all permissions."
+    )
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "permissions")
         read_only_fields = fields
 
-    def get_permissions(self, user: User) -> list[str]:
-        return sorted(user.get_all_permissions())
+    def to_representation(self, instance: User) -> Any:
+        described = descriptions.describe_user(instance)
+        return {**described, "permissions": sorted(instance.get_all_permissions())}
 
 
 class NewUserSerializer(StrictSerializer):
@@ -159,28 +156,19 @@ class RoleChangeSerializer(StrictSerializer):
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     """An API key, without its text."""
 
-    owner = serializers.CharField(source="owner.username", help_text="User name of the owner.")
+    owner = serializers.CharField(help_text="User name of the owner.")
     state = serializers.ChoiceField(choices=["usable", "expired", "revoked"])
-    permissions = serializers.SerializerMethodField(help_text="Names of permissions.")
+    permissions = serializers.ListField(
+        child=serializers.CharField(), help_text="Names of permissions."
+    )
 
     class Meta:
         model = ApiKey
-        fields: tuple[str, ...] = (
-            "prefix",
-            "name",
-            "owner",
-            "state",
-            "permissions",
-            "created_at",
-            "expires_at",
-            "revoked_at",
-            "last_used_at",
-        )
+        fields: tuple[str, ...] = descriptions.API_KEY_COLUMNS
         read_only_fields = fields
 
-    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
-    def get_permissions(self, api_key: ApiKey) -> list[str]:
-        return permission_names(api_key.permissions.all())
+    def to_representation(self, instance: ApiKey) -> Any:
+        return descriptions.describe_api_key(instance)
 
 
 class CreatedApiKeySerializer(ApiKeySerializer):

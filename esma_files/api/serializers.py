@@ -1,16 +1,18 @@
-"""Bodies of the API about files, runs and the storage."""
+"""Serializers of files, runs and the storage.
 
+They document the dictionaries of `esma_files.descriptions` for OpenAPI, and present objects by those
+functions.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from django.utils.functional import cached_property
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from esma_files import queue
+from esma_files import descriptions
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
-from marketdata.common.access import may_see_user_name
 
 _TIERS = ["", *EsmaFile.Tier.values]
 _COST: dict[str, Any] = {"max_digits": 12, "decimal_places": 6, "help_text": "US dollars a month"}
@@ -25,33 +27,23 @@ class EsmaFileSerializer(serializers.ModelSerializer[EsmaFile]):
 
     class Meta:
         model = EsmaFile
-        fields = [
-            "id",
-            "name",
-            "dataset",
-            "kind",
-            "category",
-            "result_group",
-            "published_on",
-            "part",
-            "parts",
-            "revision",
-            "md5",
-            "url",
-            "listed_at",
-            "state",
-            "state_since",
-            "problem",
-            "attempts",
-            "not_before",
-            "location",
-            "tier",
-            "size",
-            "stored_at",
-            "loaded_at",
-            "kept",
-        ]
+        fields: tuple[str, ...] = descriptions.FILE_COLUMNS
         read_only_fields = fields
+
+    def to_representation(self, instance: EsmaFile) -> Any:
+        return descriptions.describe_file(instance)
+
+
+class _RunListSerializer(serializers.ListSerializer[Any]):
+    """Presents the runs of a page together, so that the number of queries is fixed."""
+
+    def to_representation(self, data: Any) -> Any:
+        return descriptions.describe_runs(data, user=_get_reader(self.context))
+
+
+def _get_reader(context: Mapping[str, Any]) -> Any:
+    request = context.get("request")
+    return None if request is None else request.user
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -64,11 +56,14 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         help_text="null where it is about no single file",
     )
     arguments = serializers.DictField(read_only=True)
-    obstacle = serializers.SerializerMethodField(
-        help_text="reason why no worker can take a queued run; empty if there is none"
+    obstacle = serializers.CharField(
+        read_only=True,
+        help_text="reason why no worker can take a queued run; empty if there is none",
     )
-    requested_by = serializers.SerializerMethodField(
-        help_text="User name; empty if requested by the schedule, null if you may not see it"
+    requested_by = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="User name; empty if requested by the schedule, null if you may not see it",
     )
     unmapped = serializers.DictField(
         child=serializers.IntegerField(),
@@ -81,75 +76,29 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
     class Meta:
         model = Run
-        fields = [
-            "id",
-            "kind",
-            "file",
-            "arguments",
-            "requested_by",
-            "requested_at",
-            "attempt",
-            "state",
-            "obstacle",
-            "started_at",
-            "ended_at",
-            "seconds",
-            "share",
-            "done",
-            "unit",
-            "read",
-            "new",
-            "changed",
-            "ended",
-            "dropped",
-            "late",
-            "unchanged",
-            "rejected",
-            "outside",
-            "unmapped",
-            "report",
-            "problem",
-        ]
+        list_serializer_class = _RunListSerializer
+        fields = descriptions.RUN_COLUMNS
         read_only_fields = fields
 
-    def get_requested_by(self, run: Run) -> str | None:
-        """Return the name, null if the caller may not see it. A command, without a request, may."""
-        request = self.context.get("request")
-        if request is None or not run.requested_by:
-            return run.requested_by
-        return run.requested_by if may_see_user_name(request.user, run.requested_by) else None
-
-    def get_obstacle(self, run: Run) -> str:
-        if run.state != Run.State.QUEUED:
-            return ""
-        return queue.obstacle(run, is_worked=self._has_worker)
-
-    @cached_property
-    def _has_worker(self) -> bool:
-        """One query for all runs of a list, which share this serializer."""
-        return queue.has_worker()
+    def to_representation(self, instance: Run) -> Any:
+        return descriptions.describe_runs([instance], user=_get_reader(self.context))[0]
 
 
 class EsmaFileDetailSerializer(EsmaFileSerializer):
     """A file, the other revisions of its name, and its last runs."""
 
-    revisions = serializers.SerializerMethodField(
-        help_text="ids of all files of this name and dataset, the newest first"
+    revisions = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="ids of all files of this name and dataset, the newest first",
     )
-    runs = serializers.SerializerMethodField(help_text="the last ten")
+    runs = RunSerializer(many=True, help_text="the last ten")
 
     class Meta(EsmaFileSerializer.Meta):
-        fields = [*EsmaFileSerializer.Meta.fields, "revisions", "runs"]
+        fields = (*EsmaFileSerializer.Meta.fields, "revisions", "runs")
         read_only_fields = fields
 
-    def get_revisions(self, file: EsmaFile) -> list[int]:
-        same_name = EsmaFile.objects.named(file.name, dataset=file.dataset)
-        return list(same_name.values_list("pk", flat=True))
-
-    @extend_schema_field(RunSerializer(many=True))
-    def get_runs(self, file: EsmaFile) -> list[dict[str, Any]]:
-        runs = file.runs.select_related("file")[:10]
-        return [dict(run) for run in RunSerializer(runs, many=True).data]
+    def to_representation(self, instance: EsmaFile) -> Any:
+        return descriptions.describe_file_details(instance, user=_get_reader(self.context))
 
 
 class GapSerializer(serializers.Serializer[Any]):
@@ -237,16 +186,8 @@ class RejectedRecordSerializer(serializers.ModelSerializer[RejectedRecord]):
 
     class Meta:
         model = RejectedRecord
-        fields = [
-            "id",
-            "file",
-            "dataset",
-            "position",
-            "isin",
-            "mic",
-            "field",
-            "value",
-            "reason",
-            "record",
-        ]
+        fields = descriptions.REJECT_COLUMNS
         read_only_fields = fields
+
+    def to_representation(self, instance: RejectedRecord) -> Any:
+        return descriptions.describe_reject(instance)

@@ -19,8 +19,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from audit import trail
-from esma_files import downloading, gaps, queue, retention, sets, steps, usage
-from esma_files.api.filters import EsmaFileFilterSet, RejectedRecordFilterSet, RunFilterSet
+from esma_files import descriptions, downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.api.serializers import (
     ActionSerializer,
     DatasetQuerySerializer,
@@ -33,6 +32,7 @@ from esma_files.api.serializers import (
     SyncSerializer,
     UsageSerializer,
 )
+from esma_files.filters import EsmaFileFilterSet, RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.api.problems import Conflict, documented
 from marketdata.api.views import ApiView
@@ -116,7 +116,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         return file
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(EsmaFileDetailSerializer(self.get_object()).data)
+        return Response(descriptions.describe_file_details(self.get_object(), user=request.user))
 
     @extend_schema(
         summary="Fetch a file",
@@ -283,8 +283,8 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         """Publications that the registers should have made and that are not here, and deltas to fetch in
         time.
         """
-        page = self.paginate_queryset(gaps.find())
-        return self.get_paginated_response(GapSerializer(page, many=True).data)
+        page: Any = self.paginate_queryset(gaps.find())
+        return self.get_paginated_response([descriptions.describe_gap(gap) for gap in page])
 
     @extend_schema(
         summary="Ask a register for its new files", request=SyncSerializer, responses=_REQUESTED
@@ -305,7 +305,8 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
 def _accepted(request: Request, run: Run) -> Response:
     run.refresh_from_db()
     location = reverse("run-detail", args=[run.pk], request=request)
-    return Response(RunSerializer(run).data, status=202, headers={"Location": location})
+    [described] = descriptions.describe_runs([run])
+    return Response(described, status=202, headers={"Location": location})
 
 
 @extend_schema_view(

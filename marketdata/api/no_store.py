@@ -4,10 +4,11 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+
+from marketdata.api.views import ApiView
 
 
-class NoStore(APIView):
+class NoStore(ApiView):
     """Base of views whose responses, also errors, have credentials or personal data."""
 
     def finalize_response(

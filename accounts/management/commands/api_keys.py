@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import api_keys
-from accounts.api.serializers import ApiKeySerializer
+from accounts.descriptions import describe_api_key
 from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey, User
 from marketdata.common import output
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         keys = keys.prefetch_related("permissions__content_type")
         if options["owner"]:
             keys = keys.filter(owner__username=options["owner"])
-        rows = ApiKeySerializer(keys, many=True).data
+        rows = [describe_api_key(api_key) for api_key in keys]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif not rows:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts import lockout, users
-from accounts.api.serializers import UserSerializer
+from accounts.descriptions import describe_user
 from accounts.errors import UnknownRole
 from accounts.models import User
 from marketdata.common import output
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         matching = User.objects.prefetch_related("groups").order_by("username")
         if options["role"]:
             matching = matching.filter(groups__name=options["role"])
-        rows = UserSerializer(matching, many=True).data
+        rows = [describe_user(user) for user in matching]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif not rows:

@@ -9,14 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit import trail
-from esma_files import gaps, steps
-from esma_files.api.filters import EsmaFileFilterSet
-from esma_files.api.serializers import (
-    EsmaFileDetailSerializer,
-    EsmaFileSerializer,
-    GapSerializer,
-)
+from esma_files import descriptions, gaps, steps
 from esma_files.datasets import Dataset
+from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile, Run
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
@@ -83,7 +78,7 @@ class Command(BaseCommand):
             options["state"] = options["state"].split(",")
         files = EsmaFile.objects.order_by("-published_on", "name")
         matching = filtering.filter_queryset(EsmaFileFilterSet, options, files)
-        rows = EsmaFileSerializer(matching[: options["limit"]], many=True).data
+        rows = [descriptions.describe_file(file) for file in matching[: options["limit"]]]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
@@ -93,7 +88,8 @@ class Command(BaseCommand):
             self.stdout.write("No file matches.")
 
     def _get(self, options: dict[str, Any]) -> None:
-        details = EsmaFileDetailSerializer(_file(options["names"][0], options["dataset"])).data
+        file = _file(options["names"][0], options["dataset"])
+        details = descriptions.describe_file_details(file)
         if options["format"] == "json":
             output.print_json(self.stdout, details)
             return
@@ -109,7 +105,7 @@ class Command(BaseCommand):
     def _gaps(self, options: dict[str, Any]) -> None:
         missing = gaps.find()
         if options["format"] == "json":
-            output.print_json(self.stdout, GapSerializer(missing, many=True).data)
+            output.print_json(self.stdout, [descriptions.describe_gap(gap) for gap in missing])
             return
         for gap in missing:
             self.stdout.write(str(gap))

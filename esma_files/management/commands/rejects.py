@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from esma_files.api.filters import RejectedRecordFilterSet
-from esma_files.api.serializers import RejectedRecordSerializer
+from esma_files.descriptions import describe_reject
+from esma_files.filters import RejectedRecordFilterSet
 from esma_files.models import RejectedRecord
 from marketdata.common import filtering, output
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         record = records.filter(pk=options["id"]).first()
         if record is None:
             raise CommandError(f"There is no rejected record {options['id']}.")
-        details = RejectedRecordSerializer(record).data
+        details = describe_reject(record)
         if options["format"] == "json":
             output.print_json(self.stdout, details)
             return
@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any], records: Any) -> None:
         matching = filtering.filter_queryset(RejectedRecordFilterSet, options, records)
-        rows = RejectedRecordSerializer(matching[: options["limit"]], many=True).data
+        rows = [describe_reject(record) for record in matching[: options["limit"]]]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:

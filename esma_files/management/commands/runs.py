@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from esma_files import queue
-from esma_files.api.filters import RunFilterSet
-from esma_files.api.serializers import RunSerializer
+from esma_files.descriptions import describe_runs
+from esma_files.filters import RunFilterSet
 from esma_files.models import Run
 from marketdata.common import filtering, output
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             options["state"] = options["state"].split(",")
         runs = Run.objects.select_related("file")
         selected = filtering.filter_queryset(RunFilterSet, options, runs)[: options["limit"]]
-        rows = RunSerializer(selected, many=True).data
+        rows = describe_runs(selected)
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
             return
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         run = Run.objects.select_related("file").filter(pk=options["id"]).first()
         if run is None:
             raise CommandError(f"There is no run {options['id']}.")
-        fields = RunSerializer(run).data
+        [fields] = describe_runs([run])
         if options["format"] == "json":
             output.print_json(self.stdout, fields)
         else:

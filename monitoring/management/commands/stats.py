@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from instruments.listings.load import counts
 from marketdata.common import output
+from marketdata.common.plain import to_plain
 from monitoring import stats
-from monitoring.api.serializers import StatsSerializer
 
 # Lists within the statistics, each printed as a table, and its columns of numbers.
 _TABLES = {
@@ -34,7 +34,8 @@ class Command(BaseCommand):
             counts.recount()
         statistics = stats.collect()
         if options["format"] == "json":
-            output.print_json(self.stdout, StatsSerializer(statistics).data)
+            values = dataclasses.asdict(statistics)
+            output.print_json(self.stdout, {name: to_plain(values[name]) for name in values})
             return
         totals = [
             {"total": name.replace("_", " "), "count": value}
