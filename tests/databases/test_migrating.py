@@ -58,7 +58,7 @@ def test_of_two_processes_one_migrates_a_database_of_a_server(tmp_path: Path) ->
         outputs = run_twice_at_once(environment(running, tmp_path))
 
         assert_one_migrated(outputs)
-        locks = [sql for sql in running.database.said if "sp_getapplock" in sql]
+        locks = [sql for sql in running.database.statements if "sp_getapplock" in sql]
         assert len(locks) == 2
 
 

@@ -137,7 +137,7 @@ def test_a_key_that_becomes_wider_takes_along_what_points_to_it(tds: server.Serv
 
 def test_files_are_loaded_in_bulk(tds: server.Server) -> None:
     assert asked(tds, "SELECT COUNT(*) FROM instruments_listing") == [(452,)]
-    assert any(said.startswith("INSERT BULK") for said in tds.database.said)
+    assert any(sql.startswith("INSERT BULK") for sql in tds.database.statements)
 
 
 def test_instruments_are_listed(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""ALTER TABLE and sp_rename: the table is made anew, and its rows are copied."""
+"""ALTER TABLE and sp_rename: a new table is made, and the rows are copied."""
 
 import re
 
@@ -16,14 +16,14 @@ _CHECKING = re.compile(
 
 
 class Alterations(Definitions):
-    """What a session may change. Raises SqlError."""
+    """The changes of tables that a session may make. Methods raise SqlError."""
 
     def alter(self, sql: str) -> None:
-        found = _ALTER.fullmatch(sql.strip().rstrip(";"))
-        if not found:
+        match = _ALTER.fullmatch(sql.strip().rstrip(";"))
+        if not match:
             raise SqlError(102, f"Incorrect syntax near '{sql[:200]}'.", 15)
-        table = self._catalogue.get(plain(found[1]))
-        action = found[2].strip()
+        table = self._catalogue.get(plain(match[1]))
+        action = match[2].strip()
         if _CHECKING.fullmatch(action):
             if "WITH CHECK" in action.upper():
                 self._check_keys(table)
@@ -31,31 +31,31 @@ class Alterations(Definitions):
             self._catalogue.keep(table)
             return
         old = [column.name for column in table.columns]
-        if said := re.fullmatch(r"ALTER\s+COLUMN\s+(.*)", action, re.IGNORECASE | re.DOTALL):
-            self._change(table, said[1])
-        elif said := re.fullmatch(r"DROP\s+COLUMN\s+(.*)", action, re.IGNORECASE | re.DOTALL):
-            old.remove(self._without_column(table, plain(said[1])))
-        elif said := re.fullmatch(r"DROP\s+CONSTRAINT\s+(.*)", action, re.IGNORECASE | re.DOTALL):
-            self._without_constraint(table, plain(said[1]))
-        elif said := re.fullmatch(
+        if change := re.fullmatch(r"ALTER\s+COLUMN\s+(.*)", action, re.IGNORECASE | re.DOTALL):
+            self._change(table, change[1])
+        elif change := re.fullmatch(r"DROP\s+COLUMN\s+(.*)", action, re.IGNORECASE | re.DOTALL):
+            old.remove(self._without_column(table, plain(change[1])))
+        elif change := re.fullmatch(r"DROP\s+CONSTRAINT\s+(.*)", action, re.IGNORECASE | re.DOTALL):
+            self._without_constraint(table, plain(change[1]))
+        elif change := re.fullmatch(
             r"(?:WITH\s+\w+\s+)?ADD\s+(.*)", action, re.IGNORECASE | re.DOTALL
         ):
-            self._add(table, said[1])
+            self._add(table, change[1])
         else:
             raise SqlError(102, f"Incorrect syntax near '{action[:200]}'.", 15)
         self._rebuild(table, old)
 
     def _check_keys(self, table: Table) -> None:
         for key in table.keys:
-            asked = (
+            query = (
                 f"SELECT count(*) FROM `{table.name}` WHERE `{key.column}` IS NOT NULL"
                 f" AND `{key.column}` NOT IN (SELECT `{key.to}` FROM `{key.table}`)"
             )
-            if self._link.execute(asked).fetchone()[0]:
+            if self._link.execute(query).fetchone()[0]:
                 raise SqlError(547, f'The ALTER TABLE statement conflicted with "{key.name}".')
 
-    def _change(self, table: Table, said: str) -> None:
-        name, rest = said.strip().split(None, 1)
+    def _change(self, table: Table, text: str) -> None:
+        name, rest = text.strip().split(None, 1)
         column = table.column(plain(name))
         for index in table.indexes:
             uses = column.name in [key for key, _ in index.columns] or (
@@ -76,7 +76,11 @@ class Alterations(Definitions):
     def _without_column(self, table: Table, name: str) -> str:
         column = table.column(name)
         uses: list[str] = [i.name for i in table.indexes if name in [key for key, _ in i.columns]]
-        uses += [check for check, its, said in table.checks if its == name or f"[{name}]" in said]
+        uses += [
+            check
+            for check, its, condition in table.checks
+            if its == name or f"[{name}]" in condition
+        ]
         uses += [key.name for key in table.keys if key.column == name]
         uses += ["its default"] if column.default is not None else []
         if uses:
@@ -85,15 +89,15 @@ class Alterations(Definitions):
         return column.name
 
     def _without_constraint(self, table: Table, name: str) -> None:
-        asked = (
+        query = (
             "SELECT c.name FROM sys_default_constraints d JOIN sys_columns c ON c.object_id ="
             " d.parent_object_id AND c.column_id = d.parent_column_id WHERE d.name = ?"
         )
-        found = self._link.execute(asked, [name]).fetchone()
+        default = self._link.execute(query, [name]).fetchone()
         checks = [check for check in table.checks if check[0].lower() != name.lower()]
         keys = [key for key in table.keys if key.name.lower() != name.lower()]
-        if found:
-            table.column(found[0]).default = None
+        if default:
+            table.column(default[0]).default = None
         elif len(checks) < len(table.checks):
             table.checks = checks
         elif len(keys) < len(table.keys):
@@ -101,16 +105,16 @@ class Alterations(Definitions):
         else:
             self._without_index(table, name)
 
-    def _add(self, table: Table, said: str) -> None:
+    def _add(self, table: Table, text: str) -> None:
         default = re.fullmatch(
-            r"DEFAULT\s+(.*)\s+FOR\s+(\S+)", said.strip(), re.IGNORECASE | re.DOTALL
+            r"DEFAULT\s+(.*)\s+FOR\s+(\S+)", text.strip(), re.IGNORECASE | re.DOTALL
         )
         if default:
             table.column(plain(default[2])).default = default[1].strip()
             return
         (rows,) = self._link.execute(f"SELECT count(*) FROM `{table.name}`").fetchone()
         before = len(table.columns)
-        for part in split(said):
+        for part in split(text):
             self._part(table, part.strip())
         for column in table.columns[before:]:
             if rows and not column.nullable and column.default is None:
@@ -120,8 +124,8 @@ class Alterations(Definitions):
 
     def _rebuild(self, table: Table, old: list[str]) -> None:
         name, made = table.name, f"{table.name}__made"
-        there = "SELECT seq FROM sqlite_sequence WHERE name = ?"
-        last = self._link.execute(there, [name]).fetchone()
+        query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+        last = self._link.execute(query, [name]).fetchone()
         for (index,) in self._link.execute(
             "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
             [name],
@@ -143,8 +147,8 @@ class Alterations(Definitions):
             self._make_index(table, index, name)
         self._catalogue.keep(table)
 
-    def rename(self, said: str, new: str, kind: str) -> None:
-        parts = [plain(part) for part in re.findall(r"\[[^\]]+\]|\w+", said)]
+    def rename(self, name: str, new: str, kind: str) -> None:
+        parts = [plain(part) for part in re.findall(r"\[[^\]]+\]|\w+", name)]
         table = self._catalogue.get(parts[0])
         if kind.upper() == "COLUMN":
             old = table.column(parts[1]).name
@@ -170,6 +174,6 @@ class Alterations(Definitions):
         for key in table.keys:
             key.column = new if key.column == old else key.column
         table.checks = [
-            (name, new if its == old else its, said.replace(f"[{old}]", f"[{new}]"))
-            for name, its, said in table.checks
+            (name, new if its == old else its, condition.replace(f"[{old}]", f"[{new}]"))
+            for name, its, condition in table.checks
         ]

@@ -12,16 +12,16 @@ from tests.tds.session import Done, Event, Result, Session
 from tests.tds.tokens import Column, SqlError
 from tests.tds.types import Reader, SqlType, Unreadable, declared, read_type, read_value
 
-# What a copy tool asks first, in a batch that is always the same.
+# The first batch of a copy tool, which is always the same.
 _ASKED = re.compile(
     r"SELECT @@TRANCOUNT;\s+DECLARE @Column_Names.*OBJECT_ID\(N'(.*?)'\).*FMTONLY", re.DOTALL
 )
 
 
 def asked(session: Session, sql: str) -> Iterator[Event] | None:
-    """The answer to what a copy tool asks of a table first; None where a batch is something else."""
-    found = _ASKED.match(sql)
-    return _described(session, plain(found[1].split(".")[-1])) if found else None
+    """Return the answer to the first batch of a copy tool; None for any other batch."""
+    match = _ASKED.match(sql)
+    return _described(session, plain(match[1].split(".")[-1])) if match else None
 
 
 def _described(session: Session, name: str) -> Iterator[Event]:
@@ -36,15 +36,17 @@ def _described(session: Session, name: str) -> Iterator[Event]:
     rows: list[tuple[Any, ...]] = []
     for place, column in enumerate(table.columns, 1):
         collation = types.BINARY_COLLATION if column.type.binary else types.DEFAULT_COLLATION
-        said = "Latin1_General_100_BIN2" if column.type.binary else "SQL_Latin1_General_CP1_CI_AS"
-        known = (collation, said) if column.type.is_text else (None, None)
-        rows.append((place, column.name, *known))
-    yield Result([Column(*one) for one in named], rows)
+        collation_name = (
+            "Latin1_General_100_BIN2" if column.type.binary else "SQL_Latin1_General_CP1_CI_AS"
+        )
+        collations = (collation, collation_name) if column.type.is_text else (None, None)
+        rows.append((place, column.name, *collations))
+    yield Result([Column(*column_values) for column_values in named], rows)
     yield Done(len(rows), 0xC1)
 
 
 def announced(sql: str) -> tuple[str, list[str]] | None:
-    """The table and columns of an INSERT BULK; None where a batch is something else."""
+    """Return the table and columns of an INSERT BULK; None for any other batch."""
     if not re.match(r"\s*INSERT\s+BULK\b", sql, re.IGNORECASE):
         return None
     start = sql.index("(")
@@ -78,11 +80,11 @@ def load(session: Session, table_name: str, names: list[str], data: bytes) -> in
     try:
         with session.transactions.writing():
             for row in _rows(reader, types):
-                said = [
+                converted_row = [
                     values.converted(value, target.type, f"{table.name}.{target.name}")
                     for value, target in zip(row, targets, strict=True)
                 ]
-                session.link.execute(sql, said)
+                session.link.execute(sql, converted_row)
                 count += 1
     except sqlite3.Error as error:
         raise named(error, session.failures, session.catalogue) from error
@@ -92,12 +94,12 @@ def load(session: Session, table_name: str, names: list[str], data: bytes) -> in
 def _columns(reader: Reader) -> list[tuple[SqlType, int]]:
     if reader.number(1) != 0x81:
         raise Unreadable("no COLMETADATA before the rows")
-    found = []
+    types = []
     for _ in range(reader.number(2)):
         reader.take(6)
-        found.append(read_type(reader))
+        types.append(read_type(reader))
         reader.text()
-    return found
+    return types
 
 
 def _rows(reader: Reader, types: list[tuple[SqlType, int]]) -> Any:
@@ -106,9 +108,9 @@ def _rows(reader: Reader, types: list[tuple[SqlType, int]]) -> Any:
         if token == 0xD1:
             yield [read_value(reader, *type_) for type_ in types]
         elif token == 0xD2:
-            there = reader.take((len(types) + 7) // 8)
+            bitmap = reader.take((len(types) + 7) // 8)
             yield [
-                None if there[i // 8] >> i % 8 & 1 else read_value(reader, *type_)
+                None if bitmap[i // 8] >> i % 8 & 1 else read_value(reader, *type_)
                 for i, type_ in enumerate(types)
             ]
         elif token in (0xFD, 0xFE, 0xFF):

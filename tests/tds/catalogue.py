@@ -1,4 +1,4 @@
-"""What tables there are, and what SQL Server's views say of them. It is in the file, beside the tables."""
+"""The catalogue of tables, and SQL Server's views of it. It is stored in the file of the tables."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 _TABLES = """
     CREATE TABLE IF NOT EXISTS ts_table (
         object_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE CI,
-        said TEXT NOT NULL);
+        definition TEXT NOT NULL);
     CREATE VIEW IF NOT EXISTS sys_schemas AS SELECT 'dbo' AS name, 1 AS schema_id;
     CREATE VIEW IF NOT EXISTS sys_tables AS
         SELECT object_id, name, 1 AS schema_id, 'U ' AS type, 'USER_TABLE' AS type_desc FROM ts_table;
@@ -22,7 +22,7 @@ _TABLES = """
             c.value ->> 'collation' AS collation_name, c.value ->> 'identity' AS is_identity,
             c.value ->> 'nullable' AS is_nullable, c.value ->> 'type' AS declared,
             c.value ->> 'default' AS its_default
-        FROM ts_table t JOIN json_each(t.said, '$.columns') AS c;
+        FROM ts_table t JOIN json_each(t.definition, '$.columns') AS c;
     CREATE VIEW IF NOT EXISTS sys_default_constraints AS
         SELECT object_id AS parent_object_id, column_id AS parent_column_id,
             'DF_' || object_id || '_' || column_id AS name FROM sys_columns WHERE its_default IS NOT NULL;
@@ -35,20 +35,21 @@ _TABLES = """
             CASE WHEN i.value ->> 'primary' THEN 1 ELSE 2 END AS type,
             i.value ->> 'where' AS filter_definition,
             CASE WHEN i.value ->> 'primary' THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc
-        FROM ts_table t JOIN json_each(t.said, '$.indexes') AS i;
+        FROM ts_table t JOIN json_each(t.definition, '$.indexes') AS i;
     CREATE VIEW IF NOT EXISTS sys_index_columns AS
         SELECT t.object_id, i.key + 1 AS index_id, k.key + 1 AS index_column_id, c.key + 1 AS column_id,
             k.value ->> 1 AS is_descending_key
-        FROM ts_table t JOIN json_each(t.said, '$.indexes') AS i JOIN json_each(i.value, '$.columns') AS k
-        JOIN json_each(t.said, '$.columns') AS c ON lower(c.value ->> 'name') = lower(k.value ->> 0);
+        FROM ts_table t JOIN json_each(t.definition, '$.indexes') AS i
+        JOIN json_each(i.value, '$.columns') AS k
+        JOIN json_each(t.definition, '$.columns') AS c ON lower(c.value ->> 'name') = lower(k.value ->> 0);
     CREATE VIEW IF NOT EXISTS sys_check_constraints AS
         SELECT t.object_id AS parent_object_id, c.value ->> 0 AS name, c.value ->> 1 AS column_name
-        FROM ts_table t JOIN json_each(t.said, '$.checks') AS c;
+        FROM ts_table t JOIN json_each(t.definition, '$.checks') AS c;
     CREATE VIEW IF NOT EXISTS sys_foreign_keys AS
         SELECT t.object_id AS parent_object_id, f.value ->> 'name' AS name,
             r.object_id AS referenced_object_id,
             f.value ->> 'column' AS its_column, f.value ->> 'to' AS to_column, 'dbo' AS schema_name
-        FROM ts_table t JOIN json_each(t.said, '$.keys') AS f
+        FROM ts_table t JOIN json_each(t.definition, '$.keys') AS f
         JOIN ts_table r ON lower(r.name) = lower(f.value ->> 'table');
     CREATE VIEW IF NOT EXISTS sys_foreign_key_columns AS
         SELECT f.parent_object_id, f.referenced_object_id, p.column_id AS parent_column_id,
@@ -126,7 +127,7 @@ class Table:
     checks: list[tuple[str, str | None, str]] = dataclasses.field(default_factory=list)
     keys: list[ForeignKey] = dataclasses.field(default_factory=list)
     unchecked: bool = False  # its foreign keys are not looked at
-    said: str = dataclasses.field(default="", compare=False)  # as it was kept
+    definition: str = dataclasses.field(default="", compare=False)  # as JSON, as it is stored
 
     def column(self, name: str) -> TableColumn:
         for column in self.columns:
@@ -156,8 +157,8 @@ class Table:
             index |= {"unique": int(index["unique"]), "primary": int(index["primary"])}
             index["columns"] = [[name, int(down)] for name, down in index["columns"]]
         keys = [vars(key) for key in self.keys]
-        said = {"columns": columns, "indexes": indexes, "checks": self.checks, "keys": keys}
-        return json.dumps({**said, "unchecked": self.unchecked})
+        values = {"columns": columns, "indexes": indexes, "checks": self.checks, "keys": keys}
+        return json.dumps({**values, "unchecked": self.unchecked})
 
 
 def _collation(type_: SqlType) -> str | None:
@@ -167,7 +168,7 @@ def _collation(type_: SqlType) -> str | None:
 
 
 def table_of_json(name: str, text: str) -> Table:
-    said = json.loads(text)
+    values = json.loads(text)
     columns = [
         TableColumn(
             c["name"],
@@ -176,7 +177,7 @@ def table_of_json(name: str, text: str) -> Table:
             bool(c["identity"]),
             c["default"],
         )
-        for c in said["columns"]
+        for c in values["columns"]
     ]
     indexes = [
         Index(
@@ -187,11 +188,11 @@ def table_of_json(name: str, text: str) -> Table:
             bool(i["constraint"]),
             i["where"],
         )
-        for i in said["indexes"]
+        for i in values["indexes"]
     ]
-    checks = [(n, c, s) for n, c, s in said["checks"]]
-    keys = [ForeignKey(**key) for key in said["keys"]]
-    return Table(name, columns, indexes, checks, keys, said["unchecked"], text)
+    checks = [(n, c, s) for n, c, s in values["checks"]]
+    keys = [ForeignKey(**key) for key in values["keys"]]
+    return Table(name, columns, indexes, checks, keys, values["unchecked"], text)
 
 
 class Catalogue:
@@ -200,7 +201,7 @@ class Catalogue:
     def __init__(self, link: sqlite3.Connection) -> None:
         self._link = link
         self.temporary: dict[str, Table] = {}
-        self.asked: dict[str, str] = {}  # what was said of tables, since this was emptied
+        self.used_definitions: dict[str, str] = {}  # of the tables looked up since this was emptied
         self._known: tuple[Any, dict[str, Table | None]] = (None, {})
 
     @property
@@ -210,24 +211,26 @@ class Catalogue:
         return schema, own
 
     def find(self, name: str) -> Table | None:
-        found = self._found(name)
-        self.asked[name] = found.said if found else ""
-        return found
+        table = self._find(name)
+        self.used_definitions[name] = table.definition if table else ""
+        return table
 
-    def remembered(self, made: dict[Any, Any], key: Any, make: Callable[[], Made]) -> Made:
-        """What was made of a statement, while the tables that were asked for are as they were."""
-        known = made.get(key)
-        if known is None or any(self._said(name) != said for name, said in known[0].items()):
-            self.asked = {}
+    def get_cached(self, made: dict[Any, Any], key: Any, make: Callable[[], Made]) -> Made:
+        """Return what `make` made of a statement before, unless a table that it used has changed since."""
+        entry = made.get(key)
+        if entry is None or any(
+            self._get_definition(name) != definition for name, definition in entry[0].items()
+        ):
+            self.used_definitions = {}
             new = make()
-            known = made[key] = (self.asked, new)
-        return cast(Made, known[1])
+            entry = made[key] = (self.used_definitions, new)
+        return cast(Made, entry[1])
 
-    def _said(self, name: str) -> str:
-        found = self._found(name)
-        return found.said if found else ""
+    def _get_definition(self, name: str) -> str:
+        table = self._find(name)
+        return table.definition if table else ""
 
-    def _found(self, name: str) -> Table | None:
+    def _find(self, name: str) -> Table | None:
         if name.startswith("#"):
             return self.temporary.get(name.lower())
         cookie = self._cookie
@@ -235,9 +238,9 @@ class Catalogue:
             self._known = (cookie, {})
         known = self._known[1]
         if name.lower() not in known:
-            asked = "SELECT name, said FROM ts_table WHERE name = ?"
-            found = self._link.execute(asked, [name]).fetchone()
-            known[name.lower()] = table_of_json(*found) if found else None
+            query = "SELECT name, definition FROM ts_table WHERE name = ?"
+            row = self._link.execute(query, [name]).fetchone()
+            known[name.lower()] = table_of_json(*row) if row else None
         return known[name.lower()]
 
     def get(self, name: str) -> Table:
@@ -247,16 +250,16 @@ class Catalogue:
         return table
 
     def keep(self, table: Table) -> None:
-        table.said = table.as_json()
+        table.definition = table.as_json()
         if table.name.startswith("#"):
             self.temporary[table.name.lower()] = table
             return
         self._known[1].clear()
         self._link.execute(f"PRAGMA main.user_version = {self._cookie[1] + 1}")
         self._link.execute(
-            "INSERT INTO ts_table (name, said) VALUES (?, ?)"
-            " ON CONFLICT (name) DO UPDATE SET said = excluded.said, name = excluded.name",
-            [table.name, table.said],
+            "INSERT INTO ts_table (name, definition) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET definition = excluded.definition, name = excluded.name",
+            [table.name, table.definition],
         )
 
     def rename(self, old: str, new: str) -> None:
@@ -275,12 +278,10 @@ class Catalogue:
         return [self.get(name) for (name,) in names]
 
     def forget_lost(self) -> None:
-        """After a rollback: temporary tables that it has taken along."""
+        """Forget the temporary tables that a rollback has removed."""
         self._known[1].clear()
-        there = self._link.execute(
-            "SELECT lower(name) FROM temp.sqlite_master WHERE type = 'table'"
-        )
-        names = {name for (name,) in there}
+        rows = self._link.execute("SELECT lower(name) FROM temp.sqlite_master WHERE type = 'table'")
+        names = {name for (name,) in rows}
         for name in list(self.temporary):
             if name not in names:
                 del self.temporary[name]

@@ -36,7 +36,7 @@ class Database:
     azure: bool = True
     login_faults: list[SqlError] = dataclasses.field(default_factory=list)
     faults: list[Fault] = dataclasses.field(default_factory=list)
-    said: list[str] = dataclasses.field(default_factory=list)  # every statement, in order
+    statements: list[str] = dataclasses.field(default_factory=list)  # all, in order
     sessions: int = 0  # that there have been
     made: dict[Any, Any] = dataclasses.field(default_factory=dict)  # of statements, by their words
 

@@ -1,4 +1,4 @@
-"""CREATE, ALTER and DROP: what SQLite cannot change of a table is made anew."""
+"""CREATE, ALTER and DROP of tables and indexes."""
 
 import re
 import sqlite3
@@ -33,7 +33,7 @@ def plain(name: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """By commas that are in no brackets."""
+    """Return the parts of a text between the commas that are in no brackets."""
     parts, depth, quoted, start = [], 0, False, 0
     for at, letter in enumerate(text):
         quoted ^= letter == "'"
@@ -46,15 +46,15 @@ def split(text: str) -> list[str]:
 
 
 def ordered(text: str) -> list[tuple[str, bool]]:
-    found = []
-    for one in split(text):
-        words = one.split()
-        found.append((plain(words[0]), len(words) > 1 and words[-1].upper() == "DESC"))
-    return found
+    columns = []
+    for part in split(text):
+        words = part.split()
+        columns.append((plain(words[0]), len(words) > 1 and words[-1].upper() == "DESC"))
+    return columns
 
 
 class Definitions:
-    """What a session may define. `expression` puts a condition into SQLite's words."""
+    """The definitions that a session may make. `expression` translates a condition into SQLite's SQL."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Definitions:
         self._catalogue.keep(table)
 
     def keep_made(self, table: Table) -> None:
-        """SELECT INTO: a table without keys."""
+        """Create the table of SELECT INTO, which has no keys."""
         if self._catalogue.find(table.name) is not None:
             raise SqlError(
                 2714, f"There is already an object named '{table.name}' in the database."
@@ -86,24 +86,26 @@ class Definitions:
         self._catalogue.keep(table)
 
     def _part(self, table: Table, part: str) -> None:
-        if found := _REFERENCE.match(part):
-            name = plain(found[1] or self._named("FK", table))
+        if match := _REFERENCE.match(part):
+            name = plain(match[1] or self._named("FK", table))
             self._add_key(
-                table, ForeignKey(name, plain(found[2]), plain(found[3]), plain(found[4]))
+                table, ForeignKey(name, plain(match[2]), plain(match[3]), plain(match[4]))
             )
-        elif found := _KEYS.match(part):
-            self._add_index(table, found[1], found[2], found[3])
-        elif found := _CHECK.fullmatch(part):
-            table.checks.append((plain(found[1] or self._named("CK", table)), None, found[2]))
+        elif match := _KEYS.match(part):
+            self._add_index(table, match[1], match[2], match[3])
+        elif match := _CHECK.fullmatch(part):
+            table.checks.append((plain(match[1] or self._named("CK", table)), None, match[2]))
         else:
             self._add_column(table, part)
 
     def _add_key(self, table: Table, key: ForeignKey) -> None:
         parent = table if key.table == table.name else self._catalogue.get(key.table)
-        theirs, ours = parent.column(key.to), table.column(key.column)
-        if str(theirs.type) != str(ours.type):
+        referenced, referencing = parent.column(key.to), table.column(key.column)
+        if str(referenced.type) != str(referencing.type):
             raise SqlError(1778, f"Column '{key.to}' is not the same data type as '{key.column}'.")
-        if not any(i.unique and [c for c, _ in i.columns] == [theirs.name] for i in parent.indexes):
+        if not any(
+            i.unique and [c for c, _ in i.columns] == [referenced.name] for i in parent.indexes
+        ):
             raise SqlError(
                 1776, f"There are no primary or candidate keys in '{key.table}' for {key.name}."
             )
@@ -128,11 +130,11 @@ class Definitions:
         table.indexes.append(Index(named, keys, True, primary, not primary))
 
     def _add_column(self, table: Table, text: str) -> TableColumn:
-        found = re.match(rf"\s*{_NAME}\s+(.*)", text, re.DOTALL)
-        typed = _TYPE.match(found[2]) if found else None
-        if not found or not typed:
+        match = re.match(rf"\s*{_NAME}\s+(.*)", text, re.DOTALL)
+        typed = _TYPE.match(match[2]) if match else None
+        if not match or not typed:
             raise SqlError(102, f"Incorrect syntax near '{text}'.", 15)
-        name, rest = plain(found[1]), typed[2]
+        name, rest = plain(match[1]), typed[2]
         collation = re.search(r"\bCOLLATE\s+(\w+)", rest, re.IGNORECASE)
         type_ = declared(typed[1], binary=bool(collation and "BIN" in collation[1].upper()))
         column = TableColumn(name, type_)
@@ -172,21 +174,21 @@ class Definitions:
             kind += " COLLATE DTO"
         if type_.is_text:
             kind += " COLLATE BIN2" if type_.binary else " COLLATE CI"
-        said = f"`{column.name}` {kind}"
+        definition = f"`{column.name}` {kind}"
         if column.identity:
-            return f"{said} PRIMARY KEY AUTOINCREMENT"
+            return f"{definition} PRIMARY KEY AUTOINCREMENT"
         if not column.nullable:
-            said += " NOT NULL"
+            definition += " NOT NULL"
         if column.default is not None:
             value = self._expression(f"CAST({column.default} AS {type_})", None)
-            said += f" DEFAULT ({value})"
-        return said
+            definition += f" DEFAULT ({value})"
+        return definition
 
     def _make_index(self, table: Table, index: Index, name: str) -> None:
         keys = ", ".join(f"`{key}` {'DESC' if down else 'ASC'}" for key, down in index.columns)
         if [key for key, _ in index.columns] == [c.name for c in table.columns if c.identity]:
             return
-        said = f"`{name}__{index.name}`"
+        index_name = f"`{name}__{index.name}`"
         place, unique = ("temp." if name.startswith("#") else ""), "UNIQUE " if index.unique else ""
         where = f" WHERE {self._expression(index.where, table)}" if index.where else ""
         nulls_once = index.constraint and any(
@@ -194,14 +196,14 @@ class Definitions:
         )
         if nulls_once:  # SQL Server takes one NULL there, SQLite many
             keys = ", ".join(f"ifnull(`{key}`, 'NULL')" for key, _ in index.columns)
-        self._link.execute(f"CREATE {unique}INDEX {place}{said} ON `{name}` ({keys}){where}")
+        self._link.execute(f"CREATE {unique}INDEX {place}{index_name} ON `{name}` ({keys}){where}")
 
     def create_index(self, sql: str) -> None:
-        found = _INDEX.fullmatch(sql.strip())
-        if not found:
+        match = _INDEX.fullmatch(sql.strip())
+        if not match:
             raise SqlError(102, f"Incorrect syntax near '{sql[:200]}'.", 15)
-        table = self._catalogue.get(plain(found[3]))
-        index = Index(plain(found[2]), ordered(found[4]), bool(found[1]), where=found[5])
+        table = self._catalogue.get(plain(match[3]))
+        index = Index(plain(match[2]), ordered(match[4]), bool(match[1]), where=match[5])
         if any(known.name.lower() == index.name.lower() for known in table.indexes):
             raise SqlError(
                 1913, f"The index '{index.name}' already exists on table '{table.name}'."

@@ -79,28 +79,28 @@ def types(code: int) -> Iterator[Event]:
 
 def undeclared(session: Session, sql: str) -> Iterator[Event]:
     """A row for each parameter that the statement does not declare. Raises SqlError."""
-    found = session.catalogue.remembered(
+    types = session.catalogue.get_cached(
         session.database.made, ("undeclared", sql), lambda: _undeclared(session, sql)
     )
-    names = sorted(found, key=lambda name: int(name.lstrip("pP") or 0))
+    names = sorted(types, key=lambda name: int(name.lstrip("pP") or 0))
     yield Result(
         [Column(name, type_) for name, type_ in _COLUMNS],
-        [_row(place, name, found[name]) for place, name in enumerate(names, 1)],
+        [_row(place, name, types[name]) for place, name in enumerate(names, 1)],
     )
     yield Done(len(names), 0xC1)
 
 
 def _undeclared(session: Session, sql: str) -> dict[str, SqlType]:
     typer = Typer(session.catalogue, {})
-    found: dict[str, SqlType] = {}
+    types: dict[str, SqlType] = {}
     for tree in _statements(sql):
         for node in tree.find_all(exp.Parameter):
             type_ = _suggested(node, tree, typer, session)
             if type_ is None:
                 text = f"The type of the parameter '@{node.name}' cannot be deduced."
                 raise SqlError(11506, text)
-            found.setdefault(node.name, type_)
-    return found
+            types.setdefault(node.name, type_)
+    return types
 
 
 def _statements(sql: str) -> Iterator[exp.Expr]:
@@ -116,11 +116,11 @@ def _suggested(node: exp.Expr, tree: exp.Expr, typer: Typer, session: Session) -
     if isinstance(parent, exp.Tuple) and isinstance(parent.parent, exp.Values):
         table = session.catalogue.get(name_of(tree.this))
         named = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
-        given = [table.column(one.name) for one in named] or table.columns
-        return given[[id(one) for one in parent.expressions].index(id(node))].type
+        given = [table.column(node_.name) for node_ in named] or table.columns
+        return given[[id(node_) for node_ in parent.expressions].index(id(node))].type
     if isinstance(parent, (exp.Binary, exp.In, exp.Case, exp.Between)):
-        others = [one for one in parent.iter_expressions() if one is not node]
-        types = [type_ for type_ in map(typer.of, others) if type_ is not None]
+        operands = [node_ for node_ in parent.iter_expressions() if node_ is not node]
+        types = [type_ for type_ in map(typer.of, operands) if type_ is not None]
         return dataclasses.replace(types[0], binary=False) if types else None
     return None
 

@@ -1,4 +1,4 @@
-"""How T-SQL is read, and how SQLite's SQL is written."""
+"""Dialects of sqlglot: T-SQL to read, SQLite's SQL to write."""
 
 import re
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from tests.tds.tokens import SqlError
 
 
 class ReadTSQL(TSQL):
-    """T-SQL whose functions are not understood, so that what they mean is said in one place."""
+    """T-SQL whose functions are not interpreted: their meaning is defined in one place, `functions`."""
 
     class Parser(TSQL.Parser):  # type: ignore[valid-type,misc]
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
@@ -33,9 +33,13 @@ class WriteSQLite(SQLite):
 
 def read(sql: str) -> exp.Expr:
     """Raises SqlError."""
-    said = re.sub(r"@@(\w+)", r"TS_\1()", sql)
+    text = re.sub(r"@@(\w+)", r"TS_\1()", sql)
     try:
-        [statement] = [one for one in sqlglot.parse(said, dialect=ReadTSQL) if one is not None]
+        [statement] = [
+            statement_
+            for statement_ in sqlglot.parse(text, dialect=ReadTSQL)
+            if statement_ is not None
+        ]
     except (sqlglot.errors.SqlglotError, ValueError) as error:
         raise SqlError(102, f"Incorrect syntax: {error}: {sql[:500]}", 15) from error
     return statement

@@ -39,14 +39,14 @@ def _cast(value: Any, to: str) -> Any:
 def _convert(value: Any, to: str, style: int) -> Any:
     """CONVERT with one of the styles that a date is written in."""
     if value is not None and declared(to).is_text:
-        said = {112: str(value)[:10].replace("-", ""), 20: str(value)[:19], 120: str(value)[:19]}
-        value = said.get(style, value)
+        styled = {112: str(value)[:10].replace("-", ""), 20: str(value)[:19], 120: str(value)[:19]}
+        value = styled.get(style, value)
     return _cast(value, to)
 
 
 def _concat(*given: Any) -> str:
     """NULL is nothing."""
-    return "".join(_cast(one, "nvarchar(max)") for one in given if one is not None)
+    return "".join(_cast(value, "nvarchar(max)") for value in given if value is not None)
 
 
 def _try_cast(value: Any, to: str) -> Any:
@@ -79,10 +79,10 @@ def _dateadd(part: str, count: int | None, text: str | None) -> str | None:
     return moved.isoformat(" ")[: len(text[:19])] + text[19:]
 
 
-def _datediff(part: str, one: str | None, two: str | None) -> int | None:
-    if one is None or two is None:
+def _datediff(part: str, start: str | None, end: str | None) -> int | None:
+    if start is None or end is None:
         return None
-    first, second = (datetime.datetime.fromisoformat(text[:19]) for text in (one, two))
+    first, second = (datetime.datetime.fromisoformat(text[:19]) for text in (start, end))
     if part == "day":
         return (second.date() - first.date()).days
     return int((second - first).total_seconds()) // _TICKS[part]

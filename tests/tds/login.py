@@ -21,7 +21,7 @@ class Login:
 
 
 def asked_encryption(data: bytes) -> int:
-    """What the client's PRELOGIN says about encryption."""
+    """Return the encryption that the client's PRELOGIN asks for."""
     for option, at, length in _options(data):
         if option == _ENCRYPTION and length:
             return data[at]
@@ -33,21 +33,21 @@ def wants_token(data: bytes) -> bool:
 
 
 def _options(data: bytes) -> list[tuple[int, int, int]]:
-    found, place = [], 0
+    options, place = [], 0
     while data[place] != 0xFF:
-        found.append(struct.unpack(">BHH", data[place : place + 5]))
+        options.append(struct.unpack(">BHH", data[place : place + 5]))
         place += 5
-    return found
+    return options
 
 
 def prelogin(encryption: int, *, token: bool) -> bytes:
     """The server's PRELOGIN: version 16 (2022), no MARS."""
-    said = {_VERSION: bytes([16, 0, 0x10, 0, 0, 0]), _ENCRYPTION: bytes([encryption])}
-    said |= {_INSTANCE: b"\0", _THREAD: b"", _MARS: b"\0"}
+    options = {_VERSION: bytes([16, 0, 0x10, 0, 0, 0]), _ENCRYPTION: bytes([encryption])}
+    options |= {_INSTANCE: b"\0", _THREAD: b"", _MARS: b"\0"}
     if token:
-        said[6] = b"\x01"
-    at, head, body = len(said) * 5 + 1, b"", b""
-    for option, data in said.items():
+        options[6] = b"\x01"
+    at, head, body = len(options) * 5 + 1, b"", b""
+    for option, data in options.items():
         head += struct.pack(">BHH", option, at + len(body), len(data))
         body += data
     return head + b"\xff" + body
@@ -82,9 +82,9 @@ def _features(data: bytes) -> dict[int, bytes]:
         return {}
     (start,) = struct.unpack_from("<H", data, 36 + 5 * 4)
     (at,) = struct.unpack_from("<I", data, start)
-    found = {}
+    features = {}
     while data[at] != 0xFF:
         (length,) = struct.unpack_from("<I", data, at + 1)
-        found[data[at]] = data[at + 5 : at + 5 + length]
+        features[data[at]] = data[at + 5 : at + 5 + length]
         at += 5 + length
-    return found
+    return features

@@ -74,22 +74,22 @@ class Wire:
         self._tls = None
 
     def _read(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
+        received = b""
+        while len(received) < count:
             if self._tls is None:
-                found += self._received(count - len(found))
+                received += self._received(count - len(received))
                 continue
             try:
-                data = self._tls.read(count - len(found))
+                data = self._tls.read(count - len(received))
             except ssl.SSLWantReadError:
                 self._come.write(self._received(65_536))
                 continue
             except ssl.SSLError as error:
                 raise Gone from error
-            if not data:  # the other side has said that it closes
+            if not data:  # the other side has closed
                 raise Gone
-            found += data
-        return found
+            received += data
+        return received
 
     def _received(self, most: int) -> bytes:
         try:

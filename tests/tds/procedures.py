@@ -25,28 +25,28 @@ def give(link: sqlite3.Connection, session: "Session") -> None:
     database = session.database
 
     def object_id(name: str, *_: str) -> int | None:
-        asked = "SELECT object_id FROM ts_table WHERE name = ?"
-        found = link.execute(asked, [plain(name.rsplit(".", maxsplit=1)[-1])]).fetchone()
-        return found[0] if found else None
+        query = "SELECT object_id FROM ts_table WHERE name = ?"
+        row = link.execute(query, [plain(name.rsplit(".", maxsplit=1)[-1])]).fetchone()
+        return row[0] if row else None
 
     def object_name(number: int, *_: int) -> str | None:
-        found = link.execute("SELECT name FROM ts_table WHERE object_id = ?", [number]).fetchone()
-        return found[0] if found else None
+        row = link.execute("SELECT name FROM ts_table WHERE object_id = ?", [number]).fetchone()
+        return row[0] if row else None
 
     def col_name(number: int, column: int) -> str | None:
-        asked = "SELECT name FROM sys_columns WHERE object_id = ? AND column_id = ?"
-        found = link.execute(asked, [number, column]).fetchone()
-        return found[0] if found else None
+        query = "SELECT name FROM sys_columns WHERE object_id = ? AND column_id = ?"
+        row = link.execute(query, [number, column]).fetchone()
+        return row[0] if row else None
 
     def column_property(number: int, column: str, what: str) -> int | None:
-        asked = "SELECT is_identity FROM sys_columns WHERE object_id = ? AND name = ? COLLATE CI"
-        found = link.execute(asked, [number, column]).fetchone()
-        return found[0] if found and what.lower() == "isidentity" else None
+        query = "SELECT is_identity FROM sys_columns WHERE object_id = ? AND name = ? COLLATE CI"
+        row = link.execute(query, [number, column]).fetchone()
+        return row[0] if row and what.lower() == "isidentity" else None
 
     def last_value(number: int) -> int | None:
-        asked = "SELECT seq FROM sqlite_sequence WHERE name = (SELECT name FROM ts_table WHERE object_id = ?)"
-        found = link.execute(asked, [number]).fetchone()
-        return found[0] if found else None
+        query = "SELECT seq FROM sqlite_sequence WHERE name = (SELECT name FROM ts_table WHERE object_id = ?)"
+        row = link.execute(query, [number]).fetchone()
+        return row[0] if row else None
 
     server = {
         "productversion": "16.0.4175.1" if not database.azure else "12.0.2000.8",
@@ -89,25 +89,25 @@ def last_identity(session: "Session", name: str) -> int | None:
     table = session.catalogue.find(name)
     if table is None or table.identity is None:
         return None
-    asked = "SELECT seq FROM sqlite_sequence WHERE name = ?"
-    found = session.link.execute(asked, [table.name]).fetchone()
-    return int(found[0]) if found else 1
+    query = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+    row = session.link.execute(query, [table.name]).fetchone()
+    return int(row[0]) if row else 1
 
 
 def check_identity(session: "Session", sql: str) -> None:
     """DBCC CHECKIDENT: on a table that never had rows the next key is the given one, else one more."""
-    found = re.match(
+    match = re.match(
         r"DBCC\s+CHECKIDENT\s*\(\s*N?'([^']+)'\s*,\s*RESEED\s*,\s*(\d+)\s*\)", sql, re.IGNORECASE
     )
-    if not found:
+    if not match:
         raise SqlError(2526, f"Incorrect DBCC statement: {sql}")
-    table = session.catalogue.get(plain(found[1]))
+    table = session.catalogue.get(plain(match[1]))
     if table.identity is None:
         raise SqlError(7997, f"'{table.name}' does not contain an identity column.")
     with session.transactions.writing():
-        asked = "SELECT count(*) FROM sqlite_sequence WHERE name = ?"
-        (used,) = session.link.execute(asked, [table.name]).fetchone()
-        last = int(found[2]) - (0 if used else 1)
+        query = "SELECT count(*) FROM sqlite_sequence WHERE name = ?"
+        (used,) = session.link.execute(query, [table.name]).fetchone()
+        last = int(match[2]) - (0 if used else 1)
         session.link.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table.name])
         session.link.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", [table.name, last])
 
@@ -151,18 +151,18 @@ def _keys_hold(session: "Session", statement: Statement) -> None:
         checked = [(target, key) for key in target.keys]
     for table, key in checked:
         if not table.unchecked:
-            asked = (
+            query = (
                 f"SELECT 1 FROM `{table.name}` WHERE `{key.column}` IS NOT NULL AND NOT EXISTS"
                 f" (SELECT 1 FROM `{key.table}` AS k WHERE k.`{key.to}` = `{table.name}`.`{key.column}`)"
                 " LIMIT 1"
             )
-            if session.link.execute(asked).fetchone():
+            if session.link.execute(query).fetchone():
                 raise SqlError(547, f'Conflicted with the FOREIGN KEY constraint "{key.name}".')
 
 
 def _given(text: str, variables: "Variables") -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a call, in order and by name."""
-    found: list[Any] = []
+    positional: list[Any] = []
     by_name: dict[str, Any] = {}
     for part in split(text) if text.strip() else []:
         match = re.fullmatch(
@@ -177,8 +177,8 @@ def _given(text: str, variables: "Variables") -> tuple[list[Any], dict[str, Any]
         if match[1]:
             by_name[match[1].lower()] = value
         else:
-            found.append(value)
-    return found, by_name
+            positional.append(value)
+    return positional, by_name
 
 
 def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["Event"]:
@@ -188,12 +188,12 @@ def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["E
     if inner := re.fullmatch(r"EXEC(?:UTE)?\s*\(\s*@(\w+)\s*\)", sql.strip(), re.IGNORECASE):
         yield from session.run(variables[inner[1]][1], {}, nested=True)
         return
-    found = _CALL.fullmatch(sql.strip())
-    if not found:
+    match = _CALL.fullmatch(sql.strip())
+    if not match:
         raise SqlError(102, f"Incorrect syntax near '{sql[:200]}'.", 15)
-    result, name, rest = found[1], found[2].lower(), found[3]
+    result, name, rest = match[1], match[2].lower(), match[3]
     given, by_name = _given(rest, variables)
-    said = 0
+    return_code = 0
     if name == "sp_executesql":
         yield from session.run(given[0], {}, nested=True)
     elif name == "sp_rename":
@@ -202,7 +202,7 @@ def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["E
             definitions.rename(given[0], plain(given[1]), given[2] if len(given) > 2 else "OBJECT")
     elif name == "sp_getapplock":
         wait = int(by_name.get("locktimeout", -1))
-        said = session.database.lock(f"{session.name}/{by_name['resource']}", session, wait)
+        return_code = session.database.lock(f"{session.name}/{by_name['resource']}", session, wait)
     elif name == "sp_releaseapplock":
         if not session.database.unlock(f"{session.name}/{by_name['resource']}", session):
             raise SqlError(
@@ -211,5 +211,5 @@ def execute(session: "Session", sql: str, variables: "Variables") -> Iterator["E
     else:
         raise SqlError(2812, f"Could not find stored procedure '{name}'.")
     if result:
-        variables[result] = (variables[result][0], said)
+        variables[result] = (variables[result][0], return_code)
     yield Done()

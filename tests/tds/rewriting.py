@@ -47,28 +47,30 @@ def like(node: exp.Expr, *, binary: bool) -> None:
     outer = node.parent if isinstance(node.parent, exp.Escape) else node
     escape = outer.expression if outer is not node else exp.null()
     given = [node.this, node.expression, escape, exp.Literal.number(int(binary))]
-    outer.replace(exp.Anonymous(this="ts_like", expressions=[one.copy() for one in given]))
+    outer.replace(
+        exp.Anonymous(this="ts_like", expressions=[argument.copy() for argument in given])
+    )
 
 
 def arithmetic(node: exp.Expr, type_: SqlType | None, *, part: bool) -> None:
-    """The whole of a sum is looked at: SQLite's parser does not take deep expressions."""
+    """Rewrite a sum as a whole, because SQLite's parser does not accept deep expressions."""
     if type_ is None or (part and not type_.is_text):
         return
     if type_.is_text:
         node.replace(exp.DPipe(this=node.this, expression=node.expression))
     elif type_.name in ("int", "bigint", "smallint"):
-        said = exp.Literal.string(type_.name)
-        node.replace(exp.Anonymous(this="ts_cast", expressions=[node.copy(), said]))
+        type_name = exp.Literal.string(type_.name)
+        node.replace(exp.Anonymous(this="ts_cast", expressions=[node.copy(), type_name]))
 
 
 def compared(node: exp.Expr, types: list[SqlType | None]) -> None:
-    one, two = types
-    if one and two and one.is_text and two.is_text and one.binary != two.binary:
+    left, right = types
+    if left and right and left.is_text and right.is_text and left.binary != right.binary:
         columns = [isinstance(side, exp.Column) for side in (node.this, node.expression)]
         if all(columns):
             raise SqlError(468, "Cannot resolve the collation conflict between two columns.")
     same_type([node.this, node.expression], types)
-    if (one and one.is_text) or (two and two.is_text):
+    if (left and left.is_text) or (right and right.is_text):
         side = node.this
         binary = any(t is not None and t.binary for t in types)
         if not isinstance(side, (exp.Column, exp.Collate)) and not isinstance(
@@ -79,7 +81,7 @@ def compared(node: exp.Expr, types: list[SqlType | None]) -> None:
 
 
 def same_type(sides: list[exp.Expr], types: list[SqlType | None]) -> None:
-    """What is compared is converted to the type that goes before the others."""
+    """Convert operands of a comparison to the type with the highest precedence."""
     to = wider(types)
     if to is None or to.is_text:
         return
@@ -90,8 +92,8 @@ def same_type(sides: list[exp.Expr], types: list[SqlType | None]) -> None:
             raise SqlError(206, f"Operand type clash: {type_} is incompatible with {to}")
         if to.name == "decimal" and type_.is_number:
             continue
-        said = exp.Literal.string(str(to))
-        side.replace(exp.Anonymous(this="ts_cast", expressions=[side.copy(), said]))
+        type_name = exp.Literal.string(str(to))
+        side.replace(exp.Anonymous(this="ts_cast", expressions=[side.copy(), type_name]))
 
 
 def pieces(tree: exp.Expr) -> None:
@@ -104,9 +106,9 @@ def pieces(tree: exp.Expr) -> None:
 def split(node: exp.Expr) -> None:
     """CROSS APPLY STRING_SPLIT(x, ' ') AS y."""
     text, separator = node.this.expressions
-    found = exp.Anonymous(this="ts_split", expressions=[text.copy(), separator.copy()])
+    pieces_ = exp.Anonymous(this="ts_split", expressions=[text.copy(), separator.copy()])
     table = exp.Table(
-        this=exp.Anonymous(this="json_each", expressions=[found]), alias=node.args["alias"].copy()
+        this=exp.Anonymous(this="json_each", expressions=[pieces_]), alias=node.args["alias"].copy()
     )
     node.replace(table)
 

@@ -46,7 +46,7 @@ class Returned:
 
 
 def after_headers(data: bytes) -> bytes:
-    """What follows ALL_HEADERS."""
+    """Return the data after ALL_HEADERS."""
     (length,) = struct.unpack_from("<I", data)
     return data[length:]
 
@@ -192,11 +192,11 @@ def _two(parameters: list[Parameter]) -> tuple[Any, Any]:
 
 
 def _types(text: str) -> dict[str, SqlType]:
-    """Of `@P1 nvarchar(5),@P2 decimal(35,17) OUTPUT`."""
+    """Return the types by name of `@P1 nvarchar(5),@P2 decimal(35,17) OUTPUT`."""
     from tests.tds.definitions import split
 
-    found = {}
+    types = {}
     for part in split(text) if text.strip() else []:
         name, type_ = part.strip().split(None, 1)
-        found[name.lstrip("@")] = declared(type_)
-    return found
+        types[name.lstrip("@")] = declared(type_)
+    return types

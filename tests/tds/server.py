@@ -83,47 +83,49 @@ class Server:
             wire.close()
 
     def _let_in(self, wire: Wire) -> str:
-        """The name of the database that is opened, if it is."""
+        """Return the name of the database that the client opens; empty if the login is refused."""
         first = wire.receive()
         if first.kind != packets.PRELOGIN:
             raise Gone
-        asked = login.asked_encryption(first.data)
-        answer = {login.OFF: login.REQUIRED, login.UNSUPPORTED: login.REQUIRED}.get(asked, login.ON)
+        encryption = login.asked_encryption(first.data)
+        answer = {login.OFF: login.REQUIRED, login.UNSUPPORTED: login.REQUIRED}.get(
+            encryption, login.ON
+        )
         wire.send(login.prelogin(answer, token=login.wants_token(first.data)))
         wire.encrypt(self._context)
-        said = login.read(wire.receive().data)
-        refused = self._refused(said)
+        client = login.read(wire.receive().data)
+        refused = self._refused(client)
         if refused is not None:
             wire.send(tokens.error(refused) + tokens.done(tokens.FAILED))
             return ""
         self.database.sessions += 1
-        name = said.database or "master"
-        wire.send(_welcome(name, said))
+        name = client.database or "master"
+        wire.send(_welcome(name, client))
         return name
 
-    def _refused(self, said: login.Login) -> SqlError | None:
+    def _refused(self, client: login.Login) -> SqlError | None:
         if self.database.login_faults:
             return self.database.login_faults.pop(0)
-        by_token = bool(said.token) and said.token == self.database.token
-        by_name = (said.user, said.password) == (self.database.user, self.database.password)
+        by_token = bool(client.token) and client.token == self.database.token
+        by_name = (client.user, client.password) == (self.database.user, self.database.password)
         if not (by_token or by_name):
-            return SqlError(18456, f"Login failed for user '{said.user}'.", 14)
-        if said.database and not self.database.has(said.database):
-            text = f'Cannot open database "{said.database}" requested by the login.'
+            return SqlError(18456, f"Login failed for user '{client.user}'.", 14)
+        if client.database and not self.database.has(client.database):
+            text = f'Cannot open database "{client.database}" requested by the login.'
             return SqlError(4060, text, 11)
         return None
 
 
-def _welcome(name: str, said: login.Login) -> bytes:
+def _welcome(name: str, client: login.Login) -> bytes:
     from tests.tds.types import DEFAULT_COLLATION
 
     named = tokens.short(name), tokens.short("master")
     reply = tokens.changed(tokens.DATABASE, *named)
     reply += tokens.changed(tokens.COLLATION, tokens.bytes_of(DEFAULT_COLLATION))
     reply += tokens.login_acknowledged()
-    size = tokens.short("4096"), tokens.short(str(said.packet_size))
+    size = tokens.short("4096"), tokens.short(str(client.packet_size))
     reply += tokens.changed(tokens.PACKET_SIZE, *size)
-    if said.token:
+    if client.token:
         reply += b"\xae" + struct.pack("<BI", login.FEDERATED, 0) + b"\xff"
     return reply + tokens.done()
 
@@ -171,7 +173,7 @@ class _Connection:
         sql = rpc.after_headers(data).decode("utf-16-le")
         self._bulk = bulk.announced(sql)
         if self._bulk is not None:
-            self._database.said.append(sql)
+            self._database.statements.append(sql)
             return tokens.done()
         events = bulk.asked(self._session, sql) or self._session.run(sql, {})
         return self._reply(sql, events, tokens.DONE)
@@ -179,8 +181,8 @@ class _Connection:
     def _calls(self, data: bytes) -> bytes:
         replies = []
         for call in rpc.read_calls(data):
-            said = " ".join(str(p.value) for p in call.parameters[:3])
-            replies.append(self._reply(said, self._procedures.call(call), tokens.DONE_IN_PROCEDURE))
+            text = " ".join(str(p.value) for p in call.parameters[:3])
+            replies.append(self._reply(text, self._procedures.call(call), tokens.DONE_IN_PROCEDURE))
         return b"".join(replies)
 
     def _transaction(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What one connection does on the database: batches, statement by statement."""
+"""The session of a connection: batches, statement by statement."""
 
 import dataclasses
 import re
@@ -83,9 +83,9 @@ class Session:
             self.link.execute(f"DROP TABLE IF EXISTS temp.`{name}`")
 
     def run(self, sql: str, variables: Variables, *, nested: bool = False) -> Iterator[Event]:
-        """A batch; what it has made of temporary tables goes with it if it is `nested`."""
-        there = set(self.catalogue.temporary)
-        self.database.said.append(sql)
+        """Run a batch. The temporary tables of a `nested` one are dropped at its end."""
+        tables_before = set(self.catalogue.temporary)
+        self.database.statements.append(sql)
         try:
             yield from self._parts(parts_of(sql), variables)
         except sqlite3.Error as error:
@@ -97,7 +97,7 @@ class Session:
             raise
         finally:
             if nested:
-                self.drop_temporary(there)
+                self.drop_temporary(tables_before)
 
     def _doom(self, error: SqlError) -> None:
         if self.transactions.count and error.number in _DOOMING:
@@ -112,9 +112,9 @@ class Session:
                 yield from self._plain(part.sql.strip(), variables)
 
     def _conditional(self, part: Conditional, variables: Variables) -> Iterator[Event]:
-        asked = f"SELECT CASE WHEN {part.condition} THEN 1 ELSE 0 END AS said"
+        query = f"SELECT CASE WHEN {part.condition} THEN 1 ELSE 0 END AS is_met"
         again = True
-        while again and self._ask(asked, variables)[0][0]:
+        while again and self._ask(query, variables)[0][0]:
             body: list[Part] = list(part.body)
             yield from self._parts(body, variables)
             again = part.repeats
@@ -125,7 +125,7 @@ class Session:
 
     def _translated(self, sql: str, variables: Variables) -> Statement:
         types = {name: type_ for name, (type_, _) in variables.items()}
-        made = self.catalogue.remembered(
+        made = self.catalogue.get_cached(
             self.database.made,
             (sql, tuple(types.items())),
             lambda: Translator(Typer(self.catalogue, types), self.catalogue.get).translate(sql),
@@ -163,28 +163,28 @@ class Session:
         from tests.tds.definitions import split
 
         for part in split(re.sub(r"(?i)^DECLARE\s+", "", sql)):
-            found = _VARIABLE.fullmatch(part.strip())
-            if not found or not found[2]:
+            match = _VARIABLE.fullmatch(part.strip())
+            if not match or not match[2]:
                 raise SqlError(102, f"Incorrect syntax near '{part}'.", 15)
-            type_ = declared(found[2])
-            value = self._ask(f"SELECT {found[3]}", variables)[0][0] if found[3] else None
-            variables[found[1]] = (type_, values.converted(value, type_, cast=True))
+            type_ = declared(match[2])
+            value = self._ask(f"SELECT {match[3]}", variables)[0][0] if match[3] else None
+            variables[match[1]] = (type_, values.converted(value, type_, cast=True))
 
     def _set(self, sql: str, variables: Variables) -> None:
         if re.match(r"SET\s+@", sql, re.IGNORECASE):
-            found = _VARIABLE.fullmatch(sql)
-            if not found or found[1] not in variables:
+            match = _VARIABLE.fullmatch(sql)
+            if not match or match[1] not in variables:
                 raise SqlError(137, f"Must declare the scalar variable in {sql}.", 15)
-            self._assign(found[1], self._ask(f"SELECT {found[3]}", variables)[0][0], variables)
+            self._assign(match[1], self._ask(f"SELECT {match[3]}", variables)[0][0], variables)
             return
-        found = _SET.fullmatch(sql)
-        name, on = (found[1].upper(), found[3].upper() == "ON") if found else ("", False)
+        match = _SET.fullmatch(sql)
+        name, on = (match[1].upper(), match[3].upper() == "ON") if match else ("", False)
         if name == "IMPLICIT_TRANSACTIONS":
             self.transactions.implicit = on
         elif name == "NOCOUNT":
             self.nocount = on
-        elif name == "IDENTITY_INSERT" and found:
-            table = self.catalogue.get(plain(found[2]))
+        elif name == "IDENTITY_INSERT" and match:
+            table = self.catalogue.get(plain(match[2]))
             if on and self.identity_insert not in ("", table.name):
                 raise SqlError(8107, f"IDENTITY_INSERT is already ON for {self.identity_insert}.")
             if table.identity is None:
@@ -232,28 +232,28 @@ class Session:
             if re.match(r"(CREATE\s+(OR\s+ALTER\s+)?|DROP\s+)TRIGGER\b", sql, re.IGNORECASE):
                 for statement in triggers.translate(sql):
                     self.link.execute(statement)
-            elif found := re.match(
+            elif match := re.match(
                 r"CREATE\s+TABLE\s+(\[[^\]]+\]|[#\w]+)\s*\((.*)\)\s*;?$",
                 sql,
                 re.IGNORECASE | re.DOTALL,
             ):
-                made.create_table(found[1], found[2])
+                made.create_table(match[1], match[2])
             elif re.match(
                 r"CREATE\s+(UNIQUE\s+|CLUSTERED\s+|NONCLUSTERED\s+)*INDEX", sql, re.IGNORECASE
             ):
                 made.create_index(sql)
             elif re.match(r"ALTER\s+TABLE", sql, re.IGNORECASE):
                 made.alter(sql)
-            elif found := re.match(
+            elif match := re.match(
                 r"DROP\s+TABLE\s+(IF\s+EXISTS\s+)?(\S+?);?$", sql.strip(), re.IGNORECASE
             ):
-                made.drop_table(found[2], if_exists=bool(found[1]))
-            elif found := re.match(
+                made.drop_table(match[2], if_exists=bool(match[1]))
+            elif match := re.match(
                 r"DROP\s+INDEX\s+(\S+)\s+ON\s+(\S+?);?$", sql.strip(), re.IGNORECASE
             ):
-                made.drop_index(found[1], found[2])
-            elif found := re.match(r"TRUNCATE\s+TABLE\s+(\S+?);?$", sql.strip(), re.IGNORECASE):
-                table = self.catalogue.get(plain(found[1]))
+                made.drop_index(match[1], match[2])
+            elif match := re.match(r"TRUNCATE\s+TABLE\s+(\S+?);?$", sql.strip(), re.IGNORECASE):
+                table = self.catalogue.get(plain(match[1]))
                 self.link.execute(f"DELETE FROM `{table.name}`")
                 self.link.execute("DELETE FROM sqlite_sequence WHERE name = ?", [table.name])
             else:

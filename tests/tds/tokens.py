@@ -1,4 +1,4 @@
-"""What a reply consists of."""
+"""The tokens that a reply consists of."""
 
 import dataclasses
 import struct
@@ -22,7 +22,7 @@ class Column:
 
 
 class SqlError(Exception):
-    """What the server refuses, by SQL Server's number."""
+    """An error of the server, with SQL Server's number."""
 
     def __init__(self, number: int, text: str, severity: int = 16, state: int = 1) -> None:
         super().__init__(number, text)
@@ -38,9 +38,9 @@ def long(text: str) -> bytes:
 
 
 def error(problem: SqlError, token: int = 0xAA) -> bytes:
-    said = struct.pack("<IBB", problem.number, problem.state, problem.severity)
-    said += long(problem.text[:4000]) + short(_NAME) + short("") + struct.pack("<I", 1)
-    return bytes([token]) + struct.pack("<H", len(said)) + said
+    body = struct.pack("<IBB", problem.number, problem.state, problem.severity)
+    body += long(problem.text[:4000]) + short(_NAME) + short("") + struct.pack("<I", 1)
+    return bytes([token]) + struct.pack("<H", len(body)) + body
 
 
 def done(status: int = 0, count: int = 0, token: int = DONE, command: int = 0) -> bytes:
@@ -56,11 +56,11 @@ def bytes_of(data: bytes) -> bytes:
 
 
 def columns(described: Sequence[Column]) -> bytes:
-    found = b"\x81" + struct.pack("<H", len(described))
+    data = b"\x81" + struct.pack("<H", len(described))
     for column in described:
         flags = 0x08 | int(column.nullable) | (0x10 if column.identity else 0)
-        found += struct.pack("<IH", 0, flags) + type_info(column.type) + short(column.name[:128])
-    return found
+        data += struct.pack("<IH", 0, flags) + type_info(column.type) + short(column.name[:128])
+    return data
 
 
 def row(described: Sequence[Column], values: Sequence[Any]) -> bytes:
@@ -78,5 +78,5 @@ def return_value(name: str, type_: SqlType, value: Any) -> bytes:
 
 
 def login_acknowledged() -> bytes:
-    said = b"\x01\x74\x00\x00\x04" + short("Microsoft SQL Server") + bytes([16, 0, 0x10, 0x00])
-    return b"\xad" + struct.pack("<H", len(said)) + said
+    body = b"\x01\x74\x00\x00\x04" + short("Microsoft SQL Server") + bytes([16, 0, 0x10, 0x00])
+    return b"\xad" + struct.pack("<H", len(body)) + body

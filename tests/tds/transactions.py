@@ -71,7 +71,7 @@ class Transactions:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """What is done in here is done as a whole or not at all."""
+        """Write as a whole or not at all."""
         self.begin_if_implicit()
         self._ready()
         self._link.execute("SAVEPOINT `ts statement`")

@@ -40,7 +40,7 @@ class Translator:
                 return self._update(tree)
             case exp.Delete():
                 table = self._find(name_of(tree.this))
-                return Statement(self._said(tree), None, True, "delete", table)
+                return Statement(self._write(tree), None, True, "delete", table)
             case exp.Query():
                 return self._select(tree)
         raise SqlError(102, f"Incorrect syntax near {sql[:200]}", 15)
@@ -50,17 +50,17 @@ class Translator:
         source = f" FROM [{table.name}]" if table else ""
         tree = read(f"SELECT CASE WHEN {sql} THEN 1 END{source}" if table else f"SELECT {sql}")
         self._rewrite(tree)
-        found = tree.expressions[0]
-        return str((found.args["ifs"][0].this if table else found).sql(dialect=WriteSQLite))
+        selected = tree.expressions[0]
+        return str((selected.args["ifs"][0].this if table else selected).sql(dialect=WriteSQLite))
 
     def _select(self, tree: exp.Query) -> Statement:
         assigned = []
         if isinstance(tree, exp.Select):
-            for one in tree.expressions:
-                target = one.this if isinstance(one, exp.EQ) else one
-                if isinstance(one, exp.EQ) and isinstance(target, exp.Parameter):
+            for expression in tree.expressions:
+                target = expression.this if isinstance(expression, exp.EQ) else expression
+                if isinstance(expression, exp.EQ) and isinstance(target, exp.Parameter):
                     assigned.append(target.name)
-                    one.replace(one.expression)
+                    expression.replace(expression.expression)
         self._strict(tree)
         into = tree.args.get("into")
         columns = self._typer.described(tree)
@@ -69,8 +69,8 @@ class Translator:
             for column in columns:
                 if not column.name:
                     raise SqlError(1038, "An object or column name is missing or empty.")
-            return Statement(self._said(tree), columns, True, "into", into=name_of(into.this))
-        return Statement(self._said(tree), columns, False, "select", assigned=tuple(assigned))
+            return Statement(self._write(tree), columns, True, "into", into=name_of(into.this))
+        return Statement(self._write(tree), columns, False, "select", assigned=tuple(assigned))
 
     def _strict(self, tree: exp.Expr) -> None:
         for select in tree.find_all(exp.Select):
@@ -87,8 +87,12 @@ class Translator:
         group = select.args.get("group")
         if group is None:
             return
-        by = {one.sql().lower() for one in group.expressions}
-        names = {one.name.lower() for one in group.expressions if isinstance(one, exp.Column)}
+        by = {expression.sql().lower() for expression in group.expressions}
+        names = {
+            expression.name.lower()
+            for expression in group.expressions
+            if isinstance(expression, exp.Column)
+        }
 
         def check(node: exp.Expr) -> None:
             if node.sql().lower() in by or isinstance(node, (exp.Subquery, exp.Literal)):
@@ -103,13 +107,15 @@ class Translator:
             for inner in node.iter_expressions():
                 check(inner)
 
-        for one in select.expressions:
-            check(one.this if isinstance(one, exp.Alias) else one)
+        for expression in select.expressions:
+            check(expression.this if isinstance(expression, exp.Alias) else expression)
 
     def _insert(self, tree: exp.Insert) -> Statement:
         table = self._find(name_of(tree.this))
         named = (
-            [one.name for one in tree.this.expressions] if isinstance(tree.this, exp.Schema) else []
+            [column_.name for column_ in tree.this.expressions]
+            if isinstance(tree.this, exp.Schema)
+            else []
         )
         given = [table.column(name) for name in named] or [
             c for c in table.columns if not c.identity
@@ -126,22 +132,26 @@ class Translator:
                     self._put(cell, column, table)
         elif source is not None:
             self._strict(tree)
-            found = self._typer.columns(source)
-            if len(found) != len(given):
+            selected = self._typer.columns(source)
+            if len(selected) != len(given):
                 raise SqlError(213, "Column name or number of supplied values does not match.")
-            tree.set("expression", self._fitted(source, found, given, table))
+            tree.set("expression", self._fitted(source, selected, given, table))
         kinds = tuple(column.name for column in given)
-        return Statement(self._said(tree), columns, True, "insert", table, given=kinds)
+        return Statement(self._write(tree), columns, True, "insert", table, given=kinds)
 
     def _fitted(
-        self, source: exp.Expr, found: list[Typed], given: list[TableColumn], table: Table
+        self, source: exp.Expr, selected: list[Typed], given: list[TableColumn], table: Table
     ) -> exp.Expr:
         """The same rows, each value as one of its column's type."""
-        if all(t and _fits(t, c.type) for (_, t, _), c in zip(found, given, strict=True)):
+        if all(t and _fits(t, c.type) for (_, t, _), c in zip(selected, given, strict=True)):
             return source
         if isinstance(source, exp.Select):
-            for one, column in zip(list(source.expressions), given, strict=True):
-                self._put(one.this if isinstance(one, exp.Alias) else one, column, table)
+            for expression, column in zip(list(source.expressions), given, strict=True):
+                self._put(
+                    expression.this if isinstance(expression, exp.Alias) else expression,
+                    column,
+                    table,
+                )
         return source
 
     def _put(self, node: exp.Expr, column: TableColumn, table: Table) -> None:
@@ -153,8 +163,8 @@ class Translator:
             if _fits(type_, column.type):
                 return
         where = exp.Literal.string(f"{table.name}.{column.name}")
-        said = exp.Literal.string(str(column.type))
-        node.replace(exp.Anonymous(this="ts_put", expressions=[node.copy(), said, where]))
+        type_name = exp.Literal.string(str(column.type))
+        node.replace(exp.Anonymous(this="ts_put", expressions=[node.copy(), type_name, where]))
 
     def _returned(self, tree: exp.Expr, table: Table) -> list[Column] | None:
         """OUTPUT INSERTED.x is RETURNING x."""
@@ -162,31 +172,31 @@ class Translator:
         if returning is None:
             return None
         columns = []
-        for one in returning.expressions:
-            column = table.column(one.name)
+        for expression in returning.expressions:
+            column = table.column(expression.name)
             columns.append(Column(column.name, column.type, column.nullable))
-            one.set("table", None)
+            expression.set("table", None)
         return columns
 
     def _update(self, tree: exp.Update) -> Statement:
         table = self._find(name_of(tree.this))
-        for one in tree.expressions:
-            column = table.column(one.this.name)
+        for assignment in tree.expressions:
+            column = table.column(assignment.this.name)
             if column.identity:
                 raise SqlError(8102, f"Cannot update identity column '{column.name}'.")
-            self._put(one.expression, column, table)
-            one.this.set("table", None)
+            self._put(assignment.expression, column, table)
+            assignment.this.set("table", None)
         start = tree.args.get("from_")
         if start is not None and name_of(start.this) == name_of(tree.this):
             raise SqlError(40000, "This server takes no target in FROM: it would be joined twice.")
-        return Statement(self._said(tree), None, True, "update", table)
+        return Statement(self._write(tree), None, True, "update", table)
 
-    def _said(self, tree: exp.Expr) -> str:
+    def _write(self, tree: exp.Expr) -> str:
         self._rewrite(tree)
         return str(tree.sql(dialect=WriteSQLite))
 
     def _rewrite(self, tree: exp.Expr) -> None:
-        """In place, from the leaves: types are asked for before their leaves are changed."""
+        """Rewrite in place, from the leaves; types are read before their leaves are changed."""
         changes = [(node, self._changed(node)) for node in tree.walk()]
         for node, change in reversed(changes):
             if change is not None:
@@ -227,31 +237,31 @@ class Translator:
             case exp.Lateral():
                 return rewriting.split
             case exp.Anonymous():
-                types = [self._typer.of(one) for one in node.expressions]
+                types = [self._typer.of(argument) for argument in node.expressions]
                 return lambda n: rewriting.function(n, types)
         return None
 
     def _cast(self, node: exp.Expr) -> None:
         to = node.this if isinstance(node, exp.Convert) else node.args["to"]
         value = node.expression if isinstance(node, exp.Convert) else node.this
-        said = exp.Literal.string(str(type_named(to)))
+        type_name = exp.Literal.string(str(type_named(to)))
         style = node.args.get("style") if isinstance(node, exp.Convert) else None
         name = (
             "ts_try_cast" if isinstance(node, exp.TryCast) else "ts_convert" if style else "ts_cast"
         )
-        given = [value, said, style] if style else [value, said]
+        given = [value, type_name, style] if style else [value, type_name]
         node.replace(exp.Anonymous(this=name, expressions=given))
 
 
 def _fits(type_: SqlType, column: SqlType) -> bool:
-    """Whether every value of a type can be stored as it is."""
+    """Return whether every value of a type can be stored unchanged."""
     if type_.is_text and column.is_text:
         return column.size == -1 or (type_.size != -1 and type_.size <= column.size)
     return type_.name == column.name and (type_.size, type_.scale) == (column.size, column.scale)
 
 
 def _allowed(type_: SqlType, column: SqlType) -> None:
-    """Raises SqlError where SQL Server converts nothing by itself."""
+    """Raise SqlError where SQL Server does not convert implicitly."""
     binary = ("binary", "varbinary")
     texts_and_bytes = (type_.is_text and column.name in binary) or (
         type_.name in binary and column.is_text

@@ -1,4 +1,4 @@
-"""Which type an expression of T-SQL has: what a client is told of a result, and how values are compared."""
+"""The type of an expression of T-SQL, for the columns of results and for comparisons."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -56,10 +56,10 @@ _AS_FIRST |= {"FIRST_VALUE", "LAST_VALUE", "REPLACE", "ISNULL", "NULLIF", "TRIM"
 
 def type_named(node: exp.Expr) -> SqlType:
     """The type of a cast: without a length, a text has 30 letters in it."""
-    found = declared(node.sql(dialect="tsql").replace("TIMESTAMPTZ", "datetimeoffset"))
-    if found.is_text and not node.expressions:
-        return dataclasses.replace(found, size=30)
-    return found
+    type_ = declared(node.sql(dialect="tsql").replace("TIMESTAMPTZ", "datetimeoffset"))
+    if type_.is_text and not node.expressions:
+        return dataclasses.replace(type_, size=30)
+    return type_
 
 
 def wider(types: list[SqlType | None]) -> SqlType | None:
@@ -94,51 +94,60 @@ class Typer:
         """The columns of a result."""
         if id(query) not in self._columns:
             before, self._cut = self._cut, False
-            found = self._found_columns(query)
-            if self._cut:  # it was asked for within itself: that is not the whole answer
+            typed_columns = self._read_columns(query)
+            if self._cut:  # it refers to itself: this is not the whole answer
                 self._cut = bool(self._within)
-                return found
+                return typed_columns
             self._cut = before
-            self._columns[id(query)] = query, found
+            self._columns[id(query)] = query, typed_columns
         return self._columns[id(query)][1]
 
-    def _found_columns(self, query: exp.Expr) -> list[Typed]:
+    def _read_columns(self, query: exp.Expr) -> list[Typed]:
         if isinstance(query, exp.Subquery):
             return self.columns(query.this)
         if isinstance(query, exp.SetOperation):
             sides = zip(self.columns(query.left), self.columns(query.right), strict=False)
-            return [(one[0], wider([one[1], two[1]]), one[2] or two[2]) for one, two in sides]
+            return [
+                (expression[0], wider([expression[1], two[1]]), expression[2] or two[2])
+                for expression, two in sides
+            ]
         if isinstance(query, exp.Values):
             rows = [row.expressions for row in query.expressions]
             types = [wider([self.of(cell) for cell in cells]) for cells in zip(*rows, strict=True)]
             named = query.args["alias"].columns if query.args.get("alias") else []
             return [(named[i].name if i < len(named) else "", t, True) for i, t in enumerate(types)]
-        found: list[Typed] = []
-        for one in query.expressions:
-            if isinstance(one, exp.Star):
-                found += [column for _, columns in self._sources(query) for column in columns]
-            elif isinstance(one, exp.Column) and isinstance(one.this, exp.Star):
-                name = one.table.lower()
-                found += [
+        typed_columns: list[Typed] = []
+        for expression in query.expressions:
+            if isinstance(expression, exp.Star):
+                typed_columns += [
+                    column for _, columns in self._sources(query) for column in columns
+                ]
+            elif isinstance(expression, exp.Column) and isinstance(expression.this, exp.Star):
+                name = expression.table.lower()
+                typed_columns += [
                     c for its, columns in self._sources(query) if its == name for c in columns
                 ]
             else:
-                inner = one.this if isinstance(one, exp.Alias) else one
-                named = one.alias_or_name if isinstance(one, (exp.Alias, exp.Column)) else ""
-                found.append((named, self.of(inner), self._nullable(inner)))
-        return found
+                inner = expression.this if isinstance(expression, exp.Alias) else expression
+                named = (
+                    expression.alias_or_name
+                    if isinstance(expression, (exp.Alias, exp.Column))
+                    else ""
+                )
+                typed_columns.append((named, self.of(inner), self._nullable(inner)))
+        return typed_columns
 
     def described(self, query: exp.Expr) -> list[Column]:
         return [Column(name, type_, null) for name, type_, null in self.columns(query)]  # type: ignore[arg-type]
 
     def _nullable(self, node: exp.Expr) -> bool:
         if isinstance(node, exp.Column):
-            found = self._column(node)
-            return found is None or found[2]
+            column = self._column(node)
+            return column is None or column[2]
         return not isinstance(node, exp.Literal)
 
     def _sources(self, query: exp.Expr) -> Iterator[tuple[str, list[Typed]]]:
-        """What a query reads from, by name."""
+        """Yield the sources of a query by name."""
         start = query.args.get("from_")
         tables = [start.this] if start else []
         if isinstance(query, (exp.Update, exp.Delete, exp.Insert)) and query.this is not None:
@@ -171,8 +180,8 @@ class Typer:
             return self._renamed(cte, self.columns(cte.this))
         if table.db.lower() in ("sys", "information_schema"):
             return []
-        found = self._catalogue.find(name_of(table))
-        return [(c.name, c.type, c.nullable) for c in found.columns] if found else []
+        definition = self._catalogue.find(name_of(table))
+        return [(c.name, c.type, c.nullable) for c in definition.columns] if definition else []
 
     def _renamed(self, node: exp.Expr, columns: list[Typed]) -> list[Typed]:
         alias = node.args.get("alias")
@@ -229,12 +238,14 @@ class Typer:
             case exp.Subquery() | exp.Select():
                 return self.columns(node)[0][1]
             case exp.Case():
-                said = [one.args["true"] for one in node.args["ifs"]] + [node.args.get("default")]
-                return wider([self.of(one) for one in said if one is not None])
+                results = [branch.args["true"] for branch in node.args["ifs"]] + [
+                    node.args.get("default")
+                ]
+                return wider([self.of(branch) for branch in results if branch is not None])
             case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() | exp.Mod() | exp.BitwiseAnd():
                 sides = [self.of(node.this), self.of(node.expression)]
-                found = wider(sides)
-                return _joined(sides) if found and found.is_text else found
+                type_ = wider(sides)
+                return _joined(sides) if type_ and type_.is_text else type_
             case exp.Anonymous() | exp.GroupConcat():
                 return self._of_function(node)
         return None
@@ -248,15 +259,17 @@ class Typer:
         if name in _AS_FIRST or name == "SUBSTRING":
             return self.of(given[0])
         if name in ("COALESCE", "IIF"):
-            return wider([self.of(one) for one in (given[1:] if name == "IIF" else given)])
+            return wider(
+                [self.of(argument) for argument in (given[1:] if name == "IIF" else given)]
+            )
         if name in ("SUM", "AVG"):
-            found = self.of(given[0])
-            if found and found.name == "decimal":
-                return SqlType("decimal", 38, found.scale)
-            return _INT if found and found.name in ("int", "smallint", "tinyint") else found
+            type_ = self.of(given[0])
+            if type_ and type_.name == "decimal":
+                return SqlType("decimal", 38, type_.scale)
+            return _INT if type_ and type_.name in ("int", "smallint", "tinyint") else type_
         if name == "DATEADD":
-            found = self.of(given[2])
-            return found if found and found.is_time else SqlType("datetime2", 7)
+            type_ = self.of(given[2])
+            return type_ if type_ and type_.is_time else SqlType("datetime2", 7)
         return None
 
 

@@ -64,23 +64,23 @@ class SqlType:
 
 @functools.lru_cache(maxsize=10_000)
 def declared(text: str, *, binary: bool = False) -> SqlType:
-    """What a declaration says, as in `nvarchar(50)`. Raises Unreadable."""
-    found = _DECLARED.match(re.sub(r"(?i)\bdouble\s+precision\b", "float", text))
-    if not found:
+    """Return the type of a declaration, such as `nvarchar(50)`. Raises Unreadable."""
+    match = _DECLARED.match(re.sub(r"(?i)\bdouble\s+precision\b", "float", text))
+    if not match:
         raise Unreadable(f"type {text}")
-    name = found[1].lower()
+    name = match[1].lower()
     if name == "sysname":
         return SqlType("nvarchar", 128)
     name = _SYNONYMS.get(name, name)
     if name in ("ntext", "image"):
         return SqlType("nvarchar" if name == "ntext" else "varbinary", MAX)
     if name == "decimal":
-        return SqlType(name, int(found[2] or 18), int(found[3] or 0))
+        return SqlType(name, int(match[2] or 18), int(match[3] or 0))
     if name in _TEXTS or name in _BINARIES:
-        size = MAX if (found[2] or "").lower() == "max" else int(found[2] or 1)
+        size = MAX if (match[2] or "").lower() == "max" else int(match[2] or 1)
         return SqlType(name, size, binary=binary)
     if name in _TIMES:
-        return SqlType(name, int(found[2]) if found[2] else 7)
+        return SqlType(name, int(match[2]) if match[2] else 7)
     if name in _INTEGERS or name in ("bit", "float", "date", "uniqueidentifier"):
         return SqlType(name)
     raise Unreadable(f"type {text}")

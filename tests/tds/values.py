@@ -97,11 +97,13 @@ def _number(value: Any, to: SqlType) -> Decimal:
 
 def _failed(value: Any, to: SqlType) -> SqlError:
     if to.name in _RANGES or to.name == "bit":
-        said = f"Conversion failed when converting the nvarchar value '{value}' to data type {to}."
-        return SqlError(245, said)
+        message = (
+            f"Conversion failed when converting the nvarchar value '{value}' to data type {to}."
+        )
+        return SqlError(245, message)
     if to.name in _OF_TIMES:
-        said = "Conversion failed when converting date and/or time from character string."
-        return SqlError(241, said)
+        message = "Conversion failed when converting date and/or time from character string."
+        return SqlError(241, message)
     return SqlError(8114, f"Error converting data type nvarchar to {to.name}.")
 
 
@@ -131,10 +133,10 @@ def _decimal(value: Any, to: SqlType) -> str:
 def _time(value: Any, to: SqlType) -> str:
     if not isinstance(value, str):
         raise SqlError(206, f"Operand type clash: a number is incompatible with {to}")
-    found = _TIME.fullmatch(value)
-    if not found or not value.strip():
+    match = _TIME.fullmatch(value)
+    if not match or not value.strip():
         raise _failed(value, to)
-    year, month, day, hour, minute, second, part, zone = found.groups()
+    year, month, day, hour, minute, second, part, zone = match.groups()
     date = f"{year or 1900}-{(month or '1').zfill(2)}-{(day or '1').zfill(2)}"
     try:
         datetime.datetime.fromisoformat(f"{date} {hour or '00'}:{minute or '00'}:{second or '00'}")
@@ -151,36 +153,36 @@ def _time(value: Any, to: SqlType) -> str:
 
 
 def instant(text: str) -> tuple[int, int]:
-    """A datetimeoffset as one that can be compared: seconds, and what is beside them."""
+    """Return a datetimeoffset in a form that can be compared: seconds, and the fraction."""
     at = datetime.datetime.fromisoformat(f"{text[:19]}+00:00")
     sign = -1 if text[28:29] == "-" else 1
     away = sign * (int(text[29:31] or 0) * 3600 + int(text[32:34] or 0) * 60)
     return int(at.timestamp()) - away, int(text[20:27] or 0)
 
 
-def _sign(one: Any, two: Any) -> int:
-    return int(one > two) - int(one < two)
+def _sign(first: Any, second: Any) -> int:
+    return int(first > second) - int(first < second)
 
 
-def compare_decimals(one: str, two: str) -> int:
-    return _sign(Decimal(one), Decimal(two))
+def compare_decimals(first: str, second: str) -> int:
+    return _sign(Decimal(first), Decimal(second))
 
 
-def compare_instants(one: str, two: str) -> int:
-    return _sign(instant(one), instant(two))
+def compare_instants(first: str, second: str) -> int:
+    return _sign(instant(first), instant(second))
 
 
-def compare_letters(one: str, two: str) -> int:
-    """By UTF-16 code units; spaces at the end do not count."""
-    first, second = one.rstrip(" "), two.rstrip(" ")
+def compare_letters(text: str, other: str) -> int:
+    """Compare by UTF-16 code units; spaces at the end do not count."""
+    first, second = text.rstrip(" "), other.rstrip(" ")
     if first.isascii() and second.isascii():
         return _sign(first, second)
     return _sign(first.encode("utf-16-be"), second.encode("utf-16-be"))
 
 
-def compare_words(one: str, two: str) -> int:
-    """Without regard to case."""
-    return _sign(one.rstrip(" ").casefold(), two.rstrip(" ").casefold())
+def compare_words(text: str, other: str) -> int:
+    """Compare without regard to case."""
+    return _sign(text.rstrip(" ").casefold(), other.rstrip(" ").casefold())
 
 
 def like(value: str | None, pattern: str | None, escape: str | None, binary: int) -> int | None:
