@@ -1,7 +1,7 @@
 """Pagination of lists: by page number, and by cursor. All lists answer with the same envelope."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from django.core.paginator import Page
@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
+from marketdata.api.parameters import describe_unknown
 from marketdata.common.pages import BoundedPaginator
 
 _NUMBER = {"type": ["integer", "null"]}
@@ -19,9 +20,10 @@ _LINK = {"type": ["string", "null"], "format": "uri"}
 
 
 class NumberedPages(PageNumberPagination):
-    """Pages by number: parameters `page` and `per_page` (20, at most 1,000).
+    """Pages by number: parameters `page`, `per_page` (20, at most 1,000) and `fields`.
 
-    The answer has `results`, and in `pagination` the page, totals and links. The links are also in the
+    `fields` are names of fields, separated by commas: each row then has only these. The answer has
+    `results`, and in `pagination` the page, totals and links. The links are also in the
     header `Link` (RFC 8288).
     """
 
@@ -29,7 +31,7 @@ class NumberedPages(PageNumberPagination):
     max_page_size = 1_000
     page_size_query_param = "per_page"
     invalid_page_message = "No such page. See `pages` of the first page for their number."
-    parameters = {"page", "per_page"}
+    parameters = {"page", "per_page", "fields"}
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get("per_page", str(self.page_size))
@@ -39,12 +41,13 @@ class NumberedPages(PageNumberPagination):
         return int(text)
 
     def get_paginated_response(self, data: Any) -> Response:
+        rows = _select_fields(data, cast(Request, self.request))
         pagination = self.describe_pagination()
         links = [
             f'<{pagination[rel]}>; rel="{rel}"' for rel in ("next", "previous") if pagination[rel]
         ]
         headers = {"Link": ", ".join(links)} if links else None
-        return Response({"results": data, "pagination": pagination}, headers=headers)
+        return Response({"results": rows, "pagination": pagination}, headers=headers)
 
     def describe_pagination(self) -> dict[str, Any]:
         """Return the object `pagination` of the answer."""
@@ -73,6 +76,14 @@ class NumberedPages(PageNumberPagination):
             },
         }
 
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        description = "Names of fields, separated by commas: each row then has only these"
+        parameter = {"name": "fields", "required": False, "in": "query", "description": description}
+        return [
+            *super().get_schema_operation_parameters(view),
+            {**parameter, "schema": {"type": "string"}},
+        ]
+
     def get_pagination_properties(self) -> dict[str, Any]:
         """Return the JSON schema of each property of `pagination`."""
         number = {"type": "integer"}
@@ -84,6 +95,19 @@ class NumberedPages(PageNumberPagination):
             "next": _LINK,
             "previous": _LINK,
         }
+
+
+def _select_fields(rows: Sequence[Mapping[str, Any]], request: Request) -> Sequence[Any]:
+    """Return the rows with the fields that a request asks for, in its order. Raises ValidationError."""
+    text = request.query_params.get("fields", "")
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names or not rows:
+        return rows
+    known = list(rows[0])
+    if unknown := [name for name in names if name not in known]:
+        messages = [describe_unknown(name, known, "field") for name in unknown]
+        raise ValidationError({"fields": messages})
+    return [{name: row[name] for name in names} for row in rows]
 
 
 class KeysetPages(NumberedPages):

@@ -1,4 +1,4 @@
-"""Time limits, network restrictions, rate limits, and refusal of credentials in addresses."""
+"""Time limits, network restrictions, rate limits, refusal of credentials in addresses, and ETags."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
 
 from marketdata.common import limits, time_limits
 from marketdata.common.address import is_allowed
@@ -95,3 +96,14 @@ def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
     response = error_response(request, HTTPStatus.TOO_MANY_REQUESTS, detail)
     response.headers["Retry-After"] = str(seconds)
     return response
+
+
+class ConditionalGet(ConditionalGetMiddleware):
+    """Give JSON answers an ETag, and answer 304 to a client that has the same answer already.
+
+    Pages have a token in each form, so that no two are the same.
+    """
+
+    def needs_etag(self, response: HttpResponseBase) -> bool:
+        content_type = response.headers.get("Content-Type", "")
+        return content_type.startswith("application/json") and super().needs_etag(response)

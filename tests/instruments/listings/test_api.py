@@ -40,6 +40,33 @@ def test_a_page_has_its_rows_and_the_totals(client: Client) -> None:
     assert "page" in pagination["previous"] or pagination["previous"].endswith("per_page=7")
 
 
+def test_rows_have_the_fields_asked_for_in_that_order(client: Client) -> None:
+    whole = get(client, LIST)["results"]
+
+    rows = get(client, LIST, fields="status, isin,isin")["results"]
+
+    assert [list(row) for row in rows] == [["status", "isin"]] * len(whole)
+    assert [row["isin"] for row in rows] == [row["isin"] for row in whole]
+    history = get(client, f"{LIST}DE000A1R07V3/history/", fields="mic,valid_from")["results"]
+    assert {tuple(row) for row in history} == {("mic", "valid_from")}
+    response = client.get(LIST, {"fields": "isin,statu"})
+    assert response.status_code == 400
+    assert "Did you mean 'status'?" in response.json()["errors"]["fields"][0]
+
+
+@pytest.mark.parametrize("path", [LIST, f"{LIST}DE000A1R07V3/", "/api/v1/cfi/DBFTFB/"])
+def test_an_answer_that_the_client_has_is_not_sent_again(client: Client, path: str) -> None:
+    first = client.get(path)
+    etag = first.headers["ETag"]
+
+    again = client.get(path, headers={"if-none-match": etag})
+    other = client.get(path, headers={"if-none-match": '"other"'})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["ETag"] == etag
+    assert (other.status_code, other.content) == (200, first.content)
+
+
 @pytest.mark.parametrize("category", list("CDEFHIJORS"))
 def test_a_category_is_the_first_letter_of_the_cfi_code(client: Client, category: str) -> None:
     answer = get(client, LIST, category=category, per_page=100)
