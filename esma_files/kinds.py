@@ -128,7 +128,7 @@ def _golden_copies(
             title=title,
             datasets=(dataset,),
             content=content,
-            cadence=Cadence.IRREGULAR,
+            cadence=Cadence.IRREGULAR if content is Content.FULL else Cadence.OBSERVED,
             weekday=None,
             place_in_day=place,
             name_pattern="",

@@ -1,4 +1,4 @@
-"""Questions to a register, answered page by page.
+"""Questions to a register, answered page by page; GLEIF's list is read by `golden_copies.py`.
 
 ESMA: Solr, one core per dataset, as
 `CORE/select?q=*&fq=publication_date:[2025-08-30T00:00:00Z TO 2025-08-30T23:59:59Z]&wt=json&start=0&rows=9`.
@@ -18,7 +18,7 @@ from esma_files import http
 from esma_files.datasets import Dataset, Publication
 from esma_files.errors import RegisterChanged
 from esma_files.kinds import FileKind, kinds_of
-from esma_files.registers import answers
+from esma_files.registers import answers, golden_copies
 from esma_files.registers.answers import Entry
 from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file
 from marketdata.common.errors import MarketDataError
@@ -96,6 +96,8 @@ def published(
     asked_kinds = [kind for kind in kinds_of(dataset) if not kinds or kind.code in kinds]
     if not asked_kinds:
         return RegisterEntries([], [])
+    if Dataset(dataset).authority == "GLEIF":
+        return RegisterEntries(*golden_copies.read_list(dataset, since, until, kinds=asked_kinds))
     question = _Question(Dataset(dataset), since, until, asked_kinds)
     with http.new_session() as session:
         entries = _read_pages(session, question)
@@ -114,6 +116,8 @@ def published(
 
 def oldest_delta(kind: FileKind, dataset: str, *, until: dt.date) -> dt.date | None:
     """Return the day of the oldest delta of this kind in the register; None where it gives no answer."""
+    if Dataset(dataset).authority == "GLEIF":
+        return _oldest_golden_copy(kind, dataset, until=until)
     question = _Question(Dataset(dataset), _FIRST_DAY, until, [kind])
     parameters = question.parameters(start=0, size=1)
     if question.dataset.publication.core:
@@ -129,6 +133,15 @@ def oldest_delta(kind: FileKind, dataset: str, *, until: dt.date) -> dt.date | N
         return None
     days = [file.name.published_on for file in files if file.name.kind == kind]
     return min(days, default=None)
+
+
+def _oldest_golden_copy(kind: FileKind, dataset: str, *, until: dt.date) -> dt.date | None:
+    try:
+        files, _ = golden_copies.read_list(dataset, _FIRST_DAY, until, kinds=[kind])
+    except MarketDataError as error:
+        logger.warning("The oldest %s of %s is not known: %s", kind, dataset, error)
+        return None
+    return min((file.name.published_on for file in files), default=None)
 
 
 def _read_pages(session: requests.Session, question: _Question) -> list[Entry]:

@@ -202,7 +202,7 @@ LOAD_GATE_PERCENTS: dict[str, int] = env.read("LOAD_GATE_PERCENTS", env.counts, 
 LOAD_GATE_RECORDS = env.read("LOAD_GATE_RECORDS", env.positive, 10_000)
 
 # Limits that distinguish an archive from a zip bomb. ESMA's largest XML is about 700 MB.
-ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 4_000_000_000)
+ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 20_000_000_000)
 ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)
 # After this time in one step, a file is considered abandoned by a worker that died.
 STUCK_AFTER_SECONDS = env.read("STUCK_AFTER_SECONDS", env.positive, 6 * 3600)
@@ -238,6 +238,8 @@ DOWNLOAD_HOSTS = env.read(
         "dvcap.esma.europa.eu",
         "registers.esma.europa.eu",
         "data.fca.org.uk",
+        "goldencopy.gleif.org",
+        "leidata-preview.gleif.org",
     ],
 )
 DOWNLOAD_DIR = env.read("DOWNLOAD_DIR", env.path, BASE_DIR / "var" / "downloads")
