@@ -1,4 +1,5 @@
 from instruments.classification.models import CfiCode
+from instruments.enrichment.models import Coverage
 from instruments.entities.models import (
     EntityAddress,
     EntityAuthority,
@@ -38,6 +39,7 @@ from instruments.volume_cap.models import VolumeCap, VolumeCapSuspension, Volume
 __all__ = [
     "CfiCode",
     "ChangeSet",
+    "Coverage",
     "Difference",
     "EntityAddress",
     "EntityAuthority",

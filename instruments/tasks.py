@@ -7,6 +7,7 @@ from celery import shared_task
 from esma_files import queue
 from esma_files.models import EsmaFile, Run
 from instruments import pipeline
+from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
 from marketdata.common.errors import MarketDataError
 
@@ -44,3 +45,9 @@ def run_enrich(run_id: int) -> None:
             enrichment.enrich(run=run)
         except MarketDataError as error:
             logger.error("%s", error)
+
+
+@shared_task(name="instruments.recount_coverage")
+def recount_coverage() -> None:
+    """Count by category how many instruments have a legal entity, FIGIs and transparency results."""
+    coverage.recount()

@@ -12,6 +12,7 @@ from esma_files.models import EsmaFile, RejectedRecord
 from instruments.classification import cfi
 from instruments.models import (
     ChangeSet,
+    Coverage,
     InstrumentCount,
     ListingVersion,
     Register,
@@ -44,6 +45,18 @@ class RegisterCount:
 
 
 @dataclasses.dataclass(frozen=True)
+class CoverageCount:
+    """The number of instruments of one CFI category of which a source has data, as counted by night."""
+
+    category: str
+    name: str
+    source: str
+    instruments: int
+    covered: int
+    counted_at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True)
 class FileCount:
     """Files of one dataset and kind in one state, and the publication days they cover."""
 
@@ -73,6 +86,7 @@ class Stats:
     rejected_records: int
     registers: list[RegisterCount]
     categories: list[CategoryCount]
+    coverage: list[CoverageCount]
     files: list[FileCount]
     last_loaded: dt.date | None
     data_version: int
@@ -82,7 +96,7 @@ class Stats:
 
 
 def collect() -> Stats:
-    """Return the statistics, with five queries.
+    """Return the statistics, with six queries.
 
     Counts of large tables are those that loads keep, so that the cost does not depend on their size.
     """
@@ -105,6 +119,7 @@ def collect() -> Stats:
         rejected_records=rejected,
         registers=registers,
         categories=[_category_count(row) for row in rows],
+        coverage=[_coverage_count(row) for row in Coverage.objects.all()],
         files=files,
         last_loaded=max(loaded, default=None),
         data_version=newest.number if newest else 0,
@@ -115,8 +130,17 @@ def collect() -> Stats:
 
 
 def _category_count(row: InstrumentCount) -> CategoryCount:
-    name = cfi.category_names().get(row.category, "No CFI code")
+    name = _category_name(row.category)
     return CategoryCount(row.category, name, row.status, row.instruments)
+
+
+def _coverage_count(row: Coverage) -> CoverageCount:
+    counts = (row.instruments, row.covered, row.counted_at)
+    return CoverageCount(row.category, _category_name(row.category), row.source, *counts)
+
+
+def _category_name(category: str) -> str:
+    return cfi.category_names().get(category, "No CFI code")
 
 
 def _register_count(register: Register, rows: list[InstrumentCount]) -> RegisterCount:

@@ -13,6 +13,10 @@ _LOCAL_TASKS = {
     "recover": {"task": "esma_files.recover_abandoned_work", "schedule": _MINUTE},
     "load": {"task": "instruments.request_loads", "schedule": _MINUTE},
     "health": {"task": "monitoring.record_health", "schedule": _MINUTE},
+    "coverage": {
+        "task": "instruments.recount_coverage",
+        "schedule": crontab(hour="6", minute="15"),
+    },
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {

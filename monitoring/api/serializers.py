@@ -19,6 +19,21 @@ class RegisterCountSerializer(serializers.Serializer[Any]):
     listings = serializers.IntegerField()
 
 
+class CoverageCountSerializer(serializers.Serializer[Any]):
+    """Instruments of one category of which a source has data, as counted by night."""
+
+    category = serializers.CharField(help_text="First letter of the CFI code.")
+    name = serializers.CharField(help_text="Name of the category in ISO 10962.")
+    source = serializers.ChoiceField(  # type: ignore[assignment]  # the field of the body, not DRF's
+        choices=["entity", "figi", "transparency"],
+        help_text="entity: GLEIF's record of the published issuer; figi: current FIGIs; transparency: current"
+        " results.",
+    )
+    instruments = serializers.IntegerField(help_text="Instruments of the category, of any status.")
+    covered = serializers.IntegerField(help_text="Those of which the source has data.")
+    counted_at = serializers.DateTimeField(help_text="Time of the count.")
+
+
 class FileCountSerializer(serializers.Serializer[Any]):
     dataset = serializers.CharField(help_text="Dataset that the files belong to.")
     kind = serializers.CharField(help_text="File kind, such as FULINS.")
@@ -49,6 +64,7 @@ class StatsSerializer(serializers.Serializer[Any]):
     rejected_records = serializers.IntegerField(help_text="Records with an invalid value.")
     registers = RegisterCountSerializer(many=True)
     categories = CategoryCountSerializer(many=True)
+    coverage = CoverageCountSerializer(many=True)
     files = FileCountSerializer(many=True)
     last_loaded = serializers.DateField(
         allow_null=True, help_text="Publication day of the newest loaded file."

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from instruments.enrichment import coverage
 from instruments.listings.load import counts
 from marketdata.common import output
 from marketdata.common.plain import to_plain
@@ -14,6 +15,7 @@ from monitoring import stats
 _TABLES = {
     "registers": ["instruments", "listings"],
     "categories": ["instruments"],
+    "coverage": ["instruments", "covered"],
     "files": ["files"],
 }
 
@@ -32,6 +34,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["recount"]:
             counts.recount()
+            coverage.recount()
         statistics = stats.collect()
         if options["format"] == "json":
             values = dataclasses.asdict(statistics)

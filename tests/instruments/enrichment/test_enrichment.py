@@ -1,16 +1,19 @@
 """Enrichment as runs: requested by API and schedule, carried out by a task, resumed after a failure."""
 
 import datetime as dt
+import io
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
 from audit.models import Event
 from esma_files.models import Run
 from instruments import tasks
+from instruments.figis import syncing
 from instruments.models import Figi, FigiRequest
 from tests.accounts.clients import ApiClient, client_of_new_user
 from tests.instruments.figis.conftest import ERICSSON, SANDVIK, VOLVO, instruments
@@ -169,3 +172,25 @@ def test_a_failure_releases_every_request(curator: ApiClient, openfigi: FakeOpen
     tasks.run_enrich(again["id"])
     assert (again["id"], run_state(curator, again)["read"]) != (run["id"], 0)
     assert FigiRequest.objects.due().count() == 0
+
+
+def test_the_coverage_by_category_is_counted_and_shown(
+    client: Client, anonymous_reading: None, openfigi: FakeOpenFigi
+) -> None:
+    syncing.add_missing(10)
+    syncing.sync()
+    assert client.get("/api/v1/stats/").json()["coverage"] == []
+
+    tasks.recount_coverage()
+    tasks.recount_coverage()
+
+    counts = client.get("/api/v1/stats/").json()["coverage"]
+    assert [(c["category"], c["source"], c["instruments"], c["covered"]) for c in counts] == [
+        ("E", "entity", 4, 0),
+        ("E", "figi", 4, 1),
+        ("E", "transparency", 4, 0),
+    ]
+    assert {count["name"] for count in counts} == {"Equities"}
+    out = io.StringIO()
+    call_command("stats", "--recount", stdout=out)
+    assert "transparency" in out.getvalue()
