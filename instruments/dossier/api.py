@@ -103,6 +103,7 @@ class DossierIssuerSerializer(_PartSerializer):
     entity = serializers.DictField(
         allow_null=True, help_text="GLEIF's record of the LEI; null where none is loaded"
     )
+    group = _rows("parents by GLEIF's relationships, or the reasons why none is reported")
 
 
 class DossierReportabilitySerializer(_PartSerializer):

@@ -17,7 +17,13 @@ from esma_files.models import EsmaFile
 from instruments import pipeline
 from instruments.dossier.questions import MAX_BYTES, get_dossier
 from instruments.figis import syncing
-from instruments.models import FigiRequest, LegalEntity
+from instruments.models import (
+    EntityRelationship,
+    FigiRequest,
+    LegalEntity,
+    RelationshipType,
+    ReportingException,
+)
 from tests import dvcres, firds, fitrs
 from tests.conftest import DATA
 from tests.instruments.listings.test_answers_match_the_schema import check
@@ -95,6 +101,8 @@ def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) ->
         "fca_fitrs": "No file of this dataset is loaded.",
         "esma_dvcap": "No file of this dataset is loaded.",
         "gleif_lei2": "No file of this dataset is loaded.",
+        "gleif_rr": "No file of this dataset is loaded.",
+        "gleif_repex": "No file of this dataset is loaded.",
         "openfigi": "It was never asked for this ISIN.",
     }
 
@@ -125,21 +133,47 @@ def test_the_issuer_is_shown_with_the_record_of_its_legal_entity(
     volvo = "SE0000115446"
     load(make_zip, firds.record("RefData", volvo, "XSTO", period="2025-03-01"))
     file = EsmaFile.objects.get()
-    LegalEntity.objects.create(
-        lei="549300GDPG70E3MBBU98",
-        legal_name="KfW",
-        jurisdiction="DE",
-        last_updated_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
-        source_file=file,
-        source_position=1,
-        fingerprint=1,
+    of_file: dict[str, Any] = {
+        "last_updated_at": dt.datetime(2025, 1, 1, tzinfo=dt.UTC),
+        "source_file": file,
+        "source_position": 1,
+        "fingerprint": 1,
+    }
+    lei, parent = "549300GDPG70E3MBBU98", "5299000J2N45DDNE4Y28"
+    LegalEntity.objects.create(lei=lei, legal_name="KfW", jurisdiction="DE", **of_file)
+    LegalEntity.objects.create(lei=parent, legal_name="The parent", **of_file)
+    EntityRelationship.objects.create(
+        start_lei=lei,
+        end_lei=parent,
+        type=RelationshipType.DIRECT,
+        status="ACTIVE",
+        registration_status="PUBLISHED",
+        **of_file,
+    )
+    del of_file["last_updated_at"]
+    ReportingException.objects.create(
+        lei=lei, category="ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT", reason="NO_LEI", **of_file
     )
 
     answer = get(client, volvo)
 
     assert answer["issuer"]["issuer"]["lei"] == "549300GDPG70E3MBBU98"
     assert answer["issuer"]["entity"]["legal_name"] == "KfW"
-    assert "gleif_lei2" not in {row["source"] for row in answer["nothing_from"]}
+    assert answer["issuer"]["group"]["rows"] == [
+        {
+            "relation": "direct parent",
+            "lei": parent,
+            "legal_name": "The parent",
+            "reason": None,
+        },
+        {
+            "relation": "ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT",
+            "lei": None,
+            "legal_name": None,
+            "reason": "NO_LEI",
+        },
+    ]
+    assert not any(row["source"].startswith("gleif") for row in answer["nothing_from"])
     page = client.get(f"/instruments/{volvo}/dossier/").content.decode()
     assert "<dt>Legal name</dt><dd>KfW</dd>" in page
 
