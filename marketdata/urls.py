@@ -25,6 +25,7 @@ handler404 = "marketdata.common.error_pages.not_found"
 handler500 = "marketdata.common.error_pages.server_error"
 urlpatterns = [
     path("", include("instruments.urls")),
+    path("", include("esma_files.urls")),
     path("", include("accounts.urls")),
     path("health/", HealthView.as_view(), name="health"),
     path("health", ServicesHealthView.as_view(), name="health-in-brief"),

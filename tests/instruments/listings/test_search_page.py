@@ -31,7 +31,7 @@ def test_the_overview_has_the_numbers_of_the_database(client: Client) -> None:
     assert re.search(
         rf'href="\?category=D">[^<]+</a></td>.*?<td class="number">{bonds:,}</td>', page, re.DOTALL
     )
-    assert re.search(r"<td>ESMA FIRDS</td><td class=\"day\">20\d\d-\d\d-\d\d</td>", page)
+    assert re.search(r">ESMA FIRDS</a></td><td class=\"day\">20\d\d-\d\d-\d\d</td>", page)
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
