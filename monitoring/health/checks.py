@@ -20,6 +20,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from esma_files import gaps, queue, usage
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Heartbeat
 from monitoring.databases.check import pending_migrations
 from monitoring.models import CheckResult
@@ -28,8 +29,10 @@ if TYPE_CHECKING:  # slow to import, and only used if it is configured
     from esma_files.storage.blob import BlobStorage
 
 Status = CheckResult.Status
-# Days after the publication of the newest loaded file: ESMA publishes deltas on working days.
-_OLD_DATA_DAYS = 4
+# Days after the publication of the newest loaded file: deltas are published on working days, the volume cap
+# every month.
+_OLD_DATA_DAYS_OF_OTHERS = 4
+_OLD_DATA_DAYS: dict[str, int] = {Dataset.ESMA_DVCAP: 35}
 _BLOB_SECONDS = 3  # for one attempt
 
 
@@ -117,15 +120,25 @@ def check_schedule() -> Outcome:
 
 
 def check_data_age() -> Outcome:
+    """Look at each followed dataset: a new file of one must not hide that another one is old."""
     loaded = EsmaFile.objects.filter(
         state__in=[EsmaFile.State.LOADED, EsmaFile.State.ARCHIVED], dataset__in=settings.REGISTERS
     )
-    newest: dt.date | None = loaded.aggregate(newest=Max("published_on"))["newest"]
-    if newest is None:
-        return Outcome(Status.WARNING, "no file of a followed register has been loaded")
-    days = (timezone.localdate() - newest).days
-    reason = f"the newest loaded file was published on {newest}, {days} days ago"
-    return Outcome(Status.WARNING if days > _OLD_DATA_DAYS else Status.OK, reason)
+    by_dataset = loaded.order_by().values("dataset").annotate(newest=Max("published_on"))
+    newest: dict[str, dt.date] = dict(by_dataset.values_list("dataset", "newest"))
+    today, status, reasons = timezone.localdate(), Status.OK, []
+    for dataset in settings.REGISTERS:
+        if dataset not in newest:
+            status = Status.WARNING
+            reasons.append(f"{dataset}: no file has been loaded")
+            continue
+        days = (today - newest[dataset]).days
+        if days > _OLD_DATA_DAYS.get(dataset, _OLD_DATA_DAYS_OF_OTHERS):
+            status = Status.WARNING
+        reasons.append(
+            f"{dataset}: the newest loaded file was published on {newest[dataset]}, {days} days ago"
+        )
+    return Outcome(status, "; ".join(reasons))
 
 
 def check_gaps() -> Outcome:

@@ -36,7 +36,9 @@ def services() -> list[Service]:
         Service("gleif", f"{settings.GLEIF_URL}/api/v1/lei-records", {"page[size]": 1}),
     ]
     registers = {
-        Dataset(name).publication.url_setting: Dataset(name) for name in settings.REGISTERS
+        Dataset(name).publication.url_setting: Dataset(name)
+        for name in settings.REGISTERS
+        if Dataset(name).authority != "GLEIF"  # whose API is asked above
     }
     for setting, dataset in registers.items():
         base, publication = getattr(settings, setting), dataset.publication
@@ -48,7 +50,9 @@ def services() -> list[Service]:
             listed.append(Service("esma_register", address, {**question, "rows": 1}))
         else:
             question = {"q": f"({day}:[{today} TO {today}])", "from": 0, "size": 1}
-            listed.append(Service("fca_register", base, question))
+            # The FCA's datasets have an address each.
+            name = "fca_register" if dataset is Dataset.FCA_FIRDS else f"{dataset}_register"
+            listed.append(Service(name, base, question))
     return listed
 
 

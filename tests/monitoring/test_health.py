@@ -23,7 +23,7 @@ from esma_files.names import FileName
 from marketdata import __version__
 from monitoring import tasks
 from monitoring.health import report, services
-from monitoring.health.checks import CHECKS, Check, Outcome
+from monitoring.health.checks import CHECKS, Check, Outcome, check_data_age
 from monitoring.health.report import Report, Result
 from monitoring.models import CheckResult
 from tests import register, servers
@@ -368,3 +368,32 @@ def test_a_report_without_failures_of_ours_is_degraded_by_outside_services() -> 
     ]
 
     assert Report(results, timezone.now()).status == "degraded"
+
+
+def test_each_followed_register_is_one_outside_service(settings: LazySettings) -> None:
+    settings.REGISTERS = ["esma_firds", "esma_fitrs", "fca_firds", "fca_fitrs", "gleif_lei2"]
+
+    assert services.names() == [
+        "openfigi",
+        "gleif",
+        "esma_register",
+        "fca_register",
+        "fca_fitrs_register",
+    ]
+
+
+@pytest.mark.django_db
+def test_data_of_each_followed_dataset_must_be_recent(settings: LazySettings) -> None:
+    settings.REGISTERS = ["esma_firds", "fca_firds"]
+    today = timezone.localdate()
+    for dataset, days in (("esma_firds", 5), ("fca_firds", 1)):
+        name = FileName.parse(f"DLTINS_{today - dt.timedelta(days=days):%Y%m%d}_01of01.zip")
+        file = EsmaFile.from_name(name, dataset=dataset)
+        file.state, file.sequence, file.md5 = EsmaFile.State.LOADED, 1, dataset
+        file.save()
+
+    outcome = check_data_age()
+
+    assert outcome.status == "warning"
+    assert "esma_firds: " in outcome.reason
+    assert "5 days ago" in outcome.reason
