@@ -43,7 +43,7 @@ ARGS ?=
 demo-data: .venv/.installed .env
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) load_venues
-	@$(MANAGE) load --skip-loaded tests/data/firds tests/data/fitrs
+	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs
 	@$(MANAGE) create_admin
 	@$(MANAGE) collectstatic --noinput --verbosity 0
 

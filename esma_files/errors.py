@@ -108,6 +108,18 @@ class NotAFile(FileProblem):
     """The server sent a page or a message instead of a zip."""
 
 
+class LoadedOtherwise(PermanentError):
+    """A file that was loaded as an excerpt is to be loaded as a whole, or the other way round."""
+
+    def __init__(self, file_name: str, *, is_excerpt: bool) -> None:
+        was, option = ("an excerpt", "with") if is_excerpt else ("a whole file", "without")
+        super().__init__(
+            f"{file_name} was loaded as {was}. Load it {option} --excerpt, or remove it first"
+            " (`files remove`)."
+        )
+        self.file_name = file_name
+
+
 class BudgetExceeded(RetryableError):
     """STORAGE_BUDGET_BYTES is used up; a clean-up may free some of it."""
 

@@ -16,7 +16,7 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from esma_files.errors import BadFileName
+from esma_files.errors import BadFileName, LoadedOtherwise
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
 from marketdata.common.errors import PermanentError
@@ -63,11 +63,12 @@ def files_in(path: Path) -> Iterator[Path]:
         raise NothingToLoad(f"{path}: no such file or folder")
 
 
-def store_file(path: Path, *, dataset: str = "") -> EsmaFile:
+def store_file(path: Path, *, dataset: str = "", excerpt: bool = False) -> EsmaFile:
     """Store the file at `path` unless the same bytes are stored under its name; return its row.
 
-    Without a `dataset`, the file belongs to the one of ESMA's that has its kind. Its content is not read
-    yet. Raises BadFileName, Unreadable, and temporary errors of the storage.
+    Without a `dataset`, the file belongs to the one of ESMA's that has its kind. An `excerpt` is known to
+    hold only a part of what was published. Its content is not read yet. Raises BadFileName, Unreadable,
+    LoadedOtherwise, and temporary errors of the storage.
     """
     name = FileName.parse(path.name)
     dataset = dataset or name.kind.default_dataset
@@ -81,11 +82,23 @@ def store_file(path: Path, *, dataset: str = "") -> EsmaFile:
         if file is None:
             file = EsmaFile.from_name(name, dataset=dataset)
             file.md5 = md5
+        _mark_excerpt(file, is_excerpt=excerpt)
         if not (file.has_content and file.content.storage.exists(file.stored_name)):
             _copy(file, path, size=size)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
     return file
+
+
+def _mark_excerpt(file: EsmaFile, *, is_excerpt: bool) -> None:
+    """Note whether a file is an excerpt. Raises LoadedOtherwise if it was loaded as the other."""
+    if file.is_excerpt == is_excerpt:
+        return
+    if file.loaded_at is not None:
+        raise LoadedOtherwise(file.name, is_excerpt=file.is_excerpt)
+    file.is_excerpt = is_excerpt
+    if not file._state.adding:
+        file.save(update_fields=["is_excerpt"])
 
 
 def _copy(file: EsmaFile, path: Path, *, size: int) -> None:

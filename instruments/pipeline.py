@@ -45,17 +45,19 @@ def register_files(
     paths: Iterable[Path],
     *,
     dataset: str = "",
+    excerpt: bool = False,
     on_problem: Callable[[MarketDataError], None] = _raise,
 ) -> list[EsmaFile]:
     """Store the files at `paths`, or in these folders; return their rows in publication order, each once.
 
+    With `excerpt`, the files are known to hold only a part of what was published: they drop no listing.
     `on_problem` is called with the error of a path that cannot be registered; the others are.
     """
     files: dict[int, EsmaFile] = {}
     for path in paths:
         try:
             for file_path in store.files_in(path):
-                file = store.store_file(file_path, dataset=dataset)
+                file = store.store_file(file_path, dataset=dataset, excerpt=excerpt)
                 files[file.pk] = file
         except MarketDataError as problem:
             on_problem(problem)

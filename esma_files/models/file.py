@@ -215,6 +215,10 @@ class EsmaFile(models.Model):
         blank=True,
         help_text="scope that it was loaded with: 0 is everything; empty: not loaded, or to be reloaded",
     )
+    is_excerpt = models.BooleanField(
+        default=False,
+        help_text="holds only a part of what was published: a full file drops no listing",
+    )
     is_partly_merged = models.BooleanField(
         default=False,
         help_text="its load was interrupted when part of it was merged; the next load finishes it",

@@ -94,8 +94,13 @@ class _Publication:
 
     @property
     def is_complete(self) -> bool:
-        """Return True if all parts are loaded; a day may be published again in another number of parts."""
-        loaded = {(full.file.parts, full.file.part) for full in self.files}
+        """Return True if all parts are loaded, and none as an excerpt.
+
+        A day may be published again in another number of parts.
+        """
+        loaded = {
+            (full.file.parts, full.file.part) for full in self.files if not full.file.is_excerpt
+        }
         totals = {parts for parts, _ in loaded}
         return any({(n, part) for part in range(1, n + 1)} <= loaded for n in totals)
 

@@ -36,6 +36,11 @@ class Command(BaseCommand):
             help="dataset that the files belong to; by default the one of ESMA for their kind",
         )
         parser.add_argument(
+            "--excerpt",
+            action="store_true",
+            help="the files hold only a part of what was published: a full file then drops no listing",
+        )
+        parser.add_argument(
             "--skip-loaded", action="store_true", help="do not reload files that are loaded"
         )
         output.add_format(parser)
@@ -45,7 +50,10 @@ class Command(BaseCommand):
         rows = []
         files = (
             pipeline.register_files(
-                options["paths"], dataset=options["dataset"], on_problem=problems.append
+                options["paths"],
+                dataset=options["dataset"],
+                excerpt=options["excerpt"],
+                on_problem=problems.append,
             )
             if options["paths"]
             else list(EsmaFile.objects.waiting())

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from instruments.listings import history
@@ -194,3 +194,35 @@ def test_the_admin_shows_what_differs(admin_client: Client) -> None:
     assert page.status_code == 200
     assert "full_name: As the delta has it → As the set has it" in page.content.decode()
     assert admin_client.get("/admin/instruments/difference/?kind=missed").status_code == 200
+
+
+def write(make_zip: Write, name: str, *records: str) -> str:
+    """Write a file, to be loaded by the command, and return its path."""
+    return str(make_zip(name, firds.message(name, *records)))
+
+
+def test_an_excerpt_drops_nothing_and_a_whole_set_after_it_does(make_zip: Write) -> None:
+    load(make_zip, full(1), listed(VOLVO), listed(ERICSSON), listed(NORDEA))
+    excerpt = write(make_zip, full(8), listed(VOLVO, name="Newer"))
+
+    call_command("load", excerpt, excerpt=True, stdout=io.StringIO())
+
+    assert set(Listing.objects.values_list("isin", "status")) == {
+        (isin, "active") for isin in (VOLVO, ERICSSON, NORDEA)
+    }
+    assert Listing.objects.get(isin=VOLVO).full_name == "Newer"
+
+    load(make_zip, full(15), listed(VOLVO), listed(ERICSSON))
+    assert Listing.objects.get(isin=NORDEA).status == "dropped"
+    assert Listing.objects.exclude(isin=NORDEA).filter(status="active").count() == 2
+
+
+def test_a_file_loaded_as_a_whole_is_not_taken_for_an_excerpt_afterwards(make_zip: Write) -> None:
+    path = write(make_zip, full(8), listed(VOLVO))
+    call_command("load", path, stdout=io.StringIO())
+
+    with pytest.raises(CommandError, match="was loaded as a whole file"):
+        call_command("load", path, excerpt=True, stdout=io.StringIO())
+
+    assert Listing.objects.get().status == "active"
+    call_command("load", path, stdout=io.StringIO())
