@@ -54,6 +54,8 @@ def get_instrument(text: str) -> Instrument:
     if instrument is None and _may_be_figi_or_ticker(code):
         instrument = Instrument.objects.filter(pk=resolve_one(code)).first()
     if instrument is None:
+        if problem and _is_figi(code):
+            raise NotInDatabase(f"No instrument with the FIGI {code} is in the database.")
         check_isin(code)
         raise NotInDatabase(f"No instrument with the ISIN {code} is in the files loaded.")
     return instrument
@@ -97,13 +99,23 @@ def look_up(isins: Sequence[str], matching: InstrumentQuerySet | None = None) ->
             listed = ", ".join(ambiguous[code][:10])
             reason = f"It is a ticker or FIGI of several instruments: {listed}."
             return LookupResult(code, LookupStatus.INVALID, reason)
-        if problem := problems[code]:
-            return LookupResult(code, LookupStatus.INVALID, f"Not an ISIN: {problem}.")
-        return LookupResult(code, LookupStatus.UNKNOWN, "No loaded file has this ISIN.")
+        return _describe_unknown(code, problems[code])
 
     return [describe(code) for code in codes]
 
 
+def _describe_unknown(code: str, problem: str | None) -> LookupResult:
+    """Return the outcome for a code of no instrument; `problem` is the reason why it is no ISIN."""
+    if problem is None:
+        return LookupResult(code, LookupStatus.UNKNOWN, "No loaded file has this ISIN.")
+    if _is_figi(code):
+        return LookupResult(code, LookupStatus.UNKNOWN, "No instrument has this FIGI.")
+    return LookupResult(code, LookupStatus.INVALID, f"Not an ISIN: {problem}.")
+
+
+def _is_figi(code: str) -> bool:
+    return FIGI_PATTERN.fullmatch(code) is not None
+
+
 def _may_be_figi_or_ticker(code: str) -> bool:
-    is_figi = FIGI_PATTERN.fullmatch(code) is not None
-    return is_figi or (bool(code) and not PATTERN.fullmatch(code))
+    return _is_figi(code) or (bool(code) and not PATTERN.fullmatch(code))

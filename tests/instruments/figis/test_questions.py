@@ -90,6 +90,14 @@ def test_a_figi_of_any_kind_leads_to_its_instrument(
     check(document, f"{ROOT}figis/{{figi}}/", "get", answer)
 
 
+def test_a_figi_of_no_instrument_is_unknown_and_not_a_wrong_isin(client: Client) -> None:
+    detail = get(client, f"instruments/{IBM_CLASS}/", 404)["detail"]
+    assert detail == f"No instrument with the FIGI {IBM_CLASS} is in the database."
+    body = {"isins": [IBM_CLASS]}
+    answer = client.post(f"{ROOT}instruments/lookup/", body, content_type="application/json").json()
+    assert [row["status"] for row in answer["results"]] == ["unknown"]
+
+
 def test_unknown_and_malformed_figis_are_told_apart(client: Client) -> None:
     assert "not in the database" in get(client, f"figis/{IBM_US}/", 404)["detail"]
     assert "two consonants" in get(client, "figis/US4592001014/", 400)["detail"]
