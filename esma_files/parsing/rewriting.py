@@ -5,6 +5,7 @@ to end with `2`, and so on. And empty elements around what is not kept are left 
 """
 
 import re
+from collections.abc import Iterator
 
 from esma_files.parsing.pipe import Readable
 
@@ -22,7 +23,10 @@ class Rewritten:
         self, stream: Readable, *, numbered: tuple[str, ...], optional: tuple[str, ...]
     ) -> None:
         self._stream = stream
+        # Names are looked for first, and then what is around them: most tags have others.
+        self._names = [re.compile(re.escape(name).encode() + rb"(?=[\s/>])") for name in numbered]
         self._tag = re.compile(rb"<(/?)((?:[^\s/>:]*:)?(%s))(?=[\s/>])" % _any_of(numbered))
+        self._optional = [re.compile(re.escape(name).encode() + rb"\s*/>") for name in optional]
         self._empty = re.compile(rb"<(?:[^\s/>:]*:)?(?:%s)\s*/>" % _any_of(optional))
         self._name, self._number = b"", 0
         self._follows = False  # since the last end tag there was nothing but space
@@ -31,15 +35,21 @@ class Rewritten:
     def read(self, size: int = -1) -> bytes:
         """Return the next piece, b"" at the end."""
         while piece := self._stream.read(size):
-            piece, count = self._empty.subn(b"", piece)
-            self.left_out += count
-            if rewritten := self._with_numbers(piece):
+            if rewritten := self._with_numbers(self._without_empty(piece)):
                 return rewritten
         return b""
 
+    def _without_empty(self, piece: bytes) -> bytes:
+        kept, at = [], 0
+        for tag in _tags(piece, self._optional, self._empty):
+            kept.append(piece[at : tag.start()])
+            at = tag.end()
+            self.left_out += 1
+        return b"".join((*kept, piece[at:])) if kept else piece
+
     def _with_numbers(self, piece: bytes) -> bytes:
         kept, at = [], 0
-        for tag in self._tag.finditer(piece):
+        for tag in _tags(piece, self._names, self._tag):
             between = piece[at : tag.start()]
             kept += [between, self._renamed(tag, between)]
             at = tag.end()
@@ -57,6 +67,17 @@ class Rewritten:
             self._name, self._follows = local_name, False
         number = b"" if self._number == 1 else b"%d" % self._number
         return b"<%s%s%s" % (is_end, name, number)
+
+
+def _tags(
+    piece: bytes, names: "list[re.Pattern[bytes]]", tag: "re.Pattern[bytes]"
+) -> "Iterator[re.Match[bytes]]":
+    """Yield the tags of a piece with one of these names, in order."""
+    places = sorted(match.start() for name in names for match in name.finditer(piece))
+    for place in places:
+        found = tag.match(piece, max(piece.rfind(b"<", 0, place), 0))
+        if found and found.end() > place:  # a text may hold such a name too
+            yield found
 
 
 def _any_of(names: tuple[str, ...]) -> bytes:

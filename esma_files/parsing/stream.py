@@ -33,7 +33,7 @@ _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _NONCHARACTERS = "\ufffe\uffff"
 _CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
-_NAMESPACE = re.compile(rb"\sxmlns[:=]")
+_NAMESPACE = re.compile(rb"xmlns[:=]")  # begins with letters: that is found much faster
 _HOLD_ONE = ("Pyld", "Document")
 
 

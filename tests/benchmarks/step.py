@@ -56,6 +56,14 @@ def plain_results(paths: list[Path]) -> int:
     return sum(results.load(path, store.store_file(path)) for path in paths)
 
 
+def plain_entities(paths: list[Path]) -> int:
+    """lxml and bulk_create, for legal entities."""
+    from esma_files import store
+    from tests.benchmarks import entities
+
+    return sum(entities.load_plainly(path, store.store_file(path)) for path in paths)
+
+
 def migrate(paths: list[Path]) -> int:
     """An empty database."""
     from django.core.management import call_command
@@ -70,6 +78,6 @@ def _say(**what: float) -> None:
 
 if __name__ == "__main__":
     django.setup()
-    steps = (parse, load, baseline, plain_results, migrate)
+    steps = (parse, load, baseline, plain_results, plain_entities, migrate)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
     _say(records=step([Path(argument) for argument in sys.argv[2:]]))

@@ -128,6 +128,26 @@ def test_elements_that_the_excerpt_lacks_are_in_the_tables(tmp_path: Path) -> No
     assert list(values) == [(VOLVO, ERICSSON, None), (VOLVO, None, "Another AB")]
 
 
+def test_lines_of_an_address_may_hold_names_of_elements(tmp_path: Path) -> None:
+    lines = ("AdditionalAddressLine /", "Extension /&gt;", "AdditionalAddressLine &gt; 3")
+    address = "".join(
+        f"<lei:AdditionalAddressLine>{line}</lei:AdditionalAddressLine>\n" for line in lines
+    )
+    xml = message(
+        record(VOLVO, entity=f"<lei:LegalAddress>{address}</lei:LegalAddress>").replace(
+            "</lei:LEIRecord>", "<lei:Extension/></lei:LEIRecord>"
+        )
+    )
+
+    [run] = golden_copy.load(golden_copy.put(tmp_path, FULL, xml))
+
+    assert (run.new, run.unmapped) == (1, {})
+    entity = LegalEntity.objects.get()
+    assert entity.legal_address_second_line == "AdditionalAddressLine /"
+    assert entity.legal_address_third_line == "Extension />"
+    assert entity.legal_address_fourth_line == "AdditionalAddressLine > 3"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field", "reason"),
     [
