@@ -40,12 +40,16 @@ ARGS ?=
 	@umask 077; $(BIN)/python -c "import secrets; print('SECRET_KEY=' + secrets.token_urlsafe(48))" > .env
 	@echo "Wrote .env with a secret key of its own."
 
-demo-data: .venv/.installed .env
+# A stamp, so that the demo starts at once when nothing has changed since it was prepared.
+var/.demo: .venv/.installed .env $(wildcard */migrations/*.py static/*/* tests/data/firds/* tests/data/fitrs/*)
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) load_venues
 	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs
 	@$(MANAGE) create_admin
 	@$(MANAGE) collectstatic --noinput --verbosity 0
+	@mkdir -p -m 700 var && touch $@
+
+demo-data: var/.demo
 
 demo: demo-data
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
