@@ -17,6 +17,8 @@ from esma_files.kinds import KINDS, FileKind
 
 # The parts and revisions of a set have the same `sequence // PARTS`: its day and its place in the day.
 PARTS = 100_000
+# The revisions of a part have the same `sequence // REVISIONS`.
+REVISIONS = 100
 _ENDINGS = (".zip", ".xml")
 
 
@@ -82,7 +84,9 @@ class FileName:
     def sequence(self, revision: int = 0) -> int:
         """Return the place in publication order as one number: day, place in the day, part, revision."""
         day = int(self.published_on.strftime("%Y%m%d"))
-        return ((day * 10 + self.kind.place_in_day) * 1000 + self.part) * 100 + min(revision, 99)
+        return ((day * 10 + self.kind.place_in_day) * 1000 + self.part) * REVISIONS + min(
+            revision, REVISIONS - 1
+        )
 
     def is_same_part(self, other: "FileName") -> bool:
         """Return True if both name the same part of the same publication."""

@@ -32,6 +32,7 @@ from instruments.listings.load.context import (
 from instruments.listings.load.selection import ListingSelection
 from instruments.models import Reconciliation, Register, Scope, TableCount
 from instruments.published_results import merge as results_merge
+from instruments.published_results.publications import ReplacedRevisions
 from instruments.staging.attach import attached
 from instruments.staging.layout import Selection
 from instruments.staging.staging import Staged, Staging
@@ -253,9 +254,7 @@ class FileLoad:
             self._end_as_replaced(staged, newer=newer)
             return
         run.read, run.unchanged, run.outside, run.rejected = staged.read, staged.known, 0, 0
-        replacement: Replacement | None = None
-        if self.file.file_kind.holds_listings:
-            staged, replacement = republished.prepare(self.file, staged)
+        staged, replacement = self._prepare_replacement(staged)
         with attached(connection, self.file, staged) as cursor:
             *others, last = [WHOLE] if replacement else self._slices(cursor)
             for number, slice_ in enumerate(others, start=1):
@@ -274,11 +273,23 @@ class FileLoad:
                 self._add(gate.check(self.file, counts))
                 self._keep_rejected(cursor)
                 run.seconds = staged.seconds + time.monotonic() - started
-                remarks = republished.describe(replacement) if replacement else []
-                self._end(staged, is_missed=settled.missed, remarks=remarks)
+                self._end(staged, is_missed=settled.missed, replacement=replacement)
         log.merged()
         telemetry.report_stage("staging", staged.seconds)
         telemetry.report_stage("merging", time.monotonic() - started)
+
+    def _prepare_replacement(
+        self, staged: Staged
+    ) -> tuple[Staged, Replacement | ReplacedRevisions | None]:
+        """Find what the older revisions of the file have left in the tables, to be replaced."""
+        if self.file.file_kind.merge:
+            return staged, None
+        if self.file.file_kind.holds_listings:
+            return republished.prepare(self.file, staged)
+        older = list(EsmaFile.objects.other_revisions(self.file).exclude(loaded_at=None))
+        if not older or staged.created_at is None:
+            return staged, None
+        return staged, ReplacedRevisions(older, staged.created_at.date())
 
     def _check_tables(self, staged: Staged, *, since: dt.datetime) -> None:
         """Raise LoadedMeanwhile if another process has loaded a file that this merge had to know of."""
@@ -319,7 +330,7 @@ class FileLoad:
         cursor: CursorWrapper,
         staged: Staged,
         slice_: Slice,
-        replacement: Replacement | None = None,
+        replacement: Replacement | ReplacedRevisions | None = None,
     ) -> merge.Counts:
         if not staged.read and not replacement:  # not read: so no listing is missing from it either
             return merge.Counts()
@@ -327,17 +338,15 @@ class FileLoad:
         if file.file_kind.merge:
             return merge_of(file.file_kind)(cursor, file, columns)
         register = self.register
-        if file.file_kind.holds_listings:
-            return merge.merge(
-                cursor,
-                file,
-                slice_,
-                register=register,
-                columns=columns,
-                replacement=replacement,
+        if not isinstance(replacement, Replacement) and file.file_kind.result_tables:
+            tables = result_tables(file.file_kind)
+            return results_merge.merge(
+                cursor, file, tables, register=register, columns=columns, replacement=replacement
             )
-        tables = result_tables(file.file_kind)
-        return results_merge.merge(cursor, file, tables, register=register, columns=columns)
+        replaced = replacement if isinstance(replacement, Replacement) else None
+        return merge.merge(
+            cursor, file, slice_, register=register, columns=columns, replacement=replaced
+        )
 
     def _add(self, counts: merge.Counts) -> None:
         for name, count in dataclasses.asdict(counts).items():
@@ -355,14 +364,20 @@ class FileLoad:
         cursor.execute("SELECT count(DISTINCT position) FROM stage.rejected")
         TableCount.objects.add(RejectedRecord, int(cursor.fetchone()[0]) - before)
 
-    def _end(self, staged: Staged, *, is_missed: bool, remarks: list[str]) -> None:
+    def _end(
+        self,
+        staged: Staged,
+        *,
+        is_missed: bool,
+        replacement: Replacement | ReplacedRevisions | None,
+    ) -> None:
         """Close the run and the load of the file: all of it is merged."""
         file, run = self.file, self.run
         is_covered = scope.is_covered(file, self.scope)
         run.unmapped, run.done = staged.unmapped, run.read
         run.report = [
             *staged.remarks,
-            *remarks,
+            *(replacement.remarks if replacement else []),
             *self._remarks(is_covered=is_covered, is_missed=is_missed),
         ]
         run.end()

@@ -26,7 +26,7 @@ from instruments.listings.models.reconciliation import Difference, FullFile, Rec
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
 from instruments.listings.models.underlying import Link, Underlying
-from instruments.published_results.models import PublishedResult, ResultQuerySet
+from instruments.published_results.models import PublishedResult, ResultFile, ResultQuerySet
 from instruments.transparency.models import (
     ResultRecord,
     SubclassTransparency,
@@ -67,6 +67,7 @@ __all__ = [
     "Register",
     "RelationshipType",
     "ReportingException",
+    "ResultFile",
     "ResultQuerySet",
     "ResultRecord",
     "Scope",

@@ -61,7 +61,9 @@ def threshold(tag: str, amount: str, currency: str = "EUR") -> str:
     return f'<{tag}><Amt Ccy="{currency}">{amount}</Amt></{tag}>'
 
 
-def message(name: str, *records: str, version: str = "") -> bytes:
+def message(
+    name: str, *records: str, version: str = "", created: str = "2025-08-30T03:00:00Z"
+) -> bytes:
     """The whole message, as ESMA writes it, for the file called `name`."""
     is_equity = name[3:6] == "ECR"
     root, _ = EQUITY if is_equity else NON_EQUITY
@@ -71,7 +73,7 @@ def message(name: str, *records: str, version: str = "") -> bytes:
         '<BizData xmlns="urn:iso:std:iso:20022:tech:xsd:head.003.001.01"><Hdr><AppHdr '
         'xmlns="urn:iso:std:iso:20022:tech:xsd:head.001.001.01">'
         f"<BizMsgIdr>{name}</BizMsgIdr><MsgDefIdr>{schema}</MsgDefIdr>"
-        "<CreDt>2025-08-30T03:00:00Z</CreDt></AppHdr></Hdr><Pyld>"
+        f"<CreDt>{created}</CreDt></AppHdr></Hdr><Pyld>"
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{schema}"><{root}>'
         "<RptHdr><RptgNtty><NtlCmptntAuthrty>EU</NtlCmptntAuthrty></RptgNtty>"
         f"<RptgPrd><Dt>2025-08-30</Dt></RptgPrd></RptHdr>{''.join(records)}"

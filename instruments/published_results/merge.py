@@ -1,30 +1,38 @@
 """Merge a staging file of published results into the tables, as sets of rows.
 
 Each distinct record is stored once, with the file that published it first. Of the versions of one result
-(its owner, an ISIN or an asset class, and `result_key`), those first published by the newest publication are
-current, the others superseded. So the tables are a function of the *set* of files loaded, as those of the
-listings are. The caller holds the transaction.
+(its owner, an ISIN or an asset class, and `result_key`), those in the newest publication of the result are
+current, the others superseded (publications.py). So the tables are a function of the *set* of files loaded,
+as those of the listings are. The caller holds the transaction.
 
 The temporary tables are written and read in this module only:
 
 - `result_outcome`: a row for each staged record, with its owner and, where it is known, its row (`row_id`).
-  `outcome` is new, changed, late, unchanged, or earlier (known from a file published later).
+  `outcome` is new, changed, late, unchanged, earlier (known from a file published later), or restored (it
+  had been withdrawn).
 - `contested_result`: owner and key of the results in the file that have more than one version.
+- `changed_version`, `moved_result`: see publications.py.
 """
 
 import dataclasses
+import itertools
+from array import array
 from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
+from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
-from esma_files.names import PARTS
+from esma_files.names import REVISIONS
 from instruments.listings.load.merge import Counts
 from instruments.listings.models.count import TableCount
+from instruments.published_results import publications
 from instruments.published_results.models import PublishedResult
+from instruments.published_results.publications import ReplacedRevisions
 
 FILE = EsmaFile._meta.db_table
-_PROVENANCE = ("register", "source_file_id", "source_position", "superseded")
+_PROVENANCE = ("register", "source_file_id", "source_position", "superseded", "known_from")
+_TEMPORARY = ("result_outcome", "contested_result", "changed_version", "moved_result")
 _OUTCOME = """
     CREATE TEMP TABLE result_outcome (
         position INTEGER, owner TEXT, result_key INTEGER, fingerprint INTEGER, row_id INTEGER,
@@ -50,24 +58,17 @@ class ResultTable:
     venue_columns: tuple[str, ...] = ()
 
 
-def _publication(sequence: str) -> str:
-    """Return the SQL for the place of a publication: its day, full or delta, and its revision.
-
-    All parts and categories of a publication have the same; see `EsmaFile.sequence`.
-    """
-    return f"({sequence} / {PARTS} * 100 + {sequence} % 100)"
-
-
 @dataclasses.dataclass(frozen=True)
 class _Statements:
     """The SQL statements that merge one file into one table."""
 
     target: ResultTable
     file_id: int
-    sequence: int
+    place: int  # in publication order, whatever the revision
     file_name: str
     register: str
     fields: tuple[str, ...]  # columns that have a value in any staged record
+    known_from: str  # in SQL: the day on which a republished file was created, or NULL
 
     @property
     def table(self) -> str:
@@ -85,12 +86,14 @@ class _Statements:
             SELECT position, owner, result_key, fingerprint, row_id, CASE
                 WHEN repeat > 1 THEN 'unchanged'
                 WHEN row_id IS NULL THEN 'new'
-                WHEN sequence > {self.sequence} OR (sequence = {self.sequence}
+                WHEN withdrawn_on IS NOT NULL THEN 'restored'
+                WHEN place > {self.place} OR (place = {self.place}
                     AND name > '{self.file_name}') THEN 'earlier'
                 ELSE 'unchanged' END
             FROM (
                 SELECT s.position, s.{self.owner} AS owner, s.result_key, s.fingerprint,
-                    r.id AS row_id, f.sequence, f.name, row_number() OVER (
+                    r.id AS row_id, r.withdrawn_on, f.sequence / {REVISIONS} AS place,
+                    f.name, row_number() OVER (
                         PARTITION BY s.{self.owner}, s.result_key, s.fingerprint
                         ORDER BY s.position) AS repeat
                 FROM stage.result s
@@ -111,7 +114,8 @@ class _Statements:
         from_record = [f"r.{column}" for column in (*derived, *self.fields)]
         return f"""
             INSERT OR FAIL INTO {self.table} ({", ".join(columns)})
-            SELECT '{self.register}', {self.file_id}, o.position, 0, {", ".join((*from_result, *from_record))}
+            SELECT '{self.register}', {self.file_id}, o.position, 0, {self.known_from},
+                {", ".join((*from_result, *from_record))}
             FROM temp.result_outcome o CROSS JOIN stage.result s ON s.position = o.position
             CROSS JOIN stage.record r ON r.position = o.position
             WHERE o.outcome = 'new' ORDER BY o.owner, o.result_key, o.fingerprint
@@ -135,8 +139,10 @@ class _Statements:
     def published_earlier(self) -> str:
         """Point known records to this file where it published them first."""
         return f"""
-            UPDATE {self.table} SET source_file_id = {self.file_id}, source_position = o.position
-            FROM temp.result_outcome o WHERE o.outcome = 'earlier' AND o.row_id = {self.table}.id
+            UPDATE {self.table} SET source_file_id = {self.file_id}, source_position = o.position,
+                known_from = {self.known_from}, withdrawn_on = NULL
+            FROM temp.result_outcome o
+            WHERE o.outcome IN ('earlier', 'restored') AND o.row_id = {self.table}.id
         """
 
     @property
@@ -145,24 +151,8 @@ class _Statements:
         return f"""
             CREATE TEMP TABLE contested_result AS
             SELECT DISTINCT o.owner, o.result_key FROM temp.result_outcome o
-            WHERE o.outcome <> 'unchanged' AND (
-                SELECT count(*) FROM {self.table} r WHERE r.{self.owner} = o.owner
+            WHERE (SELECT count(*) FROM {self.table} r WHERE r.{self.owner} = o.owner
                 AND r.result_key = o.result_key AND r.register = '{self.register}') > 1
-        """
-
-    @property
-    def supersede(self) -> str:
-        """Mark the records that a newer publication has replaced; unmark those of the newest one."""
-        publication = _publication("f.sequence")
-        return f"""
-            UPDATE {self.table} SET superseded = x.superseded FROM (
-                SELECT r.id, CASE WHEN {publication} < max({publication})
-                    OVER (PARTITION BY r.{self.owner}, r.result_key)
-                    THEN 1 ELSE 0 END AS superseded
-                FROM temp.contested_result k CROSS JOIN {self.table} r ON r.{self.owner} = k.owner
-                    AND r.result_key = k.result_key AND r.register = '{self.register}'
-                JOIN {FILE} f ON f.id = r.source_file_id
-            ) AS x WHERE x.id = {self.table}.id AND x.superseded <> {self.table}.superseded
         """
 
     @property
@@ -176,8 +166,14 @@ class _Statements:
                 AND temp.result_outcome.result_key = k.result_key
                 AND temp.result_outcome.fingerprint = r.fingerprint
                 AND EXISTS (SELECT 1 FROM {self.table} x WHERE x.{self.owner} = k.owner
-                    AND x.result_key = k.result_key AND x.superseded = 1)
+                    AND x.result_key = k.result_key AND x.superseded = 1
+                    AND x.withdrawn_on IS NULL)
         """
+
+    restored = """
+        UPDATE temp.result_outcome SET outcome = 'changed' WHERE outcome = 'unchanged'
+            AND row_id IN (SELECT row_id FROM temp.changed_version WHERE superseded = 0)
+    """
 
 
 def merge(
@@ -187,23 +183,22 @@ def merge(
     *,
     register: str,
     columns: frozenset[str],
+    replacement: ReplacedRevisions | None = None,
 ) -> Counts:
     """Merge the staging file attached as `stage`, which holds the records of `file`, into `tables`.
 
-    `columns` are the staged columns that have a value in any record. Returns the number of records by
-    outcome.
+    `columns` are the staged columns that have a value in any record; `replacement` is for a republished
+    file. Returns the number of records by outcome.
     """
     counts: dict[str, int] = {}
     for table in tables:
         cursor.execute(f"SELECT 1 FROM stage.result WHERE {table.owner} IS NOT NULL LIMIT 1")
-        if cursor.fetchone():
-            merged = dict(_merge_into(cursor, file, table, register, columns))
-            rows = sum(merged.get(outcome, 0) for outcome in ("new", "changed", "late"))
-            TableCount.objects.add(table.model, rows)
-            for outcome, count in merged.items():
+        if cursor.fetchone() or replacement:
+            for outcome, count in _merge_into(cursor, file, table, register, columns, replacement):
                 counts[outcome] = counts.get(outcome, 0) + count
+    new = counts.get("new", 0) + counts.get("restored", 0)
     unchanged = counts.get("unchanged", 0) + counts.get("earlier", 0)
-    new, changed, late = (counts.get(name, 0) for name in ("new", "changed", "late"))
+    changed, late = (counts.get(name, 0) for name in ("changed", "late"))
     return Counts(new=new, changed=changed, ended=0, dropped=0, late=late, unchanged=unchanged)
 
 
@@ -213,15 +208,18 @@ def _merge_into(
     table: ResultTable,
     register: str,
     columns: frozenset[str],
+    replacement: ReplacedRevisions | None,
 ) -> list[tuple[str, int]]:
     statements = _Statements(
         table,
         file.pk,
-        file.sequence,
+        file.sequence // REVISIONS,
         file.name,
         register,
         tuple(sorted((table.fields & columns) | {table.owner})),
+        f"'{replacement.known_from}'" if replacement else "NULL",
     )
+    last_id = _highest_id(cursor, statements.table)
     _drop_temporary(cursor)
     for statement in (
         _OUTCOME,
@@ -230,16 +228,46 @@ def _merge_into(
         *([statements.insert_venues] if table.venue_table else []),
         statements.published_earlier,
         statements.contested,
-        statements.supersede,
-        statements.settle,
     ):
         cursor.execute(statement)
+    cursor.execute("SELECT count(*) FROM temp.result_outcome WHERE outcome = 'new'")
+    TableCount.objects.add(table.model, int(cursor.fetchone()[0]))
+    publications.note_file(file, table.model, _held(cursor, statements.table, last_id))
+    if replacement:
+        publications.replace_revisions(
+            cursor,
+            file,
+            table.model,
+            table.owner,
+            replacement=replacement,
+            register=register,
+        )
+    publications.settle(cursor, table.model, table.owner, register=register)
+    cursor.execute(statements.settle)
+    cursor.execute(statements.restored)
     cursor.execute("SELECT outcome, count(*) FROM temp.result_outcome GROUP BY outcome")
     counts = list(cursor.fetchall())
     _drop_temporary(cursor)
     return counts
 
 
+def _highest_id(cursor: CursorWrapper, table: str) -> int:
+    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
+    return int(cursor.fetchone()[0])
+
+
+def _held(cursor: CursorWrapper, table: str, last_id: int) -> BitMap64:
+    """Return the keys of the results that the file holds: known ones, and those just inserted."""
+    held = BitMap64()
+    for query in (
+        "SELECT row_id FROM temp.result_outcome WHERE row_id IS NOT NULL",
+        f"SELECT id FROM {table} WHERE id > {last_id}",
+    ):
+        cursor.execute(query)
+        held |= BitMap64(array("Q", itertools.chain.from_iterable(cursor.fetchall())))
+    return held
+
+
 def _drop_temporary(cursor: CursorWrapper) -> None:
-    for table in ("result_outcome", "contested_result"):
+    for table in _TEMPORARY:
         cursor.execute(f"DROP TABLE IF EXISTS temp.{table}")

@@ -13,6 +13,10 @@ from marketdata.common.plain import to_plain
 
 
 class ResultQuerySet(models.QuerySet[Any]):
+    def published(self) -> "ResultQuerySet":
+        """Results that the newest revision of some file holds."""
+        return self.filter(withdrawn_on=None)
+
     def current(self) -> "ResultQuerySet":
         """Results that no later publication has replaced."""
         return self.filter(superseded=False)
@@ -55,7 +59,8 @@ class PublishedResult(models.Model):
     """A result computed by ESMA or the FCA, stored once however often it is published.
 
     Several versions of one result have the same `result_key`: those of the newest publication are current,
-    the others superseded. A load deletes none. Lists are ordered by `list_column`, then by primary key.
+    the others superseded (publications.py). A load deletes none. Lists are ordered by `list_column`, then by
+    primary key.
     """
 
     list_column: ClassVar[str] = "isin"
@@ -65,10 +70,23 @@ class PublishedResult(models.Model):
     source_file = models.ForeignKey(
         EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
+    source_position = models.PositiveIntegerField(
+        help_text="1 is the first record of the file; 0 is not known, for the file that published it"
+        " before has been republished"
+    )
     fingerprint = models.BigIntegerField()
     result_key = models.BigIntegerField(help_text="a hash of the columns that identify the result")
     superseded = models.BooleanField(default=False)
+    published_again = models.JSONField(
+        null=True, help_text="keys of the files with which it replaced a correction of it"
+    )
+    known_from = models.DateField(
+        null=True,
+        help_text="day of the republished file that brought it; empty for the day of the file",
+    )
+    withdrawn_on = models.DateField(
+        null=True, help_text="day on which its file was republished without it"
+    )
 
     technical_record_id = text(35)
     reported_on = models.DateField(null=True)
@@ -86,3 +104,22 @@ class PublishedResult(models.Model):
     def reporting_period(self) -> Period:
         """First and last day; each None where it is open or not published."""
         return period_of(self, "reported")
+
+
+class ResultFile(models.Model):
+    """The results that a file holds in one table, as a bitmap of their keys (Roaring).
+
+    It outlives the file, and tells which publications hold a result.
+    """
+
+    file = models.ForeignKey(EsmaFile, on_delete=models.PROTECT, related_name="+")
+    table = models.CharField(max_length=64)
+    results = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["file", "table"], name="result_file_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.table}"

@@ -3,6 +3,7 @@
 Liquidity, thresholds and sizes are those that the authority published; none is computed here.
 """
 
+import copy
 import dataclasses
 import datetime as dt
 from collections import defaultdict
@@ -11,10 +12,11 @@ from decimal import Decimal
 
 from django.db.models import Min
 
-from esma_files.names import PARTS
+from esma_files.models import EsmaFile
 from instruments.listings.lookup import check_isin
 from instruments.listings.status import today
 from instruments.models import Instrument, Listing, Register, TransparencyResult
+from instruments.published_results.publications import publication_of
 from instruments.transparency.application_periods import (
     ApplicationPeriod,
     Rule,
@@ -114,12 +116,10 @@ def get_transparency(
     Raises InvalidQuery for a malformed ISIN, NotInDatabase where no loaded file mentions it.
     """
     isin, on, register = check_isin(isin), on or today(), Register(register)
-    everything = list(TransparencyResult.objects.filter(isin=isin).select_related("source_file"))
-    if not everything and not Instrument.objects.filter(pk=isin).exists():
+    rows = list(TransparencyResult.objects.filter(isin=isin).select_related("source_file"))
+    if not rows and not Instrument.objects.filter(pk=isin).exists():
         raise NotInDatabase(f"No loaded file mentions {isin}.")
-    results = [result for result in everything if result.register == register]
-    if known_on is not None:
-        results = [r for r in results if r.source_file.published_on <= known_on]
+    results = _publications_of([row for row in rows if row.register == register], known_on)
     first_trade = first_trade_of(isin, register, results)
     current = _newest_versions(results)
     return InstrumentTransparency(
@@ -127,12 +127,36 @@ def get_transparency(
         on=on,
         known_on=known_on,
         register=register,
-        other_registers=sorted({r.register for r in everything} - {register}),
+        other_registers=sorted({row.register for row in rows} - {register}),
         first_trade=first_trade,
         applies=applicable(results, on, first_trade=first_trade),
         turnover=turnover(current),
         results=sorted(current, key=_newest_period_first),
     )
+
+
+def _publications_of(
+    rows: list[TransparencyResult], known_on: dt.date | None
+) -> list[TransparencyResult]:
+    """Return results, one for each publication with which they came into force.
+
+    A result that was published again after a correction is returned again, with that file. With `known_on`,
+    only what had been published by that day, as it was before files were republished later.
+    """
+    files = EsmaFile.objects.in_bulk({key for row in rows for key in row.published_again or ()})
+    results = []
+    for row in rows:
+        if row.withdrawn_on is not None and (known_on is None or row.withdrawn_on <= known_on):
+            continue
+        known_from = row.known_from or row.source_file.published_on
+        if known_on is None or known_from <= known_on:
+            results.append(row)
+        for key in row.published_again or ():
+            if known_on is None or files[key].published_on <= known_on:
+                again = copy.copy(row)
+                again.source_file = files[key]
+                results.append(again)
+    return results
 
 
 def applicable(
@@ -288,12 +312,7 @@ def _versions_on(results: Iterable[TransparencyResult], day: dt.date) -> list[Tr
 
 
 def _publication(result: TransparencyResult) -> int:
-    """Return the place of a result's publication among all: its day, full or delta, and revision.
-
-    The parts of one publication have the same; see `EsmaFile.sequence`.
-    """
-    sequence = result.source_file.sequence
-    return sequence // PARTS * 100 + sequence % 100
+    return publication_of(result.source_file)
 
 
 def _newest_versions(results: Iterable[TransparencyResult]) -> list[TransparencyResult]:

@@ -42,7 +42,8 @@ class InstrumentVolumeCap:
 def with_venues() -> ResultQuerySet:
     """Return all volume cap results with their venues and source files, by ISIN."""
     return (
-        VolumeCap.objects.select_related("source_file")
+        VolumeCap.objects.published()
+        .select_related("source_file")
         .prefetch_related("venues")
         .order_by("isin", "pk")
     )

@@ -81,6 +81,20 @@ class Replacement:
     unread: list[int]  # keys of later files that could not be read again
     prepared_at: dt.datetime
 
+    @property
+    def remarks(self) -> list[str]:
+        """For the report of the run."""
+        remarks = [
+            "It replaces an older revision of the same name: of the records that this published first,"
+            f" {self.confirmed:,} are in the new one, and {self.withdrawn:,} were withdrawn."
+        ]
+        if self.unread:
+            remarks.append(
+                f"{len(self.unread)} later files may repeat a withdrawn record and could not be read"
+                " again: `manage.py scope backfill` reads them, and names those that are not stored."
+            )
+        return remarks
+
 
 @dataclasses.dataclass(frozen=True)
 class MergeContext:

@@ -309,17 +309,3 @@ def _stage_isins(folder: Path, file: EsmaFile, isins: set[str]) -> Staged:
     )
     with file.open() as source:
         return staging.stage(source)
-
-
-def describe(replacement: Replacement) -> list[str]:
-    """Return remarks about a replacement, for the report of the run."""
-    remarks = [
-        "It replaces an older revision of the same name: of the records that this published first,"
-        f" {replacement.confirmed:,} are in the new one, and {replacement.withdrawn:,} were withdrawn."
-    ]
-    if replacement.unread:
-        remarks.append(
-            f"{len(replacement.unread)} later files may repeat a withdrawn record and could not be read"
-            " again: `manage.py scope backfill` reads them, and names those that are not stored."
-        )
-    return remarks

@@ -40,7 +40,11 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        results = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
+        results = (
+            TransparencyResult.objects.published()
+            .select_related("source_file")
+            .order_by("isin", "pk")
+        )
         matching = filtering.filter_queryset(TransparencyFilterSet, options, results)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":

@@ -35,7 +35,9 @@ class TransparencyViewSet(
     """Liquidity, thresholds and turnover by ISIN, as published (FITRS)."""
 
     title = "Transparency"
-    queryset = TransparencyResult.objects.select_related("source_file").order_by("isin", "pk")
+    queryset = (
+        TransparencyResult.objects.published().select_related("source_file").order_by("isin", "pk")
+    )
     needs = {"list": reading("instruments.view_transparencyresult")}
     serializer_class = TransparencyResultSerializer
     filterset_class = TransparencyFilterSet
@@ -54,8 +56,10 @@ class SubclassTransparencyViewSet(
     """Liquidity and thresholds by sub-class of non-equity instruments, as published (FITRS)."""
 
     title = "Transparency of sub-classes"
-    queryset = SubclassTransparency.objects.select_related("source_file").order_by(
-        "asset_class", "pk"
+    queryset = (
+        SubclassTransparency.objects.published()
+        .select_related("source_file")
+        .order_by("asset_class", "pk")
     )
     needs = {"list": reading("instruments.view_subclasstransparency")}
     serializer_class = SubclassTransparencySerializer

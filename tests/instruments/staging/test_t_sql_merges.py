@@ -143,6 +143,10 @@ def everything(make_zip: Write) -> list[dict[str, int]]:
         ("FULNCR_20250906_NYAR_1of1", fitrs.of_class("EQDV", "EQD06")),
     ):
         found.append(counts(fitrs.load(make_zip(name, fitrs.message(name, record)))))
+    again = fitrs.message(
+        name, fitrs.of_class("EQDV", "EQD07", more=limit), created="2025-09-30T03:00:00Z"
+    )
+    found.append(counts(fitrs.load(make_zip(name, again, folder="again"))))
     for month, venues in ((9, ["XSTO", "BATE"]), (10, ["XSTO"])):
         name = f"DVCRES_2025{month:02}10"
         results = dvcres.result(VOLVO, *(dvcres.venue(mic, "1.5") for mic in venues))

@@ -1,5 +1,7 @@
 """The transparency tables for a set of files: the same in whatever order the files are loaded."""
 
+import dataclasses
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from esma_files.names import FileName
-from instruments.models import SubclassTransparency, TransparencyResult
+from instruments.models import ResultFile, SubclassTransparency, TransparencyResult
+from instruments.transparency.questions import get_transparency
 from tests import fitrs
 from tests.instruments.listings.merging import counts
 from tests.instruments.listings.test_plans import planned, scans
@@ -85,8 +88,45 @@ def test_an_old_file_that_comes_late_is_filed_below(make_zip: Write) -> None:
 
     assert counts(late) == {"late": 1}
     assert counts(older) == {"unchanged": 1}
-    # The true one was published before the false one, which is therefore the correction.
+    # The false one was a correction, which the newest publication has taken back.
+    assert current() == [(VOLVO, "liquidity", True, None)]
+    result = TransparencyResult.objects.current().get()
+    newest = EsmaFile.objects.get(name=f"{full(30)}.zip")
+    assert result.source_file.name == f"{full(16)}.zip"
+    assert result.published_again == [newest.pk]
+
+
+def test_a_correction_that_is_taken_back_leaves_the_first_result_in_force(make_zip: Write) -> None:
+    for day, liquid in ((16, "true"), (23, "false"), (30, "true")):
+        run = load(make_zip, full(day), fitrs.bond(VOLVO, more=LIQUID.format(liquid)))
+
+    assert counts(run) == {"changed": 1}
+    answers = {}
+    for day in (15, 16, 23, 30):
+        answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
+        answers[day] = [(r.liquid, r.source_file.name[:15]) for r in answer.results]
+    assert answers == {
+        15: [],
+        16: [(True, "FULNCR_20250816")],
+        23: [(False, "FULNCR_20250823")],
+        30: [(True, "FULNCR_20250830")],
+    }
+
+
+def test_what_was_known_before_a_file_was_republished_is_still_answered(make_zip: Write) -> None:
+    for hour, (day, liquid) in enumerate(((23, "true"), (29, "false"))):
+        record = fitrs.bond(VOLVO, more=LIQUID.format(liquid))
+        xml = fitrs.message(full(23), record, created=f"2025-08-{day}T03:00:00Z")
+        run = fitrs.load(make_zip(full(23), xml, folder=f"revision_{hour}"))
+
+    assert run.report[0].startswith("It replaces an older revision")
     assert current() == [(VOLVO, "liquidity", False, None)]
+    assert TransparencyResult.objects.published().count() == 1
+    known = {}
+    for day in (22, 23, 28, 29):
+        answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
+        known[day] = [result.liquid for result in answer.results]
+    assert known == {22: [], 23: [True], 28: [True], 29: [False]}
 
 
 def test_the_number_that_starts_anew_in_each_file_is_no_key(make_zip: Write) -> None:
@@ -171,59 +211,90 @@ def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
 NAMES = [full(16), full(23), full(23, "F"), delta(23), full(30), delta(27)]
 
 
+Record = tuple[str, str, str]  # ISIN, end of the reporting period, and whether liquid
+
+
+@dataclasses.dataclass(frozen=True)
+class Revision:
+    """A made file, published under its name at an hour of 31 August."""
+
+    name: str
+    hour: int
+    records: list[Record]
+
+
 @st.composite
-def made_files(draw: st.DrawFn) -> dict[str, list[tuple[str, str, str]]]:
-    """Files by name: ISIN, end of the reporting period, and whether liquid."""
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
+def revisions(draw: st.DrawFn) -> list[Revision]:
     record = st.tuples(
         st.sampled_from([VOLVO, ERICSSON]),
         st.sampled_from(["2024-12-31", "2024-06-30"]),
         st.sampled_from(["true", "false"]),
     )
-    return {name: draw(st.lists(record, min_size=1, max_size=4)) for name in names}
+    records = st.lists(record, min_size=1, max_size=4)
+    files: list[Revision] = []
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
+        for hour in range(draw(st.integers(1, 3))):
+            revision = Revision(name, hour, draw(records))
+            if all(revision.records != other.records for other in files if other.name == name):
+                files.append(revision)
+    return draw(st.permutations(files))
 
 
-def expected(files: dict[str, list[tuple[str, str, str]]]) -> set[Any]:
-    """In the plainest Python: each distinct record, where it was first published, and if current."""
+def expected(files: list[Revision]) -> set[Any]:
+    """In the plainest Python: each record, where it was first published and again, and if current."""
+    newest = {file.name: file for file in sorted(files, key=lambda file: file.hour)}
 
-    def place(name: str) -> tuple[int, str]:
-        return FileName.parse(name).sequence(), name
-
-    first: dict[tuple[str, str, str], str] = {}
-    for name in sorted(files, key=place):
-        for record in files[name]:
-            first.setdefault(record, name)
-
-    def day(name: str) -> tuple[Any, int]:
+    def publication(name: str) -> tuple[Any, int]:
         parsed = FileName.parse(name)
         return parsed.published_on, parsed.kind.place_in_day
 
-    newest = {
-        key: max(day(name) for other, name in first.items() if other[:2] == key)
-        for key in {record[:2] for record in first}
-    }
-    return {(*record, name, day(name) < newest[record[:2]]) for record, name in first.items()}
+    names = sorted(newest, key=lambda name: (FileName.parse(name).sequence(), name))
+    by_result: dict[tuple[str, str], dict[Any, dict[Record, str]]] = {}
+    for name in names:
+        for record in newest[name].records:
+            publications = by_result.setdefault(record[:2], {})
+            publications.setdefault(publication(name), {}).setdefault(record, name)
+    rows = set()
+    for publications in by_result.values():
+        begins: dict[Record, list[str]] = {}
+        before: dict[Record, str] = {}
+        for held in publications.values():
+            for record, name in held.items():
+                if record not in before:
+                    begins.setdefault(record, []).append(name)
+            before = held
+        for record, (first, *again) in begins.items():
+            rows.add((*record, first, tuple(again), record not in before))
+    return rows
 
 
-@examples(25)
-@given(files=made_files(), again=st.booleans())
-def test_any_files_in_any_order_give_the_rows_of_the_rules(
-    make_zip: Write, files: dict[str, list[tuple[str, str, str]]], *, again: bool
+@examples(40)
+@given(files=revisions(), again=st.booleans())
+def test_any_revisions_in_any_order_give_the_rows_of_the_rules(
+    make_zip: Write, files: list[Revision], *, again: bool
 ) -> None:
-    for model in (TransparencyResult, Run, EsmaFile):
+    for model in (ResultFile, TransparencyResult, Run, EsmaFile):
         model.objects.all().delete()
-    for name in [*files, *(list(files)[:1] if again else [])]:
+    for number, file in enumerate([*files, *(files[:1] if again else [])]):
         records = [
-            fitrs.bond(i, end=end, more=LIQUID.format(liquid)) for i, end, liquid in files[name]
+            fitrs.bond(isin, end=end, more=LIQUID.format(liquid))
+            for isin, end, liquid in file.records
         ]
-        run = load(make_zip, name, *records)
+        xml = fitrs.message(file.name, *records, created=f"2025-08-31T{file.hour:02}:00:00Z")
+        run = fitrs.load(make_zip(file.name, xml, folder=f"file_{number}"))
         assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
 
-    rows = TransparencyResult.objects.values_list(
-        "isin", "reported_period_to", "liquid", "source_file__name", "superseded"
-    )
+    names = dict(EsmaFile.objects.values_list("pk", "name"))
     assert {
-        (isin, str(end), str(liquid).lower(), name.removesuffix(".zip"), superseded)
-        for isin, end, liquid, name, superseded in rows
+        (
+            result.isin,
+            str(result.reported_period_to),
+            str(result.liquid).lower(),
+            result.source_file.name.removesuffix(".zip"),
+            tuple(names[key].removesuffix(".zip") for key in result.published_again or ()),
+            result.superseded,
+        )
+        for result in TransparencyResult.objects.published().select_related("source_file")
     } == expected(files)
-    assert TransparencyResult.objects.count() == len(expected(files))
+    assert TransparencyResult.objects.published().count() == len(expected(files))
+    assert not TransparencyResult.objects.current().exclude(withdrawn_on=None).exists()

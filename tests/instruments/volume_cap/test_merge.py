@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from esma_files.models import EsmaFile, Run
-from instruments.models import VolumeCap, VolumeCapVenue
+from instruments.models import ResultFile, VolumeCap, VolumeCapVenue
 from tests import dvcres, fitrs
 from tests.dvcres import result, venue
 from tests.instruments.listings.merging import counts
@@ -117,7 +117,7 @@ def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
     }
     outcomes = []
     for names in itertools.permutations(files):
-        for model in (VolumeCap, Run, EsmaFile):
+        for model in (ResultFile, VolumeCap, Run, EsmaFile):
             model.objects.all().delete()
         for name in names:
             run = load(make_zip, name, *files[name])
