@@ -54,7 +54,7 @@ demo-data: var/.demo
 demo: demo-data
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
 	@export $(DEMO_ENV); $(WORKER) --patience 5 & worker=$$!; trap "kill $$worker" EXIT INT TERM; \
-		$(BIN)/gunicorn marketdata.wsgi --bind $(HOST):$(PORT) --workers 2 --log-level warning
+		$(BIN)/gunicorn --config deploy/gunicorn.conf.py --bind $(HOST):$(PORT)
 
 # Does the work requested in the API and the admin, and follows the schedule; restarts what ends.
 worker: .venv/.installed .env

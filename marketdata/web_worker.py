@@ -1,0 +1,128 @@
+"""gunicorn's worker with threads, with limits for clients that send or read slowly.
+
+gunicorn gives a connection to a thread as soon as its first byte has arrived, and waits there for the
+rest of the header without a limit: a few connections with unfinished headers occupy all threads. It also
+waits in its event loop for each client to close. This worker does both between other events. The sockets
+of requests have limits of the kernel, which end a `recv` or `send` that makes no progress. So a client
+that has stalled gives its thread back, while one that reads slowly is served.
+"""
+
+import contextlib
+import functools
+import selectors
+import socket
+import struct
+import time
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+# Seconds for a header to arrive, then without a byte of the body, and without one taken by the client.
+HEADER_SECONDS, RECEIVE_SECONDS, SEND_SECONDS = 10, 10, 30
+# Seconds for a client to close its side, so that it can read the end of the answer.
+LINGER_SECONDS = 2
+_HEADER_BYTES = 65_536  # longer ones are left to the parser, which refuses them
+_PAUSE_SECONDS = (
+    0.1  # between two looks at incomplete headers and at connections that are to be closed
+)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
+    def init_process(self) -> None:
+        self._incomplete: dict[Any, float] = {}  # the end of the time for a header, by connection
+        self._lingering: dict[socket.socket, float] = {}  # the time to close it, by socket
+        super().init_process()
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection to a thread when its header has arrived (called in the event loop)."""
+        self._incomplete[conn] = time.monotonic() + HEADER_SECONDS
+        conn.close = functools.partial(self._close, conn.sock)
+        if not self._submit(conn) and _peek(conn.sock) is None:
+            # The first bytes are waited for, since they are mostly the whole header.
+            data_arrived = functools.partial(self._data_arrived, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, data_arrived)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        is_waiting = self._incomplete or self._lingering
+        super().wait_for_and_dispatch_events(
+            min(timeout, _PAUSE_SECONDS) if is_waiting else timeout
+        )
+        now = time.monotonic()
+        for conn, end in list(self._incomplete.items()):
+            if now > end or not self.alive:
+                self._give_up(conn)
+            elif _peek(conn.sock):
+                self._submit(conn)
+        for connection, end in list(self._lingering.items()):
+            if now > end or _drain(connection):
+                del self._lingering[connection]
+                connection.close()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        try:
+            return super().handle_request(req, conn)
+        except BlockingIOError:
+            self.log.warning("A client has stopped reading or sending; its request is broken off.")
+            return False
+
+    def _data_arrived(self, conn: Any, _socket: Any) -> None:
+        self.poller.unregister(conn.sock)
+        self._submit(conn)
+
+    def _submit(self, conn: Any) -> bool:
+        """Give the connection to a thread, unless its header is incomplete; return whether it was."""
+        has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
+        if not has_read_ahead and not _has_whole_header(conn.sock):
+            return False
+        for option, seconds in (
+            (socket.SO_RCVTIMEO, RECEIVE_SECONDS),
+            (socket.SO_SNDTIMEO, SEND_SECONDS),
+        ):
+            conn.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        del self._incomplete[conn]
+        conn.data_ready = True
+        super().enqueue_req(conn)
+        return True
+
+    def _give_up(self, conn: Any) -> None:
+        del self._incomplete[conn]
+        if conn.sock.fileno() in self.poller.get_map():
+            self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def _close(self, connection: socket.socket, graceful: bool = False) -> None:
+        """Close a connection; if gracefully, when the client has closed its side, or soon (RFC 9112, 9.6)."""
+        if graceful:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+                self._lingering[connection] = time.monotonic() + LINGER_SECONDS
+                return
+        connection.close()
+
+
+def _peek(connection: socket.socket) -> bytes | None:
+    """Return what has arrived and is not read yet: b"" if the client has closed, None if nothing has."""
+    return _receive(connection, socket.MSG_PEEK)
+
+
+def _drain(connection: socket.socket) -> bool:
+    """Read what has arrived; return whether the client has closed."""
+    return _receive(connection, 0) == b""
+
+
+def _receive(connection: socket.socket, flags: int) -> bytes | None:
+    try:
+        return connection.recv(_HEADER_BYTES, flags | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def _has_whole_header(connection: socket.socket) -> bool:
+    """Return whether a header is complete, or will not become so: too long, or the client has gone."""
+    data = _peek(connection)
+    if data is None:
+        return False
+    return not data or len(data) >= _HEADER_BYTES or b"\r\n\r\n" in data

@@ -1,0 +1,164 @@
+"""The web server with clients that send or read slowly, and with answers that break off."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.deploy.streaming_app import PART, PARTS
+from tests.servers import free_port
+
+pytestmark = pytest.mark.sqlite  # no database at all
+THREADS = 2
+# The settings of deployment, with shorter limits.
+CONFIGURATION = f"""
+exec(open({str(ROOT / "deploy" / "gunicorn.conf.py")!r}).read())
+from marketdata import web_worker
+web_worker.HEADER_SECONDS = web_worker.RECEIVE_SECONDS = web_worker.SEND_SECONDS = 2
+wsgi_app = "tests.deploy.streaming_app:application"
+loglevel = "critical"
+"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Start a server with one worker of THREADS threads; yield its port."""
+    path = Path(tmp_path_factory.mktemp("server")) / "gunicorn.conf.py"
+    path.write_text(CONFIGURATION)
+    port = free_port()
+    command = ["-m", "gunicorn", "--config", str(path), "--bind", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "WEB_CONCURRENCY": "1", "WEB_THREADS": str(THREADS)}
+    environment["GUNICORN_TMP"] = str(path.parent)
+    with subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                assert get(port, "/") == b"page"
+                break
+            except OSError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield port
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def get(port: int, path: str, *, seconds: float = 20) -> bytes:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+    with contextlib.closing(link):
+        link.request("GET", path)
+        with link.getresponse() as response:
+            return response.read()
+
+
+def connect(port: int, content: bytes, *, buffer: int = 4_096) -> socket.socket:
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    link.settimeout(20)
+    link.connect(("127.0.0.1", port))
+    link.sendall(content)
+    return link
+
+
+def read_all(link: socket.socket) -> bytes:
+    return b"".join(iter(lambda: link.recv(1_000_000), b""))
+
+
+def test_unfinished_headers_occupy_no_thread_and_are_closed(port: int) -> None:
+    links = [connect(port, b"GET / HTTP/1.1\r\nHost: local") for _ in range(20 * THREADS)]
+
+    assert get(port, "/") == b"page"
+    for link in links:
+        with link, contextlib.suppress(ConnectionResetError):
+            assert link.recv(1_000) == b""
+
+
+def test_a_header_that_arrives_in_pieces_is_answered(port: int) -> None:
+    with connect(port, b"GET / HTTP/1.1\r\nHo") as link:
+        for piece in (b"st: local", b"host\r\nConnection: close\r", b"\n\r\n"):
+            time.sleep(0.3)
+            link.sendall(piece)
+
+        assert read_all(link).endswith(b"4\r\npage\r\n0\r\n\r\n")
+
+
+def test_requests_one_after_another_on_one_connection_are_answered(port: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with connect(port, request + request) as link:
+        time.sleep(0.3)
+        link.sendall(last)
+
+        assert read_all(link).count(b"page") == 3
+
+
+def test_clients_that_stop_reading_give_their_threads_back(port: int) -> None:
+    request = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    stalled = [connect(port, request) for _ in range(THREADS)]
+    time.sleep(0.5)
+
+    assert get(port, "/") == b"page"  # after the limit for sending
+
+    for link in stalled:
+        with link:
+            try:
+                content = read_all(link)
+            except ConnectionResetError:
+                content = b""
+            assert not content.endswith(b"\r\n0\r\n\r\n")
+            assert content.count(PART) < PARTS
+
+
+def test_clients_that_do_not_close_delay_nobody(port: int) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    links = [connect(port, request) for _ in range(30)]
+    for link in links:
+        assert b"page" in read_all(link)
+
+    # One after another, they would be waited for a minute.
+    assert get(port, "/", seconds=10) == b"page"
+    for link in links:
+        link.close()
+
+
+def test_a_slow_reader_gets_the_whole_stream(port: int) -> None:
+    """It takes longer than the limit for sending, which is for the time without any progress."""
+    request = b"GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    with connect(port, request, buffer=500_000) as link:
+        content = b""
+        for _ in range(8):
+            time.sleep(0.5)
+            content += link.recv(1_000_000)
+        content += read_all(link)
+
+    assert content.endswith(b"\r\n0\r\n\r\n")
+    assert content.count(PART) == PARTS
+
+
+def test_a_stream_that_breaks_off_has_no_valid_end(port: int) -> None:
+    with connect(port, b"GET /broken HTTP/1.1\r\nHost: h\r\n\r\n") as link:
+        content = read_all(link)
+    assert PART in content
+    assert not content.endswith(b"0\r\n\r\n")
+
+    with pytest.raises(http.client.IncompleteRead):
+        get(port, "/broken")
+
+
+def test_no_header_names_the_software(port: int) -> None:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    link.request("GET", "/")
+    response = link.getresponse()
+    link.close()
+
+    assert "Server" not in response.headers
+    assert "gunicorn" not in str(response.headers)
