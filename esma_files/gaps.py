@@ -162,11 +162,11 @@ def _unfetched_deltas(
 ) -> list[Gap]:
     """Listed deltas that are wanted, were never loaded, and are about to leave or have left the register."""
     deltas = [kind.code for kind in KINDS.values() if kind.content is Content.DELTA]
-    wanted = files.filter(
+    selected = files.filter(
         dataset__in=settings.REGISTERS, kind__in={*deltas} & {*settings.DOWNLOAD_KINDS}
     )
-    unfetched = wanted.filter(content="", loaded_at=None).exclude(url="")
-    found = [
+    unfetched = selected.filter(content="", loaded_at=None).exclude(url="")
+    gaps = [
         _with_warning(
             Gap(
                 *sets.SetKey.of(file).series,
@@ -178,4 +178,4 @@ def _unfetched_deltas(
         )
         for file in unfetched.order_by("sequence")
     ]
-    return [gap for gap in dict.fromkeys(found) if gap.warning]
+    return [gap for gap in dict.fromkeys(gaps) if gap.warning]

@@ -33,7 +33,7 @@ class Issuer:
         self.rotate()
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """What `settings.ENTRA` is for this tenant."""
+        """Return `settings.ENTRA` for this tenant."""
         return {
             "tenant": TENANT,
             "issuer": f"{self.url}/{TENANT}/v2.0",

@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclasses.dataclass
 class Trouble:
-    """What is done to one request for a path, before the next trouble's turn comes."""
+    """A fault in the answer to one request for a path; the next request gets the next trouble."""
 
     status: int = 0  # answer this, and nothing else
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -34,7 +34,7 @@ class Trouble:
 
 
 class FakeRegister:
-    """What is listed and served; `requests` are (path, headers) of all that came."""
+    """A register that lists and serves files; `requests` are (path, headers) of all that came."""
 
     def __init__(self) -> None:
         self.entries: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""How the database of the tests gives back what was stored."""
+"""The values that the database of the tests returns for stored ones."""
 
 from decimal import Decimal
 

@@ -52,13 +52,13 @@ class Server:
     timeout = 0  # seconds of a statement, as of a driver's connection
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, tuple[Any, ...]]] = []
+        self.statements: list[tuple[str, tuple[Any, ...]]] = []
 
     def cursor(self) -> "Server":
         return self
 
     def execute(self, sql: str, parameters: Any = ()) -> "Server":
-        self.said.append((sql, tuple(parameters)))
+        self.statements.append((sql, tuple(parameters)))
         return self
 
     def __enter__(self) -> "Server":

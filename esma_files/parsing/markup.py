@@ -93,8 +93,8 @@ def find_tags(piece: bytes) -> Tags:
 
 def _first_after(closes: np.ndarray, opens: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return for each `<` the first `>` after it: text may hold others."""
-    found = np.searchsorted(closes, opens)
-    first = np.append(closes, ends[-1:])[found]
+    places = np.searchsorted(closes, opens)
+    first = np.append(closes, ends[-1:])[places]
     if (is_open := first >= ends).any():
         place = int(opens[np.flatnonzero(is_open)[0]])
         raise IllFormed(

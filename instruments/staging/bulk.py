@@ -77,18 +77,18 @@ def tables_of(path: Path, layout: Layout) -> list[Table]:
     for field in layout.fields:
         texts = field.type in (Type.TEXT, Type.CODE)
         lengths[field.column] = (field.max_length if texts else _AS_TEXT) or 100
-    found = []
+    tables = []
     with closing(sqlite3.connect(path)) as staged:
         for table in _MERGED:
             columns = {
                 column: _type(column, kind, lengths) + (" NOT NULL PRIMARY KEY" if key else "")
                 for _, column, kind, _, _, key in staged.execute(f"PRAGMA table_info({table})")
             }
-            asked = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
-            index = staged.execute(f"{asked} AND sql IS NOT NULL", [table]).fetchone()
+            query = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+            index = staged.execute(f"{query} AND sql IS NOT NULL", [table]).fetchone()
             if columns:
-                found.append(Table(path, table, columns, index[0] if index else ""))
-    return found
+                tables.append(Table(path, table, columns, index[0] if index else ""))
+    return tables
 
 
 def _type(column: str, kind: str, lengths: dict[str, int]) -> str:

@@ -15,30 +15,30 @@ from django.db.backends.utils import CursorWrapper
 
 from marketdata.azure_sql.collation import COLLATION
 
-# SQL Server takes no more in one statement: rows of VALUES, and parameters.
+# The limits of SQL Server for one statement: rows of VALUES, and parameters.
 _MOST_ROWS, _MOST_PARAMETERS = 1_000, 2_000
 _AHEAD = 1_000  # rows
 
 
 def day_before(expression: str) -> str:
-    """The day before a date; 0001-01-01 itself, which has none."""
+    """Return the SQL of the day before a date; 0001-01-01 has none, and stays."""
     return f"CASE WHEN {expression} = '0001-01-01' THEN {expression} ELSE date({expression}, '-1 day') END"
 
 
-def differ(one: str, other: str) -> str:
+def differ(first: str, second: str) -> str:
     """Return the SQL condition that two texts differ, trailing spaces included, which SQL Server ignores."""
-    return f"{one} <> {other} COLLATE BINARY"
+    return f"{first} <> {second} COLLATE BINARY"
 
 
 def each_word(table: str, column: str, alias: str) -> str:
-    """Joins each row of `table` with the words of a column of codes with spaces between, as
-    `alias`.value.
+    """Return the SQL that joins each row of `table` with the words of a column of codes separated by spaces,
+    as `alias`.value.
     """
     return f"""JOIN json_each('["' || replace({table}.{column}, ' ', '","') || '"]') AS {alias}"""
 
 
 def rewritten(table: str, values: dict[str, str], *, source: str, where: str) -> str:
-    """The rows of `table` that meet `where`, with each column's value from the one row that `source` has
+    """Return the SQL that updates the rows of `table` that meet `where`, from the one row that `source` has
     for it (FROM and WHERE, neither with brackets).
 
     For many wide rows: SQLite's UPDATE ... FROM puts all that it is going to write into a table of its
@@ -48,15 +48,15 @@ def rewritten(table: str, values: dict[str, str], *, source: str, where: str) ->
     return f"UPDATE OR FAIL {table} SET ({columns}) = (SELECT {values_sql} FROM {source}) WHERE {where}"
 
 
-def _assigned(found: re.Match[str]) -> str:
-    table, columns, values_sql, source, where = found.groups()
+def _assigned(match: re.Match[str]) -> str:
+    table, columns, values_sql, source, where = match.groups()
     pairs = zip(columns.split(","), values_sql.split(","), strict=True)
     assigned = ", ".join(f"{column.strip()} = {value.strip()}" for column, value in pairs)
     return f"UPDATE {table} SET {assigned} FROM {source} AND {where}"
 
 
 def _declared(columns: str) -> str:
-    """The columns of a temporary table: codes are short, and compared letter by letter."""
+    """Return the columns of a temporary table in T-SQL: codes are short, and compared letter by letter."""
     columns = re.sub(r"\bTEXT\b", "VARCHAR(100)", columns)
     columns = re.sub(r"\bVARCHAR(\(\d+\))", rf"nvarchar\1 COLLATE {COLLATION}", columns)
     columns = re.sub(r"\bLONGTEXT\b", "nvarchar(max)", columns)
@@ -91,11 +91,11 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     ),
     (r"\bsubstr\(", "SUBSTRING("),
     (r"\|\|", "+"),
-    # SQLite joins in this order; SQL Server knows better.
+    # It makes SQLite join in this order; SQL Server needs no help.
     (r"\bCROSS JOIN(?=\s+[\w.]+\s+\w+\s+ON\b)", "JOIN"),
     (
         r"CREATE TEMP TABLE (\w+) \((.*)\)(?: WITHOUT ROWID)?\s*\Z",
-        lambda found: f"CREATE TABLE #{found[1]} ({_declared(found[2])})",
+        lambda match: f"CREATE TABLE #{match[1]} ({_declared(match[2])})",
     ),
     (
         r"CREATE TEMP TABLE (\w+) AS\s+WITH (.*)\sSELECT \* FROM (\w+)\s*\Z",

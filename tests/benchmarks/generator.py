@@ -152,9 +152,9 @@ def _changed(
     before, isin, names, rest = template
     renamed = _renamed(isin, places, copy + _UNUSED if tag == b"NewRcrd" else copy)
     other = bytes.maketrans(string.digits.encode(), _shuffled_digits(copy + _UNUSED))
-    said = _PERIOD.sub(b"<PblctnPrd><FrDt>" + str(day).encode() + b"</FrDt></PblctnPrd>", rest)
+    record = _PERIOD.sub(b"<PblctnPrd><FrDt>" + str(day).encode() + b"</FrDt></PblctnPrd>", rest)
     inner = before.removeprefix(b"<RefData>") + renamed + names.translate(other)
-    inner += said.removesuffix(b"</RefData>")
+    inner += record.removesuffix(b"</RefData>")
     return b"<FinInstrm><%b>%b</%b></FinInstrm>" % (tag, inner, tag)
 
 

@@ -40,16 +40,18 @@ def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     """
     started = time.monotonic()
     measured, out = _run(what, module, *arguments, folder=folder)
-    said: dict[str, float] = {}
+    reported: dict[str, float] = {}
     for line in out.splitlines():
         if line.startswith("{"):
-            said |= json.loads(line)
-    ready = said["ready_at"] - started if "ready_at" in said else measured.seconds
-    return dataclasses.replace(measured, records=int(said.get("records", 0)), ready_seconds=ready)
+            reported |= json.loads(line)
+    ready = reported["ready_at"] - started if "ready_at" in reported else measured.seconds
+    return dataclasses.replace(
+        measured, records=int(reported.get("records", 0)), ready_seconds=ready
+    )
 
 
 def printed(module: str, *arguments: str, folder: Path) -> str:
-    """What `python -m module` prints, run on a database in `folder`."""
+    """Return the output of `python -m module`, run on a database in `folder`."""
     return _run(module, module, *arguments, folder=folder)[1]
 
 

@@ -1,4 +1,4 @@
-"""How fast a database answers: `python -m tests.benchmarks.questions`, which prints JSON."""
+"""The speed of a database's answers: `python -m tests.benchmarks.questions`, which prints JSON."""
 
 import json
 import os

@@ -28,7 +28,7 @@ def parse(paths: list[Path]) -> int:
 
 
 def load(paths: list[Path]) -> int:
-    """What `manage.py load` does."""
+    """Load files as `manage.py load` does."""
     from instruments import pipeline
 
     records = 0

@@ -1,4 +1,4 @@
-"""How long a small write (a sign-in, a note of progress) waits while files are loaded."""
+"""The time for which a small write (a sign-in, a note of progress) waits while files are loaded."""
 
 import contextlib
 import sqlite3

@@ -69,12 +69,12 @@ def test_a_backup_is_of_one_moment_while_another_process_writes(big: Path) -> No
 def test_a_backup_says_what_it_holds(source: Path) -> None:
     backup = create.create(source, reason="manual")
 
-    said = json.loads(Path(f"{backup.path}.json").read_text())
-    assert said["sha256"] == digest(backup.path)
-    assert said["stored_bytes"] == backup.path.stat().st_size
-    assert said["tables"]["instruments_listing"] == 589
-    assert "databases.0001_copied_table" in said["migrations"]
-    assert said["release"]
+    description = json.loads(Path(f"{backup.path}.json").read_text())
+    assert description["sha256"] == digest(backup.path)
+    assert description["stored_bytes"] == backup.path.stat().st_size
+    assert description["tables"]["instruments_listing"] == 589
+    assert "databases.0001_copied_table" in description["migrations"]
+    assert description["release"]
     assert folder.scan() == ([backup], [])
     assert backup.path.stat().st_mode & 0o077 == 0, "it holds users and keys"
 

@@ -1,4 +1,4 @@
-"""What is damaged is found: backups, their descriptions, and databases."""
+"""Damage is detected: of backups, their descriptions, and databases."""
 
 import json
 from collections.abc import Callable
@@ -54,8 +54,8 @@ def test_a_file_that_is_cut_and_described_anew_is_refused(source: Path) -> None:
     backup = create.create(source, reason="manual")
     cut(backup.path)
     description = Path(f"{backup.path}.json")
-    said = {**json.loads(description.read_text()), "sha256": digest(backup.path)}
-    description.write_text(json.dumps(said))
+    changed_description = {**json.loads(description.read_text()), "sha256": digest(backup.path)}
+    description.write_text(json.dumps(changed_description))
 
     with pytest.raises(DamagedBackup, match="unpack"), restore.unpacked(folder.get(backup.name)):
         pass

@@ -34,6 +34,6 @@ def test_the_next_key_is_a_new_one(db: None, highest: int | None, last: int, see
         connection.connection = server
         writing.go_on_after(Run, tsql.ALIAS, last)
 
-    assert server.said[-1][0] == (
+    assert server.statements[-1][0] == (
         f"DBCC CHECKIDENT ('[esma_files_run]', RESEED, {seed}) WITH NO_INFOMSGS"
     )

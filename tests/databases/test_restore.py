@@ -1,4 +1,4 @@
-"""Bringing a backup back: by command, alone, checked, and with a way back."""
+"""Restoring a backup: checked, by one process alone, and after a backup of the present state."""
 
 import json
 import shutil
@@ -27,16 +27,16 @@ time.sleep(120)
 
 
 def backed_up(installation: Installation) -> str:
-    """The name of a new backup."""
+    """Make a backup, and return its name."""
     return str(json.loads(installation.run("backup", "create", "--format", "json"))["name"])
 
 
 def refused(installation: Installation, *command: str, answer: str = "") -> str:
-    """What a command says that fails."""
+    """Return the error output of a command, which must fail."""
     process = installation.start(*command)
-    _, said = process.communicate(answer, timeout=60)
+    _, output = process.communicate(answer, timeout=60)
     assert process.returncode == 1
-    return said
+    return output
 
 
 @pytest.mark.slow
@@ -44,10 +44,10 @@ def test_what_was_deleted_comes_back_and_what_was_there_is_kept(installation: In
     name = backed_up(installation)
     execute(installation.database, "DELETE FROM instruments_listing")
 
-    said = installation.run("backup", "restore", name, "--yes")
+    output = installation.run("backup", "restore", name, "--yes")
 
     assert installation.one(LISTINGS) == 589
-    assert f"Restored {name}" in said
+    assert f"Restored {name}" in output
     [safety, original] = json.loads(installation.run("backup", "list", "--format", "json"))
     assert (safety["reason"], original["name"]) == ("before-restore", name)
     assert safety["rows"] < original["rows"]  # by less than 589: the index of names grows meanwhile
@@ -66,10 +66,10 @@ def test_where_there_is_no_database_it_is_made(installation: Installation) -> No
     for path in installation.database.parent.glob(f"{installation.database.name}*"):
         path.unlink()
 
-    said = installation.run("backup", "restore", name, "--yes")
+    output = installation.run("backup", "restore", name, "--yes")
 
     assert installation.one(LISTINGS) == 589
-    assert "was there before" not in said
+    assert "was there before" not in output
 
 
 @pytest.mark.slow
@@ -84,12 +84,12 @@ def test_nothing_is_restored_while_another_process_has_the_database_open(
         try:
             assert idle.stdout is not None
             idle.stdout.readline()
-            said = refused(installation, "backup", "restore", name, "--yes")
+            output = refused(installation, "backup", "restore", name, "--yes")
         finally:
             idle.kill()
 
-    assert str(idle.pid) in said
-    assert "Stop the web server" in said
+    assert str(idle.pid) in output
+    assert "Stop the web server" in output
     assert installation.one(LISTINGS) == 0
     assert len(json.loads(installation.run("backup", "list", "--format", "json"))) == 1
 
@@ -104,18 +104,18 @@ def test_a_backup_of_another_schema_is_refused_with_how_it_differs(
     )
     name = backed_up(installation)
 
-    said = refused(installation, "backup", "restore", name, "--yes")
+    output = refused(installation, "backup", "restore", name, "--yes")
 
-    assert "it lacks instruments.0002_search_index" in said
-    assert "it has instruments.0099_later" in said
+    assert "it lacks instruments.0002_search_index" in output
+    assert "it has instruments.0099_later" in output
 
 
 @pytest.mark.slow
-def test_whoever_does_not_say_yes_has_changed_nothing(installation: Installation) -> None:
+def test_nothing_is_restored_without_confirmation(installation: Installation) -> None:
     name = backed_up(installation)
     execute(installation.database, "DELETE FROM instruments_listing")
     process = installation.start("backup", "restore", name)
-    process.communicate(timeout=60)  # nobody is there to answer
+    process.communicate(timeout=60)  # no answer comes
     assert process.returncode != 0
 
     assert installation.one(LISTINGS) == 0
@@ -137,9 +137,9 @@ def test_a_damaged_database_is_not_written_over_unsaved(installation: Installati
     name = backed_up(installation)
     installation.database.write_bytes(b"no database" * 1000)
 
-    said = refused(installation, "backup", "restore", name, "--yes")
+    output = refused(installation, "backup", "restore", name, "--yes")
 
-    assert "move it aside" in said
+    assert "move it aside" in output
     assert installation.database.read_bytes().startswith(b"no database")
 
 
@@ -172,9 +172,9 @@ def test_a_restore_that_is_killed_leaves_the_database_as_it_was(installation: In
 def test_the_newest_are_kept(installation: Installation) -> None:
     names = [backed_up(installation) for _ in range(3)]
 
-    said = installation.run("backup", "prune", "--keep", "1", "--dry-run")
-    assert said.count("would delete") == 2
-    assert "0 backups" not in said
+    output = installation.run("backup", "prune", "--keep", "1", "--dry-run")
+    assert output.count("would delete") == 2
+    assert "0 backups" not in output
     installation.run("backup", "prune", "--keep", "1")
 
     assert "whole" in installation.run("backup", "verify", names[2])
@@ -212,9 +212,9 @@ def test_a_backup_from_before_a_migration_brings_back_its_rows(installation: Ins
 def test_a_fresh_database_is_migrated_without_a_backup(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
 
-    said = installation.run("migrate")
+    output = installation.run("migrate")
 
-    assert "Backing up" not in said
+    assert "Backing up" not in output
     assert not (tmp_path / "backups").exists()
     assert "No backups" in installation.run("backup", "list")
 

@@ -112,9 +112,9 @@ def test_a_transfer_that_is_killed_goes_on(installation: Installation, tmp_path:
     assert 0 < there < 60000
     assert there % 2000 == 0, "whole pages"
 
-    said = installation.run("transfer", *databases(source, target), "--format", "json")
+    output = installation.run("transfer", *databases(source, target), "--format", "json")
 
-    copied = {row["table"]: row["copied"] for row in json.loads(said)}
+    copied = {row["table"]: row["copied"] for row in json.loads(output)}
     assert copied["esma_files_rejectedrecord"] == 60000 - there
     assert copied["esma_files_esmafile"] == 0, "it was there already"
     installation.run("verify_transfer", *databases(source, target))

@@ -123,9 +123,9 @@ def test_of_many_that_differ_some_are_named_and_all_counted(
     with pytest.raises(CommandError, match="589 rows differ"):
         call_command("verify_transfer", *databases(source, target))
 
-    said = capsys.readouterr()
-    assert said.err.count("differs in mic") == 20
-    assert f"{LISTING}: 569 more" in said.err
+    printed = capsys.readouterr()
+    assert printed.err.count("differs in mic") == 20
+    assert f"{LISTING}: 569 more" in printed.err
 
 
 def test_neither_database_is_written(source: Path, target: Path) -> None:

@@ -108,7 +108,7 @@ def test_keep_and_delete(staff: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"),
+    ("path", "status", "message"),
     [
         (f"files/{LISTED}/load/", 409, "download it first"),
         (f"files/{LISTED}/retry/", 409, "only failed files"),
@@ -121,7 +121,7 @@ def test_keep_and_delete(staff: Client) -> None:
     ],
 )
 def test_what_cannot_be_done_says_why(
-    staff: Client, esma: FakeRegister, path: str, status: int, said: str
+    staff: Client, esma: FakeRegister, path: str, status: int, message: str
 ) -> None:
     esma.publish(LISTED, b"PK", day=f"{DAY}")
     steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=DAY)
@@ -131,7 +131,7 @@ def test_what_cannot_be_done_says_why(
 
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
-    assert said in json.dumps(response.json())
+    assert message in json.dumps(response.json())
 
 
 def test_no_address_can_be_given_from_outside(staff: Client, esma: FakeRegister) -> None:
@@ -195,9 +195,9 @@ def admin_action(client: Client, action: str, *files: EsmaFile) -> list[str]:
     data = {"action": action, "_selected_action": [file.pk for file in files]}
     response = client.post("/admin/esma_files/esmafile/", data)
     assert response.status_code == 302, response.content
-    said = [str(message) for message in get_messages(response.wsgi_request)]
+    messages = [str(message) for message in get_messages(response.wsgi_request)]
     client.get("/admin/esma_files/esmafile/")  # shows them, once
-    return said
+    return messages
 
 
 def test_the_admin_says_what_it_did_and_what_it_left_out(
@@ -221,8 +221,8 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
     ]
     assert admin_action(staff, "keep", local, listed) == ["2 files will be kept."]
     assert admin_action(staff, "stop_keeping", local) == ["1 file will no longer be kept."]
-    [said] = admin_action(staff, "delete_bytes", local)
-    assert "not loaded yet (downloaded)" in said
+    [message] = admin_action(staff, "delete_bytes", local)
+    assert "not loaded yet (downloaded)" in message
     assert Run.objects.filter(requested_by="curator").count() == 4
     page = staff.get("/admin/esma_files/esmafile/").content.decode()
     assert "1 file with" in page

@@ -119,10 +119,10 @@ def test_move_files_uploads_verifies_and_keeps_the_originals_until_told(
     backend = {"BACKEND": "esma_files.storage.blob.BlobStorage", "OPTIONS": options}
     settings.STORAGES = {**local_only, "blob": backend}
 
-    said = run("move_files", "--to", "blob")
+    output = run("move_files", "--to", "blob")
 
-    assert "2 files" in said
-    assert "2 originals are kept" in said
+    assert "2 files" in output
+    assert "2 originals are kept" in output
     assert all(path.exists() for path in originals)
     for file in EsmaFile.objects.all():
         assert file.location == "blob"

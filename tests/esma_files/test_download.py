@@ -104,7 +104,7 @@ def test_a_file_that_changes_while_it_is_fetched_is_fetched_anew(esma: FakeRegis
 
 
 @pytest.mark.parametrize(
-    ("troubles", "error", "state", "said"),
+    ("troubles", "error", "state", "message"),
     [
         ([Trouble(status=404)], errors.Refused, "failed", "HTTP 404"),
         ([Trouble(status=503)] * 3, errors.Unavailable, "listed", "HTTP 503"),
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_not_stored(
     troubles: list[Trouble],
     error: type[Exception],
     state: str,
-    said: str,
+    message: str,
 ) -> None:
     esma.trouble(PATH, *troubles)
 
@@ -137,9 +137,9 @@ def test_what_is_wrong_is_not_stored(
     assert isinstance(result.error, error)
     file = EsmaFile.objects.get()
     assert (file.state, file.has_content) == (state, False)
-    assert said in file.problem
+    assert message in file.problem
     assert result.run is not None
-    assert (result.run.state, said in result.run.problem) == (Run.State.FAILED, True)
+    assert (result.run.state, message in result.run.problem) == (Run.State.FAILED, True)
     assert not any(Path(settings.MEDIA_ROOT).rglob("*.zip"))
     if state == "listed":  # it is tried again, after a while
         assert file.attempts == 1

@@ -174,7 +174,7 @@ def test_a_server_gets_the_pause_that_it_asks_for(esma: FakeRegister) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "error", "said"),
+    ("trouble", "error", "message"),
     [
         (Trouble(status=404), Refused, "HTTP 404"),
         (Trouble(status=403), Refused, "HTTP 403"),
@@ -190,11 +190,11 @@ def test_a_server_gets_the_pause_that_it_asks_for(esma: FakeRegister) -> None:
     ],
 )
 def test_what_does_not_pass_says_why(
-    esma: FakeRegister, trouble: Trouble, error: type[Exception], said: str
+    esma: FakeRegister, trouble: Trouble, error: type[Exception], message: str
 ) -> None:
     esma.trouble(SOLR, trouble)
 
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         published()
     assert len(esma.asked(SOLR)) == 1
 
@@ -215,7 +215,7 @@ def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"file_name": "../../etc/passwd"}, "not one of ESMA's file names"),
         ({"file_name": "FULINS_E_20250899_01of01.zip"}, "20250899 is not a date"),
@@ -227,7 +227,7 @@ def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) 
     ],
 )
 def test_an_entry_that_cannot_be_is_left_out_and_reported(
-    esma: FakeRegister, changes: dict[str, Any], said: str
+    esma: FakeRegister, changes: dict[str, Any], message: str
 ) -> None:
     esma.publish("DLTINS_20250830_01of01.zip", b"PK", day="2025-08-30", **changes)
     esma.publish("FULINS_E_20250830_01of01.zip", b"PK", day="2025-08-30")
@@ -236,7 +236,7 @@ def test_an_entry_that_cannot_be_is_left_out_and_reported(
 
     assert [file.name.stem for file in found.files] == ["FULINS_E_20250830_01of01"]
     [bad] = found.unusable
-    assert said in str(bad)
+    assert message in str(bad)
 
 
 def test_a_link_to_another_file_is_left_out(esma: FakeRegister) -> None:

@@ -1,4 +1,4 @@
-"""What is kept and what goes: the plan's rules, and that nothing goes that must not."""
+"""The retention plan: its rules, and that no file is deleted against them."""
 
 import datetime as dt
 import io
@@ -267,8 +267,8 @@ def test_a_set_is_deleted_by_hand_under_the_same_rules() -> None:
     first, second = (stored(f"DLTINS_{day}_0{part}of02") for part in (1, 2))
     unloaded = stored(f"DLTINS_{days_ago(2)}_01of01", loaded=False)
 
-    for file, said in ((newest, "newest complete full set"), (unloaded, "not loaded yet")):
-        with pytest.raises(CommandError, match=said):
+    for file, message in ((newest, "newest complete full set"), (unloaded, "not loaded yet")):
+        with pytest.raises(CommandError, match=message):
             call_command("files", "delete", file.name)
     out = io.StringIO()
     call_command("files", "delete", first.name, stdout=out)

@@ -78,7 +78,7 @@ def test_what_is_too_long_for_an_array_goes_row_by_row(
     with connection.cursor() as cursor:
         cursor.executemany("INSERT INTO t (a) VALUES (%s)", [("ä",), (long,)])
 
-    assert server.said == [("INSERT INTO t (a) VALUES (?)", (v,)) for v in ("ä", long)]
+    assert server.statements == [("INSERT INTO t (a) VALUES (?)", (v,)) for v in ("ä", long)]
     assert server.rows == []
 
 

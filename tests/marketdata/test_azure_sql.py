@@ -1,4 +1,4 @@
-"""The engine `marketdata.azure_sql` and its settings; no server is needed for what is said here."""
+"""The engine `marketdata.azure_sql` and its settings; these tests need no server."""
 
 import os
 import time
@@ -39,7 +39,7 @@ BY_TOKEN = {
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """What the settings make of an environment, with nothing of that of the tests."""
+    """Return the database settings for an environment, without the variables of the tests."""
     for name in [name for name in os.environ if name.startswith("AZURE_")]:
         monkeypatch.delenv(name)
 
@@ -68,11 +68,13 @@ def test_a_server_is_spoken_to_encrypted_and_its_certificate_verified(configured
         ("pyodbc", "DRIVER=ODBC Driver 18 for SQL Server;SERVER=my.database.windows.net,1433;UID="),
     ],
 )
-def test_both_drivers_are_told_the_same(configured: Any, driver: str, begins: str) -> None:
-    said = configured({**BY_PASSWORD, "AZURE_SQL_DRIVER": driver})
-    options = said["OPTIONS"]
+def test_both_drivers_get_the_same_settings(configured: Any, driver: str, begins: str) -> None:
+    settings_dict = configured({**BY_PASSWORD, "AZURE_SQL_DRIVER": driver})
+    options = settings_dict["OPTIONS"]
 
-    text = DatabaseWrapper(said)._build_connection_string(said, options.get("driver", ""))
+    text = DatabaseWrapper(settings_dict)._build_connection_string(
+        settings_dict, options.get("driver", "")
+    )
 
     assert text.startswith(begins)
     assert "Encrypt=yes;TrustServerCertificate=no" in text
@@ -129,10 +131,12 @@ def test_what_is_missing_or_contradicts_itself_is_named(
 
 
 def test_entra_needs_no_password_and_sends_none(configured: Any) -> None:
-    said = configured({**BY_TOKEN, "AZURE_CLIENT_ID": "c0ffee"})
+    settings_dict = configured({**BY_TOKEN, "AZURE_CLIENT_ID": "c0ffee"})
 
-    assert said["OPTIONS"]["entra"] == {"tenant": "", "client": "c0ffee", "secret": ""}
-    text = DatabaseWrapper(said)._build_connection_string({**said, "TOKEN": "x"}, "")
+    assert settings_dict["OPTIONS"]["entra"] == {"tenant": "", "client": "c0ffee", "secret": ""}
+    text = DatabaseWrapper(settings_dict)._build_connection_string(
+        {**settings_dict, "TOKEN": "x"}, ""
+    )
     assert "UID" not in text
     assert "PWD" not in text
 
@@ -262,21 +266,21 @@ class TestRetries:
 
         cursor_on(server).execute("UPDATE t SET a = 1")
 
-        assert [sql for sql, _ in server.said] == ["UPDATE t SET a = 1"] * 3
+        assert [sql for sql, _ in server.statements] == ["UPDATE t SET a = 1"] * 3
 
     def test_not_for_ever(self, db: None) -> None:
         server = Failing(*(fault(40501) for _ in range(10)))
 
         with pytest.raises(TransientFault, match="the service is busy"):
             cursor_on(server).execute("SELECT 1")
-        assert len(server.said) == 3
+        assert len(server.statements) == 3
 
     def test_not_what_stays_wrong(self, db: None) -> None:
         server = Failing(mssql_python.IntegrityError("x", "Violation of UNIQUE KEY (2627)"))
 
         with pytest.raises(IntegrityError):
             cursor_on(server).execute("INSERT INTO t (a) VALUES (1)")
-        assert len(server.said) == 1
+        assert len(server.statements) == 1
 
     def test_a_lost_connection_is_opened_again_for_reading(self, db: None) -> None:
         lost = mssql_python.OperationalError("Communication link failure", "")
@@ -284,14 +288,14 @@ class TestRetries:
 
         cursor_on(server).execute("SELECT 1")
 
-        assert [sql for sql, _ in server.said] == ["SELECT 1"] * 2
+        assert [sql for sql, _ in server.statements] == ["SELECT 1"] * 2
 
     def test_nothing_is_written_twice_when_the_connection_was_lost(self, db: None) -> None:
         server = Failing(mssql_python.OperationalError("Communication link failure", ""))
 
         with pytest.raises(OperationalError, match="the connection was lost"):
             cursor_on(server).execute("INSERT INTO t (a) VALUES (1)")
-        assert len(server.said) == 1
+        assert len(server.statements) == 1
 
     def test_a_transaction_is_begun_anew_by_whoever_began_it(self, db: None) -> None:
         server = Failing(fault(1205, "deadlocked"))
@@ -300,4 +304,4 @@ class TestRetries:
 
         with pytest.raises(TransientFault, match="deadlock"):
             cursor.execute("UPDATE t SET a = 1")
-        assert len(server.said) == 1
+        assert len(server.statements) == 1

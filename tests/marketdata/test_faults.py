@@ -1,4 +1,4 @@
-"""What passes, by the words of the server: mssql-python leaves its numbers out."""
+"""Transient faults, recognized by the server's messages: mssql-python omits the numbers."""
 
 import mssql_python
 import pytest
@@ -7,7 +7,7 @@ from marketdata.azure_sql import faults
 
 
 @pytest.mark.parametrize(
-    ("said", "number"),
+    ("message", "number"),
     [
         ("Resource ID: 1. The request limit for the database is 90 and has been reached.", 10928),
         ("The server is currently too busy to support requests up to 120.", 10929),
@@ -15,8 +15,8 @@ from marketdata.azure_sql import faults
         ("Invalid object name 't'.", None),
     ],
 )
-def test_the_number_is_known_by_the_words(said: str, number: int | None) -> None:
-    error = mssql_python.OperationalError("Statement failed", said)
+def test_the_number_is_known_by_the_words(message: str, number: int | None) -> None:
+    error = mssql_python.OperationalError("Statement failed", message)
 
     assert faults.find_number(error) == number
     assert faults.is_transient(error) is (number is not None)

@@ -27,7 +27,7 @@ def migrated(db: None) -> Catalog:
 
 
 def asked_for(model: type[models.Model]) -> Iterator[tuple[str, list[str]]]:
-    """What a model wants to be unique or found by, with its columns."""
+    """Return the constraints and indexes of a model, with their columns."""
     for field in model._meta.local_concrete_fields:
         if field.unique:
             yield "unique", [str(field.column)]

@@ -61,7 +61,7 @@ def environment(running: server.Server, folder: Path) -> dict[str, str]:
 
 
 def manage(running: server.Server, folder: Path, *arguments: str, **changed: str) -> str:
-    """What a command prints. Raises AssertionError where it fails."""
+    """Return the output of a command. Raises AssertionError if it fails."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -76,7 +76,7 @@ def manage(running: server.Server, folder: Path, *arguments: str, **changed: str
 
 
 def asked(running: server.Server, sql: str) -> list[Any]:
-    """What the driver itself reads there."""
+    """Return the rows that the driver itself reads."""
     database = running.database
     password = database.password.replace("}", "}}")
     text = (

@@ -1,4 +1,4 @@
-"""What commands print fits the terminal: no word is cut."""
+"""The output of commands fits the terminal: no word is cut."""
 
 import io
 from typing import Any

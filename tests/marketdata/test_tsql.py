@@ -25,16 +25,16 @@ def of_migrations() -> Iterator[tuple[str, str]]:
             editor = connection.SchemaEditorClass(connection, collect_sql=True, atomic=False)
             editor.deferred_sql = []
             state = graph.nodes[app, name].apply(state, editor, collect_sql=True)
-            asked = [sql for sql, _ in server.said]
+            asked = [sql for sql, _ in server.statements]
             for sql in (*editor.collected_sql, *map(str, editor.deferred_sql), *asked):
                 yield f"{app}.{name}", sql
-            server.said.clear()
+            server.statements.clear()
 
 
 def test_every_migration_is_sql_of_the_server(db: None) -> None:
     found = list(of_migrations())
 
-    assert {said: name for name, sql in found for said in tsql.problems(sql)} == {}
+    assert {problem: name for name, sql in found for problem in tsql.problems(sql)} == {}
     tables = [sql for _, sql in found if sql.startswith("CREATE TABLE [instruments_listing] ")]
     assert len(tables) == 1
     assert "[full_name] nvarchar(350) COLLATE Latin1_General_100_BIN2 NULL" in tables[0]
@@ -131,7 +131,7 @@ def test_queries_are_compiled_as_they_are_made(db: None, sql_server: list[str]) 
     assert list(Instrument.objects.annotate(kept=kept)) == []
     assert list(Instrument.objects.filter(isin__regex="X")) == []
 
-    assert [said.partition(":")[0] for said in sql_server] == [
+    assert [problem.partition(":")[0] for problem in sql_server] == [
         "no function printf",
         "no function REGEXP_LIKE",
     ]
@@ -153,7 +153,7 @@ def test_a_text_that_is_too_long_for_its_column_is_found(db: None, sql_server: l
     venue = Venue.objects.create(mic="XXXX", name="x" * 351)
     Venue.objects.filter(pk=venue.pk).update(city="y" * 101)
 
-    assert [said.partition(":")[0] for said in sql_server] == [
+    assert [problem.partition(":")[0] for problem in sql_server] == [
         "351 letters for instruments.Venue.name",
         "101 letters for instruments.Venue.city",
     ]
@@ -175,7 +175,7 @@ def test_what_only_other_databases_are_asked_is_sql_of_the_server(db: None) -> N
         codes = CfiCode.objects.using(tsql.ALIAS).matching(cfi.attribute_patterns("voting"))
         assert list(codes) == []
 
-    said = [sql for sql, _ in server.said]
-    assert [problem for sql in said for problem in tsql.problems(sql)] == []
-    assert any("UPPER([instruments_instrument].[full_name]) LIKE" in sql for sql in said)
-    assert any("FROM [instruments_cficode] WHERE (SUBSTRING(" in sql for sql in said)
+    statements = [sql for sql, _ in server.statements]
+    assert [problem for sql in statements for problem in tsql.problems(sql)] == []
+    assert any("UPPER([instruments_instrument].[full_name]) LIKE" in sql for sql in statements)
+    assert any("FROM [instruments_cficode] WHERE (SUBSTRING(" in sql for sql in statements)

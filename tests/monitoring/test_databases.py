@@ -143,7 +143,7 @@ def test_the_queries_are_valid_for_sql_server(db: None) -> None:
 
     class AnsweringServer(tsql.Server):
         def fetchone(self) -> Any:
-            sql = self.said[-1][0] if self.said else ""
+            sql = self.statements[-1][0] if self.statements else ""
             answers = {
                 "EngineEdition": ("16.0.1", "Developer Edition", 3),
                 "SpaceUsed": (900_000_000, 1_000_000_000),
@@ -157,7 +157,7 @@ def test_the_queries_are_valid_for_sql_server(db: None) -> None:
         findings = list(sql_server.check_contents(server_connection))
     rows = {finding.name: finding for finding in findings}
 
-    assert [problem for sql, _ in server.said for problem in tsql.problems(sql)] == []
+    assert [problem for sql, _ in server.statements for problem in tsql.problems(sql)] == []
     assert rows["version"].value == "SQL Server, Developer Edition, 16.0.1"
     assert rows["size"].level is Level.WARNING
     assert "READ_COMMITTED_SNAPSHOT ON" in rows["read-committed snapshot"].advice

@@ -1,4 +1,4 @@
-"""What the tests of merging share."""
+"""Helpers that the tests of merging share."""
 
 from collections.abc import Callable
 from pathlib import Path

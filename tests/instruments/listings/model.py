@@ -1,4 +1,4 @@
-"""ESMA's rules in the plainest Python: what the tables must say for a set of files."""
+"""ESMA's rules in the plainest Python: the rows that the tables must have for a set of files."""
 
 import dataclasses
 import datetime as dt
@@ -13,7 +13,7 @@ STATUS = {"TermntdRcrd": "terminated", "CancRcrd": "cancelled", "CxlData": "canc
 
 
 @dataclasses.dataclass(frozen=True)
-class Said:
+class MadeRecord:
     """One record of a made file."""
 
     tag: str
@@ -22,11 +22,11 @@ class Said:
     name: str
     period: str | None
     cfi: str = "ESVUFR"
-    authority: str = "SE"  # "" where it says none
+    authority: str = "SE"  # "" for none
 
     @property
     def is_bare(self) -> bool:
-        """Whether it is a cancellation with the key alone."""
+        """Return whether it is a cancellation with the key alone."""
         return self.tag == "CancRcrd" or (self.tag == "CxlData" and not self.name)
 
     def xml(self) -> str:
@@ -48,7 +48,7 @@ class MadeFile:
     """A made file. Of a day, the delta comes first, then the list of cancellations, then the full."""
 
     name: str
-    records: tuple[Said, ...]
+    records: tuple[MadeRecord, ...]
 
     @property
     def day(self) -> str:
@@ -60,7 +60,7 @@ class MadeFile:
         return self.day, ["DLTINS", "FULCAN", "FULINS"].index(self.name[:6])
 
     def xml(self) -> bytes:
-        return firds.message(self.name, *(said.xml() for said in self.records))
+        return firds.message(self.name, *(record.xml() for record in self.records))
 
 
 State = tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]
@@ -85,29 +85,31 @@ class _Shown:
     def is_listed(self) -> bool:
         return self.file.startswith("FULCAN")
 
-    def says_the_same(self, other: "_Shown") -> bool:
-        """A list of cancellations says nothing of the day."""
-        mine = (self.status, self.name, self.period)
+    def is_repetition_of(self, other: "_Shown") -> bool:
+        """Return whether the other record has the same values; a list of cancellations publishes no day."""
+        values = (self.status, self.name, self.period)
         same_day = self.is_listed or self.valid_from == other.valid_from
-        return mine == (other.status, other.name, other.period) and same_day
+        return values == (other.status, other.name, other.period) and same_day
 
 
-def _shown(file: MadeFile, said: Said) -> _Shown:
-    name, period = (None, None) if said.is_bare else (said.name, said.period)
+def _shown(file: MadeFile, record: MadeRecord) -> _Shown:
+    name, period = (None, None) if record.is_bare else (record.name, record.period)
     valid_from = dt.date.fromisoformat(period or file.day)
-    return _Shown(STATUS.get(said.tag, "active"), valid_from, name, period, file.name, said.cfi[0])
+    return _Shown(
+        STATUS.get(record.tag, "active"), valid_from, name, period, file.name, record.cfi[0]
+    )
 
 
 def _add(timeline: list[_Shown], new: _Shown) -> None:
-    """Unless it has been said; what a list repeats, before the cancellation that it repeats."""
+    """Add a record unless it is a repetition; a listed cancellation comes before the one that it repeats."""
     comparable = timeline if new.is_listed else [old for old in timeline if not old.is_listed]
-    if any(new.says_the_same(old) for old in comparable):
+    if any(new.is_repetition_of(old) for old in comparable):
         return
     place = len(timeline)
     if new.is_listed:
         cancellations = [n for n, old in enumerate(timeline) if old.is_cancellation]
-        said_once = [n for n in cancellations if not timeline[n].is_listed]
-        place = max(said_once or cancellations, default=place)
+        published_once = [n for n in cancellations if not timeline[n].is_listed]
+        place = max(published_once or cancellations, default=place)
     timeline.insert(place, new)
 
 
@@ -116,9 +118,9 @@ def expected(files: Iterable[MadeFile]) -> State:
     timelines: dict[tuple[str, str], list[_Shown]] = {}
     by_order = sorted(set(files), key=lambda file: (file.order, file.name))
     for file in by_order:
-        for said in file.records:
-            timeline = timelines.setdefault((said.isin, said.mic), [])
-            _add(timeline, _shown(file, said))
+        for record in file.records:
+            timeline = timelines.setdefault((record.isin, record.mic), [])
+            _add(timeline, _shown(file, record))
     listings, versions = set(), set()
     for key, timeline in timelines.items():
         shown_in_order = [
@@ -136,19 +138,19 @@ def _mark(shown: tuple[Any, ...], dropped_by: str | None) -> tuple[Any, ...]:
 
 
 def _dropped_by(key: tuple[str, str], last: _Shown, files: list[MadeFile]) -> str | None:
-    """The first complete full set after the last word that an active listing is there."""
+    """Return the first complete full set after the last file that has an active listing."""
     if last.status != "active" or last.letter != "E":  # the made sets are of this category
         return None
     sets: dict[str, list[MadeFile]] = {}
     for file in files:
         if file.name.startswith("FULINS"):
             sets.setdefault(file.day, []).append(file)
-    there = next(file.order for file in files if file.name == last.file)
-    for of in sets.values():
-        if any((said.isin, said.mic) == key for file in of for said in file.records):
-            there = max(there, of[0].order)
-    whole = [of for of in sets.values() if len(of) == int(of[0].name[-2:])]
-    after = [of for of in whole if of[0].order > there]
+    last_seen = next(file.order for file in files if file.name == last.file)
+    for parts in sets.values():
+        if any((record.isin, record.mic) == key for file in parts for record in file.records):
+            last_seen = max(last_seen, parts[0].order)
+    whole = [parts for parts in sets.values() if len(parts) == int(parts[0].name[-2:])]
+    after = [parts for parts in whole if parts[0].order > last_seen]
     return after[0][-1].name if after else None
 
 

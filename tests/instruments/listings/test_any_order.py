@@ -43,7 +43,7 @@ from tests.instruments.listings.merging import (
     full,
     load,
 )
-from tests.instruments.listings.model import MadeFile, Said, expected, found
+from tests.instruments.listings.model import MadeFile, MadeRecord, expected, found
 from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,15 +52,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def dump() -> list[Any]:
     """All that the tables say, without what only counts rows."""
     check_counts()
-    said: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
+    rows: list[Any] = [(*found(), *Instrument.objects.order_by("pk").values_list())]
     fields = [
         field.name
         for field in Listing._meta.fields
         if field.name not in ("id", "source_file", "change", "dropped_by", "known_from")
     ]
     pairs = Underlying.objects.values_list("code", "instrument", "link")
-    said += pairs.order_by("code", "instrument")
-    return [*said, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
+    rows += pairs.order_by("code", "instrument")
+    return [*rows, *Listing.objects.order_by("isin", "mic").values_list(*fields)]
 
 
 def test_loading_twice_changes_nothing(make_zip: Write) -> None:
@@ -188,7 +188,7 @@ def made_files(draw: st.DrawFn) -> list[MadeFile]:
         names_said = ["One name", "Another", *([""] if "CxlData" in tags else [])]
         keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
         records = [
-            Said(
+            MadeRecord(
                 draw(st.sampled_from(tags)),
                 *key,
                 draw(st.sampled_from(names_said)),

@@ -135,12 +135,12 @@ def stored_before(make_zip: Write) -> None:
 def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
     tmp_path: Path, settings: LazySettings, problem: str
 ) -> None:
-    content, error, said = PROBLEMS[problem]
+    content, error, message = PROBLEMS[problem]
 
     [loaded] = pipeline.load(pipeline.register_files([put(tmp_path, content)]))
 
     assert isinstance(loaded.error, error)
-    assert said in str(loaded.error)
+    assert message in str(loaded.error)
     assert NAME in str(loaded.error)
     file = EsmaFile.objects.get(name=f"{NAME}.zip")
     assert (file.state, file.problem) == (EsmaFile.State.FAILED, str(loaded.error))
@@ -290,8 +290,8 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
     try:
         staging.stage(io.BytesIO(bytes(content))).path.unlink()
     except errors.FileProblem as problem:
-        said = str(problem)
+        message = str(problem)
     else:
-        said = name
-    assert name in said
+        message = name
+    assert name in message
     assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What a load sees to beside its merges: the write-ahead log, and the parts of the index of names."""
+"""Work of a load beside its merges: the write-ahead log, and the parts of the index of names."""
 
 import logging
 import resource

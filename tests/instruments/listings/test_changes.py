@@ -36,7 +36,7 @@ def ask(client: Client, expected_status: int = 200, **parameters: Any) -> Any:
 
 
 def keep(mirror: Mirror, answer: Any) -> str:
-    """What a client does with a page; returns where to go on."""
+    """Apply a page of the feed as a client does. Return the cursor to continue from."""
     for change in answer["results"]:
         mirror[change["isin"], change["mic"], change["register"]] = change["record"]
     return str(answer["pagination"]["cursor"])

@@ -131,8 +131,8 @@ def test_stats_of_an_empty_database() -> None:
 
 
 def test_create_admin_prints_a_password_once_and_it_works(client: Client) -> None:
-    said = run("create_admin")
-    password = said.split("password ")[1].split()[0]
+    output = run("create_admin")
+    password = output.split("password ")[1].split()[0]
 
     client.post("/admin/login/", {"username": "admin", "password": password})
     assert client.get("/admin/").status_code == 200

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ERICSSON, NORDEA = "SE0000108656", "FI4000297767"
 
 
-def listed(isin: str, mic: str = "XSTO", **said: Any) -> str:
-    return firds.record("RefData", isin, mic, period=said.pop("period", day(1)), **said)
+def listed(isin: str, mic: str = "XSTO", **fields: Any) -> str:
+    return firds.record("RefData", isin, mic, period=fields.pop("period", day(1)), **fields)
 
 
 def numbers(of: Reconciliation) -> dict[str, int]:
@@ -174,13 +174,13 @@ def test_the_api_and_the_command_tell_the_same(client: Client) -> None:
     gone = client.get(f"/api/v1/instruments/{NORDEA}/listings/").json()["results"][1]
     assert (gone["status"], gone["dropped_by"]) == ("dropped", "FULINS_E_20250308_02of02.zip")
 
-    def said(*arguments: str) -> str:
+    def run(*arguments: str) -> str:
         out = io.StringIO()
         call_command("reconciliation", *arguments, stdout=out)
         return out.getvalue()
 
-    assert json.loads(said("list", "--format", "json")) == [second, first]
-    shown = said("get", str(second["id"]), "--kind", "different")
+    assert json.loads(run("list", "--format", "json")) == [second, first]
+    shown = run("get", str(second["id"]), "--kind", "different")
     assert "1 missed, 1 different" in shown
     assert "full_name: As the delta has it > As the set has it" in shown
 

@@ -1,4 +1,4 @@
-"""What costs as much as there is to do, and no more: in steps of SQLite's machine, and not in time."""
+"""Costs that grow with the work and no faster: in steps of SQLite's machine, and not in time."""
 
 import sqlite3
 from collections.abc import Iterator

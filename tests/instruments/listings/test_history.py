@@ -18,7 +18,7 @@ from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
 from tests.conftest import DATA
 from tests.instruments.listings.merging import VOLVO, Write, cancelled, day, delta, full, load
-from tests.instruments.listings.model import MadeFile, Said
+from tests.instruments.listings.model import MadeFile, MadeRecord
 from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -248,9 +248,9 @@ def test_real_records_answer_for_any_day(
             history.get_snapshot(isin, as_of=dt.date(2025, 9, 1))
 
 
-def published(files: list[MadeFile], known_on: dt.date) -> list[tuple[str, Said, dt.date]]:
+def published(files: list[MadeFile], known_on: dt.date) -> list[tuple[str, MadeRecord, dt.date]]:
     """Return venue, record and first day of each distinct record known on a day, in order."""
-    records: dict[tuple[Any, ...], tuple[str, Said, dt.date]] = {}
+    records: dict[tuple[Any, ...], tuple[str, MadeRecord, dt.date]] = {}
     for file in sorted(files, key=lambda file: file.order):
         published_on = dt.date.fromisoformat(file.day)
         for record in file.records if published_on <= known_on else ():
@@ -277,7 +277,7 @@ def expected_names(files: list[MadeFile], *, as_of: dt.date, known_on: dt.date) 
     first record of a listing, that record answers, unless it is new or was cancelled.
     """
     rows: dict[str, list[tuple[str, dt.date, dt.date]]] = {}
-    first: dict[str, tuple[Said, dt.date]] = {}
+    first: dict[str, tuple[MadeRecord, dt.date]] = {}
     cancelled = set()
     for mic, record, began in published(files, known_on):
         listing = rows.setdefault(mic, [])
@@ -310,7 +310,7 @@ def expected_names(files: list[MadeFile], *, as_of: dt.date, known_on: dt.date) 
 
 DAYS = st.integers(1, 12)
 RECORDS = st.builds(
-    Said,
+    MadeRecord,
     tag=st.sampled_from(["NewRcrd", "ModfdRcrd", "TermntdRcrd", "CancRcrd"]),
     isin=st.just(VOLVO),
     mic=st.sampled_from(["XSTO", "XPAR"]),
@@ -325,7 +325,7 @@ FILES = st.dictionaries(
 @examples(60)
 @given(files=FILES, shuffled=st.randoms(use_true_random=False), as_of=DAYS, known_on=DAYS)
 def test_any_files_in_any_order_agree_with_the_model(
-    files: dict[int, list[Said]], shuffled: Any, as_of: int, known_on: int, make_zip: Write
+    files: dict[int, list[MadeRecord]], shuffled: Any, as_of: int, known_on: int, make_zip: Write
 ) -> None:
     for model in (Listing, ListingVersion, Instrument, ListedVenue, Run, EsmaFile):
         model.objects.all().delete()

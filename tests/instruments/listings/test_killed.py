@@ -68,16 +68,16 @@ def test_a_load_that_is_killed_is_finished_by_the_next(
     assert list(installation.staging.iterdir()) == []
 
 
-def tables(installation: Installation) -> list[list[Any]]:
-    """What the tables say, without keys that depend on what was loaded when."""
-    said = []
+def read_tables(installation: Installation) -> list[list[Any]]:
+    """Return the rows of the tables, without keys that depend on the order of loading."""
+    tables: list[Any] = []
     with contextlib.closing(sqlite3.connect(installation.database)) as connection:
         for table in ("listing", "listingversion", "instrument", "underlying", "listedvenue"):
             rows = connection.execute(f"SELECT * FROM instruments_{table}")
             columns = [name for name, *_ in rows.description]
             kept = [n for n, name in enumerate(columns) if name not in ("id", "change_id")]
-            said.append(sorted(repr([row[n] for n in kept]) for row in rows))
-    return said
+            tables.append(sorted(repr([row[n] for n in kept]) for row in rows))
+    return tables
 
 
 def test_a_file_that_is_partly_merged_is_finished_by_the_next_load_of_any_file(
@@ -107,7 +107,7 @@ def test_a_file_that_is_partly_merged_is_finished_by_the_next_load_of_any_file(
     at_once = Installation(tmp_path / "at_once", **WHOLE)
     at_once.run("migrate")
     at_once.run("load", DELTA)
-    assert tables(installation) == tables(at_once)
+    assert read_tables(installation) == read_tables(at_once)
 
 
 def test_a_file_that_another_process_loads_is_left_to_it(tmp_path: Path) -> None:

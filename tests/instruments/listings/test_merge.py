@@ -1,4 +1,4 @@
-"""What loading comes to: ESMA's rules, whatever the order, and however often."""
+"""The result of loading: ESMA's rules, in any order of files, and however often they are loaded."""
 
 import datetime as dt
 
@@ -224,8 +224,8 @@ def test_a_list_of_cancellations_cancels_once(make_zip: Write) -> None:
     assert listed(9, name="One more") == {"late": 1}
 
     assert (Listing.objects.get().full_name, Listing.objects.get().status) == ("Two", "active")
-    told = ListingVersion.objects.order_by("source_file__sequence")
-    assert [version.full_name for version in told] == ["One", "One", "One more"]
+    versions = ListingVersion.objects.order_by("source_file__sequence")
+    assert [version.full_name for version in versions] == ["One", "One", "One more"]
     load(make_zip, delta(10), firds.cancellation(VOLVO, "XSTO"))
     assert Listing.objects.get().status == "cancelled"
 
@@ -280,7 +280,7 @@ def test_a_merge_that_fails_half_way_leaves_nothing_of_itself(make_zip: Write) -
 def test_an_underlying_goes_when_no_listing_names_it_and_stays_while_one_does(
     make_zip: Write,
 ) -> None:
-    def said(tag: str, mic: str, code: str, start: int) -> str:
+    def instrument(tag: str, mic: str, code: str, start: int) -> str:
         terms = (
             f"<DerivInstrmAttrbts><UndrlygInstrm><Sngl><ISIN>{code}</ISIN></Sngl></UndrlygInstrm>"
         )
@@ -288,13 +288,18 @@ def test_an_underlying_goes_when_no_listing_names_it_and_stays_while_one_does(
         return firds.record(tag, DSB, mic, cfi="SRCCSP", period=day(start), extra=terms)
 
     both, other = "SE0000115446", "DE000A1R07V3"
-    load(make_zip, full(2), said("RefData", "XOFF", both, 1), said("RefData", "XSTO", both, 1))
+    load(
+        make_zip,
+        full(2),
+        instrument("RefData", "XOFF", both, 1),
+        instrument("RefData", "XSTO", both, 1),
+    )
     assert named() == {(both, 1)}
 
-    load(make_zip, delta(3), said("ModfdRcrd", "XOFF", other, 3))
+    load(make_zip, delta(3), instrument("ModfdRcrd", "XOFF", other, 3))
     assert named() == {(both, 1), (other, 1)}
 
-    load(make_zip, delta(4), said("ModfdRcrd", "XSTO", other, 4))
+    load(make_zip, delta(4), instrument("ModfdRcrd", "XSTO", other, 4))
     assert named() == {(other, 1)}
 
     load(make_zip, delta(5), firds.cancellation(DSB, "XSTO"))

@@ -1,4 +1,4 @@
-"""What pruning takes away leaves nothing behind: no underlyings, and no cursor that knows of it.
+"""Pruning leaves nothing behind of what it deletes: no underlyings, and no cursor that knows of it.
 
 And no statement of it has more parameters than SQL Server takes: the fixture `portable` counts them.
 """
@@ -55,8 +55,8 @@ def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> Non
     bodies = [f"SE{number:09}" for number in range(MAX_ISINS)]
     isins = [body + calc_check_digit(body) for body in bodies]
     given = {"source_file": file, "source_position": 2, "fingerprint": 1, "change": known.change}
-    said = {"status": "active", "valid_from": day(1), "cfi_code": "ESVUFR", **given}
-    Listing.objects.bulk_create(Listing(isin=isin, mic="XSTO", **said) for isin in isins)
+    fields = {"status": "active", "valid_from": day(1), "cfi_code": "ESVUFR", **given}
+    Listing.objects.bulk_create(Listing(isin=isin, mic="XSTO", **fields) for isin in isins)
     loaded = {"published_on": day(1), "part": 1, "parts": 1, "sequence": 1, "size": 1}
     EsmaFile.objects.bulk_create(
         EsmaFile(name=f"{n}.zip", kind="DLTINS", loaded_at=file.loaded_at, **loaded)
@@ -79,6 +79,6 @@ def test_pruning_uses_the_sql_of_the_server(db: None) -> None:
     with tsql.connected() as (_, server), named.as_default(tsql.ALIAS):
         pruning._delete(Register.ESMA, [(1, VOLVO, "XSTO")], [])
 
-    said = [sql for sql, _ in server.said]
-    assert any("INTO #changed_instrument " in sql for sql in said)
-    assert [problem for sql in said for problem in tsql.problems(sql)] == []
+    statements = [sql for sql, _ in server.statements]
+    assert any("INTO #changed_instrument " in sql for sql in statements)
+    assert [problem for sql in statements for problem in tsql.problems(sql)] == []

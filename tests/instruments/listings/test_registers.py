@@ -124,8 +124,8 @@ def test_interleaved_in_any_order_each_register_is_what_its_own_files_say(
         counted = Instrument.objects.filter(**{f"{column}__isnull": False})
         assert dict(counted.values_list("isin", column)) == by_isin
         by_mic = Counter(rows.values_list("mic", flat=True))
-        said = ListedVenue.objects.filter(**{f"{column}__gt": 0})
-        assert dict(said.values_list("mic", column)) == by_mic
+        venues = ListedVenue.objects.filter(**{f"{column}__gt": 0})
+        assert dict(venues.values_list("mic", column)) == by_mic
     speaking = {i.isin: (i.register, i.mic, i.status) for i in Instrument.objects.all()}
     for isin, said_of in speaking.items():
         then = history.get_snapshot(isin)
@@ -174,8 +174,8 @@ def test_one_register_the_other_or_both_can_be_asked_for(client: Client) -> None
     )
     exported = client.get(f"{LIST}{some.isin}/listings/", {"register": "FCA"}).json()["results"]
     assert {row["register"] for row in exported} == {"FCA"}
-    said = client.get(f"{LIST}{some.isin}/history/", {"register": "FCA"}).json()["results"]
-    assert {row["register"] for row in said} == {"FCA"}
+    versions = client.get(f"{LIST}{some.isin}/history/", {"register": "FCA"}).json()["results"]
+    assert {row["register"] for row in versions} == {"FCA"}
     assert client.get(LIST, {"register": "SEC"}).status_code == 400
     assert client.get(f"{LIST}{some.isin}/history/", {"register": "SEC"}).status_code == 400
     venues = {row["mic"] for row in get(client, "/api/v1/venues/", register="FCA", per_page="100")}

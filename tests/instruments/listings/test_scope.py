@@ -1,4 +1,4 @@
-"""What of a register is loaded, and what comes of changing it."""
+"""Scopes: the records of a register that are loaded, and the effects of a change."""
 
 import io
 import json
@@ -258,8 +258,8 @@ def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
     changed = curator("put", address, {"categories": ["d"]})
     assert (changed.status_code, changed.json()["categories"]) == (200, ["D"])
     assert changed.json()["set_by"] == "curt"
-    said = Event.objects.get(action="scope.set")
-    assert (said.actor, said.old["categories"]) == ("curt", [])  # type: ignore[index]
+    event = Event.objects.get(action="scope.set")
+    assert (event.actor, event.old["categories"]) == ("curt", [])  # type: ignore[index]
     load(make_zip, full(9), firds.record("RefData", DSB, "XSTO", period=day(1)))
 
     assert curator("put", address, {}).json()["to_backfill"] == [f"{full(9)}.zip"]

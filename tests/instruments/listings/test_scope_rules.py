@@ -20,7 +20,7 @@ from instruments.models import (
 from tests import firds
 from tests.conftest import FIRDS
 from tests.instruments.listings.merging import VOLVO, Write, counts, day, delta, full, load
-from tests.instruments.listings.model import MadeFile, Said, expected, found
+from tests.instruments.listings.model import MadeFile, MadeRecord, expected, found
 from tests.instruments.listings.test_any_order import FILES, KEYS, clear, dump
 from tests.instruments.listings.test_scope import EU, set_scope, total
 from tests.properties import examples
@@ -56,16 +56,16 @@ def wider(criteria: Criteria, more: Criteria) -> Criteria:
     return {**found, "isins": sorted({*criteria["isins"], *more["isins"]})}
 
 
-def says(criteria: Criteria, said: Said) -> bool:
-    """Whether a record itself is in scope."""
-    kinds = {"categories": said.cfi[0], "authorities": said.authority, "venues": said.mic}
+def says(criteria: Criteria, record: MadeRecord) -> bool:
+    """Return whether a record itself is in scope."""
+    kinds = {"categories": record.cfi[0], "authorities": record.authority, "venues": record.mic}
     given_ = {kind: criteria[kind] for kind in kinds if criteria[kind]}
     if not given_ and not criteria["isins"]:
         return True
-    if said.isin in criteria["isins"]:
+    if record.isin in criteria["isins"]:
         return True
-    bare = {"categories": "", "authorities": ""} if said.is_bare else {}
-    ends = said.tag in ("CancRcrd", "CxlData")
+    bare = {"categories": "", "authorities": ""} if record.is_bare else {}
+    ends = record.tag in ("CancRcrd", "CxlData")
     return bool(given_) and all(
         (not ends if not (value := {**kinds, **bare}[kind]) else value in wanted)
         for kind, wanted in given_.items()
@@ -73,18 +73,18 @@ def says(criteria: Criteria, said: Said) -> bool:
 
 
 def taken(files: Iterable[MadeFile], criteria: Criteria) -> list[MadeFile]:
-    """What is left of the files: a listing is followed from its first record in scope on."""
+    """Return the records that count: those of a listing from its first record in scope on."""
     followed: set[tuple[str, str]] = set()
     left = []
     for file in sorted(files, key=lambda file: file.order):
         letters = [] if criteria["isins"] else criteria["categories"]
         is_skipped = file.name.startswith("FULINS_E") and "E" not in (letters or ["E"])
         records = []
-        for said in () if is_skipped else file.records:
-            key = (said.isin, said.mic)
-            in_scope = says(criteria, said)
+        for record in () if is_skipped else file.records:
+            key = (record.isin, record.mic)
+            in_scope = says(criteria, record)
             if in_scope or key in followed:
-                records.append(said)
+                records.append(record)
                 followed.add(key)
         if not is_skipped:
             left.append(MadeFile(file.name, tuple(records)))
@@ -107,7 +107,7 @@ def scoped_files(draw: st.DrawFn) -> list[MadeFile]:
                 called = ""
             period = draw(st.sampled_from([None, day(1), day(4)]))
             tag = draw(st.sampled_from(tags))
-            records.append(Said(tag, *key, called, period, cfi, authority))
+            records.append(MadeRecord(tag, *key, called, period, cfi, authority))
         files.append(MadeFile(name, tuple(records)))
     return files
 
@@ -158,9 +158,9 @@ def test_real_files_narrow_and_then_whole_are_as_whole_from_the_beginning() -> N
 def test_what_its_own_set_had_dropped_is_there_when_that_is_read_anew(make_zip: Write) -> None:
     """The delta comes first, while the full set is known without what was out of scope."""
     set_scope(venues=["AAAA"])
-    said = [(mic, {"name": "One", "period": day(1)}) for mic in ("AAAA", "BBBB")]
-    load(make_zip, delta(2), *(firds.record("NewRcrd", VOLVO, mic, **it) for mic, it in said))
-    load(make_zip, full(5), *(firds.record("RefData", VOLVO, mic, **it) for mic, it in said))
+    record = [(mic, {"name": "One", "period": day(1)}) for mic in ("AAAA", "BBBB")]
+    load(make_zip, delta(2), *(firds.record("NewRcrd", VOLVO, mic, **it) for mic, it in record))
+    load(make_zip, full(5), *(firds.record("RefData", VOLVO, mic, **it) for mic, it in record))
     assert [listing.mic for listing in Listing.objects.all()] == ["AAAA"]
 
     set_scope()

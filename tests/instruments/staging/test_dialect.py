@@ -110,7 +110,9 @@ def test_each_rule_gives_the_words_of_the_server(sqlite: str, server: str) -> No
 def test_what_no_rule_covers_is_noticed() -> None:
     found = in_t_sql("SELECT group_concat(a) FROM temp.t", stage="stage_7")
 
-    assert [said.partition(":")[0] for said in tsql.problems(found)] == ["no function group_concat"]
+    assert [problem.partition(":")[0] for problem in tsql.problems(found)] == [
+        "no function group_concat"
+    ]
 
 
 @pytest.mark.sqlite
@@ -122,7 +124,7 @@ def test_statements_of_loading_are_read_as_they_are_made(db: None, sql_server: l
         cursor.execute("SELECT total(a) FROM temp.odd")
         cursor.execute("DROP TABLE temp.odd")
 
-    assert [said.partition(":")[0] for said in sql_server] == ["no function total"]
+    assert [problem.partition(":")[0] for problem in sql_server] == ["no function total"]
     sql_server.clear()
 
 
@@ -133,10 +135,10 @@ def test_many_rows_go_in_few_statements_within_the_limits(db: None) -> None:
             "INSERT INTO temp.mark VALUES (%s, nullif(%s, 0))", [(n, 0) for n in range(2_500)]
         )
 
-    said = [(sql, parameters) for sql, parameters in server.said if "#mark" in sql]
-    assert [len(parameters) for _, parameters in said] == [2_000, 2_000, 1_000]
-    assert list(itertools.chain.from_iterable(p for _, p in said))[:4] == [0, 0, 1, 0]
-    assert tsql.problems(said[-1][0]) == ()
+    statements = [(sql, parameters) for sql, parameters in server.statements if "#mark" in sql]
+    assert [len(parameters) for _, parameters in statements] == [2_000, 2_000, 1_000]
+    assert list(itertools.chain.from_iterable(p for _, p in statements))[:4] == [0, 0, 1, 0]
+    assert tsql.problems(statements[-1][0]) == ()
 
 
 class Inserting(tsql.Server):
@@ -190,9 +192,9 @@ def test_what_was_staged_is_copied_whole(path: Path, tmp_path: Path, db: None) -
             copied = [v for sql, v in server.rows.items() if f"INTO stage_7_{table.name} " in sql]
             assert sorted(itertools.chain.from_iterable(copied), key=str) == sorted(rows, key=str)
     assert {table.name for table in tables} >= {"record", "known", "rejected"}
-    made = [sql for sql, _ in server.said if "CREATE" in sql]
+    made = [sql for sql, _ in server.statements if "CREATE" in sql]
     assert any(sql.startswith("CREATE INDEX") and " ON stage_7_" in sql for sql in made)
-    assert [said for sql in made for said in tsql.problems(sql)] == []
+    assert [problem for sql in made for problem in tsql.problems(sql)] == []
     for sql in made:
         assert all(text.endswith(BINARY) for text in tsql.texts(sql)), sql
 
@@ -253,7 +255,7 @@ def test_a_cursor_of_the_server_is_one_of_djangos(db: None) -> None:
         cursor: CursorWrapper = SqlServerCursor(connection.cursor(), stage="stage_7")
         cursor.execute("SELECT position FROM stage.rejected LIMIT 3")
 
-    assert server.said[-1][0] == "SELECT TOP 3 position FROM stage_7_rejected"
+    assert server.statements[-1][0] == "SELECT TOP 3 position FROM stage_7_rejected"
 
 
 class Held(Inserting):
@@ -262,7 +264,7 @@ class Held(Inserting):
     answer = 0
 
     def fetchall(self) -> list[tuple[int]]:
-        return [(self.answer,)] if "sp_getapplock" in self.said[-1][0] else []
+        return [(self.answer,)] if "sp_getapplock" in self.statements[-1][0] else []
 
 
 def test_a_merge_is_alone_and_leaves_nothing_behind(tmp_path: Path, db: None) -> None:
@@ -273,12 +275,12 @@ def test_a_merge_is_alone_and_leaves_nothing_behind(tmp_path: Path, db: None) ->
         with attached(connection, file, staged(path, tmp_path)) as cursor:
             cursor.execute("SELECT position FROM stage.record")
 
-    said = [" ".join(sql.split()) for sql, _ in server.said]
-    merged = said.index("SELECT position FROM stage_7_record")
-    assert "sp_getapplock" in said[merged - 1]
-    assert said[merged + 1].startswith("EXEC sp_releaseapplock")
-    made = {sql.split()[2] for sql in said[:merged] if sql.startswith("CREATE TABLE")}
-    assert {sql.split()[-1] for sql in said[merged + 2 :] if "DROP TABLE" in sql} == made
+    statements = [" ".join(sql.split()) for sql, _ in server.statements]
+    merged = statements.index("SELECT position FROM stage_7_record")
+    assert "sp_getapplock" in statements[merged - 1]
+    assert statements[merged + 1].startswith("EXEC sp_releaseapplock")
+    made = {sql.split()[2] for sql in statements[:merged] if sql.startswith("CREATE TABLE")}
+    assert {sql.split()[-1] for sql in statements[merged + 2 :] if "DROP TABLE" in sql} == made
 
 
 def test_a_merge_that_waits_for_an_hour_is_put_off(tmp_path: Path, db: None) -> None:
@@ -291,5 +293,5 @@ def test_a_merge_that_waits_for_an_hour_is_put_off(tmp_path: Path, db: None) -> 
         with pytest.raises(MergeBusy), context:
             raise AssertionError("the lock was not given")
 
-    assert "sp_releaseapplock" not in str(server.said)
-    assert server.said[-1][0].startswith("DROP TABLE")
+    assert "sp_releaseapplock" not in str(server.statements)
+    assert server.statements[-1][0].startswith("DROP TABLE")

@@ -81,16 +81,16 @@ def there_and_back(sql: str) -> str:
 def through_t_sql() -> Iterator[set[str]]:
     """Execute what T-SQL says, wherever loading executes something; what was executed."""
     executed = utils.CursorWrapper.execute
-    said: set[str] = set()
+    statements: set[str] = set()
 
     def execute(self: Any, sql: str, params: Any = None) -> Any:
         if _OF_LOADING.search(sql) and not _LEFT_AS_IT_IS.search(sql):
             sql = there_and_back(sql)
-            said.add(sql)
+            statements.add(sql)
         return executed(self, sql, params)
 
     with mock.patch.object(utils.CursorWrapper, "execute", execute):
-        yield said
+        yield statements
 
 
 def all_tables() -> dict[str, list[dict[str, Any]]]:
@@ -105,7 +105,7 @@ def all_tables() -> dict[str, list[dict[str, Any]]]:
 
 
 def everything(make_zip: Write) -> list[dict[str, int]]:
-    """Real files of every family, and made ones of what these lack; what became of the records."""
+    """Real files of every family, and made ones for what these lack; the outcomes of the records."""
     call_command("flush", interactive=False, verbosity=0)
     real = [*sorted(FIRDS.glob("FULINS_*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
     found = []
@@ -157,11 +157,11 @@ def everything(make_zip: Write) -> list[dict[str, int]]:
 def test_files_come_to_the_same_through_t_sql(make_zip: Write, sql_server: list[str]) -> None:
     plain, tables = everything(make_zip), all_tables()
 
-    with through_t_sql() as said:
+    with through_t_sql() as statements:
         through = everything(make_zip)
 
-    assert len(said) > 40
-    assert any(sql.startswith("CREATE TEMPORARY TABLE timeline") for sql in said)
+    assert len(statements) > 40
+    assert any(sql.startswith("CREATE TEMPORARY TABLE timeline") for sql in statements)
     assert through == plain
     assert all_tables() == tables
     assert [name for name, rows in tables.items() if not rows] == []
