@@ -73,11 +73,11 @@ def _tags(
     piece: bytes, names: "list[re.Pattern[bytes]]", tag: "re.Pattern[bytes]"
 ) -> "Iterator[re.Match[bytes]]":
     """Yield the tags of a piece with one of these names, in order."""
-    places = sorted(match.start() for name in names for match in name.finditer(piece))
+    places = sorted(found_name.start() for name in names for found_name in name.finditer(piece))
     for place in places:
-        found = tag.match(piece, max(piece.rfind(b"<", 0, place), 0))
-        if found and found.end() > place:  # a text may hold such a name too
-            yield found
+        match = tag.match(piece, max(piece.rfind(b"<", 0, place), 0))
+        if match and match.end() > place:  # a text may hold such a name too
+            yield match
 
 
 def _any_of(names: tuple[str, ...]) -> bytes:
