@@ -17,7 +17,7 @@ from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS
-from instruments.listings.load import reconciliation, temporary_tables
+from instruments.listings.load import reconciliation, rejected, temporary_tables
 from instruments.listings.load.context import FILE, LISTING, REREAD_FROM, MergeContext
 from instruments.models import FullFile, Reconciliation
 
@@ -34,12 +34,10 @@ def note_listings(
         f"""SELECT listing_id FROM temp.record_outcome
             WHERE listing_id IS NOT NULL AND position < {REREAD_FROM}""",
         "SELECT listing_id FROM stage.known",
-        # A rejected record is in the file all the same.
-        f"""SELECT l.id FROM stage.rejected r JOIN {LISTING} l
-            ON l.isin = r.isin AND l.mic = r.mic AND l.register = '{merge.register}'""",
     ):
         merge.cursor.execute(query)
         held |= _fetch_keys(merge.cursor)
+    held |= rejected.find_listings(merge)
     _add_new_listings(merge, held)
     if merge.replacement:
         temporary_tables.create(merge.cursor, temporary_tables.HELD_LISTING)

@@ -9,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from instruments import pipeline
 from instruments.listings import history
 from instruments.models import Difference, FullFile, Instrument, Listing, Reconciliation
 from tests import firds
+from tests.conftest import DATA
 from tests.instruments.listings.merging import DSB, VOLVO, Write, counts, day, delta, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,3 +228,39 @@ def test_a_file_loaded_as_a_whole_is_not_taken_for_an_excerpt_afterwards(make_zi
 
     assert Listing.objects.get().status == "active"
     call_command("load", path, stdout=io.StringIO())
+
+
+def test_a_record_with_a_malformed_isin_holds_its_listing() -> None:
+    """A case: the second set has the ISIN of one listing in lower case."""
+    for path in sorted((DATA / "cases" / "full_set_with_isin_rejected").glob("*.zip")):
+        [loaded] = pipeline.load(pipeline.register_files([path]))
+        assert loaded.error is None
+
+    assert loaded.run is not None
+    assert (loaded.run.rejected, loaded.run.dropped) == (1, 0)
+    assert not Listing.objects.exclude(status="active").exists()
+
+
+@pytest.mark.parametrize(
+    ("isin", "mic", "active"),
+    [
+        ("SE0000115447", "XSTO", [(VOLVO, "XSTO")]),  # a wrong check digit
+        ("SE000011544", "XSTO", [(VOLVO, "XSTO")]),
+        (f"{VOLVO}0", "XSTO", [(VOLVO, "XSTO")]),
+        (VOLVO, "xcse", [(VOLVO, "XCSE")]),
+        (VOLVO, "X", [(VOLVO, "XCSE"), (VOLVO, "XSTO")]),
+        ("?", "XSTO", [(DSB, "XSTO"), (VOLVO, "XSTO")]),
+        ("?", "?", []),
+    ],
+)
+def test_a_malformed_key_holds_the_listings_that_it_may_be_of(
+    make_zip: Write, isin: str, mic: str, active: list[tuple[str, str]]
+) -> None:
+    other = listed("SE0000108656", "XHEL")
+    load(make_zip, full(2), listed(VOLVO), listed(VOLVO, "XCSE"), listed(DSB), other)
+
+    run = load(make_zip, full(9), other, listed(isin, mic))
+
+    assert run.rejected == 1
+    rows = Listing.objects.filter(status="active").exclude(mic="XHEL")
+    assert sorted(rows.values_list("isin", "mic")) == active
