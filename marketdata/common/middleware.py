@@ -10,7 +10,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 
-from marketdata.common import limits, time_limits
+from marketdata.common import limits, slots, time_limits
 from marketdata.common.address import is_allowed
 from marketdata.common.credentials import has_credentials
 from marketdata.common.error_pages import error_response, time_limit_exceeded
@@ -43,6 +43,24 @@ class TimeLimits:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return time_limit_exceeded(request) if time_limits.is_due_to_limit(error) else None
+
+
+class RequestsAtATime:
+    """Refuse requests of an address that has REQUESTS_AT_A_TIME running in this process, with 429."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not slots.begin(request):
+            return too_many_requests(request, slots.RETRY_AFTER_SECONDS)
+        try:
+            response = self.get_response(request)
+        except BaseException:
+            slots.end(request)
+            raise
+        slots.end_with(response, request)
+        return response
 
 
 class Guard:

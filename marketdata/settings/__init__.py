@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
     *telemetry.middleware(TELEMETRY),
+    "marketdata.common.middleware.RequestsAtATime",
     "marketdata.common.middleware.TimeLimits",  # before all that asks the database
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -170,6 +171,8 @@ AXES_VERBOSE = False
 TRUSTED_PROXIES = env.read("TRUSTED_PROXIES", env.count, 0)
 SENSITIVE_NETWORKS: list[env.Network] = env.read("SENSITIVE_NETWORKS", env.networks, [])
 REQUEST_TIMEOUT_SECONDS = env.read("REQUEST_TIMEOUT_SECONDS", env.positive, 20)
+REQUESTS_AT_A_TIME = env.read("REQUESTS_AT_A_TIME", env.positive, 8)
+COSTLY_REQUESTS_AT_A_TIME = env.read("COSTLY_REQUESTS_AT_A_TIME", env.positive, 2)
 EXPORT_TIMEOUT_SECONDS = env.read("EXPORT_TIMEOUT_SECONDS", env.positive, 60)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
