@@ -66,7 +66,7 @@ def end(request: HttpRequest) -> None:
 def end_with(response: HttpResponseBase, request: HttpRequest) -> None:
     """Free the slots of a request when its response is closed, or dropped unsent."""
     release = functools.partial(_slots.release, _taken(request))
-    response._resource_closers.append(release)
+    response._resource_closers.append(release)  # type: ignore[attr-defined]  # as Django does
     weakref.finalize(response, release)
 
 
