@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from instruments.entities.search import INDEX as ENTITY_INDEX
 from instruments.listings.search import INDEX
 from tests.conftest import DATA, FIRDS
 from tests.installation import Installation
@@ -86,7 +87,8 @@ def execute(path: Path, sql: str, *values: object) -> list[tuple[object, ...]]:
 
 def everything(path: Path, *, but: tuple[str, ...] = ()) -> dict[str, list[tuple[object, ...]]]:
     """All rows of all tables, as they are stored; of the index of names its words, which are a table too."""
-    but += (INDEX, *(f"{INDEX}_{part}" for part in ("config", "data", "idx")))
+    for index in (INDEX, ENTITY_INDEX):
+        but += (index, *(f"{index}_{part}" for part in ("config", "data", "idx")))
     names = [
         name for (name,) in execute(path, "SELECT name FROM sqlite_master WHERE type = 'table'")
     ]

@@ -29,7 +29,7 @@ from tests.instruments.staging.test_t_sql_merges import through_t_sql
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 
 
-def load_everything(folder: Path) -> tuple[list[tuple[int, ...]], list[list[dict[str, Any]]]]:
+def load_everything(folder: Path) -> tuple[list[Any], list[list[Any]]]:
     """Load files of all subjects into empty tables; return counts by outcome, and all rows."""
     call_command("flush", interactive=False, verbosity=0)
     successor = (
@@ -49,7 +49,13 @@ def load_everything(folder: Path) -> tuple[list[tuple[int, ...]], list[list[dict
     )
     runs = golden_copy.load(*(golden_copy.put(folder, stem, xml) for stem, xml in files))
     counts = [(run.new, run.changed, run.ended, run.late, run.unchanged) for run in runs]
-    models = (LegalEntity, EntityName, EntitySuccessor, EntityRelationship, ReportingException)
+    models: tuple[Any, ...] = (
+        LegalEntity,
+        EntityName,
+        EntitySuccessor,
+        EntityRelationship,
+        ReportingException,
+    )
     return counts, [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
