@@ -1,6 +1,7 @@
 """Output of commands: tables for people, JSON for programs."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -25,8 +26,21 @@ def add_format(parser: CommandParser) -> None:
     )
 
 
+# Characters that a terminal takes as commands, beside those that JSON escapes, or that change the direction.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def escape_controls(text: str) -> str:
+    """Return the text with control characters as `\\u009b`, which is also how JSON escapes them.
+
+    Names come from outside, and a terminal would obey the sequences in them.
+    """
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def print_json(out: OutputWrapper | TextIO, data: Any) -> None:
-    out.write(json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
+    content = json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+    out.write(escape_controls(content))
 
 
 def print_table(
@@ -91,7 +105,7 @@ def text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else escape_controls(str(value))
 
 
 def open_console(out: OutputWrapper | TextIO) -> Console:

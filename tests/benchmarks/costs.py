@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -134,7 +135,7 @@ def _find_paths(*, is_admin: bool) -> Iterator[str]:
     for path, operations in schema["paths"].items():
         if "get" in operations:
             kind = path.split("/")[3] if path.count("/") > 3 else ""
-            yield path.format_map({**keys, "id": keys.get(kind, 1)})
+            yield path.format_map(defaultdict(int, {**keys, "id": keys.get(kind, 1)}))
     middle = keys["isin"]
     yield from (
         "/api/schema/",
@@ -165,6 +166,7 @@ def _find_keys() -> dict[str, Any]:
         "name": EsmaFile.objects.order_by("pk").values_list("name", flat=True).first(),
         "mic": ListedVenue.objects.order_by("-listings").values_list("pk", flat=True).first(),
         "code": "ES",
+        "lei": Instrument.objects.exclude(issuer_lei="").values_list("issuer_lei", flat=True)[0],
         "register": "ESMA",
         "username": "bench-viewer",
         "prefix": "0" * 12,

@@ -1,6 +1,7 @@
 """The output of commands fits the terminal: no word is cut."""
 
 import io
+import json
 from typing import Any
 
 import pytest
@@ -69,3 +70,15 @@ def test_no_rows_are_no_error() -> None:
     output.print_table(out, [])
 
     assert out.getvalue().strip() == ""
+
+
+def test_control_characters_of_names_are_shown_and_not_sent_to_the_terminal() -> None:
+    name = "A\x9b2J\x1b[31m\x07\u202eB"
+    table, document = io.StringIO(), io.StringIO()
+    output.print_table(table, [{"name": name}])
+    output.print_json(document, {"name": name})
+
+    for out in (table, document):
+        assert not set("\x9b\x1b\x07\u202e") & set(out.getvalue())
+        assert "A\\u009b2J\\u001b[31m\\u0007\\u202eB" in out.getvalue()
+    assert json.loads(document.getvalue()) == {"name": name}

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from instruments.listings import changes
-from marketdata.common import filtering
+from marketdata.common import filtering, output
 from marketdata.common.errors import InvalidQuery
 
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
         try:
             for change in items:
-                self.stdout.write(encoder.encode(change))
+                self.stdout.write(output.escape_controls(encoder.encode(change)))
         except InvalidQuery as error:
             raise CommandError(f"--{error.parameter}: {error}") from error
         except BrokenPipeError:

@@ -62,7 +62,7 @@ class Command(BaseCommand):
             output.print_table(self.stdout, list(answers), numbers=["line"])
         elif format_ == "ndjson":
             for answer in answers:
-                self.stdout.write(json.dumps(answer, ensure_ascii=False))
+                self.stdout.write(output.escape_controls(json.dumps(answer, ensure_ascii=False)))
         else:
             for text in format_csv(answers):
                 self.stdout.write(text, ending="")
