@@ -7,7 +7,7 @@ import sys
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from instruments import pipeline
 from tests import register, servers, tsql
 from tests.openfigi import FakeOpenFigi
 from tests.properties import register_profiles
-from tests.snapshots import Snapshots
+from tests.snapshots import Snapshots, restored_after_tests
 
 # A hash that costs nothing: the real one takes a tenth of a second of both cores for each password.
 QUICK_HASHER = "django.contrib.auth.hashers.MD5PasswordHasher"
@@ -50,26 +50,26 @@ def django_db_setup(
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path | None:
-    """Create the test database. Return a copy of it as `migrate` leaves it.
+) -> Iterator[Path | None]:
+    """Create the test database. Yield a copy of it as `migrate` leaves it.
 
-    Return None on SQL Server, and where no collected test needs a database, for then pytest-django
+    Yield None on SQL Server, and where no collected test needs a database, for then pytest-django
     creates none. On SQL Server, set it up as docs/database.md describes: readers do not wait.
     """
+    copy = None
     with django_db_blocker.unblock():
         if connection.vendor == "microsoft":
             with connection.cursor() as cursor:
                 cursor.execute(
                     "ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
                 )
-            return None
-        if "django_migrations" not in connection.introspection.table_names():
-            return None
-        copy = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
-        with closing(sqlite3.connect(copy)) as target:
-            connection.connection.backup(target)
-            target.execute("PRAGMA journal_mode=WAL")
-        return copy
+        elif "django_migrations" in connection.introspection.table_names():
+            copy = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
+            with closing(sqlite3.connect(copy)) as target:
+                connection.connection.backup(target)
+                target.execute("PRAGMA journal_mode=WAL")
+    with restored_after_tests(copy) if copy else nullcontext():
+        yield copy
 
 
 @pytest.fixture(scope="session")
