@@ -53,6 +53,7 @@ def wait_until(
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_strange_files_and_messages_stop_no_worker(installation: Installation) -> None:
     """Damage to the file itself: tests/marketdata/test_sqlite_queue.py."""
     messages = installation.queue / "messages.sqlite3"

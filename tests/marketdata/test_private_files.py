@@ -31,6 +31,7 @@ def modes(folder: Path) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_everything_that_the_service_writes_is_private(tmp_path: Path, open_umask: None) -> None:
     folder = tmp_path / "data"
     folder.mkdir(mode=0o755)
@@ -49,6 +50,7 @@ def test_everything_that_the_service_writes_is_private(tmp_path: Path, open_umas
     assert modes(folder) == {}
 
 
+@pytest.mark.slow
 def test_a_database_that_others_could_read_is_made_private(
     tmp_path: Path, open_umask: None
 ) -> None:

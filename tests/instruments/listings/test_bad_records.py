@@ -276,6 +276,7 @@ def test_a_record_that_repeats_an_element_is_rejected_and_the_rest_is_loaded(
     assert {row.field for row in rows} == set(expected or [PRODUCT_PATH])
 
 
+@pytest.mark.slow
 def test_repeated_elements_are_set_aside_among_many_records_and_in_several_pieces(
     make_zip: Write,
 ) -> None:

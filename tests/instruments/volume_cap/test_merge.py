@@ -105,6 +105,7 @@ def test_a_file_that_is_loaded_twice_changes_nothing(make_zip: Write) -> None:
     assert VolumeCapVenue.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
     files = {
         monthly(8): [result(VOLVO, XSTO, BATE), result(ERICSSON, BATE)],
