@@ -186,6 +186,7 @@ def main() -> None:
 def _install(folder: Path, redis: str) -> Installation:
     generous = {f"LIMIT_{name}": "10000000/m" for name in ("ANONYMOUS", "CLIENT", "ADMIN", "KEY")}
     generous |= {f"LIMIT_{name}": "10000000/m" for name in ("COSTLY", "LOGIN", "NAME")}
+    generous |= {"REQUESTS_AT_A_TIME": "1000", "COSTLY_REQUESTS_AT_A_TIME": "1000"}  # one address
     installation = Installation(
         folder,
         REDIS_URL=redis,
