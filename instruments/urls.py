@@ -1,6 +1,7 @@
 from django.urls import path
 
 from instruments.dossier.pages import DossierPage
+from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
 from instruments.listings.pages import InstrumentView
 from instruments.listings.search_page import SearchView
@@ -9,6 +10,8 @@ from instruments.venues.pages import VenuesView, VenueView
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("entities/", EntitiesView.as_view(), name="entities"),
+    path("entities/<str:lei>/", EntityView.as_view(), name="entity"),
     path("venues/", VenuesView.as_view(), name="venues"),
     path("venues/<str:mic>/", VenueView.as_view(), name="venue"),
     path("instruments/<str:isin>/dossier/", DossierPage.as_view(), name="dossier"),

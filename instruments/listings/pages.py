@@ -12,7 +12,7 @@ from instruments.listings import descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
-from instruments.models import Instrument, Register
+from instruments.models import Instrument, LegalEntity, Register
 from instruments.transparency.descriptions import describe_result
 from instruments.transparency.questions import Applicable, get_transparency
 from marketdata.common.access import GuardedView, reading
@@ -77,6 +77,7 @@ class InstrumentView(GuardedView):
         transparency = get_transparency(current.isin, on=as_of or today())
         context = {
             "answer": answer,
+            "issuer_name": _read_entity_name(answer["issuer_lei"]),
             "status": EffectiveStatus(answer["status"]).label,
             "effective_status": EffectiveStatus(answer["effective_status"]).label,
             "days": days,
@@ -103,6 +104,13 @@ class InstrumentView(GuardedView):
             ],
         }
         return render(request, "instruments/instrument.html", context)
+
+
+def _read_entity_name(lei: str) -> str | None:
+    """Return the legal name of an issuer by GLEIF; None if no record of it is loaded. One query at most."""
+    if not lei:
+        return None
+    return LegalEntity.objects.filter(lei=lei).values_list("legal_name", flat=True).first()
 
 
 def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]:

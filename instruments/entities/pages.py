@@ -1,0 +1,94 @@
+"""Pages of legal entities: the search, and one entity with its group and its instruments."""
+
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from instruments.entities.filters import LegalEntityFilterSet
+from instruments.entities.hierarchy import read_hierarchy
+from instruments.entities.questions import get_entity, read_instruments, read_successors
+from instruments.entities.search import is_lei
+from instruments.listings import descriptions
+from instruments.models import LegalEntity
+from marketdata.common.access import GuardedView, reading
+from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.filtering import get_messages
+from marketdata.common.pages import BoundedPaginator
+
+PAGE_SIZE = 50
+INSTRUMENTS_SHOWN = 20
+# The columns of an entity that its page shows. The API has the whole record.
+_FACTS = (
+    *("jurisdiction", "category", "sub_category", "legal_form", "legal_form_other"),
+    *("entity_status", "created_at", "expired_at", "expiration_reason"),
+    *("registration_authority", "registration_number", "registration_status"),
+    *("first_registered_at", "last_updated_at", "next_renewal_at", "managing_lou"),
+)
+_ADDRESS = ("first_line", "second_line", "third_line", "fourth_line", "postal_code", "city")
+
+
+class EntityForm(forms.Form):
+    """The search of legal entities."""
+
+    q = forms.CharField(required=False, max_length=100, label="LEI or words of a name")
+
+
+class EntitiesView(GuardedView):
+    """Legal entities by words of any form of their names. A known LEI redirects to its page."""
+
+    needs = reading("instruments.view_legalentity")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        words = request.GET.get("q", "").strip()[:100]
+        if is_lei(words.upper()) and LegalEntity.objects.filter(lei=words.upper()).exists():
+            return redirect("entity", lei=words.upper())
+        asked = {"q": words} if words else {}
+        filterset = LegalEntityFilterSet(asked, LegalEntity.objects.order_by("lei"))
+        messages = get_messages(filterset)
+        entities: Any = LegalEntity.objects.none() if messages else filterset.qs
+        page = BoundedPaginator(entities, PAGE_SIZE).get_page(request.GET.get("page"))
+        context = {
+            "form": EntityForm(request.GET),
+            "words": words,
+            "messages": messages,
+            "page": page,
+        }
+        return render(request, "instruments/entities.html", context)
+
+
+class EntityView(GuardedView):
+    """One legal entity: its names and addresses, its group, its successors and instruments."""
+
+    needs = reading("instruments.view_legalentity")
+
+    def get(self, request: HttpRequest, lei: str) -> HttpResponse:
+        try:
+            entity = get_entity(lei)
+            hierarchy = read_hierarchy(entity.lei)
+        except (InvalidQuery, NotInDatabase) as error:
+            raise Http404(str(error)) from error
+        instruments = list(read_instruments(entity)[: INSTRUMENTS_SHOWN + 1])
+        facts = {name: getattr(entity, name) for name in _FACTS}
+        context = {
+            "entity": entity,
+            "facts": {name: _shorten(value) for name, value in facts.items() if value},
+            "legal_address": _join_address(entity, "legal_address_"),
+            "headquarters": _join_address(entity, "headquarters_"),
+            "hierarchy": hierarchy,
+            "successors": read_successors(entity),
+            "instruments": descriptions.describe_instruments(instruments[:INSTRUMENTS_SHOWN]),
+            "has_more_instruments": len(instruments) > INSTRUMENTS_SHOWN,
+        }
+        return render(request, "instruments/entity.html", context)
+
+
+def _shorten(value: Any) -> Any:
+    """Return a time to the minute; other values as they are."""
+    return f"{value:%Y-%m-%d %H:%M}" if hasattr(value, "hour") else value
+
+
+def _join_address(entity: LegalEntity, prefix: str) -> str:
+    parts = [getattr(entity, prefix + name) for name in _ADDRESS]
+    return ", ".join([*(part for part in parts if part), getattr(entity, f"{prefix}country") or ""])

@@ -1,0 +1,73 @@
+"""The pages of legal entities, on real records."""
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from instruments.listings.load import search_index
+from instruments.models import Instrument, LegalEntity
+from tests import golden_copy
+from tests.golden_copy import EXCERPT, FULL
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("anonymous_reading"),
+]
+DENTSU = "213800FERQ5LE3H7WJ58"
+
+
+@pytest.fixture
+def excerpt(tmp_path: Path) -> None:
+    golden_copy.load(golden_copy.put(tmp_path, FULL, EXCERPT.read_bytes()))
+
+
+@pytest.mark.usefixtures("excerpt")
+def test_entities_are_found_by_any_form_of_their_names(client: Client) -> None:
+    everything = client.get("/entities/").content.decode()
+    found = client.get("/entities/", {"q": "aegis"}).content.decode()
+
+    assert all(f'href="/entities/{lei}/"' in everything for lei in _all_leis())
+    assert f'href="/entities/{DENTSU}/"' in found
+    assert "1 entity<" in found
+    assert client.get("/entities/", {"q": DENTSU.lower()}).headers["Location"] == (
+        f"/entities/{DENTSU}/"
+    )
+    assert "No legal entity found for" in client.get("/entities/?q=unheard").content.decode()
+
+
+@pytest.mark.usefixtures("excerpt")
+def test_every_entity_has_a_page_with_its_names_group_and_instruments(client: Client) -> None:
+    for lei in _all_leis():
+        assert client.get(f"/entities/{lei}/").status_code == 200
+    Instrument.objects.create(
+        isin="GB00B0000005", full_name="Made", issuer_lei=DENTSU, status="active", listing_count=1
+    )
+    search_index.rebuild()
+
+    page = client.get(f"/entities/{DENTSU.lower()}/").content.decode()
+
+    for text in (
+        "DENTSU INTERNATIONAL LIMITED",
+        "AEGIS GROUP PLC",
+        "Source: GLEIF",
+        FULL,
+        "GB00B0000005",
+    ):
+        assert text in page
+
+
+@pytest.mark.parametrize("lei", [DENTSU, "x", "213800FERQ5LE3H7WJ59"])
+def test_an_unknown_entity_is_a_page_that_says_so(client: Client, lei: str) -> None:
+    response = client.get(f"/entities/{lei}/")
+
+    assert response.status_code == 404
+    assert response.headers["Content-Type"].startswith("text/html")
+
+
+def test_an_empty_list_says_how_to_load_golden_copies(client: Client) -> None:
+    assert "manage.py sync_entities" in client.get("/entities/").content.decode()
+
+
+def _all_leis() -> list[str]:
+    return list(LegalEntity.objects.values_list("lei", flat=True))
