@@ -8,8 +8,8 @@ from esma_files.models import Run
 from instruments import pipeline
 from tests.conftest import DATA
 
-EXCERPT = DATA / "gleif" / "lei-data.xml"
 FULL = "20230605-0800-gleif-goldencopy-lei2-golden-copy"
+EXCERPT = DATA / "gleif" / f"{FULL}.xml"
 _NAMESPACE = "http://www.gleif.org/data/schema/leidata/2016"
 
 

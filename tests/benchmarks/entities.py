@@ -19,7 +19,12 @@ from rich.console import Console
 from tests.benchmarks import measure
 from tests.benchmarks.loading import BASELINE_SHARE, table_of
 
-EXCERPT = Path(__file__).parent.parent / "data" / "gleif" / "lei-data.xml"
+EXCERPT = (
+    Path(__file__).parent.parent
+    / "data"
+    / "gleif"
+    / "20230605-0800-gleif-goldencopy-lei2-golden-copy.xml"
+)
 FULL, DELTA = (
     "20230605-0800-gleif-goldencopy-lei2-golden-copy",
     ("20230606-0800-gleif-goldencopy-lei2-last-day"),

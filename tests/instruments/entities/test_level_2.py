@@ -90,8 +90,12 @@ def load_relationships(folder: Path, records: Iterable[str]) -> None:
 def test_the_real_excerpts_are_loaded_whole(tmp_path: Path) -> None:
     folder = DATA / "gleif"
     of_relationships, of_exceptions = golden_copy.load(
-        golden_copy.put(tmp_path, name(subject="rr"), (folder / "rr-data.xml").read_bytes()),
-        golden_copy.put(tmp_path, name(subject="repex"), (folder / "repex-data.xml").read_bytes()),
+        golden_copy.put(
+            tmp_path, name(subject="rr"), (folder / f"{name(subject='rr')}.xml").read_bytes()
+        ),
+        golden_copy.put(
+            tmp_path, name(subject="repex"), (folder / f"{name(subject='repex')}.xml").read_bytes()
+        ),
     )
 
     assert (of_relationships.new, of_relationships.rejected, of_relationships.unmapped) == (

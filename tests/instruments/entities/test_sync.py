@@ -89,7 +89,7 @@ def test_the_command_fetches_and_loads_what_is_published(
 ) -> None:
     first, second = first_days(dt.datetime.now(tz=dt.UTC).date())
     newer = record(VOLVO, "Newer", updated="2023-06-06T08:00:00Z")
-    relationships = (DATA / "gleif" / "rr-data.xml").read_bytes()
+    relationships = (DATA / "gleif" / f"{golden_copy.name(subject='rr')}.xml").read_bytes()
     publish(
         gleif,
         tmp_path,
