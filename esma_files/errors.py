@@ -114,8 +114,7 @@ class LoadedOtherwise(PermanentError):
     def __init__(self, file_name: str, *, is_excerpt: bool) -> None:
         was, option = ("an excerpt", "with") if is_excerpt else ("a whole file", "without")
         super().__init__(
-            f"{file_name} was loaded as {was}. Load it {option} --excerpt, or remove it first"
-            " (`files remove`)."
+            f"{file_name} was loaded as {was}, which cannot be changed. Load it {option} --excerpt."
         )
         self.file_name = file_name
 
