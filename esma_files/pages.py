@@ -76,8 +76,14 @@ class FileView(GuardedView):
             rejects = list(file.rejected_records.order_by("position")[: REJECTS_SHOWN + 1])
         context = {
             "file": details,
-            "facts": {name: details[name] for name in _FACTS if details[name] not in ("", None)},
+            "facts": {n: _shorten(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
             "rejects": rejects[:REJECTS_SHOWN],
             "has_more_rejects": len(rejects) > REJECTS_SHOWN,
         }
         return render(request, "esma_files/file.html", context)
+
+
+def _shorten(name: str, value: Any) -> Any:
+    """Return a time (`..._at`, `state_since`) to the second; other values as they are."""
+    is_time = name.endswith(("_at", "_since"))
+    return str(value).replace("T", " ")[:19] + " UTC" if is_time else value

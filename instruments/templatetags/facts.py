@@ -7,14 +7,7 @@ from instruments.listings.facts import flatten
 
 register = template.Library()
 
-_ABBREVIATIONS = {
-    "lei": "LEI",
-    "mic": "MIC",
-    "isin": "ISIN",
-    "cfi": "CFI",
-    "figi": "FIGI",
-    "id": "ID",
-}
+_ABBREVIATIONS = ("lei", "mic", "isin", "cfi", "figi", "id", "lou", "md5", "url")
 
 
 @register.filter
@@ -24,5 +17,5 @@ def facts_of(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _capitalize(label: str) -> str:
-    words = " ".join(_ABBREVIATIONS.get(word, word) for word in label.split())
+    words = " ".join(word.upper() if word in _ABBREVIATIONS else word for word in label.split())
     return words[:1].upper() + words[1:]
