@@ -11,11 +11,11 @@ from django.db import connections
 
 from databases.errors import DamagedDatabase, DatabaseInUse, NoDatabase, NotSqlite, SqliteFailed
 
-# Called with the share that is done, from 0 to 1.
+# Called with the share of the work that is done, from 0 to 1.
 Watcher = Callable[[float], None]
 
 _PAGES = 2000  # copied between two calls of the watcher: 16 MB
-_PATIENCE = 5  # seconds that a restore waits for others to close the database
+_LOCK_WAIT_SECONDS = 5  # of a restore, for other processes to close the database
 
 
 def file_of(alias: str) -> Path:
@@ -58,7 +58,7 @@ def alone(path: Path) -> Iterator[sqlite3.Connection]:
     exclusive lock is only obtained where there is no other connection, and prevents new ones.
     """
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}")
+        connection.execute(f"PRAGMA busy_timeout={_LOCK_WAIT_SECONDS * 1000}")
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -66,7 +66,7 @@ def alone(path: Path) -> Iterator[sqlite3.Connection]:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            raise DatabaseInUse(path, _users_of(path)) from error
+            raise DatabaseInUse(path, _find_processes_with(path)) from error
         yield connection
 
 
@@ -92,19 +92,22 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection, watcher: Watche
 
 def size(connection: sqlite3.Connection) -> int:
     """Return the size of the database in bytes."""
-    return int(_one(connection, "PRAGMA page_count")) * int(_one(connection, "PRAGMA page_size"))
+    pages = _read_number(connection, "PRAGMA page_count")
+    return pages * _read_number(connection, "PRAGMA page_size")
 
 
 def problem(connection: sqlite3.Connection) -> str:
     """Return the first problem of a database, "" where there is none. Reads all of it."""
     try:
-        [first, *_] = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
-        if first != "ok":
-            return " ".join(str(first).split())
-        lost = connection.execute("PRAGMA foreign_key_check").fetchone()
+        [first_line, *_] = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
+        if first_line != "ok":
+            return " ".join(str(first_line).split())
+        violation = connection.execute("PRAGMA foreign_key_check").fetchone()
     except sqlite3.DatabaseError as error:
         return str(error)
-    return f"row {lost[1]} of {lost[0]} refers to a missing row of {lost[2]}" if lost else ""
+    if violation is None:
+        return ""
+    return f"row {violation[1]} of {violation[0]} refers to a missing row of {violation[2]}"
 
 
 def migrations(connection: sqlite3.Connection) -> list[str]:
@@ -122,21 +125,21 @@ def rows(connection: sqlite3.Connection, *, only: str = "") -> dict[str, int]:
         " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
     ).fetchall()
     tables = [name for (name,) in names if not only or name == only]
-    return {name: int(_one(connection, f'SELECT count(*) FROM "{name}"')) for name in tables}
+    return {name: _read_number(connection, f'SELECT count(*) FROM "{name}"') for name in tables}
 
 
-def _one(connection: sqlite3.Connection, sql: str) -> int:
+def _read_number(connection: sqlite3.Connection, sql: str) -> int:
     return int(connection.execute(sql).fetchone()[0])
 
 
-def _users_of(path: Path) -> list[str]:
+def _find_processes_with(path: Path) -> list[str]:
     """Return the other processes that have the file open, as far as this process may see them."""
     resolved = str(path.resolve())
-    users = []
+    processes = []
     for process in psutil.process_iter(["pid", "name"]):
         if process.pid == os.getpid():
             continue
         with contextlib.suppress(psutil.Error):  # it has ended, or belongs to another user
             if any(opened.path == resolved for opened in process.open_files()):
-                users.append(f"{process.pid} ({process.name()})")
-    return sorted(users)
+                processes.append(f"{process.pid} ({process.name()})")
+    return sorted(processes)
