@@ -57,7 +57,7 @@ class StagingFailed(RetryableError):
 
 
 class LoadProgress(Protocol):
-    """Is told how far a load is; shares are of the file, from 0 to 1."""
+    """Receives the progress of loads; shares are those of the file, from 0 to 1."""
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
         """Called by the thread that reads the file."""
@@ -65,7 +65,7 @@ class LoadProgress(Protocol):
     def merging(self, file: EsmaFile, share: float) -> None: ...
 
     def optimizing_index(self) -> None:
-        """All files are loaded, and the search index is put in order."""
+        """Called when all files are loaded and the search index is optimized."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -400,11 +400,11 @@ class FileLoad:
             remarks.append(f"Category {file.category} is out of scope: the file was not read.")
         if is_missed:
             remarks.append(
-                "It was read beside an earlier file: `manage.py scope backfill` reads it anew."
+                "It was read beside an earlier file: `manage.py scope backfill` reloads it."
             )
         has_changed = run.new + run.changed + run.ended + run.late
         if (not is_covered or has_changed) and (marked := scope.mark_later_files(file)):
             remarks.append(
-                f"It came late: `manage.py scope backfill` reads {marked} later files anew."
+                f"It came late: `manage.py scope backfill` reloads the later files ({marked})."
             )
         return remarks

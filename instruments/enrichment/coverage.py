@@ -21,7 +21,7 @@ _CONDITIONS = {
 
 
 def recount() -> None:
-    """Count the coverage anew, and replace the kept numbers in one transaction."""
+    """Count the coverage again, and replace the kept numbers in one transaction."""
     now = timezone.now()
     totals = _count_by_category(Instrument.objects.all())
     rows = []

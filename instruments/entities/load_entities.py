@@ -1,9 +1,9 @@
 """Merge a staged file of level 1 records into the tables, as sets of rows; the caller holds the transaction.
 
 The newest record of an LEI counts: the one with the later last update, and of two with the same, that of the
-file published later, which its name tells. So the order in which files are loaded makes no difference, and a
-full copy and a delta are merged in the same way: GLEIF removes no LEI. An entity that changes is written
-anew, with its parts.
+file published later, by its name. So the order in which files are loaded makes no difference, and a
+full copy and a delta are merged in the same way: GLEIF removes no LEI. An entity that changes is rewritten
+with its parts.
 
 The temporary table `entity_outcome` has a row for each staged record. Its `outcome` is new, changed,
 unchanged or late (the tables, or the file, have a newer one); `former_id` is the key of the row that is

@@ -35,7 +35,7 @@ def document(entity: str, names: str) -> str:
 
 
 def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
-    """Those whose names have, for each word of a text, a word that it begins.
+    """Return the entities whose names have, for each word of a text, a word that begins with it.
 
     The first 20 words count. A text without a word matches nothing.
     """

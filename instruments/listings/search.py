@@ -112,9 +112,9 @@ def _printed(parts: list[tuple[str, str]]) -> str:
 
 
 def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
-    """Those that have each word of a text in a name, or the start of one; in the order of ISINs.
+    """Return the instruments whose names have, for each word of a text, a word that begins with it.
 
-    A word may be the start of the ISIN instead. The first 20 words count.
+    They are in the order of ISINs. A word may be the start of the ISIN instead. The first 20 words count.
     """
     by_index = connections[instruments.db].vendor == "sqlite"
     every = instruments.model._default_manager.using(instruments.db)
@@ -132,19 +132,19 @@ def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
 def coded(
     instruments: "models.QuerySet[M]", kind: str, codes: Iterable[str]
 ) -> "models.QuerySet[M]":
-    """Those with one of these codes, where the index says so; filter by them too: other databases do.
+    """Return the instruments with one of the codes by the index, or all where it is not used.
 
-    Where another table leads to them (those derived from one underlying), the index is not asked: codes
-    may lead to millions.
+    So the caller must filter by the codes too. The index is not used on other databases than SQLite, and not
+    if another table selects the instruments (as derivatives of one underlying): a code may match millions.
     """
-    led = not is_asked(instruments) and len(instruments.query.alias_map) > 1
-    if led or connections[instruments.db].vendor != "sqlite":
+    is_joined = not is_asked(instruments) and len(instruments.query.alias_map) > 1
+    if is_joined or connections[instruments.db].vendor != "sqlite":
         return instruments
     return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
 
 
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
-    """Those after `isin`, in the order of ISINs; all of them after ""."""
+    """Return the instruments after `isin`, in the order of ISINs; all of them for ""."""
     if not is_asked(instruments):
         return instruments.filter(isin__gt=isin).order_by("isin")
     key = key_of(isin) if isin else 0
@@ -171,7 +171,7 @@ def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
 
 
 def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.QuerySet[M]":
-    """Those whose document has one of these terms of FTS5."""
+    """Return the instruments whose document has one of the terms of FTS5."""
     if not terms:
         return instruments.none()
     if not is_asked(instruments):

@@ -60,7 +60,7 @@ def apply(cursor: CursorWrapper) -> None:
 
 
 def recount() -> None:
-    """Count everything anew, after the tables were filled in another way than by a load."""
+    """Recount everything, after the tables were filled in another way than by a load."""
     with transaction.atomic():
         InstrumentCount.objects.all().delete()
         InstrumentCount.objects.bulk_create(count_instruments())

@@ -104,7 +104,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
 
     def after(self, isin: str) -> "InstrumentQuerySet":
-        """Those after `isin`, in the order of ISINs; all of them after "". Raises InvalidQuery."""
+        """Return the instruments after `isin`, by ISIN; all of them for "". Raises InvalidQuery."""
         if isin and not PATTERN.fullmatch(isin):
             raise InvalidQuery("cursor", CURSOR_HELP)
         if _DERIVATIVE in self.query.annotations:

@@ -12,7 +12,7 @@ from instruments.models import Instrument, LegalEntity
 
 class Command(BaseCommand):
     help = (
-        "Build the indexes of names and codes anew. Loads keep it; this is for tables that were filled by"
+        "Rebuild the indexes of names and codes. Loads keep them; this is for tables that were filled by"
         " other means. Takes a minute or two for nine million instruments; writers wait, readers do not."
     )
 

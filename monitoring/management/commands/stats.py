@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--recount",
             action="store_true",
-            help="count the tables anew first, after they were changed in another way than by a load",
+            help="recount the tables first, after they were changed in another way than by a load",
         )
 
     def handle(self, **options: Any) -> None:

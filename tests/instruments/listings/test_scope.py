@@ -140,11 +140,11 @@ def test_a_file_of_a_category_out_of_scope_is_not_read(make_zip: Write) -> None:
     assert counts(again.run) == {"new": 1}
 
 
-def test_a_late_file_has_later_deltas_read_anew(make_zip: Write) -> None:
+def test_a_late_file_has_later_deltas_reloaded(make_zip: Write) -> None:
     set_scope(categories=["E"])
     assert load(make_zip, delta(5), firds.cancellation(VOLVO, "XSTO", "CancRcrd")).outside == 1
     run = load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
-    assert run.report == ["It came late: `manage.py scope backfill` reads 1 later files anew."]
+    assert run.report == ["It came late: `manage.py scope backfill` reloads the later files (1)."]
 
     assert [loaded.file.name for loaded in scoping.backfill(EU)] == [f"{delta(5)}.zip"]
     assert Listing.objects.get().status == "cancelled"
