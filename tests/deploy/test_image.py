@@ -116,13 +116,21 @@ class Container:
             return response.status, response.read()
 
     def wait_until_it_lives(self, process: "subprocess.Popen[str]") -> None:
-        deadline = time.monotonic() + 90
+        self._wait_for_ok("/health/live/", process)
+
+    def wait_until_it_is_ready(self, process: "subprocess.Popen[str]") -> None:
+        """Wait as a platform does: the answer of the checks is kept for a few seconds."""
+        self._wait_for_ok("/health/ready/", process)
+
+    def _wait_for_ok(self, path: str, process: "subprocess.Popen[str]") -> None:
+        deadline, answer = time.monotonic() + 90, None
         while True:
             with contextlib.suppress(OSError):
-                if self.get("/health/live/")[0] == 200:
+                answer = self.get(path)
+                if answer[0] == 200:
                     return
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, answer
             time.sleep(0.2)
 
 
@@ -148,7 +156,7 @@ def test_the_web_server_is_ready_after_migrations_and_writes_nothing_beside_its_
 
         container.run("bash", "deploy/run", "migrate_once", "--verbosity", "0")
 
-        assert container.get("/health/ready/")[0] == 200
+        container.wait_until_it_is_ready(process)
         container.run(*json.loads(instructions("HEALTHCHECK")[0].partition("CMD ")[2]))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
@@ -161,7 +169,7 @@ def test_the_worker_answers_the_platform_and_ends_with_its_web_server(container:
 
     with container.running("worker") as process:
         container.wait_until_it_lives(process)
-        assert container.get("/health/ready/")[0] == 200
+        container.wait_until_it_is_ready(process)
         [web_server] = [
             child
             for child in psutil.Process(process.pid).children()
