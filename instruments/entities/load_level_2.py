@@ -80,7 +80,7 @@ def _merge(
     )
     cursor.execute(_insert(file, target, columns))
     ended = 0
-    if file.file_kind.is_full and file.name >= newest_full:
+    if file.file_kind.is_full and not file.is_excerpt and file.name >= newest_full:
         cursor.execute(_delete_missing(file, target))
         ended = cursor.rowcount
     cursor.execute("SELECT outcome, count(*) FROM temp.level_2_outcome GROUP BY outcome")
@@ -96,9 +96,9 @@ def _merge(
 
 
 def _newest_full(file: EsmaFile) -> str:
-    """Return the name of the newest golden copy of the dataset that has been loaded; "" if none has."""
+    """Return the name of the newest whole golden copy of the dataset that is loaded; "" if none is."""
     full_kinds = [kind.code for kind in KINDS.values() if kind.is_full]
-    loaded = EsmaFile.objects.filter(dataset=file.dataset, kind__in=full_kinds)
+    loaded = EsmaFile.objects.filter(dataset=file.dataset, kind__in=full_kinds, is_excerpt=False)
     newest = loaded.exclude(loaded_at=None).order_by("-name").first()
     return newest.name if newest else ""
 

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from instruments import pipeline
 from instruments.entities.hierarchy import read_group, read_hierarchy
 from instruments.listings.load import search_index
 from instruments.models import EntityRelationship, Instrument, ReportingException
@@ -266,3 +267,16 @@ def test_the_api_and_the_command_show_trees_and_instruments_of_groups(
     assert "Hutchin Hill Capital, LP" in out.getvalue()
     assert client.get("/api/v1/entities/XX/hierarchy/").status_code == 400
     assert client.get("/api/v1/entities/213800WAVVOPS85N2205/hierarchy/").status_code == 404
+
+
+def test_an_excerpt_of_a_golden_copy_deletes_nothing(tmp_path: Path) -> None:
+    whole = relationships(relationship(A, B), relationship(C, D))
+    excerpt = relationships(relationship(A, C, updated="2023-05-20T00:00:00Z"))
+    golden_copy.load(golden_copy.put(tmp_path, name(subject="rr"), whole))
+    path = golden_copy.put(tmp_path, name("20230705", subject="rr"), excerpt)
+
+    [result] = pipeline.load(pipeline.register_files([path], excerpt=True))
+
+    assert result.error is None
+    pairs = set(EntityRelationship.objects.values_list("start_lei", "end_lei"))
+    assert pairs == {(A, B), (C, D), (A, C)}
