@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
+from esma_files import processes
 from esma_files.models import EsmaFile, Heartbeat, Run
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,21 @@ def messages_waiting() -> int | None:
 def has_worker() -> bool:
     """True if a worker runs that can take queued runs."""
     return bool(Heartbeat.objects.workers().alive())
+
+
+def is_stalled(seconds: float) -> bool:
+    """Return whether a run was sent to the queue so long ago, and no living process does any run.
+
+    A worker may hang although its process lives: after it has lost the queue or a process of its pool.
+    """
+    since = timezone.now() - dt.timedelta(seconds=seconds)
+    waiting = Run.objects.filter(
+        state=Run.State.QUEUED, requested_at__lt=since, sent_at__isnull=False
+    )
+    if not waiting.exists():
+        return False
+    workers = Run.objects.filter(state=Run.State.RUNNING).values_list("claimed_by", flat=True)
+    return all(processes.has_ended(worker) for worker in workers)
 
 
 def obstacle(run: Run, *, is_worked: bool) -> str:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from marketdata.heartbeats import SUPERVISOR_VARIABLE
 
@@ -17,11 +17,16 @@ logger = logging.getLogger(__name__)
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds before a restart
 _STEADY_AFTER = 60.0  # seconds of running after which the delay starts from the first one again
 _POLL_SECONDS = 0.2
+_ASK_SECONDS = 5.0  # between two questions whether a process is stalled
 
 
 @dataclasses.dataclass
 class Child:
-    """A process to be kept running."""
+    """A process to be kept running.
+
+    One that runs but does not work, by `is_stalled`, is killed and so restarted. It is asked every five
+    seconds, for a process that has run for `stalled_after` seconds at least.
+    """
 
     name: str
     command: Sequence[str]
@@ -29,6 +34,9 @@ class Child:
     started_at: float = 0.0
     restart_at: float = 0.0
     delay: float = _FIRST_DELAY
+    is_stalled: Callable[[], bool] | None = None
+    stalled_after: float = 0.0
+    asked_at: float = 0.0
 
     def start(self) -> None:
         """Start the process in a session of its own: it gets no Ctrl-C, only our signals."""
@@ -53,6 +61,19 @@ class Child:
             self.delay = min(self.delay * 2, _LONGEST_DELAY)
         if self.process is None and now >= self.restart_at:
             self.start()
+
+    def kill_if_stalled(self) -> None:
+        now = time.monotonic()
+        if self.is_stalled is None or not self.is_running or now - self.asked_at < _ASK_SECONDS:
+            return
+        self.asked_at = now
+        if now - self.started_at > self.stalled_after and self.is_stalled():
+            logger.error(
+                "The %s has left work waiting for %.0f seconds, and is killed.",
+                self.name,
+                self.stalled_after,
+            )
+            self.kill()
 
     def stop(self) -> None:
         """Ask the process to end after its current work."""
@@ -84,6 +105,7 @@ def supervise(children: Sequence[Child], *, patience: float) -> None:
     try:
         while not signals:
             for child in children:
+                child.kill_if_stalled()
                 child.restart_if_ended()
             time.sleep(_POLL_SECONDS)
         for child in children:

@@ -137,10 +137,14 @@ class _Statements:
 
     @property
     def published_earlier(self) -> str:
-        """Point known records to this file where it published them first."""
+        """Point known records to this file where it published them first.
+
+        One that had been withdrawn is current again; `settle` decides where it has other versions.
+        """
         return f"""
             UPDATE {self.table} SET source_file_id = {self.file_id}, source_position = o.position,
-                known_from = {self.known_from}, withdrawn_on = NULL
+                known_from = {self.known_from}, withdrawn_on = NULL,
+                superseded = CASE o.outcome WHEN 'restored' THEN 0 ELSE {self.table}.superseded END
             FROM temp.result_outcome o
             WHERE o.outcome IN ('earlier', 'restored') AND o.row_id = {self.table}.id
         """

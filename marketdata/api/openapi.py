@@ -37,6 +37,11 @@ class RuleSchema(AutoSchema):
         serializer = parameters.get_for_method(self.view, serializers, self.method)
         return [] if serializer is None else [serializer]
 
+    def get_paginated_name(self, serializer_name: str) -> str:
+        """Return the name of the schema of a page; one with more than rows has a `schema_name` of its own."""
+        name: str = super().get_paginated_name(serializer_name)
+        return getattr(getattr(self.view, "pagination_class", None), "schema_name", name)
+
     def get_auth(self) -> list[dict[str, Any]]:
         rule = self._get_rule()
         if rule.everybody:

@@ -208,6 +208,7 @@ LOAD_GATE_RECORDS = env.read("LOAD_GATE_RECORDS", env.positive, 10_000)
 ARCHIVE_MAX_BYTES = env.read("ARCHIVE_MAX_BYTES", env.positive, 20_000_000_000)
 ARCHIVE_MAX_RATIO = env.read("ARCHIVE_MAX_RATIO", env.positive, 200)
 # After this time in one step, a file is considered abandoned by a worker that died.
+WORKER_STALLED_SECONDS = env.read("WORKER_STALLED_SECONDS", env.positive, 300)
 STUCK_AFTER_SECONDS = env.read("STUCK_AFTER_SECONDS", env.positive, 6 * 3600)
 # Delay before a failed step is retried; it doubles with every attempt.
 RETRY_SECONDS = env.read("RETRY_SECONDS", env.positive, 60)

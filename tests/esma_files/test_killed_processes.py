@@ -102,6 +102,19 @@ def test_a_killed_worker_and_a_killed_schedule_are_restarted(installation: Insta
 
 
 @pytest.mark.slow
+def test_a_worker_that_hangs_is_restarted(tmp_path: Path, migrated_database: Path) -> None:
+    installation = Installation(tmp_path, WORKER_STALLED_SECONDS="10")
+    installation.copy_database(migrated_database)
+    with installation.supervised_worker():
+        installation.wait_for("SELECT count(*) FROM esma_files_heartbeat", 2)
+        for process in installation.processes("celery", "worker"):
+            process.suspend()
+        request_everything(installation, FILES[:1])
+        installation.wait_for(DONE_RUNS, 2, seconds=120)
+    assert "has left work waiting for 10 seconds, and is killed" in installation.log.read_text()
+
+
+@pytest.mark.slow
 def test_processes_end_after_their_supervisor_was_killed(installation: Installation) -> None:
     supervisor = installation.start_supervisor()
     try:
@@ -134,7 +147,8 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
     print("seed", seed)
     choose = random.Random(seed)
     address = restartable_redis.address if restartable_redis else ""
-    installation = Installation(tmp_path, REDIS_URL=address).copy_database(migrated_database)
+    installation = Installation(tmp_path, REDIS_URL=address, WORKER_STALLED_SECONDS="30")
+    installation.copy_database(migrated_database)
     request_everything(installation, FILES)
     supervisor = installation.start_supervisor()
     killed = []

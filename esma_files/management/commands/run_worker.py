@@ -2,8 +2,12 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+from django.db.utils import InterfaceError
 
+from esma_files import queue
 from esma_files.supervisor import Child, celery_command, supervise
 from marketdata.common import filtering
 
@@ -39,7 +43,24 @@ class Command(BaseCommand):
         concurrency = str(options["processes"])
         level = ("--loglevel", "WARNING")
         worker = celery_command("worker", "--concurrency", concurrency, *level)
-        children = [Child("worker", worker)]
+        children = [
+            Child(
+                "worker",
+                worker,
+                is_stalled=_is_stalled,
+                stalled_after=settings.WORKER_STALLED_SECONDS,
+            )
+        ]
         if not options["no_schedule"]:
             children.append(Child("schedule", celery_command("beat", *level)))
         supervise(children, patience=options["patience"])
+
+
+def _is_stalled() -> bool:
+    """Return whether work waits that no worker does; False while the database does not answer."""
+    try:
+        return queue.is_stalled(settings.WORKER_STALLED_SECONDS)
+    except (DatabaseError, InterfaceError):
+        return False
+    finally:
+        connection.close()

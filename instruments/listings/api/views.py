@@ -42,6 +42,8 @@ _ISIN = OpenApiParameter(
 class InstrumentPages(KeysetPages):
     """Pages of instruments; with the filter `isin`, the answer also has the outcome for each ISIN."""
 
+    schema_name = "InstrumentListWithLookup"
+
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         envelope = super().get_paginated_response_schema(schema)
         envelope["properties"]["lookup"] = {

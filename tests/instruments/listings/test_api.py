@@ -231,7 +231,7 @@ def test_the_number_of_queries_is_bounded(
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         get(client, "/api/v1/stats/")
 
 
