@@ -99,15 +99,13 @@ def has_worker() -> bool:
 
 
 def is_stalled(seconds: float) -> bool:
-    """Return whether a run was sent to the queue so long ago, and no living process does any run.
+    """Return whether a run has been queued for so long, and no living process does any run.
 
-    A worker may hang although its process lives: after it has lost the queue or a process of its pool.
+    A worker may hang although it reports: after it has lost the queue, or a process of its pool to which it
+    had given a message.
     """
     since = timezone.now() - dt.timedelta(seconds=seconds)
-    waiting = Run.objects.filter(
-        state=Run.State.QUEUED, requested_at__lt=since, sent_at__isnull=False
-    )
-    if not waiting.exists():
+    if not Run.objects.filter(state=Run.State.QUEUED, requested_at__lt=since).exists():
         return False
     workers = Run.objects.filter(state=Run.State.RUNNING).values_list("claimed_by", flat=True)
     return all(processes.has_ended(worker) for worker in workers)
