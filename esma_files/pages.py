@@ -12,6 +12,7 @@ from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
 from marketdata.common.access import GuardedView, is_met, reading
 from marketdata.common.filtering import get_messages
+from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -33,11 +34,7 @@ class FileForm(forms.Form):
     state = forms.ChoiceField(
         required=False, choices=[_ANY, *EsmaFile.State.choices], label="State"
     )
-    day = forms.DateField(
-        required=False,
-        label="Published on",
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    day = day_field("Published on")
 
 
 class FilesView(GuardedView):

@@ -1,6 +1,7 @@
 """Pages of legal entities: the search, and one entity with its group and its instruments."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
@@ -54,6 +55,7 @@ class EntitiesView(GuardedView):
             "words": words,
             "messages": messages,
             "page": page,
+            "query": urlencode(asked),
         }
         return render(request, "instruments/entities.html", context)
 

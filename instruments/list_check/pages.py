@@ -16,18 +16,12 @@ from instruments.list_check.items import Item, parse_lines
 from instruments.models import Register
 from marketdata.common import limits
 from marketdata.common.access import GuardedView, reading
+from marketdata.common.forms import day_field
 
 MAX_LINES = 10_000
 # Rows of the table; the file to download has all.
 MAX_SHOWN = 200
 EXAMPLE = "SE0000115446\nDE000A1R07V3, XFRA, 2020-06-30\nNL00150001Q9; ; 2021-03-01"
-
-
-def _day_field(label: str, help_text: str) -> forms.DateField:
-    widget = forms.DateInput(attrs={"type": "date", "title": help_text}, format="%Y-%m-%d")
-    return forms.DateField(
-        required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
-    )
 
 
 class ListForm(forms.Form):
@@ -43,8 +37,8 @@ class ListForm(forms.Form):
         label="Or a text or CSV file",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
     )
-    on = _day_field("Day of lines without one", "Default: today")
-    known_on = _day_field("Known on", "Only what had been published by this day")
+    on = day_field("Day of lines without one", "Default: today")
+    known_on = day_field("Known on", "Only what had been published by this day")
     register = forms.ChoiceField(
         required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"
     )

@@ -17,6 +17,7 @@ from instruments.transparency.descriptions import describe_result
 from instruments.transparency.questions import Applicable, get_transparency
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
@@ -25,19 +26,12 @@ _REGISTERS = [("", "EU and UK"), *Register.choices]
 _RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
 
 
-def _day_field(label: str, help_text: str) -> forms.DateField:
-    widget = forms.DateInput(attrs={"type": "date", "title": help_text}, format="%Y-%m-%d")
-    return forms.DateField(
-        required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
-    )
-
-
 class DaysForm(forms.Form):
     """The days of a question about an instrument."""
 
-    on = _day_field("Reportable on", "Day of a trade")
-    as_of = _day_field("As of", "As the register read on this day")
-    known_on = _day_field("Known on", "Only what had been published by this day")
+    on = day_field("Reportable on", "Day of a trade")
+    as_of = day_field("As of", "As the register read on this day")
+    known_on = day_field("Known on", "Only what had been published by this day")
 
     def get_day(self, name: str) -> dt.date | None:
         day: dt.date | None = self.cleaned_data.get(name)

@@ -76,5 +76,5 @@ def rows_after(rows: "QuerySet[Any]", column: str, cursor: str) -> "QuerySet[Any
 
 
 def get_cursor(row: Any, column: str) -> str:
-    """Return the cursor for the rows after this one: its value of the column, and its primary key."""
+    """Return the cursor with which a list continues after a row: a column's value and the primary key."""
     return f"{getattr(row, column)}.{row.pk}"

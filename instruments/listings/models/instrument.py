@@ -113,7 +113,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     @staticmethod
     def get_cursor(instrument: "Instrument") -> str:
-        """Return the cursor for the instruments after this one: its ISIN."""
+        """Return the ISIN, with which a list continues after this instrument."""
         return instrument.pk
 
     def _coded(self, kind: str, codes: Collection[str]) -> "InstrumentQuerySet":

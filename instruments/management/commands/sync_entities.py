@@ -26,7 +26,7 @@ class Command(BaseCommand):
             "--dataset",
             action="append",
             choices=[dataset.value for dataset in _DATASETS],
-            help="a dataset; repeat for another one (default: all of GLEIF)",
+            help="dataset of GLEIF; give the option again for another (default: all three)",
         )
         parser.add_argument(
             "--since",

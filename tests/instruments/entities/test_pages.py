@@ -25,11 +25,11 @@ def excerpt(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("excerpt")
 def test_entities_are_found_by_any_form_of_their_names(client: Client) -> None:
     everything = client.get("/entities/").content.decode()
-    found = client.get("/entities/", {"q": "aegis"}).content.decode()
+    matching = client.get("/entities/", {"q": "aegis"}).content.decode()
 
     assert all(f'href="/entities/{lei}/"' in everything for lei in _all_leis())
-    assert f'href="/entities/{DENTSU}/"' in found
-    assert "1 entity<" in found
+    assert f'href="/entities/{DENTSU}/"' in matching
+    assert "1 entity<" in matching
     assert client.get("/entities/", {"q": DENTSU.lower()}).headers["Location"] == (
         f"/entities/{DENTSU}/"
     )
