@@ -18,6 +18,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from instruments import pipeline
+from marketdata.common import slots
 from tests import register, servers, tsql
 from tests.openfigi import FakeOpenFigi
 from tests.properties import register_profiles
@@ -92,6 +93,12 @@ def on_the_right_database(request: pytest.FixtureRequest) -> None:
     """Skip tests about SQLite itself on other databases."""
     if connection.vendor != "sqlite" and request.node.get_closest_marker("sqlite"):
         pytest.skip("about SQLite itself")
+
+
+@pytest.fixture(autouse=True)
+def own_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no stream that an earlier test left open take a place of a client of this one."""
+    monkeypatch.setattr(slots, "_slots", slots._Slots())
 
 
 @pytest.fixture(autouse=True)

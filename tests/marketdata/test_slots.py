@@ -37,7 +37,6 @@ def test_an_address_with_too_many_requests_is_refused_and_another_is_not(
     settings.ROOT_URLCONF = __name__
     settings.REQUESTS_AT_A_TIME = 2
     statuses: list[int] = []
-    # An address of its own: other tests leave streams open.
     client = Client(REMOTE_ADDR="192.0.2.8")
     threads = [
         threading.Thread(target=lambda: statuses.append(client.get("/door/").status_code))
