@@ -1,12 +1,9 @@
 """A dossier as headings, facts and tables: the form that Markdown and the page share."""
 
 import dataclasses
-import re
 from typing import Any
 
-from instruments.listings.facts import flatten
-
-_CODES = re.compile(r"\b(cfi|figi|isin|lei|mic)\b")
+from instruments.listings.facts import capitalize, flatten
 
 TITLES = {
     "identity": "Identity",
@@ -67,7 +64,7 @@ def _lay_out_part(title: str, part: dict[str, Any]) -> Section:
             facts[name] = value
     return Section(
         title,
-        [(_label(label), str(text)) for label, text in flatten(facts)],
+        [(capitalize(label), str(text)) for label, text in flatten(facts)],
         tables,
         [
             f"{source['name']}, {source['published_on']} ({source['age_days']:,} days old)"
@@ -80,16 +77,10 @@ def _lay_out_table(value: dict[str, Any]) -> Table:
     rows = [dict(_flatten_row(row)) for row in value["rows"]]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return Table(
-        [_label(column) for column in columns],
+        [capitalize(column) for column in columns],
         [[row.get(column, "") for column in columns] for row in rows],
         value["left_out"],
     )
-
-
-def _label(name: str) -> str:
-    """Return the label of a field: `cfi code` gives `CFI code`."""
-    label = _CODES.sub(lambda match: match[0].upper(), name)
-    return label[:1].upper() + label[1:]
 
 
 def _flatten_row(row: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,13 +10,11 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Max
-
-from esma_files.models import EsmaFile
 from instruments.classification import cfi
 from instruments.figis.questions import NEVER_ASKED, InstrumentFigis, get_figis
 from instruments.listings import descriptions, underlyings
 from instruments.listings.lookup import get_instrument
+from instruments.listings.overview import read_newest_days
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import today
 from instruments.models import (
@@ -127,7 +125,7 @@ def get_dossier(text: str, *, on: dt.date | None = None) -> Dossier:
     day = on or today()
     instrument = get_instrument(text)
     dossier = Dossier(instrument.isin, day, {}, {}, [])
-    loaded = _days_of_datasets()
+    loaded = read_newest_days()
     described = descriptions.describe_instrument(instrument, as_of=day)
     _add_reference_data(dossier, instrument, described, loaded)
     _add_reportability(dossier, described)
@@ -135,14 +133,6 @@ def get_dossier(text: str, *, on: dt.date | None = None) -> Dossier:
     _add_volume_cap(dossier, get_volume_cap(instrument.isin, on=day), loaded)
     _add_figis(dossier, get_figis(instrument.isin))
     return dossier
-
-
-def _days_of_datasets() -> dict[str, dt.date]:
-    """Return the day of the newest loaded file of each dataset."""
-    rows = EsmaFile.objects.filter(state=EsmaFile.State.LOADED).order_by("dataset")
-    return dict(
-        rows.values("dataset").annotate(day=Max("published_on")).values_list("dataset", "day")
-    )
 
 
 def _note_nothing(dossier: Dossier, source: str, loaded: dict[str, dt.date], content: str) -> None:

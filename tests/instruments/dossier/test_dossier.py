@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from esma_files.models import EsmaFile
 from instruments import pipeline
@@ -105,6 +106,28 @@ def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) ->
         "gleif_repex": "No file of this dataset is loaded.",
         "openfigi": "It was never asked for this ISIN.",
     }
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("state", [EsmaFile.State.ARCHIVED, EsmaFile.State.DELETED])
+def test_files_whose_bytes_retention_has_taken_away_count_as_loaded(
+    client: Client, state: str
+) -> None:
+    EsmaFile.objects.create(
+        dataset="esma_dvcap",
+        name="DVCRES_20251108.zip",
+        kind="DVCRES",
+        published_on=dt.date(2025, 11, 8),
+        part=1,
+        parts=1,
+        sequence=1,
+        state=state,
+        loaded_at=timezone.now(),
+    )
+
+    reasons = {row["source"]: row["reason"] for row in get(client, BOND)["nothing_from"]}
+
+    assert reasons["esma_dvcap"].startswith("The files until 2025-11-08 have no ")
 
 
 def test_transparency_in_force_is_that_of_the_transparency_question(
