@@ -23,6 +23,9 @@ from instruments.models import (
     VolumeCap,
 )
 
+# The states of files whose data are in the database.
+_LOADED = (EsmaFile.State.LOADED, EsmaFile.State.ARCHIVED)
+
 
 @dataclasses.dataclass(frozen=True)
 class CategoryCount:
@@ -102,7 +105,7 @@ def collect() -> Stats:
     """
     rows = list(InstrumentCount.objects.exclude(instruments=0))
     files = _count_files()
-    loaded = [row.last_day for row in files if row.state == EsmaFile.State.LOADED]
+    loaded = [row.last_day for row in files if row.state in _LOADED]
     versions, results, subclass_results, volume_cap_results, rejected = TableCount.objects.of(
         ListingVersion, TransparencyResult, SubclassTransparency, VolumeCap, RejectedRecord
     )

@@ -69,6 +69,10 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
             wanted = wanted.filter(category__in=["", *settings.DOWNLOAD_CATEGORIES])
         return wanted
 
+    def ever_loaded(self) -> "EsmaFileQuerySet":
+        """Files whose data are in the database, also where retention has taken their bytes away."""
+        return self.exclude(loaded_at=None)
+
     def named(self, name: str, *, dataset: str = "") -> "EsmaFileQuerySet":
         """Files with this name, of one dataset or of every one, the newest revision first."""
         files = self.filter(name=name).order_by("dataset", "-revision")

@@ -77,5 +77,5 @@ def read_newest_days() -> dict[str, dt.date]:
 
     A file that retention has archived or deleted since counts too: its data are still here.
     """
-    rows = EsmaFile.objects.exclude(loaded_at=None).order_by().values_list("dataset")
+    rows = EsmaFile.objects.ever_loaded().order_by().values_list("dataset")
     return dict(rows.annotate(Max("published_on")))

@@ -121,9 +121,7 @@ def check_schedule() -> Outcome:
 
 def check_data_age() -> Outcome:
     """Look at each followed dataset: a new file of one must not hide that another one is old."""
-    loaded = EsmaFile.objects.filter(
-        state__in=[EsmaFile.State.LOADED, EsmaFile.State.ARCHIVED], dataset__in=settings.REGISTERS
-    )
+    loaded = EsmaFile.objects.ever_loaded().filter(dataset__in=settings.REGISTERS)
     by_dataset = loaded.order_by().values("dataset").annotate(newest=Max("published_on"))
     newest: dict[str, dt.date] = dict(by_dataset.values_list("dataset", "newest"))
     today, status, reasons = timezone.localdate(), Status.OK, []

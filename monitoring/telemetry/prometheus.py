@@ -104,7 +104,7 @@ class _DatabaseGauges:
         )
         alive = Heartbeat.objects.recent()
         yield _gauge("marketdata_processes", "Workers and schedules", "role", _count(alive, "role"))
-        loaded = EsmaFile.objects.filter(state=EsmaFile.State.LOADED).order_by("-sequence").first()
+        loaded = EsmaFile.objects.ever_loaded().order_by("-sequence").first()
         if loaded is not None:
             age = (timezone.localdate() - loaded.published_on).days
             yield GaugeMetricFamily(

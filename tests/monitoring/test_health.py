@@ -49,7 +49,7 @@ def working(db: None) -> None:
         Heartbeat.objects.filter(role=role).update(identity=f"other/{role}/1")
     name = FileName.parse(f"DLTINS_{timezone.localdate():%Y%m%d}_01of01.zip")
     file = EsmaFile.from_name(name, dataset="esma_firds")
-    file.sequence, file.state = 1, EsmaFile.State.LOADED
+    file.sequence, file.state, file.loaded_at = 1, EsmaFile.State.LOADED, timezone.now()
     file.save()
 
 
@@ -389,7 +389,8 @@ def test_data_of_each_followed_dataset_must_be_recent(settings: LazySettings) ->
     for dataset, days in (("esma_firds", 5), ("fca_firds", 1)):
         name = FileName.parse(f"DLTINS_{today - dt.timedelta(days=days):%Y%m%d}_01of01.zip")
         file = EsmaFile.from_name(name, dataset=dataset)
-        file.state, file.sequence, file.md5 = EsmaFile.State.LOADED, 1, dataset
+        file.state, file.sequence, file.md5 = EsmaFile.State.ARCHIVED, 1, dataset
+        file.loaded_at = timezone.now()
         file.save()
 
     outcome = check_data_age()
