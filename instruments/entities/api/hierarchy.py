@@ -1,12 +1,10 @@
-"""The hierarchy of an entity in the API."""
+"""Parameters and serializers of hierarchies: the latter document `describe_hierarchy` for OpenAPI."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from instruments.api_fields import text
-from instruments.entities.hierarchy import Hierarchy, Node
-from instruments.models import ReportingException
 from marketdata.api.parameters import QuerySerializer
 
 
@@ -29,45 +27,37 @@ class GroupQuerySerializer(QuerySerializer):
     )
 
 
-class EntityNodeSerializer(serializers.Serializer[Node]):
+class EntityNodeSerializer(serializers.Serializer[Any]):
     """An entity above or below the one asked for."""
 
     lei = serializers.CharField()
     legal_name = text(help_text="null if no loaded record has the LEI")
     level = serializers.IntegerField(help_text="steps from the entity asked for")
     of = serializers.CharField(help_text="LEI of the entity that the relationship is with")
-    type = serializers.CharField(source="relationship.type")
-    status = text("relationship.status")
-    started_at = serializers.DateTimeField(source="relationship.started_at", allow_null=True)
-    ended_at = serializers.DateTimeField(source="relationship.ended_at", allow_null=True)
-    registration_status = text("relationship.registration_status")
-    validation_sources = text("relationship.validation_sources")
-    last_updated_at = serializers.DateTimeField(source="relationship.last_updated_at")
+    type = serializers.CharField()
+    status = text()
+    started_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    registration_status = text()
+    validation_sources = text()
+    last_updated_at = serializers.DateTimeField()
 
 
-class ReportingExceptionSerializer(serializers.ModelSerializer[ReportingException]):
+class ReportingExceptionSerializer(serializers.Serializer[Any]):
     """The reason why no parent is reported."""
 
-    reasons = serializers.SerializerMethodField()
-    references = serializers.SerializerMethodField()
-
-    class Meta:
-        model = ReportingException
-        fields = ("category", "reasons", "references")
-        read_only_fields = fields
-
-    def get_reasons(self, exception: ReportingException) -> list[str]:
-        """Return the reasons, as NO_KNOWN_PERSON or NON_CONSOLIDATING."""
-        reasons = (exception.reason, exception.second_reason, exception.third_reason)
-        return [reason for reason in reasons if reason]
-
-    def get_references(self, exception: ReportingException) -> list[str]:
-        """Return the references that explain the reasons."""
-        references = (exception.reference, exception.second_reference, exception.third_reference)
-        return [reference for reference in references if reference]
+    category = serializers.CharField(
+        help_text="DIRECT_ or ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT"
+    )
+    reasons = serializers.ListField(
+        child=serializers.CharField(), help_text="as NO_KNOWN_PERSON or NON_CONSOLIDATING"
+    )
+    references = serializers.ListField(
+        child=serializers.CharField(), help_text="documents that explain the reasons"
+    )
 
 
-class HierarchySerializer(serializers.Serializer[Hierarchy]):
+class HierarchySerializer(serializers.Serializer[Any]):
     """The entities above and below an entity."""
 
     lei = serializers.CharField()

@@ -1,15 +1,16 @@
-"""Legal entities in the API."""
+"""Serializers of legal entities.
+
+They document the dictionaries of `instruments.entities.descriptions` for OpenAPI, and present entities by
+those functions.
+"""
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from instruments.api_fields import Section, section, text
-from instruments.entities.questions import read_successors
-from instruments.models import EntityEvent, LegalEntity
-
-_AFFECTED = range(1, 6)
+from instruments.api_fields import text
+from instruments.entities import descriptions
+from instruments.models import LegalEntity
 
 
 def _time(help_text: str | None = None) -> serializers.DateTimeField:
@@ -47,33 +48,33 @@ class EntityNameSerializer(serializers.Serializer[Any]):
 class EntityAuthoritySerializer(serializers.Serializer[Any]):
     """An authority that has the entity in its register, and the number of the entity there."""
 
-    authority = text("validation_authority", help_text="code of GLEIF's list (RA000...)")
-    authority_other = text("validation_authority_other")
-    number = text("validation_number")
+    authority = text(help_text="code of GLEIF's list (RA000...)")
+    authority_other = text()
+    number = text()
 
 
-class RegistrationAuthoritySection(Section):
+class RegistrationAuthoritySection(serializers.Serializer[Any]):
     """The register of companies that has the entity."""
 
-    authority = text("registration_authority", help_text="code of GLEIF's list (RA000...)")
-    authority_other = text("registration_authority_other")
-    number = text("registration_number")
+    authority = text(help_text="code of GLEIF's list (RA000...)")
+    authority_other = text()
+    number = text()
 
 
-class ValidationAuthoritySection(Section):
+class ValidationAuthoritySection(serializers.Serializer[Any]):
     """The first authority by which the record was validated."""
 
-    authority = text("validation_authority")
-    authority_other = text("validation_authority_other")
-    number = text("validation_number")
+    authority = text()
+    authority_other = text()
+    number = text()
 
 
-class AssociatedEntitySection(Section):
+class AssociatedEntitySection(serializers.Serializer[Any]):
     """An entity that this one is associated with, as the manager of a fund."""
 
-    type = text("associated_type")
-    lei = text("associated_lei")
-    name = text("associated_name")
+    type = text()
+    lei = text()
+    name = text()
 
 
 class EntityAffectedFieldSerializer(serializers.Serializer[Any]):
@@ -83,7 +84,7 @@ class EntityAffectedFieldSerializer(serializers.Serializer[Any]):
     value = text()
 
 
-class EntityEventSerializer(serializers.Serializer[EntityEvent]):
+class EntityEventSerializer(serializers.Serializer[Any]):
     """A legal entity event, as a merger or a change of name."""
 
     type = text()
@@ -95,16 +96,7 @@ class EntityEventSerializer(serializers.Serializer[EntityEvent]):
     group_sequence = text()
     validation_documents = text()
     validation_reference = text()
-    affected_fields = serializers.SerializerMethodField()
-
-    @extend_schema_field(EntityAffectedFieldSerializer(many=True))
-    def get_affected_fields(self, event: EntityEvent) -> list[dict[str, str | None]]:
-        """Return the affected elements that the event names."""
-        pairs = (
-            (getattr(event, f"affected_path_{number}"), getattr(event, f"affected_value_{number}"))
-            for number in _AFFECTED
-        )
-        return [{"path": path, "value": value} for path, value in pairs if path or value]
+    affected_fields = EntityAffectedFieldSerializer(many=True, read_only=True)
 
 
 class EntitySuccessorSerializer(serializers.Serializer[Any]):
@@ -113,11 +105,9 @@ class EntitySuccessorSerializer(serializers.Serializer[Any]):
     lei = text()
     name = text()
     of = serializers.CharField(help_text="LEI of the entity that names it")
-    is_loaded = serializers.SerializerMethodField()
-
-    def get_is_loaded(self, successor: Any) -> bool:
-        """Return whether a loaded record has the LEI."""
-        return successor.entity is not None
+    is_loaded = serializers.BooleanField(
+        read_only=True, help_text="true if a loaded record has the LEI"
+    )
 
 
 class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
@@ -125,8 +115,8 @@ class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
 
     created_at = _time("creation of the entity")
     expired_at = _time("end of the entity")
-    country = text("legal_address_country", help_text="country of the legal address")
-    city = text("legal_address_city")
+    country = text(help_text="country of the legal address")
+    city = text()
 
     class Meta:
         model = LegalEntity
@@ -153,22 +143,25 @@ class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
         )
         read_only_fields = fields
 
+    def to_representation(self, instance: LegalEntity) -> Any:
+        return descriptions.describe_entity(instance)
+
 
 class EntityDetailSerializer(EntitySerializer):
     """A legal entity with everything of its level 1 record."""
 
     names = EntityNameSerializer(many=True, help_text="former, trading and transliterated names")
-    legal_address = serializers.SerializerMethodField()
-    headquarters_address = serializers.SerializerMethodField()
-    other_addresses = serializers.SerializerMethodField()
-    registration_authority = section(RegistrationAuthoritySection)
+    legal_address = EntityAddressSerializer(read_only=True)
+    headquarters_address = EntityAddressSerializer(read_only=True)
+    other_addresses = EntityTypedAddressSerializer(many=True, read_only=True)
+    registration_authority = RegistrationAuthoritySection(allow_null=True, read_only=True)
     validation_sources = text()
-    validation_authority = section(ValidationAuthoritySection)
-    other_validation_authorities = EntityAuthoritySerializer(many=True, source="authorities")
-    associated_entity = section(AssociatedEntitySection)
+    validation_authority = ValidationAuthoritySection(allow_null=True, read_only=True)
+    other_validation_authorities = EntityAuthoritySerializer(many=True)
+    associated_entity = AssociatedEntitySection(allow_null=True, read_only=True)
     events = EntityEventSerializer(many=True)
-    successors = serializers.SerializerMethodField()
-    source_file = serializers.CharField(source="source_file.name")
+    successors = EntitySuccessorSerializer(many=True, read_only=True)
+    source_file = serializers.CharField()
 
     class Meta(EntitySerializer.Meta):
         fields = (
@@ -189,41 +182,5 @@ class EntityDetailSerializer(EntitySerializer):
         )
         read_only_fields = fields
 
-    @extend_schema_field(EntityAddressSerializer)
-    def get_legal_address(self, entity: LegalEntity) -> dict[str, Any]:
-        """Return the legal address."""
-        return describe_address(entity, "legal_address_")
-
-    @extend_schema_field(EntityAddressSerializer)
-    def get_headquarters_address(self, entity: LegalEntity) -> dict[str, Any]:
-        """Return the address of the headquarters."""
-        return describe_address(entity, "headquarters_")
-
-    @extend_schema_field(EntityTypedAddressSerializer(many=True))
-    def get_other_addresses(self, entity: LegalEntity) -> list[dict[str, Any]]:
-        """Return the other and the transliterated addresses."""
-        return [
-            {"type": address.type, **describe_address(address)}
-            for address in entity.addresses.all()
-        ]
-
-    @extend_schema_field(EntitySuccessorSerializer(many=True))
-    def get_successors(self, entity: LegalEntity) -> Any:
-        """Return the successors, and theirs in turn."""
-        return EntitySuccessorSerializer(read_successors(entity), many=True).data
-
-
-def describe_address(row: Any, prefix: str = "") -> dict[str, Any]:
-    """Return an address of a row whose columns begin with `prefix`."""
-
-    def value(name: str) -> Any:
-        return getattr(row, prefix + name)
-
-    lines = (value(f"{place}_line") for place in ("first", "second", "third", "fourth"))
-    names = ("number", "number_within_building", "mail_routing")
-    rest = ("city", "region", "country", "postal_code")
-    return {
-        "language": value("language"),
-        "lines": [line for line in lines if line],
-        **{name: value(name) for name in (*names, *rest)},
-    }
+    def to_representation(self, instance: LegalEntity) -> Any:
+        return descriptions.describe_entity_details(instance)

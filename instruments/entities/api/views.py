@@ -14,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments.entities import descriptions
 from instruments.entities.api import examples
 from instruments.entities.api.hierarchy import (
     GroupQuerySerializer,
@@ -68,7 +69,7 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
         return get_entity(self.kwargs["lei"])
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(EntityDetailSerializer(self.get_object()).data)
+        return Response(descriptions.describe_entity_details(self.get_object()))
 
     @extend_schema(
         operation_id="entities_hierarchy",
@@ -79,7 +80,7 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def hierarchy(self, request: Request, lei: str) -> Response:
-        return Response(HierarchySerializer(read_hierarchy(lei, **self.query)).data)
+        return Response(descriptions.describe_hierarchy(read_hierarchy(lei, **self.query)))
 
     @extend_schema(
         operation_id="entities_instruments_list",

@@ -5,8 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from instruments.entities.api.hierarchy import HierarchySerializer
-from instruments.entities.api.serializers import EntityDetailSerializer, EntitySerializer
+from instruments.entities.descriptions import (
+    describe_entity,
+    describe_entity_details,
+    describe_hierarchy,
+)
 from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import Node, read_hierarchy
 from instruments.entities.questions import get_entity, read_successors
@@ -45,7 +48,7 @@ class Command(BaseCommand):
         matching = filtering.filter_queryset(LegalEntityFilterSet, options, entities)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":
-            output.print_json(self.stdout, EntitySerializer(rows, many=True).data)
+            output.print_json(self.stdout, [describe_entity(row) for row in rows])
         elif not rows:
             self.stdout.write("No legal entity matches.")
         else:
@@ -54,7 +57,7 @@ class Command(BaseCommand):
     def _get(self, options: dict[str, Any]) -> None:
         entity = get_entity(options["lei"])
         if options["format"] == "json":
-            output.print_json(self.stdout, EntityDetailSerializer(entity).data)
+            output.print_json(self.stdout, describe_entity_details(entity))
             return
         output.print_table(self.stdout, [_row(entity)])
         names = [
@@ -73,7 +76,7 @@ class Command(BaseCommand):
     def _hierarchy(self, options: dict[str, Any]) -> None:
         answer = read_hierarchy(options["lei"], on=options["on"])
         if options["format"] == "json":
-            output.print_json(self.stdout, HierarchySerializer(answer).data)
+            output.print_json(self.stdout, describe_hierarchy(answer))
             return
         self.stdout.write(f"{answer.lei} {answer.legal_name or '(no record loaded)'}")
         for title, nodes in (

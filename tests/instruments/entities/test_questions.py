@@ -133,7 +133,7 @@ def test_successors_are_followed_and_may_name_each_other(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("excerpt")
-def test_the_command_lists_and_shows_entities() -> None:
+def test_the_command_lists_and_shows_entities(reader: Client) -> None:
     out = io.StringIO()
     call_command("entities", "list", "--q", "aegis", "--format", "json", stdout=out)
     assert [row["lei"] for row in json.loads(out.getvalue())] == [DENTSU]
@@ -141,6 +141,10 @@ def test_the_command_lists_and_shows_entities() -> None:
     out = io.StringIO()
     call_command("entities", "get", DENTSU, stdout=out)
     assert "AEGIS GROUP PLC" in out.getvalue()
+
+    out = io.StringIO()
+    call_command("entities", "get", DENTSU, "--format", "json", stdout=out)
+    assert json.loads(out.getvalue()) == get(reader, f"{DENTSU}/")[1]
 
     with pytest.raises(CommandError, match="check digits are wrong"):
         call_command("entities", "get", DENTSU[:-1] + "9")
