@@ -1,6 +1,5 @@
 """Lines of a list to check: an ISIN, and with it perhaps the venue and the day of a trade."""
 
-import csv
 import dataclasses
 import datetime as dt
 import re
@@ -64,10 +63,8 @@ def parse_lines(lines: Iterable[str]) -> Iterator[Item]:
 
 
 def _split(text: str) -> list[str]:
-    if '"' in text:
-        delimiter = next((character for character in ",;\t" if character in text), ",")
-        text = "\t".join(next(csv.reader([text], delimiter=delimiter), []))
-    return [field.strip() for field in _SEPARATORS.split(text)]
+    """Return the fields without the quotes around them: none has a separator within."""
+    return [field.strip().strip('"').strip() for field in _SEPARATORS.split(text)]
 
 
 def _make_from_fields(number: int, fields: list[str]) -> Item:

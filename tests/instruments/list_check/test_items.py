@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from instruments.list_check.items import Item, parse_lines
@@ -43,6 +43,7 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
         (f"{VOLVO},2025-02-30", "Not a day: '2025-02-30'."),
         (f"{VOLVO},XSTO,2025-08-30,more", "4 fields; a line has an ISIN, a MIC and a day"),
         (f"{VOLVO}\x00", "Not an ISIN"),
+        (f'"{VOLVO}' + "x" * 200_000, "Not an ISIN: an ISIN has 12 characters, this has 200012."),
     ],
 )
 def test_an_invalid_line_says_why(text: str, problem: str) -> None:
@@ -61,6 +62,7 @@ def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> N
 
 
 @given(st.lists(st.text(max_size=60), max_size=20))
+@example(['0"\n0'])
 def test_any_text_gives_at_most_one_item_a_line(lines: list[str]) -> None:
     items = list(parse_lines(lines))
 
