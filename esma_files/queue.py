@@ -1,6 +1,7 @@
 """Requests for runs. The database records each request; the message queue only wakes a worker."""
 
 import datetime as dt
+import itertools
 import logging
 from typing import Any
 
@@ -57,26 +58,32 @@ def request_run(
     return run
 
 
-def dispatch(run: Run) -> None:
-    """Send a message for a queued run. If the queue cannot be reached, the schedule does so later."""
+def dispatch(run: Run) -> bool:
+    """Send a message for a queued run, and return whether that was possible.
+
+    If the queue cannot be reached, the schedule does so later.
+    """
     Run.objects.filter(pk=run.pk).update(sent_at=timezone.now())
     try:
         current_app.send_task(TASKS[Run.Kind(run.kind)], args=[run.pk])
     except (OperationalError, OSError) as error:
         Run.objects.filter(pk=run.pk).update(sent_at=None)
         logger.warning("Run %s stays queued: no message could be sent: %s", run.pk, error)
+        return False
+    return True
 
 
 def dispatch_overdue() -> int:
-    """Send messages for queued runs whose message was never sent or is lost; return their number."""
+    """Send messages for queued runs whose message was never sent or is lost; return their number.
+
+    Stop at the first that cannot be sent: each takes seconds to fail.
+    """
     lost_after = _MESSAGE_LOST_FOR_CERTAIN_AFTER
     if messages_waiting() == 0:
         lost_after = _MESSAGE_LOST_AFTER
     overdue = Q(sent_at=None) | Q(sent_at__lt=timezone.now() - lost_after)
-    runs = list(Run.objects.filter(overdue, state=Run.State.QUEUED))
-    for run in runs:
-        dispatch(run)
-    return len(runs)
+    runs = Run.objects.filter(overdue, state=Run.State.QUEUED)
+    return sum(1 for _ in itertools.takewhile(dispatch, runs))
 
 
 def messages_waiting() -> int | None:
@@ -98,17 +105,39 @@ def has_worker() -> bool:
     return bool(Heartbeat.objects.workers().alive())
 
 
-def is_stalled(seconds: float) -> bool:
-    """Return whether a run has been queued for so long, and no living process does any run.
+class StallDetector:
+    """Find out whether a worker hangs: queued runs wait, and no process does any run.
 
     A worker may hang although it reports: after it has lost the queue, or a process of its pool to which it
-    had given a message.
+    had given a message. A worker that works waits too when the messages are lost, and the task that sends
+    them again is itself a message. So they are sent again first: only a worker that then takes none hangs.
     """
-    since = timezone.now() - dt.timedelta(seconds=seconds)
-    if not Run.objects.filter(state=Run.State.QUEUED, requested_at__lt=since).exists():
-        return False
-    workers = Run.objects.filter(state=Run.State.RUNNING).values_list("claimed_by", flat=True)
-    return all(processes.has_ended(worker) for worker in workers)
+
+    def __init__(self, seconds: float) -> None:
+        self._patience = dt.timedelta(seconds=seconds)
+        self._sent_again_at: dt.datetime | None = None
+
+    def has_stalled(self) -> bool:
+        """Return whether no run was begun within `seconds` after the messages were sent again."""
+        now = timezone.now()
+        if not self._is_work_waiting(now):
+            self._sent_again_at = None
+            return False
+        if self._sent_again_at is None:
+            queued = Run.objects.filter(state=Run.State.QUEUED)
+            self._sent_again_at = now if all(map(dispatch, queued)) else None
+            return False
+        if now - self._sent_again_at < self._patience:
+            return False
+        self._sent_again_at = None
+        return True
+
+    def _is_work_waiting(self, now: dt.datetime) -> bool:
+        since = now - self._patience
+        if not Run.objects.filter(state=Run.State.QUEUED, requested_at__lt=since).exists():
+            return False
+        workers = Run.objects.filter(state=Run.State.RUNNING).values_list("claimed_by", flat=True)
+        return all(processes.has_ended(worker) for worker in workers)
 
 
 def obstacle(run: Run, *, is_worked: bool) -> str:

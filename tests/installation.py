@@ -144,7 +144,7 @@ class Installation:
 
     def run(self, *command: str | Path) -> str:
         process = self.start(*command)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         return out
 

@@ -117,6 +117,19 @@ def test_a_worker_that_hangs_is_restarted(tmp_path: Path, migrated_database: Pat
 
 
 @pytest.mark.slow
+def test_lost_messages_are_sent_again_before_a_worker_is_killed(
+    tmp_path: Path, migrated_database: Path
+) -> None:
+    installation = Installation(tmp_path, WORKER_STALLED_SECONDS="20")
+    installation.copy_database(migrated_database)
+    request_everything(installation, FILES[:1])
+    MessageFile(installation.queue / "messages.sqlite3").clear("celery")
+    with installation.supervised_worker():
+        installation.wait_for(DONE_RUNS, 2, seconds=120)
+    assert "has left work waiting" not in installation.log.read_text()
+
+
+@pytest.mark.slow
 def test_processes_end_after_their_supervisor_was_killed(installation: Installation) -> None:
     supervisor = installation.start_supervisor()
     try:

@@ -1,5 +1,6 @@
 """manage.py run_worker"""
 
+import functools
 from typing import Any
 
 from django.conf import settings
@@ -43,12 +44,13 @@ class Command(BaseCommand):
         concurrency = str(options["processes"])
         level = ("--loglevel", "WARNING")
         worker = celery_command("worker", "--concurrency", concurrency, *level)
+        patience = float(settings.WORKER_STALLED_SECONDS)
         children = [
             Child(
                 "worker",
                 worker,
-                is_stalled=_is_stalled,
-                stalled_after=settings.WORKER_STALLED_SECONDS,
+                is_stalled=functools.partial(_has_stalled, queue.StallDetector(patience)),
+                stalled_after=patience,
             )
         ]
         if not options["no_schedule"]:
@@ -56,10 +58,10 @@ class Command(BaseCommand):
         supervise(children, patience=options["patience"])
 
 
-def _is_stalled() -> bool:
+def _has_stalled(detector: queue.StallDetector) -> bool:
     """Return whether work waits that no worker does; False while the database does not answer."""
     try:
-        return queue.is_stalled(settings.WORKER_STALLED_SECONDS)
+        return detector.has_stalled()
     except (DatabaseError, InterfaceError):
         return False
     finally:
