@@ -1,19 +1,27 @@
 from django.urls import path
 
+from instruments.classification.pages import CfiTableView, CfiView
 from instruments.dossier.pages import DossierPage
 from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
+from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
 from instruments.listings.search_page import SearchView
+from instruments.transparency.pages import TransparencyView
 from instruments.venues.pages import VenuesView, VenueView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("cfi/", CfiTableView.as_view(), name="cfi-table"),
+    path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),
     path("entities/", EntitiesView.as_view(), name="entities"),
     path("entities/<str:lei>/", EntityView.as_view(), name="entity"),
     path("venues/", VenuesView.as_view(), name="venues"),
     path("venues/<str:mic>/", VenueView.as_view(), name="venue"),
     path("instruments/<str:isin>/dossier/", DossierPage.as_view(), name="dossier"),
+    path("instruments/<str:isin>/history/", HistoryView.as_view(), name="history"),
+    path("instruments/<str:isin>/compare/", CompareView.as_view(), name="compare"),
+    path("instruments/<str:isin>/transparency/", TransparencyView.as_view(), name="transparency"),
     path("instruments/<str:isin>/", InstrumentView.as_view(), name="instrument"),
 ]

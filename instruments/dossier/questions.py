@@ -11,21 +11,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from instruments.classification import cfi
+from instruments.entities.parents import read_parents
 from instruments.figis.questions import NEVER_ASKED, InstrumentFigis, get_figis
 from instruments.listings import descriptions, underlyings
 from instruments.listings.lookup import get_instrument
 from instruments.listings.overview import read_newest_days
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import today
-from instruments.models import (
-    EntityRelationship,
-    FigiRequest,
-    Instrument,
-    LegalEntity,
-    Register,
-    RelationshipType,
-    ReportingException,
-)
+from instruments.models import FigiRequest, Instrument, LegalEntity, Register
 from instruments.transparency.questions import RESPECTS, Applicable, get_transparency
 from instruments.volume_cap.questions import InstrumentVolumeCap, get_volume_cap
 from marketdata.common.plain import to_plain
@@ -47,10 +40,6 @@ _ENTITY = (
     *("legal_name", "jurisdiction", "legal_form", "headquarters_country", "headquarters_city"),
     *("category", "entity_status", "registration_status", "last_updated_at"),
 )
-_PARENTS: dict[str, str] = {
-    RelationshipType.DIRECT: "direct parent",
-    RelationshipType.ULTIMATE: "ultimate parent",
-}
 _FIGI = ("figi", "composite_figi", "share_class_figi", "ticker", "exchange_code", "security_type")
 
 
@@ -212,7 +201,7 @@ def _add_issuer(
         sources = [*reference, Source(file.name, file.published_on)]
     elif lei:
         _note_nothing(dossier, "gleif_lei2", loaded, f"record of the LEI {lei}")
-    group, group_sources = _read_group(lei, dossier.day)
+    group, group_files = read_parents(lei, dossier.day)
     if lei and not group:
         for dataset, content in (("gleif_rr", "parent"), ("gleif_repex", "reporting exception")):
             _note_nothing(dossier, dataset, loaded, f"{content} of the LEI {lei}")
@@ -221,33 +210,10 @@ def _add_issuer(
         "entity": entity and {name: to_plain(getattr(entity, name)) for name in _ENTITY},
         "group": group,
     }
-    dossier.sources["issuer"] = [*sources, *group_sources]
-
-
-def _read_group(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[Source]]:
-    """Return the parents of an entity on a day, or the reasons why none is reported, with three queries."""
-    parents = list(
-        EntityRelationship.objects.valid(day)
-        .filter(start_lei=lei, type__in=list(_PARENTS))
-        .select_related("source_file")
-    )
-    exceptions = list(ReportingException.objects.filter(lei=lei).select_related("source_file"))
-    entities = LegalEntity.objects.filter(lei__in=[row.end_lei for row in parents])
-    names = dict(entities.values_list("lei", "legal_name"))
-    rows = [
-        {
-            "relation": _PARENTS[row.type],
-            "lei": row.end_lei,
-            "legal_name": names.get(row.end_lei),
-            "reason": None,
-        }
-        for row in parents
-    ] + [
-        {"relation": row.category, "lei": None, "legal_name": None, "reason": row.reason}
-        for row in exceptions
+    dossier.sources["issuer"] = [
+        *sources,
+        *(Source(file.name, file.published_on) for file in group_files),
     ]
-    files = [row.source_file for row in parents] + [row.source_file for row in exceptions]
-    return rows, [Source(file.name, file.published_on) for file in files]
 
 
 def _add_reportability(dossier: Dossier, described: dict[str, Any]) -> None:

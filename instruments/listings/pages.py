@@ -8,19 +8,24 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from instruments.classification import cfi
+from instruments.entities.parents import read_parents
+from instruments.figis.questions import get_figis
 from instruments.listings import descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
+from instruments.listings.timeline_chart import draw_listings
 from instruments.models import Instrument, LegalEntity, Register
 from instruments.transparency.descriptions import describe_result
 from instruments.transparency.questions import Applicable, get_transparency
+from instruments.volume_cap.questions import get_volume_cap
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
+FIGIS_SHOWN = 20
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 # The fields of a transparency result that the page shows. The API has all of them.
 _RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_class")
@@ -62,16 +67,23 @@ class InstrumentView(GuardedView):
                 )
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
+        day = as_of or known_on or today()
         reportability = get_reportability(
             current.isin, on=days.get_day("on"), known_on=known_on, register=register
         )
         answer_for_day = descriptions.describe_reportability(reportability)
         answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
         decoded = instrument.classification
-        transparency = get_transparency(current.isin, on=as_of or today())
+        transparency = get_transparency(current.isin, on=as_of or today(), known_on=known_on)
+        volume_cap = get_volume_cap(current.isin, on=as_of or today())
+        figis = get_figis(current.isin)
+        newest = max(listing.source_file.published_on for listing in instrument.listings)
         context = {
             "answer": answer,
-            "issuer_name": _read_entity_name(answer["issuer_lei"]),
+            "reference": instrument.authoritative,
+            "newest": newest,
+            "age_days": (today() - newest).days,
+            "issuer": _read_issuer(answer["issuer_lei"], day),
             "status": EffectiveStatus(answer["status"]).label,
             "effective_status": EffectiveStatus(answer["effective_status"]).label,
             "days": days,
@@ -81,6 +93,10 @@ class InstrumentView(GuardedView):
                 listing.basis == history.Basis.EARLIEST_KNOWN for listing in reportability.listings
             ),
             "transparency": _describe_applicable(transparency.applies),
+            "has_transparency": bool(transparency.results or transparency.other_registers),
+            "volume_cap": volume_cap,
+            "figis": figis.sorted_by_use()[:FIGIS_SHOWN],
+            "figi_count": len(figis.figis),
             "category": cfi.category_names().get(instrument.category, ""),
             "classification": classification_rows(decoded) if decoded else [],
             "terms": term_rows(answer["terms"]),
@@ -92,6 +108,7 @@ class InstrumentView(GuardedView):
             and current.uk_listings is not None,
             "registers": _REGISTERS,
             "register": register,
+            "chart": draw_listings(instrument.listings, day),
             "listings": [
                 (row, listing, descriptions.describe_record(listing))
                 for row, listing in zip(answer["listings"], instrument.listings, strict=True)
@@ -100,11 +117,15 @@ class InstrumentView(GuardedView):
         return render(request, "instruments/instrument.html", context)
 
 
-def _read_entity_name(lei: str) -> str | None:
-    """Return the legal name of an issuer by GLEIF; None if no record of it is loaded. One query at most."""
+def _read_issuer(lei: str, day: dt.date) -> dict[str, Any]:
+    """Return the legal entity of an issuer and its parents on a day.
+
+    The entity is None if GLEIF's record of it is not loaded. Four queries.
+    """
     if not lei:
-        return None
-    return LegalEntity.objects.filter(lei=lei).values_list("legal_name", flat=True).first()
+        return {"entity": None, "parents": []}
+    parents, _ = read_parents(lei, day)
+    return {"entity": LegalEntity.objects.filter(lei=lei).first(), "parents": parents}
 
 
 def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]:

@@ -1,0 +1,46 @@
+"""The parents that an entity reports, or the reasons why it reports none: what a card of an issuer shows."""
+
+import datetime as dt
+from typing import Any
+
+from esma_files.models import EsmaFile
+from instruments.models import (
+    EntityRelationship,
+    LegalEntity,
+    RelationshipType,
+    ReportingException,
+)
+
+_PARENTS: dict[str, str] = {
+    RelationshipType.DIRECT: "direct parent",
+    RelationshipType.ULTIMATE: "ultimate parent",
+}
+
+
+def read_parents(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[EsmaFile]]:
+    """Return the parents of an entity on a day, or the reasons why none is reported, and their source files.
+
+    Each has `relation`, `lei`, `legal_name` and `reason`. Three queries.
+    """
+    parents = list(
+        EntityRelationship.objects.valid(day)
+        .filter(start_lei=lei, type__in=list(_PARENTS))
+        .select_related("source_file")
+    )
+    exceptions = list(ReportingException.objects.filter(lei=lei).select_related("source_file"))
+    entities = LegalEntity.objects.filter(lei__in=[row.end_lei for row in parents])
+    names = dict(entities.values_list("lei", "legal_name"))
+    rows = [
+        {
+            "relation": _PARENTS[row.type],
+            "lei": row.end_lei,
+            "legal_name": names.get(row.end_lei),
+            "reason": None,
+        }
+        for row in parents
+    ] + [
+        {"relation": row.category, "lei": None, "legal_name": None, "reason": row.reason}
+        for row in exceptions
+    ]
+    files = [row.source_file for row in parents] + [row.source_file for row in exceptions]
+    return rows, files
