@@ -177,6 +177,7 @@ EXPORT_TIMEOUT_SECONDS = env.read("EXPORT_TIMEOUT_SECONDS", env.positive, 60)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
 CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 RATELIMIT_USE_CACHE = "counts"
 RATELIMIT_IP_META_KEY = "marketdata.common.address.client_network"
 
@@ -318,7 +319,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "marketdata.api.openapi.RuleSchema",
     "EXCEPTION_HANDLER": "marketdata.api.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": [
-        "rest_framework.renderers.JSONRenderer",
+        "marketdata.api.renderers.FastJSONRenderer",
         "marketdata.api.browsable.BrowsableApi",
     ],
     "VIEW_NAME_FUNCTION": "marketdata.api.browsable.get_view_name",
