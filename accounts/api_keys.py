@@ -16,6 +16,7 @@ from accounts.models.api_key import key_digest
 from accounts.permissions import permission_names, permissions_by_name
 from audit import trail
 from marketdata.common.credentials import KEY_PATTERN
+from marketdata.common.unchanged import remember
 
 # API keys are for data. Accounts are managed by people only.
 _EXCLUDED_PREFIXES = ("accounts.", "auth.", "admin.", "axes.", "sessions.", "token_blacklist.")
@@ -81,10 +82,18 @@ def authenticate(text: str) -> ApiKey | None:
     match = re.fullmatch(KEY_PATTERN, text)
     if match is None:
         return None
-    usable_keys = ApiKey.objects.usable().select_related("owner")
-    with_prefix = usable_keys.prefetch_related("permissions__content_type").filter(prefix=match[1])
-    api_key = with_prefix.first()
-    if api_key is None or not hmac.compare_digest(api_key.digest, key_digest(text)):
+    prefix = match[1]
+    api_key = remember(("api key", prefix), lambda: _read_usable(prefix))
+    if api_key is None or api_key.expires_at <= timezone.now():
         return None
-    api_key.owner.key_permissions = frozenset(permission_names(api_key.permissions.all()))
+    return api_key if hmac.compare_digest(api_key.digest, key_digest(text)) else None
+
+
+def _read_usable(prefix: str) -> ApiKey | None:
+    """Return the usable API key with a prefix, with its owner, narrowed to its permissions."""
+    usable_keys = ApiKey.objects.usable().select_related("owner")
+    with_prefix = usable_keys.prefetch_related("permissions__content_type").filter(prefix=prefix)
+    api_key = with_prefix.first()
+    if api_key is not None:
+        api_key.owner.key_permissions = frozenset(permission_names(api_key.permissions.all()))
     return api_key

@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
+from marketdata.common.unchanged import forget
+
 
 class Snapshots:
     """The snapshots of one test process, in a folder of its own."""
@@ -36,6 +38,7 @@ class Snapshots:
             with closing(sqlite3.connect(database)) as snapshot:
                 connection.ensure_connection()
                 snapshot.backup(connection.connection)
+            forget()
             shutil.copytree(files, settings.MEDIA_ROOT, dirs_exist_ok=True)
             return
         fill()
@@ -57,6 +60,7 @@ def restored_after_tests(migrated: Path) -> Iterator[None]:
         with closing(sqlite3.connect(migrated)) as copy:
             connection.ensure_connection()
             copy.backup(connection.connection)
+        forget()
 
     delete_rows = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
     TransactionTestCase._fixture_teardown = restore  # type: ignore[attr-defined]

@@ -226,7 +226,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return self._filter_mics(queryset, value.upper())
 
     def _filter_mics(self, queryset: InstrumentQuerySet, *mics: str) -> InstrumentQuerySet:
-        return queryset.traded_on(*mics, register=self.form.cleaned_data["register"])
+        return queryset.traded_on(*mics, register=self.form.cleaned_data.get("register", ""))
 
     def filter_register(
         self, queryset: InstrumentQuerySet, name: str, value: str

@@ -9,8 +9,12 @@ import dataclasses
 from collections.abc import Iterable
 
 from instruments.models import Venue
+from marketdata.common.prepared import PreparedQuery
 
 _MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+_OPERATORS = PreparedQuery(
+    lambda leis: Venue.objects.filter(lei__in=leis).order_by().values_list("lei").distinct()
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,5 +49,6 @@ def select_operators(leis: Iterable[str]) -> set[str]:
     distinct = sorted({lei for lei in leis if lei})
     operators: set[str] = set()
     for start in range(0, len(distinct), _MAX_PARAMETERS):
-        operators |= set(Venue.objects.operators(distinct[start : start + _MAX_PARAMETERS]))
+        rows = _OPERATORS.read(*distinct[start : start + _MAX_PARAMETERS])
+        operators |= {lei for (lei,) in rows}
     return operators

@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
+from marketdata.common.prepared import PreparedQuery
 
 _MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
 
@@ -47,6 +48,15 @@ class _Dates(NamedTuple):
     terminated_at: dt.datetime | None
     expiry_date: dt.date | None
     maturity_date: dt.date | None
+
+
+_ACTIVE_LISTINGS = PreparedQuery(
+    lambda isins: (
+        Listing.objects.filter(isin__in=isins, status=Status.ACTIVE)
+        .order_by()
+        .values_list(*_Dates._fields)
+    )
+)
 
 
 def get_effective_status(record: ListingRecord | _Dates, day: dt.date) -> EffectiveStatus:
@@ -88,8 +98,7 @@ def read_effective_statuses(
     isins = list(references)
     for start in range(0, len(isins), _MAX_PARAMETERS):
         listings: dict[str, list[_Dates]] = {}
-        rows = Listing.objects.filter(isin__in=isins[start : start + _MAX_PARAMETERS]).order_by()
-        for values in rows.filter(status=Status.ACTIVE).values_list(*_Dates._fields):
+        for values in _ACTIVE_LISTINGS.read(*isins[start : start + _MAX_PARAMETERS]):
             listing = _Dates(*values)
             listings.setdefault(listing.isin, []).append(listing)
         for isin, active in listings.items():

@@ -20,11 +20,14 @@ class StrictFilterBackend(DjangoFilterBackend):
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: "APIView"
     ) -> QuerySet[Any]:
-        filterset = self.get_filterset(request, queryset, view)
-        if filterset is None:
+        filterset_class = self.get_filterset_class(view, queryset)
+        if filterset_class is None:
             return queryset
         accepted = parameters.get_accepted_parameters(view, str(request.method))
         parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
+        asked = frozenset(filterset_class.base_filters) & frozenset(request.query_params)
+        arguments = self.get_filterset_kwargs(request, queryset, view)
+        filterset = filtering.narrow(filterset_class, asked)(**arguments)
         if messages := filtering.get_messages(filterset):
             raise ValidationError(messages)
         filtered: QuerySet[Any] = filterset.qs

@@ -6,6 +6,7 @@ declarations are read here, where a request is checked, and by the OpenAPI schem
 """
 
 import difflib
+import functools
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,13 +46,18 @@ def get_accepted_parameters(view: "APIView", method: str) -> set[str]:
     names = {"format"}
     serializer_class = get_for_method(view, getattr(view, "query_serializers", {}), method)
     if serializer_class is not None:
-        names |= set(serializer_class().fields)
+        names |= _get_field_names(serializer_class)
     if method == "GET" and getattr(view, "action", None) != "retrieve":
         if getattr(view, "filter_backends", ()):
             filterset_class = getattr(view, "filterset_class", None)
             names |= set(getattr(filterset_class, "base_filters", ()))
         names |= set(getattr(getattr(view, "pagination_class", None), "parameters", ()))
     return names
+
+
+@functools.cache
+def _get_field_names(serializer_class: type[serializers.Serializer[Any]]) -> frozenset[str]:
+    return frozenset(serializer_class().fields)
 
 
 def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: str) -> None:

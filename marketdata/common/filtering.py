@@ -1,5 +1,6 @@
 """Filters of the API as options of commands, so that each filter is defined once."""
 
+import functools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -33,6 +34,18 @@ def filter_queryset(
         raise CommandError("; ".join(f"--{name}: {' '.join(m)}" for name, m in messages.items()))
     rows: QuerySet[Any] = filterset.qs
     return rows
+
+
+@functools.lru_cache(maxsize=1_000)
+def narrow(filterset_class: Any, names: frozenset[str]) -> Any:
+    """Return the filter set with these filters alone: a form of twenty fields takes a millisecond to build.
+
+    No filter may depend on another one that was not given.
+    """
+    omitted = dict.fromkeys(set(filterset_class.base_filters) - names)
+    return (
+        type(filterset_class.__name__, (filterset_class,), omitted) if omitted else filterset_class
+    )
 
 
 def get_messages(filterset: Any) -> dict[str, list[str]]:

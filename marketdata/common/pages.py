@@ -38,7 +38,7 @@ class BoundedPaginator(Paginator[Any]):
         if self._read_rows is not None:
             return len(self._keys)
         rows = cast(QuerySet[Any], self.object_list)
-        return len(rows.order_by().values_list("pk")[: self.max_rows + 1])
+        return rows.order_by().values("pk")[: self.max_rows + 1].count()
 
     def page(self, number: int | str) -> Page[Any]:
         if self._read_rows is None:

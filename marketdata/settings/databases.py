@@ -49,6 +49,7 @@ def sqlite(path: Path) -> dict[str, Any]:
             "transaction_mode": "IMMEDIATE",
             "init_command": _SQLITE_PRAGMAS,
         },
+        "CONN_MAX_AGE": 600,  # seconds: opening one costs more than most requests
         "CONN_HEALTH_CHECKS": True,
         # On disk, not in memory: a load attaches it from another connection.
         "TEST": {"NAME": path.with_name("test.sqlite3")},

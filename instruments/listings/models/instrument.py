@@ -12,7 +12,7 @@ from instruments.classification.models import CfiCode
 from instruments.figis.models import FIGI_PATTERN, Figi
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import search
-from instruments.listings.models.listing import Listing
+from instruments.listings.models.listing import Listing, read_listings
 from instruments.listings.models.record import Register, Status
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.pages import CURSOR_HELP
@@ -172,10 +172,8 @@ class Instrument(models.Model):
 
     @cached_property
     def listings(self) -> list[Listing]:
-        """All its listings with their source files, by venue; read once."""
-        return list(
-            Listing.objects.of(self.isin).with_venues().select_related("source_file", "dropped_by")
-        )
+        """All its listings with the names of their venues and source files, by venue; read once."""
+        return read_listings(self.isin)
 
     @property
     def authoritative(self) -> Listing:

@@ -1,12 +1,15 @@
 """Instruments on their venues: the newest records, and those that they superseded."""
 
-from django.db import models
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import OuterRef, Q, Subquery
 
 from esma_files.models import EsmaFile
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.record import ListingRecord, Status
 from instruments.venues.models import Venue
+from marketdata.common.prepared import PreparedQuery
 
 
 class ListingQuerySet(models.QuerySet["Listing"]):
@@ -68,6 +71,42 @@ class Listing(ListingRecord):
 
     def __str__(self) -> str:
         return f"{self.isin}@{self.mic}"
+
+
+_COLUMNS = [field.attname for field in Listing._meta.concrete_fields]
+_FILE_COLUMNS = ("id", "name", "published_on")
+_LISTINGS_OF = PreparedQuery(
+    lambda isins: (
+        Listing.objects.of(isins[0])
+        .with_venues()
+        .values_list(
+            *_COLUMNS,
+            *(f"source_file__{column}" for column in _FILE_COLUMNS),
+            *(f"dropped_by__{column}" for column in _FILE_COLUMNS),
+            "venue_name",
+        )
+    )
+)
+
+
+def read_listings(isin: str) -> list[Listing]:
+    """Return all listings of an instrument, by venue, with `venue_name`. One query.
+
+    Of their source files, and of those that dropped them, name and day of publication are read.
+    """
+    listings = []
+    for values in _LISTINGS_OF.read(isin):
+        listing = Listing.from_db(DEFAULT_DB_ALIAS, _COLUMNS, values[: len(_COLUMNS)])
+        *files, listing.venue_name = values[len(_COLUMNS) :]  # type: ignore[attr-defined]
+        for name in ("source_file", "dropped_by"):
+            columns, files = files[: len(_FILE_COLUMNS)], files[len(_FILE_COLUMNS) :]
+            file = None
+            if columns[0] is not None:
+                file = EsmaFile.from_db(DEFAULT_DB_ALIAS, _FILE_COLUMNS, columns)
+            field: Any = Listing._meta.get_field(name)
+            field.set_cached_value(listing, file)
+        listings.append(listing)
+    return listings
 
 
 class ListingVersion(ListingRecord):
