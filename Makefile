@@ -108,7 +108,7 @@ bench: .venv/.installed-dev
 bench-week: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.week $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
 
-# Every address once, with 100,000 instruments (RECORDS=115000), and the ten that take longest.
+# Every address once, with 100,000 instruments (RECORDS=115000), the ten that take longest, and a plain view beside two.
 bench-requests: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.costs $(if $(filter command line,$(origin RECORDS)),--records $(RECORDS))
 

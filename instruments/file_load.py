@@ -30,7 +30,14 @@ from instruments.listings.load.context import (
     slices_of,
 )
 from instruments.listings.load.selection import ListingSelection
-from instruments.models import Reconciliation, Register, Scope, TableCount
+from instruments.models import (
+    DataSubject,
+    DataVersion,
+    Reconciliation,
+    Register,
+    Scope,
+    TableCount,
+)
 from instruments.published_results import merge as results_merge
 from instruments.published_results.publications import ReplacedRevisions
 from instruments.staging.attach import attached
@@ -334,6 +341,7 @@ class FileLoad:
     ) -> merge.Counts:
         if not staged.read and not replacement:  # not read: so no listing is missing from it either
             return merge.Counts()
+        self._renew_version()
         file, columns = self.file, staged.columns
         if file.file_kind.merge:
             return merge_of(file.file_kind)(cursor, file, columns)
@@ -347,6 +355,12 @@ class FileLoad:
         return merge.merge(
             cursor, file, slice_, register=register, columns=columns, replacement=replaced
         )
+
+    def _renew_version(self) -> None:
+        """Give the data that this file belongs to a new version, in the transaction of the merge."""
+        kind = self.file.file_kind
+        subject = DataSubject.RESULTS if kind.result_tables else DataSubject.LISTINGS
+        DataVersion.objects.renew(DataSubject.ENTITIES if kind.merge else subject)
 
     def _add(self, counts: merge.Counts) -> None:
         for name, count in dataclasses.asdict(counts).items():

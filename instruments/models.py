@@ -1,4 +1,5 @@
 from instruments.classification.models import CfiCode
+from instruments.data_versions import DataSubject, DataVersion
 from instruments.enrichment.models import Coverage
 from instruments.entities.models import (
     EntityAddress,
@@ -40,6 +41,8 @@ __all__ = [
     "CfiCode",
     "ChangeSet",
     "Coverage",
+    "DataSubject",
+    "DataVersion",
     "Difference",
     "EntityAddress",
     "EntityAuthority",

@@ -14,6 +14,7 @@ import pytest
 import stamina
 from django.conf import LazySettings
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
@@ -99,6 +100,12 @@ def on_the_right_database(request: pytest.FixtureRequest) -> None:
 def own_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no stream that an earlier test left open take a place of a client of this one."""
     monkeypatch.setattr(slots, "_slots", slots._Slots())
+
+
+@pytest.fixture(autouse=True)
+def own_answers() -> None:
+    """Let no answer that an earlier test was given be found by this one."""
+    caches["answers"].clear()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from instruments.figis.mapping import Failed, Invalid, Job, Mapping, Matched, NoMatch, Outcome
-from instruments.models import Figi, FigiRequest, Instrument
+from instruments.models import DataSubject, DataVersion, Figi, FigiRequest, Instrument
 from marketdata.services.client import Wait
 
 State = FigiRequest.State
@@ -151,8 +151,11 @@ def _store_figis(
     Figi.objects.bulk_create(new)
     Figi.objects.bulk_update(changed, _COLUMNS, batch_size=50)
     Figi.objects.filter(pk__in=unchanged).update(fetched_at=now)
+    ended: list[int] = []
     counts.new_figis += len(new)
     counts.changed_figis += len(changed)
     if not request.mic:
         ended = [row.pk for row in known.values() if row.is_current]
         counts.ended_figis += Figi.objects.filter(pk__in=ended).update(is_current=False)
+    if new or changed or ended:
+        DataVersion.objects.renew(DataSubject.FIGIS)

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from stdnum import lei
 
-from instruments.models import Venue
+from instruments.models import DataSubject, DataVersion, Venue
 from instruments.venues.errors import BadVenueList
 from instruments.venues.layout import Row, rows
 
@@ -90,6 +90,8 @@ def load(content: bytes, *, name: str) -> Counts:
                 changed += [venue] if outcome == "changed" else []
         Venue.objects.bulk_create(new, batch_size=100)
         Venue.objects.bulk_update(changed, _COLUMNS, batch_size=50)
+        if new or changed:
+            DataVersion.objects.renew(DataSubject.VENUES)
     counts.new = len(new)
     return counts
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from marketdata.settings import env
 
+_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+
 
 def table(lock_out_rate: str) -> dict[str, list[str]]:
     """Return the rates of each limit, all of which apply.
@@ -46,5 +48,17 @@ def caches(base_dir: Path, redis_url: str) -> dict[str, Any]:
             "BACKEND": "marketdata.common.counts.FileCounts",
             "LOCATION": str(path),
         }
-    memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-    return {"default": memory, "counts": counts}
+    return {"default": {"BACKEND": _MEMORY}, "counts": counts, "answers": _answers(redis_url)}
+
+
+def _answers(redis_url: str) -> dict[str, Any]:
+    """Return the cache of answers (`instruments/api_cache.py`): Redis, else the memory of a process."""
+    if not redis_url:
+        return {"BACKEND": _MEMORY, "LOCATION": "answers", "OPTIONS": {"MAX_ENTRIES": 1_000}}
+    timeouts = {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}  # seconds
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": redis_url,
+        "KEY_PREFIX": "answers",
+        "OPTIONS": {**timeouts, "IGNORE_EXCEPTIONS": True},  # an answer is made anew without it
+    }

@@ -1,6 +1,7 @@
 """Ask every GET address of the OpenAPI schema, the pages and the admin's lists once, on grown data.
 
-`make bench-requests` prints the ten that take longest for an anonymous reader, a viewer and an admin.
+`make bench-requests` prints the ten that take longest for an anonymous reader, a viewer and an admin,
+and then compares a list and one instrument with a plain view (`speed.py`).
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import measure
+from tests.benchmarks import measure, speed
 from tests.benchmarks.generator import grow
 from tests.benchmarks.loading import DAY, SOURCES
 
@@ -72,6 +73,7 @@ def _print_costs(folder: Path, console: Console) -> None:
             numbers = (f"{cost.first:,.0f}", f"{cost.again:,.0f}", str(cost.statements))
             table.add_row(cost.path, str(cost.status), *numbers)
         console.print(table)
+    speed.print_speeds(folder, console)
 
 
 def ask_all() -> None:

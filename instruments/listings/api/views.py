@@ -9,6 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments.api_cache import CachedAnswers
 from instruments.listings import descriptions, history, lookup
 from instruments.listings.api.parameters import (
     RegisterSerializer,
@@ -25,10 +26,9 @@ from instruments.listings.api.serializers import (
 )
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.listings.reportability import get_reportability
-from instruments.models import Instrument, Listing
+from instruments.models import DataSubject, Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.parameters import StrictSerializer
-from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
 _ISIN = OpenApiParameter(
@@ -97,7 +97,7 @@ class LookupAnswersSerializer(serializers.Serializer[Any]):
         responses={200: InstrumentDetailSerializer},
     ),
 )
-class InstrumentViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Instrument]):
+class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]):
     """Instruments tradable in the EU and in the UK, as ESMA and the FCA publish them."""
 
     title = "Instruments"
@@ -110,6 +110,14 @@ class InstrumentViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Instrument]):
         "history": RegisterSerializer,
         "listings": RegisterSerializer,
         "reportable": ReportabilityQuerySerializer,
+    }
+    # An ISIN may be given as a FIGI or ticker; the venues tell operators from issuers.
+    answers_from = {
+        "list": tuple(DataSubject),
+        **dict.fromkeys(
+            ("retrieve", "listings", "history", "reportable"),
+            (DataSubject.LISTINGS, DataSubject.VENUES, DataSubject.FIGIS),
+        ),
     }
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer

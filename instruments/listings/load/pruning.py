@@ -15,6 +15,8 @@ from instruments.listings.load import instruments
 from instruments.models import (
     CfiCode,
     ChangeSet,
+    DataSubject,
+    DataVersion,
     Instrument,
     ListedVenue,
     Listing,
@@ -100,6 +102,7 @@ def _delete(register: Register, listings: _Rows, versions: list[int]) -> None:
             )
         ListedVenue.objects.filter(listings=0).delete()
     ChangeSet.objects.invalidate_cursors()
+    DataVersion.objects.renew(DataSubject.LISTINGS)
 
 
 def delete_unused_cfi_codes() -> None:
