@@ -60,28 +60,6 @@ class UnsupportedKind(FileProblem):
     """A kind of file that is listed, and that cannot be loaded."""
 
 
-class Unavailable(RetryableError):
-    """A server did not answer, or has a temporary problem; `retry_after` is the pause in seconds that it asks
-    for.
-    """
-
-    def __init__(self, problem: str, *, retry_after: float | None = None) -> None:
-        super().__init__(problem)
-        self.retry_after = retry_after
-
-
-class Refused(PermanentError):
-    """A server refused a request, as with 403 or 404."""
-
-    def __init__(self, problem: str, *, status: int) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
-class ForbiddenAddress(PermanentError):
-    """An address whose host is not on the list."""
-
-
 class UnknownAnswer(PermanentError):
     """A register answered in an unknown form."""
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import requests
 from django.conf import settings
 
-from esma_files import http
-from esma_files.errors import NotAFile, Refused, TooLarge, Unavailable, WrongBytes
+from esma_files.errors import NotAFile, TooLarge, WrongBytes
+from marketdata.common import http
+from marketdata.common.errors import Refused, Unavailable
 
 _CHUNK = 1 << 16
 _RANGE = re.compile(r"bytes ([0-9]+)-[0-9]+/(?:[0-9]+|\*)")

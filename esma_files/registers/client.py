@@ -14,13 +14,13 @@ from collections.abc import Collection
 import requests
 from django.conf import settings
 
-from esma_files import http
 from esma_files.datasets import Dataset, Publication
 from esma_files.errors import RegisterChanged
 from esma_files.kinds import FileKind, kinds_of
 from esma_files.registers import answers, golden_copies
 from esma_files.registers.answers import Entry
 from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file
+from marketdata.common import http
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)

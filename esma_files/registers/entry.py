@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from esma_files import http
-from esma_files.errors import BadFileName, ForbiddenAddress
+from esma_files.errors import BadFileName
 from esma_files.names import FileName
 from esma_files.registers.answers import Entry
-from marketdata.common.errors import PermanentError
+from marketdata.common import http
+from marketdata.common.errors import ForbiddenAddress, PermanentError
 
 _MD5 = re.compile("[0-9a-f]{32}")
 

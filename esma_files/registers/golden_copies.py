@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from esma_files import http
 from esma_files.datasets import Dataset
 from esma_files.errors import UnknownAnswer
 from esma_files.kinds import FileKind
 from esma_files.registers.answers import Entry
 from esma_files.registers.entry import PublishedFile, UnusableEntry
+from marketdata.common import http
 
 # A publication takes some 20 KB.
 _MAX_ANSWER_BYTES = 50_000_000

@@ -1,14 +1,15 @@
-"""Preparation of every database connection, and deployment checks of certificates and folders."""
+"""Database connections, the log of retries, and deployment checks of certificates and folders."""
 
 from pathlib import Path
 from typing import Any
 
+import stamina.instrumentation
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.db.backends.signals import connection_created
 
-from marketdata.common import time_limits
+from marketdata.common import http, time_limits
 from marketdata.common.credentials import mask_log_records
 from marketdata.common.fields import decimal_compare
 from marketdata.settings.private import readable_by_others
@@ -64,4 +65,5 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         mask_log_records()
         connection_created.connect(_add_sqlite_function, dispatch_uid="decimal_compare")
+        stamina.instrumentation.set_on_retry_hooks([http.log_retry])
         connection_created.connect(time_limits.prepare_connection, dispatch_uid="time_limits")

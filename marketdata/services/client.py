@@ -18,8 +18,8 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from django.conf import settings
 
-from esma_files import http
-from esma_files.errors import Refused, Unavailable
+from marketdata.common import http
+from marketdata.common.errors import Refused, Unavailable
 from marketdata.common.telemetry import measure_call
 from marketdata.services.errors import (
     BudgetSpent,

@@ -1,7 +1,6 @@
 """Errors of outside services. None of their texts has a key, a header or the body of an answer."""
 
-from esma_files.errors import Refused, Unavailable
-from marketdata.common.errors import RetryableError
+from marketdata.common.errors import Refused, RetryableError, Unavailable
 
 
 class RateLimited(Unavailable):

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils import timezone
 
-from esma_files import http
 from esma_files.datasets import Dataset
+from marketdata.common import http
 from marketdata.common.errors import MarketDataError
 from monitoring.health.checks import Status
 

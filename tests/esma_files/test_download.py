@@ -11,6 +11,7 @@ from django.conf import LazySettings
 from esma_files import downloading, errors, steps
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
+from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
 from tests.register import FakeRegister, Trouble
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -106,14 +107,14 @@ def test_a_file_that_changes_while_it_is_fetched_is_fetched_anew(esma: FakeRegis
 @pytest.mark.parametrize(
     ("troubles", "error", "state", "message"),
     [
-        ([Trouble(status=404)], errors.Refused, "failed", "HTTP 404"),
-        ([Trouble(status=503)] * 3, errors.Unavailable, "listed", "HTTP 503"),
+        ([Trouble(status=404)], Refused, "failed", "HTTP 404"),
+        ([Trouble(status=503)] * 3, Unavailable, "listed", "HTTP 503"),
         ([Trouble(body=CONTENT[:-1] + b"x")], errors.WrongBytes, "listed", "expected MD5"),
         ([Trouble(claim=900_000)], errors.WrongBytes, "listed", "900,000 bytes"),
         ([Trouble(body=b"<html>sorry</html>")], errors.NotAFile, "failed", "instead of a zip"),
         (
             [Trouble(status=302, headers={"Location": "http://10.0.0.1/x.zip"})],
-            errors.ForbiddenAddress,
+            ForbiddenAddress,
             "failed",
             "10.0.0.1",
         ),

@@ -9,15 +9,10 @@ from django.conf import LazySettings
 
 from esma_files import registers
 from esma_files.datasets import Dataset
-from esma_files.errors import (
-    ForbiddenAddress,
-    Refused,
-    RegisterChanged,
-    Unavailable,
-    UnknownAnswer,
-)
-from esma_files.http import allowed
+from esma_files.errors import RegisterChanged, UnknownAnswer
 from esma_files.registers import answers
+from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
+from marketdata.common.http import allowed
 from tests.conftest import DATA
 from tests.register import FakeRegister, Trouble
 

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from esma_files import gaps, steps
 from esma_files.datasets import Dataset
-from esma_files.errors import Unavailable
 from esma_files.models import EsmaFile, Run
+from marketdata.common.errors import Unavailable
 from tests.conftest import DATA
 from tests.register import FakeRegister, Trouble
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from esma_files.errors import Refused, Unavailable
+from marketdata.common.errors import Refused, Unavailable
 from marketdata.services.client import JsonClient, Service
 from marketdata.services.errors import (
     BudgetSpent,

@@ -7,10 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from esma_files import http
 from instruments.models import ListedVenue
 from instruments.venues import load
-from marketdata.common import output
+from marketdata.common import http, output
 from marketdata.common.errors import MarketDataError
 
 

@@ -13,9 +13,10 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
 from esma_files import registers, steps
-from esma_files.errors import Refused, Unavailable, UnknownAnswer
+from esma_files.errors import UnknownAnswer
 from esma_files.models import EsmaFile
 from instruments.models import EntityRelationship, LegalEntity
+from marketdata.common.errors import Refused, Unavailable
 from tests import golden_copy, register
 from tests.conftest import DATA
 from tests.golden_copy import message, name, record

@@ -10,9 +10,9 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from esma_files.errors import Unavailable
 from instruments.figis import syncing
 from instruments.models import Figi, FigiRequest
+from marketdata.common.errors import Unavailable
 from marketdata.services.errors import KeyRejected, RequestTooLarge, UnreadableAnswer
 from tests.instruments.figis.conftest import ERICSSON, SANDVIK, VOLVO
 from tests.openfigi import IBM, PATH, FakeOpenFigi, recorded

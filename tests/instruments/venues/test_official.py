@@ -14,10 +14,10 @@ import trustme
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
-from esma_files import http as esma_http
-from esma_files.errors import ForbiddenAddress, Refused, Unavailable
 from instruments.models import Venue
 from instruments.venues import load
+from marketdata.common import http as esma_http
+from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
 
 
 class Publisher:

@@ -13,7 +13,7 @@ import stamina.instrumentation
 from django.conf import settings
 from django.utils import timezone
 
-from esma_files.errors import ForbiddenAddress, Refused, Unavailable
+from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
 from marketdata.common.telemetry import measure_call
 
 logger = logging.getLogger(__name__)
