@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from instruments.listings import codes
-from instruments.listings.plain import describe_code, none_if_empty
+from instruments.listings.codes import describe_code
 from instruments.listings.rates import Benchmark, Leg, get_underlying_index
 from instruments.listings.terms import Terms
 from instruments.models import ListingRecord
-from marketdata.common.plain import to_plain
+from marketdata.common.plain import none_if_empty, to_plain
 
 
 def describe_terms(terms: Terms) -> dict[str, Any]:

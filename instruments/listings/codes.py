@@ -1,5 +1,7 @@
 """The meanings of the codes of RTS 23 (Annex, tables 2 and 3). A code without one is shown as it is."""
 
+from collections.abc import Mapping
+
 INDEX = {
     "EONA": "EONIA",
     "EONS": "EONIA swap",
@@ -202,3 +204,8 @@ FINAL_PRICE_TYPE = {
     "PLAT": "Platts",
     "OTHR": "other",
 }
+
+
+def describe_code(code: str | None, meanings: Mapping[str, str]) -> dict[str, str | None] | None:
+    """Return a code of RTS 23 with its meaning, which is None for an unknown code; None without a code."""
+    return None if code is None else {"code": code, "meaning": meanings.get(code)}

@@ -7,7 +7,6 @@ dictionaries with the serializers of `instruments.transparency.api`.
 import datetime as dt
 from typing import Any
 
-from instruments.listings.plain import none_if_empty
 from instruments.models import SubclassTransparency, TransparencyResult
 from instruments.published_results.models import describe_period
 from instruments.transparency.application_periods import ApplicationPeriod
@@ -19,7 +18,7 @@ from instruments.transparency.questions import (
     InstrumentTransparency,
     application_period_of,
 )
-from marketdata.common.plain import describe_columns, to_plain
+from marketdata.common.plain import describe_columns, none_if_empty, to_plain
 
 MARKET_SIZE = (
     *("average_daily_turnover", "average_daily_turnover_currency"),

@@ -6,7 +6,7 @@ floats. Days and times are in ISO 8601.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -25,3 +25,8 @@ def to_plain(value: Any) -> Any:
 def describe_columns(record: object, names: Iterable[str]) -> dict[str, Any]:
     """Return the named attributes of a record as plain values, by name."""
     return {name: to_plain(getattr(record, name)) for name in names}
+
+
+def none_if_empty(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a group of values; None if all of them are absent."""
+    return values if any(value not in (None, []) for value in values.values()) else None
