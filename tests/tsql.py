@@ -17,7 +17,7 @@ from django.db.utils import ConnectionHandler
 from sqlglot import expressions as exp
 from sqlglot.tokenizer_core import TokenType
 
-from instruments.staging.dialect import in_t_sql
+from instruments.staging.dialect import translate_to_t_sql
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.settings import databases
 from tests.tsql_words import BEFORE_A_BRACKET, RESERVED
@@ -162,7 +162,7 @@ def compiled_too() -> Iterator[list[str]]:
 
     def execute(self: Any, sql: str, params: Any = None) -> Any:
         if self.db.vendor == "sqlite" and _OF_LOADING.search(sql) and is_new(sql):
-            refused.extend(problems(in_t_sql(sql, stage="stage_1").replace("%s", "?")))
+            refused.extend(problems(translate_to_t_sql(sql, stage="stage_1").replace("%s", "?")))
         return executed(self, sql, params)
 
     with contextlib.ExitStack() as patched:

@@ -16,7 +16,7 @@ from instruments.listings.load.context import FILE, LISTING, VERSION, MergeConte
 from instruments.listings.load.temporary_tables import LISTING_COUNTS, REFERENCE_TEXTS
 from instruments.listings.search import NAMED, key_in_sql
 from instruments.models import CfiCode, Instrument, ListedVenue, Register
-from instruments.staging.dialect import differ, rewritten
+from instruments.staging.dialect import texts_differ, update_rows
 
 INSTRUMENT = Instrument._meta.db_table
 CFI_CODE = CfiCode._meta.db_table
@@ -136,7 +136,7 @@ def _derive_row(row: str, counts: dict[str, str], *, register: str, source: str,
     """
     values = {column: f"{row}.{column}" for column in _COLUMNS} | counts | {"register": register}
     differences = {
-        column: differ(f"coalesce({value}, '')", f"i.{column}")
+        column: texts_differ(f"coalesce({value}, '')", f"i.{column}")
         if column in REFERENCE_TEXTS
         else f"coalesce({value}, 0) <> coalesce(i.{column}, 0)"
         if column in counts
@@ -246,7 +246,7 @@ _REINDEX_ALL = "UPDATE temp.derived_instrument SET difference = 2 WHERE differen
 _INDEX_CHANGED = (
     "CREATE INDEX temp.changed_derived ON derived_instrument (isin) WHERE difference > 0"
 )
-_UPDATE = rewritten(
+_UPDATE = update_rows(
     INSTRUMENT,
     {column: f"b.{column}" for column in _COLUMNS},
     source=f"temp.derived_instrument b WHERE b.isin = {INSTRUMENT}.isin AND b.difference > 0",

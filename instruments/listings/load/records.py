@@ -16,7 +16,7 @@ from instruments.listings.load.context import (
     VERSION,
     MergeContext,
 )
-from instruments.staging.dialect import day_before, rewritten
+from instruments.staging.dialect import day_before, update_rows
 
 # Columns of listings, versions and staged records alike.
 _PUBLISHED = (*(field.column for field in FIELDS), *layout.GROUP_COLUMNS)
@@ -149,7 +149,7 @@ def replace_superseded(merge: MergeContext) -> None:
             SELECT {_RECORD_AS_PUBLISHED}, u.valid_to
             FROM temp.superseded_listing u CROSS JOIN {LISTING} l ON l.id = u.listing_id
             WHERE u.valid_to IS NOT NULL""",
-        rewritten(
+        update_rows(
             LISTING,
             newest,
             source=f"""temp.superseded_listing u JOIN stage.record s ON s.position = u.position

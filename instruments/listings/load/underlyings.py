@@ -9,7 +9,7 @@ from instruments.listings.load import temporary_tables
 from instruments.listings.load.context import LISTING
 from instruments.listings.models.underlying import LINKS
 from instruments.models import Link, Underlying
-from instruments.staging.dialect import each_word
+from instruments.staging.dialect import join_words
 
 UNDERLYING = Underlying._meta.db_table
 _BASKET = "underlying_basket"
@@ -25,7 +25,7 @@ def _codes(column: str, link: Link) -> str:
     """SQL for the codes in a column of `named_underlying`, each with its link."""
     code, members = f"n.{column}", ""
     if column == _BASKET:
-        code, members = "w.value", each_word("n", column, "w")
+        code, members = "w.value", join_words("n", column, "w")
     return f"""
         SELECT n.isin, {code} AS code, {link.value} AS link, n.is_current
         FROM temp.named_underlying n {members} WHERE n.{column} IS NOT NULL

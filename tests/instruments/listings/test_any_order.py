@@ -28,7 +28,7 @@ from instruments.models import (
     Underlying,
     WithdrawnRecord,
 )
-from instruments.staging.dialect import understood
+from instruments.staging.dialect import translating_cursor
 from tests import firds
 from tests.conftest import DATA
 from tests.instruments.kept_counts import check_counts
@@ -131,7 +131,7 @@ def derive_anew() -> None:
     with (
         transaction.atomic(),
         connection.cursor() as cursor,
-        rederiving(understood(cursor), isins),
+        rederiving(translating_cursor(cursor), isins),
     ):
         pass  # nothing is deleted
     search_index.rebuild()

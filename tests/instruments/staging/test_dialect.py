@@ -1,4 +1,4 @@
-"""The SQL of loading on SQL Server. Every statement of every test is read by `portable` beside this."""
+"""The SQL of loading on SQL Server. The fixture `portable` also checks every statement of every test."""
 
 import dataclasses
 import itertools
@@ -20,10 +20,10 @@ from instruments.staging.attach import MergeBusy, attached
 from instruments.staging.dialect import (
     SqlServerCursor,
     day_before,
-    differ,
-    each_word,
-    in_t_sql,
-    rewritten,
+    join_words,
+    texts_differ,
+    translate_to_t_sql,
+    update_rows,
 )
 from instruments.staging.staging import Staged, Staging
 from tests import tsql
@@ -45,12 +45,13 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
             " ELSE DATEADD(day, -1, CAST(t.a AS date)) END AS b FROM #t t",
         ),
         (
-            f"UPDATE t SET a = x.a FROM temp.x x WHERE x.i = t.i AND ({differ('x.a', 't.a')} OR x.b <> t.b)",
+            "UPDATE t SET a = x.a FROM temp.x x WHERE x.i = t.i"
+            f" AND ({texts_differ('x.a', 't.a')} OR x.b <> t.b)",
             "UPDATE t SET a = x.a FROM #x x WHERE x.i = t.i"
             " AND (CAST(x.a AS varbinary(1000)) <> CAST(t.a AS varbinary(1000)) OR x.b <> t.b)",
         ),
         (
-            f"SELECT w.value FROM temp.n n {each_word('n', 'codes', 'w')}",
+            f"SELECT w.value FROM temp.n n {join_words('n', 'codes', 'w')}",
             "SELECT w.value FROM #n n CROSS APPLY"
             " (SELECT CAST(value AS nvarchar(100)) AS value FROM STRING_SPLIT(n.codes, ' ')) AS w",
         ),
@@ -85,7 +86,7 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
         ),
         ("INSERT OR FAIL INTO t (a) SELECT 1", "INSERT INTO t (a) SELECT 1"),
         (
-            rewritten(
+            update_rows(
                 "t",
                 {"a": "s.a", "b": "7", "c": "NULL"},
                 source="temp.u u JOIN stage.record s ON s.n = u.n WHERE u.id = t.id",
@@ -101,14 +102,14 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
     ],
 )
 def test_each_rule_gives_the_words_of_the_server(sqlite: str, server: str) -> None:
-    found = in_t_sql(sqlite, stage="stage_7")
+    found = translate_to_t_sql(sqlite, stage="stage_7")
 
     assert " ".join(found.split()) == server
     assert tsql.problems(found) == ()
 
 
 def test_what_no_rule_covers_is_noticed() -> None:
-    found = in_t_sql("SELECT group_concat(a) FROM temp.t", stage="stage_7")
+    found = translate_to_t_sql("SELECT group_concat(a) FROM temp.t", stage="stage_7")
 
     assert [problem.partition(":")[0] for problem in tsql.problems(found)] == [
         "no function group_concat"

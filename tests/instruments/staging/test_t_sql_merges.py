@@ -32,7 +32,7 @@ from instruments.models import (
     VolumeCapVenue,
     WithdrawnRecord,
 )
-from instruments.staging.dialect import in_t_sql
+from instruments.staging.dialect import translate_to_t_sql
 from tests import dvcres, firds, fitrs
 from tests.conftest import DATA, FIRDS
 from tests.instruments.listings.merging import (
@@ -69,7 +69,7 @@ _LEFT_AS_IT_IS = re.compile(r"json_each|instruments_(name|entity)_index|\bindexe
 @functools.cache
 def there_and_back(sql: str) -> str:
     """A statement of loading in T-SQL, and as sqlglot understands that, for SQLite."""
-    server = in_t_sql(sql, stage="stage_1").replace("%s", "?")
+    server = translate_to_t_sql(sql, stage="stage_1").replace("%s", "?")
     [found] = sqlglot.transpile(server, read="tsql", write="sqlite")
     found = re.sub(r" COLLATE \w+|(?<= TEXT)\((?:\d+|MAX)\)", "", found)
     found = re.sub(r"\bstage_1_(\w+)", r"stage.\1", found)
