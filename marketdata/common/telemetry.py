@@ -1,9 +1,9 @@
-"""The seam between the service and its telemetry: the service reports what it does, outlets pass it on.
+"""The interface between the service and its telemetry: the service reports to it, and exporters pass it on.
 
-Outlets (monitoring/telemetry) add themselves when they are configured. Without outlets nothing is measured:
-the middleware and the hooks of the database are not installed, and `measure_call` returns at once.
+Exporters (monitoring/telemetry) add themselves if they are configured. Without any, nothing is measured: the
+middleware and the hooks of the database are not installed, and `measure_call` returns at once.
 
-No value that a client has sent is reported: of an address only its route, of a query only the first word.
+No value that a client has sent is reported: the route instead of the address, and the first word of a query.
 """
 
 import contextlib
@@ -52,8 +52,8 @@ class Operation:
             self.calls.append(call)
 
 
-class Outlet(Protocol):
-    """Receives what has ended. Must return fast, and must not raise."""
+class Exporter(Protocol):
+    """Receives operations, calls, runs and stages when they have ended; must be fast, and not raise."""
 
     def operation(self, operation: Operation) -> None: ...
     def call(self, call: Call) -> None: ...
@@ -73,11 +73,11 @@ RUN_COUNTERS = (
     "rejected",
     "outside",
 )
-outlets: list[Outlet] = []
+exporters: list[Exporter] = []
 current: contextvars.ContextVar[Operation | None] = contextvars.ContextVar(
     "operation", default=None
 )
-# Calls that take longer are reported one by one, within limits; all others only as numbers.
+# Calls that take longer are reported individually, up to _MAX_CALLS of an operation; others only as numbers.
 _SLOW_SECONDS = 0.1
 _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 _MAX_CALLS = 50
@@ -85,9 +85,9 @@ _MAX_CALLS = 50
 
 @contextlib.contextmanager
 def measure_call(kind: str, *, target: str, name: str) -> Iterator[Call]:
-    """Report a call to a service. Does nothing without outlets."""
+    """Report a call to a service. Does nothing without exporters."""
     call = Call(kind, target, name, 0)
-    if not outlets:
+    if not exporters:
         yield call
         return
     call.start, start = time.time_ns(), time.perf_counter()
@@ -104,8 +104,8 @@ def measure_call(kind: str, *, target: str, name: str) -> Iterator[Call]:
 def _report_call(call: Call) -> None:
     if (operation := current.get()) is not None:
         operation.add(call)
-    for outlet in outlets:
-        outlet.call(call)
+    for exporter in exporters:
+        exporter.call(call)
 
 
 def measure_query(
@@ -130,14 +130,14 @@ def _first_word(sql: str) -> str:
 
 def report_run(run: Any) -> None:
     """Report a run that has ended, with its counts of records."""
-    for outlet in outlets:
-        outlet.run(run)
+    for exporter in exporters:
+        exporter.run(run)
 
 
 def report_stage(name: str, seconds: float) -> None:
     """Report the duration of one stage of a load: staging or merging."""
-    for outlet in outlets:
-        outlet.stage(name, seconds)
+    for exporter in exporters:
+        exporter.stage(name, seconds)
 
 
 @contextlib.contextmanager
@@ -152,12 +152,12 @@ def measure_operation(operation: Operation) -> Iterator[Operation]:
     finally:
         operation.seconds = time.perf_counter() - start
         current.reset(token)
-        for outlet in outlets:
-            outlet.operation(operation)
+        for exporter in exporters:
+            exporter.operation(operation)
 
 
 class TelemetryMiddleware:
-    """Report each request. Only installed if there are outlets."""
+    """Report each request. Only installed if there are exporters."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

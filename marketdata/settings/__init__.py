@@ -62,9 +62,9 @@ INSTALLED_APPS = [
     "corsheaders",
 ]
 
-# Telemetry: nothing is measured or installed without an outlet. See docs/operations.md.
+# Telemetry: nothing is measured or installed without an exporter. See docs/operations.md.
 APPLICATIONINSIGHTS_CONNECTION_STRING = env.read("APPLICATIONINSIGHTS_CONNECTION_STRING", str, "")
-TELEMETRY = telemetry.outlets(APPLICATIONINSIGHTS_CONNECTION_STRING)
+TELEMETRY = telemetry.exporters(APPLICATIONINSIGHTS_CONNECTION_STRING)
 TELEMETRY_SECONDS = env.read("TELEMETRY_SECONDS", env.positive, 5)
 TELEMETRY_DIR = env.read("TELEMETRY_DIR", env.path, BASE_DIR / "var" / "telemetry")
 METRICS_DIR = env.read("METRICS_DIR", env.path, BASE_DIR / "var" / "metrics")

@@ -1,4 +1,4 @@
-"""Logs, and the outlets that telemetry is sent to."""
+"""Logs, and the exporters that telemetry is sent to."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.settings import env
 
-_OUTLETS = ("azure", "opencensus", "prometheus")
+_EXPORTERS = ("azure", "opencensus", "prometheus")
 
 
 def logging(*, is_production: bool) -> dict[str, Any]:
@@ -37,12 +37,12 @@ def logging(*, is_production: bool) -> dict[str, Any]:
     }
 
 
-def outlets(connection_string: str) -> list[str]:
-    """Return the outlets in TELEMETRY. A connection string alone means Application Insights."""
+def exporters(connection_string: str) -> list[str]:
+    """Return the exporters in TELEMETRY. A connection string alone means Application Insights."""
     names: list[str] = env.read("TELEMETRY", env.names, [])
-    if unknown := [name for name in names if name not in _OUTLETS]:
+    if unknown := [name for name in names if name not in _EXPORTERS]:
         raise ImproperlyConfigured(
-            f"TELEMETRY={','.join(unknown)!r} is unknown. Choose from: {', '.join(_OUTLETS)}."
+            f"TELEMETRY={','.join(unknown)!r} is unknown. Choose from: {', '.join(_EXPORTERS)}."
         )
     if not {"azure", "opencensus"} & set(names):
         return [*names, "azure"] if connection_string else names
@@ -54,7 +54,7 @@ def outlets(connection_string: str) -> list[str]:
 
 
 def middleware(names: list[str]) -> list[str]:
-    """Return the middleware that the outlets need: none without outlets."""
+    """Return the middleware that the exporters need: none without exporters."""
     classes = []
     if set(names) - {"opencensus"}:
         classes.append("marketdata.common.telemetry.TelemetryMiddleware")
@@ -64,7 +64,7 @@ def middleware(names: list[str]) -> list[str]:
 
 
 def measured(caches: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return CACHES with a backend for `counts` that reports its calls, if there is an outlet for them."""
+    """Return CACHES with a backend for `counts` that reports its calls, if there is an exporter for them."""
     if set(names) - {"opencensus"}:
         is_redis = "Redis" in caches["counts"]["BACKEND"]
         backend = "MeasuredRedis" if is_redis else "MeasuredFileCounts"

@@ -1,1 +1,1 @@
-"""Outlets of telemetry: Application Insights, OpenCensus and Prometheus."""
+"""Exporters of telemetry: Application Insights, OpenCensus and Prometheus."""

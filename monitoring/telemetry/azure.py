@@ -1,8 +1,8 @@
 """Application Insights, by Microsoft's exporter for OpenTelemetry.
 
 Requests, tasks, slow or failed calls, exceptions and log lines from WARNING up are sent in the background;
-numbers every minute. While the service cannot be reached they are kept on disk and sent later. The exporter's
-own calls home are switched off.
+numbers every minute. While the service cannot be reached they are kept on disk and sent later. The statistics
+about itself that the exporter would send to Microsoft are switched off.
 """
 
 import logging
@@ -79,7 +79,7 @@ def _describe(error: BaseException) -> dict[str, str]:
 
 
 class ApplicationInsights:
-    """An outlet to Application Insights."""
+    """An exporter to Application Insights."""
 
     def __init__(self, connection_string: str) -> None:
         options: dict[str, Any] = {

@@ -28,7 +28,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 
 
 class Prometheus:
-    """An outlet that keeps numbers for /metrics."""
+    """An exporter that keeps numbers for /metrics."""
 
     def __init__(self) -> None:
         settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Install the hooks and the outlets that the settings ask for."""
+"""Install the hooks and the exporters that the settings ask for."""
 
 import time
 from typing import Any
@@ -8,25 +8,25 @@ from django.conf import settings
 from django.db.backends.signals import connection_created
 
 from marketdata.common import telemetry
-from marketdata.common.telemetry import Operation, Outlet, measure_query
+from marketdata.common.telemetry import Exporter, Operation, measure_query
 
 
 def start() -> None:
-    """Create the outlets in settings.TELEMETRY. Without any, nothing is installed.
+    """Create the exporters in settings.TELEMETRY. Without any, nothing is installed.
 
-    OpenCensus is no outlet: it has a middleware of its own.
+    OpenCensus is no exporter: it has a middleware of its own.
     """
     names = [name for name in settings.TELEMETRY if name != "opencensus"]
-    if not names or telemetry.outlets:
+    if not names or telemetry.exporters:
         return
-    telemetry.outlets.extend(create_outlet(name) for name in names)
+    telemetry.exporters.extend(create_exporter(name) for name in names)
     connection_created.connect(_observe_connection, dispatch_uid="telemetry")
     task_prerun.connect(_begin_task, dispatch_uid="telemetry")
     task_postrun.connect(_end_task, dispatch_uid="telemetry")
     worker_process_shutdown.connect(_flush, dispatch_uid="telemetry")
 
 
-def create_outlet(name: str) -> Outlet:
+def create_exporter(name: str) -> Exporter:
     if name == "azure":
         from monitoring.telemetry.azure import ApplicationInsights  # noqa: PLC0415  # slow to import
 
@@ -57,7 +57,7 @@ def _end_task(*, task_id: str, state: str | None = None, **signal: Any) -> None:
 
 
 def _flush(**signal: Any) -> None:
-    for outlet in telemetry.outlets:
-        flush = getattr(outlet, "flush", None)
+    for exporter in telemetry.exporters:
+        flush = getattr(exporter, "flush", None)
         if flush is not None:
             flush()

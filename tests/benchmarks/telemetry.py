@@ -1,4 +1,4 @@
-"""`make bench`: CPU time of a request without telemetry and with each outlet.
+"""`make bench`: CPU time of a request without telemetry and with each exporter.
 
 Each line is a process with a database of its own, which sends to a server on loopback. The processes take
 turns, so that all of them see the same load of the machine. The request counts in the cache, reads the
@@ -20,7 +20,7 @@ from rich.table import Table
 from tests import ingestion
 
 ROOT = Path(__file__).parent.parent.parent
-_OUTLETS = ("", "prometheus", "azure", "prometheus,azure", "opencensus")
+_EXPORTERS = ("", "prometheus", "azure", "prometheus,azure", "opencensus")
 _ROUNDS = 20
 # Prints the CPU microseconds of a request, background threads included, for each line of its input.
 _PLAY = """
@@ -45,18 +45,21 @@ for line in sys.stdin:
 def main() -> None:
     with contextlib.ExitStack() as stack:
         received = stack.enter_context(ingestion.running())
-        players = {outlets: stack.enter_context(_player(outlets, received)) for outlets in _OUTLETS}
+        players = {
+            exporters: stack.enter_context(_player(exporters, received)) for exporters in _EXPORTERS
+        }
         rounds = [
-            {outlets: _play(player) for outlets, player in players.items()} for _ in range(_ROUNDS)
+            {exporters: _play(player) for exporters, player in players.items()}
+            for _ in range(_ROUNDS)
         ]
     table = Table(header_style="bold")
     table.add_column("telemetry")
     table.add_column("us CPU/request", justify="right")
     table.add_column("more than off", justify="right")
-    for outlets in _OUTLETS:
-        cost = statistics.median(costs[outlets] for costs in rounds)
-        more = statistics.median(costs[outlets] - costs[""] for costs in rounds)
-        table.add_row(outlets or "off", f"{cost:,.0f}", f"{more:+,.0f}")
+    for exporters in _EXPORTERS:
+        cost = statistics.median(costs[exporters] for costs in rounds)
+        more = statistics.median(costs[exporters] - costs[""] for costs in rounds)
+        table.add_row(exporters or "off", f"{cost:,.0f}", f"{more:+,.0f}")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
@@ -69,8 +72,8 @@ def _play(player: "subprocess.Popen[str]") -> float:
 
 
 @contextlib.contextmanager
-def _player(outlets: str, received: ingestion.Ingestion) -> Iterator["subprocess.Popen[str]"]:
-    needs_address = {"azure", "opencensus"} & set(outlets.split(","))
+def _player(exporters: str, received: ingestion.Ingestion) -> Iterator["subprocess.Popen[str]"]:
+    needs_address = {"azure", "opencensus"} & set(exporters.split(","))
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         settings = {
@@ -85,7 +88,7 @@ def _player(outlets: str, received: ingestion.Ingestion) -> Iterator["subprocess
             "COUNTS_PATH": str(folder / "counts.sqlite3"),
             "TELEMETRY_DIR": str(folder / "telemetry"),
             "METRICS_DIR": str(folder / "metrics"),
-            "TELEMETRY": outlets,
+            "TELEMETRY": exporters,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": (
                 received.connection_string if needs_address else ""
             ),

@@ -90,7 +90,7 @@ def installation(tmp_path: Path, migrated_database: Path) -> Installation:
     return Installation(tmp_path).copy_database(migrated_database)
 
 
-FLUSH = "[outlet.flush() for outlet in telemetry.outlets]"
+FLUSH = "[exporter.flush() for exporter in telemetry.exporters]"
 
 
 def find_request(received: Ingestion, name: str, status: int) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def test_what_could_not_be_sent_is_sent_later(installation: Installation) -> Non
         send_again = (
             FLUSH
             + """
-for outlet in telemetry.outlets:
-    for processor in outlet._traces._active_span_processor._span_processors:
+for exporter in telemetry.exporters:
+    for processor in exporter._traces._active_span_processor._span_processors:
         processor.span_exporter._transmit_from_storage()
 """
         )
@@ -218,7 +218,7 @@ class TestMetricsAddress:
 class TestWithoutTelemetry:
     def test_nothing_is_installed(self, settings: LazySettings) -> None:
         assert settings.TELEMETRY == []
-        assert telemetry.outlets == []
+        assert telemetry.exporters == []
         assert not [name for name in settings.MIDDLEWARE if "elemetry" in name]
         for library in ("azure.monitor", "prometheus_client", "opencensus"):
             assert telemetry_library_is_absent(library)
@@ -256,7 +256,7 @@ class TestSettings:
             ("opencensus", "InstrumentationKey=x", ["opencensus"]),
         ],
     )
-    def test_outlets_follow_from_the_settings(
+    def test_exporters_follow_from_the_settings(
         self,
         names: str,
         connection_string: str,
@@ -265,7 +265,7 @@ class TestSettings:
     ) -> None:
         monkeypatch.setenv("TELEMETRY", names)
 
-        assert telemetry_settings.outlets(connection_string) == expected
+        assert telemetry_settings.exporters(connection_string) == expected
 
     @pytest.mark.parametrize("names", ["azure", "opencensus", "splunk"])
     def test_what_cannot_work_stops_the_start(
@@ -274,4 +274,4 @@ class TestSettings:
         monkeypatch.setenv("TELEMETRY", names)
 
         with pytest.raises(ImproperlyConfigured, match="TELEMETRY"):
-            telemetry_settings.outlets("")
+            telemetry_settings.exporters("")
