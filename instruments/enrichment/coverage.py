@@ -43,5 +43,9 @@ def recount() -> None:
 
 
 def _count_by_category(instruments: Any) -> dict[str, int]:
-    rows = instruments.order_by().annotate(letter=Substr("cfi_code", 1, 1)).values("letter")
-    return dict(rows.annotate(number=Count("pk")).values_list("letter", "number"))
+    rows = (
+        instruments.order_by()
+        .annotate(cfi_category=Substr("cfi_code", 1, 1))
+        .values("cfi_category")
+    )
+    return dict(rows.annotate(number=Count("pk")).values_list("cfi_category", "number"))

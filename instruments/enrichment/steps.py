@@ -14,11 +14,10 @@ from esma_files.models import Run
 from instruments.figis import syncing
 from instruments.listings.lookup import check_isin
 from instruments.models import FigiRequest, Instrument
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 MAX_ISINS = 1_000
-# ISINs in one statement; SQL Server takes 2,100 parameters.
-_LISTED = 500
 
 
 def request(isins: Collection[str], *, requested_by: str = "") -> Run:
@@ -30,7 +29,7 @@ def request(isins: Collection[str], *, requested_by: str = "") -> Run:
     if len(codes) > MAX_ISINS:
         raise InvalidQuery("isins", f"At most {MAX_ISINS:,} ISINs; these are {len(codes):,}.")
     known: set[str] = set()
-    for part in _parts(codes):
+    for part in in_batches(codes):
         known |= set(Instrument.objects.filter(pk__in=part).values_list("pk", flat=True))
     if unknown := [code for code in codes if code not in known]:
         listed = ", ".join(unknown[:10]) + (", ..." if len(unknown) > 10 else "")
@@ -59,9 +58,7 @@ def enrich(*, run: Run) -> Run:
             total = due + syncing.add_missing(limit - due)
         else:
             limit, total = None, len(isins)
-            if (
-                run.attempt > 1
-            ):  # the worker of the attempt before has ended, and its claims with it
+            if run.attempt > 1:  # the worker of an earlier attempt has died, and kept its claims
                 _release(isins)
 
         def note(counts: syncing.SyncCounts) -> None:
@@ -80,7 +77,7 @@ def enrich(*, run: Run) -> Run:
 
 
 def _release(isins: Collection[str]) -> None:
-    for part in _parts(sorted(isins)):
+    for part in in_batches(sorted(isins)):
         rows = FigiRequest.objects.filter(isin__in=part, mic="")
         rows.update(claim=None, claimed_until=None)
 
@@ -88,12 +85,8 @@ def _release(isins: Collection[str]) -> None:
 def _describe_outcomes(isins: Collection[str]) -> list[str]:
     """Return a line for each ISIN: its state, and the problem if there is one."""
     lines = []
-    for part in _parts(sorted(isins)):
+    for part in in_batches(sorted(isins)):
         for row in FigiRequest.objects.filter(isin__in=part, mic="").order_by("isin"):
             problem = f" ({row.problem})" if row.problem else ""
             lines.append(f"{row.isin}: FIGIs: {row.get_state_display()}{problem}")
     return lines
-
-
-def _parts(isins: list[str]) -> list[list[str]]:
-    return [isins[start : start + _LISTED] for start in range(0, len(isins), _LISTED)]

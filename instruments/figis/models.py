@@ -9,12 +9,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from marketdata.common.batches import in_batches
+
 # FIGI (OMG formal/2022-10-01): two letters, G, eight letters or digits, a check digit.
 FIGI_PATTERN = re.compile(r"[BCDFGHJ-NP-TV-Z]{2}G[BCDFGHJ-NP-TV-Z0-9]{8}[0-9]")
 # A worker that has not given its requests back after this time has ended.
 _CLAIMED_FOR = dt.timedelta(minutes=15)
-# ISINs in one statement; SQL Server takes 2,100 parameters.
-_LISTED = 500
 
 
 class FigiQuerySet(models.QuerySet["Figi"]):
@@ -109,15 +109,13 @@ class FigiRequestQuerySet(models.QuerySet["FigiRequest"]):
 
     def add(self, isins: Collection[str], *, mic: str = "", again: bool = False) -> None:
         """Add requests for ISINs that have none; with `again`, make all others due now too."""
-        listed = sorted(set(isins))
         now = timezone.now()
-        for start in range(0, len(listed), _LISTED):
-            part = listed[start : start + _LISTED]
-            rows = self.filter(isin__in=part, mic=mic)
+        for batch in in_batches(sorted(set(isins))):
+            rows = self.filter(isin__in=batch, mic=mic)
             known = set(rows.values_list("isin", flat=True))
             if again:
                 rows.exclude(due_at__lte=now).update(due_at=now)
-            new = [FigiRequest(isin=i, mic=mic, due_at=now) for i in part if i not in known]
+            new = [FigiRequest(isin=i, mic=mic, due_at=now) for i in batch if i not in known]
             self.bulk_create(new)
 
 

@@ -9,12 +9,13 @@ from instruments.figis import exchange_codes
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import problem_of
 from instruments.models import Figi, FigiRequest, Instrument, Listing, Venue
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.lookup import clean_code
 
 NEVER_ASKED = "never_asked"
-# Codes in one statement: each is compared with four columns, and SQL Server takes 2,100 parameters.
-_LISTED = 300
+# Codes in one statement. Each is compared with four columns, and SQL Server takes 2,100 parameters.
+_CODES = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,21 +124,18 @@ def resolve(codes: Collection[str]) -> dict[str, list[str]]:
     Only ISINs of instruments in the database count. A query for each 300 codes, and one for all ISINs.
     """
     isins: dict[str, set[str]] = defaultdict(set)
-    listed = sorted(set(codes))
-    for start in range(0, len(listed), _LISTED):
-        part = set(listed[start : start + _LISTED])
-        figis = {code for code in part if FIGI_PATTERN.fullmatch(code)}
-        rows = Figi.objects.with_any_code(figis, tickers=part)
+    for batch in in_batches(sorted(set(codes)), _CODES):
+        figis = {code for code in batch if FIGI_PATTERN.fullmatch(code)}
+        rows = Figi.objects.with_any_code(figis, tickers=batch)
         for row in rows.values_list(
             "isin", "figi", "composite_figi", "share_class_figi", "ticker"
         ).order_by("isin"):
-            for code in part.intersection(row[1:]):
+            for code in set(batch).intersection(row[1:]):
                 isins[code].add(row[0])
     mentioned = sorted(set().union(*isins.values()))
     known: set[str] = set()
-    for start in range(0, len(mentioned), _LISTED):
-        part_known = Instrument.objects.filter(pk__in=mentioned[start : start + _LISTED])
-        known.update(part_known.values_list("pk", flat=True))
+    for batch in in_batches(mentioned):
+        known.update(Instrument.objects.filter(pk__in=batch).values_list("pk", flat=True))
     return {code: sorted(values & known) for code, values in isins.items() if values & known}
 
 

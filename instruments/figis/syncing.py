@@ -12,7 +12,12 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from instruments.figis.mapping import Failed, Invalid, Job, Mapping, Matched, NoMatch, Outcome
+<<<<<<< HEAD
 from instruments.models import DataSubject, DataVersion, Figi, FigiRequest, Instrument
+=======
+from instruments.models import Figi, FigiRequest, Instrument
+from marketdata.common.batches import in_batches
+>>>>>>> 291606f (Divide long lists of values into batches in one place)
 from marketdata.services.client import Wait
 
 State = FigiRequest.State
@@ -24,8 +29,6 @@ _STATES: dict[type, State] = {
 }
 _LONGEST_RETRY = dt.timedelta(days=1)
 _COLUMNS = [field.name for field in Figi._meta.fields if field.name not in ("id", "isin")]
-# ISINs in one statement; SQL Server takes 2,100 parameters.
-_LISTED = 500
 
 
 @dataclasses.dataclass
@@ -88,10 +91,8 @@ def _claimed(
     mapping: Mapping, *, limit: int | None, isins: Collection[str] | None, mic: str
 ) -> Iterator[list[FigiRequest]]:
     """Yield batches of claimed requests until none is due, or `limit` is reached."""
-    listed = sorted(isins) if isins is not None else []
-    parts = [listed[start : start + _LISTED] for start in range(0, len(listed), _LISTED)]
     left = limit
-    for part in parts if isins is not None else [None]:
+    for part in in_batches(sorted(isins)) if isins is not None else [None]:
         while left is None or left > 0:
             size = mapping.batch_size if left is None else min(left, mapping.batch_size)
             requests = FigiRequest.objects.claim(size, isins=part, mic=mic)

@@ -17,9 +17,13 @@ from django.db.models import Exists, OuterRef, Q
 
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
+<<<<<<< HEAD
 from marketdata.common.prepared import PreparedQuery
 
 _MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+=======
+from marketdata.common.batches import in_batches
+>>>>>>> 291606f (Divide long lists of values into batches in one place)
 
 
 class EffectiveStatus(models.TextChoices):
@@ -92,13 +96,17 @@ def get_effective_status_of_all(
 def read_effective_statuses(
     instruments: Sequence[Instrument], day: dt.date
 ) -> dict[str, EffectiveStatus]:
-    """Return the effective status of each instrument by ISIN, with one query per 1,000 instruments."""
+    """Return the effective status of each instrument by ISIN, with one query per 500 instruments."""
     statuses = {i.isin: EffectiveStatus(i.status) for i in instruments}
     references = {i.isin: (i.mic, i.register) for i in instruments if i.status == Status.ACTIVE}
-    isins = list(references)
-    for start in range(0, len(isins), _MAX_PARAMETERS):
+    for batch in in_batches(list(references)):
         listings: dict[str, list[_Dates]] = {}
+<<<<<<< HEAD
         for values in _ACTIVE_LISTINGS.read(*isins[start : start + _MAX_PARAMETERS]):
+=======
+        rows = Listing.objects.filter(isin__in=batch).order_by()
+        for values in rows.filter(status=Status.ACTIVE).values_list(*_Dates._fields):
+>>>>>>> 291606f (Divide long lists of values into batches in one place)
             listing = _Dates(*values)
             listings.setdefault(listing.isin, []).append(listing)
         for isin, active in listings.items():

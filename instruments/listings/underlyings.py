@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from instruments.isin import problem_of
 from instruments.listings.rates import Benchmark, get_benchmark, get_underlying_index
 from instruments.models import Instrument, InstrumentQuerySet, Link, Listing, Underlying
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, NotInDatabase
-
-_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
 
 _RATES = ("interest_rate", "first_leg_rate", "other_leg_rate")
 _LEI_LENGTH = 20
@@ -57,7 +56,7 @@ def find_derivatives(text: str) -> InstrumentQuerySet:
 def read_underlyings(listings: Iterable[Listing]) -> list[NamedUnderlying]:
     """Return the underlyings of an instrument, each once.
 
-    They are in the published order; the weights in a basket are not published. One query per 1,000
+    They are in the published order; the weights in a basket are not published. One query per 500
     underlyings.
     """
     venues: dict[_Reference, dict[str, None]] = {}
@@ -66,8 +65,8 @@ def read_underlyings(listings: Iterable[Listing]) -> list[NamedUnderlying]:
             venues.setdefault(reference, {})[listing.mic] = None
     isins = sorted({reference.isin for reference in venues if reference.isin})
     names: dict[str, str] = {}
-    for start in range(0, len(isins), _MAX_PARAMETERS):
-        rows = Instrument.objects.filter(pk__in=isins[start : start + _MAX_PARAMETERS])
+    for batch in in_batches(isins):
+        rows = Instrument.objects.filter(pk__in=batch)
         names.update(rows.values_list("pk", "full_name"))
     return [
         NamedUnderlying(

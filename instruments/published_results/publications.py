@@ -14,7 +14,7 @@ import dataclasses
 import datetime as dt
 import itertools
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from django.db.backends.utils import CursorWrapper
 from pyroaring import BitMap64
@@ -23,6 +23,7 @@ from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS, REVISIONS
 from instruments.published_results.models import PublishedResult, ResultFile
+from marketdata.common.batches import in_batches
 
 _CHUNK = 50_000  # versions whose publications are collected at a time
 
@@ -103,8 +104,8 @@ def settle(cursor: CursorWrapper, model: Model, owner: str, *, register: str) ->
         _Version(pk, (owner_, key), bool(superseded), _decoded(again), file)
         for pk, owner_, key, superseded, again, file in cursor.fetchall()
     ]
-    for begin in range(0, len(versions), _CHUNK):
-        _collect_files(model, versions[begin : begin + _CHUNK], register)
+    for batch in in_batches(versions, _CHUNK):
+        _collect_files(model, batch, register)
     changed: list[tuple[int, int, str | None]] = []
     for _, group in itertools.groupby(versions, key=lambda version: version.result):
         changed += _changes_of(list(group))
@@ -123,7 +124,7 @@ def _decoded(published_again: str | list[int] | None) -> list[int]:
     return published_again or []
 
 
-def _collect_files(model: Model, versions: list[_Version], register: str) -> None:
+def _collect_files(model: Model, versions: Sequence[_Version], register: str) -> None:
     """Fill `files`. A version without a bitmap, loaded before there were any, has its first file."""
     by_key = {version.pk: version for version in versions}
     keys = BitMap64(by_key)

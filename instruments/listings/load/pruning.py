@@ -25,7 +25,8 @@ from instruments.models import (
     Scope,
     TableCount,
 )
-from instruments.staging.dialect import understood
+from instruments.staging.dialect import translating_cursor
+from marketdata.common.batches import in_batches
 
 # Listings in a page. Their keys and ISINs are parameters of a statement, beside those of the scope; SQL
 # Server takes 2,100 in all.
@@ -90,9 +91,9 @@ def _versions(
 
 def _delete(register: Register, listings: _Rows, versions: list[int]) -> None:
     isins = sorted({isin for _, isin, _ in listings})
-    with connection.cursor() as cursor, instruments.rederiving(understood(cursor), isins):
-        for begin in range(0, len(versions), PAGE_SIZE):
-            ListingVersion.objects.filter(pk__in=versions[begin : begin + PAGE_SIZE]).delete()
+    with connection.cursor() as cursor, instruments.rederiving(translating_cursor(cursor), isins):
+        for batch in in_batches(versions, PAGE_SIZE):
+            ListingVersion.objects.filter(pk__in=batch).delete()
         TableCount.objects.add(ListingVersion, -len(versions))
         Listing.objects.filter(pk__in=[pk for pk, _, _ in listings]).delete()
         column = register.counted_in

@@ -14,9 +14,10 @@ from pyroaring import BitMap64
 from instruments.listings.fields import BY_COLUMN
 from instruments.listings.load.context import LISTING, MergeContext
 from instruments.models import ListedVenue, Listing
+from marketdata.common.batches import in_batches
 
 _KEY_PATHS = ", ".join(f"'{BY_COLUMN[column].path}'" for column in ("isin", "mic"))
-_PAGE = 100  # records
+_BATCH_SIZE = 100  # records
 _MOST = 1_000  # malformed records that are looked at
 _ISIN_LENGTH = 12
 _CHECKED_LENGTH = 11  # characters of an ISIN before its check digit
@@ -35,9 +36,9 @@ def find_listings(merge: MergeContext) -> BitMap64:
     )
     malformed = sorted((isin or "", mic or "") for isin, mic in merge.cursor.fetchall())[:_MOST]
     of_register = Listing.objects.filter(register=merge.register).order_by()
-    for begin in range(0, len(malformed), _PAGE):
+    for batch in in_batches(malformed, _BATCH_SIZE):
         condition = Q(pk__in=[])
-        for isin, mic in malformed[begin : begin + _PAGE]:
+        for isin, mic in batch:
             condition |= _may_be(isin, mic)
         listings |= BitMap64(of_register.filter(condition).values_list("pk", flat=True))
     return listings

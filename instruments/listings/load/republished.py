@@ -109,8 +109,8 @@ def newer_revision(file: EsmaFile) -> EsmaFile | None:
 
 def check_revisions(file: EsmaFile, *, since: dt.datetime) -> None:
     """Raise LoadedMeanwhile if another revision of a file was loaded since a time, or is being merged."""
-    others = EsmaFile.objects.other_revisions(file)
-    changed = others.filter(Q(loaded_at__gt=since) | Q(is_partly_merged=True)).first()
+    revisions = EsmaFile.objects.other_revisions(file)
+    changed = revisions.filter(Q(loaded_at__gt=since) | Q(is_partly_merged=True)).first()
     if changed is not None:
         raise LoadedMeanwhile(f"{file.name}: another revision of it was loaded meanwhile")
 

@@ -22,9 +22,9 @@ from instruments.listings.load.context import (
     Replacement,
 )
 from instruments.models import ChangeSet, ListedVenue, Listing, ListingRecord, WithdrawnRecord
+from marketdata.common.batches import in_batches
 
 WITHDRAWN = WithdrawnRecord._meta.db_table
-_PAGE_SIZE = 500
 
 
 @contextlib.contextmanager
@@ -48,12 +48,12 @@ def replacing(merge: MergeContext, replacement: Replacement) -> Iterator[None]:
 
 
 def _check_nothing_was_loaded(merge: MergeContext, replacement: Replacement) -> None:
-    others = EsmaFile.objects.filter(
+    files = EsmaFile.objects.filter(
         dataset=merge.file.dataset,
         kind__in=scope.INSTRUMENT_FILES,
         loaded_at__gt=replacement.prepared_at,
     )
-    if (other := others.exclude(pk=merge.file.pk).first()) is not None:
+    if (other := files.exclude(pk=merge.file.pk).first()) is not None:
         raise LoadedMeanwhile(
             f"{merge.file.name}: {other.name} was loaded while the file was prepared to replace its "
             "older revision; load it again"
@@ -83,9 +83,8 @@ def _affected_isins(merge: MergeContext, reopened: BitMap64) -> list[str]:
             AND l.valid_from = s.valid_from AND l.fingerprint = s.fingerprint)
     """)
     isins = {str(isin) for (isin,) in merge.cursor.fetchall()}
-    keys = list(reopened)
-    for begin in range(0, len(keys), _PAGE_SIZE):
-        rows = Listing.objects.filter(pk__in=keys[begin : begin + _PAGE_SIZE]).order_by()
+    for batch in in_batches(list(reopened)):
+        rows = Listing.objects.filter(pk__in=batch).order_by()
         isins.update(rows.values_list("isin", flat=True))
     return sorted(isins)
 
@@ -135,9 +134,8 @@ def _delete_unpublished_listings(merge: MergeContext) -> None:
         by_mic[mic].append(listing)
     own = merge.register.counted_in
     for mic, listings in by_mic.items():
-        for begin in range(0, len(listings), _PAGE_SIZE):
-            page = listings[begin : begin + _PAGE_SIZE]
-            Listing.objects.filter(pk__in=page).delete()
+        for batch in in_batches(listings):
+            Listing.objects.filter(pk__in=batch).delete()
         ListedVenue.objects.filter(pk=mic).update(
             **{"listings": F("listings") - len(listings), own: F(own) - len(listings)}
         )

@@ -66,7 +66,7 @@ def test_every_real_result_has_a_page(client: Client) -> None:
     page = client.get("/instruments/US78463V1070/transparency/").content.decode()
 
     assert page.count('<rect class="bar overlapping"') == 3
-    assert page.count('2023-10-01 to ') == 2
+    assert page.count("2023-10-01 to ") == 2
     for isin in ("XS2749349564", "EZ0JHW59N560", "BEEN20114540"):
         assert client.get(f"/instruments/{isin}/transparency/").status_code == 200
 
