@@ -12,12 +12,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from instruments.figis.mapping import Failed, Invalid, Job, Mapping, Matched, NoMatch, Outcome
-<<<<<<< HEAD
 from instruments.models import DataSubject, DataVersion, Figi, FigiRequest, Instrument
-=======
-from instruments.models import Figi, FigiRequest, Instrument
 from marketdata.common.batches import in_batches
->>>>>>> 291606f (Divide long lists of values into batches in one place)
 from marketdata.services.client import Wait
 
 State = FigiRequest.State

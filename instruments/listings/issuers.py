@@ -9,16 +9,12 @@ import dataclasses
 from collections.abc import Iterable
 
 from instruments.models import Venue
-<<<<<<< HEAD
+from marketdata.common.batches import in_batches
 from marketdata.common.prepared import PreparedQuery
 
-_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
 _OPERATORS = PreparedQuery(
     lambda leis: Venue.objects.filter(lei__in=leis).order_by().values_list("lei").distinct()
 )
-=======
-from marketdata.common.batches import in_batches
->>>>>>> 291606f (Divide long lists of values into batches in one place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +47,6 @@ def read_issuer(lei: str) -> Issuer:
 def select_operators(leis: Iterable[str]) -> set[str]:
     """Return those LEIs that are a venue operator's, with one query per 500 LEIs."""
     operators: set[str] = set()
-<<<<<<< HEAD
-    for start in range(0, len(distinct), _MAX_PARAMETERS):
-        rows = _OPERATORS.read(*distinct[start : start + _MAX_PARAMETERS])
-        operators |= {lei for (lei,) in rows}
-=======
     for batch in in_batches(sorted({lei for lei in leis if lei})):
-        operators |= set(Venue.objects.operators(batch))
->>>>>>> 291606f (Divide long lists of values into batches in one place)
+        operators |= {lei for (lei,) in _OPERATORS.read(*batch)}
     return operators

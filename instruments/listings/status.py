@@ -17,13 +17,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
-<<<<<<< HEAD
-from marketdata.common.prepared import PreparedQuery
-
-_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
-=======
 from marketdata.common.batches import in_batches
->>>>>>> 291606f (Divide long lists of values into batches in one place)
+from marketdata.common.prepared import PreparedQuery
 
 
 class EffectiveStatus(models.TextChoices):
@@ -101,12 +96,7 @@ def read_effective_statuses(
     references = {i.isin: (i.mic, i.register) for i in instruments if i.status == Status.ACTIVE}
     for batch in in_batches(list(references)):
         listings: dict[str, list[_Dates]] = {}
-<<<<<<< HEAD
-        for values in _ACTIVE_LISTINGS.read(*isins[start : start + _MAX_PARAMETERS]):
-=======
-        rows = Listing.objects.filter(isin__in=batch).order_by()
-        for values in rows.filter(status=Status.ACTIVE).values_list(*_Dates._fields):
->>>>>>> 291606f (Divide long lists of values into batches in one place)
+        for values in _ACTIVE_LISTINGS.read(*batch):
             listing = _Dates(*values)
             listings.setdefault(listing.isin, []).append(listing)
         for isin, active in listings.items():
