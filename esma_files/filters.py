@@ -26,19 +26,19 @@ class EsmaFileFilterSet(django_filters.FilterSet):
     )
     state = django_filters.MultipleChoiceFilter(choices=EsmaFile.State, label="State")
     kept = TrueFalseFilter(label="Exempt from the retention policy: true or false")
-    wanted = TrueFalseFilter(
-        method="filter_wanted", label="To be fetched according to the settings: true or false"
+    selected = TrueFalseFilter(
+        method="filter_selected", label="Selected for download by the settings: true or false"
     )
 
     class Meta:
         model = EsmaFile
         fields = ["dataset", "tier", "location"]
 
-    def filter_wanted(
+    def filter_selected(
         self, queryset: QuerySet[EsmaFile], name: str, value: bool
     ) -> QuerySet[EsmaFile]:
-        wanted = EsmaFile.objects.wanted().values("pk")
-        return queryset.filter(pk__in=wanted) if value else queryset.exclude(pk__in=wanted)
+        selected = EsmaFile.objects.selected().values("pk")
+        return queryset.filter(pk__in=selected) if value else queryset.exclude(pk__in=selected)
 
 
 class RunFilterSet(django_filters.FilterSet):

@@ -160,7 +160,7 @@ def _with_warning(gap: Gap, histories: dict[tuple[str, str], RegisterHistory]) -
 def _unfetched_deltas(
     files: EsmaFileQuerySet, histories: dict[tuple[str, str], RegisterHistory]
 ) -> list[Gap]:
-    """Listed deltas that are wanted, were never loaded, and are about to leave or have left the register."""
+    """Return selected deltas that were never loaded, and that leave the register soon or have left it."""
     deltas = [kind.code for kind in KINDS.values() if kind.content is Content.DELTA]
     selected = files.filter(
         dataset__in=settings.REGISTERS, kind__in={*deltas} & {*settings.DOWNLOAD_KINDS}

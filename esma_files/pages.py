@@ -44,9 +44,11 @@ class FilesView(GuardedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form = FileForm(request.GET)
-        asked = {name: request.GET.get(name, "").strip() for name in form.fields}
+        parameters = {name: request.GET.get(name, "").strip() for name in form.fields}
         values = {
-            name: [value] if name == "state" else value for name, value in asked.items() if value
+            name: [value] if name == "state" else value
+            for name, value in parameters.items()
+            if value
         }
         filterset = EsmaFileFilterSet(values, EsmaFile.objects.order_by("-published_on", "-pk"))
         messages = get_messages(filterset)

@@ -69,7 +69,7 @@ def request_downloads() -> None:
             " Delete files with `manage.py clean_files` or raise the budget."
         )
         return
-    due = EsmaFile.objects.wanted().due(EsmaFile.State.LISTED).order_by("-sequence")
+    due = EsmaFile.objects.selected().due(EsmaFile.State.LISTED).order_by("-sequence")
     for file in due.exclude(pk__in=Run.objects.open().of(Run.Kind.DOWNLOAD).files()):
         queue.request_run(Run.Kind.DOWNLOAD, file=file)
 

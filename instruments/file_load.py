@@ -263,14 +263,14 @@ class FileLoad:
         run.read, run.unchanged, run.outside, run.rejected = staged.read, staged.known, 0, 0
         staged, replacement = self._prepare_replacement(staged)
         with attached(connection, self.file, staged) as cursor:
-            *others, last = [WHOLE] if replacement else self._slices(cursor)
-            for number, slice_ in enumerate(others, start=1):
+            *earlier, last = [WHOLE] if replacement else self._slices(cursor)
+            for number, slice_ in enumerate(earlier, start=1):
                 with transaction.atomic():
                     self._check_tables(staged, since=prepared_at)
                     self._mark_partly_merged()
                     self._add(self._merge_slice(cursor, staged, slice_))
                     run.save(update_fields=_COUNTED)
-                self._note_merged(number / (len(others) + 1))
+                self._note_merged(number / (len(earlier) + 1))
                 log.merged()
             with transaction.atomic():
                 self._check_tables(staged, since=prepared_at)

@@ -57,17 +57,17 @@ class EsmaFileQuerySet(models.QuerySet["EsmaFile"]):
         """Files whose bytes are in a storage."""
         return self.exclude(content="").exclude(state=self.model.State.DELETED)
 
-    def wanted(self) -> "EsmaFileQuerySet":
-        """Files that the settings ask to fetch, by dataset, kind, category and age."""
+    def selected(self) -> "EsmaFileQuerySet":
+        """Files that the settings select for download, by dataset, kind, category and age."""
         since = timezone.localdate() - dt.timedelta(days=settings.DOWNLOAD_DAYS)
-        wanted = self.filter(
+        files = self.filter(
             dataset__in=settings.REGISTERS,
             kind__in=settings.DOWNLOAD_KINDS,
             published_on__gte=since,
         )
         if settings.DOWNLOAD_CATEGORIES:
-            wanted = wanted.filter(category__in=["", *settings.DOWNLOAD_CATEGORIES])
-        return wanted
+            files = files.filter(category__in=["", *settings.DOWNLOAD_CATEGORIES])
+        return files
 
     def ever_loaded(self) -> "EsmaFileQuerySet":
         """Files whose data are in the database, also where retention has taken their bytes away."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from instruments.entities.hierarchy import Hierarchy, Node
 from instruments.entities.questions import Successor, read_successors
-from instruments.listings.plain import none_if_empty
 from instruments.models import EntityEvent, LegalEntity, ReportingException
-from marketdata.common.plain import describe_columns, to_plain
+from marketdata.common.plain import describe_columns, none_if_empty, to_plain
 
 _AFFECTED = range(1, 6)
 
@@ -121,7 +120,7 @@ def _describe_event(event: EntityEvent) -> dict[str, Any]:
 
 def _describe_successor(successor: Successor) -> dict[str, Any]:
     return {
-        **describe_columns(successor, ("lei", "name", "of")),
+        **describe_columns(successor, ("lei", "name", "predecessor_lei")),
         "is_loaded": successor.entity is not None,
     }
 
@@ -129,7 +128,7 @@ def _describe_successor(successor: Successor) -> dict[str, Any]:
 def _describe_node(node: Node) -> dict[str, Any]:
     relationship = node.relationship
     return {
-        **describe_columns(node, ("lei", "legal_name", "level", "of")),
+        **describe_columns(node, ("lei", "legal_name", "level", "related_lei")),
         **describe_columns(relationship, ("type", "status", "started_at", "ended_at")),
         **describe_columns(relationship, ("registration_status", "validation_sources")),
         "last_updated_at": to_plain(relationship.last_updated_at),

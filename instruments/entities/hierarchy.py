@@ -17,20 +17,23 @@ from instruments.models import (
     RelationshipType,
     ReportingException,
 )
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import NotInDatabase
 
 _MOST_LEVELS = 20
 MOST_ENTITIES = 1_000
-_AT_A_TIME = 500  # parameters of a statement; SQL Server takes 2,100
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """An entity of a tree. `level` is its distance from the entity asked for, `of` the one that led to it."""
+    """An entity of a tree. `level` is the number of steps from the root of the tree.
+
+    `related_lei` is the entity one step nearer to the root, which the relationship is with.
+    """
 
     lei: str
     level: int
-    of: str
+    related_lei: str
     relationship: EntityRelationship
     legal_name: str | None  # None where no loaded record has the LEI
 
@@ -165,8 +168,8 @@ def _read_below(
     leis: list[str], type_: RelationshipType, on: dt.date | None
 ) -> Iterator[EntityRelationship]:
     valid = EntityRelationship.objects.valid(on).filter(type=type_)
-    for begin in range(0, len(leis), _AT_A_TIME):
-        rows = valid.filter(end_lei__in=leis[begin : begin + _AT_A_TIME])
+    for batch in in_batches(leis):
+        rows = valid.filter(end_lei__in=batch)
         yield from rows.order_by("end_lei", "start_lei")[: MOST_ENTITIES + 1]
 
 
@@ -177,8 +180,7 @@ def _has_relationships(lei: str) -> bool:
 
 def _read_names(leis: Collection[str]) -> dict[str, str]:
     names: dict[str, str] = {}
-    distinct = sorted(leis)
-    for begin in range(0, len(distinct), _AT_A_TIME):
-        rows = LegalEntity.objects.filter(lei__in=distinct[begin : begin + _AT_A_TIME])
+    for batch in in_batches(sorted(leis)):
+        rows = LegalEntity.objects.filter(lei__in=batch)
         names.update(rows.order_by().values_list("lei", "legal_name"))
     return names

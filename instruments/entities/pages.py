@@ -45,8 +45,8 @@ class EntitiesView(GuardedView):
         words = request.GET.get("q", "").strip()[:100]
         if is_lei(words.upper()) and LegalEntity.objects.filter(lei=words.upper()).exists():
             return redirect("entity", lei=words.upper())
-        asked = {"q": words} if words else {}
-        filterset = LegalEntityFilterSet(asked, LegalEntity.objects.order_by("lei"))
+        parameters = {"q": words} if words else {}
+        filterset = LegalEntityFilterSet(parameters, LegalEntity.objects.order_by("lei"))
         messages = get_messages(filterset)
         entities: Any = LegalEntity.objects.none() if messages else filterset.qs
         page = BoundedPaginator(entities, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -55,7 +55,7 @@ class EntitiesView(GuardedView):
             "words": words,
             "messages": messages,
             "page": page,
-            "query": urlencode(asked),
+            "query": urlencode(parameters),
         }
         return render(request, "instruments/entities.html", context)
 

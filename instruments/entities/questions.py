@@ -18,7 +18,7 @@ class Successor:
 
     lei: str | None
     name: str | None
-    of: str  # LEI of the entity that names it
+    predecessor_lei: str  # the entity that names it
     entity: LegalEntity | None
 
 

@@ -30,8 +30,8 @@ def is_lei(text: str) -> bool:
 
 def document(entity: str, names: str) -> str:
     """Return the SQL of the indexed names of a row of entities; `names` is the table of the other names."""
-    others = f"(SELECT group_concat(n.name, ' ') FROM {names} n WHERE n.lei = {entity}.lei)"
-    return f"{entity}.legal_name || ' ' || coalesce({others}, '')"
+    other_names = f"(SELECT group_concat(n.name, ' ') FROM {names} n WHERE n.lei = {entity}.lei)"
+    return f"{entity}.legal_name || ' ' || coalesce({other_names}, '')"
 
 
 def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
@@ -55,9 +55,9 @@ def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
 
 
 def _compared(entities: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
-    """By LIKE: it reads all names, and takes a space for what separates words."""
-    others: Any = entities.model._meta.get_field("names").related_model
+    """Match a word by LIKE, which reads all names; only a space separates words."""
+    name_model: Any = entities.model._meta.get_field("names").related_model
     own = Q(legal_name__istartswith=word) | Q(legal_name__icontains=f" {word}")
     other = Q(name__istartswith=word) | Q(name__icontains=f" {word}")
-    named_otherwise = others._default_manager.filter(other, entity=OuterRef("lei")).order_by()
+    named_otherwise = name_model._default_manager.filter(other, entity=OuterRef("lei")).order_by()
     return entities.filter(own | Exists(named_otherwise))

@@ -122,8 +122,10 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
         mics = [a.record.mic for a in reported.listings if a.is_reportable]
         reason = reported.reason
         if item.mic and not at_venue:
-            others = sorted({timeline[-1].mic for timeline in timelines})
-            shown = ", ".join(others[:5]) + (" ..." if len(others) > 5 else "")
+            mics_with_listing = sorted({timeline[-1].mic for timeline in timelines})
+            shown = ", ".join(mics_with_listing[:5]) + (
+                " ..." if len(mics_with_listing) > 5 else ""
+            )
             reason = f"It has no listing on {item.mic}; it has on {shown or 'no venue'}."
         yield answer | {
             "status": CheckStatus.FOUND.value,

@@ -70,10 +70,10 @@ def _split(text: str) -> list[str]:
 def _make_from_fields(number: int, fields: list[str]) -> Item:
     while fields and not fields[-1]:
         fields.pop()
-    isin, *others = fields
-    if len(others) > 2:
+    isin, *values = fields
+    if len(values) > 2:
         problem = f"{len(fields)} fields; a line has an ISIN, a MIC and a day at most."
         return Item(number, isin.upper()[:50], problem=problem)
-    if len(others) == 1 and len(others[0]) > 4:
-        return make_item(number, isin, "", others[0])
-    return make_item(number, isin, *others)
+    if len(values) == 1 and len(values[0]) > 4:
+        return make_item(number, isin, "", values[0])
+    return make_item(number, isin, *values)

@@ -39,14 +39,15 @@ def classification_rows(decoded: cfi.Decoded) -> list[dict[str, str]]:
     unknown = "not in ISO 10962"
     places = [("category", decoded.category), ("group", decoded.group)]
     rows = [
-        {"letter": letter, "of": label, "meaning": place.name if place else unknown}
+        {"letter": letter, "label": label, "meaning": place.name if place else unknown}
         for letter, (label, place) in zip(decoded.code, places, strict=False)
     ]
     for attribute in decoded.attributes:
         meaning = cfi.short(attribute.meaning) if attribute.meaning else unknown
         if attribute.edition not in (None, cfi.EDITION):
             meaning = f"{meaning} (ISO 10962:{attribute.edition})"
-        rows.append({"letter": attribute.letter, "of": attribute.name.lower(), "meaning": meaning})
+        label = attribute.name.lower()
+        rows.append({"letter": attribute.letter, "label": label, "meaning": meaning})
     return rows
 
 

@@ -86,11 +86,11 @@ class SearchView(GuardedView):
 
 def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     """Return the instruments of one page, and the addresses of the pages beside it."""
-    asked = {name: value for name, value in values.items() if value}
+    parameters = {name: value for name, value in values.items() if value}
     query = QueryDict(mutable=True)
-    query.update(asked)
+    query.update(parameters)
     context: dict[str, Any] = {"query": query.urlencode(), "page": None, "instruments": []}
-    filterset = InstrumentFilterSet(asked, Instrument.objects.all())
+    filterset = InstrumentFilterSet(parameters, Instrument.objects.all())
     if messages := get_messages(filterset):
         return context | {"messages": messages}
     matching: Any = filterset.qs

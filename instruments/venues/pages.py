@@ -39,9 +39,9 @@ class VenuesView(GuardedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form = VenueForm(request.GET)
-        asked = {name: request.GET.get(name, "").strip() for name in form.fields}
-        asked = {name: value for name, value in asked.items() if value}
-        filterset = VenueFilterSet(asked, with_listings().order_by("mic"))
+        parameters = {name: request.GET.get(name, "").strip() for name in form.fields}
+        parameters = {name: value for name, value in parameters.items() if value}
+        filterset = VenueFilterSet(parameters, with_listings().order_by("mic"))
         messages = get_messages(filterset)
         venues: Any = Venue.objects.none() if messages else filterset.qs
         page = BoundedPaginator(venues, PAGE_SIZE).get_page(request.GET.get("page"))

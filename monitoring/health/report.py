@@ -48,9 +48,9 @@ class Report:
 
     @property
     def status(self) -> str:
-        """healthy, degraded (something needs attention) or unhealthy (a part of ours has failed)."""
-        ours = [result.status for result in self.results if not result.is_outside]
-        if Status.FAILED in ours:
+        """healthy, degraded (something needs attention) or unhealthy (a part of this service has failed)."""
+        own_statuses = [result.status for result in self.results if not result.is_outside]
+        if Status.FAILED in own_statuses:
             return "unhealthy"
         statuses = {result.status for result in self.results}
         return "healthy" if statuses <= {Status.OK, Status.UNKNOWN} else "degraded"

@@ -83,14 +83,14 @@ def test_a_single_file_and_run_are_as_the_schema_describes_them(
 @pytest.mark.parametrize(
     ("path", "parameter"),
     [
-        ("files/?wanted=nonsense", "wanted"),
+        ("files/?selected=nonsense", "selected"),
         ("files/?kept=1", "kept"),
         ("files/?dataset=esma", "dataset"),
         ("files/?kind=FULINS_E", "kind"),
         ("files/?state=gone", "state"),
         ("files/?day=yesterday", "day"),
         ("files/?source=esma_firds", "source"),
-        ("files/gaps/?wanted=true", "wanted"),
+        ("files/gaps/?selected=true", "selected"),
         (f"files/{LOCAL.name}/?dataset=nobody", "dataset"),
         (f"files/{LOCAL.name}/?page=2", "page"),
         ("runs/?kind=party", "kind"),
@@ -117,6 +117,6 @@ def test_files_are_filtered_by_what_the_settings_ask_for(
     settings.ANONYMOUS_READ = True
     settings.DOWNLOAD_KINDS = ["FULECR"]
 
-    results = client.get(f"/api/v1/files/?wanted={value}&kind=FULINS").json()["results"]
+    results = client.get(f"/api/v1/files/?selected={value}&kind=FULINS").json()["results"]
 
     assert len(results) == count

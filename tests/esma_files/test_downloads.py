@@ -57,8 +57,8 @@ def test_the_command_fetches_what_is_wanted(esma: FakeRegister, settings: LazySe
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as made:
         made.writestr("a.xml", "<a/>")
-    wanted, other = f"FULINS_E_{today:%Y%m%d}_01of01.zip", f"FULINS_D_{today:%Y%m%d}_01of01.zip"
-    for name in (wanted, other):
+    selected, other = f"FULINS_E_{today:%Y%m%d}_01of01.zip", f"FULINS_D_{today:%Y%m%d}_01of01.zip"
+    for name in (selected, other):
         esma.publish(name, archive.getvalue(), day=f"{today}")
     esma.publish("FULINS_E_20190105_01of01.zip", archive.getvalue(), day="2019-01-05")
     settings.DOWNLOAD_CATEGORIES = ["E"]
@@ -71,9 +71,9 @@ def test_the_command_fetches_what_is_wanted(esma: FakeRegister, settings: LazySe
     [synced] = json.loads(run("sync_register", "--since", "2019-01-01", "--format", "json"))
     assert (synced["read"], synced["new"]) == (3, 3)
     [row] = json.loads(run("download", "--format", "json"))
-    assert (row["file"], row["state"]) == (wanted, "downloaded")
+    assert (row["file"], row["state"]) == (selected, "downloaded")
     assert "nothing to download" in run("download")
-    # what is not wanted comes when it is named
+    # a file that is not selected is downloaded when it is named
     [named] = json.loads(run("download", "FULINS_E_20190105_01of01", "--format", "json"))
     assert named["state"] == "downloaded"
     with pytest.raises(CommandError, match=r"FULINS_X_20190105_01of01\.zip: no register"):

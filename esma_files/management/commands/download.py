@@ -62,11 +62,10 @@ class Command(BaseCommand):
 
 
 def _named(names: list[str], *, dataset: str, again: bool) -> tuple[list[EsmaFile], list[str]]:
-    """Return the newest file of each name, or those that the settings ask for; and problems with names."""
+    """Return the newest file of each name, or those that the settings select; and the problems with names."""
     if not names:
-        wanted = EsmaFile.objects.wanted()
-        listed = wanted.filter(state=EsmaFile.State.LISTED).order_by("-sequence")
-        return list(listed), []
+        selected = EsmaFile.objects.selected().filter(state=EsmaFile.State.LISTED)
+        return list(selected.order_by("-sequence")), []
     files, problems = [], []
     for name in names:
         file = EsmaFile.objects.named(f"{name.removesuffix('.zip')}.zip", dataset=dataset).first()

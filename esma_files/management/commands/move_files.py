@@ -45,13 +45,13 @@ class Command(BaseCommand):
             raise CommandError("; ".join(problems))
 
     def _report(self, moved: Iterable[moving.Moved], count: int, outcome: str) -> list[str]:
-        """Print the outcome of each file; returns the problems."""
+        """Print the outcome of each file, and return the problems."""
         problems = []
         hidden = not output.is_terminal()
         with Progress(console=Console(stderr=True), disable=hidden, transient=True) as bar:
-            for each in bar.track(moved, total=count, description=outcome):
-                if each.error:
-                    problems.append(str(each.error))
+            for result in bar.track(moved, total=count, description=outcome):
+                if result.error:
+                    problems.append(str(result.error))
                 else:
-                    self.stdout.write(f"{each.file.name}: {outcome}")
+                    self.stdout.write(f"{result.file.name}: {outcome}")
         return problems

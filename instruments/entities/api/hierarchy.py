@@ -33,7 +33,7 @@ class EntityNodeSerializer(serializers.Serializer[Any]):
     lei = serializers.CharField()
     legal_name = text(help_text="null if no loaded record has the LEI")
     level = serializers.IntegerField(help_text="steps from the entity asked for")
-    of = serializers.CharField(help_text="LEI of the entity that the relationship is with")
+    related_lei = serializers.CharField(help_text="LEI of the entity that the relationship is with")
     type = serializers.CharField()
     status = text()
     started_at = serializers.DateTimeField(allow_null=True)

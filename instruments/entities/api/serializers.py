@@ -104,7 +104,7 @@ class EntitySuccessorSerializer(serializers.Serializer[Any]):
 
     lei = text()
     name = text()
-    of = serializers.CharField(help_text="LEI of the entity that names it")
+    predecessor_lei = serializers.CharField(help_text="the entity that names it")
     is_loaded = serializers.BooleanField(
         read_only=True, help_text="true if a loaded record has the LEI"
     )

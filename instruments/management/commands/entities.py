@@ -65,7 +65,11 @@ class Command(BaseCommand):
             for name in entity.names.all()
         ]
         successors = [
-            {"successor": successor.lei, "name": successor.name, "of": successor.of}
+            {
+                "successor": successor.lei,
+                "name": successor.name,
+                "named by": successor.predecessor_lei,
+            }
             for successor in read_successors(entity)
         ]
         for rows in (names, successors):
@@ -100,7 +104,7 @@ def _node(node: Node) -> dict[str, Any]:
         "lei": node.lei,
         "legal name": node.legal_name,
         "relationship": node.relationship.type,
-        "of": node.of,
+        "related to": node.related_lei,
     }
 
 

@@ -68,8 +68,8 @@ class Command(BaseCommand):
             output.print_json(self.stdout, descriptions.describe_transparency(answer))
             return
         if answer.other_registers:
-            others = " and ".join(answer.other_registers)
-            self.stdout.write(f"{others} publishes results for this ISIN too: see --register.")
+            registers = " and ".join(answer.other_registers)
+            self.stdout.write(f"{registers} publishes results for this ISIN too: see --register.")
         shown: set[int] = set()
         for respect, applicable in answer.applies.items():
             self.stdout.write(f"{respect.replace('_', ' ').capitalize()}: {applicable.why}")

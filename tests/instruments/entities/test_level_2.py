@@ -181,7 +181,7 @@ def test_a_tree_is_followed_up_and_down(tmp_path: Path) -> None:
 
     top, bottom = read_hierarchy(A), read_hierarchy(C)
 
-    assert [(node.lei, node.level, node.of) for node in top.children] == [
+    assert [(node.lei, node.level, node.related_lei) for node in top.children] == [
         (B, 1, A),
         (C, 2, B),
         (D, 1, A),

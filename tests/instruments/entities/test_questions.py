@@ -126,7 +126,7 @@ def test_successors_are_followed_and_may_name_each_other(tmp_path: Path) -> None
 
     successors = read_successors(LegalEntity.objects.get(lei=VOLVO))
 
-    assert [(row.lei, row.of, row.entity is not None) for row in successors] == [
+    assert [(row.lei, row.predecessor_lei, row.entity is not None) for row in successors] == [
         (ERICSSON, VOLVO, True),
         (DENTSU, ERICSSON, False),
     ]
