@@ -43,9 +43,8 @@ def target(transferred: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(transferred / "target.sqlite3", tmp_path / "target.sqlite3"))
 
 
-@pytest.mark.parametrize(
-    ("column", "before", "after"),
-    [
+def test_changed_values_are_named(source: Path, target: Path) -> None:
+    changes: list[tuple[str, object, object]] = [
         ("full_name", "Zürich", "Zurich"),
         ("full_name", "e\u0301", "\u00e9"),
         ("full_name", "x", "x "),
@@ -56,33 +55,30 @@ def target(transferred: Path, tmp_path: Path) -> Path:
         ("first_trade_at", "2020-01-01 00:00:00.000001", "2020-01-01 00:00:00"),
         ("commodity_derivative", 0, None),
         ("fingerprint", 2**63 - 1, 2**63 - 2),
-    ],
-)
-def test_a_changed_value_is_named(
-    source: Path, target: Path, column: str, before: object, after: object
-) -> None:
-    update = f"UPDATE {LISTING} SET {column} = ? WHERE id = 300"
-    execute(source, update, before)
-    execute(target, update, before)
+    ]
+    # Each in a row of its own, and all of them in two comparisons, because each reads the whole database.
+    for key, (column, before, _) in enumerate(changes, start=300):
+        for database in (source, target):
+            execute(database, f"UPDATE {LISTING} SET {column} = ? WHERE id = ?", before, key)
     assert differences(source, target) == {}
-    execute(target, update, after)
+    for key, (column, _, after) in enumerate(changes, start=300):
+        execute(target, f"UPDATE {LISTING} SET {column} = ? WHERE id = ?", after, key)
 
-    assert differences(source, target) == {(LISTING, 300): f"differs in {column}"}
+    assert differences(source, target) == {
+        (LISTING, key): f"differs in {column}"
+        for key, (column, _, _) in enumerate(changes, start=300)
+    }
 
 
-@pytest.mark.parametrize(
-    ("column", "one", "other"),
-    [
+def test_equal_values_that_are_written_otherwise_are_equal(source: Path, target: Path) -> None:
+    spellings = [
         ("fixed_rate", "554.0", "554"),
         ("fixed_rate", "-0", "0.00"),
         ("first_trade_at", "2020-01-01 00:00:00", "2020-01-01 00:00:00.000000"),
-    ],
-)
-def test_equal_values_that_are_written_otherwise_are_equal(
-    source: Path, target: Path, column: str, one: str, other: str
-) -> None:
-    execute(source, f"UPDATE {LISTING} SET {column} = ? WHERE id = 1", one)
-    execute(target, f"UPDATE {LISTING} SET {column} = ? WHERE id = 1", other)
+    ]
+    for key, (column, in_source, in_target) in enumerate(spellings, start=1):
+        execute(source, f"UPDATE {LISTING} SET {column} = ? WHERE id = ?", in_source, key)
+        execute(target, f"UPDATE {LISTING} SET {column} = ? WHERE id = ?", in_target, key)
 
     assert differences(source, target) == {}
 
