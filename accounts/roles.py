@@ -25,6 +25,7 @@ _VIEWER = (
     "instruments.view_figi",
     "instruments.view_figirequest",
     "instruments.view_legalentity",
+    "instruments.view_mappedissuer",
     "instruments.view_entityname",
     "instruments.view_entitysuccessor",
     "instruments.view_reconciliation",

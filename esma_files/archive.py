@@ -10,6 +10,8 @@ from typing import IO, cast
 
 from esma_files.errors import BadArchive, EmptyFile, UnsafeArchive
 
+# Small files may well compress better than the ratio from which on a zip counts as a bomb.
+_RATIO_COUNTS_FROM = 10_000_000
 # Errors of `zipfile` and `zlib` for bytes that differ from the directory.
 DAMAGE = (
     zipfile.BadZipFile,
@@ -55,10 +57,12 @@ Archive = zipfile.ZipFile | PlainXml
 
 
 @contextmanager
-def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Archive]:
+def opened(
+    source: IO[bytes], *, file_name: str, max_bytes: int, ending: str = ".xml"
+) -> Iterator[Archive]:
     """Open a zip after a check of its directory, or an XML without a zip.
 
-    Raises EmptyFile, BadArchive, UnsafeArchive.
+    The names of all entries must have the `ending`. Raises EmptyFile, BadArchive, UnsafeArchive.
     """
     size = source.seek(0, 2)
     if size == 0:
@@ -76,17 +80,27 @@ def opened(source: IO[bytes], *, file_name: str, max_bytes: int) -> Iterator[Arc
     except DAMAGE as error:
         raise BadArchive(file_name, f"this is not a readable zip ({error})") from error
     with archive:
-        _check_directory(archive, file_name=file_name, max_bytes=max_bytes)
+        _check_directory(archive, file_name=file_name, max_bytes=max_bytes, ending=ending)
         yield archive
 
 
-def xml_entries(archive: Archive) -> list[zipfile.ZipInfo]:
-    """Return the entries in the order of the zip; `opened` has checked that all are XML."""
+def entries_of(archive: Archive) -> list[zipfile.ZipInfo]:
+    """Return the entries in the order of the zip; `opened` has checked the names of all."""
     return [entry for entry in archive.infolist() if not entry.is_dir()]
 
 
-def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int) -> None:
-    entries = xml_entries(archive)
+def check_ratio(entry: zipfile.ZipInfo, *, file_name: str, max_ratio: int) -> None:
+    """Raise UnsafeArchive for an entry that unpacks to more bytes for each of its bytes than `max_ratio`."""
+    ratio = entry.file_size / max(entry.compress_size, 1)
+    if entry.file_size > _RATIO_COUNTS_FROM and ratio > max_ratio:
+        reason = f"unpacks to {ratio:,.0f} times its size, more than ARCHIVE_MAX_RATIO"
+        raise UnsafeArchive(file_name, f"{reason}={max_ratio}")
+
+
+def _check_directory(
+    archive: zipfile.ZipFile, *, file_name: str, max_bytes: int, ending: str
+) -> None:
+    entries = entries_of(archive)
     for entry in archive.infolist():
         # `orig_filename` is the name in the zip; `filename` has been cut and its slashes changed.
         if entry.is_dir() or any(mark in entry.orig_filename for mark in ("/", "\\", ":", "\0")):
@@ -95,8 +109,9 @@ def _check_directory(archive: zipfile.ZipFile, *, file_name: str, max_bytes: int
             raise BadArchive(file_name, f"the entry {entry.filename!r} is outside the zip")
         if entry.flag_bits & 0x1:
             raise BadArchive(file_name, f"the entry {entry.filename!r} is encrypted")
-        if not entry.filename.lower().endswith(".xml"):
-            raise BadArchive(file_name, f"the entry {entry.filename!r} is not XML")
+        if not entry.filename.lower().endswith(ending):
+            kind = ending.removeprefix(".").upper()
+            raise BadArchive(file_name, f"the entry {entry.filename!r} is not {kind}")
     if not entries:
         raise EmptyFile(file_name, "there is no file in the zip")
     if (size := sum(entry.file_size for entry in entries)) > max_bytes:

@@ -16,6 +16,7 @@ class Dataset(models.TextChoices):
     GLEIF_LEI2 = "gleif_lei2", "GLEIF legal entities"
     GLEIF_RR = "gleif_rr", "GLEIF relationships"
     GLEIF_REPEX = "gleif_repex", "GLEIF reporting exceptions"
+    GLEIF_ISIN_LEI = "gleif_isin_lei", "GLEIF ISIN-LEI mapping"
 
     @property
     def publication(self) -> "Publication":
@@ -34,7 +35,8 @@ class Publication:
     `senders` are the codes that the header of a file may name in `Fr`: files of ESMA and of the FCA have the
     same names; those of GLEIF name none. The list of files is at the address in the setting `url_setting`, in
     ESMA's Solr below it in `core`, which in GLEIF's list is the name of the files. `day_field` is the field
-    with the day of publication.
+    with the day of publication. `names_in_links` is False where the address of a file does not end with its
+    name.
     """
 
     authority: str
@@ -44,6 +46,7 @@ class Publication:
     day_field: str
     container: str  # in Blob Storage; a folder below MEDIA_ROOT otherwise
     folder: str = ""  # below the container
+    names_in_links: bool = True
 
 
 _ESMA, _FCA = ("EU", "ESMA"), ("GB", "FCA")
@@ -72,5 +75,15 @@ PUBLICATIONS: dict[Dataset, Publication] = {
     Dataset.GLEIF_LEI2: Publication("GLEIF", (), _GLEIF, "lei2", "", "firds", folder="gleif"),
     Dataset.GLEIF_RR: Publication("GLEIF", (), _GLEIF, "rr", "", "firds", folder="gleif"),
     Dataset.GLEIF_REPEX: Publication("GLEIF", (), _GLEIF, "repex", "", "firds", folder="gleif"),
+    Dataset.GLEIF_ISIN_LEI: Publication(
+        "GLEIF",
+        (),
+        "GLEIF_ISIN_LEI_URL",
+        "",
+        "",
+        "firds",
+        folder="gleif",
+        names_in_links=False,
+    ),
 }
 CONTAINERS = sorted({publication.container for publication in PUBLICATIONS.values()})

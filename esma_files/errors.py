@@ -21,7 +21,7 @@ class LostFile(FileProblem):
 
 
 class BadArchive(FileProblem):
-    """The zip is damaged, encrypted, or holds other entries than XML."""
+    """The zip is damaged, encrypted, or holds entries of another kind than XML, or CSV for some datasets."""
 
 
 class UnsafeArchive(FileProblem):
@@ -29,7 +29,7 @@ class UnsafeArchive(FileProblem):
 
 
 class NotUtf8(FileProblem):
-    """The XML is not UTF-8, or declares another encoding."""
+    """The XML or CSV is not UTF-8, or declares another encoding."""
 
 
 class ForbiddenXml(FileProblem):
@@ -38,6 +38,10 @@ class ForbiddenXml(FileProblem):
 
 class BadXml(FileProblem):
     """The XML is not well-formed, or holds two messages."""
+
+
+class BadCsv(FileProblem):
+    """The CSV has other columns than its kind of file has, or a line with more or fewer values."""
 
 
 class RepeatedElement(BadXml):

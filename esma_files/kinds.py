@@ -48,6 +48,8 @@ _TRANSPARENCY = (
 _VOLUME_CAP = f"{_DAY}(?:_[A-Za-z0-9]{{1,20}}){{0,5}}"
 # 20230605-0800-gleif-goldencopy-lei2-golden-copy, 20230605-0800-gleif-goldencopy-lei2-last-day
 _GOLDEN_COPY = r"(?P<day>[0-9]{8})-[0-9]{4}-gleif-goldencopy-"
+# isin-lei-20260810T071513
+_ISIN_LEI = "isin-lei-(?P<day>[0-9]{8})T[0-9]{6}"
 _DELTA_OF = "(?P<result_group>intra-day|last-day|last-week|last-month)"
 _MESSAGE_OF_ISO = ("BizData", "Pyld", "Document")
 
@@ -73,6 +75,7 @@ class FileKind:
     root: str  # the element around the records
     document: tuple[str, ...] = _MESSAGE_OF_ISO  # the elements around `root`, from the outermost
     own_name: str = ""  # pattern of the whole name, where that does not begin with the code
+    ending: str = ".xml"  # of the files in the zip: .xml, or .csv with a line of column names
     layout: str = ""
     result_tables: str = ""
     merge: str = ""
@@ -279,6 +282,22 @@ _TABLE = (
         Dataset.GLEIF_REPEX,
         "reporting exceptions",
         ("ReportingExceptionData", "ReportingExceptions"),
+    ),
+    FileKind(
+        code="ISINLEI",
+        title="GLEIF: the LEI of the issuer of each ISIN",
+        datasets=(Dataset.GLEIF_ISIN_LEI,),
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,  # daily, and each file replaces those before: none is missing
+        weekday=None,
+        place_in_day=1,
+        name_pattern="",
+        own_name=_ISIN_LEI,
+        ending=".csv",
+        message="",
+        root="",
+        layout="instruments.entities.layouts.ISINLEI",
+        merge="instruments.entities.load.ISINLEI",
     ),
 )
 KINDS: dict[str, FileKind] = {kind.code: kind for kind in _TABLE}

@@ -6,6 +6,7 @@ FULECR_<YYYYMMDD>[_<category>]_<part>of<parts>         FITRS; DLTECR, FULNCR, DL
 FULNCR_<YYYYMMDD>_NYAR_<asset class>_<part>of<parts>   FITRS results by sub-class of a year; or SISC
 DVCRES_<YYYYMMDD>[_<more>]                             volume cap results
 <YYYYMMDD>-<HHMM>-gleif-goldencopy-lei2-<content>      GLEIF: golden-copy, or a delta, as last-day; rr, repex
+isin-lei-<YYYYMMDD>T<HHMMSS>                           GLEIF: the LEI of the issuer of each ISIN
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ from rest_framework.routers import SimpleRouter
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
 from instruments.dossier.api import DossierView
 from instruments.enrichment.api import EnrichInstrumentView, EnrichView
+from instruments.entities.api.differences import IssuerDifferencesView
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.list_check.api import ReportabilityListView
@@ -40,6 +41,7 @@ urlpatterns = [
     ),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
+    path("issuer-differences/", IssuerDifferencesView.as_view(), name="issuer-differences"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),

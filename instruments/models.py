@@ -10,6 +10,8 @@ from instruments.entities.models import (
     EntitySuccessor,
     LegalEntity,
     LegalEntityQuerySet,
+    MappedIssuer,
+    MappedLei,
     RelationshipType,
     ReportingException,
 )
@@ -65,6 +67,8 @@ __all__ = [
     "ListingQuerySet",
     "ListingRecord",
     "ListingVersion",
+    "MappedIssuer",
+    "MappedLei",
     "PublishedResult",
     "Reconciliation",
     "Register",

@@ -13,7 +13,7 @@ import pyarrow as pa
 import xml2arrow
 
 from esma_files import archive
-from esma_files.errors import BadArchive, BadXml, EmptyFile, RepeatedElement, UnsafeArchive
+from esma_files.errors import BadArchive, BadXml, EmptyFile, RepeatedElement
 from esma_files.names import FileName
 from esma_files.parsing import envelope, markup, unmapped
 from esma_files.parsing.mapping import Group, Mapping, parser
@@ -25,8 +25,6 @@ from esma_files.parsing.tally import Tally
 
 # A batch has that many rows, or fewer of those that hold that many bytes of text.
 BATCH_ROWS, _BATCH_BYTES = 16_384, 1 << 25
-# Small files may well compress better than the ratio from which on a zip counts as a bomb.
-_RATIO_COUNTS_FROM = 10_000_000
 # The beginning of xml2arrow's error about an element that a record has twice.
 _REPEATED = "Duplicate value for field"
 
@@ -116,10 +114,12 @@ class EsmaReader:
     def __iter__(self) -> Generator[Batch, None, None]:
         limit = self._limits.max_bytes
         with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
-            entries = archive.xml_entries(opened)
+            entries = archive.entries_of(opened)
             self._size = sum(entry.file_size for entry in entries)
             for entry in entries:
-                self._check_ratio(entry.file_size, entry.compress_size)
+                archive.check_ratio(
+                    entry, file_name=self._file_name, max_ratio=self._limits.max_ratio
+                )
                 yield from self._read_entry(opened, entry)
                 self._size_before += entry.file_size
                 self._stream = None
@@ -159,12 +159,6 @@ class EsmaReader:
             raise BadArchive(self._file_name, f"the zip is damaged ({error})") from error
         with xml:
             yield CheckedStream(xml, file_name=self._file_name, document=self._expected.document)
-
-    def _check_ratio(self, size: int, compressed: int) -> None:
-        ratio = size / max(compressed, 1)
-        if size > _RATIO_COUNTS_FROM and ratio > self._limits.max_ratio:
-            reason = f"unpacks to {ratio:,.0f} times its size, more than ARCHIVE_MAX_RATIO"
-            raise UnsafeArchive(self._file_name, f"{reason}={self._limits.max_ratio}")
 
     def _records_of(self, stream: CheckedStream) -> Generator[Batch, None, bool]:
         """Yield the batches of one XML; returns whether they hold every element."""

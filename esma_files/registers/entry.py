@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from esma_files.datasets import Dataset
 from esma_files.errors import BadFileName
 from esma_files.names import FileName
 from esma_files.registers.answers import Entry
@@ -40,7 +41,9 @@ class PublishedFile:
             raise UnusableEntry(str(error)) from error
         if dataset not in name.kind.datasets:
             raise UnusableEntry(f"{file_name}: {dataset} has no files of the kind {name.kind}")
-        if urlsplit(url).path.rpartition("/")[2] not in (file_name, f"{name.stem}.zip"):
+        last_part = urlsplit(url).path.rpartition("/")[2]
+        has_name = Dataset(dataset).publication.names_in_links
+        if has_name and last_part not in (file_name, f"{name.stem}.zip"):
             raise UnusableEntry(f"{file_name}: its link leads to another file, {url}")
         md5 = entry.get("checksum", "").strip().lower()
         if md5 and not _MD5.fullmatch(md5):

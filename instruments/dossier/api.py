@@ -100,6 +100,9 @@ class DossierListingsSerializer(_PartSerializer):
 
 class DossierIssuerSerializer(_PartSerializer):
     issuer = serializers.DictField(allow_null=True, help_text="as in the instrument")
+    by_gleif = serializers.DictField(
+        allow_null=True, help_text="the issuer by GLEIF's ISIN-LEI file, as in the instrument"
+    )
     entity = serializers.DictField(
         allow_null=True, help_text="GLEIF's record of the LEI; null where none is loaded"
     )

@@ -178,7 +178,7 @@ def _add_reference_data(
     }
     for name in ("identity", "classification", "terms"):
         dossier.sources[name] = reference
-    _add_issuer(dossier, described["issuer"], reference, loaded)
+    _add_issuer(dossier, described, reference, loaded)
     dossier.sources["listings"] = _read_sources(listings)
     registers = {row["register"] for row in listings}
     for register, dataset in _FIRDS.items():
@@ -188,11 +188,12 @@ def _add_reference_data(
 
 def _add_issuer(
     dossier: Dossier,
-    issuer: dict[str, Any] | None,
+    described: dict[str, Any],
     reference: list[Source],
     loaded: dict[str, dt.date],
 ) -> None:
     """Add the published LEI, and the record of its legal entity."""
+    issuer, by_gleif = described["issuer"], described["issuer_by_gleif"]
     lei = issuer["published_lei"] if issuer else ""
     entity = LegalEntity.objects.filter(lei=lei).select_related("source_file").first()
     sources = reference
@@ -207,11 +208,15 @@ def _add_issuer(
             _note_nothing(dossier, dataset, loaded, f"{content} of the LEI {lei}")
     dossier.parts["issuer"] = {
         "issuer": issuer and {**issuer, "operated_venues": issuer["operated_venues"][:20]},
+        "by_gleif": by_gleif,
         "entity": entity and {name: to_plain(getattr(entity, name)) for name in _ENTITY},
         "group": group,
     }
+    if by_gleif is None:
+        _note_nothing(dossier, "gleif_isin_lei", loaded, "LEI of this ISIN")
     dossier.sources["issuer"] = [
         *sources,
+        *_read_sources([by_gleif] if by_gleif else []),
         *(Source(file.name, file.published_on) for file in group_files),
     ]
 

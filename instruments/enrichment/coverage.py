@@ -7,10 +7,13 @@ from django.db.models import Count, Exists, OuterRef
 from django.db.models.functions import Substr
 from django.utils import timezone
 
+from instruments.entities.mapped_issuers import is_different, is_mapped
 from instruments.models import Coverage, Figi, Instrument, LegalEntity, TransparencyResult
 
-_CONDITIONS = {
+_CONDITIONS: dict[str, Any] = {
     Coverage.Source.ENTITY: Exists(LegalEntity.objects.filter(lei=OuterRef("issuer_lei"))),
+    Coverage.Source.ISIN_LEI: is_mapped(),
+    Coverage.Source.ISSUER_DIFFERENCE: is_different(),
     Coverage.Source.FIGI: Exists(
         Figi.objects.filter(isin=OuterRef("isin"), is_current=True).order_by()
     ),

@@ -8,6 +8,8 @@ class Coverage(models.Model):
 
     class Source(models.TextChoices):
         ENTITY = "entity", "Legal entity of the issuer (GLEIF)"
+        ISIN_LEI = "isin_lei", "ISIN-LEI file (GLEIF)"
+        ISSUER_DIFFERENCE = "issuer_difference", "Another LEI in the ISIN-LEI file (GLEIF)"
         FIGI = "figi", "FIGI (OpenFIGI)"
         TRANSPARENCY = "transparency", "Transparency result (FITRS)"
 

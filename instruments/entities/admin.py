@@ -6,7 +6,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from instruments.models import EntityName, EntitySuccessor, LegalEntity, LegalEntityQuerySet
+from instruments.models import (
+    EntityName,
+    EntitySuccessor,
+    LegalEntity,
+    LegalEntityQuerySet,
+    MappedIssuer,
+)
 from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.pages import BoundedPaginator
 
@@ -49,3 +55,12 @@ class LegalEntityAdmin(ReadOnlyAdmin):
         if not search_term.strip():
             return queryset, False
         return LegalEntityQuerySet.search(queryset, search_term), False  # type: ignore[arg-type]
+
+
+@admin.register(MappedIssuer)
+class MappedIssuerAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["isin", "mapped_lei", "source_file"]
+    list_select_related = ["mapped_lei", "source_file"]
+    search_fields = ["=isin"]
+    search_help_text = "An ISIN"

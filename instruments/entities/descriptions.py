@@ -66,6 +66,15 @@ def describe_entity_details(entity: LegalEntity) -> dict[str, Any]:
     }
 
 
+def describe_issuer_difference(instrument: Any) -> dict[str, Any]:
+    """Return an instrument of `select_differences`, with the issuers by FIRDS and by GLEIF."""
+    return {
+        **describe_columns(instrument, ("isin", "full_name", "cfi_code", "status", "comparison")),
+        "published_lei": instrument.issuer_lei,
+        **describe_columns(instrument, ("published_name", "gleif_lei", "gleif_name")),
+    }
+
+
 def describe_hierarchy(hierarchy: Hierarchy) -> dict[str, Any]:
     """Return the entities above and below an entity, and the reasons why no parent is reported."""
     trees = ("parents", "ultimate_parents", "children", "others")

@@ -1,6 +1,7 @@
 """The layouts of GLEIF's files, by the codes of their kinds."""
 
+from instruments.entities.isin_lei_layout import ISINLEI
 from instruments.entities.layout import LEVEL_1 as LEI2
 from instruments.entities.level_2_layouts import REPEX, RR
 
-__all__ = ["LEI2", "REPEX", "RR"]
+__all__ = ["ISINLEI", "LEI2", "REPEX", "RR"]

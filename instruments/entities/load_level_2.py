@@ -70,7 +70,7 @@ def merge_exceptions(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[s
 def _merge(
     cursor: CursorWrapper, file: EsmaFile, target: _Target, columns: frozenset[str]
 ) -> Counts:
-    newest_full = _newest_full(file)
+    newest_full = find_newest_full(file)
     cursor.execute("DROP TABLE IF EXISTS temp.level_2_outcome")
     cursor.execute(_OUTCOME)
     cursor.execute(_compare(file, target, newest_full))
@@ -95,7 +95,7 @@ def _merge(
     )
 
 
-def _newest_full(file: EsmaFile) -> str:
+def find_newest_full(file: EsmaFile) -> str:
     """Return the name of the newest whole golden copy of the dataset that is loaded; "" if none is."""
     full_kinds = [kind.code for kind in KINDS.values() if kind.is_full]
     loaded = EsmaFile.objects.filter(dataset=file.dataset, kind__in=full_kinds, is_excerpt=False)

@@ -334,3 +334,37 @@ class ReportingException(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lei}: {self.category} ({self.reason})"
+
+
+class MappedLei(models.Model):
+    """An LEI in GLEIF's ISIN-LEI file; 100,000 of them are the issuers of 9 million ISINs."""
+
+    lei = models.CharField(max_length=20, unique=True)
+
+    class Meta:
+        verbose_name = "mapped LEI"
+
+    def __str__(self) -> str:
+        return self.lei
+
+
+class MappedIssuer(models.Model):
+    """The issuer of an ISIN by GLEIF's ISIN-LEI file, which has what national numbering agencies report.
+
+    `source_file` is the first file that had the pair; the newest one that is loaded has it too. On SQLite the
+    table has no row IDs (see the migration), so that 9 million rows take 230 MB.
+    """
+
+    isin = models.CharField(max_length=12, primary_key=True)
+    mapped_lei = models.ForeignKey(
+        MappedLei, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        ordering = ["isin"]
+
+    def __str__(self) -> str:
+        return f"{self.isin} {self.mapped_lei}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from instruments.classification.descriptions import describe_classification
+from instruments.entities.mapped_issuers import read_mapped_issuer
 from instruments.listings import reportability, status
 from instruments.listings.categories import describe_terms
 from instruments.listings.history import Version, get_basis
@@ -72,7 +73,7 @@ def describe_instrument(
     """Return an instrument with its terms and all its listings.
 
     `as_of` and `known_on` are those of the snapshot. Days are counted from the first of them that is
-    given, else from today. One query, and one to read the listings of a saved instrument.
+    given, else from today. Two queries, and one to read the listings of a saved instrument.
     """
     day = as_of or known_on or status.today()
     reference, listings = instrument.authoritative, instrument.listings
@@ -92,6 +93,7 @@ def describe_instrument(
             _describe_venue(listing) for listing in listings if listing.issuer_requested
         ],
         "issuer": describe_issuer(issuer),
+        "issuer_by_gleif": _describe_issuer_by_gleif(instrument, issuer),
         "classification": None if decoded is None else describe_classification(decoded),
         "terms": describe_terms(Terms(reference, instrument.category, day)),
         "listings": [describe_listing(listing, day) for listing in listings],
@@ -159,6 +161,26 @@ def describe_issuer(issuer: Issuer) -> dict[str, Any] | None:
         "operator_name": issuer.operator_name or None,
         "operated_venues": list(issuer.operated_venues),
         "note": note,
+    }
+
+
+def _describe_issuer_by_gleif(instrument: Instrument, issuer: Issuer) -> dict[str, Any] | None:
+    """Return the issuer by GLEIF's ISIN-LEI file, compared with the published one; None without an entry."""
+    mapped = read_mapped_issuer(
+        instrument.isin,
+        issuer.published_lei,
+        instrument.cfi_code,
+        is_venue_operator=issuer.is_venue_operator,
+    )
+    if mapped is None:
+        return None
+    return {
+        "lei": mapped.lei,
+        "legal_name": mapped.legal_name,
+        "comparison": mapped.comparison.value,
+        "note": mapped.note,
+        "source_file": mapped.source_file,
+        "published_on": to_plain(mapped.published_on),
     }
 
 

@@ -16,6 +16,7 @@ from typing import IO
 
 from esma_files.errors import RepeatedElement
 from esma_files.names import FileName
+from esma_files.parsing.csv_reader import CsvReader
 from esma_files.parsing.reader import EsmaReader, Limits
 from instruments.staging.layout import Layout, Selection
 from instruments.staging.writer import StageWriter, create
@@ -87,7 +88,8 @@ class Staging:
         self, source: IO[bytes], selection: Selection, *, sets_repeats_aside: bool
     ) -> Staged:
         started = time.monotonic()
-        reader = EsmaReader(
+        name = FileName.parse(self.name)
+        reader = (CsvReader if name.kind.ending == ".csv" else EsmaReader)(
             source,
             name=self.name,
             mapping=self.layout.mapping,
@@ -95,7 +97,7 @@ class Staging:
             dataset=self.dataset,
             sets_repeats_aside=sets_repeats_aside,
         )
-        day = FileName.parse(self.name).published_on.isoformat()
+        day = name.published_on.isoformat()
         create(self._path, self.layout)
         try:
             with (

@@ -76,6 +76,7 @@ class RootView(ApiView):
         "storage": "storage",
         "venues": "venue-list",
         "entities": "entity-list",
+        "issuer_differences": "issuer-differences",
         "transparency": "transparency-list",
         "transparency_of_sub_classes": "subclass-transparency-list",
         "volume_cap": "volume-cap-list",

@@ -230,6 +230,9 @@ FCA_FITRS_REGISTER_URL = env.read(
 GLEIF_GOLDEN_COPY_URL = env.read(
     "GLEIF_GOLDEN_COPY_URL", env.url, "https://goldencopy.gleif.org/api/v2/golden-copies/publishes"
 )
+GLEIF_ISIN_LEI_URL = env.read(
+    "GLEIF_ISIN_LEI_URL", env.url, "https://mapping.gleif.org/api/v2/isin-lei/latest"
+)
 # A delta that a register removes within so many days is reported with the gaps.
 REGISTER_NOTICE_DAYS = env.read("REGISTER_NOTICE_DAYS", env.positive, 7)
 REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)
@@ -245,6 +248,7 @@ DOWNLOAD_HOSTS = env.read(
         "data.fca.org.uk",
         "goldencopy.gleif.org",
         "leidata-preview.gleif.org",
+        "mapping.gleif.org",
     ],
 )
 DOWNLOAD_DIR = env.read("DOWNLOAD_DIR", env.path, BASE_DIR / "var" / "downloads")

@@ -25,9 +25,10 @@ class CoverageCountSerializer(serializers.Serializer[Any]):
     category = serializers.CharField(help_text="First letter of the CFI code.")
     name = serializers.CharField(help_text="Name of the category in ISO 10962.")
     source = serializers.ChoiceField(  # type: ignore[assignment]  # the field of the body, not DRF's
-        choices=["entity", "figi", "transparency"],
-        help_text="entity: GLEIF's record of the published issuer; figi: current FIGIs; transparency: current"
-        " results.",
+        choices=["entity", "isin_lei", "issuer_difference", "figi", "transparency"],
+        help_text="entity: GLEIF's record of the published issuer; isin_lei: GLEIF's ISIN-LEI file;"
+        " issuer_difference: that file has another LEI than the published issuer's; figi: current FIGIs;"
+        " transparency: current results.",
     )
     instruments = serializers.IntegerField(help_text="Instruments of the category, of any status.")
     covered = serializers.IntegerField(help_text="Those of which the source has data.")

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from instruments.api_fields import ExactDecimal
 from instruments.classification.api import ClassificationSerializer
+from instruments.entities.mapped_issuers import Comparison
 from instruments.listings import descriptions
 from instruments.listings.api.terms import SCHEMA as TERMS
 from instruments.listings.history import Basis
@@ -128,6 +129,23 @@ class IssuerSerializer(serializers.Serializer[Any]):
     )
     operated_venues = serializers.ListField(child=serializers.CharField(), help_text="Their MICs")
     note = serializers.CharField(allow_null=True, help_text="Explains a venue operator's LEI")
+
+
+class IssuerByGleifSerializer(serializers.Serializer[Any]):
+    """The issuer by GLEIF's ISIN-LEI file, compared with the LEI that FIRDS publishes."""
+
+    lei = serializers.CharField(help_text="LEI of the issuer by GLEIF")
+    legal_name = serializers.CharField(
+        allow_null=True, help_text="Null if no level 1 record of the LEI is loaded"
+    )
+    comparison = serializers.ChoiceField(
+        choices=list(Comparison),
+        help_text="same; different; venue_operator: FIRDS has the LEI of the operator of the venue, as for"
+        " exchange-traded derivatives; not_published: FIRDS has no LEI",
+    )
+    note = serializers.CharField(allow_null=True, help_text="Explains a difference")
+    source_file = serializers.CharField(help_text="First file of GLEIF with this pair")
+    published_on = serializers.DateField(help_text="Day of that file")
 
 
 def _dropped_by() -> serializers.CharField:
@@ -253,6 +271,9 @@ class InstrumentDetailSerializer(InstrumentSerializer):
         many=True, help_text="Listings for whose admission the issuer asked (RTS 23 field 8)"
     )
     issuer = IssuerSerializer(allow_null=True)
+    issuer_by_gleif = IssuerByGleifSerializer(
+        allow_null=True, help_text="Null where GLEIF's file lacks the ISIN, or none is loaded"
+    )
     classification = ClassificationSerializer(
         allow_null=True, help_text="Meaning of the CFI code; null if no record has one"
     )
@@ -271,6 +292,7 @@ class InstrumentDetailSerializer(InstrumentSerializer):
             "most_relevant_market",
             "issuer_requested_listings",
             "issuer",
+            "issuer_by_gleif",
             "classification",
             "terms",
             "listings",

@@ -115,8 +115,15 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
     answers_from = {
         "list": tuple(DataSubject),
         **dict.fromkeys(
-            ("retrieve", "listings", "history", "reportable"),
+            ("listings", "history", "reportable"),
             (DataSubject.LISTINGS, DataSubject.VENUES, DataSubject.FIGIS),
+        ),
+        # The issuer is compared with that of GLEIF.
+        "retrieve": (
+            DataSubject.LISTINGS,
+            DataSubject.VENUES,
+            DataSubject.FIGIS,
+            DataSubject.ENTITIES,
         ),
     }
     queryset = Instrument.objects.all()

@@ -1,4 +1,4 @@
-"""manage.py entities list|get|hierarchy"""
+"""manage.py entities list|get|hierarchy|differences"""
 
 import datetime as dt
 from typing import Any
@@ -9,20 +9,29 @@ from instruments.entities.descriptions import (
     describe_entity,
     describe_entity_details,
     describe_hierarchy,
+    describe_issuer_difference,
 )
 from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import Node, read_hierarchy
+from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.entities.questions import get_entity, read_successors
 from instruments.models import LegalEntity
 from marketdata.common import filtering, output
 from marketdata.common.errors import MarketDataError
+
+_DIFFERENCE = (
+    *("isin", "comparison", "published_lei", "published_name"),
+    *("gleif_lei", "gleif_name"),
+)
 
 
 class Command(BaseCommand):
     help = "List, search and show the legal entities of GLEIF's level 1 files."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|hierarchy")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="list|get|hierarchy|differences"
+        )
         listing = actions.add_parser("list", help="entities, filtered as in the API")
         listing.add_argument(
             "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
@@ -33,11 +42,27 @@ class Command(BaseCommand):
         tree = actions.add_parser("hierarchy", help="the entities above and below one")
         tree.add_argument("lei", metavar="LEI")
         tree.add_argument("--on", type=dt.date.fromisoformat, help="as of this day (now)")
-        for parser_ in (listing, getting, tree):
+        differing = actions.add_parser(
+            "differences", help="instruments for which FIRDS and GLEIF have different issuers"
+        )
+        differing.add_argument(
+            "--comparison",
+            choices=DIFFERENCES,
+            help="different: another issuer; venue_operator: FIRDS has the operator of the venue (both)",
+        )
+        differing.add_argument(
+            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+        )
+        for parser_ in (listing, getting, tree, differing):
             output.add_format(parser_)
 
     def handle(self, **options: Any) -> None:
-        actions = {"list": self._list, "get": self._get, "hierarchy": self._hierarchy}
+        actions = {
+            "list": self._list,
+            "get": self._get,
+            "hierarchy": self._hierarchy,
+            "differences": self._differences,
+        }
         try:
             actions[options["action"]](options)
         except MarketDataError as error:
@@ -96,6 +121,18 @@ class Command(BaseCommand):
             self.stdout.write(f"Only the first {len(answer.children):,} entities below are shown.")
         for exception in answer.exceptions:
             self.stdout.write(f"{exception.category}: {exception.reason}")
+
+    def _differences(self, options: dict[str, Any]) -> None:
+        comparison = options["comparison"]
+        differences = select_differences(Comparison(comparison) if comparison else None)
+        rows = list(map(describe_issuer_difference, differences[: options["limit"]]))
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+        elif not rows:
+            self.stdout.write("FIRDS and GLEIF agree about the issuers of all instruments loaded.")
+        else:
+            table = [{name.replace("_", " "): row[name] for name in _DIFFERENCE} for row in rows]
+            output.print_table(self.stdout, table)
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -17,8 +17,8 @@ _DATASETS = [dataset for dataset in Dataset if dataset.authority == "GLEIF"]
 
 class Command(BaseCommand):
     help = (
-        "List, fetch and load what GLEIF has published: the golden copies of each month, and the deltas of"
-        " each day. The schedule does the same for the datasets in REGISTERS."
+        "List, fetch and load what GLEIF has published: the golden copies of each month, the deltas of each"
+        " day, and the newest ISIN-LEI file. The schedule does the same for the datasets in REGISTERS."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             "--dataset",
             action="append",
             choices=[dataset.value for dataset in _DATASETS],
-            help="dataset of GLEIF; give the option again for another (default: all three)",
+            help="dataset of GLEIF; give the option again for another (default: all)",
         )
         parser.add_argument(
             "--since",
@@ -73,6 +73,14 @@ class Command(BaseCommand):
 
 
 def _without_old_copies(files: list[EsmaFile]) -> list[EsmaFile]:
-    """Leave out golden copies that a newer one in the list replaces, and deltas published before that."""
-    newest = max((file.name for file in files if file.file_kind.is_full), default="")
-    return [file for file in files if file.name >= newest[: len("YYYYMMDD-HHMM")]]
+    """Leave out full files that a newer one in the list replaces, and deltas published before that."""
+    newest = max((file for file in files if file.file_kind.is_full), key=_name, default=None)
+    if newest is None:
+        return files
+    if newest.kind == "ISINLEI":
+        return [newest]
+    return [file for file in files if file.name >= newest.name[: len("YYYYMMDD-HHMM")]]
+
+
+def _name(file: EsmaFile) -> str:
+    return file.name

@@ -104,6 +104,7 @@ def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) ->
         "gleif_lei2": "No file of this dataset is loaded.",
         "gleif_rr": "No file of this dataset is loaded.",
         "gleif_repex": "No file of this dataset is loaded.",
+        "gleif_isin_lei": "No file of this dataset is loaded.",
         "openfigi": "It was never asked for this ISIN.",
     }
 
@@ -196,7 +197,8 @@ def test_the_issuer_is_shown_with_the_record_of_its_legal_entity(
             "reason": "NO_LEI",
         },
     ]
-    assert not any(row["source"].startswith("gleif") for row in answer["nothing_from"])
+    empty = [row["source"] for row in answer["nothing_from"]]
+    assert [source for source in empty if source.startswith("gleif")] == ["gleif_isin_lei"]
     page = client.get(f"/instruments/{volvo}/dossier/").content.decode()
     assert "<dt>Legal name</dt><dd>KfW</dd>" in page
 

@@ -188,6 +188,8 @@ def test_the_coverage_by_category_is_counted_and_shown(
     assert [(c["category"], c["source"], c["instruments"], c["covered"]) for c in counts] == [
         ("E", "entity", 4, 0),
         ("E", "figi", 4, 1),
+        ("E", "isin_lei", 4, 0),
+        ("E", "issuer_difference", 4, 0),
         ("E", "transparency", 4, 0),
     ]
     assert {count["name"] for count in counts} == {"Equities"}

@@ -15,9 +15,9 @@ from django.core.management import CommandError, call_command
 from esma_files import registers, steps
 from esma_files.errors import UnknownAnswer
 from esma_files.models import EsmaFile
-from instruments.models import EntityRelationship, LegalEntity
+from instruments.models import EntityRelationship, LegalEntity, MappedIssuer
 from marketdata.common.errors import Refused, Unavailable
-from tests import golden_copy, register
+from tests import golden_copy, isin_lei, register
 from tests.conftest import DATA
 from tests.golden_copy import message, name, record
 from tests.register import FakeRegister, Trouble
@@ -27,11 +27,15 @@ VOLVO = "549300HGV012CNC8JD22"
 PUBLISHES = "/publishes"
 
 
+MAPPING = "/isin-lei/latest"
+
+
 @pytest.fixture
 def gleif(settings: LazySettings) -> Iterator[FakeRegister]:
     stamina.set_testing(True, attempts=3)
     with register.running() as running:
         settings.GLEIF_GOLDEN_COPY_URL = f"{running.url}{PUBLISHES}"
+        settings.GLEIF_ISIN_LEI_URL = f"{running.url}{MAPPING}"
         settings.DOWNLOAD_HOSTS = [running.url]
         settings.HTTP_TIMEOUT_SECONDS = 2
         yield running
@@ -154,3 +158,78 @@ def test_an_address_elsewhere_is_an_unusable_entry(gleif: FakeRegister, tmp_path
 
     assert entries.files == []
     assert len(entries.unusable) == 2
+
+
+# The ISIN-LEI file
+
+
+def publish_mapping(server: FakeRegister, folder: Path, day: str) -> None:
+    """Make a file of a day the newest one, at an address that does not end with its name."""
+    path = f"/isin-lei/{day}/download"
+    content = isin_lei.table([("SE0000115446", VOLVO)])
+    server.files[path] = isin_lei.put(folder, content, day=day).read_bytes()
+    attributes = {
+        "fileName": f"{isin_lei.name(day)}.zip",
+        "uploadedAt": "2026-08-10T07:15:13Z",
+        "downloadLink": f"{server.url}{path}",
+    }
+    resource = {"type": "isin-lei", "id": "f1805508", "attributes": attributes}
+    server.files[MAPPING] = json.dumps({"data": resource}).encode()
+
+
+def test_the_newest_isin_lei_file_is_fetched_and_loaded(
+    gleif: FakeRegister, tmp_path: Path
+) -> None:
+    first, second = first_days(dt.datetime.now(tz=dt.UTC).date())
+    publish_mapping(gleif, tmp_path, first)
+    steps.sync("gleif_isin_lei", since=dt.date(2026, 1, 1), until=dt.date(2100, 1, 1))
+    publish_mapping(gleif, tmp_path, second)
+    gleif.trouble(MAPPING, Trouble(status=503), Trouble(cut_after=5))
+    gleif.trouble(f"/isin-lei/{second}/download", Trouble(status=500), Trouble(cut_after=9))
+
+    out = io.StringIO()
+    call_command("sync_entities", "--dataset", "gleif_isin_lei", stdout=out)
+
+    assert f"{isin_lei.name(second)}.zip" in out.getvalue()
+    row = MappedIssuer.objects.select_related("mapped_lei").get()
+    assert str(row) == f"SE0000115446 {VOLVO}"
+    states = dict(EsmaFile.objects.values_list("name", "state"))
+    assert states == {
+        f"{isin_lei.name(first)}.zip": EsmaFile.State.LISTED,
+        f"{isin_lei.name(second)}.zip": EsmaFile.State.LOADED,
+    }
+    assert {headers.get("Accept") for path, headers in gleif.requests if MAPPING in path} == {
+        "*/*"
+    }  # GLEIF answers 406 to application/json
+
+
+def test_a_file_of_another_day_is_not_listed(gleif: FakeRegister, tmp_path: Path) -> None:
+    publish_mapping(gleif, tmp_path, "20230605")
+
+    entries = registers.published("gleif_isin_lei", dt.date(2023, 6, 6), dt.date(2023, 6, 9))
+    assert (entries.files, entries.unusable) == ([], [])
+    [file] = registers.published("gleif_isin_lei", dt.date(2023, 6, 5), dt.date(2023, 6, 5)).files
+    assert file.url == f"{gleif.url}/isin-lei/20230605/download"
+
+
+def test_an_entry_with_another_name_or_host_is_reported(gleif: FakeRegister) -> None:
+    for name_, url, problem in (
+        ("LEI-BIC-20260828.zip", f"{gleif.url}/x", "not one of"),
+        ("isin-lei-20260810T071513.zip", "https://example.org/x", "example.org"),
+        ("20230605-0800-gleif-goldencopy-lei2-golden-copy.zip", f"{gleif.url}/x", "has no files"),
+    ):
+        attributes = {"fileName": name_, "downloadLink": url}
+        gleif.files[MAPPING] = json.dumps({"data": {"attributes": attributes}}).encode()
+
+        entries = registers.published("gleif_isin_lei", dt.date(2023, 6, 6), dt.date(2030, 6, 9))
+
+        assert entries.files == []
+        assert problem in str(entries.unusable[0])
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": {}}', b'{"data": [1]}'])
+def test_an_answer_without_a_file_changes_nothing(gleif: FakeRegister, body: bytes) -> None:
+    gleif.files[MAPPING] = body
+
+    with pytest.raises(UnknownAnswer, match="no file in the answer"):
+        registers.published("gleif_isin_lei", dt.date(2023, 6, 6), dt.date(2030, 6, 9))

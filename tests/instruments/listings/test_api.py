@@ -227,7 +227,7 @@ def test_the_number_of_queries_is_bounded(
     many = Instrument.objects.latest("listing_count").isin
     few = Instrument.objects.earliest("listing_count").isin
     for isin in (many, few):
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")
