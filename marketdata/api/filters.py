@@ -25,9 +25,9 @@ class StrictFilterBackend(DjangoFilterBackend):
             return queryset
         accepted = parameters.get_accepted_parameters(view, str(request.method))
         parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
-        asked = frozenset(filterset_class.base_filters) & frozenset(request.query_params)
+        filter_names = frozenset(filterset_class.base_filters) & frozenset(request.query_params)
         arguments = self.get_filterset_kwargs(request, queryset, view)
-        filterset = filtering.narrow(filterset_class, asked)(**arguments)
+        filterset = filtering.narrow(filterset_class, filter_names)(**arguments)
         if messages := filtering.get_messages(filterset):
             raise ValidationError(messages)
         filtered: QuerySet[Any] = filterset.qs

@@ -1,4 +1,4 @@
-"""Queries by keys that are compiled once, and not anew for each request.
+"""Queries by keys that are compiled once instead of for each request.
 
 Django takes longer to write a statement, a millisecond for one of a hundred columns, than a database
 takes to answer it.

@@ -60,5 +60,5 @@ def _answers(redis_url: str) -> dict[str, Any]:
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": redis_url,
         "KEY_PREFIX": "answers",
-        "OPTIONS": {**timeouts, "IGNORE_EXCEPTIONS": True},  # an answer is made anew without it
+        "OPTIONS": {**timeouts, "IGNORE_EXCEPTIONS": True},  # without it, each answer is computed
     }
