@@ -32,7 +32,7 @@ ARGS ?=
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt constraints.txt | .venv/bin/python
+.venv/.installed-dev: requirements-dev.txt requirements-lake.txt requirements.txt constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
 	@touch $@ .venv/.installed
 

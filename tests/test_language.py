@@ -16,7 +16,16 @@ from django.core.management import get_commands, load_command_class
 
 from tests.test_repository import ROOT, tracked
 
-APPS = ("accounts", "audit", "databases", "esma_files", "instruments", "marketdata", "monitoring")
+APPS = (
+    "accounts",
+    "audit",
+    "databases",
+    "esma_files",
+    "instruments",
+    "lake",
+    "marketdata",
+    "monitoring",
+)
 # Phrases that a newcomer has to decode, each with what to write instead.
 RIDDLES = {
     r"cannot be what it says": "invalid",

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "esma_files",
     "marketdata.services",
     "instruments",
+    "lake",
     "monitoring",
     "accounts.apps.AccountsAdminConfig",
     "django.contrib.auth",
@@ -195,6 +196,11 @@ FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 STORAGES, FILES_LOCATION = storages.from_environment()
 STAGING_DIR = env.read("STAGING_DIR", env.path, BASE_DIR / "var" / "staging")
 MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)
+
+# Delta Lake tables (docs/lake.md): where they are, and for how long old versions can be read.
+LAKE_DIR = env.read("LAKE_DIR", env.path, BASE_DIR / "var" / "lake")
+LAKE_CONTAINER = env.read("LAKE_CONTAINER", str, "lake")
+LAKE_KEEP_DAYS = env.read("LAKE_KEEP_DAYS", env.positive, 30)
 
 # Backups of SQLite, and how many of each reason `backup prune` keeps.
 BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")

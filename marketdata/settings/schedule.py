@@ -32,6 +32,8 @@ _FETCHING_TASKS = {
         "schedule": crontab(hour="0-5", minute="*/10"),
     },
 }
+# The first that a worker has time for publishes; the others find today's publication.
+_LAKE_TASKS = {"lake": {"task": "lake.publish", "schedule": crontab(hour="4-6", minute="*/20")}}
 
 
 def beat_schedule() -> dict[str, Any]:
@@ -39,6 +41,8 @@ def beat_schedule() -> dict[str, Any]:
     schedule = dict(_LOCAL_TASKS)
     if env.read("FETCH_ON_SCHEDULE", env.flag, True):
         schedule |= _FETCHING_TASKS
+    if env.read("LAKE_ON_SCHEDULE", env.flag, False):
+        schedule |= _LAKE_TASKS
     # A task that has waited for three minutes is dropped: the next one has been sent already.
     return {
         name: {**entry, "options": {"expires": 3 * _MINUTE}} for name, entry in schedule.items()

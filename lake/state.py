@@ -1,0 +1,105 @@
+"""The state of the database that a table of the lake was written from, and what has changed since."""
+
+import bisect
+import dataclasses
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from django.db import models
+
+from instruments.models import ChangeSet, Listing, ListingVersion, WithdrawnRecord
+from lake.reading import Reader, read
+
+# With more instruments changed, the whole table is read again.
+_MOST = 1_000_000
+_NUMBER = pa.schema([("number", pa.int64())])
+_ISIN = pa.schema([("isin", pa.string())])
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A state of the database. It is written with each commit of a table.
+
+    `data_version` is the number of the last change set. `database` tells this database from all others, and
+    from itself before listings were deleted. `last_version` and `last_withdrawn` are the newest keys of the
+    records that have no change set of their own.
+    """
+
+    data_version: int
+    database: str
+    last_version: int
+    last_withdrawn: int
+
+    def to_metadata(self) -> dict[str, Any]:
+        return {
+            "dataVersion": self.data_version,
+            "database": self.database,
+            "lastVersion": self.last_version,
+            "lastWithdrawn": self.last_withdrawn,
+        }
+
+    @classmethod
+    def from_metadata(cls, commit: dict[str, Any]) -> "State":
+        return cls(
+            int(commit["dataVersion"]),
+            str(commit["database"]),
+            int(commit["lastVersion"]),
+            int(commit["lastWithdrawn"]),
+        )
+
+
+def read_state(reader: Reader) -> State:
+    """Return the state that a reader sees."""
+    made_at = ChangeSet.objects.filter(number=ChangeSet.FIRST).order_by().values_list("made_at")
+    schema = pa.schema([("made_at", pa.timestamp("us", "UTC"))])
+    created = read(reader, made_at[:1], schema, 1).column(0).to_pylist()
+    return State(
+        data_version=_read_last(reader, ChangeSet),
+        database=f"{int(created[0].timestamp() * 1_000_000):x}" if created else "0",
+        last_version=_read_last(reader, ListingVersion),
+        last_withdrawn=_read_last(reader, WithdrawnRecord),
+    )
+
+
+def _read_last(reader: Reader, model: type[models.Model]) -> int:
+    keys = model._base_manager.order_by("-pk").values_list("pk")[:1]
+    answer: list[int] = read(reader, keys, _NUMBER, 1).column(0).to_pylist()
+    return answer[0] if answer else 0
+
+
+def read_changed(reader: Reader, since: State) -> list[str] | None:
+    """Return the ISINs whose listings have been written since a state, sorted; None if they are too many.
+
+    A listing has the number of its change. A late record goes into the versions without one, and a withdrawn
+    record is kept in a table of its own, so new keys there tell of these.
+    """
+    changed: set[str] = set()
+    queries = (
+        Listing.objects.filter(change__gt=since.data_version),
+        ListingVersion.objects.filter(pk__gt=since.last_version),
+        WithdrawnRecord.objects.filter(pk__gt=since.last_withdrawn),
+    )
+    for query in queries:
+        isins = query.order_by().values_list("isin").distinct()[: _MOST + 1]
+        changed.update(read(reader, isins, _ISIN, _MOST + 1).column(0).to_pylist())
+        if len(changed) > _MOST:
+            return None
+    return sorted(changed)
+
+
+Bounds = tuple[str, str | None]
+
+
+def get_slices(starts: Iterable[str]) -> list[Bounds]:
+    """Return the slices that begin at these keys, each up to the next one; the first at the beginning."""
+    begins = ["", *sorted({*starts} - {""})]
+    return list(zip(begins, [*begins[1:], None], strict=True))
+
+
+def get_touched(slices: Sequence[Bounds], changed: Iterable[str]) -> list[Bounds]:
+    """Return the slices that contain changed keys, which are sorted."""
+    begins = [start for start, _ in slices]
+    places = (bisect.bisect_right(begins, key) - 1 for key in changed)
+    return [slices[place] for place, _ in itertools.groupby(places)]

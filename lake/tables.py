@@ -1,0 +1,230 @@
+"""The tables of the lake."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import models
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from instruments.models import (
+    EntityAddress,
+    EntityAuthority,
+    EntityEvent,
+    EntityName,
+    EntityRelationship,
+    EntitySuccessor,
+    Figi,
+    Instrument,
+    LegalEntity,
+    Listing,
+    ListingVersion,
+    ReportingException,
+    SubclassTransparency,
+    TransparencyResult,
+    Underlying,
+    Venue,
+    VolumeCap,
+    VolumeCapSuspension,
+    VolumeCapVenue,
+)
+from lake.columns import Column, columns_of
+from lake.errors import NoSuchTable
+
+# Surrogate keys and hashes mean nothing outside the database.
+_INTERNAL = ("id", "fingerprint", "result_key", "published_again")
+# Rows of one slice: what is in memory, and what is written again when one row of it changes.
+_ROWS, _MANY_ROWS = 25_000, 200_000
+NO_VALUE = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """A column that rows are separated by, each value in files of its own."""
+
+    name: str
+    source: str
+    comment: str
+    derive: Callable[[pa.Array], pa.Array]
+
+
+def _first_letter(codes: pa.Array) -> pa.Array:
+    return pc.utf8_slice_codeunits(codes, 0, 1)
+
+
+def _month(days: pa.Array) -> pa.Array:
+    return pc.strftime(days, format="%Y-%m")
+
+
+_CATEGORY = Partition(
+    "category", "cfi_code", "first letter of the CFI code (ISO 10962), or none", _first_letter
+)
+_MONTH = Partition("month", "valid_from", "month of valid_from, as 2025-08", _month)
+
+
+@dataclasses.dataclass(frozen=True)
+class LakeTable:
+    """A table of the lake, and where its rows are in the database.
+
+    Rows are in the order of `key` and then `order`, and cut into slices between two values of `key`.
+    `follows_listings`: `key` is the ISIN, and the changes feed says which rows may have changed.
+    """
+
+    name: str
+    model: type[models.Model]
+    description: str
+    key: str
+    order: tuple[str, ...] = ()
+    partition: Partition | None = None
+    slice_rows: int = _MANY_ROWS
+    follows_listings: bool = False
+    left_out: tuple[str, ...] = _INTERNAL
+    joined: tuple[Column, ...] = ()
+
+    @functools.cached_property
+    def columns(self) -> tuple[Column, ...]:
+        return (*self.joined, *columns_of(self.model, left_out=self.left_out))
+
+    @property
+    def key_column(self) -> str:
+        """The name of the key in the lake."""
+        return next(column.name for column in self.columns if column.lookup == self.key)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns that are read from the database."""
+        return pa.schema([column.arrow_field for column in self.columns])
+
+    @property
+    def full_schema(self) -> pa.Schema:
+        """The columns with the partition, which is a part of the names of files."""
+        if self.partition is None:
+            return self.schema
+        metadata = {"comment": self.partition.comment}
+        return self.schema.append(pa.field(self.partition.name, pa.string(), metadata=metadata))
+
+    def query(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
+        """Return the rows from one value of the key up to another, in order; None is the end."""
+        condition = {f"{self.key}__gte": start} if start else {}
+        if stop is not None:
+            condition[f"{self.key}__lt"] = stop
+        rows = self.model._base_manager.filter(**condition).order_by(self.key, *self.order)
+        texts = {f"{c.name}_text": Cast(c.lookup, TextField()) for c in self.columns if c.is_json}
+        names = (f"{c.name}_text" if c.is_json else c.lookup for c in self.columns)
+        answer: models.QuerySet[Any, Any] = rows.annotate(**texts).values_list(*names)
+        return answer
+
+
+_LISTING_ORDER = ("mic", "register")
+_RESULT_ORDER = ("result_key", "fingerprint", "register")
+_LEI = ("entity_id", ("pk",))
+
+TABLES = (
+    LakeTable(
+        "instruments",
+        Instrument,
+        "One row an ISIN, with the attributes of its authoritative listing.",
+        key="isin",
+        partition=_CATEGORY,
+        slice_rows=_ROWS * 4,
+        follows_listings=True,
+    ),
+    LakeTable(
+        "listings",
+        Listing,
+        "The newest record of each instrument on each venue in each register (FIRDS, RTS 23).",
+        key="isin",
+        order=_LISTING_ORDER,
+        partition=_CATEGORY,
+        slice_rows=_ROWS,
+        follows_listings=True,
+    ),
+    LakeTable(
+        "listing_versions",
+        ListingVersion,
+        "Earlier records of listings, with the days between which each was the valid one.",
+        key="isin",
+        order=(*_LISTING_ORDER, "valid_from", "pk"),
+        partition=_MONTH,
+        follows_listings=True,
+    ),
+    LakeTable(
+        "underlyings",
+        Underlying,
+        "Codes of underlyings, ISINs or LEIs, and the instruments that are derived from them.",
+        key="code",
+        order=("instrument_id",),
+    ),
+    LakeTable(
+        "transparency_results",
+        TransparencyResult,
+        "Transparency results by ISIN (FITRS): liquidity, thresholds, statistics.",
+        key="isin",
+        order=_RESULT_ORDER,
+    ),
+    LakeTable(
+        "subclass_results",
+        SubclassTransparency,
+        "Transparency results of sub-classes of non-equity instruments (FITRS).",
+        key="asset_class",
+        order=_RESULT_ORDER,
+    ),
+    LakeTable(
+        "volume_caps",
+        VolumeCap,
+        "Shares of trading under waivers by ISIN (volume cap results).",
+        key="isin",
+        order=_RESULT_ORDER,
+        left_out=_INTERNAL[1:],  # its venues refer to `id`
+    ),
+    LakeTable(
+        "volume_cap_venues",
+        VolumeCapVenue,
+        "The shares of venues in volume cap results; volume_cap_id refers to volume_caps.",
+        key="volume_cap__isin",
+        order=("volume_cap_id", "mic", "pk"),
+        joined=(Column("isin", "volume_cap__isin", pa.string(), "ISIN of the result"),),
+    ),
+    LakeTable(
+        "volume_cap_suspensions",
+        VolumeCapSuspension,
+        "Suspensions of waivers under the single volume cap.",
+        key="isin",
+        order=("suspended_from",),
+    ),
+    LakeTable("venues", Venue, "The ISO 10383 list of market identifier codes.", key="mic"),
+    LakeTable("entities", LegalEntity, "Legal entities (GLEIF level 1).", key="lei"),
+    LakeTable("entity_names", EntityName, "Names besides the legal ones.", *_LEI),
+    LakeTable("entity_addresses", EntityAddress, "Further addresses.", *_LEI),
+    LakeTable("entity_events", EntityEvent, "Legal entity events, as mergers.", *_LEI),
+    LakeTable("entity_authorities", EntityAuthority, "Further validation authorities.", *_LEI),
+    LakeTable("entity_successors", EntitySuccessor, "Successors of entities.", *_LEI),
+    LakeTable(
+        "entity_relationships",
+        EntityRelationship,
+        "Relationships of entities (GLEIF level 2): the end is the parent of the start.",
+        key="start_lei",
+        order=("type", "end_lei"),
+    ),
+    LakeTable(
+        "reporting_exceptions",
+        ReportingException,
+        "Reasons for which an entity reports no parent (GLEIF level 2).",
+        key="lei",
+        order=("category",),
+    ),
+    LakeTable("figis", Figi, "FIGIs by ISIN (OpenFIGI).", key="isin", order=("figi",)),
+)
+_BY_NAME = {table.name: table for table in TABLES}
+
+
+def get_table(name: str) -> LakeTable:
+    """Return the table of a name. Raises NoSuchTable."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise NoSuchTable(name, sorted(_BY_NAME)) from None

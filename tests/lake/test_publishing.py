@@ -1,0 +1,278 @@
+"""The lake has what the database has, and only files whose rows have changed are written."""
+
+import dataclasses
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from instruments import pipeline
+from instruments.isin import problem_of
+from instruments.models import ChangeSet, Figi, Instrument, Listing, ListingVersion, Venue
+from lake import history, publishing
+from lake.columns import RTS_23
+from lake.errors import LakeBusy, NotPublished
+from lake.reading import read, snapshot
+from lake.tables import TABLES, LakeTable, get_table
+from tests import firds
+from tests.conftest import DATA
+from tests.instruments.listings.merging import VOLVO, Write, day, delta, full, load
+from tests.lake.conftest import (
+    assert_equals_database,
+    get_checksum,
+    get_files,
+    publish,
+    read_database,
+    read_lake,
+)
+from tests.snapshots import Snapshots
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LISTINGS, VERSIONS = get_table("listings"), get_table("listing_versions")
+
+
+def fill() -> None:
+    """Load files of each publisher, venues and a FIGI."""
+    patterns = ("DLTINS_2021*", "FULINS_[DES]*", "FULECR_*_E_*", "FULNCR_*_D_*", "*gleif*")
+    paths = [path for pattern in patterns for path in sorted(DATA.glob(f"[fg]*/{pattern}"))]
+    files = pipeline.register_files(paths)
+    assert all(loaded.error is None for loaded in pipeline.load(files))
+    call_command("load_venues", stdout=io.StringIO())
+    Figi.objects.create(isin=VOLVO, figi="BBG000BDSLM5", ticker="VOLVB", fetched_at=timezone.now())
+
+
+@pytest.fixture
+def filled(transactional_db: None, own_folders: None, snapshots: Snapshots) -> None:
+    snapshots.provide("lake", fill)
+
+
+def in_small_slices(table: LakeTable, rows: int = 150) -> LakeTable:
+    return dataclasses.replace(table, slice_rows=rows)
+
+
+@pytest.mark.usefixtures("filled")
+def test_all_tables_equal_the_database(own_lake: Path) -> None:
+    published = publish()
+
+    assert_equals_database()
+    assert published["listings"].rows == Listing.objects.count() > 500
+    assert published["transparency_results"].rows > 10
+    assert published["figis"].rows == 1
+    listed = json.loads((own_lake / "published.json").read_bytes())
+    assert listed["data_version"] == published["listings"].data_version > 0
+    assert listed["tables"]["venues"] == {"version": 0, "rows": Venue.objects.count()}
+
+
+@pytest.mark.usefixtures("filled")
+def test_small_slices_hold_the_same_rows_in_order_and_by_category() -> None:
+    listings, instruments = in_small_slices(LISTINGS), in_small_slices(get_table("instruments"), 90)
+
+    published = publish(listings, instruments)
+
+    assert published["listings"].written > 8
+    assert_equals_database((listings, instruments))
+    for path in sorted(get_files(listings))[:4]:
+        category = path.split("/")[1].removeprefix("category=")
+        rows = pq.read_table(history.open_published(listings).table_uri + path)
+        isins = rows.column("isin").to_pylist()
+        assert isins == sorted(isins)
+        assert {code[:1] for code in rows.column("cfi_code").to_pylist()} == {category}
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_second_publication_writes_nothing() -> None:
+    publish()
+    files = {table.name: get_files(table) for table in TABLES}
+
+    for full_read in (False, True):
+        published = publish(full=full_read)
+        assert {item.written for item in published.values()} == {0}
+        assert {item.version for item in published.values()} == {0}
+    assert {table.name: get_files(table) for table in TABLES} == files
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> None:
+    listings = in_small_slices(LISTINGS)
+    publish(listings)
+    before, old = get_files(listings), read_lake(listings)
+    isin = Listing.objects.order_by("isin").filter(cfi_code__startswith="D").first()
+    assert isin
+    changed = firds.record(
+        "ModfdRcrd", isin.isin, isin.mic, name="Another name", period="2025-09-05", cfi="DBFTFB"
+    )
+    load(make_zip, "DLTINS_20250905_01of01", changed)
+
+    published = publish(listings)["listings"]
+
+    assert (published.written, published.removed) == (1, 1)
+    assert len(before & get_files(listings)) == len(before) - 1
+    assert_equals_database((listings,))
+    assert get_checksum(read_lake(listings, version=0)) == get_checksum(old)
+
+
+def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> None:
+    tables = tuple(in_small_slices(get_table(n), 2) for n in ("listings", "instruments"))
+    versions = dataclasses.replace(VERSIONS, slice_rows=2)
+    tables = (*tables, versions)
+    isins = [make_isin(number) for number in range(9)]
+    load(make_zip, full(2), *(record("RefData", isin, day(1)) for isin in isins))
+    publish(*tables)
+    assert_equals_database(tables)
+
+    # a change of category, a new instrument, one that ends, a late record, a cancelled one
+    late = record("NewRcrd", isins[4], day(1), name="Before")
+    load(
+        make_zip,
+        delta(5),
+        record("ModfdRcrd", isins[0], day(5), cfi="DBFTFB"),
+        record("NewRcrd", make_isin(10), day(5)),
+        record("TermntdRcrd", isins[2], day(1), until=day(4)),
+        firds.cancellation(isins[3], "XSTO"),
+    )
+    publish(*tables)
+    assert_equals_database(tables)
+    load(make_zip, delta(1), late)
+    publish(*tables)
+    assert_equals_database(tables)
+    assert ListingVersion.objects.count() >= 3
+
+    # rows that are deleted invalidate cursors of the feed, and so all is read again
+    Listing.objects.filter(isin=isins[5]).delete()
+    Instrument.objects.filter(isin=isins[5]).delete()
+    ChangeSet.objects.invalidate_cursors()
+    publish(*tables)
+    assert_equals_database(tables)
+
+
+def make_isin(number: int) -> str:
+    """Return a valid ISIN; each has another."""
+    return next(
+        code
+        for code in (f"SE{number:09}{digit}" for digit in range(10))
+        if problem_of(code) is None
+    )
+
+
+def record(tag: str, isin: str, first_day: str, **more: str) -> str:
+    return firds.record(tag, isin, "XSTO", period=first_day, **more)
+
+
+def test_versions_are_found_by_data_version(make_zip: Write) -> None:
+    with pytest.raises(NotPublished, match="has not been published"):
+        history.get_versions(LISTINGS)
+    load(make_zip, full(2), record("RefData", VOLVO, day(1), name="One"))
+    first = publish(LISTINGS)["listings"].data_version
+    load(make_zip, delta(5), record("ModfdRcrd", VOLVO, day(5), name="Two"))
+    second = publish(LISTINGS)["listings"].data_version
+    assert second > first
+
+    names = [
+        read_lake(LISTINGS, version=history.get_version_at(LISTINGS, number).version)
+        .column("full_name")
+        .to_pylist()
+        for number in (first, second, second + 5)
+    ]
+
+    assert names == [["One"], ["Two"], ["Two"]]
+    with pytest.raises(NotPublished, match=f"data version {first - 1} or before"):
+        history.get_version_at(LISTINGS, first - 1)
+
+
+@pytest.mark.usefixtures("filled")
+def test_columns_have_the_names_of_rts_23_as_comments() -> None:
+    publish(LISTINGS)
+
+    fields = {field.name: field for field in history.open_published(LISTINGS).schema().fields}
+    assert (
+        fields["cfi_code"]
+        .metadata["comment"]
+        .startswith(
+            "RTS 23 field 3, Instrument classification; element FinInstrmGnlAttrbts/ClssfctnTp"
+        )
+    )
+    assert set(RTS_23) <= set(fields)
+    assert str(fields["strike_amount"].type) == 'PrimitiveType("decimal(35,17)")'
+    assert "category" in fields
+
+
+def test_of_two_that_publish_at_once_the_second_fails(make_zip: Write) -> None:
+    load(make_zip, full(2), record("RefData", VOLVO, day(1)))
+    publish(LISTINGS)
+    load(make_zip, delta(5), record("ModfdRcrd", VOLVO, day(5), name="Two"))
+
+    def publish_another(table: str, rows: int) -> None:
+        if not rows:  # once, before the first reads
+            publish(LISTINGS)
+
+    with pytest.raises(LakeBusy, match="at the same time"):
+        list(publishing.publish((LISTINGS,), progress=publish_another))
+    assert_equals_database((LISTINGS,))
+
+
+def test_a_killed_publication_changes_nothing_that_is_read(make_zip: Write) -> None:
+    load(make_zip, full(2), *(record("RefData", make_isin(n), day(1)) for n in range(9)))
+    listings = in_small_slices(LISTINGS, 2)
+
+    def die(table: str, rows: int) -> None:
+        if rows >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(publishing.publish((listings,), progress=die))
+    with pytest.raises(NotPublished):
+        history.get_versions(listings)
+    publish(listings)
+    assert_equals_database((listings,))
+
+
+def test_columns_that_are_added_replace_the_files(make_zip: Write) -> None:
+    load(make_zip, full(2), record("RefData", VOLVO, day(1)))
+    narrow = dataclasses.replace(LISTINGS, left_out=(*LISTINGS.left_out, "full_name"))
+    publish(narrow)
+    assert "full_name" not in read_lake(narrow).column_names
+
+    published = publish(LISTINGS)["listings"]
+
+    assert (published.written, published.removed, published.rows) == (1, 1, 1)
+    assert_equals_database((LISTINGS,))
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.sqlite
+def test_rows_are_read_alike_by_adbc_and_by_django() -> None:
+    with snapshot() as reader:
+        for table in TABLES:
+            rows = read(reader, table.query("", None), table.schema, 10_000)
+            assert rows.equals(read_database(table)), table.name
+
+
+def test_old_files_are_deleted_after_their_time(
+    make_zip: Write, settings: LazySettings, own_lake: Path
+) -> None:
+    load(make_zip, full(2), record("RefData", VOLVO, day(1)))
+    publish(LISTINGS)
+    load(make_zip, delta(5), record("ModfdRcrd", VOLVO, day(5), name="Two"))
+    publish(LISTINGS)
+    assert history.vacuum(LISTINGS) == []
+    for path in own_lake.rglob("*.parquet"):  # as if they had been there for a month
+        os.utime(path, (0, 0))
+    assert history.vacuum(LISTINGS) == []  # replaced a moment ago
+    assert len(list(own_lake.rglob("*.parquet"))) == 2
+    assert publish(LISTINGS)["listings"].written == 0
+
+
+def test_without_deltalake_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+
+    with pytest.raises(CommandError, match=r"pip install -r requirements-lake\.txt"):
+        call_command("lake", "publish")
