@@ -1,6 +1,7 @@
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
+from accounts.account_page import AccountView, RevokeApiKeyView
 from accounts.entra_sign_in import EntraCallbackView, EntraSignInView
 from accounts.views import OwnPasswordView, SignInView, SignOutView
 
@@ -13,5 +14,11 @@ urlpatterns = [
         name="sign-in-entra-callback",
     ),
     path("sign-out/", SignOutView.as_view(), name="sign-out"),
+    path("account/", never_cache(AccountView.as_view()), name="account"),
+    path(
+        "account/api-keys/<str:prefix>/revoke/",
+        RevokeApiKeyView.as_view(),
+        name="revoke-api-key",
+    ),
     path("password/", never_cache(OwnPasswordView.as_view()), name="own-password"),
 ]

@@ -75,6 +75,7 @@ class FileView(GuardedView):
             rejects = list(file.rejected_records.order_by("position")[: REJECTS_SHOWN + 1])
         context = {
             "file": details,
+            "is_open": any(run["state"] in ("queued", "running") for run in details["runs"]),
             "facts": {n: _shorten(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
             "rejects": rejects[:REJECTS_SHOWN],
             "has_more_rejects": len(rejects) > REJECTS_SHOWN,

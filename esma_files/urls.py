@@ -1,8 +1,12 @@
 from django.urls import path
 
+from esma_files.operations_pages import CalendarView, RejectsView, RunsView
 from esma_files.pages import FilesView, FileView
 
 urlpatterns = [
     path("files/", FilesView.as_view(), name="files"),
+    path("files/calendar/", CalendarView.as_view(), name="files-calendar"),
+    path("files/rejects/", RejectsView.as_view(), name="rejects"),
+    path("files/runs/", RunsView.as_view(), name="runs"),
     path("files/<int:pk>/", FileView.as_view(), name="file"),
 ]

@@ -7,11 +7,13 @@ from instruments.list_check.pages import CheckListView
 from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
 from instruments.listings.search_page import SearchView
+from instruments.listings.suggestions import SuggestionsView
 from instruments.transparency.pages import TransparencyView
 from instruments.venues.pages import VenuesView, VenueView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
+    path("suggestions/", SuggestionsView.as_view(), name="suggestions"),
     path("check/", CheckListView.as_view(), name="check-list"),
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),

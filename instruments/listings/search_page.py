@@ -9,12 +9,12 @@ from django.shortcuts import redirect, render
 from instruments.classification import cfi
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import descriptions
+from instruments.listings import descriptions, spelling
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.listings.overview import read_overview
 from instruments.listings.status import EffectiveStatus
 from instruments.models import Instrument, ListedVenue, Register
-from marketdata.common.access import GuardedView, reading
+from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filtering import get_messages
 from marketdata.common.pages import BoundedPaginator
@@ -23,6 +23,29 @@ PAGE_SIZE = 20
 MAX_LENGTH = 100  # characters of a search, as in the search box
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 _ANY = ("", "Any")
+# The columns that a list can have beside the ISIN, and those that it has unless others are chosen.
+COLUMNS = {
+    "full_name": "Name",
+    "short_name": "Short name",
+    "cfi_code": "CFI",
+    "category": "Category",
+    "notional_currency": "Currency",
+    "issuer_lei": "Issuer (LEI)",
+    "mic": "Venue",
+    "register": "Register",
+    "status": "Published status",
+    "effective_status": "Effective status",
+    "listing_count": "Listings",
+}
+DEFAULT_COLUMNS = (
+    "full_name",
+    "cfi_code",
+    "notional_currency",
+    "effective_status",
+    "listing_count",
+)
+_EXPORTING = holding("instruments.export_instrument")
+EXPORT_FORMATS = {"csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
 EXAMPLES = ("Volkswagen", "DE000A1R07V3", "Stellantis", "KfW 1.625")
 
 
@@ -45,8 +68,9 @@ class FilterForm(forms.Form):
 class SearchView(GuardedView):
     """Instruments by words and filters. A known ISIN or FIGI redirects to the page of its instrument.
 
-    Query parameters are `q`, those of FilterForm, and `register`; `page` up to row 1,000, then `after`,
-    the ISIN after which to continue.
+    Query parameters are `q`, those of FilterForm, and `register`; `column` for each column to show; `page`
+    up to row 1,000, then `after`, the ISIN after which to continue. Where no name has a word, the
+    instruments are those of a search with the most similar words, and the page says so.
     """
 
     needs = reading("instruments.view_instrument")
@@ -78,7 +102,13 @@ class SearchView(GuardedView):
             "isin_problem": problem if looks_like_isin else None,
         }
         if words or filters:
-            context |= _find(request, {**filters, "q": words, "register": register})
+            values = {**filters, "q": words, "register": register}
+            context |= _find(request, values)
+            is_nothing = not (context["instruments"] or context["messages"] or by_code)
+            if is_nothing and not looks_like_isin and (corrected := spelling.correct(words)):
+                context |= _find(request, {**values, "q": corrected})
+                context["corrected"] = corrected if context["instruments"] else ""
+            context["can_export"] = is_met(_EXPORTING, request.user)
         else:
             context |= {"overview": read_overview(), "examples": EXAMPLES}
         return render(request, "instruments/search.html", context)
@@ -87,9 +117,22 @@ class SearchView(GuardedView):
 def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     """Return the instruments of one page, and the addresses of the pages beside it."""
     parameters = {name: value for name, value in values.items() if value}
+    chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
     query = QueryDict(mutable=True)
     query.update(parameters)
-    context: dict[str, Any] = {"query": query.urlencode(), "page": None, "instruments": []}
+    export_query = query.urlencode()
+    query.setlist("column", chosen)
+    columns = [name for name in COLUMNS if name in (chosen or DEFAULT_COLUMNS)]
+    context: dict[str, Any] = {
+        "query": query.urlencode(),
+        "export_query": export_query,
+        "export_formats": EXPORT_FORMATS,
+        "columns": [(name, COLUMNS[name]) for name in columns],
+        "column_choices": [(name, label, name in columns) for name, label in COLUMNS.items()],
+        "page": None,
+        "instruments": [],
+        "messages": {},
+    }
     filterset = InstrumentFilterSet(parameters, Instrument.objects.all())
     if messages := get_messages(filterset):
         return context | {"messages": messages}
@@ -109,5 +152,8 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         is_last = not page.has_next() and paginator.has_more
         following = matching.get_cursor(rows[-1]) if is_last else None
         context["page"] = page
-    instruments = descriptions.describe_instruments(rows)
+    instruments = [
+        {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
+        for row in descriptions.describe_instruments(rows)
+    ]
     return context | {"instruments": instruments, "following": following, "after": after}

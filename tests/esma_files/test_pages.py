@@ -36,7 +36,7 @@ def test_a_file_shows_its_runs_and_rejected_records(client: Client) -> None:
 
     assert "Last runs" in page
     assert page.count("&lt;x&gt;") == 20
-    assert "All of them in the API" in page
+    assert "All of them, as published" in page
     assert client.get("/files/999999/").status_code == 404
 
 

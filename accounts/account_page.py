@@ -1,0 +1,101 @@
+"""The page of the own account: roles, API keys, and the latest events of the audit trail."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts import api_keys
+from accounts.errors import ApiKeyLimitReached, ScopeTooWide
+from accounts.models import ApiKey
+from accounts.permissions import permission_names
+from audit.models import Event
+from marketdata.common.access import IN_PERSON, GuardedView
+
+EVENTS_SHOWN = 50
+KEYS_SHOWN = 50
+_DAYS = 90
+
+
+class ApiKeyForm(forms.Form):
+    """A new API key. The permissions to choose from are those that a key of the user may have."""
+
+    name = forms.CharField(max_length=100, label="Purpose")
+    days = forms.IntegerField(min_value=1, initial=_DAYS, label="Days until it expires")
+    permissions = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple, label="Permissions"
+    )
+
+    def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = api_keys.grantable_permissions(user)
+        reading = [name for name in names if ".view_" in name]
+        choices: Any = self.fields["permissions"]
+        choices.choices = [(name, name) for name in names]
+        choices.initial = reading
+        days: Any = self.fields["days"]
+        days.validators.append(MaxValueValidator(settings.API_KEY_MAX_DAYS))
+        days.widget.attrs["max"] = settings.API_KEY_MAX_DAYS
+
+
+class AccountView(GuardedView):
+    """The own account. A POST creates an API key, whose text this one answer shows."""
+
+    needs = IN_PERSON
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._render(request, ApiKeyForm(request.user))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        user: Any = request.user
+        if not user.has_perm("accounts.add_apikey"):
+            raise PermissionDenied("Your roles do not permit you to create API keys.")
+        form = ApiKeyForm(user, request.POST)
+        key_text = ""
+        if form.is_valid():
+            try:
+                _, key_text = api_keys.create(user, **form.cleaned_data, request=request)
+            except (ApiKeyLimitReached, ScopeTooWide) as error:
+                form.add_error(None, str(error))
+        if key_text:
+            form = ApiKeyForm(user)
+        return self._render(request, form, key_text=key_text)
+
+    def _render(
+        self, request: HttpRequest, form: ApiKeyForm, *, key_text: str = ""
+    ) -> HttpResponse:
+        user: Any = request.user
+        keys = user.api_keys.prefetch_related("permissions__content_type").order_by("-pk")
+        context = {
+            "form": form,
+            "key_text": key_text,
+            "roles": sorted(user.groups.values_list("name", flat=True)),
+            "keys": [(key, permission_names(key.permissions.all())) for key in keys[:KEYS_SHOWN]],
+            "can_create": user.has_perm("accounts.add_apikey"),
+            "can_revoke": user.has_perm("accounts.change_apikey"),
+            "events": Event.objects.filter(actor=user.username)[:EVENTS_SHOWN],
+        }
+        return render(request, "accounts/account.html", context)
+
+
+class RevokeApiKeyView(GuardedView):
+    """End an own API key for good, by POST."""
+
+    needs = IN_PERSON
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, prefix: str) -> HttpResponse:
+        user: Any = request.user
+        if not user.has_perm("accounts.change_apikey"):
+            raise PermissionDenied("Your roles do not permit you to revoke API keys.")
+        key = ApiKey.objects.filter(owner=user.pk, prefix=prefix).first()
+        if key is None:
+            raise Http404("There is no such API key among yours.")
+        api_keys.revoke(key, request=request)
+        messages.success(request, f"{key} is revoked.")
+        return redirect("account")

@@ -1,0 +1,118 @@
+"""Pages of operations: the calendar of files with gaps, runs, and rejected records."""
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import User
+from esma_files.datasets import Dataset
+from esma_files.models import EsmaFile, RejectedRecord, Run
+from esma_files.names import FileName
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anonymous_reading")]
+
+
+def know(*days: int, state: str = EsmaFile.State.LISTED) -> list[EsmaFile]:
+    """Add a delta of these days of August 2026."""
+    files = []
+    for day in days:
+        name = FileName.parse(f"DLTINS_202608{day:02}_01of01")
+        file = EsmaFile.from_name(name, dataset=Dataset.ESMA_FIRDS)
+        file.state = state
+        file.set_order()
+        file.save()
+        files.append(file)
+    return files
+
+
+def test_the_calendar_shows_files_and_gaps_by_day(client: Client) -> None:
+    know(3, 4, state=EsmaFile.State.LOADED)
+    know(7)
+
+    newest = client.get("/files/calendar/").content.decode()
+    other = client.get("/files/calendar/", {"month": "2026-07"}).content.decode()
+    invalid = client.get("/files/calendar/", {"month": "x", "dataset": "y"}).content.decode()
+
+    assert "Files of August 2026" in newest
+    assert newest.count(">1 loaded</a>") == 2
+    assert newest.count(">1 listed</a>") == 1
+    assert newest.count('class="gap"') == 2
+    assert "DLTINS of 2026-08-05 to 2026-08-06 (esma_firds): 2 missing" in newest
+    assert "Files of July 2026" in other
+    assert "1 gap<" in other
+    assert "Enter a valid date." in invalid
+    assert "is not one of the available choices" in invalid
+
+
+def test_an_empty_database_has_a_calendar_of_this_month(client: Client) -> None:
+    assert "No publication is missing" in client.get("/files/calendar/").content.decode()
+
+
+def test_runs_are_listed_with_their_progress(client: Client) -> None:
+    [file] = know(3)
+    Run.objects.create(file=file, state=Run.State.DONE, read=1234, rejected=5)
+    done = client.get("/files/runs/").content.decode()
+    Run.objects.create(file=file, state=Run.State.RUNNING, share=0.255, requested_by="carla")
+
+    page = client.get("/files/runs/").content.decode()
+    failed = client.get("/files/runs/", {"state": "failed"}).content.decode()
+    client.force_login(User.objects.create_superuser("root"))
+    for_admin = client.get("/files/runs/").content.decode()
+
+    assert "1,234" in done
+    assert f'href="/files/rejects/?file={file.name}"' in done
+    assert "hx-trigger" not in done.partition('id="runs"')[2]
+    assert 'hx-trigger="every 2s"' in page
+    assert 'value="26"' in page or 'value="25"' in page
+    assert "carla" not in page
+    assert "carla" in for_admin
+    assert "No run matches." in failed
+
+
+def test_the_page_of_a_file_follows_its_open_runs(client: Client) -> None:
+    [file] = know(3)
+    run = Run.objects.create(file=file, state=Run.State.RUNNING, share=0.5)
+    running = client.get(f"/files/{file.pk}/").content.decode()
+    Run.objects.filter(pk=run.pk).update(state=Run.State.DONE)
+    done = client.get(f"/files/{file.pk}/").content.decode()
+
+    assert 'hx-trigger="every 2s"' in running
+    assert '<progress max="1" value="0.500"' in running
+    assert "<progress" not in done
+    assert "every 2s" not in done
+
+
+def test_rejected_records_are_shown_as_published(client: Client) -> None:
+    [file] = know(3)
+    for position in range(1, 4):
+        RejectedRecord.objects.create(
+            file=file,
+            position=position,
+            isin=f"X{position}",
+            field="A/B",
+            value="<x>",
+            reason="no",
+            record={"Id": "<y>", "Long": "z" * 5_000},
+        )
+
+    page = client.get("/files/rejects/").content.decode()
+    filtered = client.get("/files/rejects/", {"isin": "X2"}).content.decode()
+
+    assert "3 records<" in page
+    assert "&quot;Id&quot;: &quot;&lt;y&gt;&quot;" in page
+    assert len(page) < 20_000
+    assert "1 record<" in filtered
+    assert "No rejected record matches." in client.get("/files/rejects/?mic=X").content.decode()
+
+
+def test_the_number_of_queries_is_fixed(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    numbers = {"calendar/?month=2026-08": 5, "runs/": 2, "rejects/": 2}
+    for _ in range(2):
+        for file in know(*range(1 + EsmaFile.objects.count(), 6 + EsmaFile.objects.count())):
+            Run.objects.create(file=file, state=Run.State.DONE)
+            RejectedRecord.objects.create(file=file, position=1, reason="no")
+        for path, number in numbers.items():
+            with django_assert_num_queries(number):
+                assert client.get(f"/files/{path}").status_code == 200
