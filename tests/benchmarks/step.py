@@ -72,12 +72,19 @@ def migrate(paths: list[Path]) -> int:
     return 0
 
 
+def publish(paths: list[Path]) -> int:
+    """Publish the lake, as `manage.py lake publish` does."""
+    from lake import publishing
+
+    return sum(item.rows for item in publishing.publish())
+
+
 def _say(**what: float) -> None:
     print(json.dumps(what), flush=True)
 
 
 if __name__ == "__main__":
     django.setup()
-    steps = (parse, load, baseline, plain_results, plain_entities, migrate)
+    steps = (parse, load, baseline, plain_results, plain_entities, migrate, publish)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
     _say(records=step([Path(argument) for argument in sys.argv[2:]]))
