@@ -30,6 +30,7 @@ _VIEWER = (
     "instruments.view_entitysuccessor",
     "instruments.view_reconciliation",
     "instruments.view_difference",
+    "instruments.view_correction",
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",
@@ -42,14 +43,13 @@ _ANALYST = (
     *_VIEWER,
     "instruments.export_instrument",
     "instruments.lookup_instrument",
+    "instruments.add_correction",
 )
 _CURATOR = (
     *_ANALYST,
     "instruments.export_all_instrument",
     "instruments.enrich_instrument",
-    "instruments.view_correction",
-    "instruments.add_correction",
-    "instruments.change_correction",
+    "instruments.approve_correction",
     "instruments.add_scope",
     "esma_files.change_esmafile",
     "esma_files.download_esmafile",
@@ -88,9 +88,11 @@ class Role:
 # In ascending order: each role has all permissions of the one before.
 ROLES = {
     "viewer": Role("Reads all data.", _VIEWER),
-    "analyst": Role("Reads and exports data, and looks up instruments in bulk.", _ANALYST),
+    "analyst": Role(
+        "Reads and exports data, looks up instruments in bulk, and proposes corrections.", _ANALYST
+    ),
     "curator": Role(
-        "Also corrects data, and manages files and enrichment.", _CURATOR, is_staff=True
+        "Also approves corrections, and manages files and enrichment.", _CURATOR, is_staff=True
     ),
     "admin": Role(
         "Also manages users, roles and API keys, and reads the audit trail.", _ADMIN, is_staff=True

@@ -17,6 +17,11 @@ from instruments.entities.models import (
 )
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
+from instruments.listings.models.correction import (
+    Correction,
+    CorrectionQuerySet,
+    CorrectionState,
+)
 from instruments.listings.models.count import InstrumentCount, TableCount
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
 from instruments.listings.models.listing import (
@@ -42,6 +47,9 @@ from instruments.volume_cap.models import VolumeCap, VolumeCapSuspension, Volume
 __all__ = [
     "CfiCode",
     "ChangeSet",
+    "Correction",
+    "CorrectionQuerySet",
+    "CorrectionState",
     "Coverage",
     "DataSubject",
     "DataVersion",

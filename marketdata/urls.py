@@ -14,6 +14,7 @@ admin.site.index_title = "Reference data"
 api: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("instruments.api_urls")),
+    path("", include("curation.api.urls")),
     path("", include("esma_files.api.urls")),
     path("", include("accounts.api.urls")),
     path("", include("audit.api.urls")),

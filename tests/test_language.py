@@ -19,6 +19,7 @@ from tests.test_repository import ROOT, tracked
 APPS = (
     "accounts",
     "audit",
+    "curation",
     "databases",
     "esma_files",
     "instruments",

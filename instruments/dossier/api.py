@@ -94,6 +94,10 @@ class DossierTermsSerializer(_PartSerializer):
     underlyings = _rows("underlyings, as in /underlyings/")
 
 
+class DossierCorrectionsSerializer(_PartSerializer):
+    corrections = _rows("corrections that apply, each with the published value")
+
+
 class DossierListingsSerializer(_PartSerializer):
     listings = _rows("listings, active ones first")
 
@@ -149,6 +153,7 @@ class DossierSerializer(serializers.Serializer[Any]):
     isin = serializers.CharField()
     on = serializers.DateField(help_text="the day that is answered for")
     identity = DossierIdentitySerializer()
+    corrections = DossierCorrectionsSerializer()
     classification = DossierClassificationSerializer()
     terms = DossierTermsSerializer()
     listings = DossierListingsSerializer()

@@ -7,6 +7,7 @@ from instruments.listings.facts import capitalize, flatten
 
 TITLES = {
     "identity": "Identity",
+    "corrections": "Corrections of published values",
     "classification": "Classification (ISO 10962)",
     "terms": "Terms",
     "listings": "Listings",

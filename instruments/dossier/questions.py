@@ -13,7 +13,7 @@ from typing import Any
 from instruments.classification import cfi
 from instruments.entities.parents import read_parents
 from instruments.figis.questions import NEVER_ASKED, InstrumentFigis, get_figis
-from instruments.listings import descriptions, underlyings
+from instruments.listings import corrections, descriptions, underlyings
 from instruments.listings.lookup import get_instrument
 from instruments.listings.overview import read_newest_days
 from instruments.listings.reportability import get_reportability
@@ -105,17 +105,17 @@ def _cut(value: Any, rows: int) -> Any:
 
 
 def get_dossier(text: str, *, on: dt.date | None = None) -> Dossier:
-    """Return the dossier of an instrument for a day (default: today), with at most 25 queries.
+    """Return the dossier of an instrument for a day (default: today), with at most 26 queries.
 
     Reportability, transparency, volume cap and effective statuses are those on the day; the rest is from the
     newest records. `text` is an ISIN, or a FIGI or ticker that only one instrument has. Raises InvalidQuery,
     NotInDatabase.
     """
     day = on or today()
-    instrument = get_instrument(text)
+    instrument, applied = corrections.get_served(get_instrument(text))
     dossier = Dossier(instrument.isin, day, {}, {}, [])
     loaded = read_newest_days()
-    described = descriptions.describe_instrument(instrument, as_of=day)
+    described = descriptions.describe_instrument(instrument, as_of=day, applied=applied)
     _add_reference_data(dossier, instrument, described, loaded)
     _add_reportability(dossier, described)
     _add_transparency(dossier, loaded)
@@ -152,6 +152,7 @@ def _add_reference_data(
         if value not in (None, {}, []) and name not in ("category", "as_of", "underlying")
     }
     dossier.parts["identity"] = {name: described[name] for name in _IDENTITY}
+    dossier.parts["corrections"] = {"corrections": described["corrections"]}
     dossier.parts["classification"] = {
         "code": described["cfi_code"] or None,
         "category": decoded["category"]["name"] if decoded and decoded["category"] else None,

@@ -10,15 +10,16 @@ from typing import Any
 
 from instruments.classification.descriptions import describe_classification
 from instruments.entities.mapped_issuers import read_mapped_issuer
-from instruments.listings import reportability, status
+from instruments.listings import corrections, reportability, status
 from instruments.listings.categories import describe_terms
+from instruments.listings.corrections import AppliedCorrection
 from instruments.listings.history import Version, get_basis
 from instruments.listings.issuers import Issuer, read_issuer, select_operators
 from instruments.listings.lookup import LookupResult
 from instruments.listings.reportability import Reportability, VenueAnswer
 from instruments.listings.terms import Terms
 from instruments.listings.underlyings import NamedUnderlying
-from instruments.models import Instrument, Link, Listing, ListingRecord, Venue
+from instruments.models import Correction, Instrument, Link, Listing, ListingRecord, Venue
 from marketdata.common.plain import to_plain
 
 _SUMMARY = ("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency")
@@ -34,21 +35,35 @@ RECORD_COLUMNS = tuple(f.name for f in Listing._meta.fields if f.name not in _IN
 
 
 def describe_instruments(
-    instruments: Iterable[Instrument], day: dt.date | None = None
+    instruments: Iterable[Instrument],
+    day: dt.date | None = None,
+    *,
+    with_corrections: bool = True,
 ) -> list[dict[str, Any]]:
     """Return instruments as rows of a list, with their effective status on a day (today by default).
 
-    Two queries per 1,000 instruments.
+    Without corrections, the values are the published ones. Three queries per 1,000 instruments.
     """
     rows = list(instruments)
+    replaced: dict[str, list[Correction]] = {}
+    if with_corrections:
+        replaced = corrections.read_replaced(rows)
+    else:
+        corrections.restore_published(rows)
     statuses = status.read_effective_statuses(rows, day or status.today())
     operators = select_operators(row.issuer_lei for row in rows)
     return [
-        _describe_summary(
-            row,
-            effective_status=statuses[row.isin],
-            is_operator=row.issuer_lei in operators,
-        )
+        {
+            **_describe_summary(
+                row,
+                effective_status=statuses[row.isin],
+                is_operator=row.issuer_lei in operators,
+            ),
+            "corrections": [
+                corrections.describe_replaced(row, correction)
+                for correction in replaced.get(row.isin, ())
+            ],
+        }
         for row in rows
     ]
 
@@ -68,10 +83,15 @@ def _describe_summary(
 
 
 def describe_instrument(
-    instrument: Instrument, *, as_of: dt.date | None = None, known_on: dt.date | None = None
+    instrument: Instrument,
+    *,
+    as_of: dt.date | None = None,
+    known_on: dt.date | None = None,
+    applied: Iterable[AppliedCorrection] = (),
 ) -> dict[str, Any]:
     """Return an instrument with its terms and all its listings.
 
+    `applied` are the corrections that `corrections.correct_instrument` has put into it.
     `as_of` and `known_on` are those of the snapshot. Days are counted from the first of them that is
     given, else from today. Two queries, and one to read the listings of a saved instrument.
     """
@@ -84,6 +104,7 @@ def describe_instrument(
         **_describe_summary(
             instrument, effective_status=effective, is_operator=issuer.is_venue_operator
         ),
+        "corrections": list(map(corrections.describe_applied, applied)),
         "as_of": to_plain(as_of),
         "known_on": to_plain(known_on),
         **_describe_provenance(reference),
@@ -202,8 +223,12 @@ def _get_dropped_by(record: ListingRecord) -> str | None:
 
 
 def describe_record(record: ListingRecord) -> dict[str, Any]:
-    """Return every published field of a listing, with the file in which it was read."""
-    values = {name: to_plain(getattr(record, name)) for name in RECORD_COLUMNS}
+    """Return every field of a listing as published, with the file in which it was read."""
+    published = getattr(record, "published_values", {})
+    values = {
+        name: to_plain(published[name] if name in published else getattr(record, name))
+        for name in RECORD_COLUMNS
+    }
     return _complete_record(values, record.source_file.name, _get_dropped_by(record))
 
 

@@ -7,14 +7,14 @@ a slow reader holds no lock.
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instruments.listings.descriptions import describe_instruments
-from instruments.models import InstrumentQuerySet
+from instruments.models import Instrument, InstrumentQuerySet
 
 PAGE_SIZE = 10_000
 COLUMNS = (
@@ -32,6 +32,7 @@ COLUMNS = (
     "listing_count",
     "eu_listings",
     "uk_listings",
+    "corrected",
 )
 _NUMBERS = {"listing_count", "eu_listings", "uk_listings"}
 _SCHEMA = pa.schema([(name, pa.int32() if name in _NUMBERS else pa.string()) for name in COLUMNS])
@@ -41,12 +42,29 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Rows = list[tuple[Any, ...]]
 
 
-def read_pages(instruments: InstrumentQuerySet, *, size: int = PAGE_SIZE) -> Iterator[Rows]:
+def read_pages(
+    instruments: InstrumentQuerySet, *, size: int = PAGE_SIZE, with_corrections: bool = True
+) -> Iterator[Rows]:
     """Yield the values of COLUMNS of all instruments, ordered by ISIN, in pages."""
     after = ""
     while page := list(instruments.after(after)[:size]):
-        yield [tuple(row[name] for name in COLUMNS) for row in describe_instruments(page)]
+        rows = describe_rows(page, with_corrections=with_corrections)
+        yield [tuple(row[name] for name in COLUMNS) for row in rows]
         after = page[-1].isin
+
+
+def describe_rows(
+    instruments: Iterable[Instrument], *, with_corrections: bool = True
+) -> list[dict[str, Any]]:
+    """Return instruments as rows with COLUMNS among their values.
+
+    `corrected` has the corrected columns with the published values, as JSON; "" for none.
+    """
+    rows = describe_instruments(instruments, with_corrections=with_corrections)
+    for row in rows:
+        published = {applied["field"]: applied["published"] for applied in row["corrections"]}
+        row["corrected"] = json.dumps(published, ensure_ascii=False) if published else ""
+    return rows
 
 
 def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:

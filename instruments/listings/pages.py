@@ -10,7 +10,7 @@ from django.shortcuts import render
 from instruments.classification import cfi
 from instruments.entities.parents import read_parents
 from instruments.figis.questions import get_figis
-from instruments.listings import descriptions, history, lookup, underlyings
+from instruments.listings import corrections, descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
@@ -60,11 +60,9 @@ class InstrumentView(GuardedView):
         register = register if register in Register.values else ""
         try:
             current = lookup.get_instrument(isin)
-            instrument = current
-            if register or as_of or known_on:
-                instrument = history.require_snapshot(
-                    current.isin, as_of=as_of, known_on=known_on, register=register
-                )
+            instrument, applied = corrections.get_served(
+                current, as_of=as_of, known_on=known_on, register=register
+            )
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
         day = as_of or known_on or today()
@@ -72,7 +70,9 @@ class InstrumentView(GuardedView):
             current.isin, on=days.get_day("on"), known_on=known_on, register=register
         )
         answer_for_day = descriptions.describe_reportability(reportability)
-        answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
+        answer = descriptions.describe_instrument(
+            instrument, as_of=as_of, known_on=known_on, applied=applied
+        )
         decoded = instrument.classification
         transparency = get_transparency(current.isin, on=as_of or today(), known_on=known_on)
         volume_cap = get_volume_cap(current.isin, on=as_of or today())

@@ -82,6 +82,7 @@ class RootView(ApiView):
         "volume_cap": "volume-cap-list",
         "cfi": "cfi-list",
         "reconciliations": "reconciliation-list",
+        "corrections": "correction-list",
         "stats": "stats",
         "schema": "schema",
         "docs": "docs",

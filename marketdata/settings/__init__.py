@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "esma_files",
     "marketdata.services",
     "instruments",
+    "curation",
     "lake",
     "monitoring",
     "accounts.apps.AccountsAdminConfig",
@@ -305,6 +306,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
 CELERY_BEAT_SCHEDULER = "marketdata.heartbeats:ReportingScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
+
+# Corrections of published values: whether another person must approve them, and whether a correction holds or
+# yields while it is to be reviewed, because the register publishes a third value.
+CORRECTIONS_NEED_TWO = env.read("CORRECTIONS_NEED_TWO", env.flag, True)
+CORRECTIONS_IN_REVIEW = env.read("CORRECTIONS_IN_REVIEW", env.one_of("hold", "yield"), "yield")
 
 # Number of instruments in one export, for users without the permission to export all.
 EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)

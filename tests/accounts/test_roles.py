@@ -17,9 +17,6 @@ from tests.accounts.clients import client_of_new_user, client_with_token, make_u
 FUTURE_PERMISSIONS = {
     "instruments.lookup_instrument",
     "instruments.enrich_instrument",
-    "instruments.view_correction",
-    "instruments.add_correction",
-    "instruments.change_correction",
 }
 pytestmark = pytest.mark.django_db
 

@@ -13,11 +13,10 @@ from rest_framework.request import Request
 
 from audit import trail
 from instruments.listings import changes, export
-from instruments.listings.api.parameters import AnyCaseChoiceField
+from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
-from marketdata.api.parameters import QuerySerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding
@@ -30,7 +29,7 @@ _PROBLEMS = documented(
 )
 
 
-class ExportQuerySerializer(QuerySerializer):
+class ExportQuerySerializer(CorrectionsSerializer):
     """The form of the file."""
 
     file = AnyCaseChoiceField(
@@ -79,7 +78,7 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
         trail.record("instruments.exported", request=request, new=request.query_params.dict())
         format_ = query["file"]
         content_type, write = export.FORMATS[format_]
-        pages = export.read_pages(instruments)
+        pages = export.read_pages(instruments, with_corrections=query["corrections"] == "on")
         if "spreadsheet" in query:
             pages = export.make_spreadsheet_safe(pages)
         name = f"instruments-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"

@@ -26,7 +26,18 @@ class RegisterSerializer(QuerySerializer):
     )
 
 
-class SnapshotSerializer(RegisterSerializer):
+class CorrectionsSerializer(QuerySerializer):
+    """Corrected values or published ones."""
+
+    corrections = AnyCaseChoiceField(
+        choices=["on", "off"],
+        default="on",
+        help_text="off: values as published, without corrections. Filters and search use corrected values"
+        " in any case",
+    )
+
+
+class SnapshotSerializer(RegisterSerializer, CorrectionsSerializer):
     """The days on which the records of an instrument were valid and known."""
 
     as_of = serializers.DateField(

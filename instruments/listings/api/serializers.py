@@ -33,7 +33,30 @@ class _InstrumentListSerializer(serializers.ListSerializer[Any]):
     """Presents the instruments of a page together, so that the number of queries is fixed."""
 
     def to_representation(self, data: Any) -> Any:
-        return descriptions.describe_instruments(data)
+        with_corrections = self.context.get("with_corrections", True)
+        return descriptions.describe_instruments(data, with_corrections=with_corrections)
+
+
+class AppliedCorrectionSerializer(serializers.Serializer[Any]):
+    """A correction that applies: the published value beside the one that is served, when and why."""
+
+    number = serializers.IntegerField(
+        help_text="Its number: `/corrections/{number}/` has all of it"
+    )
+    field = serializers.CharField(help_text="Column of a listing")
+    register = serializers.ChoiceField(choices=Register.choices)
+    mics = serializers.ListField(
+        child=serializers.CharField(), help_text="Venues of the listings to which it applies"
+    )
+    published = serializers.JSONField(allow_null=True, help_text="The published value")
+    value = serializers.JSONField(allow_null=True, help_text="The corrected value, which is served")
+    state = serializers.ChoiceField(
+        choices=["in_force", "to_review"],
+        help_text="to_review: the register publishes a third value, and CORRECTIONS_IN_REVIEW is hold",
+    )
+    reason = serializers.CharField()
+    evidence = serializers.CharField(allow_null=True, help_text="Address of a document")
+    approved_at = serializers.DateTimeField(allow_null=True)
 
 
 class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
@@ -48,6 +71,9 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
     )
     effective_status = serializers.ChoiceField(
         choices=EffectiveStatus.choices, help_text=_EFFECTIVE
+    )
+    corrections = AppliedCorrectionSerializer(
+        many=True, help_text="Corrections that apply to these values"
     )
 
     class Meta:
@@ -69,6 +95,7 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
             "listing_count",
             "eu_listings",
             "uk_listings",
+            "corrections",
         )
         read_only_fields: tuple[str, ...] = fields
         extra_kwargs = {
@@ -78,7 +105,8 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
         }
 
     def to_representation(self, instance: Instrument) -> Any:
-        return descriptions.describe_instruments([instance])[0]
+        with_corrections = self.context.get("with_corrections", True)
+        return descriptions.describe_instruments([instance], with_corrections=with_corrections)[0]
 
 
 class ProvenanceSerializer(serializers.Serializer[Any]):

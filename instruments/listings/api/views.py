@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments.api_cache import CachedAnswers
-from instruments.listings import descriptions, history, lookup
+from instruments.listings import corrections, descriptions, history, lookup
 from instruments.listings.api.parameters import (
+    CorrectionsSerializer,
     RegisterSerializer,
     ReportabilityQuerySerializer,
     SnapshotSerializer,
@@ -106,6 +107,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         reading("instruments.view_instrument"),
     )
     query_serializers = {
+        "list": CorrectionsSerializer,
         "retrieve": SnapshotSerializer,
         "history": RegisterSerializer,
         "listings": RegisterSerializer,
@@ -137,6 +139,10 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         """Return the instrument. Raises InvalidQuery, NotInDatabase."""
         return lookup.get_instrument(self.kwargs["isin"])
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        with_corrections = self.query.get("corrections", "on") == "on"
+        return {**super().get_serializer_context(), "with_corrections": with_corrections}
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().list(request, *args, **kwargs)
         if isins := ",".join(request.query_params.getlist("isin")):
@@ -146,11 +152,13 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         return response
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        instrument, query = self.get_object(), self.query
-        if query:
-            instrument = history.require_snapshot(instrument.isin, **query)
+        query = self.query
+        with_corrections = query.pop("corrections") == "on"
+        instrument, applied = corrections.get_served(
+            self.get_object(), with_corrections=with_corrections, **query
+        )
         query.pop("register", None)
-        return Response(descriptions.describe_instrument(instrument, **query))
+        return Response(descriptions.describe_instrument(instrument, applied=applied, **query))
 
     @extend_schema(
         operation_id="instruments_lookup",

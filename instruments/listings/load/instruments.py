@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 
 from instruments.isin import key_of
+from instruments.listings.load import corrections, search_index, temporary_tables, underlyings
 from instruments.listings.load import counts as kept_counts
-from instruments.listings.load import search_index, temporary_tables, underlyings
 from instruments.listings.load.context import FILE, LISTING, VERSION, MergeContext
 from instruments.listings.load.temporary_tables import LISTING_COUNTS, REFERENCE_TEXTS
 from instruments.listings.search import NAMED, key_in_sql
@@ -119,6 +119,7 @@ def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: b
         _RESTORE_CANCELLED_TERMS,
     ):
         cursor.execute(statement)
+    corrections.apply(cursor)
     if not agrees_with_listings:
         cursor.execute(_REINDEX_ALL)
     search_index.note_codes(cursor, listed=listed, agrees_with_listings=agrees_with_listings)

@@ -157,6 +157,14 @@ DERIVED_INSTRUMENT = TemporaryTable(
     {", ".join(f"{c}_before VARCHAR({_LENGTHS[c]})" for c in NAMED)}, difference INTEGER""",
 )
 
+# The corrected values of derived instruments; NULL where the derived one stays.
+# Filled and read by corrections.py.
+CORRECTED_INSTRUMENT = TemporaryTable(
+    "corrected_instrument",
+    "isin_key INTEGER PRIMARY KEY, "
+    + ", ".join(f"{c} VARCHAR({_LENGTHS[c]})" for c in REFERENCE_TEXTS),
+)
+
 # The differences that a merge makes to `InstrumentCount`, by category and status.
 # Filled and read by counts.py.
 COUNT_CHANGE = TemporaryTable(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import OuterRef, Q, Subquery
+from django.utils.functional import cached_property
 
 from esma_files.models import EsmaFile
 from instruments.listings.models.change import ChangeSet
@@ -71,6 +72,11 @@ class Listing(ListingRecord):
 
     def __str__(self) -> str:
         return f"{self.isin}@{self.mic}"
+
+    @cached_property
+    def published_values(self) -> dict[str, Any]:
+        """The published values that corrections have replaced in this object, by column."""
+        return {}
 
 
 _COLUMNS = [field.attname for field in Listing._meta.concrete_fields]

@@ -9,7 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.dossier import markdown
 from instruments.dossier.questions import get_dossier
-from instruments.listings import descriptions, history, lookup, reportability, underlyings
+from instruments.listings import (
+    corrections,
+    descriptions,
+    history,
+    lookup,
+    reportability,
+    underlyings,
+)
 from instruments.listings.facts import classification_rows, flatten
 from instruments.listings.filters import DerivativeFilterSet, InstrumentFilterSet
 from instruments.models import Instrument, Register
@@ -20,6 +27,7 @@ _LIST_COLUMNS = (
     *("isin", "full_name", "cfi_code", "notional_currency", "issuer_lei", "status"),
     *("effective_status", "mic", "listing_count"),
 )
+_CORRECTION_COLUMNS = ("number", "field", "published", "value", "approved_at", "reason")
 _LISTING_COLUMNS = (
     *("mic", "register", "venue_name", "status", "effective_status", "valid_from"),
     *("first_trade_at", "terminated_at", "basis", "source_file", "source_position"),
@@ -181,11 +189,12 @@ class Command(BaseCommand):
             self._print_history(instrument.isin, register, options["format"])
             return
         as_of, known_on = options["as_of"], options["known_on"]
-        if as_of or known_on or register:
-            instrument = history.require_snapshot(
-                instrument.isin, as_of=as_of, known_on=known_on, register=register
-            )
-        answer = descriptions.describe_instrument(instrument, as_of=as_of, known_on=known_on)
+        instrument, applied = corrections.get_served(
+            instrument, as_of=as_of, known_on=known_on, register=register
+        )
+        answer = descriptions.describe_instrument(
+            instrument, as_of=as_of, known_on=known_on, applied=applied
+        )
         if options["format"] == "json":
             output.print_json(self.stdout, answer)
             return
@@ -197,6 +206,9 @@ class Command(BaseCommand):
         if instrument.classification:
             cfi_rows = classification_rows(instrument.classification)
             output.print_table(self.stdout, cfi_rows, title="CFI")
+        if answer["corrections"]:
+            corrected = _select(answer["corrections"], _CORRECTION_COLUMNS)
+            output.print_table(self.stdout, corrected, title="Corrections")
         listings = _select(answer["listings"], _LISTING_COLUMNS)
         output.print_table(self.stdout, listings, title="Listings")
 

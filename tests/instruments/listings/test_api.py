@@ -222,12 +222,12 @@ def test_the_number_of_queries_is_bounded(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for size in (1, 50):
-        with django_assert_max_num_queries(5):
+        with django_assert_max_num_queries(6):
             get(client, LIST, per_page=size, category="D", mic="FRAB")
     many = Instrument.objects.latest("listing_count").isin
     few = Instrument.objects.earliest("listing_count").isin
     for isin in (many, few):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             get(client, f"{LIST}{isin}/")
         with django_assert_num_queries(3):
             get(client, f"{LIST}{isin}/listings/")

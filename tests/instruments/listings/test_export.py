@@ -15,7 +15,6 @@ from django.test import Client
 from accounts.models import User
 from audit.models import Event
 from instruments.listings import export
-from instruments.listings.descriptions import describe_instruments
 from instruments.models import Instrument
 from tests import firds
 from tests.accounts.clients import make_user
@@ -33,7 +32,7 @@ def analyst(client: Client, real_instruments: None) -> Client:
 
 
 def expected(**filters: Any) -> list[dict[str, Any]]:
-    rows = describe_instruments(Instrument.objects.filter(**filters).order_by("isin"))
+    rows = export.describe_rows(Instrument.objects.filter(**filters).order_by("isin"))
     return [{name: row[name] for name in export.COLUMNS} for row in rows]
 
 
@@ -83,9 +82,9 @@ def test_an_export_without_a_match_is_a_file(analyst: Client) -> None:
 def test_only_one_page_is_read_at_a_time(
     real_instruments: None, django_assert_num_queries: Any
 ) -> None:
-    """Three queries a page: instruments, listings for the effective status, and venue operators."""
+    """Four a page: instruments, listings for the effective status, venue operators, corrections."""
     pages = export.read_pages(Instrument.objects.all(), size=100)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(next(pages)) == 100
 
 

@@ -1,0 +1,219 @@
+"""Corrections in the API: list, propose, approve, reject and withdraw."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from curation import proposals
+from curation.descriptions import describe_correction
+from curation.filters import CorrectionFilterSet
+from instruments.listings.correctable import CORRECTABLE
+from instruments.models import Correction, Register
+from marketdata.api.parameters import StrictSerializer
+from marketdata.api.problems import documented
+from marketdata.api.views import ApiView
+from marketdata.common.access import holding, reading
+from marketdata.common.errors import NotInDatabase
+
+_NUMBER = OpenApiParameter(
+    "number", int, OpenApiParameter.PATH, description="Number of a correction"
+)
+_CONFLICT = documented({409: "The state of the correction does not permit this."})
+
+
+class CorrectionSerializer(serializers.ModelSerializer[Correction]):
+    """A correction of a published value, from its proposal to its end."""
+
+    number = serializers.IntegerField(read_only=True)
+    mic = serializers.CharField(
+        allow_null=True, help_text="MIC of the listing; null for all listings in the register"
+    )
+    expected = serializers.JSONField(
+        allow_null=True, help_text="The published value when it was proposed; null if none"
+    )
+    value = serializers.JSONField(allow_null=True, help_text="The value to be served instead")
+    evidence = serializers.CharField(allow_null=True)
+    proposed_by = serializers.CharField(
+        allow_null=True, help_text="User name; null for callers who may not see it"
+    )
+    approved_by = serializers.CharField(
+        allow_null=True, help_text="User name; null before, and for callers who may not see it"
+    )
+
+    class Meta:
+        model = Correction
+        fields = (
+            *("number", "register", "isin", "mic", "field", "expected", "value", "reason"),
+            *("evidence", "state", "remark", "proposed_by", "proposed_at", "approved_by"),
+            *("approved_at", "closed_at", "valid_from", "valid_to", "reported_on"),
+        )
+        read_only_fields = fields
+
+    def to_representation(self, instance: Correction) -> Any:
+        return describe_correction(instance, user=self.context["request"].user)
+
+
+class ProposalSerializer(StrictSerializer):
+    """A correction to be proposed."""
+
+    register = serializers.ChoiceField(choices=Register.choices)
+    isin = serializers.CharField(max_length=12)
+    mic = serializers.CharField(
+        max_length=4,
+        required=False,
+        allow_blank=True,
+        help_text="Only for the listing on this venue. Default: all listings in the register",
+    )
+    field = serializers.ChoiceField(choices=sorted(CORRECTABLE), help_text="Column of a listing")
+    expected = serializers.CharField(
+        max_length=350,
+        required=False,
+        allow_blank=True,
+        help_text="The published value, to be sure of it; empty if none. Default: the current one",
+    )
+    value = serializers.CharField(
+        max_length=350, allow_blank=True, help_text="The right value; empty for none"
+    )
+    reason = serializers.CharField(max_length=2_000)
+    evidence = serializers.CharField(
+        max_length=500, required=False, allow_blank=True, help_text="http or https address"
+    )
+    valid_from = serializers.DateField(required=False, allow_null=True)
+    valid_to = serializers.DateField(required=False, allow_null=True)
+    reported_on = serializers.DateField(
+        required=False, allow_null=True, help_text="Day on which the authority was told"
+    )
+
+
+class DecisionSerializer(StrictSerializer):
+    """The reason for a rejection or a withdrawal."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class ReportSerializer(StrictSerializer):
+    """The day on which the authority was told."""
+
+    reported_on = serializers.DateField()
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List corrections, newest first"),
+    retrieve=extend_schema(summary="Get one correction", parameters=[_NUMBER]),
+)
+class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
+    """Corrections of published values. Loads never change them, and they never change loaded records."""
+
+    title = "Corrections"
+    needs = {
+        "list": reading("instruments.view_correction"),
+        "retrieve": reading("instruments.view_correction"),
+        "create": holding("instruments.add_correction"),
+        "approve": holding(proposals.APPROVE),
+        "reject": holding(proposals.APPROVE),
+        "withdraw": holding("instruments.add_correction"),
+        "report": holding(proposals.APPROVE),
+    }
+    queryset = Correction.objects.all()
+    serializer_class = CorrectionSerializer
+    filterset_class = CorrectionFilterSet
+    lookup_field = "number"
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def get_object(self) -> Correction:
+        number = self.kwargs["number"]
+        correction = Correction.objects.filter(pk=number).first()
+        if correction is None:
+            raise NotInDatabase(f"There is no correction {number}.")
+        return correction
+
+    def _answer(self, correction: Correction, status: int = 200) -> Response:
+        location = reverse("correction-detail", args=[correction.pk], request=self.request)
+        data = self.get_serializer(correction).data
+        headers = {"Location": location} if status == 201 else None
+        return Response(data, status=status, headers=headers)
+
+    @extend_schema(
+        summary="Propose a correction",
+        description="Another person approves it, if CORRECTIONS_NEED_TWO is set. It applies from then on,"
+        " for as long as the register publishes `expected`.",
+        request=ProposalSerializer,
+        responses={201: CorrectionSerializer, **_CONFLICT},
+    )
+    def create(self, request: Request) -> Response:
+        body = ProposalSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        correction = proposals.propose(
+            proposals.Proposal(**body.validated_data),
+            by=request.user.get_username(),
+            request=request,
+        )
+        return self._answer(correction, 201)
+
+    @extend_schema(
+        summary="Approve a proposed correction",
+        parameters=[_NUMBER],
+        request=None,
+        responses={200: CorrectionSerializer, **_CONFLICT},
+    )
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def approve(self, request: Request, number: str) -> Response:
+        correction = self.get_object()
+        proposals.approve(correction, by=request.user.get_username(), request=request)
+        return self._answer(correction)
+
+    @extend_schema(
+        summary="Reject a proposed correction",
+        parameters=[_NUMBER],
+        request=DecisionSerializer,
+        responses={200: CorrectionSerializer, **_CONFLICT},
+    )
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def reject(self, request: Request, number: str) -> Response:
+        correction, reason = self.get_object(), self._get_reason(request)
+        proposals.reject(correction, reason=reason, by=request.user.get_username(), request=request)
+        return self._answer(correction)
+
+    @extend_schema(
+        summary="Withdraw a correction: your own proposal, or any with the right to approve",
+        parameters=[_NUMBER],
+        request=DecisionSerializer,
+        responses={200: CorrectionSerializer, **_CONFLICT},
+    )
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def withdraw(self, request: Request, number: str) -> Response:
+        correction, reason = self.get_object(), self._get_reason(request)
+        proposals.withdraw(
+            correction,
+            reason=reason,
+            by=request.user.get_username(),
+            may_approve=request.user.has_perm(proposals.APPROVE),
+            request=request,
+        )
+        return self._answer(correction)
+
+    @extend_schema(
+        summary="Note the day on which the authority was told of the wrong value",
+        parameters=[_NUMBER],
+        request=ReportSerializer,
+        responses={200: CorrectionSerializer, **_CONFLICT},
+    )
+    @action(detail=True, methods=["post"], filterset_class=None)
+    def report(self, request: Request, number: str) -> Response:
+        correction = self.get_object()
+        body = ReportSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        day = body.validated_data["reported_on"]
+        proposals.note_report(correction, day, by=request.user.get_username(), request=request)
+        return self._answer(correction)
+
+    def _get_reason(self, request: Request) -> str:
+        body = DecisionSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        reason: str = body.validated_data["reason"]
+        return reason

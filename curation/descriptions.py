@@ -1,0 +1,34 @@
+"""Corrections as dictionaries of plain values, for the API and the commands."""
+
+from typing import Any
+
+from instruments.listings.correctable import to_value
+from instruments.models import Correction
+from marketdata.common.access import may_see_user_name
+from marketdata.common.plain import describe_columns, to_plain
+
+_COLUMNS = ("register", "isin", "field", "reason", "state", "remark")
+_TIMES = ("valid_from", "valid_to", "reported_on", "proposed_at", "approved_at", "closed_at")
+
+
+def describe_correction(correction: Correction, *, user: Any = None) -> dict[str, Any]:
+    """Return all of a correction. Names of users are null for a user who may not see them.
+
+    Without `user`, as in commands, they are always shown.
+    """
+
+    def show(name: str) -> str | None:
+        is_visible = user is None or may_see_user_name(user, name)
+        return name if name and is_visible else None
+
+    return {
+        "number": correction.number,
+        **describe_columns(correction, _COLUMNS),
+        "mic": correction.mic or None,
+        "expected": to_plain(to_value(correction.field, correction.expected)),
+        "value": to_plain(to_value(correction.field, correction.value)),
+        "evidence": correction.evidence or None,
+        "proposed_by": show(correction.proposed_by),
+        "approved_by": show(correction.approved_by),
+        **describe_columns(correction, _TIMES),
+    }

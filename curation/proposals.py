@@ -1,0 +1,234 @@
+"""The way of a correction: proposed by one person, approved or rejected by another, withdrawn by either.
+
+Every step is in the audit trail. `request` is that of the user; without one a command takes the step.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import transaction
+from django.utils import timezone
+
+from audit import trail
+from instruments.listings.correctable import check_field, check_value, to_text
+from instruments.listings.correcting import reapply
+from instruments.listings.lookup import check_isin
+from instruments.models import Correction, CorrectionState, Listing, Register
+from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
+
+APPROVE = "instruments.approve_correction"
+_MAX_EVIDENCE, _MAX_REASON = 500, 2_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Proposal:
+    """A correction to be proposed. `mic` is empty for all listings of the instrument in the register.
+
+    Without `expected`, it is the value that is published now.
+    """
+
+    register: str
+    isin: str
+    field: str
+    value: str
+    reason: str
+    mic: str = ""
+    expected: str | None = None
+    evidence: str = ""
+    valid_from: dt.date | None = None
+    valid_to: dt.date | None = None
+    reported_on: dt.date | None = None
+
+
+def check(proposal: Proposal) -> Correction:
+    """Return the proposal as an unsaved correction. Raises InvalidQuery, NotInDatabase, WrongState."""
+    register = proposal.register.strip().upper()
+    if register not in Register.values:
+        raise InvalidQuery("register", f"{proposal.register!r} is not a register: ESMA or FCA.")
+    isin, mic = check_isin(proposal.isin), proposal.mic.strip().upper()
+    check_field(proposal.field)
+    value = check_value(proposal.field, proposal.value)
+    expected = _check_expected(proposal, register=register, isin=isin, mic=mic, value=value)
+    if value == expected:
+        raise InvalidQuery(
+            "value", f"{value!r} is the published value: there is nothing to correct."
+        )
+    correction = Correction(
+        register=register,
+        isin=isin,
+        mic=mic,
+        field=proposal.field,
+        expected=expected,
+        value=value,
+        reason=_check_reason(proposal.reason),
+        evidence=_check_evidence(proposal.evidence),
+        valid_from=proposal.valid_from,
+        valid_to=proposal.valid_to,
+        reported_on=proposal.reported_on,
+    )
+    if (
+        correction.valid_from
+        and correction.valid_to
+        and correction.valid_to < correction.valid_from
+    ):
+        raise InvalidQuery("valid_to", f"{correction.valid_to} is before {correction.valid_from}.")
+    _check_key_is_free(correction)
+    return correction
+
+
+def _check_expected(proposal: Proposal, *, register: str, isin: str, mic: str, value: str) -> str:
+    """Return the published value; it must be that of each listing, but for those that have `value`."""
+    listings = Listing.objects.of(isin).filter(register=register)
+    if mic:
+        listings = listings.filter(mic=mic)
+    probe = Correction(register=register, isin=isin, mic=mic)
+    published = {
+        listing.mic: to_text(getattr(listing, proposal.field))
+        for listing in listings
+        if probe.concerns(listing)
+    }
+    if not published:
+        where = f" on {mic}" if mic else ""
+        raise NotInDatabase(f"{isin} has no listing{where} in the register of the {register}.")
+    values = sorted(set(published.values()) - {value})
+    if len(values) > 1:
+        texts = ", ".join(f"{venue}: {text!r}" for venue, text in list(published.items())[:5])
+        raise InvalidQuery(
+            "mic",
+            f"The listings have different values ({texts}). Propose a correction for one venue.",
+        )
+    current = values[0] if values else value
+    if proposal.expected is None:
+        return current
+    expected = check_value(proposal.field, proposal.expected, parameter="expected")
+    if expected != current:
+        raise InvalidQuery("expected", f"The published value is {current!r}, not {expected!r}.")
+    return expected
+
+
+def _check_reason(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise InvalidQuery("reason", "Give the reason for the correction.")
+    if len(text) > _MAX_REASON:
+        raise InvalidQuery("reason", f"At most {_MAX_REASON:,} letters; these are {len(text):,}.")
+    return text
+
+
+def _check_evidence(text: str) -> str:
+    text = text.strip()
+    if text:
+        try:
+            URLValidator(schemes=["http", "https"])(text)
+        except ValidationError as error:
+            raise InvalidQuery("evidence", f"{text!r} is not an http or https address.") from error
+    if len(text) > _MAX_EVIDENCE:
+        raise InvalidQuery("evidence", f"At most {_MAX_EVIDENCE} letters; these are {len(text)}.")
+    return text
+
+
+def _check_key_is_free(correction: Correction) -> None:
+    other = (
+        Correction.objects.open()
+        .filter(
+            register=correction.register,
+            isin=correction.isin,
+            mic=correction.mic,
+            field=correction.field,
+        )
+        .exclude(pk=correction.pk)
+        .first()
+    )
+    if other is not None:
+        raise WrongState(
+            f"Correction {other.pk} of the same value is {other.state}: withdraw it or wait for its end."
+        )
+
+
+@transaction.atomic
+def propose(proposal: Proposal, *, by: str, request: Any = None) -> Correction:
+    """Save a correction as proposed. Raises InvalidQuery, NotInDatabase, WrongState."""
+    correction = check(proposal)
+    correction.proposed_by = by
+    correction.save()
+    trail.record(
+        "correction.proposed",
+        request=request,
+        actor=by,
+        about=correction,
+        new={
+            "expected": correction.expected,
+            "value": correction.value,
+            "reason": correction.reason[:500],
+        },
+    )
+    return correction
+
+
+@transaction.atomic
+def approve(correction: Correction, *, by: str, request: Any = None) -> None:
+    """Approve a proposed correction, and apply it where the register still publishes the old value.
+
+    Leaves it approved (it begins later), in force, overtaken or to review. Raises NotPermitted, WrongState.
+    """
+    if settings.CORRECTIONS_NEED_TWO and by == correction.proposed_by:
+        raise NotPermitted("You proposed this correction: another person must approve it.")
+    correction.advance(
+        CorrectionState.APPROVED,
+        remark="Approved.",
+        by=by,
+        request=request,
+        approved_by=by,
+        approved_at=timezone.now(),
+    )
+    reapply([correction.isin])
+    correction.refresh_from_db()
+
+
+@transaction.atomic
+def reject(correction: Correction, *, reason: str, by: str, request: Any = None) -> None:
+    """Reject a proposed correction. Raises InvalidQuery, WrongState."""
+    remark = _check_reason(reason)
+    correction.advance(CorrectionState.REJECTED, remark=remark, by=by, request=request)
+
+
+@transaction.atomic
+def withdraw(
+    correction: Correction, *, reason: str, by: str, may_approve: bool, request: Any = None
+) -> None:
+    """Withdraw a correction: one's own proposal, or any with the right to approve.
+
+    The published value is served again. Raises InvalidQuery, NotPermitted, WrongState.
+    """
+    is_own_proposal = correction.state == CorrectionState.PROPOSED and correction.proposed_by == by
+    if not (may_approve or is_own_proposal):
+        raise NotPermitted(
+            "Without the right to approve, you can withdraw only your own proposals."
+        )
+    remark = _check_reason(reason)
+    was_live = correction.is_live
+    correction.advance(CorrectionState.WITHDRAWN, remark=remark, by=by, request=request)
+    if was_live:
+        reapply([correction.isin])
+        correction.refresh_from_db()
+
+
+@transaction.atomic
+def note_report(correction: Correction, day: dt.date, *, by: str, request: Any = None) -> None:
+    """Note the day on which the authority was told of the wrong value. Raises WrongState if it is closed."""
+    if not Correction.objects.open().filter(pk=correction.pk).update(reported_on=day):
+        raise WrongState(f"Correction {correction.pk} is {correction.state}.")
+    old = correction.reported_on
+    correction.reported_on = day
+    trail.record(
+        "correction.reported",
+        request=request,
+        actor=by,
+        about=correction,
+        old={"reported_on": old and old.isoformat()},
+        new={"reported_on": day.isoformat()},
+    )

@@ -1,0 +1,41 @@
+"""Apply corrections to instruments outside of a load: after an approval, a withdrawal, or by the calendar."""
+
+import datetime as dt
+from collections.abc import Collection
+
+from django.db import connection, transaction
+
+from instruments.data_versions import DataSubject
+from instruments.listings.load.instruments import rederiving
+from instruments.models import ChangeSet, Correction, DataVersion, Instrument, Listing
+from instruments.staging.dialect import translating_cursor
+
+_ROWS = 500  # instruments at a time
+
+
+def reapply(isins: Collection[str]) -> None:
+    """Derive these instruments again with the corrections that are in force now, and report them as changed.
+
+    Each of at most 500 instruments in a transaction of its own, or all in that of the caller.
+    """
+    ordered = sorted(isins)
+    for first in range(0, len(ordered), _ROWS):
+        page = list(
+            Instrument.objects.filter(pk__in=ordered[first : first + _ROWS]).values_list(
+                "pk", flat=True
+            )
+        )
+        with transaction.atomic(), connection.cursor() as cursor:
+            number = ChangeSet.objects.begin()
+            with rederiving(translating_cursor(cursor), page):
+                pass  # nothing is deleted
+            Listing.objects.filter(isin__in=page).update(change=number)
+            ChangeSet.objects.finish(number)
+            DataVersion.objects.renew(DataSubject.LISTINGS)
+
+
+def reapply_due(day: dt.date) -> int:
+    """Apply the corrections that begin or end by this day; return the number of their instruments."""
+    isins = set(Correction.objects.due(day).values_list("isin", flat=True))
+    reapply(isins)
+    return len(isins)

@@ -1,0 +1,146 @@
+"""The corrections that apply to listings and instruments, and the values that they replace."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from instruments.listings import history
+from instruments.listings.correctable import IN_INSTRUMENT, to_text, to_value
+from instruments.models import Correction, Instrument, Listing
+from marketdata.common.plain import to_plain
+
+_MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+
+
+@dataclasses.dataclass(frozen=True)
+class AppliedCorrection:
+    """A correction, the published value that it replaces, and the venues of the listings that have it."""
+
+    correction: Correction
+    published: Any
+    mics: tuple[str, ...]
+
+
+def correct_listings(
+    listings: Sequence[Listing], corrections: Iterable[Correction]
+) -> list[AppliedCorrection]:
+    """Put corrected values into listings in memory; return the corrections that apply to some of them.
+
+    The published values stay in `listing.published_values`, by column. A correction of one venue counts more
+    than one of all venues.
+    """
+    applied: list[AppliedCorrection] = []
+    for correction in sorted(corrections, key=lambda row: (row.mic == "", row.pk)):
+        mics: dict[Any, list[str]] = {}
+        for listing in listings:
+            published = getattr(listing, correction.field)
+            is_corrected = correction.field in listing.published_values
+            if (
+                not is_corrected
+                and correction.concerns(listing)
+                and correction.applies_to(to_text(published))
+            ):
+                listing.published_values[correction.field] = published
+                setattr(listing, correction.field, to_value(correction.field, correction.value))
+                mics.setdefault(published, []).append(listing.mic)
+        applied += [
+            AppliedCorrection(correction, published, tuple(venues))
+            for published, venues in mics.items()
+        ]
+    return applied
+
+
+def correct_instrument(instrument: Instrument) -> list[AppliedCorrection]:
+    """Put corrected values into an instrument and its listings, in memory; return what applies. One query.
+
+    The records of its listings must be the newest ones.
+    """
+    corrections = list(Correction.objects.live().of([instrument.isin]))
+    if not corrections:
+        return []
+    applied = correct_listings(instrument.listings, corrections)
+    reference = instrument.authoritative
+    for column in set(reference.published_values) & set(IN_INSTRUMENT):
+        setattr(instrument, column, getattr(reference, column) or "")
+    return applied
+
+
+def get_served(
+    instrument: Instrument,
+    *,
+    as_of: dt.date | None = None,
+    known_on: dt.date | None = None,
+    register: str = "",
+    with_corrections: bool = True,
+) -> tuple[Instrument, list[AppliedCorrection]]:
+    """Return an instrument as it is shown, and the corrections that apply to it.
+
+    `as_of`, `known_on` and `register` are those of a snapshot. A snapshot of a day is what the register
+    had published, so corrections do not apply to it. Raises NotInDatabase.
+    """
+    if as_of or known_on or register:
+        instrument = history.require_snapshot(
+            instrument.isin, as_of=as_of, known_on=known_on, register=register
+        )
+    if as_of or known_on:
+        return instrument, []
+    if with_corrections:
+        return instrument, correct_instrument(instrument)
+    if not register:
+        restore_published([instrument])
+    return instrument, []
+
+
+def read_replaced(instruments: Iterable[Instrument]) -> dict[str, list[Correction]]:
+    """Return the corrections of the values in these rows of `Instrument`, by ISIN.
+
+    `replaced` of each is the published value. One query.
+    """
+    isins = {instrument.isin for instrument in instruments}
+    if not isins:
+        return {}
+    # Most are a page in the order of ISINs, so a range has few others.
+    rows = Correction.objects.live().filter(isin__gte=min(isins), isin__lte=max(isins))
+    if len(isins) <= _MAX_PARAMETERS:
+        rows = rows.of(isins)
+    by_isin: dict[str, list[Correction]] = {}
+    for correction in rows.exclude(replaced=None).order_by("isin", "pk"):
+        if correction.isin in isins:
+            by_isin.setdefault(correction.isin, []).append(correction)
+    return by_isin
+
+
+def restore_published(instruments: Iterable[Instrument]) -> None:
+    """Put the published values back into rows of `Instrument`, in memory. One query."""
+    rows = list(instruments)
+    replaced = read_replaced(rows)
+    for instrument in rows:
+        for correction in replaced.get(instrument.isin, ()):
+            setattr(instrument, correction.field, correction.replaced)
+
+
+def describe_replaced(instrument: Instrument, correction: Correction) -> dict[str, Any]:
+    """Return a correction of a value in a row of `Instrument`, as `describe_applied`."""
+    published = to_value(correction.field, correction.replaced or "")
+    return describe_applied(AppliedCorrection(correction, published, (instrument.mic,)))
+
+
+def describe_applied(applied: AppliedCorrection) -> dict[str, Any]:
+    """Return a correction as it is served beside the value: published value, when and why.
+
+    Names of users are left out: `/corrections/` has them, for those who may read it.
+    """
+    correction = applied.correction
+    return {
+        "number": correction.number,
+        "field": correction.field,
+        "register": str(correction.register),
+        "mics": list(applied.mics),
+        "published": to_plain(applied.published),
+        "value": to_plain(to_value(correction.field, correction.value)),
+        "state": str(correction.state),
+        "reason": correction.reason,
+        "evidence": correction.evidence or None,
+        "approved_at": to_plain(correction.approved_at),
+    }
