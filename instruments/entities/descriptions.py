@@ -145,10 +145,10 @@ def _describe_node(node: Node) -> dict[str, Any]:
 
 
 def _describe_exception(exception: ReportingException) -> dict[str, Any]:
-    reasons = (exception.reason, exception.second_reason, exception.third_reason)
     references = (exception.reference, exception.second_reference, exception.third_reference)
     return {
         "category": exception.category,
-        "reasons": [reason for reason in reasons if reason],
+        "description": exception.description,
+        "reasons": exception.reasons,
         "references": [reference for reference in references if reference],
     }

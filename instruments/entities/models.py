@@ -307,6 +307,31 @@ class EntityRelationship(models.Model):
     def __str__(self) -> str:
         return f"{self.start_lei} {self.type} {self.end_lei}"
 
+    @property
+    def type_in_words(self) -> str:
+        """The type in words; one that is not known as it is published."""
+        known = self.type in RelationshipType.values
+        return RelationshipType(self.type).label if known else self.type
+
+
+# What no parent is reported for, and why: the codes of RepEx 2.1 in words.
+_PARENTS_IN_WORDS = {
+    "DIRECT_ACCOUNTING_CONSOLIDATION_PARENT": "No direct parent is reported",
+    "ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT": "No ultimate parent is reported",
+}
+_REASONS_IN_WORDS = {
+    "NO_LEI": "the parent has no LEI",
+    "NATURAL_PERSONS": "the entity is controlled by natural persons",
+    "NON_CONSOLIDATING": "the parents do not have to consolidate it in their accounts",
+    "NO_KNOWN_PERSON": "no person is known that controls it, as with widely held shares",
+    "NON_PUBLIC": "the parent is not public information",
+    "BINDING_LEGAL_COMMITMENTS": "legal commitments prevent the publication",
+    "LEGAL_OBSTACLES": "laws prevent the publication",
+    "CONSENT_NOT_OBTAINED": "the parent has not agreed to the publication",
+    "DETRIMENT_NOT_EXCLUDED": "the publication might harm the entity or its parent",
+    "DISCLOSURE_DETRIMENTAL": "the publication would harm the entity or its parent",
+}
+
 
 class ReportingException(models.Model):
     """The reason why an entity reports no direct or no ultimate parent (RepEx 2.1)."""
@@ -334,6 +359,19 @@ class ReportingException(models.Model):
 
     def __str__(self) -> str:
         return f"{self.lei}: {self.category} ({self.reason})"
+
+    @property
+    def reasons(self) -> list[str]:
+        """The published codes of the reasons."""
+        reasons = (self.reason, self.second_reason, self.third_reason)
+        return [reason for reason in reasons if reason]
+
+    @property
+    def description(self) -> str:
+        """The exception as a sentence; a code that is not known stands in it as it is published."""
+        subject = _PARENTS_IN_WORDS.get(self.category, self.category)
+        reasons = [_REASONS_IN_WORDS.get(reason, reason) for reason in self.reasons]
+        return f"{subject}: {'; '.join(reasons) or 'no reason is published'}."
 
 
 class MappedLei(models.Model):

@@ -1,8 +1,8 @@
 """Venues of the exchange codes in OpenFIGI's answers.
 
 OpenFIGI publishes no table of its exchange codes (Bloomberg's) and MICs. This one has the codes of single
-exchanges whose MIC is not in doubt. Codes of countries (US, GR, LN's LI) and of networks of several venues
-are left out: a FIGI without a venue is better than one with a wrong venue.
+exchanges whose MIC is not in doubt. Codes of countries, which composites have (US, GR, SW, SM, CI), and of
+networks of several venues are left out: a FIGI without a venue is better than one with a wrong venue.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 MICS = {
     "AV": "XWBO",
     "BB": "XBRU",
-    "CI": "XSGO",
     "DC": "XCSE",
     "ET": "XTAL",
     "FH": "XHEL",
@@ -28,16 +27,15 @@ MICS = {
     "HK": "XHKG",
     "ID": "XDUB",
     "IM": "XMIL",
+    "LG": "XRIS",
     "LH": "XLIT",
     "LN": "XLON",
-    "LR": "XRIS",
     "LX": "XLUX",
     "NA": "XAMS",
     "NO": "XOSL",
     "PL": "XLIS",
-    "SM": "XMAD",
+    "SE": "XSWX",
     "SS": "XSTO",
-    "SW": "XSWX",
     "UA": "XASE",
     "UN": "XNYS",
     "UP": "ARCX",

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from instruments.classification import cfi
 from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
+from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import problem_of
 from instruments.listings import lookup
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
@@ -39,6 +40,13 @@ def check_isins(text: str) -> None:
             raise ValidationError("%(isin)s: %(problem)s.", params=parameters)
 
 
+def check_isins_and_figis(text: str) -> None:
+    """Raise ValidationError if a comma-separated text contains anything but ISINs and FIGIs."""
+    for code in lookup.split_isins(text):
+        if not FIGI_PATTERN.fullmatch(code):
+            check_isins(code)
+
+
 def _check_list(text: str) -> None:
     """Raise ValidationError for one invalid ISIN, or for too many.
 
@@ -46,7 +54,7 @@ def _check_list(text: str) -> None:
     """
     isins = lookup.split_isins(text)
     if len(isins) == 1:
-        check_isins(isins[0])
+        check_isins_and_figis(isins[0])
     if len(isins) > lookup.MAX_ISINS:
         raise ValidationError(f"At most {lookup.MAX_ISINS:,} ISINs; these are {len(isins):,}.")
 
@@ -86,8 +94,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_isin",
         validators=[_check_list],
         widget=CommaSeparatedInput,
-        label="One ISIN, or up to 1,000 separated by commas or by repeating the parameter; the answer has the"
-        " outcome for each",
+        label="One ISIN or FIGI, or up to 1,000 separated by commas or by repeating the parameter; the answer"
+        " has the outcome for each",
     )
     figi = django_filters.CharFilter(
         method="filter_figi",
@@ -102,6 +110,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_underlying",
         validators=[_check_underlying],
         label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets included",
+    )
+    underlying_group = django_filters.CharFilter(
+        method="filter_underlying_group",
+        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        label="LEI of a legal entity: instruments with an underlying that it, or an entity below it in its"
+        " group, has issued; members of baskets included",
     )
     category = AnyCaseChoiceFilter(
         method="filter_category",
@@ -181,7 +195,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.filter(pk__in=lookup.split_isins(value))
+        return queryset.filter(pk__in=lookup.find_isins(value))
 
     def filter_figi(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -262,6 +276,11 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         return queryset.derived_from(value.strip().upper())
+
+    def filter_underlying_group(
+        self, queryset: InstrumentQuerySet, name: str, value: str
+    ) -> InstrumentQuerySet:
+        return queryset.derived_from_issuers(*read_group(value))
 
     def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.search(value)

@@ -43,6 +43,34 @@ def check_isin(text: str) -> str:
     return isin
 
 
+def resolve_isin(text: str) -> str:
+    """Return the ISIN that a text is, or that a FIGI or ticker of one instrument means. No query for an ISIN.
+
+    The ISIN need not be that of an instrument. Raises InvalidQuery, NotInDatabase for an unknown FIGI.
+    """
+    code = text.strip().upper()
+    if problem_of(code) is None:
+        return code
+    if _may_be_figi_or_ticker(code) and (isin := resolve_one(code)):
+        return isin
+    if _is_figi(code):
+        raise NotInDatabase(f"No instrument with the FIGI {code} is in the database.")
+    return check_isin(code)
+
+
+def find_isins(text: str) -> list[str]:
+    """Return the ISINs of a comma-separated text of ISINs, FIGIs and tickers; others are left out.
+
+    For codes other than ISINs, a query for each 300 of them, and one more.
+    """
+    codes = split_isins(text)
+    isins = dict.fromkeys(code for code in codes if problem_of(code) is None)
+    others = [code for code in codes if code not in isins and _may_be_figi_or_ticker(code)]
+    for resolved in (resolve(others) if others else {}).values():
+        isins |= dict.fromkeys(resolved)
+    return list(isins)
+
+
 def get_instrument(text: str) -> Instrument:
     """Return the instrument with an ISIN, or with a FIGI or ticker that only it has.
 

@@ -7,7 +7,8 @@ from typing import Any
 import django_filters
 from django.core.validators import RegexValidator
 
-from instruments.listings.filters import check_isins
+from instruments.listings.filters import check_isins_and_figis
+from instruments.listings.lookup import find_isins
 from instruments.models import (
     Register,
     ResultQuerySet,
@@ -51,9 +52,9 @@ class ResultFilterSet(django_filters.FilterSet):
 class TransparencyFilterSet(ResultFilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[check_isins],
+        validators=[check_isins_and_figis],
         widget=CommaSeparatedInput,
-        label="One ISIN or several, with commas between or the parameter repeated",
+        label="One ISIN or FIGI or several, with commas between or the parameter repeated",
     )
     methodology = CodeFilter(validators=[_CODE4], label="YEAR, SINT, ESTM or FFWK; of equity only")
     relevant_market = CodeFilter(validators=[_CODE4], label="MIC of the most relevant market")
@@ -69,7 +70,7 @@ class TransparencyFilterSet(ResultFilterSet):
         fields: list[str] = []
 
     def filter_isin(self, queryset: ResultQuerySet, name: str, value: str) -> ResultQuerySet:
-        return queryset.filter(isin__in=[isin.strip() for isin in value.upper().split(",")])
+        return queryset.filter(isin__in=find_isins(value))
 
 
 class SubclassFilterSet(ResultFilterSet):

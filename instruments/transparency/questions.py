@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db.models import Min
 
 from esma_files.models import EsmaFile
-from instruments.listings.lookup import check_isin
+from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
 from instruments.models import Instrument, Listing, Register, TransparencyResult
 from instruments.published_results.publications import publication_of
@@ -113,9 +113,10 @@ def get_transparency(
 ) -> InstrumentTransparency:
     """Return what applies to an instrument on a day, as it was known on `known_on` (both: today by default).
 
-    Raises InvalidQuery for a malformed ISIN, NotInDatabase where no loaded file mentions it.
+    `isin` may be a FIGI or ticker of one instrument. Raises InvalidQuery for a malformed one, NotInDatabase
+    where no loaded file mentions it.
     """
-    isin, on, register = check_isin(isin), on or today(), Register(register)
+    isin, on, register = resolve_isin(isin), on or today(), Register(register)
     rows = list(TransparencyResult.objects.filter(isin=isin).select_related("source_file"))
     if not rows and not Instrument.objects.filter(pk=isin).exists():
         raise NotInDatabase(f"No loaded file mentions {isin}.")

@@ -8,7 +8,8 @@ import django_filters
 from django.core.validators import DecimalValidator, RegexValidator
 from django.db.models import Q
 
-from instruments.listings.filters import check_isins
+from instruments.listings.filters import check_isins_and_figis
+from instruments.listings.lookup import find_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapVenue
 from marketdata.common.filters import CommaSeparatedInput, TrueFalseFilter
 
@@ -19,9 +20,9 @@ DIGITS = DecimalValidator(max_digits=35, decimal_places=17)
 class VolumeCapFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[check_isins],
+        validators=[check_isins_and_figis],
         widget=CommaSeparatedInput,
-        label="One ISIN or several, with commas between or the parameter repeated",
+        label="One ISIN or FIGI or several, with commas between or the parameter repeated",
     )
     mic = django_filters.CharFilter(
         method="filter_venues",
@@ -59,7 +60,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
         fields: list[str] = []
 
     def filter_isin(self, queryset: ResultQuerySet, name: str, value: str) -> ResultQuerySet:
-        return queryset.filter(isin__in=[isin.strip() for isin in value.upper().split(",")])
+        return queryset.filter(isin__in=find_isins(value))
 
     def filter_day(self, queryset: ResultQuerySet, name: str, value: dt.date) -> ResultQuerySet:
         return queryset.filter(

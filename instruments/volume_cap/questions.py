@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from instruments.listings.lookup import check_isin
+from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
 from instruments.models import (
     Instrument,
@@ -54,10 +54,11 @@ def get_volume_cap(
 ) -> InstrumentVolumeCap:
     """Return the current volume cap results of an instrument and the suspension in force on a day.
 
-    The day is today by default. Raises InvalidQuery for a malformed ISIN, NotInDatabase for one that no
+    The day is today by default, and `isin` may be a FIGI or ticker of one instrument. Raises InvalidQuery for
+    a malformed one, NotInDatabase for one that no
     loaded file mentions.
     """
-    isin, on = check_isin(isin), on or today()
+    isin, on = resolve_isin(isin), on or today()
     venues = VolumeCapVenue.objects.all()
     if above is not None:
         venues = venues.filter(percentage__gt=above)

@@ -49,6 +49,7 @@ class ReportingExceptionSerializer(serializers.Serializer[Any]):
     category = serializers.CharField(
         help_text="DIRECT_ or ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT"
     )
+    description = serializers.CharField(help_text="the exception in words")
     reasons = serializers.ListField(
         child=serializers.CharField(), help_text="as NO_KNOWN_PERSON or NON_CONSOLIDATING"
     )

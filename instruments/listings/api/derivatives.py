@@ -35,7 +35,9 @@ class DerivativesView(ApiView, GenericAPIView[Instrument]):
         responses={200: DerivativeSerializer(many=True)},
     )
     def get(self, request: Request, isin: str) -> Response:
-        derivatives: Any = self.filter_queryset(underlyings.find_derivatives(isin))
+        derivatives: Any = self.filter_queryset(
+            underlyings.find_derivatives(lookup.resolve_isin(isin))
+        )
         page: Any = self.paginate_queryset(derivatives)
         return self.get_paginated_response(descriptions.describe_derivatives(page))
 

@@ -83,6 +83,13 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         )
         return derivatives.order_by(_DERIVATIVE)
 
+    def derived_from_issuers(self, *leis: str) -> "InstrumentQuerySet":
+        """Instruments with an underlying that is, or is issued by, one of these LEIs; at most 1,000."""
+        every = self.model._default_manager.using(self.db)
+        issued = every.issued_by(*leis).order_by().values("isin")
+        named = Q(underlyings__code__in=leis) | Q(underlyings__code__in=issued)
+        return self.filter(pk__in=every.filter(named).order_by().values("pk"))
+
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN or FIGI, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
         code = words.strip().upper()

@@ -120,7 +120,7 @@ class Command(BaseCommand):
         if answer.has_more:
             self.stdout.write(f"Only the first {len(answer.children):,} entities below are shown.")
         for exception in answer.exceptions:
-            self.stdout.write(f"{exception.category}: {exception.reason}")
+            self.stdout.write(exception.description)
 
     def _differences(self, options: dict[str, Any]) -> None:
         comparison = options["comparison"]

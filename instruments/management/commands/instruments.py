@@ -145,7 +145,7 @@ class Command(BaseCommand):
         self._print(rows, ("isin", "status", "reason"), options["format"])
 
     def _derivatives(self, options: dict[str, Any]) -> None:
-        isin = options["underlying_isin"].upper()
+        isin = lookup.resolve_isin(options["underlying_isin"])
         derivatives = underlyings.find_derivatives(isin)
         matching: Any = filtering.filter_queryset(DerivativeFilterSet, options, derivatives)
         rows = descriptions.describe_derivatives(matching[: options["limit"]])

@@ -13,7 +13,7 @@ from django.test import Client
 from instruments import pipeline
 from instruments.entities.hierarchy import read_group, read_hierarchy
 from instruments.listings.load import search_index
-from instruments.models import EntityRelationship, Instrument, ReportingException
+from instruments.models import EntityRelationship, Instrument, Link, ReportingException, Underlying
 from tests import golden_copy
 from tests.conftest import DATA
 from tests.golden_copy import name
@@ -261,6 +261,27 @@ def test_the_api_and_the_command_show_trees_and_instruments_of_groups(
         (C, "Vanguard Russell 1000 Growth Index Trust"),
     ]
     assert tree["exceptions"][0]["reasons"] == ["NO_KNOWN_PERSON"]
+    sentence = (
+        "No direct parent is reported: no person is known that controls it, as with widely held"
+        " shares."
+    )
+    assert tree["exceptions"][0]["description"] == sentence
+    derivatives = ("DE000A0000A7", "DE000A0000B5", "DE000A0000C3")
+    for isin, code in zip(derivatives, ("SE0000108656", C, D), strict=True):
+        option = Instrument.objects.create(
+            isin=isin, status="active", mic="XSTO", register="ESMA", listing_count=1
+        )
+        Underlying.objects.create(instrument=option, code=code, link=Link.SINGLE)
+    search_index.rebuild()
+    for query, isins in (
+        ({"underlying_group": A}, derivatives[:2]),
+        ({"underlying_group": B.lower(), "status": "active"}, derivatives[:2]),
+        ({"underlying_group": A, "issuer": A}, ()),
+        ({"underlying_group": D}, derivatives[2:]),
+    ):
+        rows = client.get("/api/v1/instruments/", query).json()["results"]
+        assert [row["isin"] for row in rows] == list(isins)
+    assert client.get("/api/v1/instruments/", {"underlying_group": "X"}).status_code == 400
     assert [row["isin"] for row in own["results"]] == ["SE0000115446"]
     for answer in (group, filtered):
         assert [row["isin"] for row in answer["results"]] == ["SE0000108656", "SE0000115446"]

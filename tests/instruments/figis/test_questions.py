@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from instruments.figis import syncing
 from instruments.figis.exchange_codes import MICS
 from instruments.models import Figi, FigiRequest, Venue
 from tests.accounts.clients import make_user
+from tests.conftest import DATA
 from tests.instruments.figis.conftest import ERICSSON, VOLVO
 from tests.instruments.listings.test_answers_match_the_schema import check
 from tests.openfigi import IBM, FakeOpenFigi
@@ -187,3 +189,60 @@ def test_the_mics_of_exchange_codes_are_in_the_list_of_venues() -> None:
 
     known = set(Venue.objects.filter(pk__in=MICS.values()).values_list("pk", flat=True))
     assert set(MICS.values()) - known == set()
+
+
+def find_lists(recorded: Any) -> Iterator[list[dict[str, str]]]:
+    """The lists of FIGIs in a recorded answer."""
+    values = recorded.values() if isinstance(recorded, dict) else recorded
+    if isinstance(recorded, dict) and isinstance(recorded.get("data"), list):
+        yield recorded["data"]
+    elif isinstance(recorded, dict | list):
+        for value in values:
+            yield from find_lists(value)
+
+
+def test_no_exchange_code_is_that_of_a_composite() -> None:
+    rows = [
+        row
+        for path in (DATA / "openfigi").rglob("*.json")
+        for answer in find_lists(json.loads(path.read_text()))
+        for row in answer
+    ]
+    composites = {row["exchCode"] for row in rows if row["figi"] == row["compositeFIGI"]}
+
+    assert {"US", "GR", "SW", "CI"} <= composites
+    assert composites.isdisjoint(MICS)
+
+
+@pytest.mark.usefixtures("synced")
+@pytest.mark.parametrize("code", [IBM_US, IBM_US.lower(), IBM_CLASS, "IBM"])
+def test_a_figi_or_ticker_leads_to_the_results_and_derivatives_of_its_isin(
+    client: Client, code: str
+) -> None:
+    for path in ("transparency/", "volume-cap/", "derivatives/", "underlyings/", "dossier/"):
+        by_isin = get(client, f"instruments/{IBM}/{path}")
+        assert get(client, f"instruments/{code}/{path}") == {**by_isin, **_links(by_isin, code)}
+    answer = get(client, "instruments/", isin=f"{code},{VOLVO}")
+    assert [row["isin"] for row in answer["results"]] == [VOLVO, IBM]
+    assert [row["status"] for row in answer["lookup"]] == ["found", "found"]
+
+
+def _links(answer: Any, code: str) -> dict[str, Any]:
+    """The links of a list, which repeat the code of the request."""
+    if "pagination" not in answer:
+        return {}
+    links = {
+        name: value.replace(IBM, code) if isinstance(value, str) else value
+        for name, value in answer["pagination"].items()
+    }
+    return {"pagination": links}
+
+
+@pytest.mark.usefixtures("synced")
+def test_lists_of_results_take_figis(client: Client) -> None:
+    for path in ("transparency/", "volume-cap/"):
+        assert get(client, path, isin=f"{IBM_US},{VOLVO}")["results"] == []
+        get(client, path, 400, isin="IBM")
+    assert [row["isin"] for row in get(client, "instruments/", isin=IBM_US)["results"]] == [IBM]
+    get(client, "instruments/BBG000000000/transparency/", 404)
+    get(client, "instruments/SE0000115447/transparency/", 400)
