@@ -4,6 +4,7 @@ from instruments.classification.pages import CfiTableView, CfiView
 from instruments.dossier.pages import DossierPage
 from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
+from instruments.listings.analytics_page import AnalyticsView
 from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
 from instruments.listings.search_page import SearchView
@@ -14,6 +15,7 @@ from instruments.venues.pages import VenuesView, VenueView
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("suggestions/", SuggestionsView.as_view(), name="suggestions"),
+    path("analytics/", AnalyticsView.as_view(), name="analytics"),
     path("check/", CheckListView.as_view(), name="check-list"),
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),

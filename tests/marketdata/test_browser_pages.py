@@ -33,6 +33,7 @@ PAGES = {
     "runs": "/files/runs/",
     "rejects": "/files/rejects/",
     "check": "/check/",
+    "analytics": "/analytics/",
     "not_found": "/instruments/SE0000115446/",
     "sign_in": "/sign-in/",
 }
