@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import models
 
-from instruments.models import ChangeSet, Listing, ListingVersion, WithdrawnRecord
+from instruments.models import ChangeSet, Correction, Listing, ListingVersion, WithdrawnRecord
 from lake.reading import Reader, read
 
 # With more instruments changed, the whole table is read again.
@@ -73,13 +73,15 @@ def read_changed(reader: Reader, since: State) -> list[str] | None:
     """Return the ISINs whose listings have been written since a state, sorted; None if they are too many.
 
     A listing has the number of its change. A late record goes into the versions without one, and a withdrawn
-    record is kept in a table of its own, so new keys there tell of these.
+    record is kept in a table of its own, so new keys there tell of these. A correction changes the row of
+    the instrument alone, so the ISINs of all corrections count as changed.
     """
     changed: set[str] = set()
     queries = (
         Listing.objects.filter(change__gt=since.data_version),
         ListingVersion.objects.filter(pk__gt=since.last_version),
         WithdrawnRecord.objects.filter(pk__gt=since.last_withdrawn),
+        Correction.objects.all(),
     )
     for query in queries:
         isins = query.order_by().values_list("isin").distinct()[: _MOST + 1]

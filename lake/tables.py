@@ -12,6 +12,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from instruments.models import (
+    Correction,
     EntityAddress,
     EntityAuthority,
     EntityEvent,
@@ -23,6 +24,7 @@ from instruments.models import (
     LegalEntity,
     Listing,
     ListingVersion,
+    MappedIssuer,
     ReportingException,
     SubclassTransparency,
     TransparencyResult,
@@ -216,6 +218,22 @@ TABLES = (
         "Reasons for which an entity reports no parent (GLEIF level 2).",
         key="lei",
         order=("category",),
+    ),
+    LakeTable(
+        "mapped_issuers",
+        MappedIssuer,
+        "Issuers of ISINs by GLEIF's ISIN-LEI file.",
+        key="isin",
+        left_out=("mapped_lei",),
+        joined=(Column("lei", "mapped_lei__lei", pa.string(), "LEI of the issuer"),),
+    ),
+    LakeTable(
+        "corrections",
+        Correction,
+        "Values that are served in place of published ones, in any state.",
+        key="isin",
+        order=("pk",),
+        left_out=("proposed_by", "approved_by"),  # names of people
     ),
     LakeTable("figis", Figi, "FIGIs by ISIN (OpenFIGI).", key="isin", order=("figi",)),
 )

@@ -15,7 +15,17 @@ from django.utils import timezone
 
 from instruments import pipeline
 from instruments.isin import problem_of
-from instruments.models import ChangeSet, Figi, Instrument, Listing, ListingVersion, Venue
+from instruments.models import (
+    ChangeSet,
+    Correction,
+    Figi,
+    Instrument,
+    Listing,
+    ListingVersion,
+    MappedIssuer,
+    MappedLei,
+    Venue,
+)
 from lake import history, publishing
 from lake.columns import RTS_23
 from lake.errors import LakeBusy, NotPublished
@@ -46,6 +56,18 @@ def fill() -> None:
     assert all(loaded.error is None for loaded in pipeline.load(files))
     call_command("load_venues", stdout=io.StringIO())
     Figi.objects.create(isin=VOLVO, figi="BBG000BDSLM5", ticker="VOLVB", fetched_at=timezone.now())
+    correct(VOLVO)
+    MappedIssuer.objects.create(
+        isin=VOLVO,
+        mapped_lei=MappedLei.objects.create(lei="549300HGV012CNC8JD22"),
+        source_file=files[0],
+    )
+
+
+def correct(isin: str) -> None:
+    Correction.objects.create(
+        register="ESMA", isin=isin, field="full_name", value="Corrected", reason="An example"
+    )
 
 
 @pytest.fixture
@@ -150,6 +172,18 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> No
     ChangeSet.objects.invalidate_cursors()
     publish(*tables)
     assert_equals_database(tables)
+
+
+def test_an_instrument_that_is_corrected_is_written_again(make_zip: Write) -> None:
+    instruments = in_small_slices(get_table("instruments"), 2)
+    isins = [make_isin(number) for number in range(5)]
+    load(make_zip, full(2), *(record("RefData", isin, day(1)) for isin in isins))
+    publish(instruments)
+    correct(isins[3])
+    Instrument.objects.filter(isin=isins[3]).update(full_name="Corrected")
+
+    assert publish(instruments)["instruments"].written == 1
+    assert_equals_database((instruments,))
 
 
 def make_isin(number: int) -> str:
