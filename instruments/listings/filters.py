@@ -105,7 +105,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     ticker = django_filters.CharFilter(
         method="filter_ticker", max_length=100, label="Ticker on any exchange, as IBM"
     )
-    # The first filter after these, because it leaves fewer instruments than the codes do.
+    # The next three come before the codes, because they leave fewer instruments than these do.
     underlying = django_filters.CharFilter(
         method="filter_underlying",
         validators=[_check_underlying],
@@ -116,6 +116,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
         label="LEI of a legal entity: instruments with an underlying that it, or an entity below it in its"
         " group, has issued; members of baskets included",
+    )
+    effective_status = AnyCaseChoiceFilter(
+        method="filter_effective_status",
+        choices=EffectiveStatus.choices,
+        label="Effective status today: unlike the published one, it considers the termination, expiry"
+        " and maturity dates",
     )
     category = AnyCaseChoiceFilter(
         method="filter_category",
@@ -175,12 +181,6 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_status",
         choices=Status.choices,
         label="Published status of the instrument",
-    )
-    effective_status = AnyCaseChoiceFilter(
-        method="filter_effective_status",
-        choices=EffectiveStatus.choices,
-        label="Effective status today: unlike the published one, it considers the termination, expiry"
-        " and maturity dates",
     )
     q = django_filters.CharFilter(
         max_length=100,

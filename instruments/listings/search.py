@@ -35,6 +35,8 @@ MARKS = {
     "register": "\ue006",
 }
 NAMED = ("full_name", "short_name")  # the columns of `Instrument` that names are in
+# The annotation of instruments that something else than the index selects, and of which there are few.
+FEW = "is_one_of_few"
 _MAX_WORDS = 20
 # Shorter words must be there as they are: too much begins with a letter or two.
 _WHOLE = 2
@@ -135,10 +137,12 @@ def coded(
     """Return the instruments with one of the codes by the index, or all where it is not used.
 
     So the caller must filter by the codes too. The index is not used on other databases than SQLite, and not
-    if another table selects the instruments (as derivatives of one underlying): a code may match millions.
+    if another table selects the instruments (as derivatives of one underlying), or if they are few (FEW): a
+    code may match millions.
     """
-    is_joined = not is_asked(instruments) and len(instruments.query.alias_map) > 1
-    if is_joined or connections[instruments.db].vendor != "sqlite":
+    query = instruments.query
+    is_selected = not is_asked(instruments) and len(query.alias_map) > 1
+    if is_selected or FEW in query.annotations or connections[instruments.db].vendor != "sqlite":
         return instruments
     return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
 

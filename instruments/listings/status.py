@@ -10,15 +10,21 @@ Dates before 1900 are placeholders and end nothing (`instruments.listings.terms.
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q, Value
 
+from instruments.listings import search
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
 from marketdata.common.batches import in_batches
 from marketdata.common.prepared import PreparedQuery
+
+# If so many instruments have a status, it is one in a hundred even in the largest database.
+MANY = 100_000
 
 
 class EffectiveStatus(models.TextChoices):
@@ -61,19 +67,22 @@ _ACTIVE_LISTINGS = PreparedQuery(
 def get_effective_status(record: ListingRecord | _Dates, day: dt.date) -> EffectiveStatus:
     """Return the effective status of a listing on a day.
 
-    A listing is active on its termination, expiry or maturity day itself, and ended the day after.
+    A listing is active on its termination, expiry or maturity day itself, and ended the day after. A
+    termination counts before the others, of which the earlier one counts.
     """
     if record.status != Status.ACTIVE:
         return EffectiveStatus(record.status)
-    if record.terminated_at is not None and record.terminated_at.date() < day:
+    if record.terminated_at is not None and FIRST_REAL_DAY <= record.terminated_at.date() < day:
         return EffectiveStatus.TERMINATED
-    for date, status in (
-        (record.expiry_date, EffectiveStatus.EXPIRED),
-        (record.maturity_date, EffectiveStatus.MATURED),
-    ):
-        if date is not None and FIRST_REAL_DAY <= date < day:
-            return status
-    return EffectiveStatus.ACTIVE
+    ends = [
+        (date, status)
+        for date, status in (
+            (record.expiry_date, EffectiveStatus.EXPIRED),
+            (record.maturity_date, EffectiveStatus.MATURED),
+        )
+        if date is not None and FIRST_REAL_DAY <= date < day
+    ]
+    return min(ends, key=lambda end: end[0])[1] if ends else EffectiveStatus.ACTIVE
 
 
 def get_effective_status_of_all(
@@ -108,48 +117,31 @@ def read_effective_statuses(
 
 
 def filter_by_effective_status(
-    instruments: InstrumentQuerySet, status: str, day: dt.date
+    instruments: InstrumentQuerySet, status: str, day: dt.date, *, many: int = MANY
 ) -> InstrumentQuerySet:
-    """Return the instruments with this effective status on a day.
+    """Return the instruments with this effective status on a day, by the columns that a load derives.
 
-    The conditions are checked in the order of ISINs, listing by listing: common statuses cost little,
-    rare ones (expired or matured, but still published as active) may read many listings.
+    Listings are not read. Fewer than `many` instruments are found by the index of their ends; otherwise a
+    list in the order of ISINs soon has a page of them.
     """
     if status in (EffectiveStatus.DROPPED, EffectiveStatus.CANCELLED):
         return instruments.with_status(status)
-    active_listings = Listing.objects.filter(isin=OuterRef("isin"), status=Status.ACTIVE).order_by()
-    reference = active_listings.filter(mic=OuterRef("mic"), register=OuterRef("register"))
-    is_active = Exists(active_listings.exclude(_is_ended(day)))
     if status == EffectiveStatus.ACTIVE:
+        is_active = Q(active_until=None) | Q(active_until__gte=day)
         return instruments.with_status(Status.ACTIVE).filter(is_active)
-    terminated, expired, matured = (
-        _terminated(day),
-        _passed("expiry_date", day),
-        _passed("maturity_date", day),
-    )
-    if status == EffectiveStatus.EXPIRED:
-        ended = reference.filter(expired).exclude(terminated)
-    elif status == EffectiveStatus.MATURED:
-        ended = reference.filter(matured).exclude(terminated | expired)
-    else:
-        is_terminated = ~is_active & Exists(reference.filter(terminated))
-        return instruments.filter(
-            Q(status=Status.TERMINATED) | (Q(status=Status.ACTIVE) & is_terminated)
-        )
-    return instruments.with_status(Status.ACTIVE).filter(~is_active, Exists(ended))
+    conditions = _get_end_conditions(status, day)
+    every = Instrument.objects.order_by()
+    matching = [every.filter(condition).values("pk") for condition in conditions]
+    if sum(keys[:many].count() for keys in matching) >= many:
+        return instruments.filter(reduce(or_, conditions))
+    first, *others = matching
+    keys = first.union(*others, all=True) if others else first
+    return instruments.filter(pk__in=keys).alias(**{search.FEW: Value(True)})
 
 
-def _is_ended(day: dt.date) -> Q:
-    return _terminated(day) | _passed("expiry_date", day) | _passed("maturity_date", day)
-
-
-def _terminated(day: dt.date) -> Q:
-    """The condition that a listing was terminated before the start of a day."""
-    start = dt.datetime.combine(day, dt.time.min, tzinfo=dt.UTC)
-    return Q(terminated_at__isnull=False, terminated_at__lt=start)
-
-
-def _passed(column: str, day: dt.date) -> Q:
-    return Q(
-        (f"{column}__isnull", False), (f"{column}__gte", FIRST_REAL_DAY), (f"{column}__lt", day)
-    )
+def _get_end_conditions(status: str, day: dt.date) -> list[Q]:
+    """Return the conditions of which an instrument that ended before a day meets one, each with an index."""
+    ended = Q(ended_as=status, active_until__lt=day)
+    if status == EffectiveStatus.TERMINATED:
+        return [ended, Q(terminates_after__isnull=False, terminates_after__lt=day)]
+    return [ended & (Q(terminates_after=None) | Q(terminates_after__gte=day))]

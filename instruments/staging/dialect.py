@@ -26,6 +26,11 @@ def day_before(expression: str) -> str:
     return f"CASE WHEN {expression} = '0001-01-01' THEN {expression} ELSE date({expression}, '-1 day') END"
 
 
+def day_of(expression: str) -> str:
+    """Return the SQL of the day of a date and time."""
+    return f"substr({expression}, 1, 10)"
+
+
 def texts_differ(first: str, second: str) -> str:
     """Return the SQL condition that two texts differ. SQL Server's `<>` would ignore spaces at the end."""
     return f"{first} <> {second} COLLATE BINARY"
@@ -92,6 +97,7 @@ _RULES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\binstr\(('\w+'), ?(substr\([^()]*\))\)",
         r"CAST(CHARINDEX(\2, \1) AS bigint)",
     ),
+    (r"\bsubstr\(([\w.]+), 1, 10\)", r"CAST(\1 AS date)"),
     (r"\bsubstr\(", "SUBSTRING("),
     (r"\|\|", "+"),
     # CROSS JOIN makes SQLite join in this order. In T-SQL it takes no ON.

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 
 from instruments.isin import key_of
-from instruments.listings.load import corrections, search_index, temporary_tables, underlyings
+from instruments.listings.load import corrections, ends, search_index, temporary_tables, underlyings
 from instruments.listings.load import counts as kept_counts
 from instruments.listings.load.context import FILE, LISTING, VERSION, MergeContext
+from instruments.listings.load.ends import END_COLUMNS
 from instruments.listings.load.temporary_tables import LISTING_COUNTS, REFERENCE_TEXTS
 from instruments.listings.search import NAMED, key_in_sql
 from instruments.models import CfiCode, Instrument, ListedVenue, Register
@@ -22,7 +23,8 @@ INSTRUMENT = Instrument._meta.db_table
 CFI_CODE = CfiCode._meta.db_table
 LISTED_VENUE = ListedVenue._meta.db_table
 
-_COLUMNS = (*REFERENCE_TEXTS, "status", "mic", "register", "listing_count", *LISTING_COUNTS)
+_COUNTS = ("listing_count", *LISTING_COUNTS)
+_COLUMNS = (*REFERENCE_TEXTS, "status", "mic", "register", *_COUNTS, *END_COLUMNS)
 _TABLES = (
     temporary_tables.CHANGED_INSTRUMENT,
     temporary_tables.REFERENCE_LISTING,
@@ -130,21 +132,27 @@ def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: b
     underlyings.derive(cursor)
 
 
-def _derive_row(row: str, counts: dict[str, str], *, register: str, source: str, where: str) -> str:
+def _derive_row(
+    row: str, counts: dict[str, str], *, until: str, register: str, source: str, where: str
+) -> str:
     """SQL that fills `derived_instrument` from the columns of `row`.
 
-    `source` is what stands after FROM, with ISINs as `c` and `row`; known instruments are joined as `i`.
+    `until` is the last day on which one of its listings is active (ends.py), `source` what stands after FROM,
+    with ISINs as `c` and `row`; known instruments are joined as `i`.
     """
     values = {column: f"{row}.{column}" for column in _COLUMNS} | counts | {"register": register}
+    values |= ends.columns(row, until)
     differences = {
         column: texts_differ(f"coalesce({value}, '')", f"i.{column}")
         if column in REFERENCE_TEXTS
         else f"coalesce({value}, 0) <> coalesce(i.{column}, 0)"
         if column in counts
+        else f"coalesce({value}, '9999-12-31') <> coalesce(i.{column}, '9999-12-31')"
+        if column in END_COLUMNS
         else f"{value} <> i.{column}"
         for column, value in values.items()
     }
-    names_differ = " OR ".join(differences.pop(column) for column in NAMED)
+    unindexed = " OR ".join(differences.pop(column) for column in (*NAMED, *END_COLUMNS))
     selected = [
         f"coalesce({value}, '')" if column in REFERENCE_TEXTS else value
         for column, value in values.items()
@@ -154,7 +162,7 @@ def _derive_row(row: str, counts: dict[str, str], *, register: str, source: str,
             (isin_key, isin, {", ".join((*values, *(f"{c}_before" for c in NAMED)))}, difference)
         SELECT c.isin_key, c.isin, {", ".join((*selected, *(f"i.{c}" for c in NAMED)))},
             CASE WHEN i.isin IS NULL THEN NULL WHEN {" OR ".join(differences.values())} THEN 2
-                WHEN {names_differ} THEN 1 ELSE 0 END
+                WHEN {unindexed} THEN 1 ELSE 0 END
         FROM {source} LEFT JOIN {INSTRUMENT} i ON i.isin = c.isin WHERE {where}
     """
 
@@ -173,6 +181,7 @@ def _derive_from_record(register: Register) -> str:
     return _derive_row(
         "s",
         {"listing_count": "1", **counts},
+        until=ends.active_until("s"),
         register=f"'{register}'",
         source="temp.record_outcome c CROSS JOIN stage.record s ON s.position = c.position",
         where=f"""(
@@ -210,8 +219,8 @@ _COUNTS_BY_REGISTER = ", ".join(
 # CROSS JOIN makes SQLite go from the changed instruments to their listings, not the other way around.
 _COUNT_LISTINGS = f"""
     INSERT INTO temp.reference_listing
-        (isin, isin_key, listing_count, listing_id, {", ".join(LISTING_COUNTS)})
-    SELECT c.isin, c.isin_key, count(*), min(l.id), {_COUNTS_BY_REGISTER}
+        (isin, isin_key, listing_count, listing_id, active_until, {", ".join(LISTING_COUNTS)})
+    SELECT c.isin, c.isin_key, count(*), min(l.id), max({ends.active_until("l")}), {_COUNTS_BY_REGISTER}
     FROM temp.changed_instrument c CROSS JOIN {LISTING} l WHERE l.isin = c.isin
     GROUP BY c.isin, c.isin_key
 """
@@ -223,7 +232,8 @@ _CHOOSE_REFERENCE = f"""
 """
 _DERIVE_FROM_LISTINGS = _derive_row(
     "l",
-    {column: f"c.{column}" for column in ("listing_count", *LISTING_COUNTS)},
+    {column: f"c.{column}" for column in _COUNTS},
+    until="c.active_until",
     register="l.register",
     source=f"temp.reference_listing c CROSS JOIN {LISTING} l ON l.id = c.listing_id",
     where="1 = 1",

@@ -12,6 +12,7 @@ import dataclasses
 
 from django.db.backends.utils import CursorWrapper
 
+from instruments.listings.load.ends import END_COLUMNS
 from instruments.listings.models.underlying import LINKS
 from instruments.listings.search import NAMED
 from instruments.models import Instrument, Register
@@ -141,19 +142,20 @@ CHANGED_INSTRUMENT = TemporaryTable(
 # The reference listing of each of them, and the number of listings. Filled and read by instruments.py.
 REFERENCE_LISTING = TemporaryTable(
     "reference_listing",
-    "isin TEXT, isin_key INTEGER, listing_count INTEGER, listing_id INTEGER, "
+    "isin TEXT, isin_key INTEGER, listing_count INTEGER, listing_id INTEGER, active_until TEXT, "
     + ", ".join(f"{column} INTEGER" for column in LISTING_COUNTS),
 )
 
 # The new row of each instrument, and the names that it had before (`full_name_before`, ...). `difference`
-# is NULL for a new instrument, 2 where codes in the search index change, 1 where only names do, 0 where
-# nothing changes. Filled by instruments.py. Read by it and by search_index.py.
+# is NULL for a new instrument, 2 where codes in the search index change, 1 where only names or the days of
+# its end do, 0 where nothing changes. Filled by instruments.py. Read by it and by search_index.py.
 DERIVED_INSTRUMENT = TemporaryTable(
     "derived_instrument",
     f"""isin_key INTEGER PRIMARY KEY, isin TEXT,
     {", ".join(f"{c} VARCHAR({_LENGTHS[c]})" for c in REFERENCE_TEXTS)},
     status TEXT, mic TEXT, register TEXT, listing_count INTEGER,
     {", ".join(f"{column} INTEGER" for column in LISTING_COUNTS)},
+    {", ".join(f"{column} TEXT" for column in END_COLUMNS)},
     {", ".join(f"{c}_before VARCHAR({_LENGTHS[c]})" for c in NAMED)}, difference INTEGER""",
 )
 

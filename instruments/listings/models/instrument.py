@@ -13,7 +13,7 @@ from instruments.figis.models import FIGI_PATTERN, Figi
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import search
 from instruments.listings.models.listing import Listing, read_listings
-from instruments.listings.models.record import Register, Status
+from instruments.listings.models.record import Register, Status, text
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.pages import CURSOR_HELP
 
@@ -147,6 +147,16 @@ class Instrument(models.Model):
     listing_count = models.PositiveIntegerField()
     eu_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
     uk_listings = models.PositiveIntegerField(null=True, help_text="null where it has none")
+    # Its end by its own dates; the effective status of each day follows (`instruments.listings.status`).
+    active_until = models.DateField(
+        null=True,
+        help_text="last day on which one of its listings is active; null without an end,"
+        " 0001-01-01 where none is published as active",
+    )
+    ended_as = text(10, help_text="effective status after that day")
+    terminates_after = models.DateField(
+        null=True, help_text="last day before the status expired or matured becomes terminated"
+    )
 
     objects = InstrumentQuerySet.as_manager()
 
@@ -161,6 +171,16 @@ class Instrument(models.Model):
             # Most instruments are in the EU's register: those are found in any order of reading.
             models.Index(
                 fields=["isin"], name="instrument_uk_idx", condition=Q(uk_listings__isnull=False)
+            ),
+            models.Index(
+                fields=["ended_as", "active_until", "isin", "terminates_after"],
+                name="instrument_end_idx",
+                condition=Q(ended_as__isnull=False),
+            ),
+            models.Index(
+                fields=["terminates_after", "isin"],
+                name="instrument_termination_idx",
+                condition=Q(terminates_after__isnull=False),
             ),
         ]
 

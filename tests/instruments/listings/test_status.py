@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.test import Client
 from stdnum.isin import calc_check_digit
 
+from instruments.listings.load.instruments import rederiving
 from instruments.listings.status import (
+    MANY,
     EffectiveStatus,
     filter_by_effective_status,
     get_effective_status,
@@ -20,6 +23,7 @@ from instruments.listings.status import (
     read_effective_statuses,
 )
 from instruments.models import Instrument, Listing
+from instruments.staging.dialect import translating_cursor
 from tests import firds
 from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta, full, load
 
@@ -175,6 +179,7 @@ def test_a_listing_terminated_later_was_active_on_an_earlier_day(
 
 DAY = dt.date(2025, 6, 1)
 ENDS = ("", "2025-05-31", "2025-06-01")  # none, the day before, and the day itself
+DAYS = [DAY + dt.timedelta(days=days) for days in (-2, -1, 0, 1, 2, 400)]
 
 
 def made_isins() -> Iterator[str]:
@@ -189,7 +194,9 @@ def test_the_filters_and_the_rows_agree(make_zip: Write) -> None:
     isins = made_isins()
     dates = [
         ("", debt("1858-11-17")),
+        ("1858-11-17", debt("9999-12-31")),
         *((e, t(d)) for e in ENDS for t in (debt, derivative) for d in ENDS if d),
+        *((e, debt(d) + derivative(x)) for e in ENDS for d in ENDS if d for x in ENDS if x),
     ]
     for (until, terms), other in itertools.product(dates, ("", *ENDS)):
         isin = next(isins)
@@ -204,13 +211,31 @@ def test_the_filters_and_the_rows_agree(make_zip: Write) -> None:
     load(make_zip, full(2), *records)
     load(make_zip, delta(3), *ended)
     instruments = list(Instrument.objects.all())
-    statuses = read_effective_statuses(instruments, DAY)
-    assert set(statuses.values()) == {"active", "expired", "matured", "terminated"}
+    assert set(read_effective_statuses(instruments, DAY).values()) == {
+        *("active", "expired", "matured", "terminated")
+    }
 
-    for instrument in instruments:
-        expected = get_effective_status_of_all(instrument.listings, instrument.authoritative, DAY)
-        assert statuses[instrument.isin] == expected
-    for status in EffectiveStatus:
-        matching = filter_by_effective_status(Instrument.objects.all(), status, DAY)
-        expected_isins = {isin for isin, effective in statuses.items() if effective == status}
-        assert set(matching.values_list("pk", flat=True)) == expected_isins, status
+    check_statuses(instruments)
+    check_statuses(instruments, many=1)
+    keys = [instrument.isin for instrument in instruments]
+    with transaction.atomic(), translating_cursor(connection.cursor()) as cursor:
+        Instrument.objects.update(ended_as=None, active_until=None, terminates_after=DAY)
+        with rederiving(cursor, keys):
+            pass
+    check_statuses(instruments)
+
+
+def check_statuses(instruments: list[Instrument], *, many: int = MANY) -> None:
+    """Compare the rows and all filters with the listings, on several days."""
+    for day_ in DAYS:
+        statuses = read_effective_statuses(instruments, day_)
+        for instrument in instruments:
+            assert statuses[instrument.isin] == get_effective_status_of_all(
+                instrument.listings, instrument.authoritative, day_
+            )
+        for status in EffectiveStatus:
+            matching = filter_by_effective_status(Instrument.objects.all(), status, day_, many=many)
+            expected_isins = {isin for isin, effective in statuses.items() if effective == status}
+            assert set(matching.values_list("pk", flat=True)) == expected_isins, (status, day_)
+            of_category = matching.of_category("E")
+            assert set(of_category.values_list("pk", flat=True)) == expected_isins
