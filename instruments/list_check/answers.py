@@ -17,7 +17,7 @@ from django.db.models import Min
 
 from instruments.list_check.items import Item
 from instruments.listings import history
-from instruments.listings.export import escape_formula
+from instruments.listings.export_files import escape_formula
 from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
 from instruments.listings.reportability import COLUMNS, answer_for_timelines

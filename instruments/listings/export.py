@@ -1,55 +1,142 @@
-"""Instruments as a file: CSV, NDJSON or Parquet, with any filter, in constant memory.
+"""The rows of an export: instruments, listings or all records of listings, with fields by choice.
 
 Rows are read in pages by key, not by one open cursor: only one page is in memory, on any database, and
-a slow reader holds no lock.
+a slow reader holds no lock. `instruments.listings.export_files` writes them.
 """
 
-import csv
-import io
+import dataclasses
+import difflib
+import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from django.db import models
 
-from instruments.listings.descriptions import describe_instruments
-from instruments.models import Instrument, InstrumentQuerySet
+from instruments.listings.descriptions import RECORD_COLUMNS, describe_instruments
+from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingVersion
+from marketdata.common.batches import in_batches
+from marketdata.common.errors import InvalidQuery
+from marketdata.common.fields import ExactDecimalField
 
 PAGE_SIZE = 10_000
+# The columns of an export without a choice of fields.
 COLUMNS = (
-    "isin",
-    "full_name",
-    "short_name",
-    "cfi_code",
-    "notional_currency",
-    "issuer_lei",
-    "operator_lei",
-    "status",
-    "effective_status",
-    "mic",
-    "register",
-    "listing_count",
-    "eu_listings",
-    "uk_listings",
-    "corrected",
+    *("isin", "full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei"),
+    *("operator_lei", "status", "effective_status", "mic", "register", "listing_count"),
+    *("eu_listings", "uk_listings", "corrected"),
 )
 _NUMBERS = {"listing_count", "eu_listings", "uk_listings"}
-_SCHEMA = pa.schema([(name, pa.int32() if name in _NUMBERS else pa.string()) for name in COLUMNS])
-# The first characters of a cell that spreadsheet programs read as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Columns of files, read with the record, and the field that each is read from.
+_FILES = {"source_file": "source_file__name", "dropped_by": "dropped_by__name"}
+_OF_LISTINGS = (*RECORD_COLUMNS, *_FILES)
+_OF_VERSIONS = (
+    *(name for name in RECORD_COLUMNS if name != "valid_from"),
+    *("valid_from", "valid_to", "source_file"),
+)
+# All fields of each kind of row. Instruments have those of the reference listing, too.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "instruments": (*COLUMNS, "category", *(n for n in _OF_LISTINGS if n not in COLUMNS)),
+    "listings": _OF_LISTINGS,
+    "versions": _OF_VERSIONS,
+}
+# 18 digits before the point and 17 after it, as in RTS 23.
+_DECIMAL = pa.decimal128(35, 17)
+_TYPES: list[tuple[type[models.Field[Any, Any]], pa.DataType]] = [
+    (ExactDecimalField, _DECIMAL),
+    (models.DateTimeField, pa.timestamp("us", "UTC")),
+    (models.DateField, pa.date32()),
+    (models.BooleanField, pa.bool_()),
+    (models.PositiveIntegerField, pa.int32()),
+]
 
 Rows = list[tuple[Any, ...]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The kind of the rows of an export (a key of FIELDS), and their columns."""
+
+    rows: str = "instruments"
+    columns: tuple[str, ...] = COLUMNS
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of Parquet files."""
+        return pa.schema([(name, get_type(name)) for name in self.columns])
+
+
+DEFAULT = Layout()
+
+
+def choose(rows: str = "instruments", fields: str = "") -> Layout:
+    """Return the layout for names of fields, separated by commas; "all" for all of them.
+
+    Without names, instruments have COLUMNS and other rows every field. Raises InvalidQuery.
+    """
+    known = FIELDS[rows]
+    names = tuple(dict.fromkeys(name.strip().lower() for name in fields.split(",") if name.strip()))
+    if not names:
+        return DEFAULT if rows == DEFAULT.rows else Layout(rows, known)
+    if names == ("all",):
+        return Layout(rows, known)
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise InvalidQuery(
+                "fields", f"{rows} have no field {name!r}.{hint} See docs/exports.md."
+            )
+    return Layout(rows, names)
+
+
+@functools.cache
+def get_type(name: str) -> pa.DataType:
+    """Return the Arrow type of a field."""
+    if name in _NUMBERS:
+        return pa.int32()
+    if name == "valid_to":
+        return pa.date32()
+    if name in RECORD_COLUMNS:
+        field = Listing._meta.get_field(name)
+        return next((type_ for kind, type_ in _TYPES if isinstance(field, kind)), pa.string())
+    return pa.string()
+
+
+def has_more_rows(instruments: InstrumentQuerySet, layout: Layout, limit: int) -> bool:
+    """Return True if an export would have more than so many rows."""
+    if instruments.order_by()[limit : limit + 1].exists():
+        return True
+    if layout.rows == DEFAULT.rows:
+        return False
+    isins = instruments.order_by().values("pk")
+    tables = (Listing, ListingVersion) if layout.rows == "versions" else (Listing,)
+    rows = 0
+    for table in tables:
+        records: Any = table._default_manager.filter(isin__in=isins).order_by()
+        rows += records.values("pk")[: limit + 1].count()
+    return rows > limit
+
+
 def read_pages(
-    instruments: InstrumentQuerySet, *, size: int = PAGE_SIZE, with_corrections: bool = True
+    instruments: InstrumentQuerySet,
+    layout: Layout = DEFAULT,
+    *,
+    after: str = "",
+    size: int = PAGE_SIZE,
+    with_corrections: bool = True,
 ) -> Iterator[Rows]:
-    """Yield the values of COLUMNS of all instruments, ordered by ISIN, in pages."""
-    after = ""
+    """Yield the rows of all instruments after an ISIN, in the order of ISINs, in pages.
+
+    A page has the rows of `size` instruments. Values are those of Python: decimals, days and times.
+    Corrections are those of the columns of COLUMNS; all other fields are as published.
+    """
     while page := list(instruments.after(after)[:size]):
-        rows = describe_rows(page, with_corrections=with_corrections)
-        yield [tuple(row[name] for name in COLUMNS) for row in rows]
+        if layout.rows == DEFAULT.rows:
+            yield _read_instruments(page, layout.columns, with_corrections=with_corrections)
+        else:
+            yield _READERS[layout.rows](page, layout.columns)
         after = page[-1].isin
 
 
@@ -67,76 +154,60 @@ def describe_rows(
     return rows
 
 
-def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:
-    """Put an apostrophe before texts that a spreadsheet program would read as a formula."""
-    for page in pages:
-        yield [tuple(escape_formula(value) for value in row) for row in page]
+def _read_instruments(
+    page: Sequence[Instrument], columns: Sequence[str], *, with_corrections: bool
+) -> Rows:
+    summaries = describe_rows(page, with_corrections=with_corrections)
+    of_record = [name for name in columns if name not in COLUMNS and name != "category"]
+    if of_record:
+        references = {(row.isin, row.mic, row.register): row.isin for row in page}
+        records = {}
+        key = ("isin", "mic", "register")
+        for values in _read_records(Listing, page, (*key, *of_record)):
+            if isin := references.get(values[: len(key)]):
+                records[isin] = dict(zip(of_record, values[len(key) :], strict=True))
+        absent = dict.fromkeys(of_record)
+        summaries = [{**row, **records.get(row["isin"], absent)} for row in summaries]
+    return [tuple(row[name] for name in columns) for row in summaries]
 
 
-def escape_formula(value: Any) -> Any:
-    """Return a text that a spreadsheet program would read as a formula with an apostrophe before it."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+def _read_listings(page: Sequence[Instrument], columns: Sequence[str]) -> Rows:
+    return list(_read_records(Listing, page, columns))
 
 
-def write_csv(pages: Iterator[Rows]) -> Iterator[bytes]:
-    """Yield CSV with a header line. Values are as published and may begin with any character."""
-    yield _format_csv([COLUMNS])
-    for page in pages:
-        yield _format_csv(page)
+def _read_versions(page: Sequence[Instrument], columns: Sequence[str]) -> Rows:
+    """Return the current and the superseded records; the former are valid without an end."""
+    order = ("isin", "mic", "register", "valid_from")
+    with_end = [*columns, *order]
+    newest = [name for name in with_end if name != "valid_to"]
+    superseded = list(_read_records(ListingVersion, page, with_end))
+    current = []
+    for values in _read_records(Listing, page, newest):
+        by_name = {**dict(zip(newest, values, strict=True)), "valid_to": None}
+        current.append(tuple(by_name[name] for name in with_end))
+    # Superseded ones first, because a record may have replaced another one from its first day.
+    rows = sorted([*superseded, *current], key=lambda row: row[-len(order) :])
+    return [row[: len(columns)] for row in rows]
 
 
-def _format_csv(rows: Any) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-def write_ndjson(pages: Iterator[Rows]) -> Iterator[bytes]:
-    """Yield one JSON object per line."""
-    for page in pages:
-        lines = [
-            json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) for row in page
-        ]
-        yield ("\n".join(lines) + "\n").encode()
-
-
-def write_parquet(pages: Iterator[Rows]) -> Iterator[bytes]:
-    """Yield a Parquet file with one row group per page. It can be read only when it is complete."""
-    buffer = _Buffer()
-    with pq.ParquetWriter(buffer, _SCHEMA, compression="zstd") as writer:
-        for page in pages:
-            columns = zip(*page, strict=True)
-            arrays = [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
-            yield buffer.take()
-    yield buffer.take()
-
-
-class _Buffer(io.RawIOBase):
-    """A file object that gives away what was written to it."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._parts.append(bytes(data))
-        return len(self._parts[-1])
-
-    def take(self) -> bytes:
-        """Return what was written since the last call."""
-        content, self._parts = b"".join(self._parts), []
-        return content
-
-
-# Media type and writer by file name extension.
-FORMATS: dict[str, tuple[str, Callable[[Iterator[Rows]], Iterator[bytes]]]] = {
-    "csv": ("text/csv; charset=utf-8", write_csv),
-    "ndjson": ("application/x-ndjson", write_ndjson),
-    "parquet": ("application/vnd.apache.parquet", write_parquet),
+_READERS = {
+    "listings": _read_listings,
+    "versions": _read_versions,
 }
-SPREADSHEET_FORMATS = ("csv",)
+
+
+def _read_records(
+    table: Any, page: Iterable[Instrument], columns: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield columns of the records of the instruments of a page; one query per 500 instruments."""
+    fields = [_FILES.get(name, name) for name in columns]
+    order = ("isin", "mic", "register", "valid_from", "pk")
+    isins = [row.isin for row in page]
+    # A page is in the order of ISINs, and so is each part of it.
+    for batch in in_batches(isins):
+        records = table.objects.filter(isin__in=batch)
+        # Equal names of columns must not meet in one statement.
+        distinct = list(dict.fromkeys(fields))
+        places = [distinct.index(field) for field in fields]
+        for values in records.order_by(*order).values_list(*distinct):
+            yield tuple(values[place] for place in places)

@@ -12,7 +12,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
 from audit import trail
-from instruments.listings import changes, export
+from instruments.listings import changes, export, export_files, lookup
 from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
@@ -20,7 +20,7 @@ from instruments.models import Instrument
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding
-from marketdata.common.errors import NotPermitted
+from marketdata.common.errors import InvalidQuery, NotPermitted
 
 # The permission to export without a limit.
 UNLIMITED = "instruments.export_all_instrument"
@@ -33,7 +33,19 @@ class ExportQuerySerializer(CorrectionsSerializer):
     """The form of the file."""
 
     file = AnyCaseChoiceField(
-        choices=list(export.FORMATS), default="csv", help_text="Format of the file"
+        choices=list(export_files.FORMATS), default="csv", help_text="Format of the file"
+    )
+    rows = AnyCaseChoiceField(
+        choices=list(export.FIELDS),
+        default="instruments",
+        help_text="One row for each instrument, for each of their listings, or for each record of these"
+        " listings, superseded ones included (versions)",
+    )
+    after = serializers.CharField(
+        required=False,
+        max_length=12,
+        help_text="Only the rows after this ISIN. To continue an export that was broken off, drop the rows of"
+        " the last ISIN that was received, and pass the ISIN before it",
     )
     spreadsheet = AnyCaseChoiceField(
         choices=["safe"],
@@ -42,8 +54,19 @@ class ExportQuerySerializer(CorrectionsSerializer):
         " formula (CSV only). Default: write all texts as published",
     )
 
+    def get_fields(self) -> dict[str, Any]:
+        """Add `fields`, which as an attribute would hide that of the serializer."""
+        chosen = serializers.CharField(
+            required=False,
+            max_length=5_000,
+            help_text="Names of fields, separated by commas, or all. Instruments have those of RTS 23 of"
+            " their reference listing too. Default: the main columns of instruments, all fields of listings"
+            " and versions",
+        )
+        return {**super().get_fields(), "fields": chosen}
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "spreadsheet" in attrs and attrs["file"] not in export.SPREADSHEET_FORMATS:
+        if "spreadsheet" in attrs and attrs["file"] not in export_files.SPREADSHEET_FORMATS:
             raise serializers.ValidationError({"spreadsheet": ["Only for file=csv."]})
         return attrs
 
@@ -59,31 +82,31 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
     pagination_class = None
 
     @extend_schema(
-        summary="Export instruments as CSV, NDJSON or Parquet",
+        summary="Export instruments or listings as CSV, NDJSON, Parquet or XLSX",
         responses={
             (200, media.partition(";")[0]): OpenApiResponse(OpenApiTypes.BINARY, "The file")
-            for media, _ in export.FORMATS.values()
+            for media, _ in export_files.FORMATS.values()
         }
         | _PROBLEMS,
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         query = self.query
+        layout = export.choose(query["rows"], query.get("fields", ""))
+        after = lookup.check_isin(query["after"]) if "after" in query else ""
         instruments: Any = self.filter_queryset(self.get_queryset())
-        limit = settings.EXPORT_MAX_ROWS
-        is_unlimited = request.user.has_perm(UNLIMITED)
-        if not is_unlimited and instruments.order_by()[limit : limit + 1].exists():
-            raise NotPermitted(
-                f"More than EXPORT_MAX_ROWS={limit:,} instruments match: narrow the filters."
-            )
+        self._check_size(request, instruments, layout)
         trail.record("instruments.exported", request=request, new=request.query_params.dict())
         format_ = query["file"]
-        content_type, write = export.FORMATS[format_]
-        pages = export.read_pages(instruments, with_corrections=query["corrections"] == "on")
+        content_type, write = export_files.FORMATS[format_]
+        with_corrections = query["corrections"] == "on"
+        pages = export.read_pages(
+            instruments, layout, after=after, with_corrections=with_corrections
+        )
         if "spreadsheet" in query:
-            pages = export.make_spreadsheet_safe(pages)
-        name = f"instruments-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"
+            pages = export_files.make_spreadsheet_safe(pages)
+        name = f"{layout.rows}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"
         return StreamingHttpResponse(
-            write(pages),
+            write(pages, layout),
             content_type=content_type,
             headers={
                 "Content-Disposition": f'attachment; filename="{name}"',
@@ -91,3 +114,17 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
                 "Changes-Cursor": str(changes.get_last_cursor()),
             },
         )
+
+    def _check_size(self, request: Request, instruments: Any, layout: export.Layout) -> None:
+        """Raise NotPermitted or InvalidQuery if the export would have too many rows."""
+        limit = settings.EXPORT_MAX_ROWS
+        is_unlimited = request.user.has_perm(UNLIMITED)
+        if not is_unlimited and export.has_more_rows(instruments, layout, limit):
+            raise NotPermitted(
+                f"More than EXPORT_MAX_ROWS={limit:,} {layout.rows} match: narrow the filters."
+            )
+        limit = export_files.XLSX_MAX_ROWS
+        if self.query["file"] == "xlsx" and export.has_more_rows(instruments, layout, limit):
+            raise InvalidQuery(
+                "file", f"A sheet has at most {limit:,} rows. Choose another format."
+            )

@@ -9,17 +9,32 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from audit import trail
-from instruments.listings import export
+from instruments.listings import export, export_files
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
 from marketdata.common import filtering, output
+from marketdata.common.errors import InvalidQuery
 
 
 class Command(BaseCommand):
-    help = "Write instruments to a CSV, NDJSON or Parquet file. The file name extension selects the format."
+    help = (
+        "Write instruments or listings to a CSV, NDJSON, Parquet or XLSX file. The extension of its name"
+        " selects the format."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path, metavar="FILE", help="file name, as bonds.parquet")
+        parser.add_argument(
+            "--rows",
+            choices=list(export.FIELDS),
+            default="instruments",
+            help="a row for each instrument, each of their listings, or each record of these (versions)",
+        )
+        parser.add_argument(
+            "--fields",
+            default="",
+            help="names of fields, separated by commas, or all: see docs/exports.md",
+        )
         parser.add_argument(
             "--spreadsheet",
             choices=["safe"],
@@ -31,41 +46,47 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
         format_ = path.suffix.removeprefix(".").lower()
-        if format_ not in export.FORMATS:
-            raise CommandError(f"{path}: the name must end in {', '.join(export.FORMATS)}.")
-        if options["spreadsheet"] and format_ not in export.SPREADSHEET_FORMATS:
+        if format_ not in export_files.FORMATS:
+            raise CommandError(f"{path}: the name must end in {', '.join(export_files.FORMATS)}.")
+        if options["spreadsheet"] and format_ not in export_files.SPREADSHEET_FORMATS:
             raise CommandError("--spreadsheet is for CSV files only.")
+        try:
+            layout = export.choose(options["rows"], options["fields"])
+        except InvalidQuery as error:
+            raise CommandError(f"--fields: {error}") from error
         instruments: Any = filtering.filter_queryset(
             InstrumentFilterSet, options, Instrument.objects.all()
         )
         partial_path = path.with_name(f"{path.name}.part")
-        counter = _Counter(export.read_pages(instruments))
+        counter = _Counter(export.read_pages(instruments, layout), layout.rows)
         pages = iter(counter)
         if options["spreadsheet"]:
-            pages = export.make_spreadsheet_safe(pages)
-        _, write = export.FORMATS[format_]
+            pages = export_files.make_spreadsheet_safe(pages)
+        _, write = export_files.FORMATS[format_]
         try:
             with partial_path.open("wb") as file, counter.progress_bar:
-                for chunk in write(pages):
+                for chunk in write(pages, layout):
                     file.write(chunk)
             partial_path.replace(path)
+        except export_files.TooManyRows as error:
+            raise CommandError(f"{path}: {error} Choose another format.") from error
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
         finally:
             partial_path.unlink(missing_ok=True)
         filters = filtering.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=filters)
-        self.stdout.write(f"{path}: {counter.rows:,} instruments, {path.stat().st_size:,} bytes.")
+        self.stdout.write(f"{path}: {counter.rows:,} {layout.rows}, {path.stat().st_size:,} bytes.")
 
 
 class _Counter:
     """Counts the rows of pages as they pass, and shows the number on a terminal."""
 
-    def __init__(self, pages: Iterator[export.Rows]) -> None:
+    def __init__(self, pages: Iterator[export.Rows], noun: str) -> None:
         self._pages = pages
         self.rows = 0
         self.progress_bar = Progress(
-            TextColumn("{task.completed:,} instruments"),
+            TextColumn(f"{{task.completed:,}} {noun}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             disable=not output.is_terminal(),

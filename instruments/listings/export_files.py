@@ -1,0 +1,147 @@
+"""The files of an export: CSV, NDJSON, Parquet and XLSX, written in parts."""
+
+import contextlib
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xlsxwriter
+
+from instruments.listings.export import DEFAULT, Layout, Rows
+from marketdata.common.errors import PermanentError
+from marketdata.common.plain import to_plain
+
+# The first characters of a cell that spreadsheet programs read as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+SPREADSHEET_FORMATS = ("csv",)
+# Rows of a sheet, without the line of names.
+XLSX_MAX_ROWS = 1_048_575
+_PART_BYTES = 1_000_000
+
+
+class TooManyRows(PermanentError):
+    """An export has more rows than a sheet of a spreadsheet program."""
+
+
+def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:
+    """Put an apostrophe before texts that a spreadsheet program would read as a formula."""
+    for page in pages:
+        yield [tuple(escape_formula(value) for value in row) for row in page]
+
+
+def escape_formula(value: Any) -> Any:
+    """Return a text that a spreadsheet program would read as a formula with an apostrophe before it."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def write_csv(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield CSV with a header line. Values are as published and may begin with any character."""
+    yield _format_csv([layout.columns])
+    for page in pages:
+        yield _format_csv([[_format(value) for value in row] for row in page])
+
+
+def _format(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return to_plain(value)
+
+
+def _format_csv(rows: Any) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def write_ndjson(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield one JSON object per line."""
+    for page in pages:
+        lines = [
+            orjson.dumps(dict(zip(layout.columns, map(to_plain, row), strict=True))) for row in page
+        ]
+        yield b"\n".join([*lines, b""])
+
+
+def write_parquet(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield a Parquet file with one row group per page. It can be read only when it is complete."""
+    buffer, schema = _Buffer(), layout.schema
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for page in pages:
+            columns = zip(*page, strict=True) if page else ((),) * len(schema)
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+            yield buffer.take()
+    yield buffer.take()
+
+
+def write_xlsx(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield a workbook of one sheet, when it is complete; nothing is yielded for each page before.
+
+    Texts stay texts, decimals have their published digits as texts. Raises TooManyRows.
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
+        options = {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False}
+        options |= {"strings_to_urls": False, "strings_to_numbers": False}
+        with contextlib.closing(xlsxwriter.Workbook(file, options)) as workbook:
+            sheet = workbook.add_worksheet(layout.rows)
+            sheet.freeze_panes(1, 0)
+            sheet.write_row(0, 0, layout.columns)
+            line = 0
+            for page in pages:
+                for row in page:
+                    line += 1
+                    if line > XLSX_MAX_ROWS:
+                        raise TooManyRows(f"A sheet has at most {XLSX_MAX_ROWS:,} rows.")
+                    for column, value in enumerate(row):
+                        _write_cell(sheet, line, column, value)
+                yield b""  # each page has a time limit of its own
+        file.seek(0)
+        while part := file.read(_PART_BYTES):
+            yield part
+
+
+def _write_cell(sheet: Any, line: int, column: int, value: Any) -> None:
+    plain = to_plain(value)
+    if plain is None or plain == "":
+        return
+    if isinstance(value, bool):
+        sheet.write_boolean(line, column, value)
+    elif isinstance(value, int):
+        sheet.write_number(line, column, value)
+    else:
+        sheet.write_string(line, column, str(plain))
+
+
+class _Buffer(io.RawIOBase):
+    """A file object that gives away what was written to it."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        return len(self._parts[-1])
+
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        content, self._parts = b"".join(self._parts), []
+        return content
+
+
+# Media type and writer by file name extension.
+FORMATS: dict[str, tuple[str, Callable[[Iterator[Rows], Layout], Iterator[bytes]]]] = {
+    "csv": ("text/csv; charset=utf-8", write_csv),
+    "ndjson": ("application/x-ndjson", write_ndjson),
+    "parquet": ("application/vnd.apache.parquet", write_parquet),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_xlsx),
+}

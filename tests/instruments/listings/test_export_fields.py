@@ -1,0 +1,254 @@
+"""Exports with fields by choice, of instruments, listings and all records, in each format."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+from django.test import Client
+from lxml import etree
+
+from instruments.listings import export, export_files
+from instruments.listings.descriptions import describe_record
+from instruments.models import Instrument, Listing, ListingVersion
+from marketdata.common.plain import to_plain
+from tests import firds
+from tests.accounts.clients import make_user
+from tests.instruments.listings.merging import VOLVO, Write, day, full, load
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXPORT = "/api/v1/instruments/export/"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "exports.md"
+BOND_FIELDS = "isin,maturity_date,fixed_rate,total_issued_nominal,first_trade_at,source_file"
+
+
+@pytest.fixture
+def analyst(client: Client, real_instruments: None) -> Client:
+    client.force_login(make_user("ana", "analyst"))
+    return client
+
+
+def content(client: Client, **parameters: str) -> bytes:
+    response = client.get(EXPORT, parameters)
+    assert response.status_code == 200, response.content
+    return bytes(response.getvalue())
+
+
+def ndjson(client: Client, **parameters: str) -> list[dict[str, Any]]:
+    lines = content(client, file="ndjson", **parameters).decode().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_instruments_have_the_fields_of_their_reference_listing(analyst: Client) -> None:
+    rows = ndjson(analyst, category="D", fields=BOND_FIELDS)
+
+    assert len(rows) > 50
+    assert any(row["maturity_date"] and row["fixed_rate"] for row in rows)
+    for row, instrument in zip(
+        rows, Instrument.objects.filter(cfi_code__startswith="D"), strict=True
+    ):
+        record = describe_record(instrument.authoritative)
+        assert row == {name: record[name] for name in BOND_FIELDS.split(",")}
+
+
+def test_each_listing_has_a_row_with_every_field(analyst: Client) -> None:
+    listings = Listing.objects.select_related("source_file", "dropped_by")
+
+    rows = ndjson(analyst, rows="listings")
+
+    assert rows == [describe_record(listing) for listing in listings]
+    assert len(rows) > 300
+
+
+@pytest.mark.parametrize("rows", list(export.FIELDS))
+def test_formats_agree_on_every_field(analyst: Client, rows: str) -> None:
+    expected = ndjson(analyst, rows=rows, fields="ALL")
+    names = list(export.FIELDS[rows])
+    assert list(expected[0]) == names
+
+    text = content(analyst, rows=rows, fields="all").decode()
+    as_text = {None: "", True: "true", False: "false"}
+    assert list(csv.DictReader(io.StringIO(text, newline=""))) == [
+        {
+            name: as_text[value] if value is None or isinstance(value, bool) else str(value)
+            for name, value in row.items()
+        }
+        for row in expected
+    ]
+    table = pq.read_table(io.BytesIO(content(analyst, rows=rows, fields="all", file="parquet")))
+    assert table.schema.remove_metadata() == export.Layout(rows, tuple(names)).schema
+    for name in names:
+        plain = [_normalize(to_plain(value)) for value in table[name].to_pylist()]
+        assert plain == [_normalize(row[name]) for row in expected], name
+
+
+def _normalize(value: Any) -> Any:
+    """Return numbers in texts without the zeros that Parquet adds: 1.50 and 1.5 are one number."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]+\.[0-9]+", value):
+        return format(Decimal(value).normalize(), "f")
+    return value
+
+
+def test_decimals_are_exact_in_parquet(real_instruments: None) -> None:
+    layout = export.choose(
+        "listings", "isin,mic,register,price_multiplier,fixed_rate,strike_amount"
+    )
+    parts = export_files.write_parquet(export.read_pages(Instrument.objects.all(), layout), layout)
+
+    rows = pq.read_table(io.BytesIO(b"".join(parts))).to_pylist()
+
+    assert len(rows) == Listing.objects.count()
+    for row, listing in zip(rows, Listing.objects.all(), strict=True):
+        assert row == {name: getattr(listing, name) for name in layout.columns}
+
+
+def test_versions_are_all_records_in_the_order_of_their_validity(
+    client: Client, make_zip: Write
+) -> None:
+    client.force_login(make_user("ana", "analyst"))
+    for number, name in ((2, "First"), (9, "Second"), (16, "Third")):
+        load(
+            make_zip,
+            full(number),
+            firds.record("RefData", VOLVO, "XSTO", name=name, period=day(number)),
+        )
+    assert ListingVersion.objects.count() == 2
+
+    rows = ndjson(client, rows="versions", fields="valid_to,full_name,valid_from,isin")
+
+    assert [(row["full_name"], row["valid_from"], row["valid_to"]) for row in rows] == [
+        ("First", day(2), day(8)),
+        ("Second", day(9), day(15)),
+        ("Third", day(16), None),
+    ]
+    assert list(rows[0]) == ["valid_to", "full_name", "valid_from", "isin"]
+
+
+def test_a_workbook_has_the_same_cells(analyst: Client) -> None:
+    fields = "isin,full_name,listing_count,fixed_rate,issuer_requested,maturity_date"
+    expected = ndjson(analyst, category="D", fields=fields)
+
+    workbook = content(analyst, category="D", fields=fields, file="xlsx")
+
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        sheet = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    lines = [
+        {cell.get("r").rstrip("0123456789"): "".join(cell.itertext()) for cell in line}
+        for line in sheet.iterfind(".//{*}row")
+    ]
+    letters = "ABCDEF"
+    assert lines[0] == dict(zip(letters, fields.split(","), strict=True))
+    assert lines[1:] == [
+        {
+            letter: "01"[value] if isinstance(value, bool) else str(value)
+            for letter, value in zip(letters, row.values(), strict=True)
+            if value not in (None, "")
+        }
+        for row in expected
+    ]
+
+
+def test_names_that_look_like_formulas_are_texts_in_a_workbook(tmp_path: Path) -> None:
+    layout = export.Layout(columns=("full_name",))
+    names = ("=1+1", "http://example.org", "12", "{=A1}")
+    parts = export_files.write_xlsx(iter([[(name,) for name in names]]), layout)
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as archive:
+        sheet = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+
+    cells = sheet.findall(".//{*}c")
+    assert [cell.get("t") for cell in cells] == ["inlineStr"] * 5
+    assert ["".join(cell.itertext()) for cell in cells[1:]] == list(names)
+    assert sheet.find(".//{*}f") is None
+
+
+def test_an_export_continues_after_an_isin(analyst: Client) -> None:
+    rows = ndjson(analyst, rows="listings", fields="isin,mic")
+    middle = rows[len(rows) // 2]["isin"]
+
+    following = ndjson(analyst, rows="listings", fields="isin,mic", after=middle.lower())
+
+    assert following == [row for row in rows if row["isin"] > middle]
+    assert following
+
+
+def test_unknown_fields_are_refused_with_a_suggestion(analyst: Client) -> None:
+    response = analyst.get(EXPORT, {"fields": "isin,maturity_dat"})
+
+    assert response.status_code == 400
+    message = response.json()["errors"]["fields"][0]
+    assert "instruments have no field 'maturity_dat'. Did you mean 'maturity_date'?" in message
+
+
+def test_the_limit_counts_the_rows_that_are_exported(
+    analyst: Client, settings: LazySettings
+) -> None:
+    listings, instruments = Listing.objects.count(), Instrument.objects.count()
+    assert listings > instruments
+    settings.EXPORT_MAX_ROWS = instruments
+
+    assert len(ndjson(analyst)) == instruments
+    refused = analyst.get(EXPORT, {"rows": "listings"})
+    assert refused.status_code == 403
+    assert "listings match" in refused.json()["detail"]
+    settings.EXPORT_MAX_ROWS = listings
+    assert len(ndjson(analyst, rows="listings")) == listings
+    settings.EXPORT_MAX_ROWS = listings + ListingVersion.objects.count() - 1
+    refused = analyst.get(EXPORT, {"rows": "versions"})
+    assert refused.status_code == 403
+
+
+def test_a_sheet_refuses_more_rows_than_it_can_have(
+    analyst: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(export_files, "XLSX_MAX_ROWS", 5)
+
+    refused = analyst.get(EXPORT, {"file": "xlsx"})
+
+    assert refused.status_code == 400
+    assert "Choose another format" in refused.json()["errors"]["file"][0]
+    with pytest.raises(CommandError, match="Choose another format"):
+        call_command("export", str(tmp_path / "all.xlsx"), stdout=io.StringIO())
+    assert not list(tmp_path.glob("all*"))
+
+
+def test_the_command_has_the_same_choices(real_instruments: None, tmp_path: Path) -> None:
+    path, out = tmp_path / "listings.csv", io.StringIO()
+
+    call_command("export", str(path), "--rows", "listings", "--fields", "mic,isin", stdout=out)
+
+    rows = list(csv.reader(io.StringIO(path.read_text())))
+    assert rows[0] == ["mic", "isin"]
+    assert len(rows) == Listing.objects.count() + 1
+    assert "listings, " in out.getvalue()
+    with pytest.raises(CommandError, match="--fields: listings have no field 'x'"):
+        call_command("export", str(path), "--rows", "listings", "--fields", "x")
+
+
+def test_the_documentation_lists_every_field_with_its_type() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| (\w*) ?\| (\w*) ?\| (\w*) ?\|$",
+        DOCUMENT.read_text(),
+        re.MULTILINE,
+    )
+
+    names = dict.fromkeys(name for fields in export.FIELDS.values() for name in fields)
+    assert rows == [
+        (
+            name,
+            str(export.get_type(name)),
+            "default" if name in export.COLUMNS else "yes" * (name in export.FIELDS["instruments"]),
+            "yes" * (name in export.FIELDS["listings"]),
+            "yes" * (name in export.FIELDS["versions"]),
+        )
+        for name in names
+    ]
