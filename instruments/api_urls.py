@@ -1,6 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from instruments.bulk_lookup.api import BulkLookupView
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
 from instruments.dossier.api import DossierView
 from instruments.enrichment.api import EnrichInstrumentView, EnrichView
@@ -40,6 +41,7 @@ urlpatterns = [
         name="instrument-enrich",
     ),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
+    path("lookup/", BulkLookupView.as_view(), name="bulk-lookup"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("issuer-differences/", IssuerDifferencesView.as_view(), name="issuer-differences"),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),

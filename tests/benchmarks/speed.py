@@ -135,9 +135,9 @@ def _ask(application: Any, address: str, headers: dict[str, str]) -> tuple[dict[
     return got, content
 
 
-def _check_equal(ours: bytes, plain: bytes) -> None:
+def _check_equal(own: bytes, plain: bytes) -> None:
     """Stop unless both answers have the same rows, or the same instrument."""
-    answers = [json.loads(content) for content in (ours, plain)]
+    answers = [json.loads(content) for content in (own, plain)]
     first, second = (answer.get("results", answer) for answer in answers)
     if first != second:
         raise SystemExit("The plain view answers something else.")

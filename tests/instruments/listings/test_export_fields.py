@@ -142,7 +142,10 @@ def test_a_workbook_has_the_same_cells(analyst: Client) -> None:
     with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
         sheet = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
     lines = [
-        {cell.get("r").rstrip("0123456789"): "".join(cell.itertext()) for cell in line}
+        {
+            str(cell.get("r")).rstrip("0123456789"): "".join(map(str, cell.itertext()))
+            for cell in line
+        }
         for line in sheet.iterfind(".//{*}row")
     ]
     letters = "ABCDEF"
@@ -167,7 +170,7 @@ def test_names_that_look_like_formulas_are_texts_in_a_workbook(tmp_path: Path) -
 
     cells = sheet.findall(".//{*}c")
     assert [cell.get("t") for cell in cells] == ["inlineStr"] * 5
-    assert ["".join(cell.itertext()) for cell in cells[1:]] == list(names)
+    assert ["".join(map(str, cell.itertext())) for cell in cells[1:]] == list(names)
     assert sheet.find(".//{*}f") is None
 
 
