@@ -13,7 +13,7 @@ from rest_framework.pagination import PageNumberPagination
 from instruments.classification.descriptions import describe_classification
 from instruments.listings import issuers, status
 from instruments.listings.categories import describe_terms
-from instruments.listings.descriptions import describe_issuer
+from instruments.listings.descriptions import _describe_issuer_by_gleif, describe_issuer
 from instruments.listings.history import get_basis
 from instruments.listings.terms import Terms
 from instruments.models import Instrument, Listing, ListingRecord, Venue
@@ -108,6 +108,7 @@ class PlainDetailSerializer(PlainInstrumentSerializer):
     most_relevant_market = serializers.SerializerMethodField()
     issuer_requested_listings = serializers.SerializerMethodField()
     issuer = serializers.SerializerMethodField()
+    issuer_by_gleif = serializers.SerializerMethodField()
     classification = serializers.SerializerMethodField()
     terms = serializers.SerializerMethodField()
     listings = _PlainListingSerializer(many=True)
@@ -117,7 +118,14 @@ class PlainDetailSerializer(PlainInstrumentSerializer):
             *PlainInstrumentSerializer.Meta.fields,
             *("as_of", "known_on", "basis", "rule", "source_file", "source_position"),
             *("published_on", "reference_listing", "most_relevant_market"),
-            *("issuer_requested_listings", "issuer", "classification", "terms", "listings"),
+            *(
+                "issuer_requested_listings",
+                "issuer",
+                "issuer_by_gleif",
+                "classification",
+                "terms",
+                "listings",
+            ),
         )
 
     def _is_operator(self, instrument: Instrument) -> bool:
@@ -153,6 +161,9 @@ class PlainDetailSerializer(PlainInstrumentSerializer):
 
     def get_issuer(self, instrument: Instrument) -> Any:
         return describe_issuer(self._issuer(instrument))
+
+    def get_issuer_by_gleif(self, instrument: Instrument) -> Any:
+        return _describe_issuer_by_gleif(instrument, self._issuer(instrument))
 
     def get_classification(self, instrument: Instrument) -> Any:
         decoded = instrument.classification
