@@ -1,6 +1,6 @@
 """Errors of files, registers and the storage."""
 
-from marketdata.common.errors import PermanentError, RetryableError
+from marketdata.common.errors import PermanentError, RetryableError, WrongState
 
 
 class FileProblem(PermanentError):
@@ -16,7 +16,7 @@ class BadFileName(FileProblem):
     """The name is not one of ESMA's, so the kind and the day of the file are not known."""
 
 
-class LostFile(FileProblem):
+class LostFile(FileProblem, WrongState):
     """The storage does not have the file any more; storing it again puts it back."""
 
 

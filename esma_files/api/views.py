@@ -241,7 +241,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
             302: OpenApiResponse(
                 description="The file is in Blob Storage: a short-lived link to it"
             ),
-            **documented({409: "The file is not stored, or in the Archive tier."}),
+            **documented({409: "The file is not stored, or is in the Archive tier."}),
         },
         filters=False,
     )
@@ -253,15 +253,17 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
             raise Conflict(f"{file.name} is {file.state}: its bytes are not stored.")
         if file.tier == EsmaFile.Tier.ARCHIVE:
             raise Conflict(f"{file.name} is in the Archive tier: loading it brings it back.")
-        trail.record("file.content", request=request, about=file)
         filename = file.stored_name.rpartition("/")[2]
         if file.location == EsmaFile.Location.BLOB:
             storage = cast("BlobStorage", file.content.storage)
             link = storage.link(file.stored_name, filename=filename, seconds=_LINK_SECONDS)
+            trail.record("file.content", request=request, about=file)
             return HttpResponse(status=302, headers={"Location": link, "Cache-Control": "no-store"})
+        content = file.open()
+        trail.record("file.content", request=request, about=file)
         content_type = "application/xml" if filename.endswith(".xml") else "application/zip"
         return FileResponse(
-            file.open(),
+            content,
             as_attachment=True,
             filename=filename,
             content_type=content_type,

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 from storages.backends.azure_storage import AzureStorage
 
+from esma_files.errors import LostFile
 from marketdata.common.errors import RetryableError
 from marketdata.common.telemetry import measure_call
 
@@ -126,17 +127,24 @@ class BlobStorage(Storage):
         """Return an address from which anybody can read the blob for some seconds, as a download.
 
         It is signed with the key of the account, or by a key that Entra gives to the managed identity.
+        Somebody waits for it, so nothing is tried again. Raises LostFile, and temporary errors.
         """
         blob, now = self._blob(name), timezone.now()
         until = now + dt.timedelta(seconds=seconds)
         key: dict[str, Any]
         try:
+            if not blob.exists(retry_total=0):
+                raise LostFile(filename, f"{name} is not in the storage")
             if self._has_key:
                 key = {"account_key": blob.credential.account_key}
             else:
                 account = self._place(name)[0].service_client
                 begin = now - dt.timedelta(minutes=5)  # clocks differ
-                key = {"user_delegation_key": account.get_user_delegation_key(begin, until)}
+                key = {
+                    "user_delegation_key": account.get_user_delegation_key(
+                        begin, until, retry_total=0
+                    )
+                }
         except AzureError as error:
             raise _unavailable(name, error) from error
         signature = generate_blob_sas(

@@ -6,6 +6,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 
 from marketdata.api import parameters
+from marketdata.api.parameters import StrictSerializer
 from marketdata.api.permissions import get_rule
 from marketdata.api.problems import SHARED_PROBLEMS, ProblemSerializer
 from marketdata.common.access import PUBLIC, Rule
@@ -71,6 +72,14 @@ class RuleSchema(AutoSchema):
         if not reads:
             statuses += [413, 415]
         return statuses
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Document that a body with unknown fields is refused."""
+        parent: Any = super()  # untyped
+        schema = parent._map_basic_serializer(serializer, direction)
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
 
     def _get_rule(self) -> Rule:
         return get_rule(self.view, self.method) or PUBLIC

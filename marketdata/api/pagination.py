@@ -79,10 +79,12 @@ class NumberedPages(PageNumberPagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         description = "Names of fields, separated by commas: each row then has only these"
         parameter = {"name": "fields", "required": False, "in": "query", "description": description}
-        return [
-            *super().get_schema_operation_parameters(view),
-            {**parameter, "schema": {"type": "string"}},
-        ]
+        numbers: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for number in numbers:
+            number["schema"]["minimum"] = 1
+            if number["name"] == self.page_size_query_param:
+                number["schema"]["maximum"] = self.max_page_size
+        return [*numbers, {**parameter, "schema": {"type": "string"}}]
 
     def get_pagination_properties(self) -> dict[str, Any]:
         """Return the JSON schema of each property of `pagination`."""

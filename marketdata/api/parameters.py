@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being
 
 T = TypeVar("T")
 
+_MAX_NAMES = 20  # unknown names in an error: finding similar ones costs time
+
 
 def get_for_method(view: Any, table: Mapping[str, T], method: str) -> T | None:
     """Return the entry of a view's table (`needs`, `query_serializers`) for an HTTP method.
@@ -62,13 +64,14 @@ def _get_field_names(serializer_class: type[serializers.Serializer[Any]]) -> fro
 
 def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: str) -> None:
     """Raise a ValidationError that names each unknown parameter or field and suggests the right one."""
-    unknown = sorted(set(map(str, names)) - set(accepted))
+    unknown = sorted(set(map(str, names)) - set(accepted))[:_MAX_NAMES]
     if unknown:
         raise ValidationError({name: [describe_unknown(name, accepted, noun)] for name in unknown})
 
 
 def describe_unknown(name: str, accepted: Collection[str], noun: str) -> str:
     """Return the message for an unknown name: the closest known name, and the list of all."""
+    name = name[:100]
     close = difflib.get_close_matches(name, accepted, n=1)
     suggestion = f" Did you mean {close[0]!r}?" if close else ""
     known = f"Known {noun}s: {', '.join(sorted(accepted))}." if accepted else f"There is no {noun}."
@@ -94,7 +97,16 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             self.refuse_unknown_fields(data)
+            self._refuse_long_lists(data)
         return super().to_internal_value(data)
+
+    def _refuse_long_lists(self, data: Mapping[str, Any]) -> None:
+        """Refuse lists that are too long before their items are validated, as DRF does afterwards."""
+        for name, field in self.fields.items():
+            value, longest = data.get(name), getattr(field, "max_length", None)
+            if isinstance(value, list) and longest is not None and len(value) > longest:
+                message = f"{len(value):,} items are more than the {longest:,} that are possible."
+                raise ValidationError({name: [message]})
 
     def refuse_unknown_fields(self, data: Mapping[str, Any]) -> None:
         writable = {name for name, field in self.fields.items() if not field.read_only}

@@ -1,5 +1,6 @@
 """Errors of the API as problem details (RFC 9457), and how they are documented."""
 
+import itertools
 import logging
 from http import HTTPStatus
 from typing import Any, cast
@@ -19,6 +20,9 @@ from marketdata.common.error_pages import get_not_found_message
 from marketdata.common.problems import CONTENT_TYPE, describe_problem
 
 logger = logging.getLogger(__name__)
+
+# Characters of a name and of a message, and messages of a field: errors quote what a client has sent.
+_MAX_NAME, _MAX_TEXT, _MAX_MESSAGES = 100, 2_000, 50
 
 # Descriptions of the problems that many operations share. `marketdata.api.openapi` adds them to each
 # operation that can answer them.
@@ -68,6 +72,9 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         time_limits.extend()
         logger.warning("A request was stopped at the end of its time limit: %s", request.path)
         error = TooSlow(time_limits.RETRY_AFTER_SECONDS)
+    if isinstance(error, errors.RetryableError):
+        logger.warning("A request could not be answered now: %s", error)
+        error = NoAnswerNow()
     error = _translate(error)
     response = exception_handler(error, context)
     if response is None:
@@ -139,7 +146,20 @@ def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
     detail = error.detail
     if not isinstance(detail, dict):
         detail = {"request": detail}
-    return {str(name): _flatten(messages) for name, messages in detail.items()}
+    return {
+        _cut(str(name), _MAX_NAME): [_cut(text, _MAX_TEXT) for text in _shorten(_flatten(messages))]
+        for name, messages in itertools.islice(detail.items(), _MAX_MESSAGES)
+    }
+
+
+def _cut(text: str, length: int) -> str:
+    """Return a text, cut where it quotes a value that is too long to be sent back."""
+    return text if len(text) <= length else f"{text[:length]}… ({len(text):,} characters)"
+
+
+def _shorten(texts: list[str]) -> list[str]:
+    more = len(texts) - _MAX_MESSAGES
+    return texts if more <= 0 else [*texts[:_MAX_MESSAGES], f"{more:,} more such messages."]
 
 
 def _flatten(messages: Any, path: str = "") -> list[str]:
@@ -167,6 +187,15 @@ class BodyTooLarge(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_detail = "The body is too large."
     default_code = "too_large"
+
+
+class NoAnswerNow(exceptions.APIException):
+    """503: something that the answer needs, such as the storage, does not respond."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "A part of the service does not respond. Try again later."
+    default_code = "unavailable"
+    wait = time_limits.RETRY_AFTER_SECONDS  # which DRF puts into Retry-After
 
 
 class TooSlow(exceptions.APIException):

@@ -355,6 +355,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_PATCH": False,  # bodies of PATCH have required fields, too
     "ENUM_NAME_OVERRIDES": {
         "ListingStatus": "instruments.models.Status.choices",
         "Register": "instruments.models.Register.choices",

@@ -19,6 +19,7 @@ from esma_files.tasks import run_delete
 from instruments import pipeline
 from instruments.models import Listing
 from tests.conftest import FIRDS
+from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,6 +159,15 @@ class TestDownloadOfBytes:
 
         assert staff.get(f"/api/v1/files/{file.pk}/content/").status_code == 409
 
+    def test_file_whose_bytes_are_lost_is_a_conflict(self, staff: Client, file: EsmaFile) -> None:
+        storages["default"].delete(file.stored_name)
+
+        response = staff.get(f"/api/v1/files/{file.pk}/content/")
+
+        assert response.status_code == 409
+        assert "is not in the storage" in response.json()["detail"]
+        assert not Event.objects.filter(action="file.content").exists()
+
     def test_admin_links_to_the_bytes(self, admin_client: Client, file: EsmaFile) -> None:
         page = admin_client.get(f"/admin/esma_files/esmafile/{file.pk}/change/").content.decode()
 
@@ -193,3 +203,24 @@ class TestDownloadOfBytes:
         assert requests.get(without_signature, timeout=10).status_code in (403, 404)
         expired = storages["blob"].link(file.stored_name, filename=NAME, seconds=-1)  # type: ignore[attr-defined]
         assert requests.get(expired, timeout=10).status_code == 403
+        storages["blob"].delete(file.stored_name)
+        lost = staff.get(f"/api/v1/files/{file.pk}/content/")
+        assert lost.status_code == 409
+
+    def test_storage_that_does_not_respond_is_answered_as_unavailable(
+        self, settings: LazySettings, staff: Client, file: EsmaFile
+    ) -> None:
+        address = f"http://127.0.0.1:{free_port()}/devstoreaccount1"
+        connection_string = f"AccountName=devstoreaccount1;AccountKey=a2V5;BlobEndpoint={address};"
+        backend = {
+            "BACKEND": "esma_files.storage.blob.BlobStorage",
+            "OPTIONS": {"connection_string": connection_string},
+        }
+        settings.STORAGES = {**settings.STORAGES, "blob": backend}
+        EsmaFile.objects.filter(pk=file.pk).update(location="blob")
+
+        response = staff.get(f"/api/v1/files/{file.pk}/content/")
+
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "30"
+        assert address not in response.json()["detail"]

@@ -41,6 +41,9 @@ class ScopeSerializer(CriteriaSerializer):
     number = serializers.IntegerField(
         read_only=True, help_text="0 if no scope has been set, so all is loaded"
     )
+    set_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="null if no scope has been set"
+    )
     to_backfill = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
