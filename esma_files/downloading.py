@@ -1,7 +1,9 @@
 """Downloads of files, several at a time."""
 
 import concurrent.futures
+import contextvars
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -67,7 +69,9 @@ def download(
                     if isinstance(started, Result):
                         yield started
                     else:
-                        begun[pool.submit(started.receive, watcher)] = started
+                        # Telemetry and log lines of the thread belong to the task that has begun it.
+                        receive = functools.partial(contextvars.copy_context().run, started.receive)
+                        begun[pool.submit(receive, watcher)] = started
                 if not begun:
                     return
                 finished, _ = concurrent.futures.wait(

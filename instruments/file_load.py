@@ -4,6 +4,7 @@ All that belongs to it is in its `FileLoad`, which every step is given.
 """
 
 import concurrent.futures
+import contextvars
 import dataclasses
 import datetime as dt
 import shutil
@@ -118,7 +119,8 @@ class FileLoad:
             progress,
             last_withdrawn=republished.last_withdrawn(),
         )
-        file_load.staging = threads.submit(file_load.stage)
+        # With the context of this task: telemetry and log lines of the thread belong to it.
+        file_load.staging = threads.submit(contextvars.copy_context().run, file_load.stage)
         return file_load
 
     @property

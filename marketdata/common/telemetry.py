@@ -9,11 +9,14 @@ No value that a client has sent is reported: the route instead of the address, a
 import contextlib
 import contextvars
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
+
+_lock = threading.Lock()
 
 
 @dataclasses.dataclass
@@ -46,6 +49,11 @@ class Operation:
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def add(self, call: Call) -> None:
+        """Count a call, of any thread of this operation."""
+        with _lock:
+            self._add(call)
+
+    def _add(self, call: Call) -> None:
         self.counts[call.kind] = self.counts.get(call.kind, 0) + 1
         self.sums[call.kind] = self.sums.get(call.kind, 0.0) + call.seconds
         if (call.seconds >= _SLOW_SECONDS or not call.is_ok) and len(self.calls) < _MAX_CALLS:

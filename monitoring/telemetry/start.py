@@ -49,10 +49,12 @@ def _begin_task(*, task_id: str, task: Any, **signal: Any) -> None:
     _tasks[task_id] = (measuring, measuring.__enter__())
 
 
-def _end_task(*, task_id: str, state: str | None = None, **signal: Any) -> None:
+def _end_task(*, task_id: str, state: str | None = None, retval: Any = None, **signal: Any) -> None:
+    """End the operation of a task; `retval` is its exception if it has failed."""
     if (begun := _tasks.pop(task_id, None)) is not None:
         measuring, operation = begun
         operation.is_ok = state == "SUCCESS"
+        operation.error = retval if isinstance(retval, BaseException) else None
         measuring.__exit__(None, None, None)
 
 

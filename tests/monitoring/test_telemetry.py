@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +92,13 @@ def installation(tmp_path: Path, migrated_database: Path) -> Installation:
     return Installation(tmp_path).copy_database(migrated_database)
 
 
+def wait_until(is_met: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_met():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 FLUSH = "[exporter.flush() for exporter in telemetry.exporters]"
 
 
@@ -127,6 +136,58 @@ def test_application_insights_receives_requests_logs_and_numbers(
     assert CANARY not in sent
     assert installation.environment["SECRET_KEY"] not in sent
     assert set(received.paths) == {"/v2.1/track"}, "nothing is sent home"
+
+
+# Stores a file in Blob Storage and requests a load; then one of a file whose bytes get lost.
+REQUEST_LOADS = """
+from pathlib import Path
+from esma_files import queue
+from esma_files.models import Run
+from instruments import pipeline
+paths = [Path("tests/data/firds") / f"FULINS_{letter}_20250830_01of01.zip" for letter in "CE"]
+kept, lost = pipeline.register_files(paths)
+lost.content.storage.delete(lost.stored_name)
+for file in (kept, lost):
+    queue.request_run(Run.Kind.LOAD, file=file)
+"""
+
+
+@pytest.mark.slow
+def test_application_insights_receives_tasks_and_their_calls_of_the_storage(
+    installation: Installation, azurite: str
+) -> None:
+    with ingestion.running() as received:
+        installation.environment |= {
+            **ENVIRONMENT,
+            "AZURE_STORAGE_CONNECTION_STRING": azurite,
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": received.connection_string,
+            "TELEMETRY_DIR": str(installation.database.parent / "telemetry"),
+        }
+        installation.run("shell", "-c", REQUEST_LOADS)
+        with installation.worker():
+            installation.wait_for("SELECT count(*) FROM esma_files_run WHERE state = 'done'", 1)
+            installation.wait_for("SELECT count(*) FROM esma_files_run WHERE state = 'failed'", 1)
+            installation.send("esma_files.run_delete", 1, 2)  # it takes one argument
+            wait_until(lambda: "TypeError" in installation.log.read_text())
+        # The worker has sent what was waiting, at its end.
+    tasks = [t for t in received.of_type("RequestData") if t["name"] == "instruments.run_load"]
+    assert len(tasks) == 2
+    assert all(int(task["properties"]["count.storage"]) >= 1 for task in tasks)
+    assert all(int(task["properties"]["count.database"]) >= 1 for task in tasks)
+    [refused] = [t for t in received.of_type("RequestData") if "run_delete" in t["name"]]
+    assert not refused["success"]
+    assert "TypeError" in json.dumps(received.of_type("ExceptionData"))
+    failed = [d for d in received.of_type("RemoteDependencyData") if d["name"] == "storage open"]
+    assert [call["success"] for call in failed if not call["success"]] == [False]
+    measured = [
+        metric
+        for data in received.of_type("MetricData")
+        for metric in data["metrics"]
+        if metric["name"] == "call.seconds" and data["properties"]["kind"] == "storage"
+    ]
+    assert measured
+    assert installation.environment["SECRET_KEY"] not in "".join(received.bodies)
+    assert "AccountKey" not in "".join(received.bodies)
 
 
 def test_what_could_not_be_sent_is_sent_later(installation: Installation) -> None:
