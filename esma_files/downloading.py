@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextvars
 import dataclasses
-import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -70,8 +69,9 @@ def download(
                         yield started
                     else:
                         # Telemetry and log lines of the thread belong to the task that has begun it.
-                        receive = functools.partial(contextvars.copy_context().run, started.receive)
-                        begun[pool.submit(receive, watcher)] = started
+                        run_in_context = contextvars.copy_context().run
+                        receiving = pool.submit(run_in_context, started.receive, watcher)
+                        begun[receiving] = started
                 if not begun:
                     return
                 finished, _ = concurrent.futures.wait(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import trustme
+
 _AZURITE = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
 # The account that every Azurite has: no secret (learn.microsoft.com, "Use the Azurite emulator").
 _ACCOUNT = "devstoreaccount1"
@@ -14,8 +16,12 @@ _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOt
 
 
 @contextlib.contextmanager
-def azurite(folder: Path) -> Iterator[str]:
-    """An emulated Blob Storage that keeps its blobs in `folder`; yields its connection string."""
+def azurite(folder: Path, *, authority: trustme.CA | None = None) -> Iterator[str]:
+    """An emulated Blob Storage that keeps its blobs in `folder`; yields its connection string.
+
+    With a certificate authority it speaks HTTPS, and takes tokens of Entra ID, whose signature it does not
+    check.
+    """
     command: list[str | Path] = [
         _AZURITE,
         "--blobHost",
@@ -26,6 +32,13 @@ def azurite(folder: Path) -> Iterator[str]:
         folder,
     ]
     options = ["--disableTelemetry", "--skipApiVersionCheck"]
+    if authority is not None:
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
+        issued = authority.issue_cert("127.0.0.1")
+        issued.cert_chain_pems[0].write_to_path(certificate)
+        issued.private_key_pem.write_to_path(key)
+        options += ["--cert", str(certificate), "--key", str(key), "--oauth", "basic"]
+    protocol = "http" if authority is None else "https"
     with _process(*command, *options) as process:
         assert process.stdout
         port = ""
@@ -35,8 +48,8 @@ def azurite(folder: Path) -> Iterator[str]:
             if "listens on" in line:
                 port = line.strip().rpartition(":")[2]
         yield (
-            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
-            f"BlobEndpoint=http://127.0.0.1:{port}/{_ACCOUNT};"
+            f"DefaultEndpointsProtocol={protocol};AccountName={_ACCOUNT};AccountKey={_KEY};"
+            f"BlobEndpoint={protocol}://127.0.0.1:{port}/{_ACCOUNT};"
         )
 
 
