@@ -41,10 +41,12 @@ class ItemSerializer(StrictSerializer):
 class ReportabilityListQuerySerializer(StrictSerializer):
     """The items, and what is asked of all of them."""
 
-    items = ItemSerializer(
+    items = ItemSerializer(  # type: ignore[call-arg]  # the stubs do not know max_length
         many=True,
         allow_empty=False,
-        help_text=f"1 to {MAX_ITEMS:,} items, each answered for itself",
+        max_length=MAX_ITEMS,
+        help_text=f"1 to {MAX_ITEMS:,} items, each answered for itself. For longer lists use the page"
+        " /check/ or the command check_list",
     )
     on = serializers.DateField(
         required=False, help_text="Day of items without one. Default: today (UTC)"
@@ -57,14 +59,6 @@ class ReportabilityListQuerySerializer(StrictSerializer):
         required=False,
         help_text="Only listings and results of this register. Default: listings of both, results of ESMA",
     )
-
-    def validate_items(self, items: list[Any]) -> list[Any]:
-        if len(items) > MAX_ITEMS:
-            raise serializers.ValidationError(
-                f"At most {MAX_ITEMS:,} items; these are {len(items):,}. For longer lists use the page"
-                " /check/ or the command check_list."
-            )
-        return items
 
 
 class ItemAnswerSerializer(serializers.Serializer[Any]):

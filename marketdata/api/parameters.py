@@ -105,7 +105,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         for name, field in self.fields.items():
             value, longest = data.get(name), getattr(field, "max_length", None)
             if isinstance(value, list) and longest is not None and len(value) > longest:
-                message = f"{len(value):,} items are more than the {longest:,} that are possible."
+                message = f"At most {longest:,} items; these are {len(value):,}."
                 raise ValidationError({name: [message]})
 
     def refuse_unknown_fields(self, data: Mapping[str, Any]) -> None:

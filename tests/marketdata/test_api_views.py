@@ -166,3 +166,24 @@ def test_the_schema_is_generated_once_and_answered_by_304_if_it_is_known(
     assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", etag)
     assert other.status_code == 200  # YAML, which is another content
     assert other.content.startswith(b"openapi: 3.1.0")
+
+
+class ListSerializer(StrictSerializer):
+    names = serializers.ListField(child=serializers.DateField(), max_length=3)
+
+
+class TestLongBodies:
+    def test_list_that_is_too_long_is_refused_before_its_items_are_checked(self) -> None:
+        serializer = ListSerializer(data={"names": ["not a day"] * 4})
+
+        assert not serializer.is_valid()
+        assert serializer.errors == {"names": ["At most 3 items; these are 4."]}
+
+    @pytest.mark.django_db
+    def test_errors_quote_a_bounded_part_of_what_was_sent(self, client: Client) -> None:
+        names = {f"{number:03}{'n' * 5_000}": 1 for number in range(150)}
+        for body in (names, {"refresh": ["r" * 500_000]}, {"refresh": 1, "n" * 900_000: 2}):
+            response = client.post("/api/v1/auth/refresh/", body, content_type="application/json")
+
+            assert response.status_code == 400
+            assert len(response.content) < 50_000
