@@ -19,6 +19,7 @@ BIG = r"(?:instruments_\w+|[lvi])"
 SMALL = {
     "instruments_cficode",
     "instruments_changeset",
+    "instruments_dataversion",
     "instruments_listedvenue",
     "instruments_scope",
     "instruments_venue",
