@@ -15,7 +15,7 @@ from marketdata.common.pages import BoundedPaginator
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     paginator = BoundedPaginator
-    date_hierarchy = "at"
+    list_filter = ["at"]  # a date_hierarchy would read all events
     list_display = ["at", "action", "actor", "via", "address", "object_type", "object_id"]
     search_fields = ["=actor", "=action", "object_id", "=address"]
     search_help_text = "User name, action (user.created), IP address, or part of the object's name"
