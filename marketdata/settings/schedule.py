@@ -17,6 +17,11 @@ _LOCAL_TASKS = {
         "task": "instruments.recount_coverage",
         "schedule": crontab(hour="6", minute="15"),
     },
+    # Just after midnight, when corrections begin and end to apply.
+    "corrections": {
+        "task": "curation.apply_due_corrections",
+        "schedule": crontab(hour="0", minute="1"),
+    },
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {

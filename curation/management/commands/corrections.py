@@ -1,0 +1,67 @@
+"""manage.py corrections list|debt|apply"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from curation.debt import get_debt
+from curation.descriptions import describe_correction
+from instruments.listings.correcting import reapply_due
+from instruments.listings.status import today
+from instruments.models import Correction
+from marketdata.common import output
+
+_LIST_COLUMNS = (
+    *("number", "register", "isin", "mic", "field", "expected", "value", "state"),
+    *("proposed_by", "approved_by"),
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "List corrections of published values, show how old they are, and apply those that are due."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|debt|apply")
+        listing = actions.add_parser("list", help="list corrections, newest first")
+        listing.add_argument("--isin", help="only those of this instrument")
+        listing.add_argument("--state", choices=Correction.State.values, help="only in this state")
+        listing.add_argument("--limit", type=int, default=100, help="default: 100")
+        debt = actions.add_parser(
+            "debt", help="list the corrections that replace published values, with their age"
+        )
+        for parser_of_action in (listing, debt):
+            output.add_format(parser_of_action)
+        actions.add_parser("apply", help="apply the corrections that begin or end by today")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        getattr(self, f"_{action}")(options)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        corrections = Correction.objects.all()
+        if options["isin"]:
+            corrections = corrections.filter(isin=options["isin"].strip().upper())
+        if options["state"]:
+            corrections = corrections.filter(state=options["state"])
+        rows = list(map(describe_correction, corrections[: options["limit"]]))
+        if options["format"] == "table":
+            rows = [{name: row[name] for name in _LIST_COLUMNS} for row in rows]
+        self._print(rows, options["format"], if_empty="No correction matches.")
+
+    def _debt(self, options: dict[str, Any]) -> None:
+        self._print(
+            get_debt(today()), options["format"], if_empty="No published value is replaced."
+        )
+
+    def _print(self, rows: list[dict[str, Any]], format_: str, *, if_empty: str) -> None:
+        if format_ == "json":
+            output.print_json(self.stdout, rows)
+        elif rows:
+            output.print_table(self.stdout, rows)
+        else:
+            self.stdout.write(if_empty)
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        instruments = reapply_due(today())
+        self.stdout.write(f"Instruments with corrections that have begun or ended: {instruments:,}")
