@@ -22,7 +22,7 @@ from django.utils import timezone
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.parsing.reader import Limits
 from instruments.layouts import layout_of, merge_of, result_tables
-from instruments.listings.load import gate, merge, republished, scope
+from instruments.listings.load import gate, late_revisions, merge, republished, scope
 from instruments.listings.load.context import (
     WHOLE,
     LoadedMeanwhile,
@@ -40,6 +40,7 @@ from instruments.models import (
     TableCount,
 )
 from instruments.published_results import merge as results_merge
+from instruments.published_results import positions
 from instruments.published_results.publications import ReplacedRevisions
 from instruments.staging.attach import attached
 from instruments.staging.layout import Selection
@@ -139,13 +140,16 @@ class FileLoad:
 
         Raises the errors of esma_files.errors, and StagingFailed.
         """
+        return self._stage(self._selection())
+
+    def _stage(self, selection: Selection) -> Staged:
         staging = Staging(
             name=self.file.name,
             dataset=self.file.dataset,
             folder=self.folder,
             layout=layout_of(self.file.name),
             limits=Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO),
-            selection=self._selection(),
+            selection=selection,
             progress=self._note_reading,
         )
         try:
@@ -283,6 +287,9 @@ class FileLoad:
                 self._keep_rejected(cursor)
                 run.seconds = staged.seconds + time.monotonic() - started
                 self._end(staged, is_missed=settled.missed, replacement=replacement)
+        if isinstance(replacement, ReplacedRevisions):
+            positions.fill_positions(result_tables(self.file.file_kind), self.folder)
+            self._renew_version()
         log.merged()
         telemetry.report_stage("staging", staged.seconds)
         telemetry.report_stage("merging", time.monotonic() - started)
@@ -308,20 +315,41 @@ class FileLoad:
             raise LoadedMeanwhile(f"{self.file.name}: records were withdrawn while it was read")
 
     def _end_as_replaced(self, staged: Staged, *, newer: EsmaFile) -> None:
-        """End the load of a file whose newer revision is loaded: nothing of it goes into the tables."""
+        """End the load of a file whose newer revision is loaded.
+
+        Its records only count for questions about what was known before the newer one was created.
+        """
         run, file = self.run, self.file
-        with transaction.atomic():
+        if staged.known:
+            staged = self._stage(self._selection().with_known())
+        with attached(connection, file, staged) as cursor, transaction.atomic():
+            kept = self._keep_replaced(cursor, staged)
+            self._renew_version()
             run.read = run.unchanged = run.done = staged.read
             run.outside = run.rejected = 0
             run.seconds = staged.seconds
             run.report = [
                 "A newer revision of this file is loaded, which replaces it: it was created "
-                f"{newer.created_at:%Y-%m-%d %H:%M} UTC. No record of this one was loaded."
+                f"{newer.created_at:%Y-%m-%d %H:%M} UTC. Records of this one that differ ({kept:,})"
+                " only show in answers to what was known before."
             ]
             run.end()
             file.loaded_at, file.is_partly_merged = timezone.now(), False
             file.scope_number = self.scope.number
             file.enter(EsmaFile.State.LOADED)
+
+    def _keep_replaced(self, cursor: CursorWrapper, staged: Staged) -> int:
+        """Keep the records of an older revision for questions about earlier days; return their number."""
+        file = self.file
+        if not staged.read:
+            return 0
+        if file.file_kind.holds_listings:
+            scope.settle(cursor, file)
+            return late_revisions.keep(cursor, file)
+        tables = result_tables(file.file_kind)
+        return results_merge.keep_replaced(
+            cursor, file, tables, register=self.register, columns=staged.columns
+        )
 
     def _slices(self, cursor: CursorWrapper) -> list[Slice]:
         """A full set is compared as a whole, and a scope is settled for all of a file at once."""

@@ -15,6 +15,7 @@ The temporary tables are written and read in this module only:
 """
 
 import dataclasses
+import datetime as dt
 import itertools
 from array import array
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
 from esma_files.names import REVISIONS
+from instruments.listings.load.known_days import get_days, get_known_from
 from instruments.listings.load.merge import Counts
 from instruments.listings.models.count import TableCount
 from instruments.published_results import publications
@@ -69,6 +71,26 @@ class _Statements:
     register: str
     fields: tuple[str, ...]  # columns that have a value in any staged record
     known_from: str  # in SQL: the day on which a republished file was created, or NULL
+
+    @classmethod
+    def of(
+        cls,
+        target: ResultTable,
+        file: EsmaFile,
+        register: str,
+        columns: frozenset[str],
+        *,
+        known_from: dt.date | None,
+    ) -> "_Statements":
+        return cls(
+            target,
+            file.pk,
+            file.sequence // REVISIONS,
+            file.name,
+            register,
+            tuple(sorted((target.fields & columns) | {target.owner})),
+            f"'{known_from}'" if known_from else "NULL",
+        )
 
     @property
     def table(self) -> str:
@@ -206,6 +228,50 @@ def merge(
     return Counts(new=new, changed=changed, ended=0, dropped=0, late=late, unchanged=unchanged)
 
 
+def keep_replaced(
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    tables: Iterable[ResultTable],
+    *,
+    register: str,
+    columns: frozenset[str],
+) -> int:
+    """Keep the results of an older revision that is loaded after a newer one; return how many were changed.
+
+    They count for questions about what was known before the newer one was created, and for nothing else.
+    """
+    return sum(
+        _keep_replaced_in(cursor, file, table, register=register, columns=columns)
+        for table in tables
+    )
+
+
+def _keep_replaced_in(
+    cursor: CursorWrapper,
+    file: EsmaFile,
+    target: ResultTable,
+    *,
+    register: str,
+    columns: frozenset[str],
+) -> int:
+    days = get_days(file, publications.read_other_revisions(file))
+    known_from = get_known_from(days[0])
+    statements = _Statements.of(target, file, register, columns, known_from=known_from)
+    last_id = _highest_id(cursor, statements.table)
+    _drop_temporary(cursor)
+    cursor.execute(_OUTCOME)
+    cursor.execute(statements.outcome)
+    cursor.execute(statements.insert)
+    if target.venue_table:
+        cursor.execute(statements.insert_venues)
+    rows = target.model._default_manager
+    new = int(rows.filter(pk__gt=last_id).update(withdrawn_on=days[1], superseded=True))
+    TableCount.objects.add(target.model, new)
+    held = _held(cursor, statements.table, last_id)
+    _drop_temporary(cursor)
+    return new + publications.note_revision(file, target.model, held, days=days)
+
+
 def _merge_into(
     cursor: CursorWrapper,
     file: EsmaFile,
@@ -214,15 +280,8 @@ def _merge_into(
     columns: frozenset[str],
     replacement: ReplacedRevisions | None,
 ) -> list[tuple[str, int]]:
-    statements = _Statements(
-        table,
-        file.pk,
-        file.sequence // REVISIONS,
-        file.name,
-        register,
-        tuple(sorted((table.fields & columns) | {table.owner})),
-        f"'{replacement.known_from}'" if replacement else "NULL",
-    )
+    known_from = replacement.known_from if replacement else None
+    statements = _Statements.of(table, file, register, columns, known_from=known_from)
     last_id = _highest_id(cursor, statements.table)
     _drop_temporary(cursor)
     for statement in (

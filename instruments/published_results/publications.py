@@ -22,6 +22,13 @@ from pyroaring import BitMap64
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS, REVISIONS
+from instruments.listings.load.known_days import (
+    BEGINNING,
+    OPEN,
+    Days,
+    change_days,
+    get_known_from,
+)
 from instruments.published_results.models import PublishedResult, ResultFile
 from marketdata.common.batches import in_batches
 
@@ -200,6 +207,30 @@ def replace_revisions(
                 WHERE k.owner = r.{owner} AND k.result_key = r.result_key)""",
     ):
         cursor.execute(statement)
+
+
+def read_other_revisions(file: EsmaFile) -> list[EsmaFile]:
+    """Return the other revisions of a file that are loaded."""
+    return list(EsmaFile.objects.other_revisions(file).exclude(loaded_at=None))
+
+
+def note_revision(file: EsmaFile, model: Model, held: BitMap64, *, days: Days) -> int:
+    """Note when the results of the files of one name were known; return how many rows were changed.
+
+    `held` are the results of an older revision that is loaded after a newer one, `days` those on which it
+    was the newest. A row has one period: of several, the last one is kept.
+    """
+    changed = 0
+    rows = model._default_manager.filter(source_file__in=read_other_revisions(file))
+    for pk, known_from, withdrawn_on in list(rows.values_list("pk", "known_from", "withdrawn_on")):
+        before = known_from or BEGINNING, withdrawn_on or OPEN
+        after = change_days([before], days, is_known=pk in held)
+        first, last = after[-1] if after else (before[1], before[1])
+        if (first, last) != before:
+            changed += model._default_manager.filter(pk=pk).update(
+                known_from=get_known_from(first), withdrawn_on=None if last == OPEN else last
+            )
+    return changed
 
 
 def _forget_files(model: Model, files: list[EsmaFile]) -> BitMap64:

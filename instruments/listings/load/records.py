@@ -20,10 +20,10 @@ from instruments.staging.dialect import day_before, update_rows
 
 # Columns of listings, versions and staged records alike.
 _PUBLISHED = (*(field.column for field in FIELDS), *layout.GROUP_COLUMNS)
-_COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_PUBLISHED)
+COMMON = ("status", "valid_from", "record_kind", "fingerprint", *_PUBLISHED)
 # Columns that tell where a record comes from.
 _PROVENANCE = ("register", "source_file_id", "source_position", "known_from")
-_RECORD = (*_PROVENANCE, *_COMMON)
+_RECORD = (*_PROVENANCE, *COMMON)
 _KEY = ("isin", "mic", "register")
 
 # "dropped" is a conclusion of this project, and not a status that a register publishes.
@@ -116,7 +116,7 @@ def _inserted(merge: MergeContext) -> tuple[str, str]:
     Columns without a value in any staged record are NULL anyway.
     """
     columns = [
-        column for column in _COMMON if column in merge.staged_columns or column not in _PUBLISHED
+        column for column in COMMON if column in merge.staged_columns or column not in _PUBLISHED
     ]
     values = (
         f"'{merge.register}', {merge.staged_file_id}, {merge.staged_position},"
@@ -137,7 +137,7 @@ def _insert_new(merge: MergeContext) -> str:
 def replace_superseded(merge: MergeContext) -> None:
     """Copy the records of superseded listings into versions, and write the staged ones in their place."""
     # Not the key: SQLite updates the index of each column that is assigned, even with the same value.
-    newest = {column: f"s.{column}" for column in _COMMON if column not in _KEY} | {
+    newest = {column: f"s.{column}" for column in COMMON if column not in _KEY} | {
         "source_position": merge.staged_position,
         "source_file_id": merge.staged_file_id,
         "known_from": merge.staged_known_from,

@@ -44,6 +44,7 @@ from instruments.listings.load.selection import ListingSelection
 from instruments.models import (
     FullFile,
     Listing,
+    ListingRecord,
     ListingVersion,
     Register,
     Scope,
@@ -62,6 +63,7 @@ _SOURCE_COLUMNS = (
     "source_is_list INTEGER",
     "known_from TEXT",
 )
+_COLUMNS = ("isin", "mic", "status", "valid_from", "fingerprint", "known_from")
 # `published` has the records that older revisions published first: `origin` is listing or version, `row_id`
 # the key there. The merge reads what follows from it: the records that the new revision repeats, with their
 # position in it, and the others.
@@ -86,7 +88,6 @@ _COMPARE = """
         WHERE (origin, row_id) NOT IN (SELECT origin, row_id FROM confirmed);
     CREATE INDEX withdrawn_key ON withdrawn (isin, mic);
 """
-_COLUMNS = ("pk", "isin", "mic", "status", "valid_from", "fingerprint")
 
 
 class _IsinSelection(ListingSelection):
@@ -160,14 +161,26 @@ def _note_published(path: Path, older: list[EsmaFile]) -> bool:
         connection.executescript(_PUBLISHED)
         rows = connection.executemany(
             "INSERT OR IGNORE INTO published VALUES (?, ?, ?, ?, ?, ?, ?)",
-            _first_published_by(older),
+            map(_describe_published, first_published_by(older)),
         )
         connection.commit()
         return rows.rowcount > 0
 
 
-def _first_published_by(files: list[EsmaFile]) -> Iterator[tuple[Any, ...]]:
-    """Yield origin, key and content of the records that these files published first.
+def _describe_published(row: Listing | ListingVersion) -> tuple[Any, ...]:
+    """Return the columns of the staging table `published`."""
+    origin = "listing" if isinstance(row, Listing) else "version"
+    content = (published_status(row), row.valid_from.isoformat(), row.fingerprint)
+    return origin, row.pk, row.isin, row.mic, *content
+
+
+def published_status(record: ListingRecord) -> str:
+    """Return the status that the register published; "dropped" is a conclusion of this project."""
+    return Status.ACTIVE.value if record.status == Status.DROPPED else str(record.status)
+
+
+def first_published_by(files: list[EsmaFile]) -> Iterator[Listing | ListingVersion]:
+    """Yield the records that these files published first, with the columns that identify them only.
 
     Those of a full file are found by the keys of its listings. There is no index by file: for a delta both
     tables are read whole, once.
@@ -175,11 +188,8 @@ def _first_published_by(files: list[EsmaFile]) -> Iterator[tuple[Any, ...]]:
     for queryset in (
         _rows_of_full_files(files) if any(file.file_kind.is_full for file in files) else _all_rows()
     ):
-        origin = "listing" if queryset.model is Listing else "version"
-        rows = queryset.filter(source_file__in=files).order_by("pk").values_list(*_COLUMNS)
-        for pk, isin, mic, status, valid_from, fingerprint in rows.iterator():
-            published = Status.ACTIVE.value if status == Status.DROPPED else str(status)
-            yield origin, pk, isin, mic, published, valid_from.isoformat(), fingerprint
+        rows = queryset.filter(source_file__in=files).order_by("pk")
+        yield from rows.only(*_COLUMNS).iterator()
 
 
 def _all_rows() -> Iterator[QuerySet[Any]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from esma_files.names import FileName
 from instruments.models import ResultFile, SubclassTransparency, TransparencyResult
 from instruments.transparency.questions import get_transparency
 from tests import fitrs
+from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import counts
 from tests.instruments.listings.test_plans import planned, scans
 from tests.properties import examples
@@ -127,6 +129,54 @@ def test_what_was_known_before_a_file_was_republished_is_still_answered(make_zip
         answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
         known[day] = [result.liquid for result in answer.results]
     assert known == {22: [], 23: [True], 28: [True], 29: [False]}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_newest(
+    make_zip: Write, order: tuple[int, ...]
+) -> None:
+    """Results that revisions of 23, 26 and 29 August have, also if an older one is loaded last."""
+    contents = [
+        (23, [(VOLVO, "true"), (ERICSSON, "true")]),
+        (26, [(VOLVO, "false"), (ERICSSON, "true")]),
+        (29, [(VOLVO, "false")]),
+    ]
+    for number in order:
+        day, results = contents[number]
+        records = [fitrs.bond(isin, more=LIQUID.format(liquid)) for isin, liquid in results]
+        xml = fitrs.message(full(23), *records, created=f"2025-08-{day}T03:00:00Z")
+        fitrs.load(make_zip(full(23), xml, folder=f"revision_{number}"))
+
+    assert current() == [(VOLVO, "liquidity", False, None)]
+    check_counts()
+    for day in (22, 23, 25, 26, 28, 29, 30):
+        known = {}
+        for isin in (VOLVO, ERICSSON):
+            answer = get_transparency(isin, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
+            known[isin] = [str(result.liquid).lower() for result in answer.results]
+        newest = [results for created, results in contents if created <= day]
+        expected_results = dict(newest[-1]) if newest else {}
+        assert known == {
+            isin: [expected_results[isin]] if isin in expected_results else []
+            for isin in (VOLVO, ERICSSON)
+        }, day
+
+
+def test_the_position_of_a_result_that_is_left_to_a_later_file_is_read_from_it(
+    make_zip: Write,
+) -> None:
+    liquid = fitrs.bond(VOLVO, more=LIQUID.format("true"))
+    other = fitrs.bond(ERICSSON, more=LIQUID.format("false"))
+    load(make_zip, full(16), liquid)
+    load(make_zip, full(23), other, liquid)
+    xml = fitrs.message(full(16), other, created="2025-08-31T03:00:00Z")
+    fitrs.load(make_zip(full(16), xml, folder="again"))
+
+    sources = TransparencyResult.objects.values_list("isin", "source_file__name", "source_position")
+    assert sorted(sources) == [
+        (ERICSSON, f"{full(16)}.zip", 1),
+        (VOLVO, f"{full(23)}.zip", 2),
+    ]
 
 
 def test_the_number_that_starts_anew_in_each_file_is_no_key(make_zip: Write) -> None:

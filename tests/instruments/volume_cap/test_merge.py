@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
+from esma_files.names import FileName
 from instruments.models import ResultFile, VolumeCap, VolumeCapVenue
 from tests import dvcres, fitrs
 from tests.dvcres import result, venue
 from tests.instruments.listings.merging import counts
 from tests.instruments.listings.test_plans import planned, scans
+from tests.properties import examples
 
 Write = Callable[..., Path]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,6 +137,72 @@ def test_the_order_of_loading_makes_no_difference(make_zip: Write) -> None:
         (VOLVO, "3.5", 1),
         (VOLVO, "3.5", 2),
     ]
+
+
+NAMES = [monthly(8), monthly(9), f"{monthly(9)}_b", monthly(10)]
+Record = tuple[str, str]  # ISIN, and percentage of XSTO
+
+
+@st.composite
+def revisions(draw: st.DrawFn) -> list[tuple[str, int, tuple[Record, ...]]]:
+    """Files by name, hour of 8 November at which they were created, and content; some contents come again."""
+    record = st.tuples(st.sampled_from([VOLVO, ERICSSON]), st.sampled_from(["4.2", "4.3"]))
+    contents = st.lists(record, min_size=1, max_size=3).map(tuple)
+    files = []
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)):
+        pool = [draw(contents) for _ in range(2)]
+        hours = range(draw(st.integers(1, 3)))
+        files += [(name, hour, pool[hour % 2]) for hour in hours]
+    return draw(st.permutations(files))
+
+
+def expected(files: list[tuple[str, int, tuple[Record, ...]]]) -> set[Any]:
+    """In the plainest Python: the records of the newest revisions, and the ones in the last publication."""
+    newest = {name: records for name, _, records in sorted(files, key=lambda file: file[1])}
+    names = sorted(newest, key=lambda name: (FileName.parse(name).sequence(), name))
+    first: dict[Record, str] = {}
+    last_day: dict[str, str] = {}
+    held: dict[tuple[str, str], set[Record]] = {}
+    for name in names:
+        day = name.removesuffix("_b")
+        for record in newest[name]:
+            first.setdefault(record, name)
+            last_day[record[0]] = day
+            held.setdefault((record[0], day), set()).add(record)
+    return {
+        (*record, name, record not in held[record[0], last_day[record[0]]])
+        for record, name in first.items()
+    }
+
+
+@examples(40)
+@given(files=revisions())
+def test_any_revisions_in_any_order_give_the_rows_of_the_newest_ones(
+    make_zip: Write, files: list[tuple[str, int, tuple[Record, ...]]]
+) -> None:
+    """Also where a third revision has the content of the first one again."""
+    for model in (ResultFile, VolumeCap, Run, EsmaFile):
+        model.objects.all().delete()
+    for number, (name, hour, records) in enumerate(files):
+        xml = dvcres.message(
+            name,
+            *(result(isin, venue("XSTO", share)) for isin, share in records),
+        ).replace(b"2025-10-08T03:00:00Z</CreDt>", b"2025-11-08T%02d:00:00Z</CreDt>" % hour)
+        run = fitrs.load(make_zip(name, xml, folder=f"file_{number}"))
+        assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
+
+    shown = {
+        (
+            row.isin,
+            str(row.venues.get().percentage),
+            row.source_file.name.removesuffix(".zip"),
+            row.superseded,
+        )
+        for row in VolumeCap.objects.published().select_related("source_file")
+    }
+    assert shown == expected(files)
+    assert VolumeCap.objects.published().count() == len(shown)
+    assert not VolumeCap.objects.published().filter(source_position=0).exists()
 
 
 @pytest.mark.sqlite  # its plans
