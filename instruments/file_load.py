@@ -328,11 +328,7 @@ class FileLoad:
             run.read = run.unchanged = run.done = staged.read
             run.outside = run.rejected = 0
             run.seconds = staged.seconds
-            run.report = [
-                "A newer revision of this file is loaded, which replaces it: it was created "
-                f"{newer.created_at:%Y-%m-%d %H:%M} UTC. Records of this one that differ ({kept:,})"
-                " only show in answers to what was known before."
-            ]
+            run.report = [late_revisions.describe(newer, kept)]
             run.end()
             file.loaded_at, file.is_partly_merged = timezone.now(), False
             file.scope_number = self.scope.number

@@ -141,7 +141,10 @@ def read_timelines_of(
             rows = rows.filter(_is_known(known_on))
         records += rows
     if known_on is not None:
-        records += _read_withdrawn(isins, known_on, register)
+        published = set(map(_get_content, records))
+        withdrawn = _read_withdrawn(isins, known_on, register)
+        # Another file may have published the same record.
+        records += [record for record in withdrawn if _get_content(record) not in published]
         _forget_later_drops(records, known_on)
     mics = {record.mic for record in records}
     names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", "name"))
@@ -156,6 +159,12 @@ def read_timelines_of(
 
 def _get_key(record: ListingRecord) -> tuple[str, str, str]:
     return record.isin, record.mic, record.register
+
+
+def _get_content(record: ListingRecord) -> tuple[object, ...]:
+    """Return what two records of a listing with the same content have in common."""
+    status = Status.ACTIVE if record.status == Status.DROPPED else Status(record.status)
+    return (*_get_key(record), status, record.valid_from, record.fingerprint)
 
 
 def _read_withdrawn(

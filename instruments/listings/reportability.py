@@ -27,7 +27,7 @@ COLUMNS = (
     *("isin", "mic", "register", "valid_from", "status", "record_kind"),
     *("first_trade_at", "admission_requested_at", "admission_approved_at", "terminated_at"),
     *("published_to", "published_period_to", "expiry_date", "maturity_date"),
-    *("source_file", "source_position"),
+    *("source_file", "source_position", "fingerprint"),
 )
 
 

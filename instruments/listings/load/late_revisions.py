@@ -77,6 +77,15 @@ def keep(cursor: CursorWrapper, file: EsmaFile) -> int:
     return len(changed)
 
 
+def describe(newer: EsmaFile, kept: int) -> str:
+    """Return the remark for the report of the run; `kept` is the number of changed rows."""
+    created = f"{newer.created_at:%Y-%m-%d %H:%M} UTC" if newer.created_at else "later"
+    return (
+        f"A newer revision of this file is loaded, which replaces it: it was created {created}. Records of"
+        f" this one that differ ({kept:,}) only show in answers to what was known before."
+    )
+
+
 def _read_staged(cursor: CursorWrapper) -> dict[Key, int]:
     """Return the positions of the staged records."""
     cursor.execute(
