@@ -337,7 +337,7 @@ class FileLoad:
     def _keep_replaced(self, cursor: CursorWrapper, staged: Staged) -> int:
         """Keep the records of an older revision for questions about earlier days; return their number."""
         file = self.file
-        if not staged.read:
+        if staged.created_at is None:  # not read
             return 0
         if file.file_kind.holds_listings:
             scope.settle(cursor, file)
