@@ -46,9 +46,10 @@ _OUTCOME = """
 class ResultTable:
     """A table of results, and where its columns come from in the staging file.
 
-    `owner` is the column that says whose result it is: isin or asset_class. Columns in `identified_by`
-    come from the staging table `result`, those in `derived` and the fields of the file from `record`. Where a
-    record has parts by venue, `venue_table` takes them, with `venue_columns` of the staging table `venue`.
+    `owner` is the column that says whose result it is: isin or asset_class. It and the columns in
+    `identified_by` come from the staging table `result`, which has both owners whatever the file, those in
+    `derived` and the fields of the file from `record`. Where a record has parts by venue, `venue_table` takes
+    them, with `venue_columns` of the staging table `venue`.
     """
 
     model: type[PublishedResult]
@@ -88,7 +89,7 @@ class _Statements:
             file.sequence // REVISIONS,
             file.name,
             register,
-            tuple(sorted((target.fields & columns) | {target.owner})),
+            tuple(sorted((target.fields & columns) - {target.owner})),
             f"'{known_from}'" if known_from else "NULL",
         )
 
@@ -130,7 +131,7 @@ class _Statements:
     @property
     def insert(self) -> str:
         """Insert the new records."""
-        identified_by, derived = self.target.identified_by, self.target.derived
+        identified_by, derived = (self.owner, *self.target.identified_by), self.target.derived
         columns = (*_PROVENANCE, *identified_by, *derived, *self.fields)
         from_result = [f"s.{column}" for column in identified_by]
         from_record = [f"r.{column}" for column in (*derived, *self.fields)]

@@ -179,6 +179,20 @@ def test_the_position_of_a_result_that_is_left_to_a_later_file_is_read_from_it(
     ]
 
 
+def test_a_republished_file_of_equity_results_replaces_the_older_revision(make_zip: Write) -> None:
+    name = "FULECR_20250830_E_1of1"
+    for day, year in (("01", 2022), ("02", 2023)):
+        records = (fitrs.equity(VOLVO, year=year), fitrs.equity(VOLVO, methodology="SINT"))
+        xml = fitrs.message(name, *records, created=f"2025-09-{day}T03:00:00Z")
+        run = fitrs.load(make_zip(name, xml, folder=day))
+
+    assert counts(run) == {"new": 1, "unchanged": 1}
+    published = TransparencyResult.objects.published().order_by(
+        "methodology", "reported_period_from"
+    )
+    assert [str(row.reported_period_from) for row in published] == ["2024-01-01", "2023-01-01"]
+
+
 def test_the_number_that_starts_anew_in_each_file_is_no_key(make_zip: Write) -> None:
     record = fitrs.bond(VOLVO, more=LIQUID.format("true"))
     load(make_zip, full(23), record)
