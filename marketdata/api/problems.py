@@ -153,8 +153,11 @@ def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
 
 
 def _cut(text: str, length: int) -> str:
-    """Return a text, cut where it quotes a value that is too long to be sent back."""
-    return text if len(text) <= length else f"{text[:length]}… ({len(text):,} characters)"
+    """Return a text without its middle, where it quotes a value that is too long to be sent back."""
+    if len(text) <= length:
+        return text
+    half = length // 2
+    return f"{text[:half]}… ({len(text):,} characters) …{text[-half:]}"
 
 
 def _shorten(texts: list[str]) -> list[str]:

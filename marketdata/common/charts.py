@@ -12,9 +12,8 @@ from decimal import Decimal
 MOST_ROWS = 40
 ROW_HEIGHT = 36  # pixels
 _AXIS_HEIGHT = 24
-_DAY = dt.timedelta(days=1)
 # Months between two marks of an axis: the first that gives no more than _MOST_TICKS marks is used.
-_STEPS = (1, 3, 6, 12, 24, 60, 120, 240)
+_STEPS = (1, 3, 6, 12, 24, 60, 120, 240, 600, 1200, 6000, 24000)
 _MOST_TICKS = 6
 # Marks further right have no room for their label.
 _LAST_LABEL = 90.0
@@ -47,13 +46,12 @@ class TimeAxis:
 
     def place(self, day: dt.date) -> float:
         """Return the place of the beginning of a day, in percent; the nearest end for days outside."""
-        days = (min(max(day, self.first), self._end) - self.first).days
-        return round(100 * days / (self._end - self.first).days, 2)
+        return self._place(day.toordinal())
 
     def make_bar(self, first: dt.date, last: dt.date, *, style: str, title: str) -> Bar:
         """Return the bar of a period, both days included; a visible line if it is short or outside."""
         begin = min(self.place(first), 99.5)
-        end = self.place(last + _DAY) if last < dt.date.max else 100.0
+        end = self._place(last.toordinal() + 1)
         return Bar(begin, round(max(end - begin, 0.5), 2), style, title)
 
     def get_ticks(self) -> list[Tick]:
@@ -67,17 +65,19 @@ class TimeAxis:
         length = 4 if step % 12 == 0 else 7  # 2025, or 2025-08
         return [Tick(self.place(day), day.isoformat()[:length]) for day in days]
 
-    @property
-    def _end(self) -> dt.date:
-        return max(self.last, self.first) + _DAY
+    def _place(self, number: int) -> float:
+        """Return the place of a day by its ordinal: the one after 9999-12-31 has no date."""
+        begin = self.first.toordinal()
+        width = max(self.last.toordinal() + 1 - begin, 1)
+        return round(100 * min(max(number - begin, 0), width) / width, 2)
 
     def _iterate_months(self, step: int) -> Iterator[dt.date]:
         """Yield the first days of every `step`-th month, counted from the year 0."""
         month = self.first.year * 12 + self.first.month - 1 + (self.first.day > 1)
         month += -month % step
-        while (day := dt.date(month // 12, month % 12 + 1, 1)) <= self.last:
-            yield day
-            month += step
+        end = self.last.year * 12 + self.last.month
+        for number in range(month, end, step):
+            yield dt.date(number // 12, number % 12 + 1, 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -200,7 +200,7 @@ def test_the_number_of_queries_is_bounded(
 ) -> None:
     for isin in ("US6311011026", "NL00150001Q9"):
         for size in (1, 50):
-            with django_assert_max_num_queries(5):
+            with django_assert_max_num_queries(6):
                 get(client, f"{isin}/derivatives/", per_page=size)
     for isin in Underlying.objects.values_list("instrument", flat=True)[:3]:
         with django_assert_num_queries(3):
