@@ -15,6 +15,7 @@ from django.db.models import Min
 from esma_files.models import EsmaFile
 from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
+from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, Listing, Register, TransparencyResult
 from instruments.published_results.publications import publication_of
 from instruments.transparency.application_periods import (
@@ -201,13 +202,15 @@ def first_trade_of(
 ) -> dt.date | None:
     """Return the first day on which an instrument was traded anywhere, by its listings.
 
-    Asks the database only where one of `results` needs it; None otherwise, or where it is not known.
+    Asks the database only where one of `results` needs it; None otherwise, or where it is not known. Dates
+    before 1900 stand for "none".
     """
     if not any(_needs_first_trade(result) for result in results):
         return None
-    first = Listing.objects.filter(isin=isin, register=register).aggregate(
-        first=Min("first_trade_at")
-    )["first"]
+    listings = Listing.objects.filter(isin=isin, register=register)
+    begin = dt.datetime.combine(FIRST_REAL_DAY, dt.time.min, dt.UTC)
+    traded = listings.filter(first_trade_at__gte=begin)
+    first = traded.aggregate(first=Min("first_trade_at"))["first"]
     return first.date() if first else None
 
 

@@ -240,8 +240,10 @@ def test_an_estimate_applies_from_the_first_day_of_trading(client: Client, make_
     assert "not known" in liquidity(client, VOLVO, on="2020-02-01")["why"]
     name = "FULINS_E_20250830_01of01"
     record = firds.record("RefData", VOLVO, "XSTO", period="2025-08-30")
-    record = record.replace("2014-01-14T09:00:00Z", "2025-08-04T09:00:00Z")
-    fitrs.load(make_zip(name, firds.message(name, record)))
+    first_trade = "2014-01-14T09:00:00Z"
+    placeholder = record.replace(first_trade, "1858-11-17T00:00:00Z").replace("XSTO", "XAAA")
+    record = record.replace(first_trade, "2025-08-04T09:00:00Z")
+    fitrs.load(make_zip(name, firds.message(name, record, placeholder)))
 
     answer = liquidity(client, VOLVO, on="2025-09-14")
 
