@@ -17,6 +17,7 @@ from instruments.models import (
     MappedIssuer,
     Venue,
 )
+from marketdata.common.prepared import PreparedQuery
 
 # CFI categories of exchange-traded derivatives: listed options, and futures.
 _EXCHANGE_TRADED = ("O", "F")
@@ -61,24 +62,36 @@ class IssuerByGleif:
         return _NOTES[self.comparison]
 
 
+_MAPPED_TO = PreparedQuery(
+    lambda isins: (
+        MappedIssuer.objects.filter(pk=isins[0])
+        .order_by()
+        .values_list(
+            "mapped_lei__lei",
+            Subquery(
+                LegalEntity.objects.filter(lei=OuterRef("mapped_lei__lei"))
+                .order_by()
+                .values("legal_name")[:1]
+            ),
+            "source_file__name",
+            "source_file__published_on",
+        )
+    )
+)
+
+
 def read_mapped_issuer(
     isin: str, published_lei: str, cfi_code: str, *, is_venue_operator: bool
 ) -> IssuerByGleif | None:
     """Return the issuer of an ISIN by GLEIF; None where no loaded file of it has the ISIN. One query."""
-    names = LegalEntity.objects.filter(lei=OuterRef("mapped_lei__lei")).order_by()
-    row = (
-        MappedIssuer.objects.filter(pk=isin)
-        .select_related("mapped_lei", "source_file")
-        .annotate(legal_name=Subquery(names.values("legal_name")[:1]))
-        .first()
-    )
+    row = next(iter(_MAPPED_TO.read(isin)), None)
     if row is None:
         return None
-    lei, file = row.mapped_lei.lei, row.source_file
+    lei, legal_name, file_name, published_on = row
     comparison = _compare(
         lei, published_lei, is_operator=is_venue_operator or cfi_code[:1] in _EXCHANGE_TRADED
     )
-    return IssuerByGleif(lei, row.legal_name, comparison, file.name, file.published_on)
+    return IssuerByGleif(lei, legal_name, comparison, file_name, published_on)
 
 
 def _compare(lei: str, published_lei: str, *, is_operator: bool) -> Comparison:

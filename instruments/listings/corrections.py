@@ -5,12 +5,41 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import QuerySet
+
 from instruments.listings import history
 from instruments.listings.correctable import IN_INSTRUMENT, to_text, to_value
 from instruments.models import Correction, Instrument, Listing
 from marketdata.common.plain import to_plain
+from marketdata.common.prepared import PreparedQuery
 
 _MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+_COLUMNS = [field.attname for field in Correction._meta.concrete_fields]
+
+
+def _select_replaced(isins: Sequence[str]) -> QuerySet[Correction, Any]:
+    """Return the corrections of a range of ISINs, and of these ones only if any follow the two ends.
+
+    Most lists are a page in the order of ISINs, so a range has few others.
+    """
+    first, last, *selected = isins
+    rows = Correction.objects.live().filter(isin__gte=first, isin__lte=last).exclude(replaced=None)
+    if selected:
+        rows = rows.of(selected)
+    return rows.order_by("isin", "pk").values_list(*_COLUMNS)
+
+
+_REPLACED = PreparedQuery(_select_replaced)
+_LIVE_OF = PreparedQuery(
+    lambda isins: (
+        Correction.objects.live().filter(isin=isins[0]).order_by("pk").values_list(*_COLUMNS)
+    )
+)
+
+
+def _read(query: PreparedQuery, *isins: str) -> list[Correction]:
+    return [Correction.from_db(DEFAULT_DB_ALIAS, _COLUMNS, row) for row in query.read(*isins)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +85,7 @@ def correct_instrument(instrument: Instrument) -> list[AppliedCorrection]:
 
     The records of its listings must be the newest ones.
     """
-    corrections = list(Correction.objects.live().of([instrument.isin]))
+    corrections = _read(_LIVE_OF, instrument.isin)
     if not corrections:
         return []
     applied = correct_listings(instrument.listings, corrections)
@@ -100,12 +129,9 @@ def read_replaced(instruments: Iterable[Instrument]) -> dict[str, list[Correctio
     isins = {instrument.isin for instrument in instruments}
     if not isins:
         return {}
-    # Most are a page in the order of ISINs, so a range has few others.
-    rows = Correction.objects.live().filter(isin__gte=min(isins), isin__lte=max(isins))
-    if len(isins) <= _MAX_PARAMETERS:
-        rows = rows.of(isins)
+    selected = sorted(isins) if len(isins) <= _MAX_PARAMETERS else ()
     by_isin: dict[str, list[Correction]] = {}
-    for correction in rows.exclude(replaced=None).order_by("isin", "pk"):
+    for correction in _read(_REPLACED, min(isins), max(isins), *selected):
         if correction.isin in isins:
             by_isin.setdefault(correction.isin, []).append(correction)
     return by_isin
