@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit import trail
@@ -154,7 +154,11 @@ def propose(proposal: Proposal, *, by: str, request: Any = None) -> Correction:
     """Save a correction as proposed. Raises InvalidQuery, NotInDatabase, WrongState."""
     correction = check(proposal)
     correction.proposed_by = by
-    correction.save()
+    try:
+        with transaction.atomic():
+            correction.save()
+    except IntegrityError as error:  # another one was proposed at the same moment
+        raise WrongState("Another correction of the same value was just proposed.") from error
     trail.record(
         "correction.proposed",
         request=request,

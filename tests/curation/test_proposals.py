@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import IntegrityError
 
 from audit.models import Event
 from curation import proposals
@@ -313,3 +314,15 @@ def test_the_changes_feed_reports_a_correction() -> None:
 
     changed = user("get", "/instruments/changes/", {"since": cursor}).json()["results"]
     assert {(row["isin"], row["mic"]) for row in changed} == {(VOLVO, "AAAA"), (VOLVO, "BBBB")}
+
+
+@pytest.mark.usefixtures("volvo")
+def test_the_database_has_one_open_correction_of_a_value() -> None:
+    """Two proposals at the same moment would both pass the check."""
+    first = proposals.propose(proposal(), by="ann")
+    key = {"register": "ESMA", "isin": VOLVO, "mic": "", "field": "full_name"}
+
+    with pytest.raises(IntegrityError):
+        Correction.objects.create(**key, value="VOLVO")
+    proposals.reject(first, reason="It is the legal name", by="carl")
+    Correction.objects.create(**key, value="VOLVO")

@@ -120,6 +120,13 @@ class Correction(models.Model):
             models.Index(fields=["isin", "state"], name="correction_isin_idx"),
             models.Index(fields=["state", "isin"], name="correction_state_idx"),
         ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["register", "isin", "mic", "field"],
+                condition=Q(state__in=OPEN),
+                name="one_open_correction_of_a_value",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.isin} {self.mic or 'all venues'} {self.register} {self.field}"
