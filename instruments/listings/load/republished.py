@@ -129,8 +129,11 @@ def prepare(file: EsmaFile, staged: Staged) -> tuple[Staged, Replacement | None]
     older = list(EsmaFile.objects.other_revisions(file))
     if not older or staged.created_at is None:
         return staged, None
+    is_any_loaded = any(other.loaded_at is not None for other in older)
     prepared_at, known_from = timezone.now(), staged.created_at.date()
-    if not _note_published(staged.path, older) and not _is_full_file_of(older):
+    # A loaded revision counts for its days also where it published no record first, or has none at all.
+    has_published = _note_published(staged.path, older)
+    if not has_published and not is_any_loaded and not _is_full_file_of(older):
         return staged, None
     confirmed, withdrawn = _compare(staged.path)
     _add_source_columns(file, staged.path, known_from)

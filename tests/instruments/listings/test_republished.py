@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
@@ -206,6 +206,64 @@ def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_new
         known = [(record.mic, record.full_name) for timeline in timelines for record in timeline]
         newest = [names for created, names in contents if created <= day_] or [contents[0][1]]
         assert known == (list(newest[-1].items()) if day_ > 1 else []), day_
+
+
+# ISIN, MIC and name of a record of made files that differ in nothing else.
+Name = tuple[str, str, str]
+
+
+@st.composite
+def dated_revisions(draw: st.DrawFn) -> list[tuple[str, int, tuple[Name, ...]]]:
+    """Revisions of a delta of 2 March with the days of their creation, and perhaps an earlier full file."""
+    keys = [(VOLVO, "XAAA"), (VOLVO, "XBBB"), (DSB, "XAAA")]
+    contents = st.lists(
+        st.tuples(st.sampled_from(keys), st.sampled_from(["A", "B"])),
+        unique_by=lambda record: record[0],
+    ).map(lambda records: tuple((*key, name) for key, name in records))
+    files = [
+        (delta(2), day_, draw(contents))
+        for day_ in draw(st.lists(st.integers(3, 8), min_size=2, max_size=4, unique=True))
+    ]
+    if draw(st.booleans()):
+        files.append((full(1), 1, draw(contents.filter(bool))))
+    files = [file for n, file in enumerate(files) if file[::2] not in [f[::2] for f in files[:n]]]
+    return draw(st.permutations(files))
+
+
+def known_on(day_: int) -> list[Name]:
+    timelines = history.read_timelines_of([VOLVO, DSB], known_on=dt.date(2025, 3, day_))
+    return sorted(
+        (record.isin, record.mic, str(record.full_name))
+        for of_isin in timelines.values()
+        for timeline in of_isin
+        for record in timeline
+    )
+
+
+@examples(30)
+@example([(delta(2), 3, ()), (delta(2), 5, ((VOLVO, "XAAA", "A"),))])
+@given(files=dated_revisions())
+def test_what_was_known_on_a_day_is_what_the_revisions_of_that_day_contain(
+    make_zip: Write, files: list[tuple[str, int, tuple[Name, ...]]]
+) -> None:
+    """The revision that was the newest one on the day counts, in whatever order they are loaded."""
+    clear()
+    for number, (name, day_, names) in enumerate(files):
+        tag = "RefData" if name.startswith("FULINS") else "NewRcrd"
+        records = [
+            firds.record(tag, isin, mic, name=name_, period=day(1)) for isin, mic, name_ in names
+        ]
+        xml = firds.message(name, *records, created=f"2025-03-0{day_}T05:00:00Z")
+        load_path(make_zip(name, xml, folder=f"revision_{number}"))
+
+    by_day = sorted(files, key=lambda file: file[1])
+    for day_ in range(1, 10):
+        expected_names: set[Name] = set()
+        for name in {name for name, *_ in files if day_ > 1 or name == full(1)}:
+            revisions_ = [file for file in by_day if file[0] == name]
+            created = [file for file in revisions_ if file[1] <= day_] or revisions_[:1]
+            expected_names |= set(created[-1][2])
+        assert known_on(day_) == sorted(expected_names)
 
 
 @st.composite
