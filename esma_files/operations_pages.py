@@ -18,7 +18,7 @@ from esma_files.descriptions import describe_runs
 from esma_files.filters import RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.access import GuardedView, reading
-from marketdata.common.filtering import get_messages
+from marketdata.common.filters import get_messages
 from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 

@@ -11,7 +11,7 @@ from esma_files.descriptions import describe_file_details
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
 from marketdata.common.access import GuardedView, is_met, reading
-from marketdata.common.filtering import get_messages
+from marketdata.common.filters import get_messages
 from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 

@@ -15,7 +15,7 @@ from instruments.listings import descriptions
 from instruments.models import LegalEntity
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
-from marketdata.common.filtering import get_messages
+from marketdata.common.filters import get_messages
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 50

@@ -16,7 +16,7 @@ from instruments.listings.status import EffectiveStatus
 from instruments.models import Instrument, ListedVenue, Register
 from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
-from marketdata.common.filtering import get_messages
+from marketdata.common.filters import get_messages
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20

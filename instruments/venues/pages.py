@@ -11,7 +11,7 @@ from instruments.venues.filters import VenueFilterSet
 from instruments.venues.questions import describe_venue, get_venue, with_listings
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
-from marketdata.common.filtering import get_messages
+from marketdata.common.filters import get_messages
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 50

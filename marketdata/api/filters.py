@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from marketdata.api import parameters
-from marketdata.common import filtering
+from marketdata.common import filters
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView
@@ -27,8 +27,8 @@ class StrictFilterBackend(DjangoFilterBackend):
         parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
         filter_names = frozenset(filterset_class.base_filters) & frozenset(request.query_params)
         arguments = self.get_filterset_kwargs(request, queryset, view)
-        filterset = filtering.narrow(filterset_class, filter_names)(**arguments)
-        if messages := filtering.get_messages(filterset):
+        filterset = filters.narrow(filterset_class, filter_names)(**arguments)
+        if messages := filters.get_messages(filterset):
             raise ValidationError(messages)
         filtered: QuerySet[Any] = filterset.qs
         return filtered

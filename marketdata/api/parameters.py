@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from marketdata.common.filtering import describe_choices
+from marketdata.common.filters import describe_choices
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView

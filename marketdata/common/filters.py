@@ -1,12 +1,16 @@
 """Filters that the API and the commands share."""
 
 import datetime as dt
+import functools
+from collections.abc import Collection
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
 from django_filters.fields import ChoiceField, IsoDateTimeField
+
+_MAX_CHOICES = 40
 
 
 class CommaSeparatedInput(forms.TextInput):
@@ -71,3 +75,38 @@ class AnyCaseChoiceFilter(django_filters.ChoiceFilter):
     """One of a list of choices, in upper or lower case."""
 
     field_class = _AnyCaseChoiceField
+
+
+@functools.lru_cache(maxsize=1_000)
+def narrow(filterset_class: Any, names: frozenset[str]) -> Any:
+    """Return the filter set with these filters alone: a form of twenty fields takes a millisecond to build.
+
+    No filter may depend on another one that was not given.
+    """
+    omitted = dict.fromkeys(set(filterset_class.base_filters) - names)
+    return (
+        type(filterset_class.__name__, (filterset_class,), omitted) if omitted else filterset_class
+    )
+
+
+def get_messages(filterset: Any) -> dict[str, list[str]]:
+    """Return the validation errors of a filter set by filter; for an invalid choice with all choices."""
+    messages: dict[str, list[str]] = {}
+    for name, errors in filterset.errors.as_data().items():
+        messages[name] = []
+        choices = getattr(filterset.form.fields.get(name), "choices", None)
+        for error in errors:
+            if error.code == "invalid_choice" and choices is not None:
+                value = (error.params or {}).get("value", "")
+                allowed = describe_choices([choice for choice, label in choices])
+                messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
+            else:
+                messages[name] += error.messages
+    return messages
+
+
+def describe_choices(choices: Collection[Any]) -> str:
+    """Return the choices as a comma-separated list, cut after 40."""
+    names = [str(choice) for choice in choices if choice not in ("", None)]
+    more = f", and {len(names) - _MAX_CHOICES} more" if len(names) > _MAX_CHOICES else ""
+    return ", ".join(names[:_MAX_CHOICES]) + more

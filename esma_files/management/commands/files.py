@@ -13,7 +13,7 @@ from esma_files import descriptions, gaps, steps
 from esma_files.datasets import Dataset
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile, Run
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept", "problem")
@@ -26,9 +26,12 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         list_parser = actions.add_parser("list", help="list files, with the filters of the API")
         list_parser.add_argument(
-            "--limit", type=filtering.positive_integer, default=50, help="most rows (default: 50)"
+            "--limit",
+            type=command_options.positive_integer,
+            default=50,
+            help="most rows (default: 50)",
         )
-        filtering.add_filter_options(list_parser, EsmaFileFilterSet)
+        command_options.add_filter_options(list_parser, EsmaFileFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="show a file and its last runs")
         get_parser.add_argument("names", nargs=1, metavar="NAME")
@@ -77,7 +80,7 @@ class Command(BaseCommand):
         if options["state"] is not None:
             options["state"] = options["state"].split(",")
         files = EsmaFile.objects.order_by("-published_on", "name")
-        matching = filtering.filter_queryset(EsmaFileFilterSet, options, files)
+        matching = command_options.filter_queryset(EsmaFileFilterSet, options, files)
         rows = [descriptions.describe_file(file) for file in matching[: options["limit"]]]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)

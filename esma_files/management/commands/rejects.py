@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from esma_files.descriptions import describe_reject
 from esma_files.filters import RejectedRecordFilterSet
 from esma_files.models import RejectedRecord
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 
 _IN_TABLE = ("id", "file", "position", "isin", "mic", "field", "value", "reason")
 _VALUE_LENGTH = 60  # characters of a value in the table
@@ -22,12 +22,15 @@ class Command(BaseCommand):
             "list", help="list invalid values, the newest first, with the filters of the API"
         )
         list_parser.add_argument(
-            "--limit", type=filtering.positive_integer, default=50, help="most rows (default: 50)"
+            "--limit",
+            type=command_options.positive_integer,
+            default=50,
+            help="most rows (default: 50)",
         )
-        filtering.add_filter_options(list_parser, RejectedRecordFilterSet)
+        command_options.add_filter_options(list_parser, RejectedRecordFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="show a rejected record")
-        get_parser.add_argument("id", type=filtering.positive_integer, metavar="ID")
+        get_parser.add_argument("id", type=command_options.positive_integer, metavar="ID")
         output.add_format(get_parser)
 
     def handle(self, **options: Any) -> None:
@@ -46,7 +49,7 @@ class Command(BaseCommand):
         output.print_table(self.stdout, [{"field": k, "value": v} for k, v in fields.items()])
 
     def _list(self, options: dict[str, Any], records: Any) -> None:
-        matching = filtering.filter_queryset(RejectedRecordFilterSet, options, records)
+        matching = command_options.filter_queryset(RejectedRecordFilterSet, options, records)
         rows = [describe_reject(record) for record in matching[: options["limit"]]]
         if options["format"] == "json":
             output.print_json(self.stdout, rows)

@@ -10,7 +10,7 @@ from django.db.utils import InterfaceError
 
 from esma_files import queue
 from esma_files.supervisor import Child, celery_command, supervise
-from marketdata.common import filtering
+from marketdata.common import command_options
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--processes",
-            type=filtering.positive_integer,
+            type=command_options.positive_integer,
             default=2,
             help="runs done at the same time (default: 2)",
         )

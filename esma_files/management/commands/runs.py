@@ -8,7 +8,7 @@ from esma_files import queue
 from esma_files.descriptions import describe_runs
 from esma_files.filters import RunFilterSet
 from esma_files.models import Run
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 
 _COLUMNS = ("id", "kind", "file", "requested_at", "requested_by", "state", "problem")
 
@@ -21,11 +21,11 @@ class Command(BaseCommand):
         list_parser = actions.add_parser("list", help="runs, newest first, filtered as in the API")
         list_parser.add_argument(
             "--limit",
-            type=filtering.positive_integer,
+            type=command_options.positive_integer,
             default=20,
             help="rows at most (default: 20)",
         )
-        filtering.add_filter_options(list_parser, RunFilterSet)
+        command_options.add_filter_options(list_parser, RunFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="all fields of a run")
         get_parser.add_argument("id", type=int)
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         if options["state"] is not None:
             options["state"] = options["state"].split(",")
         runs = Run.objects.select_related("file")
-        selected = filtering.filter_queryset(RunFilterSet, options, runs)[: options["limit"]]
+        selected = command_options.filter_queryset(RunFilterSet, options, runs)[: options["limit"]]
         rows = describe_runs(selected)
         if options["format"] == "json":
             output.print_json(self.stdout, rows)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from instruments.listings import changes
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import InvalidQuery
 
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--limit",
-            type=filtering.positive_integer,
+            type=command_options.positive_integer,
             help="maximum number of changes (default: all)",
         )
         parser.add_argument(

@@ -16,7 +16,7 @@ from instruments.entities.hierarchy import Node, read_hierarchy
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.entities.questions import get_entity, read_successors
 from instruments.models import LegalEntity
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _DIFFERENCE = (
@@ -34,9 +34,9 @@ class Command(BaseCommand):
         )
         listing = actions.add_parser("list", help="entities, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.add_filter_options(listing, LegalEntityFilterSet)
+        command_options.add_filter_options(listing, LegalEntityFilterSet)
         getting = actions.add_parser("get", help="one entity with its names and its successors")
         getting.add_argument("lei", metavar="LEI")
         tree = actions.add_parser("hierarchy", help="the entities above and below one")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             help="different: another issuer; venue_operator: FIRDS has the operator of the venue (both)",
         )
         differing.add_argument(
-            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
         )
         for parser_ in (listing, getting, tree, differing):
             output.add_format(parser_)
@@ -70,7 +70,7 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         entities = LegalEntity.objects.order_by("lei")
-        matching = filtering.filter_queryset(LegalEntityFilterSet, options, entities)
+        matching = command_options.filter_queryset(LegalEntityFilterSet, options, entities)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, [describe_entity(row) for row in rows])

@@ -12,7 +12,7 @@ from audit import trail
 from instruments.listings import export, export_files
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import InvalidQuery
 
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             help="put an apostrophe before texts of a CSV file that a spreadsheet program would read as"
             " a formula (default: write all texts as published)",
         )
-        filtering.add_filter_options(parser, InstrumentFilterSet)
+        command_options.add_filter_options(parser, InstrumentFilterSet)
 
     def handle(self, **options: Any) -> None:
         path: Path = options["path"]
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             layout = export.choose(options["rows"], options["fields"])
         except InvalidQuery as error:
             raise CommandError(f"--fields: {error}") from error
-        instruments: Any = filtering.filter_queryset(
+        instruments: Any = command_options.filter_queryset(
             InstrumentFilterSet, options, Instrument.objects.all()
         )
         partial_path = path.with_name(f"{path.name}.part")
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {error.strerror}") from error
         finally:
             partial_path.unlink(missing_ok=True)
-        filters = filtering.get_filter_values(InstrumentFilterSet, options)
+        filters = command_options.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=filters)
         self.stdout.write(f"{path}: {counter.rows:,} {layout.rows}, {path.stat().st_size:,} bytes.")
 

@@ -20,7 +20,7 @@ from instruments.listings import (
 from instruments.listings.facts import classification_rows, flatten
 from instruments.listings.filters import DerivativeFilterSet, InstrumentFilterSet
 from instruments.models import Instrument, Register
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _LIST_COLUMNS = (
@@ -129,7 +129,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching: Any = filtering.filter_queryset(
+        matching: Any = command_options.filter_queryset(
             InstrumentFilterSet, options, Instrument.objects.all()
         )
         rows = descriptions.describe_instruments(matching[: options["limit"]])
@@ -147,7 +147,7 @@ class Command(BaseCommand):
     def _derivatives(self, options: dict[str, Any]) -> None:
         isin = lookup.resolve_isin(options["underlying_isin"])
         derivatives = underlyings.find_derivatives(isin)
-        matching: Any = filtering.filter_queryset(DerivativeFilterSet, options, derivatives)
+        matching: Any = command_options.filter_queryset(DerivativeFilterSet, options, derivatives)
         rows = descriptions.describe_derivatives(matching[: options["limit"]])
         if_empty = f"No matching instrument in the loaded files has {isin} as an underlying."
         self._print(rows, ("link", *_LIST_COLUMNS), options["format"], if_empty=if_empty)
@@ -276,9 +276,9 @@ def _add_knowledge_options(parser: CommandParser) -> None:
 def _add_list_options(parser: CommandParser, filterset_class: Any) -> None:
     parser.add_argument(
         "--limit",
-        type=filtering.positive_integer,
+        type=command_options.positive_integer,
         default=20,
         help="maximum number of rows (default: 20)",
     )
-    filtering.add_filter_options(parser, filterset_class)
+    command_options.add_filter_options(parser, filterset_class)
     output.add_format(parser)

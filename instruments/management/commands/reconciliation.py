@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from instruments.listings import reconciliation
 from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
 from instruments.models import Difference, Reconciliation
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import NotInDatabase
 
 _IN_TABLE = (
@@ -23,14 +23,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="list full sets, filtered as in the API")
-        filtering.add_filter_options(listing, ReconciliationFilterSet)
+        command_options.add_filter_options(listing, ReconciliationFilterSet)
         getting = actions.add_parser("get", help="show one full set, and the listings that differ")
         getting.add_argument("id", type=int, metavar="ID", help="as in the list")
-        filtering.add_filter_options(getting, DifferenceFilterSet)
+        command_options.add_filter_options(getting, DifferenceFilterSet)
         for action in (listing, getting):
             action.add_argument(
                 "--limit",
-                type=filtering.positive_integer,
+                type=command_options.positive_integer,
                 default=20,
                 help="most rows (default: 20)",
             )
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(
+        matching = command_options.filter_queryset(
             ReconciliationFilterSet, options, reconciliation.with_files()
         )
         rows = [reconciliation.describe_reconciliation(row) for row in matching[: options["limit"]]]
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             full_set = reconciliation.get_reconciliation(options["id"])
         except NotInDatabase as error:
             raise CommandError(f"{error} `reconciliation list` shows all.") from None
-        matching = filtering.filter_queryset(
+        matching = command_options.filter_queryset(
             DifferenceFilterSet, options, full_set.differences.all()
         )
         rows = [reconciliation.describe_difference(row) for row in matching[: options["limit"]]]

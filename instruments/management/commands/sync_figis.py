@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from instruments.figis import syncing
 from instruments.isin import problem_of
 from instruments.models import FigiRequest
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 from marketdata.common.lookup import clean_code
 from marketdata.common.progress import progress_bars
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--limit",
-            type=filtering.positive_integer,
+            type=command_options.positive_integer,
             help="greatest number of ISINs to ask for (default: 1,000 with --missing, else all due)",
         )
         output.add_format(parser)

@@ -10,7 +10,7 @@ from instruments.models import Register, TransparencyResult
 from instruments.transparency import descriptions
 from instruments.transparency.filters import TransparencyFilterSet
 from instruments.transparency.questions import get_transparency, period_text
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 
@@ -21,9 +21,9 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.add_filter_options(listing, TransparencyFilterSet)
+        command_options.add_filter_options(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument("--on", type=_day, help="the day to answer for, as 2025-08-30 (today)")
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             .select_related("source_file")
             .order_by("isin", "pk")
         )
-        matching = filtering.filter_queryset(TransparencyFilterSet, options, results)
+        matching = command_options.filter_queryset(TransparencyFilterSet, options, results)
         rows = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, [descriptions.describe_result(row) for row in rows])

@@ -8,7 +8,7 @@ from instruments.listings.facts import flatten
 from instruments.models import ListedVenue
 from instruments.venues import questions
 from instruments.venues.filters import VenueFilterSet
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _IN_TABLE = (
@@ -24,9 +24,9 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
         listing = actions.add_parser("list", help="venues, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.add_filter_options(listing, VenueFilterSet)
+        command_options.add_filter_options(listing, VenueFilterSet)
         getting = actions.add_parser("get", help="one venue")
         getting.add_argument("mic", metavar="MIC")
         missing = actions.add_parser(
@@ -39,7 +39,9 @@ class Command(BaseCommand):
         {"list": self._list, "get": self._get, "missing": self._missing}[options["action"]](options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(VenueFilterSet, options, questions.with_listings())
+        matching = command_options.filter_queryset(
+            VenueFilterSet, options, questions.with_listings()
+        )
         self._print(
             [questions.describe_venue(venue) for venue in matching[: options["limit"]]],
             options,

@@ -12,7 +12,7 @@ from instruments.models import VolumeCap
 from instruments.transparency.questions import period_text
 from instruments.volume_cap import questions, suspensions
 from instruments.volume_cap.filters import VolumeCapFilterSet
-from marketdata.common import filtering, output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 
@@ -28,9 +28,9 @@ class Command(BaseCommand):
         )
         listing = actions.add_parser("list", help="results, filtered as in the API")
         listing.add_argument(
-            "--limit", type=filtering.positive_integer, default=20, help="rows at most (20)"
+            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
         )
-        filtering.add_filter_options(listing, VolumeCapFilterSet)
+        command_options.add_filter_options(listing, VolumeCapFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument(
@@ -58,7 +58,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
 
     def _list(self, options: dict[str, Any]) -> None:
-        matching = filtering.filter_queryset(VolumeCapFilterSet, options, questions.with_venues())
+        matching = command_options.filter_queryset(
+            VolumeCapFilterSet, options, questions.with_venues()
+        )
         results: list[VolumeCap] = list(matching[: options["limit"]])
         if options["format"] == "json":
             output.print_json(self.stdout, [questions.describe_result(row) for row in results])

@@ -1,0 +1,43 @@
+"""Filters of the API as options of commands, so that each filter is defined once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+from django.db.models import QuerySet
+
+from marketdata.common.filters import get_messages
+
+
+def add_filter_options(
+    parser: CommandParser, filterset_class: Any, *, exclude: tuple[str, ...] = ()
+) -> None:
+    """Add an option to a command for each filter of a django-filter FilterSet."""
+    for name, filter_ in filterset_class.base_filters.items():
+        if name not in exclude:
+            parser.add_argument(f"--{name}", help=str(filter_.label))
+
+
+def get_filter_values(filterset_class: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that a user gave as options, with their values."""
+    names = filterset_class.base_filters
+    return {name: options[name] for name in names if options.get(name) is not None}
+
+
+def filter_queryset(
+    filterset_class: Any, options: Mapping[str, Any], queryset: QuerySet[Any]
+) -> QuerySet[Any]:
+    """Return the rows that match the options. Raises CommandError, which names the invalid option."""
+    filterset = filterset_class(get_filter_values(filterset_class, options), queryset)
+    if messages := get_messages(filterset):
+        raise CommandError("; ".join(f"--{name}: {' '.join(m)}" for name, m in messages.items()))
+    rows: QuerySet[Any] = filterset.qs
+    return rows
+
+
+def positive_integer(text: str) -> int:
+    """Return a number of 1 or more; for `type=` of an option such as --limit."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
