@@ -279,6 +279,7 @@ def test_the_service_does_not_start_with_a_weak_secret(tmp_path: Path, weak: str
     assert not weak or weak not in last.replace("import secrets", "").replace("secrets.", "")
 
 
+@pytest.mark.slow
 def test_an_rsa_key_makes_tokens_signed_by_rs256(tmp_path: Path) -> None:
     path = tmp_path / "key.pem"
     secret = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"

@@ -79,6 +79,7 @@ def serve(state: str, published: str, in_review: str) -> str:
     return RIGHT if (state, in_review) == ("to_review", "hold") else published
 
 
+@pytest.mark.slow
 @examples(30)
 @given(publications=_PUBLICATIONS, in_review=st.sampled_from(["hold", "yield"]))
 def test_any_files_over_a_correction_come_to_what_the_model_says(

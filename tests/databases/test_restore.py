@@ -61,6 +61,7 @@ def test_what_was_deleted_comes_back_and_what_was_there_is_kept(installation: In
     assert installation.one(LISTINGS) == 0
 
 
+@pytest.mark.slow
 def test_where_there_is_no_database_it_is_made(installation: Installation) -> None:
     name = backed_up(installation)
     for path in installation.database.parent.glob(f"{installation.database.name}*"):
@@ -94,6 +95,7 @@ def test_nothing_is_restored_while_another_process_has_the_database_open(
     assert len(json.loads(installation.run("backup", "list", "--format", "json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_backup_of_another_schema_is_refused_with_how_it_differs(
     installation: Installation,
 ) -> None:

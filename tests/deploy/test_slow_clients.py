@@ -101,6 +101,7 @@ def test_requests_one_after_another_on_one_connection_are_answered(port: int) ->
         assert read_all(link).count(b"page") == 3
 
 
+@pytest.mark.slow
 def test_clients_that_stop_reading_give_their_threads_back(port: int) -> None:
     request = b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
     stalled = [connect(port, request) for _ in range(THREADS)]
@@ -130,6 +131,7 @@ def test_clients_that_do_not_close_delay_nobody(port: int) -> None:
         link.close()
 
 
+@pytest.mark.slow
 def test_a_slow_reader_gets_the_whole_stream(port: int) -> None:
     """It takes longer than the limit for sending, which is for the time without any progress."""
     request = b"GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"

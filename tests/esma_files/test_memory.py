@@ -61,6 +61,7 @@ def many_elements() -> Iterator[bytes]:
     yield b"<Issr>" + after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "records", "unmapped"),
     [(long_value, 1, 0), (long_comment, 1, 0), (long_values, 15_000, 0), (many_elements, 1, 201)],

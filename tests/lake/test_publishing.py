@@ -92,6 +92,7 @@ def test_all_tables_equal_the_database(own_lake: Path) -> None:
     assert listed["tables"]["venues"] == {"version": 0, "rows": Venue.objects.count()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_small_slices_hold_the_same_rows_in_order_and_by_category() -> None:
     listings, instruments = in_small_slices(LISTINGS), in_small_slices(get_table("instruments"), 90)
@@ -120,6 +121,7 @@ def test_a_second_publication_writes_nothing() -> None:
     assert {table.name: get_files(table) for table in TABLES} == files
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> None:
     listings = in_small_slices(LISTINGS)

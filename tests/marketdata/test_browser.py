@@ -38,6 +38,7 @@ def test_the_admin_keeps_to_the_policy(admin_visit: Visit, path: str) -> None:
     assert "/sign-in/" not in admin_visit.page.url
 
 
+@pytest.mark.slow
 def test_swagger_shows_the_schema_and_keeps_to_the_policy(visit: Visit) -> None:
     visit.open("/api/docs/")
     visit.page.wait_for_selector(".opblock", timeout=30_000)
@@ -47,6 +48,7 @@ def test_swagger_shows_the_schema_and_keeps_to_the_policy(visit: Visit) -> None:
     visit.check()
 
 
+@pytest.mark.slow
 def test_redoc_shows_the_schema_and_keeps_to_the_policy(visit: Visit) -> None:
     visit.open("/api/redoc/")
     visit.page.wait_for_selector("[data-section-id]", timeout=30_000)

@@ -137,6 +137,7 @@ def test_a_statement_that_fails_for_what_passes_is_sent_again(
     assert fault.times == 0
 
 
+@pytest.mark.slow
 def test_a_slow_statement_ends_with_the_time_limit_of_the_request(
     tds: server.Server, wire: DatabaseWrapper
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_database_that_others_could_read_is_made_private(
     assert stat.S_IMODE(installation.database.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_static_files_stay_readable_for_a_web_server(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:

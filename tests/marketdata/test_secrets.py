@@ -261,6 +261,7 @@ def test_commands_show_no_secret(command: tuple[str, ...]) -> None:
     assert CANARY not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_process_starts_with_the_secrets_of_the_vault(vault: KeyVaultServer) -> None:
     vault.secrets |= {name.replace("_", "-"): value for name, value in SECRET_VALUES.items()}
     code = (

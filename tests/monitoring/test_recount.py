@@ -35,6 +35,7 @@ def test_counts_that_are_wrong_are_counted_anew() -> None:
     assert before["instruments"] == Instrument.objects.count()
 
 
+@pytest.mark.slow
 def test_the_migration_counts_what_is_in_the_tables() -> None:
     executor = MigrationExecutor(connection)
     executor.migrate([("instruments", "0005_entity_index")])

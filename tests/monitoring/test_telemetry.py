@@ -110,6 +110,7 @@ def find_request(received: Ingestion, name: str, status: int) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_application_insights_receives_requests_logs_and_numbers(
     installation: Installation,
 ) -> None:
@@ -190,6 +191,7 @@ def test_application_insights_receives_tasks_and_their_calls_of_the_storage(
     assert "AccountKey" not in "".join(received.bodies)
 
 
+@pytest.mark.slow
 def test_what_could_not_be_sent_is_sent_later(installation: Installation) -> None:
     with ingestion.running() as received:
         received.is_available = False
@@ -216,6 +218,7 @@ for exporter in telemetry.exporters:
     assert len(failed) == 2, "of both processes"
 
 
+@pytest.mark.slow
 def test_opencensus_sends_requests_and_says_that_it_is_retired(
     installation: Installation,
 ) -> None:
@@ -233,6 +236,7 @@ def test_opencensus_sends_requests_and_says_that_it_is_retired(
     assert installation.environment["SECRET_KEY"] not in sent
 
 
+@pytest.mark.slow
 def test_prometheus_adds_up_the_numbers_of_all_processes(installation: Installation) -> None:
     show = """
 from monitoring.telemetry.prometheus import exposition
@@ -277,6 +281,7 @@ class TestMetricsAddress:
 
 
 class TestWithoutTelemetry:
+    @pytest.mark.slow
     def test_nothing_is_installed(self, settings: LazySettings) -> None:
         assert settings.TELEMETRY == []
         assert telemetry.exporters == []

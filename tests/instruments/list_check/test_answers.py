@@ -40,6 +40,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_each_answer_is_that_of_the_single_question(client: Client) -> None:
     isins = list(Instrument.objects.values_list("pk", flat=True))
     days = ("2018-01-03", "2021-01-15", "2025-08-30")

@@ -75,6 +75,7 @@ def test_loading_twice_changes_nothing(make_zip: Write) -> None:
     assert EsmaFile.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_real_files_in_any_order_come_to_the_same(make_zip: Write) -> None:
     """The letters of 2021 and the delta of the same day hold the same records, told apart by kind."""
     data = DATA

@@ -51,6 +51,7 @@ def test_parts_of_the_index_become_one_after_a_load_and_not_in_a_merge(make_zip:
     assert not found("number24").exists(), "words that were replaced stay forgotten"
 
 
+@pytest.mark.slow
 def test_a_load_leaves_nothing_in_the_log(tmp_path: Path) -> None:
     """Another process has the database open, so the last one to close it is not what copies the log."""
     installation = Installation(tmp_path)

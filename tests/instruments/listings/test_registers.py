@@ -94,6 +94,7 @@ def test_a_file_of_the_fca_is_not_taken_for_one_of_esma(make_zip: Write) -> None
     assert Listing.objects.get().register == "FCA"
 
 
+@pytest.mark.slow
 @examples(25)
 @given(eu=made_files(), uk=made_files(), order=st.randoms(use_true_random=False))
 def test_interleaved_in_any_order_each_register_is_what_its_own_files_say(

@@ -240,6 +240,7 @@ def known_on(day_: int) -> list[Name]:
     )
 
 
+@pytest.mark.slow
 @examples(30)
 @example([(delta(2), 3, ()), (delta(2), 5, ((VOLVO, "XAAA", "A"),))])
 @given(files=dated_revisions())

@@ -176,6 +176,7 @@ def test_what_its_own_set_had_dropped_is_there_when_that_is_read_anew(make_zip: 
     }
 
 
+@pytest.mark.slow
 @examples(20)
 @given(files=scoped_files(), narrow=CRITERIA, more=CRITERIA)
 def test_widened_and_filled_is_as_wide_from_the_beginning(

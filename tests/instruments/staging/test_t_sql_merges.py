@@ -154,6 +154,7 @@ def everything(make_zip: Write) -> list[dict[str, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_files_come_to_the_same_through_t_sql(make_zip: Write, sql_server: list[str]) -> None:
     plain, tables = everything(make_zip), all_tables()
 
