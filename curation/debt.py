@@ -12,8 +12,8 @@ _IN_USE = (CorrectionState.IN_FORCE, CorrectionState.TO_REVIEW)
 def get_debt(day: dt.date) -> list[dict[str, Any]]:
     """Return the corrections in force or to review on a day, the oldest first.
 
-    `age_days` counts from the approval, `told_days` from the day on which the authority was told (None: not
-    told), and `days_left` to the last day (None: no end).
+    `days_since_approval`, `days_since_report` to the authority (None if it was not told), and `days_left`
+    until the last day (None if it has no end).
     """
     rows = Correction.objects.filter(state__in=_IN_USE).order_by("approved_at", "pk")
     return [_describe(correction, day) for correction in rows]
@@ -33,8 +33,8 @@ def _describe(correction: Correction, day: dt.date) -> dict[str, Any]:
         "field": correction.field,
         "state": str(correction.state),
         "owner": correction.proposed_by,
-        "age_days": (day - approved_at.date()).days if approved_at else None,
+        "days_since_approval": (day - approved_at.date()).days if approved_at else None,
         "reported_on": to_plain(told_on),
-        "told_days": (day - told_on).days if told_on else None,
+        "days_since_report": (day - told_on).days if told_on else None,
         "days_left": (last_day - day).days if last_day else None,
     }

@@ -1,7 +1,8 @@
 """Answers that are kept until the data that they were made from change.
 
-The key of an answer has the versions of its data, so an answer of older data is never found: a load need
-not delete anything. Sign-in, permissions, limits and the names of parameters are checked before.
+The key of an answer includes the versions of its data. After a load the versions differ, so older answers
+are not used any more, and need not be deleted. Sign-in, permissions, limits and the names of parameters are
+checked before.
 """
 
 import datetime as dt

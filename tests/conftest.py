@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.core.cache import caches
 from django.db import connection
 from pytest_django import DjangoDbBlocker
+from pytest_django.live_server_helper import LiveServer
 
 from instruments import pipeline
 from marketdata.common import slots
@@ -232,3 +233,15 @@ def openfigi(settings: LazySettings) -> Iterator[FakeOpenFigi]:
         settings.HTTP_TIMEOUT_SECONDS = 2
         yield running
     stamina.set_testing(False)
+
+
+@pytest.fixture
+def server(
+    transactional_db: None, own_folders: None, anonymous_reading: None
+) -> Iterator[LiveServer]:
+    """A server with the settings of this test; the fixture `live_server` keeps those of the first test."""
+    started = LiveServer("127.0.0.1")
+    started._live_server_modified_settings.enable()
+    yield started
+    started._live_server_modified_settings.disable()
+    started.stop()

@@ -3,7 +3,6 @@
 A file has a line of column names, as GLEIF's ISIN-LEI file: `LEI,ISIN`. It has no header of the publisher's.
 """
 
-import datetime as dt
 import zipfile
 from collections.abc import Generator
 from typing import IO
@@ -13,11 +12,9 @@ import pyarrow as pa
 from pyarrow import csv
 
 from esma_files import archive
-from esma_files.errors import BadArchive, BadCsv, EmptyFile, NotUtf8
-from esma_files.names import FileName
+from esma_files.errors import BadArchive, BadCsv, NotUtf8
 from esma_files.parsing.mapping import Mapping
-from esma_files.parsing.reader import Batch, Limits
-from esma_files.parsing.repeats import Repeats
+from esma_files.parsing.reader import Batch, FileReader, Limits
 
 _BLOCK_BYTES = 1 << 20  # read at once; a line that is longer is refused
 
@@ -37,11 +34,10 @@ class _Counted:
         return data
 
 
-class CsvReader:
-    """Reads the records of one file; raises the errors of esma_files.errors.
+class CsvReader(FileReader):
+    """Reads the records of one CSV file, whose columns the mapping names.
 
-    It has the attributes of EsmaReader, and its mapping names the columns. All columns are text, and an empty
-    value is None. No element is unmapped, and none is repeated.
+    All columns are text, and an empty value is None. No element is unmapped, and none is repeated.
     """
 
     def __init__(
@@ -54,42 +50,8 @@ class CsvReader:
         dataset: str = "",
         sets_repeats_aside: bool = False,
     ) -> None:
-        self._source = source
-        self._file_name = name
-        self._kind = FileName.parse(name).kind
-        self._mapping = mapping
-        self._limits = limits
-        self.records = 0
-        self.created_at: dt.datetime | None = None
-        self.unmapped: dict[str, int] = {}
-        self.repeats: Repeats = {}
-        self._size = self._size_before = 0
-        self._stream: _Counted | None = None
-
-    @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        within = self._stream.bytes_read if self._stream else 0
-        return min(1.0, (self._size_before + within) / self._size) if self._size else 0.0
-
-    def __iter__(self) -> Generator[Batch, None, None]:
-        with archive.opened(
-            self._source,
-            file_name=self._file_name,
-            max_bytes=self._limits.max_bytes,
-            ending=self._kind.ending,
-        ) as opened:
-            entries = archive.entries_of(opened)
-            self._size = sum(entry.file_size for entry in entries)
-            for entry in entries:
-                archive.check_ratio(
-                    entry, file_name=self._file_name, max_ratio=self._limits.max_ratio
-                )
-                yield from self._read_entry(opened, entry)
-                self._size_before += entry.file_size
-                self._stream = None
-        if self.records == 0 and self._kind.is_full:
-            raise EmptyFile(self._file_name, "there is not one record in it")
+        """`dataset` and `sets_repeats_aside` are ignored: a CSV file names no sender and repeats nothing."""
+        super().__init__(source, name=name, mapping=mapping, limits=limits)
 
     def _read_entry(
         self, opened: archive.Archive, entry: zipfile.ZipInfo

@@ -1,12 +1,13 @@
 """One published file, from zip to record batches, in bounded memory."""
 
+import abc
 import dataclasses
 import datetime as dt
 import zipfile
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import IO
+from typing import IO, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +66,13 @@ def together(batches: list[Batch]) -> Batch:
     )
 
 
+class CountedStream(Protocol):
+    """A stream that counts the bytes that were read of it."""
+
+    @property
+    def bytes_read(self) -> int: ...
+
+
 class _UnknownRecord(Exception):
     """The record at `position`, counted from 1, is not of exactly one known kind."""
 
@@ -73,12 +81,63 @@ class _UnknownRecord(Exception):
         self.position = position
 
 
-class EsmaReader:
-    """Reads the records of one file; raises the errors of esma_files.errors.
+class FileReader(abc.ABC):
+    """Reads the records of one file, entry by entry of its zip; raises the errors of esma_files.errors.
 
-    Afterwards, `created_at` is the time in the header (CreDt; UTC where it names no zone), `records` is the
-    number of records, and `unmapped` counts the elements that the mapping does
-    not name; `recounted` is the number of XML entries that had to be read a second time for these.
+    Afterwards, `created_at` is the time in the publisher's header (UTC where it names no zone; None without a
+    header), `records` is the number of records, and `unmapped` counts the elements that the mapping does not
+    name. `repeats` are the elements that a record has twice, where these are set aside.
+    """
+
+    def __init__(self, source: IO[bytes], *, name: str, mapping: Mapping, limits: Limits) -> None:
+        self._source = source
+        self._file_name = name
+        self._name = FileName.parse(name)
+        self._mapping = mapping
+        self._limits = limits
+        self.records = 0
+        self.created_at: dt.datetime | None = None
+        self.unmapped: dict[str, int] = {}
+        self.repeats: Repeats = {}
+        self._size = self._size_before = 0
+        self._stream: CountedStream | None = None
+
+    @property
+    def share_read(self) -> float:
+        """The share of the file that has been read, from 0 to 1."""
+        within = self._stream.bytes_read if self._stream else 0
+        return min(1.0, (self._size_before + within) / self._size) if self._size else 0.0
+
+    def __iter__(self) -> Generator[Batch, None, None]:
+        with archive.opened(
+            self._source,
+            file_name=self._file_name,
+            max_bytes=self._limits.max_bytes,
+            ending=self._name.kind.ending,
+        ) as opened:
+            entries = archive.entries_of(opened)
+            self._size = sum(entry.file_size for entry in entries)
+            for entry in entries:
+                archive.check_ratio(
+                    entry, file_name=self._file_name, max_ratio=self._limits.max_ratio
+                )
+                yield from self._read_entry(opened, entry)
+                self._size_before += entry.file_size
+                self._stream = None
+        if self.records == 0 and self._name.kind.is_full:
+            raise EmptyFile(self._file_name, "there is not one record in it")
+
+    @abc.abstractmethod
+    def _read_entry(
+        self, opened: archive.Archive, entry: zipfile.ZipInfo
+    ) -> Generator[Batch, None, None]:
+        """Yield the batches of one entry, and set `_stream` while it is read."""
+
+
+class EsmaReader(FileReader):
+    """Reads the records of one XML file.
+
+    `recounted` is the number of XML entries that had to be read a second time for `unmapped`.
 
     A record that has an element twice raises RepeatedElement, unless `sets_repeats_aside`. Then the record is
     returned with the first of these elements, and the others are in `repeats` by then. This is slower.
@@ -95,36 +154,12 @@ class EsmaReader:
         sets_repeats_aside: bool = False,
     ) -> None:
         """`dataset` is the one that the sender must belong to; "" accepts every sender."""
-        self._source = source
-        self._file_name = name
-        self._name = FileName.parse(name)
-        self._expected = self._mapping = mapping
-        self._limits = limits
+        super().__init__(source, name=name, mapping=mapping, limits=limits)
+        self._expected = mapping
         self._dataset = dataset
-        self.records = 0
-        self.created_at: dt.datetime | None = None
-        self._size = self._size_before = 0
-        self._stream: CheckedStream | None = None
         self._rewritten: Readable | None = None
         self.recounted = 0
-        self.unmapped: dict[str, int] = {}
         self._sets_repeats_aside = sets_repeats_aside
-        self.repeats: Repeats = {}
-
-    def __iter__(self) -> Generator[Batch, None, None]:
-        limit = self._limits.max_bytes
-        with archive.opened(self._source, file_name=self._file_name, max_bytes=limit) as opened:
-            entries = archive.entries_of(opened)
-            self._size = sum(entry.file_size for entry in entries)
-            for entry in entries:
-                archive.check_ratio(
-                    entry, file_name=self._file_name, max_ratio=self._limits.max_ratio
-                )
-                yield from self._read_entry(opened, entry)
-                self._size_before += entry.file_size
-                self._stream = None
-        if self.records == 0 and self._name.kind.is_full:
-            raise EmptyFile(self._file_name, "there is not one record in it")
 
     def _read_entry(
         self, opened: archive.Archive, entry: zipfile.ZipInfo
@@ -144,12 +179,6 @@ class EsmaReader:
             with self._checked(opened, entry) as stream:
                 counts = unmapped.count(self._rewriting(stream), self._mapping)
             self.unmapped = dict(Counter(self.unmapped) + Counter(counts))
-
-    @property
-    def share_read(self) -> float:
-        """The share of the file that has been read, from 0 to 1."""
-        within = self._stream.bytes_read if self._stream else 0
-        return min(1.0, (self._size_before + within) / self._size) if self._size else 0.0
 
     @contextmanager
     def _checked(self, opened: archive.Archive, entry: zipfile.ZipInfo) -> Iterator[CheckedStream]:

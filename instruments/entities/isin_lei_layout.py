@@ -2,12 +2,9 @@
 
 import dataclasses
 
-import pyarrow as pa
-
 from esma_files.parsing.mapping import Mapping
-from esma_files.parsing.reader import Batch
 from instruments import fields
-from instruments.staging.layout import Groups, Layout
+from instruments.staging.layout import NO_GROUPS, Layout
 
 ISIN_LEI_FIELDS = (
     dataclasses.replace(
@@ -15,10 +12,6 @@ ISIN_LEI_FIELDS = (
     ),
     dataclasses.replace(fields.isin("isin", "ISIN"), required=True, hashed=False),
 )
-
-
-def _no_rows(batch: Batch) -> tuple[str, pa.RecordBatch]:
-    raise AssertionError(f"records of this layout have no groups, and {batch.group!r} was read")
 
 
 ISINLEI = Layout(
@@ -29,14 +22,6 @@ ISINLEI = Layout(
     derived={},
     derive=lambda checked, day: {},
     refuse=lambda checked: (),
-    groups=Groups(
-        schema="",
-        refuse=lambda batch: (),
-        stage=_no_rows,
-        columns=lambda batch: (),
-        repeated="SELECT 0 AS position, '' AS path, '' AS value WHERE 0",
-        bring_in=lambda connection: None,
-        left_out_wrongly=lambda connection: False,
-    ),
+    groups=NO_GROUPS,
     index="CREATE INDEX record_isin ON record (isin, position, lei)",
 )

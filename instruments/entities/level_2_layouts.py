@@ -17,7 +17,7 @@ from instruments.entities.level_2_fields import (
 )
 from instruments.staging import checks, fingerprint
 from instruments.staging.checks import Refusal
-from instruments.staging.layout import Checked, Groups, Layout
+from instruments.staging.layout import NO_GROUPS, Checked, Groups, Layout
 
 _RELATIONSHIP_PERIOD = "RELATIONSHIP_PERIOD"
 
@@ -80,10 +80,6 @@ def _bring_in(connection: sqlite3.Connection) -> None:
     )
 
 
-def _no_rows(batch: Batch) -> tuple[str, pa.RecordBatch]:
-    raise AssertionError(f"records of this layout have no groups, and {batch.group!r} was read")
-
-
 RR = Layout(
     mapping=RELATIONSHIP_MAPPING,
     fields=RELATIONSHIP_FIELDS,
@@ -110,14 +106,6 @@ REPEX = Layout(
     derived={"fingerprint": "INTEGER"},
     derive=derive_fingerprint,
     refuse=lambda checked: (),
-    groups=Groups(
-        schema="",
-        refuse=lambda batch: (),
-        stage=_no_rows,
-        columns=lambda batch: (),
-        repeated="SELECT 0 AS position, '' AS path, '' AS value WHERE 0",
-        bring_in=lambda connection: None,
-        left_out_wrongly=lambda connection: False,
-    ),
+    groups=NO_GROUPS,
     index="CREATE INDEX record_key ON record (lei, category)",
 )

@@ -1,7 +1,8 @@
 """The fields of a listing that can be corrected, and their values as texts.
 
-Left out are fields that other answers follow from, so that no answer contradicts another one: dates (status
-and reportability), the relevant venue (the reference listing), underlyings, and the technical fields.
+Some fields cannot be corrected, because other answers are derived from them and would contradict the
+correction: dates (status and reportability), the relevant venue (the reference listing), underlyings, and the
+technical fields.
 """
 
 import re

@@ -5,20 +5,19 @@ again. A result of a file that is not stored any more keeps the position 0.
 """
 
 import contextlib
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from django.conf import settings
-
 from esma_files.models import EsmaFile
-from esma_files.parsing.reader import Limits
-from instruments.layouts import layout_of
+from instruments.layouts import stage_again
 from instruments.published_results.merge import ResultTable
 from instruments.staging.layout import Selection
-from instruments.staging.staging import Staging
 from marketdata.common.errors import MarketDataError
+
+logger = logging.getLogger(__name__)
 
 _RESULT = (
     "SELECT min(position) FROM result WHERE {owner} = ? AND result_key = ? AND fingerprint = ?"
@@ -31,25 +30,18 @@ def fill_positions(tables: Iterable[ResultTable], folder: Path) -> None:
         rows = table.model._default_manager.filter(source_position=0)
         files = rows.order_by().values_list("source_file", flat=True).distinct()
         for file in EsmaFile.objects.filter(pk__in=list(files)):
-            with contextlib.suppress(MarketDataError):  # it cannot be read any more
+            try:
                 _fill_from(file, table, folder / f"positions-{file.pk}")
+            except MarketDataError as error:  # it cannot be read any more
+                logger.warning("The positions of results in it stay unknown: %s", error)
 
 
 def _fill_from(file: EsmaFile, table: ResultTable, folder: Path) -> None:
-    staging = Staging(
-        name=file.name,
-        dataset=file.dataset,
-        folder=folder,
-        layout=layout_of(file.name),
-        limits=Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO),
-        selection=Selection(),
-    )
     folder.mkdir(parents=True, exist_ok=True)
     rows = table.model._default_manager.filter(source_position=0, source_file=file)
     lookup = _RESULT.format(owner=table.owner)
     try:
-        with file.open() as source:
-            staged = staging.stage(source)
+        staged = stage_again(file, folder, Selection())
         with contextlib.closing(sqlite3.connect(staged.path)) as connection:
             for pk, *key in list(rows.values_list("pk", table.owner, "result_key", "fingerprint")):
                 ((position,),) = connection.execute(lookup, key)

@@ -104,6 +104,22 @@ class Groups:
     lengths: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
+def _stage_no_rows(batch: Batch) -> tuple[str, pa.RecordBatch]:
+    raise AssertionError(f"records of this layout have no groups, and {batch.group!r} was read")
+
+
+# Of records without groups.
+NO_GROUPS = Groups(
+    schema="",
+    refuse=lambda batch: (),
+    stage=_stage_no_rows,
+    columns=lambda batch: (),
+    repeated="SELECT 0 AS position, '' AS path, '' AS value WHERE 0",
+    bring_in=lambda connection: None,
+    left_out_wrongly=lambda connection: False,
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """A family of records.

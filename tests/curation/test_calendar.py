@@ -78,7 +78,11 @@ def test_the_debt_has_the_age_and_how_long_ago_the_authority_was_told() -> None:
 
     [row] = get_debt(later)
 
-    assert (row["number"], row["age_days"], row["told_days"]) == (correction.pk, 10, 10)
+    assert (row["number"], row["days_since_approval"], row["days_since_report"]) == (
+        correction.pk,
+        10,
+        10,
+    )
     assert (row["days_left"], row["owner"]) == ((correction.valid_to - later).days, "ann")
     out = io.StringIO()
     call_command("corrections", "debt", "--format", "json", stdout=out)

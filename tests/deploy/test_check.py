@@ -2,25 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 
-import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from tests.installation import ROOT
 from tests.servers import free_port
-
-
-@pytest.fixture
-def server(
-    transactional_db: None, own_folders: None, anonymous_reading: None
-) -> Iterator[LiveServer]:
-    """A server with the settings of this test; the fixture `live_server` keeps those of the first test."""
-    started = LiveServer("127.0.0.1")
-    started._live_server_modified_settings.enable()
-    yield started
-    started._live_server_modified_settings.disable()
-    started.stop()
 
 
 def check(address: str) -> "subprocess.CompletedProcess[str]":

@@ -31,18 +31,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(
-    transactional_db: None, own_folders: None, anonymous_reading: None
-) -> Iterator[LiveServer]:
-    """A server with the settings of this test; the fixture `live_server` keeps those of the first test."""
-    started = LiveServer("127.0.0.1")
-    started._live_server_modified_settings.enable()
-    yield started
-    started._live_server_modified_settings.disable()
-    started.stop()
-
-
-@pytest.fixture
 def visit(browser: Browser, server: LiveServer) -> Iterator[Visit]:
     context = browser.new_context()
     yield Visit(context.new_page(), server.url)

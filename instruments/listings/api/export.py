@@ -38,8 +38,8 @@ class ExportQuerySerializer(CorrectionsSerializer):
     rows = AnyCaseChoiceField(
         choices=list(export.FIELDS),
         default="instruments",
-        help_text="One row for each instrument, for each of their listings, or for each record of these"
-        " listings, superseded ones included (versions)",
+        help_text="One row for each instrument, for each listing, or for each version of a listing,"
+        " superseded ones included",
     )
     after = serializers.CharField(
         required=False,

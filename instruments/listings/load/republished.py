@@ -28,15 +28,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.conf import settings
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 from pyroaring import BitMap64
 
 from esma_files.kinds import Content
 from esma_files.models import EsmaFile
-from esma_files.parsing.reader import Batch, Limits
-from instruments.layouts import layout_of
+from esma_files.parsing.reader import Batch
+from instruments.layouts import stage_again
 from instruments.listings.fields import BY_COLUMN
 from instruments.listings.load import full_sets, scope
 from instruments.listings.load.context import REREAD_FROM, LoadedMeanwhile, Replacement
@@ -51,7 +50,7 @@ from instruments.models import (
     Status,
     WithdrawnRecord,
 )
-from instruments.staging.staging import Staged, Staging
+from instruments.staging.staging import Staged
 from marketdata.common.errors import MarketDataError
 
 _PAGE_SIZE = 500
@@ -308,17 +307,9 @@ def _add_records(path: Path, later: EsmaFile, number: int) -> frozenset[str]:
 
 def _stage_isins(folder: Path, file: EsmaFile, isins: set[str]) -> Staged:
     """Stage the records of some ISINs of a stored file, in the scope that it was loaded with."""
-    staging = Staging(
-        name=file.name,
-        dataset=file.dataset,
-        folder=folder,
-        layout=layout_of(file.name),
-        limits=Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO),
-        selection=_IsinSelection(
-            isins,
-            scope=Scope.objects.numbered(file.scope_number or 0),
-            register=Register.of_dataset(file.dataset),
-        ),
+    selection = _IsinSelection(
+        isins,
+        scope=Scope.objects.numbered(file.scope_number or 0),
+        register=Register.of_dataset(file.dataset),
     )
-    with file.open() as source:
-        return staging.stage(source)
+    return stage_again(file, folder, selection)

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             "--rows",
             choices=list(export.FIELDS),
             default="instruments",
-            help="a row for each instrument, each of their listings, or each record of these (versions)",
+            help="one row for each instrument, for each listing, or for each version of a listing",
         )
         parser.add_argument(
             "--fields",

@@ -102,16 +102,16 @@ BINARY = "COLLATE Latin1_General_100_BIN2"
     ],
 )
 def test_each_rule_gives_the_words_of_the_server(sqlite: str, server: str) -> None:
-    found = translate_to_t_sql(sqlite, stage="stage_7")
+    translated = translate_to_t_sql(sqlite, stage="stage_7")
 
-    assert " ".join(found.split()) == server
-    assert tsql.problems(found) == ()
+    assert " ".join(translated.split()) == server
+    assert tsql.problems(translated) == ()
 
 
 def test_what_no_rule_covers_is_noticed() -> None:
-    found = translate_to_t_sql("SELECT group_concat(a) FROM temp.t", stage="stage_7")
+    translated = translate_to_t_sql("SELECT group_concat(a) FROM temp.t", stage="stage_7")
 
-    assert [problem.partition(":")[0] for problem in tsql.problems(found)] == [
+    assert [problem.partition(":")[0] for problem in tsql.problems(translated)] == [
         "no function group_concat"
     ]
 
