@@ -14,10 +14,27 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('identity', models.CharField(help_text='host/pid/start', max_length=100, unique=True)),
+                ('role', models.CharField(choices=[('worker', 'Worker'), ('beat', 'Scheduler (beat)')], max_length=10)),
+                ('host', models.CharField(max_length=100)),
+                ('pid', models.PositiveIntegerField()),
+                ('version', models.CharField(blank=True, help_text='version of MarketData', max_length=50)),
+                ('processes', models.PositiveSmallIntegerField(default=1, help_text='runs that the worker does at the same time')),
+                ('started_at', models.DateTimeField()),
+                ('seen_at', models.DateTimeField(help_text='time of the last report')),
+            ],
+            options={
+                'ordering': ['role', 'host', 'pid'],
+            },
+        ),
+        migrations.CreateModel(
             name='EsmaFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('dataset', models.CharField(choices=[('esma_firds', 'ESMA FIRDS'), ('esma_fitrs', 'ESMA FITRS'), ('esma_dvcap', 'ESMA volume cap'), ('fca_firds', 'FCA FIRDS'), ('fca_fitrs', 'FCA FITRS')], default='esma_firds', max_length=20)),
+                ('dataset', models.CharField(choices=esma_files.models.file.dataset_choices, default='esma_firds', max_length=20)),
                 ('name', models.CharField(max_length=100)),
                 ('kind', models.CharField(choices=esma_files.models.file.kind_choices, max_length=10)),
                 ('category', models.CharField(blank=True, help_text='CFI category of a full file; empty in deltas', max_length=1)),
@@ -28,6 +45,7 @@ class Migration(migrations.Migration):
                 ('sequence', models.BigIntegerField(help_text='place in publication order')),
                 ('revision', models.PositiveSmallIntegerField(default=0, help_text='number of times that other bytes were published under this name before')),
                 ('md5', models.CharField(blank=True, help_text='as published; empty until it is known', max_length=32)),
+                ('created_at', models.DateTimeField(blank=True, help_text='when the publisher created it (CreDt); empty until the file has been read', null=True)),
                 ('url', models.CharField(blank=True, help_text='address in the register', max_length=500)),
                 ('register_id', models.CharField(blank=True, max_length=50)),
                 ('listed_at', models.DateTimeField(default=django.utils.timezone.now, help_text='time of its registration')),
@@ -41,7 +59,10 @@ class Migration(migrations.Migration):
                 ('kept', models.BooleanField(default=False, help_text='never deleted by the retention policy')),
                 ('loaded_at', models.DateTimeField(blank=True, null=True)),
                 ('scope_number', models.PositiveIntegerField(blank=True, help_text='scope that it was loaded with: 0 is everything; empty: not loaded, or to be reloaded', null=True)),
-                ('state', models.CharField(choices=[('listed', 'Listed'), ('downloading', 'Downloading'), ('downloaded', 'Downloaded'), ('loading', 'Loading'), ('loaded', 'Loaded'), ('archived', 'Archived'), ('deleted', 'Deleted'), ('failed', 'Failed')], default='downloaded', max_length=20)),
+                ('is_excerpt', models.BooleanField(default=False, help_text='holds only a part of what was published: a full file drops no listing')),
+                ('is_partly_merged', models.BooleanField(default=False, help_text='its load was interrupted when part of it was merged; the next load finishes it')),
+                ('is_released', models.BooleanField(default=False, help_text='a curator has let it through the load gate')),
+                ('state', models.CharField(choices=[('listed', 'Listed'), ('downloading', 'Downloading'), ('downloaded', 'Downloaded'), ('loading', 'Loading'), ('held', 'Held'), ('loaded', 'Loaded'), ('archived', 'Archived'), ('deleted', 'Deleted'), ('failed', 'Failed')], default='downloaded', max_length=20)),
                 ('state_since', models.DateTimeField(default=django.utils.timezone.now)),
                 ('claimed_by', models.CharField(blank=True, max_length=100)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='failed attempts, one after another')),
@@ -60,7 +81,7 @@ class Migration(migrations.Migration):
             name='RegisterHistory',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('dataset', models.CharField(choices=[('esma_firds', 'ESMA FIRDS'), ('esma_fitrs', 'ESMA FITRS'), ('esma_dvcap', 'ESMA volume cap'), ('fca_firds', 'FCA FIRDS'), ('fca_fitrs', 'FCA FITRS')], max_length=20)),
+                ('dataset', models.CharField(choices=esma_files.models.file.dataset_choices, max_length=20)),
                 ('kind', models.CharField(max_length=10)),
                 ('oldest_on', models.DateField(help_text='day of the oldest delta in the last answer')),
                 ('checked_on', models.DateField()),
@@ -86,19 +107,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['file', 'position', 'field'],
+                'indexes': [models.Index(fields=['isin'], name='rejected_record_isin_idx')],
             },
         ),
         migrations.CreateModel(
             name='Run',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('sync', 'Sync'), ('download', 'Download'), ('load', 'Load'), ('keep', 'Keep'), ('delete', 'Delete'), ('clean', 'Clean up')], default='load', max_length=20)),
+                ('kind', models.CharField(choices=[('sync', 'Sync'), ('download', 'Download'), ('load', 'Load'), ('keep', 'Keep'), ('delete', 'Delete'), ('clean', 'Clean up'), ('enrich', 'Enrich')], default='load', max_length=20)),
                 ('arguments', models.JSONField(blank=True, default=dict)),
                 ('requested_by', models.CharField(blank=True, help_text='user name; empty if requested by the schedule', max_length=150)),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('sent_at', models.DateTimeField(blank=True, help_text='last time the run was sent to the queue', null=True)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('abandoned', 'Abandoned')], default='running', max_length=20)),
                 ('claimed_by', models.CharField(blank=True, max_length=100)),
+                ('attempt', models.PositiveSmallIntegerField(default=1, help_text='1, or more if workers ended during earlier attempts')),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('seconds', models.FloatField(default=0, help_text='duration of the work')),

@@ -1,14 +1,15 @@
-"""The search index of instruments, and the row that the changes feed begins with.
+"""What models do not describe: search indexes, a table without row IDs, and the first row of the changes feed.
 
-SQLite has one full-text index (FTS5) of names and codes, and triggers that keep it when rows are deleted
-other than by a load. Other databases have an index for each kind of code. See
-instruments/listings/search.py and docs/decisions/0013.
+SQLite has full-text indexes (FTS5): one of the names and codes of instruments, with triggers that keep it
+when rows are deleted other than by a load, and one of the names of legal entities. Other databases have an
+index for each kind of code. See instruments/listings/search.py and docs/decisions/0013.
 """
 
 from django.db import migrations, models
 from django.utils import timezone
 
 INDEX = "instruments_name_index"
+ENTITY_INDEX = "instruments_entity_index"
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # automerge, crisismerge, usermerge: what a load writes becomes one segment, and segments are merged
 # after the load. hashsize: bytes that are collected in memory before a segment is written.
@@ -42,11 +43,16 @@ def document(row):
             FROM instruments_listing l WHERE l.isin = {row}.isin), '')"""
 
 
-def full_text_index():
-    yield (
-        f"CREATE VIRTUAL TABLE {INDEX} USING fts5 (document, content = '', columnsize = 0,"
+def full_text_table(name):
+    return (
+        f"CREATE VIRTUAL TABLE {name} USING fts5 (document, content = '', columnsize = 0,"
         " detail = none, tokenize = 'unicode61 remove_diacritics 2')"
     )
+
+
+def full_text_indexes():
+    yield full_text_table(ENTITY_INDEX)
+    yield full_text_table(INDEX)
     yield f"CREATE VIRTUAL TABLE {INDEX}_words USING fts5vocab ({INDEX}, instance)"
     for option, value in OPTIONS.items():
         yield f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('{option}', {value})"
@@ -71,7 +77,7 @@ def full_text_index():
 
 def add_indexes(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
-        for statement in full_text_index():
+        for statement in full_text_indexes():
             schema_editor.execute(statement, None)
     else:
         for name, (model, fields) in INDEXES_ON_CODES.items():
@@ -83,12 +89,24 @@ def remove_indexes(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
         for trigger in ("forgets", "forgets_listing", "without_listing"):
             schema_editor.execute(f"DROP TRIGGER {INDEX}_{trigger}", None)
-        for table in (f"{INDEX}_words", INDEX):
+        for table in (f"{INDEX}_words", INDEX, ENTITY_INDEX):
             schema_editor.execute(f"DROP TABLE {table}", None)
     else:
         for name, (model, fields) in INDEXES_ON_CODES.items():
             index = models.Index(fields=fields, name=name)
             schema_editor.remove_index(apps.get_model("instruments", model), index)
+
+
+def leave_out_row_ids(apps, schema_editor):
+    """Create the table again without row IDs: a table and an index of it would take twice the space."""
+    if schema_editor.connection.vendor != "sqlite":
+        return
+    table = apps.get_model("instruments", "MappedIssuer")._meta.db_table
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE name = %s", [table])
+        [statement] = cursor.fetchone()
+    schema_editor.execute(f'DROP TABLE "{table}"')
+    schema_editor.execute(f"{statement} WITHOUT ROWID", params=None)
 
 
 def create_first_change_set(apps, schema_editor):
@@ -102,5 +120,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(add_indexes, remove_indexes),
+        migrations.RunPython(leave_out_row_ids, migrations.RunPython.noop),
         migrations.RunPython(create_first_change_set, migrations.RunPython.noop),
     ]

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from instruments.models import Instrument, InstrumentCount, TableCount
 from tests.instruments.kept_counts import check_counts
@@ -33,14 +31,3 @@ def test_counts_that_are_wrong_are_counted_anew() -> None:
     assert read_stats("--recount") == before
     check_counts()
     assert before["instruments"] == Instrument.objects.count()
-
-
-@pytest.mark.slow
-def test_the_migration_counts_what_is_in_the_tables() -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([("instruments", "0005_entity_index")])
-    executor.loader.build_graph()
-
-    executor.migrate(executor.loader.graph.leaf_nodes("instruments"))
-
-    check_counts()
