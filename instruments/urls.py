@@ -9,6 +9,7 @@ from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
 from instruments.listings.search_page import SearchView
 from instruments.listings.suggestions import SuggestionsView
+from instruments.mcp.api import McpView
 from instruments.transparency.pages import TransparencyView
 from instruments.venues.pages import VenuesView, VenueView
 
@@ -17,6 +18,7 @@ urlpatterns = [
     path("suggestions/", SuggestionsView.as_view(), name="suggestions"),
     path("analytics/", AnalyticsView.as_view(), name="analytics"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("mcp/", McpView.as_view(), name="mcp"),
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),
     path("entities/", EntitiesView.as_view(), name="entities"),
