@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,10 +17,11 @@ from accounts.api.serializers import (
 )
 from accounts.models import ApiKey
 from marketdata.api.no_store import NoStore
+from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
-_PREFIX = OpenApiParameter("prefix", str, OpenApiParameter.PATH, description="Prefix of the key.")
+_PREFIX = path_parameter("prefix", "Prefix of the key.", pattern="^[0-9a-f]{12}$")
 _PROBLEMS = documented(
     {
         403: "Not available with an API key: sign in as a user.",

@@ -1,7 +1,7 @@
 """/roles/: built-in and custom roles, for admins."""
 
 from django.contrib.auth.models import Group
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,10 +10,11 @@ from accounts import custom_roles
 from accounts.api.errors import errors_as_problems
 from accounts.api.serializers import NewRoleSerializer, RoleChangeSerializer, RoleSerializer
 from marketdata.api.no_store import NoStore
+from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 
-_NAME = OpenApiParameter("name", str, OpenApiParameter.PATH, description="Name of the role.")
+_NAME = path_parameter("name", "Name of the role.", pattern="^[^/]+$", maxLength=150)
 _PROBLEMS = documented(
     {
         403: "For admins only, from SENSITIVE_NETWORKS. Built-in roles cannot be changed.",

@@ -4,7 +4,7 @@ from typing import Any
 
 import django_filters
 from django.db import transaction
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,12 +17,16 @@ from accounts.api.serializers import (
     UserSerializer,
 )
 from accounts.models import User
+from accounts.models.user import USERNAME_PATTERN
 from marketdata.api.no_store import NoStore
+from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
 from marketdata.common.filters import TrueFalseFilter
 
-_NAME = OpenApiParameter("username", str, OpenApiParameter.PATH, description="User name.")
+_NAME = path_parameter(
+    "username", "User name.", pattern=USERNAME_PATTERN.replace(r"\Z", "$"), maxLength=150
+)
 _PROBLEMS = documented(
     {
         403: "For admins only, from SENSITIVE_NETWORKS.",

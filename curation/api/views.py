@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -14,15 +14,14 @@ from curation.descriptions import describe_correction
 from curation.filters import CorrectionFilterSet
 from instruments.listings.correctable import CORRECTABLE
 from instruments.models import Correction, Register
+from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
 from marketdata.common.errors import NotInDatabase
 
-_NUMBER = OpenApiParameter(
-    "number", int, OpenApiParameter.PATH, description="Number of a correction"
-)
+_NUMBER = path_parameter("number", "Number of a correction", pattern="^[0-9]{1,18}$")
 _CONFLICT = documented({409: "The state of the correction does not permit this."})
 
 

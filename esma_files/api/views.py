@@ -7,7 +7,6 @@ from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
-    OpenApiParameter,
     OpenApiResponse,
     extend_schema,
     extend_schema_view,
@@ -34,6 +33,7 @@ from esma_files.api.serializers import (
 )
 from esma_files.filters import EsmaFileFilterSet, RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
+from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import Conflict, documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
@@ -43,11 +43,8 @@ if TYPE_CHECKING:  # slow to import, and only needed where it is configured
 
 # For how long a link to Blob Storage can be used: a download that has begun goes on.
 _LINK_SECONDS = 300
-_NAME = OpenApiParameter(
-    "name",
-    str,
-    OpenApiParameter.PATH,
-    description="Name of a file, for its newest revision, or its id",
+_NAME = path_parameter(
+    "name", "Name of a file, for its newest revision, or its id", pattern="^[^/]+$", maxLength=104
 )
 _REQUESTED: dict[Any, Any] = {202: RunSerializer}
 _REQUESTED_OF_ONE: dict[Any, Any] = {

@@ -3,23 +3,17 @@
 import itertools
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.classification import cfi, descriptions
 from marketdata.api.pagination import NumberedPages
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_CODE = OpenApiParameter(
-    "code",
-    str,
-    OpenApiParameter.PATH,
-    description="A code, the start of one (`E`, `ES`), or a pattern with `*` for any letter",
-)
 
 
 class NamedSerializer(serializers.Serializer[Any]):
@@ -130,7 +124,7 @@ class CfiView(ApiView):
 
     @extend_schema(
         summary="Decode a CFI code, or browse the table of codes",
-        parameters=[_CODE],
+        parameters=[path_parameters.CFI],
         responses={200: CfiSerializer},
     )
     def get(self, request: Request, code: str) -> Response:
@@ -163,7 +157,7 @@ class ExpansionView(ApiView, GenericAPIView[Any]):
     @extend_schema(
         operation_id="cfi_codes_list",
         summary="List the valid codes that match a pattern, decoded",
-        parameters=[_CODE],
+        parameters=[path_parameters.CFI],
         responses={200: ClassificationSerializer(many=True)},
     )
     def get(self, request: Request, code: str) -> Response:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.dossier import markdown
 from instruments.dossier.questions import get_dossier
 from instruments.listings.api.parameters import AnyCaseChoiceField
@@ -178,11 +179,7 @@ class DossierView(ApiView):
         summary="Get all that is known of an instrument, small enough for a ticket",
         description="Long lists are cut until the answer is small enough; `left_out` counts the rest."
         " The page /instruments/{isin}/dossier/ shows the same, to be printed.",
-        parameters=[
-            OpenApiParameter(
-                "isin", str, OpenApiParameter.PATH, description="ISIN, or a FIGI or ticker"
-            )
-        ],
+        parameters=[path_parameters.IDENTIFIER],
         responses={
             (200, "application/json"): DossierSerializer,
             (200, _MARKDOWN): OpenApiResponse(OpenApiTypes.STR, "The dossier as Markdown"),

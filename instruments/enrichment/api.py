@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +12,7 @@ from rest_framework.reverse import reverse
 from audit import trail
 from esma_files.api.serializers import RunSerializer
 from esma_files.models import Run
+from instruments import path_parameters
 from instruments.enrichment import steps
 from instruments.listings.lookup import get_instrument
 from marketdata.api.parameters import StrictSerializer
@@ -55,11 +56,7 @@ class EnrichInstrumentView(ApiView):
         operation_id="instruments_enrich",
         summary="Ask OpenFIGI for the FIGIs of an instrument again",
         description=_DESCRIPTION,
-        parameters=[
-            OpenApiParameter(
-                "isin", str, OpenApiParameter.PATH, description="ISIN, or a FIGI or ticker"
-            )
-        ],
+        parameters=[path_parameters.IDENTIFIER],
         request=None,
         responses={202: RunSerializer},
     )

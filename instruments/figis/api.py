@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.figis.questions import (
     NEVER_ASKED,
     FigiInstruments,
@@ -147,11 +148,7 @@ class InstrumentFigisView(ApiView):
         operation_id="instruments_figis",
         summary="List the FIGIs of an instrument, with the state of the request for them",
         description="The request only reads the database: it never waits for OpenFIGI.",
-        parameters=[
-            OpenApiParameter(
-                "isin", str, OpenApiParameter.PATH, description="ISIN, or a FIGI or ticker"
-            )
-        ],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: InstrumentFigisSerializer},
         examples=[OpenApiExample("IBM", _EXAMPLE, response_only=True)],
     )
@@ -169,11 +166,7 @@ class FigiView(ApiView):
     @extend_schema(
         operation_id="figis_retrieve",
         summary="Get a FIGI of an exchange, a country or a share class, with its instruments",
-        parameters=[
-            OpenApiParameter(
-                "figi", str, OpenApiParameter.PATH, description="FIGI, as BBG000BLNNH6"
-            )
-        ],
+        parameters=[path_parameters.FIGI],
         responses={200: FigiDetailSerializer},
     )
     def get(self, request: Request, figi: str) -> Response:

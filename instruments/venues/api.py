@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.listings.api.parameters import RegisterSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue
@@ -17,8 +18,6 @@ from instruments.venues.filters import VenueFilterSet
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_MIC = OpenApiParameter("mic", str, OpenApiParameter.PATH, description="market identifier code")
 
 
 class VenueSerializer(serializers.ModelSerializer[Venue]):
@@ -83,7 +82,7 @@ class StatisticsSerializer(serializers.Serializer[Any]):
         responses={200: VenueSerializer(many=True)},
     ),
     retrieve=extend_schema(
-        summary="Get a venue", parameters=[_MIC], responses={200: VenueSerializer}
+        summary="Get a venue", parameters=[path_parameters.MIC], responses={200: VenueSerializer}
     ),
 )
 class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
@@ -107,7 +106,7 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
 
     @extend_schema(
         summary="List the market segments of a venue",
-        parameters=[_MIC],
+        parameters=[path_parameters.MIC],
         responses={200: VenueSerializer(many=True)},
         filters=False,
     )
@@ -120,7 +119,7 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
 
     @extend_schema(
         summary="List the instruments with a listing on a venue, whatever its status",
-        parameters=[_MIC],
+        parameters=[path_parameters.MIC],
         responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.api_fields import PeriodSerializer, decimal, text
 from instruments.models import VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.volume_cap import questions
@@ -15,8 +16,6 @@ from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
 
 
 class VolumeCapVenueSerializer(serializers.ModelSerializer[VolumeCapVenue]):
@@ -132,7 +131,7 @@ class InstrumentVolumeCapView(ApiView):
 
     @extend_schema(
         summary="List the volume cap results of an instrument with their venues, and its suspensions",
-        parameters=[_ISIN],
+        parameters=[path_parameters.ISIN],
         responses={200: InstrumentVolumeCapSerializer},
     )
     def get(self, request: Request, isin: str) -> Response:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from marketdata.api import parameters
 from marketdata.api.parameters import StrictSerializer
@@ -11,6 +11,15 @@ from marketdata.api.permissions import get_rule
 from marketdata.api.problems import SHARED_PROBLEMS, ProblemSerializer
 from marketdata.common.access import PUBLIC, Rule
 from marketdata.common.problems import CONTENT_TYPE
+
+
+def path_parameter(name: str, description: str, **schema: Any) -> OpenApiParameter:
+    """Return the documentation of a parameter in a path: a text, and what JSON Schema tells about it.
+
+    path_parameter("mic", "Market identifier code", pattern="^[A-Za-z0-9]{4}$")
+    """
+    schema = {"type": "string", "minLength": 1, **schema}
+    return OpenApiParameter(name, schema, OpenApiParameter.PATH, description=description)
 
 
 class RuleSchema(AutoSchema):
@@ -79,6 +88,17 @@ class RuleSchema(AutoSchema):
         schema = parent._map_basic_serializer(serializer, direction)
         if direction == "request" and isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
+        return schema
+
+    def _unwrap_list_serializer(self, serializer: Any, direction: Any) -> Any:
+        """Document the bounds of a list of objects, which drf-spectacular leaves out."""
+        parent: Any = super()  # untyped
+        schema = parent._unwrap_list_serializer(serializer, direction)
+        if schema and schema.get("type") == "array":
+            bounds = {"minItems": "min_length", "maxItems": "max_length"}
+            for keyword, attribute in bounds.items():
+                if (bound := getattr(serializer, attribute, None)) is not None:
+                    schema[keyword] = bound
         return schema
 
     def _get_rule(self) -> Rule:

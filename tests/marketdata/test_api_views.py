@@ -1,8 +1,10 @@
 """The base of API views: query parameters, errors of the domain, and their documentation."""
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
@@ -150,6 +152,64 @@ def test_every_operation_documents_the_shared_problems() -> None:
         assert statuses <= {*map(str, SHARED_PROBLEMS), "200", "201", "202", "204", "302", "409"}, (
             name
         )
+
+
+# Codes that the look-ups accept, by the parameter in the path; some in small letters.
+CODES = {
+    "code": ["E", "es*uf", "ESVUFR"],
+    "figi": ["BBG000BLNNH6", "bbg000blnnh6"],
+    "isin": ["SE0000115446", "de000a1r07v3"],
+    "lei": ["549300HGV012CNC8JD22", "549300hgv012cnc8jd22"],
+    "mic": ["XSTO", "xsto", "360T"],
+    "prefix": ["0123456789ab"],
+    "register": ["ESMA", "FCA"],
+    "username": ["ada", "o'neil@example.eu"],
+}
+
+
+def test_every_parameter_in_a_path_is_documented_with_its_form() -> None:
+    generator: Any = SchemaGenerator  # untyped
+    schema = generator().get_schema(request=None, public=True)
+    parameters = {
+        (parameter["name"], path): parameter["schema"]
+        for path, methods in schema["paths"].items()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "path"
+    }
+
+    assert set(CODES) <= {name for name, path in parameters}
+    for (name, path), form in parameters.items():
+        assert {"enum", "pattern"} & set(form), (name, path)
+        for code in CODES.get(name, ()):
+            jsonschema.Draft202012Validator(form).validate(code)
+
+
+def test_every_list_in_a_body_has_an_end() -> None:
+    generator: Any = SchemaGenerator  # untyped
+    schema = generator().get_schema(request=None, public=True)
+    bodies = {
+        f"{method} {path}": content["schema"]
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+        for content in operation.get("requestBody", {"content": {}})["content"].values()
+    }
+
+    assert len(bodies) > 15
+    for name, body in bodies.items():
+        for field in _walk(body, schema["components"]["schemas"]):
+            assert field.get("type") != "array" or "maxItems" in field, name
+
+
+def _walk(field: Any, components: Any) -> Iterator[Any]:
+    """Yield the schema of a body and of all its fields."""
+    if reference := field.get("$ref"):
+        field = components[reference.rpartition("/")[2]]
+    yield field
+    for part in (*field.get("properties", {}).values(), *field.get("allOf", ())):
+        yield from _walk(part, components)
+    if "items" in field:
+        yield from _walk(field["items"], components)
 
 
 @pytest.mark.django_db

@@ -5,7 +5,6 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.utils import (
     OpenApiExample,
-    OpenApiParameter,
     extend_schema,
     extend_schema_view,
 )
@@ -14,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.entities import descriptions
 from instruments.entities.api import examples
 from instruments.entities.api.hierarchy import (
@@ -31,8 +31,6 @@ from marketdata.api.pagination import KeysetPages
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
-_LEI = OpenApiParameter("lei", str, OpenApiParameter.PATH, description="LEI of the entity")
-
 
 @extend_schema_view(
     list=extend_schema(
@@ -41,7 +39,7 @@ _LEI = OpenApiParameter("lei", str, OpenApiParameter.PATH, description="LEI of t
     ),
     retrieve=extend_schema(
         summary="Get one legal entity with everything of its record and its successors",
-        parameters=[_LEI],
+        parameters=[path_parameters.LEI],
         responses={200: EntityDetailSerializer},
         examples=[OpenApiExample("An entity", value=examples.ENTITY, response_only=True)],
     ),
@@ -74,7 +72,7 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
     @extend_schema(
         operation_id="entities_hierarchy",
         summary="Show the entities above and below an entity, and why a parent is not reported",
-        parameters=[_LEI],
+        parameters=[path_parameters.LEI],
         responses={200: HierarchySerializer},
         filters=False,
     )
@@ -85,7 +83,7 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
     @extend_schema(
         operation_id="entities_instruments_list",
         summary="List the instruments whose published issuer is the entity, or one of its group",
-        parameters=[_LEI],
+        parameters=[path_parameters.LEI],
         responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.listings import descriptions, lookup, underlyings
 from instruments.listings.api.serializers import DerivativeSerializer, UnderlyingSerializer
 from instruments.listings.filters import DerivativeFilterSet
@@ -14,8 +15,6 @@ from instruments.models import Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN")
 
 
 class DerivativesView(ApiView, GenericAPIView[Instrument]):
@@ -31,7 +30,7 @@ class DerivativesView(ApiView, GenericAPIView[Instrument]):
     @extend_schema(
         operation_id="instruments_derivatives_list",
         summary="List the derivatives of an underlying",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: DerivativeSerializer(many=True)},
     )
     def get(self, request: Request, isin: str) -> Response:
@@ -54,7 +53,7 @@ class UnderlyingsView(ApiView, GenericAPIView[Any]):
     @extend_schema(
         operation_id="instruments_underlyings_list",
         summary="List the underlyings of an instrument",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: UnderlyingSerializer(many=True)},
     )
     def get(self, request: Request, isin: str) -> Response:

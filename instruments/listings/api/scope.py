@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as Invalid
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -12,23 +12,34 @@ from rest_framework.response import Response
 from esma_files import queue
 from esma_files.models import Run
 from instruments.listings import scoping
-from instruments.listings.models.scope import KINDS
+from instruments.listings.models.scope import KINDS, MAX_CODES
 from instruments.models import Register, Scope
-from marketdata.api.parameters import refuse_unknown
+from marketdata.api.openapi import path_parameter
+from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding, reading
 from marketdata.common.errors import NotInDatabase
 
-_REGISTER = OpenApiParameter("register", str, OpenApiParameter.PATH, enum=Register.values)
+_REGISTER = path_parameter(
+    "register", "Register, in capital or small letters", enum=Register.values
+)
 
 
-class CriteriaSerializer(serializers.ModelSerializer[Scope]):
+def _codes_field(kind: str, help_text: str) -> serializers.ListField:
+    """Return the field of one kind of criteria. Codes may be in small letters, with spaces around them."""
+    code = serializers.CharField(max_length=50, allow_blank=True)
+    return serializers.ListField(
+        child=code, default=list, max_length=MAX_CODES[kind], help_text=help_text
+    )
+
+
+class CriteriaSerializer(StrictSerializer, serializers.ModelSerializer[Scope]):
     """The criteria of a scope: a record meets each kind that is not empty, or has one of the ISINs."""
 
-    categories = serializers.ListField(child=serializers.CharField(), default=list)
-    authorities = serializers.ListField(child=serializers.CharField(), default=list)
-    venues = serializers.ListField(child=serializers.CharField(), default=list)
-    isins = serializers.ListField(child=serializers.CharField(), default=list)
+    categories = _codes_field("categories", "CFI letters, as E")
+    authorities = _codes_field("authorities", "countries, as SE")
+    venues = _codes_field("venues", "MICs, as XSTO")
+    isins = _codes_field("isins", "in scope whatever the other criteria are")
 
     class Meta:
         model = Scope
@@ -117,7 +128,6 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
         """Set the scope. Omitted criteria are open; files loaded before are unchanged until a backfill."""
         body = CriteriaSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        refuse_unknown(request.data, KINDS, noun="criterion")
         try:
             scope = scoping.change(
                 self._register(),

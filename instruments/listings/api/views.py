@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
 from instruments.listings import corrections, descriptions, history, lookup
 from instruments.listings.api.parameters import (
@@ -31,13 +32,6 @@ from instruments.models import DataSubject, Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.parameters import StrictSerializer
 from marketdata.common.access import reading
-
-_ISIN = OpenApiParameter(
-    "isin",
-    str,
-    OpenApiParameter.PATH,
-    description="ISIN of the instrument, or a FIGI or ticker that only it has",
-)
 
 
 class InstrumentPages(KeysetPages):
@@ -94,7 +88,7 @@ class LookupAnswersSerializer(serializers.Serializer[Any]):
     ),
     retrieve=extend_schema(
         summary="Get one instrument with its terms and all its listings",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: InstrumentDetailSerializer},
     ),
 )
@@ -195,7 +189,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
     @extend_schema(
         operation_id="instruments_reportable",
         summary="Answer whether an instrument was reportable on a day, on which venues, and why",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: ReportabilitySerializer},
         filters=False,
     )
@@ -206,7 +200,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
 
     @extend_schema(
         summary="List every record of each listing, and what it changed",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: VersionSerializer(many=True)},
         filters=False,
     )
@@ -219,7 +213,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
 
     @extend_schema(
         summary="List the listings with every published field",
-        parameters=[_ISIN],
+        parameters=[path_parameters.IDENTIFIER],
         responses={200: RecordSerializer(many=True)},
         filters=False,
     )

@@ -15,8 +15,9 @@ from instruments.classification import cfi
 from instruments.isin import problem_of
 from instruments.listings.models.record import Register, Status
 
-# Each becomes a parameter of a statement, and SQL Server takes 2,100.
-MAX_ISINS = 1_500
+# The greatest number of codes of each kind. All become parameters of one statement, beside a page of 500
+# listings, of which `condition` names at most 500 of the ISINs: SQL Server takes 2,100.
+MAX_CODES = {"categories": 26, "authorities": 300, "venues": 700, "isins": 1_500}
 
 
 def _problem_of_category(code: str) -> str | None:
@@ -47,8 +48,8 @@ def codes(kind: str, texts: Iterable[str]) -> list[str]:
     """Return codes in upper case, each once, in order. Raises ValidationError, which names the kind."""
     unique = sorted({code.strip().upper() for code in texts if code.strip()})
     problems = [f"{code}: {problem}" for code in unique if (problem := CHECKS[kind](code))]
-    if kind == "isins" and len(unique) > MAX_ISINS:
-        problems.append(f"{len(unique):,} are more than {MAX_ISINS:,}")
+    if len(unique) > MAX_CODES[kind]:
+        problems = [f"{len(unique):,} are more than {MAX_CODES[kind]:,}"]
     if problems:
         raise ValidationError({kind: [f"{problem}." for problem in problems]})
     return unique

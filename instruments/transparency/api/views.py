@@ -1,10 +1,11 @@
 """Transparency results in the API."""
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import path_parameters
 from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.models import Register, SubclassTransparency, TransparencyResult
 from instruments.transparency import descriptions
@@ -19,8 +20,6 @@ from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
-
-_ISIN = OpenApiParameter("isin", str, OpenApiParameter.PATH, description="ISIN of the instrument")
 
 
 @extend_schema_view(
@@ -92,7 +91,7 @@ class InstrumentTransparencyView(ApiView):
 
     @extend_schema(
         summary="List the results that apply to an instrument on a day, and all current ones",
-        parameters=[_ISIN],
+        parameters=[path_parameters.ISIN],
         responses={200: InstrumentTransparencySerializer},
     )
     def get(self, request: Request, isin: str) -> Response:

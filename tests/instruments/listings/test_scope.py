@@ -271,6 +271,9 @@ def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
     assert viewer("get", "/scope/").json()[0]["to_backfill"] == [f"{full(9)}.zip"]
     for wrong in ({"categories": ["X"]}, {"mics": ["XSTO"]}, {"isins": "SE"}, {"venues": [1.5]}):
         assert curator("put", address, wrong).status_code == 400, wrong
+    countries = {"authorities": [f"{number}" for number in range(301)]}
+    assert "At most 300 items" in curator("put", address, countries).json()["detail"]
+    assert "Known fields: authorities" in curator("put", address, {"mics": []}).json()["detail"]
     assert viewer("get", "/scope/SEC/").status_code == 404
     assert Scope.objects.count() == 2
 
@@ -280,6 +283,9 @@ def test_a_scope_is_set_in_the_admin(client: Client) -> None:
     address = "/admin/instruments/scope/add/"
     wrong = client.post(address, {"register": "ESMA", "categories": "E, X"})
     assert b"X: is no category" in wrong.content
+    venues = " ".join(f"{number:04}" for number in range(701))
+    too_many = client.post(address, {"register": "ESMA", "venues": venues})
+    assert b"701 are more than 700" in too_many.content
     client.post(address, {"register": "ESMA", "categories": "e d", "venues": "xsto"})
     scope = Scope.objects.get()
     assert (scope.categories, scope.venues, scope.set_by) == (["D", "E"], ["XSTO"], "curt")
