@@ -16,6 +16,7 @@ from instruments.listings.load import pruning, search_index
 from instruments.listings.load.scope import INSTRUMENT_FILES
 from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
+from marketdata.common.access import may_see_user_name
 from marketdata.common.errors import PermanentError
 from marketdata.common.plain import to_plain
 
@@ -58,15 +59,20 @@ def backlog(register: Register) -> Backlog:
     )
 
 
-def describe_scope(scope: Scope) -> dict[str, Any]:
-    """Return a scope as plain values, with the names of the files of its backlog."""
+def describe_scope(scope: Scope, *, user: Any = None) -> dict[str, Any]:
+    """Return a scope as plain values, with the names of the files of its backlog.
+
+    The name of who set it is None where `user` may not see it; a command, without a user, may.
+    """
     files = backlog(Register(scope.register))
+    name = scope.set_by
+    is_visible = user is None or not name or may_see_user_name(user, name)
     return {
         "register": scope.register,
         "number": scope.number,
         **scope.values(),
         "set_at": to_plain(scope.set_at) if scope.number else None,
-        "set_by": scope.set_by,
+        "set_by": name if is_visible else None,
         "to_backfill": [file.name for file in files.stored],
         "not_stored": [file.name for file in files.not_stored],
     }

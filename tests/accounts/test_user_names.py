@@ -1,10 +1,18 @@
 """User names of others are shown to users who may view users, and to nobody else."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.urls import NoReverseMatch, reverse
+from drf_spectacular.generators import SchemaGenerator
 
 from esma_files import queue
 from esma_files.models import Run
+from esma_files.urls import urlpatterns as file_pages
+from instruments.listings import scoping
+from instruments.models import Correction, Register
+from instruments.urls import urlpatterns as instrument_pages
 from tests.accounts.clients import ApiClient, client_of_new_user, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anonymous_reading")]
@@ -40,3 +48,62 @@ def test_the_admin_shows_the_requester_of_a_run_to_admins(
         page = client.get(path)
         assert page.status_code == 200
         assert ("carla" in page.content.decode()) == (role == "admin")
+
+
+@pytest.fixture
+def work_of_carla(run: Run) -> list[Any]:
+    """A row of each table that names the user who asked for something."""
+    scope = scoping.change(Register.ESMA, {"categories": ["E"]}, by="carla")
+    correction = Correction.objects.create(
+        register="ESMA",
+        isin="SE0000115446",
+        field="full_name",
+        value="Volvo",
+        reason="It is misspelt.",
+        proposed_by="carla",
+        approved_by="carla",
+    )
+    return [run, scope, correction]
+
+
+def addresses_without_keys() -> list[str]:
+    """The addresses of all pages, and of all that the API answers to GET, that need no key."""
+    generator: Any = SchemaGenerator  # untyped
+    paths = generator().get_schema(request=None, public=True)["paths"]
+    addresses = [path for path, methods in paths.items() if "get" in methods and "{" not in path]
+    for pattern in (*file_pages, *instrument_pages):
+        try:
+            addresses.append(reverse(str(pattern.name)))
+        except NoReverseMatch:
+            continue  # a page of a row, which lists show
+    return addresses
+
+
+@pytest.mark.parametrize("role", ["anonymous", "curator"])
+def test_no_address_shows_the_names_of_others(
+    work_of_carla: list[Any], role: str, client: Client
+) -> None:
+    run, scope, correction = work_of_carla
+    rows = [
+        f"/api/v1/runs/{run.pk}/",
+        f"/api/v1/corrections/{correction.pk}/",
+        f"/api/v1/scope/{scope.register}/",
+    ]
+    addresses = [*addresses_without_keys(), *rows]
+    if role == "curator":
+        client.force_login(make_user("ada", role))
+        for row in work_of_carla:
+            meta = row._meta
+            addresses += [
+                f"/admin/{meta.app_label}/{meta.model_name}/",
+                f"/admin/{meta.app_label}/{meta.model_name}/{row.pk}/change/",
+            ]
+
+    assert len(addresses) > 40
+    for address in addresses:
+        response = client.get(address)
+        assert response.status_code not in (429, 500), address
+        content = b"".join(response.streaming_content) if response.streaming else response.content
+        assert b"carla" not in content, address
+    chief = client_of_new_user("chief", "admin").client
+    assert all(b"carla" in chief.get(address).content for address in rows)

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from instruments.listings import scoping
 from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
+from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
 
 
@@ -47,6 +48,11 @@ class ScopeAdmin(ReadOnlyAdmin):
     form = ScopeForm
     list_display = ["register", *KINDS[:-1], "set_at", "set_by"]
     list_filter = ["register"]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Show user names to users who may view users only."""
+        hidden = () if may_see_user_name(request.user) else ("set_by",)
+        return [name for name in self.list_display if name not in hidden]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("instruments.add_scope")

@@ -55,6 +55,11 @@ class ScopeSerializer(CriteriaSerializer):
     set_at = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="null if no scope has been set"
     )
+    set_by = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="User name; empty for a command, null for callers who may not see it",
+    )
     to_backfill = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
@@ -102,13 +107,16 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
             raise NotInDatabase(f"{register!r} is not a register. Registers: {choices}.")
         return Register(register)
 
+    def _describe(self, scope: Scope) -> dict[str, Any]:
+        return scoping.describe_scope(scope, user=self.request.user)
+
     @extend_schema(
         summary="List the scopes of the registers",
         responses={200: ScopeSerializer(many=True)},
     )
     def list(self, request: Request) -> Response:
         scopes = [Scope.objects.current(register) for register in Register]
-        return Response([scoping.describe_scope(scope) for scope in scopes])
+        return Response([self._describe(scope) for scope in scopes])
 
     @extend_schema(
         summary="Get the scope of a register",
@@ -116,7 +124,7 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
         responses={200: ScopeSerializer},
     )
     def retrieve(self, request: Request, register: str) -> Response:
-        return Response(scoping.describe_scope(Scope.objects.current(self._register())))
+        return Response(self._describe(Scope.objects.current(self._register())))
 
     @extend_schema(
         summary="Set the scope of a register",
@@ -137,7 +145,7 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
             )
         except Invalid as error:
             raise exceptions.ValidationError(error.message_dict) from error
-        return Response(scoping.describe_scope(scope))
+        return Response(self._describe(scope))
 
     @extend_schema(
         summary="Read again the files that were loaded with a narrower scope",
