@@ -13,7 +13,7 @@ class FileProblem(PermanentError):
 
 
 class BadFileName(FileProblem):
-    """The name is not one of ESMA's, so the kind and the day of the file are not known."""
+    """The name is not one of a published file, so the kind and the day of the file are not known."""
 
 
 class LostFile(FileProblem, WrongState):

@@ -12,6 +12,7 @@ isin-lei-<YYYYMMDD>T<HHMMSS>                           GLEIF: the LEI of the iss
 import dataclasses
 import datetime as dt
 import functools
+import re
 
 from esma_files.errors import BadFileName
 from esma_files.kinds import KINDS, FileKind
@@ -21,7 +22,8 @@ PARTS = 100_000
 # The revisions of a part have the same `sequence // REVISIONS`.
 REVISIONS = 100
 _ENDINGS = (".zip", ".xml")
-
+# The part of the MD5 that `stored_as` (models/file.py) puts into the name of a stored copy.
+_PART_OF_MD5 = re.compile(r"\.[0-9a-f]{8}$")
 
 _NAMED_OTHERWISE = [kind for kind in KINDS.values() if kind.own_name]
 
@@ -50,15 +52,19 @@ class FileName:
 
     @classmethod
     def parse(cls, name: str) -> "FileName":
-        """Take `name` apart, with or without its ending. Raises BadFileName."""
+        """Take `name` apart, with or without its ending, or the name of a stored copy. Raises BadFileName.
+
+        A stored copy can so be loaded again into a new database.
+        """
         stem = name
         for ending in _ENDINGS:
             stem = stem.removesuffix(ending)
+        stem = _PART_OF_MD5.sub("", stem)
         kind = _kind_of(stem)
         match = kind.pattern.fullmatch(stem) if kind else None
         if kind is None or match is None:
             example = "FULINS_E_20250830_01of02.zip"
-            raise BadFileName(name, f"this is not one of ESMA's file names, such as {example}")
+            raise BadFileName(name, f"this is not a published file's name, such as {example}")
         groups = {name: value or "" for name, value in match.groupdict().items()}
         part, parts = int(groups.get("part", 1)), int(groups.get("parts", 1))
         try:

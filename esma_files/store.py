@@ -28,7 +28,7 @@ _STORED_FIELDS = ("content", "location", "tier", "size", "stored_md5", "stored_a
 
 
 class NothingToLoad(PermanentError):
-    """A path holds no file with one of ESMA's names."""
+    """A path holds no file with the name of a published one."""
 
 
 class Unreadable(PermanentError):
@@ -46,15 +46,17 @@ class _Movable(File[bytes]):
 def files_in(path: Path) -> Iterator[Path]:
     """Yield the zip or XML at a path, or those in the folder there. Raises NothingToLoad, BadFileName.
 
-    In a folder files with other names are left out; a file that is named outright must have one of ESMA's
-    names.
+    In a folder files with other names are left out; a file that is named outright must have the name of
+    a published one.
     """
     if path.is_dir():
         files = [
             file for file in sorted(path.rglob("*")) if file.suffix in ENDINGS and _has_name(file)
         ]
         if not files:
-            raise NothingToLoad(f"{path}: this folder holds no zip or XML with one of ESMA's names")
+            raise NothingToLoad(
+                f"{path}: this folder holds no zip or XML with a published file's name"
+            )
         yield from files
     elif path.is_file():
         FileName.parse(path.name)

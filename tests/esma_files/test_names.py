@@ -20,6 +20,7 @@ DAY = dt.date(2021, 4, 1)
         ("FULINS_E_20210401_01of02.zip", "FULINS", "E", "", 1, 2),
         ("DLTINS_20210401_01of01.zip", "DLTINS", "", "", 1, 1),
         ("FULCAN_20210401_02of02.xml", "FULCAN", "", "", 2, 2),
+        ("FULCAN_20210401_02of02.9d2efc20.zip", "FULCAN", "", "", 2, 2),
         ("INVINS_20210401_01of01", "INVINS", "", "", 1, 1),
         ("FULECR_20210401_E_1of1.zip", "FULECR", "E", "", 1, 1),
         ("FULNCR_20210401_D_12of30.zip", "FULNCR", "D", "", 12, 30),

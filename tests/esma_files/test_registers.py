@@ -212,7 +212,7 @@ def test_a_register_that_changes_under_the_pages_is_noticed(esma: FakeRegister) 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"file_name": "../../etc/passwd"}, "not one of ESMA's file names"),
+        ({"file_name": "../../etc/passwd"}, "not a published file's name"),
         ({"file_name": "FULINS_E_20250899_01of01.zip"}, "20250899 is not a date"),
         ({"download_link": "http://evil.example/DLTINS_20250830_01of01.zip"}, "evil.example"),
         ({"download_link": "file:///etc/passwd"}, "not one of the hosts"),

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from esma_files.models import EsmaFile
 from instruments.models import Instrument
 from tests.conftest import FIRDS
 
@@ -28,7 +29,7 @@ def as_json(*arguments: str | Path) -> Any:
 def test_load_takes_folders_in_publication_order_and_counts(tmp_path: Path) -> None:
     for path in [*FIRDS.glob("FULINS_*.zip"), FIRDS / "DLTINS_20210117_01of01.zip"]:
         (tmp_path / path.name).symlink_to(path)
-    (tmp_path / "notes.zip").write_text("not one of ESMA's names")
+    (tmp_path / "notes.zip").write_text("not a published file")
 
     rows = as_json("load", tmp_path)
 
@@ -56,6 +57,19 @@ def test_load_skips_what_is_loaded_when_asked_to() -> None:
     assert (skipped["read"], skipped["state"]) == (0, "loaded")
 
 
+def test_load_takes_stored_copies_back(tmp_path: Path) -> None:
+    run("load", FIRDS / "FULINS_C_20250830_01of01.zip")
+    stored = Path(EsmaFile.objects.get().content.path)
+    copy = tmp_path / stored.name
+    copy.write_bytes(stored.read_bytes())
+
+    [again] = as_json("load", tmp_path)
+
+    assert copy.name != "FULINS_C_20250830_01of01.zip"
+    assert (again["file"], again["unchanged"]) == ("FULINS_C_20250830_01of01.zip", 5)
+    assert EsmaFile.objects.count() == 1
+
+
 def test_load_names_a_bad_file_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "FULINS_E_20250302_01of01.zip"
     bad.write_bytes(b"no zip")
@@ -77,7 +91,7 @@ def test_load_continues_after_a_bad_file(tmp_path: Path) -> None:
     bad.write_bytes(good.read_bytes())
 
     with pytest.raises(
-        CommandError, match=r"volvo\.zip: this is not one of ESMA's file names"
+        CommandError, match=r"volvo\.zip: this is not a published file's name"
     ) as raised:
         run("load", bad, tmp_path / "nothing", good)
 
