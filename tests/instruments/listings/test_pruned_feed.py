@@ -13,7 +13,7 @@ from databases import named
 from esma_files.models import EsmaFile
 from instruments.listings import changes, scoping
 from instruments.listings.load import pruning
-from instruments.listings.models.scope import MAX_ISINS
+from instruments.listings.models.scope import MAX_CODES
 from instruments.models import Listing, Register, Scope, Underlying
 from marketdata.common.errors import InvalidQuery
 from tests import firds, tsql
@@ -52,7 +52,7 @@ def test_underlyings_go_with_their_instrument_and_clients_begin_anew(make_zip: W
 def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
     known, file = Listing.objects.get(), EsmaFile.objects.get()
-    bodies = [f"SE{number:09}" for number in range(MAX_ISINS)]
+    bodies = [f"SE{number:09}" for number in range(MAX_CODES["isins"])]
     isins = [body + calc_check_digit(body) for body in bodies]
     given = {"source_file": file, "source_position": 2, "fingerprint": 1, "change": known.change}
     fields = {"status": "active", "valid_from": day(1), "cfi_code": "ESVUFR", **given}
@@ -66,9 +66,9 @@ def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> Non
 
     done = list(scoping.prune(Register.ESMA))
 
-    assert sum(page.examined for page in done) == MAX_ISINS + 1
+    assert sum(page.examined for page in done) == MAX_CODES["isins"] + 1
     assert [page.listings for page in done if page.listings] == [1]
-    assert Listing.objects.count() == MAX_ISINS
+    assert Listing.objects.count() == MAX_CODES["isins"]
     assert set(EsmaFile.objects.values_list("scope_number", flat=True)) == {
         None,
         Scope.objects.current(Register.ESMA).number,
