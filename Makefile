@@ -41,11 +41,11 @@ ARGS ?=
 	@echo "Wrote .env with a secret key of its own."
 
 # A stamp, so that the demo starts at once when nothing has changed since it was prepared.
-var/.demo: .venv/.installed .env $(wildcard */migrations/*.py static/*/* tests/data/firds/* tests/data/fitrs/* tests/data/gleif/*)
+var/.demo: .venv/.installed .env $(wildcard */migrations/*.py static/*/* tests/data/firds/* tests/data/fitrs/* tests/data/gleif/* tests/data/demo/*/*)
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) load_venues
-	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs tests/data/gleif
-	@$(MANAGE) load --excerpt --skip-loaded --dataset fca_firds tests/data/cases/fca_fulins
+	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs tests/data/gleif tests/data/demo/eu
+	@$(MANAGE) load --excerpt --skip-loaded --dataset fca_firds tests/data/demo/uk
 	@$(MANAGE) create_admin
 	@$(MANAGE) collectstatic --noinput --verbosity 0
 	@mkdir -p -m 700 var && touch $@

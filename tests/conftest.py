@@ -224,6 +224,19 @@ def _load_real_instruments() -> None:
 
 
 @pytest.fixture
+def demo(transactional_db: None, own_folders: None, snapshots: Snapshots) -> None:
+    """Load the made-up files of the demo (`tests/demo_files.py`)."""
+    snapshots.provide("demo", _load_demo)
+
+
+def _load_demo() -> None:
+    for folder, dataset in (("eu", ""), ("uk", "fca_firds")):
+        files = pipeline.register_files([DATA / "demo" / folder], dataset=dataset, excerpt=True)
+        for loaded in pipeline.load(files):
+            assert loaded.error is None
+
+
+@pytest.fixture
 def openfigi(settings: LazySettings) -> Iterator[FakeOpenFigi]:
     """OpenFIGI on loopback, to which the settings point; retries follow at once."""
     stamina.set_testing(True, attempts=3)
