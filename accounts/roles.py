@@ -31,6 +31,7 @@ _VIEWER = (
     "instruments.view_reconciliation",
     "instruments.view_difference",
     "instruments.view_correction",
+    "curation.view_problem",
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit import trail
+from curation import finding
 from instruments.listings.correctable import check_field, check_value, to_text
 from instruments.listings.correcting import reapply
 from instruments.listings.lookup import check_isin
@@ -190,6 +191,7 @@ def approve(correction: Correction, *, by: str, request: Any = None) -> None:
         approved_at=timezone.now(),
     )
     reapply([correction.isin])
+    finding.look_again([correction.isin])
     correction.refresh_from_db()
 
 
@@ -218,6 +220,7 @@ def withdraw(
     correction.advance(CorrectionState.WITHDRAWN, remark=remark, by=by, request=request)
     if was_live:
         reapply([correction.isin])
+        finding.look_again([correction.isin])
         correction.refresh_from_db()
 
 

@@ -1,9 +1,10 @@
-"""Celery tasks of corrections."""
+"""Celery tasks of curation."""
 
 import logging
 
 from celery import shared_task
 
+from curation import finding
 from instruments.listings.correcting import reapply_due
 from instruments.listings.status import today
 
@@ -15,3 +16,9 @@ def apply_due_corrections() -> None:
     """Apply the corrections that begin today, and end those whose last day is over."""
     if instruments := reapply_due(today()):
         logger.info("Corrections of %s instruments have begun or ended.", instruments)
+
+
+@shared_task(name="curation.find_problems")
+def find_problems() -> None:
+    """Find problems of published data: a scan of the large tables for each kind, by night."""
+    finding.find_all()

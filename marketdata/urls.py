@@ -26,6 +26,7 @@ handler404 = "marketdata.common.error_pages.not_found"
 handler500 = "marketdata.common.error_pages.server_error"
 urlpatterns = [
     path("", include("instruments.urls")),
+    path("", include("curation.urls")),
     path("", include("esma_files.urls")),
     path("", include("accounts.urls")),
     path("health/", HealthView.as_view(), name="health"),

@@ -83,6 +83,7 @@ class RootView(ApiView):
         "cfi": "cfi-list",
         "reconciliations": "reconciliation-list",
         "corrections": "correction-list",
+        "problems": "problem-list",
         "stats": "stats",
         "schema": "schema",
         "docs": "docs",

@@ -363,6 +363,7 @@ SPECTACULAR_SETTINGS = {
         "FileKind": "esma_files.models.KIND_CHOICES",
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
+        "ProblemKindCode": "curation.problem_kinds.CHOICES",
         "ApiKeyState": ["usable", "expired", "revoked"],
         "ServiceState": ["connected", "unavailable", "unknown"],
     },

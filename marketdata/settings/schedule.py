@@ -22,6 +22,7 @@ _LOCAL_TASKS = {
         "task": "curation.apply_due_corrections",
         "schedule": crontab(hour="0", minute="1"),
     },
+    "problems": {"task": "curation.find_problems", "schedule": crontab(hour="6", minute="30")},
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {

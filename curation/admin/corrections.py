@@ -11,15 +11,15 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from curation import proposals
-from instruments.listings.correctable import CORRECTABLE, to_text
-from instruments.models import Correction, Listing
+from curation.previews import preview
+from instruments.listings.correctable import CORRECTABLE
+from instruments.models import Correction
 from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.errors import InvalidQuery, MarketDataError
 from marketdata.common.pages import BoundedPaginator
 
 _MAX_DECIDED = 100  # corrections in one decision
-_SHOWN_LISTINGS = 10
 _NONE = "(none)"
 
 Decide = Callable[[Correction, str], None]
@@ -162,7 +162,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
                 "action": action,
                 "verb": verb,
                 "form": form if needs_reason else None,
-                "previews": [_preview(correction) for correction in selected],
+                "previews": [{"correction": row, **preview(row)} for row in selected],
             }
             return TemplateResponse(request, "admin/curation/decide.html", context)
         done = 0
@@ -175,19 +175,3 @@ class CorrectionAdmin(ReadOnlyAdmin):
         if done:
             messages.success(request, f"{verb}: {done} of {len(selected)} done.")
         return None
-
-
-def _preview(correction: Correction) -> dict[str, Any]:
-    """Return a correction with the listings that it concerns and the values that are published for them."""
-    listings = Listing.objects.of(correction.isin).filter(register=correction.register)
-    published = [
-        (listing.mic, to_text(getattr(listing, correction.field)) or _NONE)
-        for listing in listings
-        if correction.concerns(listing)
-    ]
-    return {
-        "correction": correction,
-        "value": correction.value or _NONE,
-        "published": published[:_SHOWN_LISTINGS],
-        "more": max(len(published) - _SHOWN_LISTINGS, 0),
-    }

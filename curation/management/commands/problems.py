@@ -1,0 +1,67 @@
+"""manage.py problems find|kinds|list"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from curation import finding, problems
+from curation.filters import ProblemFilterSet
+from curation.models import Problem
+from curation.problem_kinds import KINDS
+from marketdata.common import output
+from marketdata.common.command_options import (
+    add_filter_options,
+    filter_queryset,
+    positive_integer,
+)
+
+_LIST_COLUMNS = ("isin", "register", "mic", "published", "suggested", "detail", "found_on")
+
+
+class Command(BaseCommand):
+    help = "Find problems of published data, and list them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="find|kinds|list")
+        find = actions.add_parser(
+            "find", help="find all problems now, as the schedule does by night at 06:30 UTC"
+        )
+        find.add_argument("kinds", nargs="*", metavar="KIND", help="only these kinds")
+        kinds = actions.add_parser("kinds", help="list the kinds with their numbers")
+        listing = actions.add_parser("list", help="list the problems of a kind")
+        listing.add_argument("kind", choices=list(KINDS), metavar="KIND")
+        listing.add_argument("--limit", type=positive_integer, default=100, help="default: 100")
+        add_filter_options(listing, ProblemFilterSet)
+        for parser_of_action in (find, kinds, listing):
+            output.add_format(parser_of_action)
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        getattr(self, f"_{action}")(options)
+
+    def _find(self, options: dict[str, Any]) -> None:
+        kinds = [problems.get_kind(code).code for code in options["kinds"]]
+        finding.find_all(kinds or tuple(KINDS))
+        self._kinds(options)
+
+    def _kinds(self, options: dict[str, Any]) -> None:
+        rows = problems.list_kinds()
+        if options["format"] == "table":
+            columns = ("kind", "title", "problems", "has_more", "skipped", "counted_at")
+            rows = [{name: row[name] for name in columns} for row in rows]
+        self._print(rows, options["format"])
+
+    def _list(self, options: dict[str, Any]) -> None:
+        of_kind = Problem.objects.filter(kind=options["kind"]).order_by("isin", "pk")
+        selected = filter_queryset(ProblemFilterSet, options, of_kind)[: options["limit"]]
+        rows = list(map(problems.describe_problem, selected))
+        if options["format"] == "table":
+            rows = [{name: row[name] for name in _LIST_COLUMNS} for row in rows]
+        self._print(rows, options["format"])
+
+    def _print(self, rows: list[dict[str, Any]], format_: str) -> None:
+        if format_ == "json":
+            output.print_json(self.stdout, rows)
+        elif rows:
+            output.print_table(self.stdout, rows, numbers=["problems"])
+        else:
+            self.stdout.write("No problem matches.")

@@ -1,0 +1,123 @@
+"""Rows of curation that no load knows: the problems that were found."""
+
+import datetime as dt
+from typing import Any, cast
+
+from django.db import models
+
+from curation import problem_kinds
+from instruments.models import Register
+from marketdata.common.pages import get_cursor, rows_after
+
+
+class ProblemQuerySet(models.QuerySet["Problem"]):
+    def after(self, cursor: str) -> "ProblemQuerySet":
+        """The problems after a cursor, by ISIN; all of them after "". Raises InvalidQuery."""
+        return cast(ProblemQuerySet, rows_after(self, "isin", cursor))
+
+    def get_cursor(self, problem: "Problem") -> str:
+        """Return the cursor for the problems after this one."""
+        return get_cursor(problem, "isin")
+
+
+class Problem(models.Model):
+    """A problem of published data, found by night or when a correction was decided about.
+
+    A narrow copy of what is wrong, so that lists never read the large tables. `isin` is empty for a problem
+    of a venue; `mic` is empty for one of all listings in the register.
+    """
+
+    kind = models.CharField(max_length=24, choices=problem_kinds.CHOICES)
+    isin = models.CharField("ISIN", max_length=12, blank=True)
+    register = models.CharField(max_length=5, choices=Register, blank=True)
+    mic = models.CharField("MIC", max_length=4, blank=True)
+    category = models.CharField(max_length=1, blank=True, help_text="CFI category")
+    published = models.CharField(max_length=350, blank=True, help_text="published value")
+    suggested = models.CharField(
+        max_length=350, blank=True, help_text="value that another source has; empty if none"
+    )
+    detail = models.CharField(max_length=500, help_text="what is wrong, in a sentence")
+    found_on = models.DateField(help_text="first day on which it was found")
+
+    objects = ProblemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["kind", "isin", "pk"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "isin", "register", "mic"], name="problem_once")
+        ]
+        indexes = [
+            models.Index(fields=["isin"], name="problem_isin_idx"),
+            models.Index(fields=["kind", "isin", "id"], name="problem_list_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.isin or self.mic}: {self.get_kind_display()}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Its key among those of its kind."""
+        return self.isin, self.register, self.mic
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values that can change while it remains the same problem."""
+        return self.category, self.published, self.suggested, self.detail
+
+    @property
+    def about(self) -> problem_kinds.ProblemKind:
+        return problem_kinds.KINDS[self.kind]
+
+    @property
+    def days(self) -> int:
+        """Days since it was found first."""
+        return (dt.datetime.now(dt.UTC).date() - self.found_on).days
+
+
+class ProblemCount(models.Model):
+    """The number of problems of a kind, and when it was looked for them."""
+
+    kind = models.CharField(max_length=24, choices=problem_kinds.CHOICES, primary_key=True)
+    problems = models.PositiveIntegerField(help_text="problems that are kept")
+    has_more = models.BooleanField(help_text="there are more than are kept")
+    skipped = models.CharField(
+        max_length=200, blank=True, help_text="the reason for which it was not looked for them"
+    )
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.problems:,}"
+
+
+class _OfKind(models.Manager[Problem]):
+    """The problems of one kind, for its proxy."""
+
+    def get_queryset(self) -> Any:
+        kind = getattr(self.model, "KIND", "")
+        return ProblemQuerySet(self.model, using=self._db).filter(kind=kind)
+
+
+def _make_proxy(kind: problem_kinds.ProblemKind) -> type[Problem]:
+    """Return the proxy model of a kind, which is a list of its own in the admin."""
+    meta = type(
+        "Meta",
+        (),
+        {
+            "proxy": True,
+            "default_permissions": (),
+            "verbose_name": f"problem: {kind.title}",
+            "verbose_name_plural": f"problems: {kind.title}",
+        },
+    )
+    name = "".join(word.capitalize() for word in kind.code.split("_")) + "Problem"
+    members = {"__module__": __name__, "Meta": meta, "KIND": kind.code, "objects": _OfKind()}
+    return cast(type[Problem], type(name, (Problem,), members))
+
+
+PROXIES: dict[str, type[Problem]] = {
+    code: _make_proxy(kind) for code, kind in problem_kinds.KINDS.items()
+}

@@ -1,0 +1,34 @@
+"""Previews of corrections: the values that change, and where."""
+
+from typing import Any
+
+from instruments.listings.correctable import IN_INSTRUMENT, to_text, to_value
+from instruments.models import Correction, Instrument, Listing
+from marketdata.common.plain import to_plain
+
+SHOWN_LISTINGS = 10
+
+
+def preview(correction: Correction) -> dict[str, Any]:
+    """Return the listings that a correction concerns with their published values, and what shows its value.
+
+    `listings` are at most 10, `more` is the number of the others. `in_lists` is True if the reference listing
+    is one of them, so that lists, search, filters and exports use the value. A correction need not be saved.
+    """
+    listings = Listing.objects.of(correction.isin).filter(register=correction.register)
+    concerned = [listing for listing in listings if correction.concerns(listing)]
+    reference = Instrument.objects.filter(pk=correction.isin).values_list("mic", "register").first()
+    is_reference = any((listing.mic, listing.register) == reference for listing in concerned)
+    return {
+        "value": to_plain(to_value(correction.field, correction.value)),
+        "listings": [
+            {
+                "mic": listing.mic,
+                "published": to_plain(getattr(listing, correction.field)),
+                "changes": to_text(getattr(listing, correction.field)) != correction.value,
+            }
+            for listing in concerned[:SHOWN_LISTINGS]
+        ],
+        "more": max(len(concerned) - SHOWN_LISTINGS, 0),
+        "in_lists": correction.field in IN_INSTRUMENT and is_reference,
+    }
