@@ -6,7 +6,12 @@ import django_filters
 
 from curation.models import Problem
 from instruments.models import Correction, Register
-from marketdata.common.filters import AnyCaseChoiceFilter, CodeFilter, TrueFalseFilter
+from marketdata.common.filters import (
+    AnyCaseChoiceFilter,
+    AnyCaseMultipleChoiceFilter,
+    CodeFilter,
+    TrueFalseFilter,
+)
 
 
 class CorrectionFilterSet(django_filters.FilterSet):
@@ -14,7 +19,7 @@ class CorrectionFilterSet(django_filters.FilterSet):
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
     mic = CodeFilter("mic", label="MIC of a correction of one venue", max_length=4)
     field = django_filters.CharFilter("field", label="Column of a listing, as full_name")
-    state = django_filters.MultipleChoiceFilter(choices=Correction.State, label="State")
+    state = AnyCaseMultipleChoiceFilter(choices=Correction.State, label="State")
 
     class Meta:
         model = Correction

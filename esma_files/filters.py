@@ -6,12 +6,17 @@ from django.db.models import QuerySet
 from esma_files.datasets import Dataset
 from esma_files.models import KIND_CHOICES, EsmaFile, RejectedRecord, Run
 from marketdata.common.access import may_see_user_name
-from marketdata.common.filters import CodeFilter, TrueFalseFilter
+from marketdata.common.filters import (
+    AnyCaseChoiceFilter,
+    AnyCaseMultipleChoiceFilter,
+    CodeFilter,
+    TrueFalseFilter,
+)
 
 
 class EsmaFileFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
-    kind = django_filters.ChoiceFilter(choices=KIND_CHOICES, label="Kind of file, as FULINS")
+    kind = AnyCaseChoiceFilter(choices=KIND_CHOICES, label="Kind of file, as FULINS")
     category = CodeFilter("category", label="CFI category, as E", max_length=1)
     result_group = CodeFilter(
         "result_group",
@@ -24,7 +29,7 @@ class EsmaFileFilterSet(django_filters.FilterSet):
     until = django_filters.DateFilter(
         "published_on", "lte", label="Published on this day or before"
     )
-    state = django_filters.MultipleChoiceFilter(choices=EsmaFile.State, label="State")
+    state = AnyCaseMultipleChoiceFilter(choices=EsmaFile.State, label="State")
     kept = TrueFalseFilter(label="Exempt from the retention policy: true or false")
     selected = TrueFalseFilter(
         method="filter_selected", label="Selected for download by the settings: true or false"
@@ -46,7 +51,7 @@ class RunFilterSet(django_filters.FilterSet):
     since = django_filters.DateFilter(
         "requested_at", "date__gte", label="Requested on this day or later"
     )
-    state = django_filters.MultipleChoiceFilter(choices=Run.State, label="State")
+    state = AnyCaseMultipleChoiceFilter(choices=Run.State, label="State")
 
     requested_by = django_filters.CharFilter(
         method="filter_requested_by",
@@ -66,7 +71,7 @@ class RunFilterSet(django_filters.FilterSet):
 
 class RejectedRecordFilterSet(django_filters.FilterSet):
     file = django_filters.CharFilter("file__name", "iexact", label="Name of the file")
-    dataset = django_filters.ChoiceFilter(
+    dataset = AnyCaseChoiceFilter(
         "file__dataset", choices=Dataset.choices, label="Dataset of the file"
     )
     isin = django_filters.CharFilter(

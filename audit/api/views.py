@@ -20,7 +20,7 @@ from audit.models import Event
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.access import holding
-from marketdata.common.filters import TimeFilter
+from marketdata.common.filters import AnyCaseChoiceFilter, TimeFilter
 
 COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id", "old", "new")
 _PAGE_SIZE = 2_000
@@ -67,7 +67,7 @@ class EventFilterSet(django_filters.FilterSet):
 class ExportFilterSet(EventFilterSet):
     """The same filters, and the format of the file."""
 
-    file = django_filters.ChoiceFilter(
+    file = AnyCaseChoiceFilter(
         method="ignore", choices=[("csv", "CSV"), ("ndjson", "NDJSON")], label="Format of the file."
     )
 

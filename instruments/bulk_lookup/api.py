@@ -66,7 +66,9 @@ class BulkLookupView(ApiView):
         description=f"The body is an array of 1 to {MAX_ITEMS:,} items, and the answer an array of the same"
         " length and order, each with `data`, `warning` or `error`, as in OpenFIGI's `/v3/mapping`. An"
         " invalid item does not affect the others.",
-        request=LookupItemSerializer(many=True, min_length=1, max_length=MAX_ITEMS),
+        request=LookupItemSerializer(  # type: ignore[call-arg]  # the stubs do not know these
+            many=True, min_length=1, max_length=MAX_ITEMS
+        ),
         responses={200: LookupItemAnswerSerializer(many=True)},
         examples=[
             OpenApiExample(

@@ -1,18 +1,20 @@
 """Filters of instruments and reconciliations, defined once for the API and the commands."""
 
+import datetime as dt
 import difflib
 import re
 
 import django_filters
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.db.models import Q, Value
 
 from instruments.classification import cfi
 from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import problem_of
-from instruments.listings import lookup
+from instruments.listings import dates, lookup, search
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.models import (
     Difference,
@@ -27,6 +29,7 @@ from instruments.models import (
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
     CommaSeparatedInput,
+    MomentFilter,
     SemicolonSeparatedInput,
 )
 
@@ -85,6 +88,10 @@ def _check_meanings(text: str) -> None:
             )
 
 
+def _begin_of(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time.min, dt.UTC)
+
+
 def _code(pattern: str, message: str) -> RegexValidator:
     return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
 
@@ -116,6 +123,26 @@ class InstrumentFilterSet(django_filters.FilterSet):
         validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
         label="LEI of a legal entity: instruments with an underlying that it, or an entity below it in its"
         " group, has issued; members of baskets included",
+    )
+    # These leave fewer instruments than codes, too.
+    maturity_after = django_filters.DateFilter(
+        method="filter_maturity",
+        label="Maturity date of the reference listing after this day; with maturity_before, between them",
+    )
+    maturity_before = django_filters.DateFilter(
+        method="filter_maturity", label="Maturity date of the reference listing before this day"
+    )
+    first_trade_after = django_filters.DateFilter(
+        method="filter_first_trade",
+        label="First trade on the venue of the reference listing after this day (UTC)",
+    )
+    first_trade_before = django_filters.DateFilter(
+        method="filter_first_trade",
+        label="First trade on the venue of the reference listing before this day (UTC)",
+    )
+    changed_since = MomentFilter(
+        method="filter_changed_since",
+        label="A listing was loaded or changed here at this time or later: a day, or a time in ISO 8601",
     )
     effective_status = AnyCaseChoiceFilter(
         method="filter_effective_status",
@@ -191,6 +218,39 @@ class InstrumentFilterSet(django_filters.FilterSet):
     class Meta:
         model = Instrument
         fields: list[str] = []
+
+    def filter_maturity(
+        self, queryset: InstrumentQuerySet, name: str, value: dt.date
+    ) -> InstrumentQuerySet:
+        return self._filter_range(queryset, "maturity", "maturity_date", name)
+
+    def filter_first_trade(
+        self, queryset: InstrumentQuerySet, name: str, value: dt.date
+    ) -> InstrumentQuerySet:
+        return self._filter_range(queryset, "first_trade", "first_trade_at", name)
+
+    def _filter_range(
+        self, queryset: InstrumentQuerySet, prefix: str, column: str, name: str
+    ) -> InstrumentQuerySet:
+        """Apply both ends of a range at once, when the first of them is applied."""
+        after = self.form.cleaned_data.get(f"{prefix}_after")
+        before = self.form.cleaned_data.get(f"{prefix}_before")
+        if after and name.endswith("_before"):
+            return queryset
+        is_time = column.endswith("_at")
+        condition = Q()
+        if after and is_time:
+            condition &= Q((f"{column}__gte", _begin_of(after + dt.timedelta(days=1))))
+        elif after:
+            condition &= Q((f"{column}__gt", after))
+        if before:
+            condition &= Q((f"{column}__lt", _begin_of(before) if is_time else before))
+        return dates.filter_by_reference(queryset, condition)
+
+    def filter_changed_since(
+        self, queryset: InstrumentQuerySet, name: str, value: dt.datetime
+    ) -> InstrumentQuerySet:
+        return dates.filter_changed_since(queryset, value)
 
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
@@ -286,6 +346,32 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset.search(value)
 
 
+class ListFilterSet(InstrumentFilterSet):
+    """The filters of instruments, and the order of the list."""
+
+    ordering = AnyCaseChoiceFilter(
+        method="keep",
+        choices=list(dates.ORDERINGS.items()),
+        label="Order: by ISIN (default), or by a date of the reference listing; instruments without that date"
+        " are left out",
+    )
+
+    def filter_queryset(self, queryset: InstrumentQuerySet) -> InstrumentQuerySet:
+        """Return the instruments that match all filters, in the order that is asked for."""
+        ordering = self.form.cleaned_data.get("ordering")
+        matching: InstrumentQuerySet = super().filter_queryset(queryset)
+        if not ordering or ordering == "isin":
+            return matching
+        if not any(value for name, value in self.form.cleaned_data.items() if name != "ordering"):
+            return dates.order(matching, None, ordering)
+        unfiltered = super().filter_queryset(queryset.alias(**{search.FEW: Value(True)}))
+        return dates.order(matching, unfiltered, ordering)
+
+    def keep(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
+        """Return all instruments: `filter_queryset` puts them in order after the other filters."""
+        return queryset
+
+
 class DerivativeFilterSet(InstrumentFilterSet):
     """The filters of instruments without `underlying`, for the derivatives of one underlying."""
 
@@ -293,7 +379,7 @@ class DerivativeFilterSet(InstrumentFilterSet):
 
 
 class ReconciliationFilterSet(django_filters.FilterSet):
-    register = django_filters.ChoiceFilter(choices=Register.choices, label="Register")
+    register = AnyCaseChoiceFilter(choices=Register.choices, label="Register")
     category = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
     published_from = django_filters.DateFilter(
         "published_on", "gte", label="Sets of this day and later"
@@ -306,7 +392,7 @@ class ReconciliationFilterSet(django_filters.FilterSet):
 
 
 class DifferenceFilterSet(django_filters.FilterSet):
-    kind = django_filters.ChoiceFilter(choices=Difference.Kind.choices, label="Kind of difference")
+    kind = AnyCaseChoiceFilter(choices=Difference.Kind.choices, label="Kind of difference")
 
     class Meta:
         model = Difference

@@ -9,14 +9,15 @@ from django.shortcuts import redirect, render
 from instruments.classification import cfi
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import descriptions, spelling
-from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings import dates, descriptions, spelling
+from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import read_overview
 from instruments.listings.status import EffectiveStatus
 from instruments.models import Instrument, ListedVenue, Register
 from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
+from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
@@ -63,6 +64,19 @@ class FilterForm(forms.Form):
     cfi = forms.CharField(required=False, max_length=6, label="CFI code, or its start")
     issuer = forms.CharField(required=False, max_length=20, label="Issuer (LEI)")
     underlying = forms.CharField(required=False, max_length=20, label="Underlying (ISIN or LEI)")
+    maturity_after = day_field("Maturity after")
+    maturity_before = day_field("Maturity before")
+    first_trade_after = day_field("First trade after")
+    first_trade_before = day_field("First trade before")
+    changed_since = day_field("Changed here since")
+    ordering = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "By ISIN"),
+            *((name, f"B{label[1:]}") for name, label in dates.ORDERINGS.items() if name != "isin"),
+        ],
+        label="Order",
+    )
 
 
 class SearchView(GuardedView):
@@ -119,8 +133,9 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     parameters = {name: value for name, value in values.items() if value}
     chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
     query = QueryDict(mutable=True)
-    query.update(parameters)
+    query.update({name: value for name, value in parameters.items() if name != "ordering"})
     export_query = query.urlencode()
+    query.update(parameters)
     query.setlist("column", chosen)
     columns = [name for name in COLUMNS if name in (chosen or DEFAULT_COLUMNS)]
     context: dict[str, Any] = {
@@ -133,10 +148,13 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         "instruments": [],
         "messages": {},
     }
-    filterset = InstrumentFilterSet(parameters, Instrument.objects.all())
+    filterset = ListFilterSet(parameters, Instrument.objects.all())
     if messages := get_messages(filterset):
         return context | {"messages": messages}
-    matching: Any = filterset.qs
+    try:
+        matching: Any = filterset.qs
+    except InvalidQuery as error:
+        return context | {"messages": {error.parameter: [str(error)]}}
     after = request.GET.get("after", "").upper()
     if after:
         try:

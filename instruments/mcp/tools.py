@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from instruments.dossier.api import DossierQuerySerializer
 from instruments.listings.api.parameters import ReportabilityQuerySerializer, SnapshotSerializer
-from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.filters import ListFilterSet
 from instruments.transparency.api.views import TransparencyQuerySerializer
 from marketdata.api.parameters import QuerySerializer, describe_unknown
 from marketdata.common.errors import InvalidQuery
@@ -18,7 +18,8 @@ from marketdata.common.errors import InvalidQuery
 _ISIN = "ISIN of the instrument, or a FIGI or ticker that only it has"
 _FILTERS = (
     *("q", "isin", "category", "type", "cfi", "attribute", "currency", "issuer", "mic", "register"),
-    *("status", "effective_status", "underlying"),
+    *("status", "effective_status", "underlying", "maturity_after", "maturity_before"),
+    *("first_trade_after", "first_trade_before", "changed_since", "ordering"),
 )
 _MAX_ROWS = 100  # of a search: an answer should fit into the context of a model
 
@@ -47,7 +48,7 @@ class Tool:
         if self.key:
             properties[self.key] = {"type": "string", "description": self.key_help}
         if self.is_search:
-            filters = InstrumentFilterSet.base_filters
+            filters = ListFilterSet.base_filters
             properties |= {name: _describe_filter(filters[name]) for name in _FILTERS}
             properties |= {
                 "limit": {
@@ -126,6 +127,8 @@ def _to_text(name: str, value: Any) -> str:
 
 
 def _describe_filter(filter_: django_filters.Filter) -> dict[str, Any]:
+    if isinstance(filter_, django_filters.DateFilter):
+        return {"type": "string", "format": "date", "description": str(filter_.label)}
     return _describe(filter_.label, filter_.extra.get("choices", ()))
 
 

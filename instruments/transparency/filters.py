@@ -17,7 +17,12 @@ from instruments.models import (
     TransparencyResult,
 )
 from instruments.transparency.application_periods import year_applying
-from marketdata.common.filters import CodeFilter, CommaSeparatedInput, TrueFalseFilter
+from marketdata.common.filters import (
+    AnyCaseChoiceFilter,
+    CodeFilter,
+    CommaSeparatedInput,
+    TrueFalseFilter,
+)
 
 
 def _code(pattern: str, message: str) -> RegexValidator:
@@ -31,7 +36,7 @@ class ResultFilterSet(django_filters.FilterSet):
     classification = CodeFilter(
         validators=[_CODE4], label="Kind of instrument, as SHRS, ETFS, BOND or DERV"
     )
-    subject = django_filters.ChoiceFilter(
+    subject = AnyCaseChoiceFilter(
         choices=Subject.choices, label="The sections that a result contains"
     )
     liquid = TrueFalseFilter(label="Liquid or not, as published")
@@ -61,7 +66,7 @@ class TransparencyFilterSet(ResultFilterSet):
     period_end = django_filters.DateFilter(
         "reported_period_to", label="Last day of the reporting period, as 2024-12-31"
     )
-    register = django_filters.ChoiceFilter(
+    register = AnyCaseChoiceFilter(
         choices=Register.choices, label="The authority that published the result"
     )
 

@@ -7,7 +7,7 @@ from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef
 
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
-from marketdata.common.filters import CodeFilter, TrueFalseFilter
+from marketdata.common.filters import AnyCaseChoiceFilter, CodeFilter, TrueFalseFilter
 
 
 def _code(pattern: str, message: str) -> RegexValidator:
@@ -51,7 +51,7 @@ class VenueFilterSet(django_filters.FilterSet):
     listed = TrueFalseFilter(
         method="filter_listed", label="true: venues that a loaded listing names; false: the others"
     )
-    register = django_filters.ChoiceFilter(
+    register = AnyCaseChoiceFilter(
         method="filter_register",
         choices=Register.choices,
         label="Venues with a listing in this register: ESMA (EU) or FCA (UK)",

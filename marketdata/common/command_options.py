@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management import CommandError, CommandParser
 from django.db.models import QuerySet
 
+from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
 
 
@@ -31,7 +32,10 @@ def filter_queryset(
     filterset = filterset_class(get_filter_values(filterset_class, options), queryset)
     if messages := get_messages(filterset):
         raise CommandError("; ".join(f"--{name}: {' '.join(m)}" for name, m in messages.items()))
-    rows: QuerySet[Any] = filterset.qs
+    try:
+        rows: QuerySet[Any] = filterset.qs
+    except InvalidQuery as error:
+        raise CommandError(f"--{error.parameter}: {error}") from error
     return rows
 
 

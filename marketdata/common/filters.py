@@ -8,7 +8,7 @@ from typing import Any
 import django_filters
 from django import forms
 from django.db.models import QuerySet
-from django_filters.fields import ChoiceField, IsoDateTimeField
+from django_filters.fields import ChoiceField, IsoDateTimeField, MultipleChoiceField
 
 _MAX_CHOICES = 40
 
@@ -56,6 +56,23 @@ class TimeFilter(django_filters.IsoDateTimeFilter):
     field_class = TimeField
 
 
+class _MomentField(TimeField):
+    """A day, which stands for its beginning in UTC, or a time in ISO 8601."""
+
+    def clean(self, value: Any) -> dt.datetime | None:
+        try:
+            day = dt.date.fromisoformat(str(value).strip())
+        except ValueError:
+            return super().clean(value)
+        return dt.datetime.combine(day, dt.time.min, dt.UTC)
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """A day, which stands for its beginning in UTC, or a time in ISO 8601."""
+
+    field_class = _MomentField
+
+
 class TrueFalseFilter(django_filters.TypedChoiceFilter):
     """`true` or `false`. django-filter's BooleanFilter ignores every other value."""
 
@@ -69,6 +86,19 @@ class _AnyCaseChoiceField(ChoiceField):
         text = str(super().to_python(value)).strip()
         choices = {str(choice).casefold(): str(choice) for choice, _ in self.choices}
         return choices.get(text.casefold(), text)
+
+
+class _AnyCaseMultipleChoiceField(MultipleChoiceField):
+    def to_python(self, value: Any) -> list[str]:
+        choices = {str(choice).casefold(): str(choice) for choice, _ in self.choices}
+        texts = (str(text).strip() for text in super().to_python(value))
+        return [choices.get(text.casefold(), text) for text in texts]
+
+
+class AnyCaseMultipleChoiceFilter(django_filters.MultipleChoiceFilter):
+    """Several of a list of choices, in upper or lower case."""
+
+    field_class = _AnyCaseMultipleChoiceField
 
 
 class AnyCaseChoiceFilter(django_filters.ChoiceFilter):

@@ -26,7 +26,7 @@ from instruments.listings.api.serializers import (
     ReportabilitySerializer,
     VersionSerializer,
 )
-from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.filters import ListFilterSet
 from instruments.listings.reportability import get_reportability
 from instruments.models import DataSubject, Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
@@ -124,7 +124,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
     }
     queryset = Instrument.objects.all()
     serializer_class = InstrumentSerializer
-    filterset_class = InstrumentFilterSet
+    filterset_class = ListFilterSet
     pagination_class = InstrumentPages
     lookup_field = "isin"
     lookup_value_regex = "[^/]+"

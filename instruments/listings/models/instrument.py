@@ -1,5 +1,6 @@
 """One row an ISIN: what lists, search and filters need."""
 
+import datetime as dt
 from collections.abc import Callable, Collection
 from typing import cast
 
@@ -16,9 +17,13 @@ from instruments.listings.models.listing import Listing, read_listings
 from instruments.listings.models.record import Register, Status, text
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.pages import CURSOR_HELP
+from marketdata.common.plain import to_plain
 
 # The annotation of derivatives by which they are ordered: the ISIN, as in the index of underlyings.
 _DERIVATIVE = "derivative_isin"
+# The annotation with the value that instruments are ordered by, if that is not the ISIN alone
+# (`instruments.listings.dates`).
+ORDERED_BY = "ordered_by"
 # Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
 _LISTED = 300
 
@@ -111,17 +116,51 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
 
     def after(self, isin: str) -> "InstrumentQuerySet":
-        """Return the instruments after `isin`, by ISIN; all of them for "". Raises InvalidQuery."""
+        """Return the instruments after a cursor: an ISIN, or a value and an ISIN where a value orders them.
+
+        All of them for "". Raises InvalidQuery.
+        """
+        if ORDERED_BY in self.query.annotations:
+            return self._after_value(isin)
         if isin and not PATTERN.fullmatch(isin):
             raise InvalidQuery("cursor", CURSOR_HELP)
         if _DERIVATIVE in self.query.annotations:
             return self.filter(**{f"{_DERIVATIVE}__gt": isin})
         return cast(InstrumentQuerySet, search.after(self, isin))
 
+    def _after_value(self, cursor: str) -> "InstrumentQuerySet":
+        if not cursor:
+            return self
+        text, _, isin = cursor.rpartition(".")
+        field = self.query.annotations[ORDERED_BY].output_field
+        is_descending = getattr(
+            self.query.order_by[0], "descending", self.query.order_by[0] == "-isin"
+        )
+        beyond = "lt" if is_descending else "gt"
+        if not PATTERN.fullmatch(isin):
+            raise InvalidQuery("cursor", CURSOR_HELP)
+        if isinstance(field, models.CharField):
+            return self.filter(**{f"isin__{beyond}": isin})
+        read = dt.datetime if isinstance(field, models.DateTimeField) else dt.date
+        try:
+            value = read.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidQuery("cursor", CURSOR_HELP) from error
+        if isinstance(value, dt.datetime) and value.tzinfo is None:
+            raise InvalidQuery("cursor", CURSOR_HELP)
+        following = Q((f"{ORDERED_BY}__{beyond}", value)) | Q(
+            (ORDERED_BY, value), (f"isin__{beyond}", isin)
+        )
+        # The first condition follows from the second, and is the one that can use an index.
+        return self.filter(Q((f"{ORDERED_BY}__{beyond}e", value)), following)
+
     @staticmethod
     def get_cursor(instrument: "Instrument") -> str:
-        """Return the ISIN, with which a list continues after this instrument."""
-        return instrument.pk
+        """Return the cursor with which a list continues after this instrument."""
+        value = getattr(instrument, ORDERED_BY, None)
+        if value is None or value == instrument.pk:
+            return instrument.pk
+        return f"{to_plain(value)}.{instrument.pk}"
 
     def _coded(self, kind: str, codes: Collection[str]) -> "InstrumentQuerySet":
         return cast(InstrumentQuerySet, search.coded(self, kind, codes))

@@ -59,6 +59,16 @@ class Listing(ListingRecord):
         indexes = [
             models.Index(fields=["change"], name="listing_change_idx"),
             models.Index(
+                fields=["maturity_date", "isin"],
+                name="listing_maturity_idx",
+                condition=Q(maturity_date__isnull=False),
+            ),
+            models.Index(
+                fields=["first_trade_at", "isin"],
+                name="listing_first_trade_idx",
+                condition=Q(first_trade_at__isnull=False),
+            ),
+            models.Index(
                 fields=["register", "cfi_code"],
                 name="listing_active_idx",
                 condition=Q(status=Status.ACTIVE),

@@ -18,7 +18,7 @@ from instruments.listings import (
     underlyings,
 )
 from instruments.listings.facts import classification_rows, flatten
-from instruments.listings.filters import DerivativeFilterSet, InstrumentFilterSet
+from instruments.listings.filters import DerivativeFilterSet, ListFilterSet
 from instruments.models import Instrument, Register
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
@@ -57,7 +57,7 @@ class Command(BaseCommand):
             metavar="list|get|lookup|reportable|derivatives|underlyings|dossier",
         )
         listing = actions.add_parser("list", help="list instruments, with the filters of the API")
-        _add_list_options(listing, InstrumentFilterSet)
+        _add_list_options(listing, ListFilterSet)
 
         getting = actions.add_parser("get", help="show one instrument")
         getting.add_argument("isin", metavar="ISIN")
@@ -130,7 +130,7 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         matching: Any = command_options.filter_queryset(
-            InstrumentFilterSet, options, Instrument.objects.all()
+            ListFilterSet, options, Instrument.objects.all()
         )
         rows = descriptions.describe_instruments(matching[: options["limit"]])
         self._print(rows, _LIST_COLUMNS, options["format"], if_empty="No instrument matches.")

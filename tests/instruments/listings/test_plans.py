@@ -105,6 +105,9 @@ def test_a_load_goes_from_what_changed_to_the_tables() -> None:
         "?q=unknown",
         "?q=unknown&status=active&mic=XEUB&currency=EUR&type=bond",
         "?cfi=***X**",
+        "?maturity_before=2026-01-01&category=D",
+        "?first_trade_after=2025-01-01&q=unknown",
+        "?changed_since=2020-01-01",
         "?cursor=",
         "?cursor=DE000A1R07V3&q=unknown",
     ],
@@ -129,3 +132,19 @@ def test_a_page_of_the_changes_feed_sorts_nothing(client: Client, path: str) -> 
     of_feed = [(sql, line) for sql, line in plans if "change_id" in sql]
     assert any("listing_change_idx" in line for _, line in of_feed)
     assert [line for _, line in of_feed if "TEMP B-TREE" in line] == []
+
+
+@pytest.mark.parametrize("ordering", ["maturity_date", "-maturity_date", "first_trade_at", "-isin"])
+def test_many_in_the_order_of_dates_are_found_in_that_order(client: Client, ordering: str) -> None:
+    with planned() as plans:
+        answer = client.get("/api/v1/instruments/", {"ordering": ordering, "per_page": "5"})
+        cursor = answer.json()["pagination"]["cursor"]
+        further = client.get("/api/v1/instruments/", {"ordering": ordering, "cursor": cursor})
+
+    assert (answer.status_code, further.status_code) == (200, 200)
+    ordered = [(sql, line) for sql, line in plans if "ORDER BY" in sql and "ordered_by" in sql]
+    assert len({sql for sql, _ in ordered}) == 2
+    assert [line for _, line in ordered if "TEMP B-TREE" in line] == []
+    index = {"maturity_date": "listing_maturity_idx", "first_trade_at": "listing_first_trade_idx"}
+    if name := index.get(ordering.removeprefix("-")):
+        assert {sql for sql, line in ordered if name in line} == {sql for sql, _ in ordered}
