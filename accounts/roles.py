@@ -24,6 +24,7 @@ _VIEWER = (
     "instruments.view_volumecapvenue",
     "instruments.view_figi",
     "instruments.view_figirequest",
+    "instruments.view_entityrequest",
     "instruments.view_legalentity",
     "instruments.view_mappedissuer",
     "instruments.view_entityname",

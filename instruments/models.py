@@ -15,6 +15,7 @@ from instruments.entities.models import (
     RelationshipType,
     ReportingException,
 )
+from instruments.entities.requests import EntityRequest
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.correction import (
@@ -59,6 +60,7 @@ __all__ = [
     "EntityEvent",
     "EntityName",
     "EntityRelationship",
+    "EntityRequest",
     "EntitySuccessor",
     "Figi",
     "FigiQuerySet",

@@ -22,6 +22,7 @@ from pytest_django.live_server_helper import LiveServer
 from instruments import pipeline
 from marketdata.common import slots
 from tests import register, servers, tsql
+from tests.gleif import FakeGleif
 from tests.openfigi import FakeOpenFigi
 from tests.properties import register_profiles
 from tests.snapshots import Snapshots, restored_after_tests
@@ -243,6 +244,17 @@ def openfigi(settings: LazySettings) -> Iterator[FakeOpenFigi]:
     with register.serving(FakeOpenFigi()) as running:
         settings.OPENFIGI_URL = running.url
         settings.OPENFIGI_API_KEY = ""
+        settings.HTTP_TIMEOUT_SECONDS = 2
+        yield running
+    stamina.set_testing(False)
+
+
+@pytest.fixture
+def gleif_api(settings: LazySettings) -> Iterator[FakeGleif]:
+    """GLEIF's API on loopback, to which the settings point; retries follow at once."""
+    stamina.set_testing(True, attempts=3)
+    with register.serving(FakeGleif()) as running:
+        settings.GLEIF_URL = running.url
         settings.HTTP_TIMEOUT_SECONDS = 2
         yield running
     stamina.set_testing(False)

@@ -199,11 +199,10 @@ def _add_issuer(
     entity = LegalEntity.objects.filter(lei=lei).select_related("source_file").first()
     sources = reference
     if entity is not None:
-        file = entity.source_file
-        sources = [*reference, Source(file.name, file.published_on)]
+        sources = [*reference, Source(entity.source_name, entity.published_on)]
     elif lei:
         _note_nothing(dossier, "gleif_lei2", loaded, f"record of the LEI {lei}")
-    group, group_files = read_parents(lei, dossier.day)
+    group, group_records = read_parents(lei, dossier.day)
     if lei and not group:
         for dataset, content in (("gleif_rr", "parent"), ("gleif_repex", "reporting exception")):
             _note_nothing(dossier, dataset, loaded, f"{content} of the LEI {lei}")
@@ -218,7 +217,7 @@ def _add_issuer(
     dossier.sources["issuer"] = [
         *sources,
         *_read_sources([by_gleif] if by_gleif else []),
-        *(Source(file.name, file.published_on) for file in group_files),
+        *(Source(record.source_name, record.published_on) for record in group_records),
     ]
 
 

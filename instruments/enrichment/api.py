@@ -22,7 +22,7 @@ from marketdata.common.access import holding
 _RULE = holding("instruments.enrich_instrument", costly=True)
 _DESCRIPTION = (
     "A worker asks the outside services; the request waits for none of them. Follow the run at the address in"
-    " the header Location: its `report` has the outcome of each ISIN."
+    " the header Location: its `report` has the outcome of each ISIN and LEI."
 )
 
 
@@ -54,7 +54,7 @@ class EnrichInstrumentView(ApiView):
 
     @extend_schema(
         operation_id="instruments_enrich",
-        summary="Ask OpenFIGI for the FIGIs of an instrument again",
+        summary="Ask OpenFIGI and GLEIF for the FIGIs and the issuer of an instrument again",
         description=_DESCRIPTION,
         parameters=[path_parameters.IDENTIFIER],
         request=None,
@@ -73,7 +73,7 @@ class EnrichView(ApiView):
 
     @extend_schema(
         operation_id="instruments_enrich_list",
-        summary="Ask OpenFIGI for the FIGIs of a list of instruments again",
+        summary="Ask OpenFIGI and GLEIF for the FIGIs and issuers of a list of instruments again",
         description=f"{_DESCRIPTION} A list with a malformed or unknown ISIN is refused.",
         request=EnrichSerializer,
         responses={202: RunSerializer},

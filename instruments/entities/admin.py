@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from instruments.models import (
     EntityName,
+    EntityRequest,
     EntitySuccessor,
     LegalEntity,
     LegalEntityQuerySet,
@@ -64,3 +65,12 @@ class MappedIssuerAdmin(ReadOnlyAdmin):
     list_select_related = ["mapped_lei", "source_file"]
     search_fields = ["=isin"]
     search_help_text = "An ISIN"
+
+
+@admin.register(EntityRequest)
+class EntityRequestAdmin(ReadOnlyAdmin):
+    paginator = BoundedPaginator
+    list_display = ["lei", "subject", "state", "asked_at", "due_at", "attempts", "problem"]
+    list_filter = ["subject", "state"]
+    search_fields = ["=lei"]
+    search_help_text = "An LEI"

@@ -8,6 +8,7 @@ from typing import Any
 
 from instruments.entities.hierarchy import Hierarchy, Node
 from instruments.entities.questions import Successor, read_successors
+from instruments.entities.sources import describe_source
 from instruments.models import EntityEvent, LegalEntity, ReportingException
 from marketdata.common.plain import describe_columns, none_if_empty, to_plain
 
@@ -61,8 +62,7 @@ def describe_entity_details(entity: LegalEntity) -> dict[str, Any]:
         ),
         "events": [_describe_event(event) for event in entity.events.all()],
         "successors": [_describe_successor(successor) for successor in read_successors(entity)],
-        "source_file": entity.source_file.name,
-        "source_position": entity.source_position,
+        **describe_source(entity),
     }
 
 

@@ -1,9 +1,9 @@
 """Merge a staged file of level 1 records into the tables, as sets of rows; the caller holds the transaction.
 
 The newest record of an LEI counts: the one with the later last update, and of two with the same, that of the
-file published later, by its name. So the order in which files are loaded makes no difference, and a
-full copy and a delta are merged in the same way: GLEIF removes no LEI. An entity that changes is rewritten
-with its parts.
+file published later, by its name. So the order in which files are loaded makes no difference, and a full
+copy, a delta and an answer of the API are merged in the same way: GLEIF removes no LEI. An entity that
+changes is rewritten with its parts.
 
 The temporary table `entity_outcome` has a row for each staged record. Its `outcome` is new, changed,
 unchanged or late (the tables, or the file, have a newer one); `former_id` is the key of the row that is
@@ -24,6 +24,7 @@ from instruments.entities.models import (
     EntitySuccessor,
     LegalEntity,
 )
+from instruments.entities.sources import Origin, source_name
 from instruments.listings.load.merge import Counts
 
 ENTITY = LegalEntity._meta.db_table
@@ -44,10 +45,10 @@ _OUTCOME = """
 _CHANGED = "SELECT lei FROM temp.entity_outcome WHERE outcome = 'changed'"
 
 
-def _compare(file: EsmaFile) -> str:
+def _compare(origin: Origin) -> str:
     """Give each staged record its outcome, and those that change an entity the key of its row."""
     is_newer = f"""(s.last_updated_at > e.last_updated_at OR (s.last_updated_at = e.last_updated_at
-        AND f.name <= '{file.name}'))"""
+        AND {source_name("e", "f")} <= '{origin.name}'))"""
     return f"""
         INSERT INTO temp.entity_outcome (position, lei, former_id, outcome)
         SELECT s.position, s.lei, e.id, CASE
@@ -66,11 +67,12 @@ def _compare(file: EsmaFile) -> str:
     """
 
 
-def _insert_entities(file: EsmaFile, columns: frozenset[str]) -> str:
+def _insert_entities(origin: Origin, columns: frozenset[str]) -> str:
     fields = [field.column for field in ENTITY_FIELDS if field.column in columns]
     return f"""
-        INSERT OR FAIL INTO {ENTITY} (source_file_id, source_position, fingerprint, {", ".join(fields)})
-        SELECT {file.pk}, o.position, r.fingerprint, {", ".join(f"r.{field}" for field in fields)}
+        INSERT OR FAIL INTO {ENTITY}
+            (source_file_id, source_answer, source_position, fingerprint, {", ".join(fields)})
+        SELECT {origin.values}, o.position, r.fingerprint, {", ".join(f"r.{field}" for field in fields)}
         FROM temp.entity_outcome o CROSS JOIN stage.record r ON r.position = o.position
         WHERE o.outcome IN ('new', 'changed')
     """
@@ -105,16 +107,21 @@ def merge(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[str]) -> Cou
     `columns` are the staged columns that have a value in any record. Returns the number of records by
     outcome.
     """
+    return merge_from(cursor, Origin.of_file(file), columns)
+
+
+def merge_from(cursor: CursorWrapper, origin: Origin, columns: frozenset[str]) -> Counts:
+    """Merge the staging file attached as `stage`, which holds the records of a file or of an answer."""
     cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
     cursor.execute(_OUTCOME)
-    cursor.execute(_compare(file))
+    cursor.execute(_compare(origin))
     has_index = cursor.db.vendor == "sqlite"
     if has_index:
         cursor.execute(_DELETE_WORDS)
     for model in PART_MODELS.values():
         cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE lei IN ({_CHANGED})")
     cursor.execute(f"DELETE FROM {ENTITY} WHERE lei IN ({_CHANGED})")
-    cursor.execute(_insert_entities(file, columns))
+    cursor.execute(_insert_entities(origin, columns))
     for part in PARTS:
         cursor.execute(_insert_parts(part.table, part.columns))
     if has_index:

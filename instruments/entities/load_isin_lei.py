@@ -57,7 +57,7 @@ def merge(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[str]) -> Cou
     """Merge the staging file attached as `stage`, which holds the records of `file`."""
     cursor.execute("SELECT count(*) FROM stage.record")
     [total] = cursor.fetchone()
-    newest = find_newest_full(file)
+    newest = find_newest_full(file.dataset)
     if file.name < newest:
         return Counts(late=total)
     cursor.execute("DROP TABLE IF EXISTS temp.isin_lei_outcome")

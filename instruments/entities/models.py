@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from esma_files.models import EsmaFile
 from instruments.entities import search
+from instruments.entities.sources import Sourced
 from instruments.listings.models.record import text
 from marketdata.common.pages import get_cursor, rows_after
 
@@ -40,19 +41,13 @@ class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
         return self.select_related("source_file").prefetch_related(*parts)
 
 
-class LegalEntity(models.Model):
+class LegalEntity(Sourced):
     """A level 1 record: the newest one of an LEI, by its last update.
 
     The columns are those of `instruments.entities.fields.ENTITY_FIELDS`, in its order.
     """
 
     lei = models.CharField(max_length=20, unique=True)
-    source_file = models.ForeignKey(
-        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
-    fingerprint = models.BigIntegerField()
-
     legal_name = models.CharField(max_length=_TEXT)
     legal_name_language = text(_LANGUAGE)
 
@@ -259,7 +254,7 @@ class RelationshipQuerySet(models.QuerySet["EntityRelationship"]):
         return self.filter(has_begun, is_open, has_period | Q(status="ACTIVE"))
 
 
-class EntityRelationship(models.Model):
+class EntityRelationship(Sourced):
     """A relationship of two entities (RR-CDF 2.1): the end is parent, manager or head office of the start.
 
     `periods`, `qualifiers` and `quantifiers` are lists of objects, as published. `started_at` and `ended_at`
@@ -286,12 +281,6 @@ class EntityRelationship(models.Model):
     validation_sources = text(_CODE)
     validation_documents = text(_CODE)
     validation_reference = text(2000)
-
-    source_file = models.ForeignKey(
-        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
-    fingerprint = models.BigIntegerField()
 
     objects = RelationshipQuerySet.as_manager()
 
@@ -333,7 +322,7 @@ _REASONS_IN_WORDS = {
 }
 
 
-class ReportingException(models.Model):
+class ReportingException(Sourced):
     """The reason why an entity reports no direct or no ultimate parent (RepEx 2.1)."""
 
     lei = models.CharField(max_length=20)
@@ -344,12 +333,6 @@ class ReportingException(models.Model):
     reference = text(_TEXT)
     second_reference = text(_TEXT)
     third_reference = text(_TEXT)
-
-    source_file = models.ForeignKey(
-        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    source_position = models.PositiveIntegerField(help_text="1 is the first record of the file")
-    fingerprint = models.BigIntegerField()
 
     class Meta:
         ordering = ["lei", "category"]

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from esma_files.models import EsmaFile
+from instruments.entities.sources import Sourced
 from instruments.models import (
     EntityRelationship,
     LegalEntity,
@@ -17,8 +17,8 @@ _PARENTS: dict[str, str] = {
 }
 
 
-def read_parents(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[EsmaFile]]:
-    """Return the parents of an entity on a day, or the reasons why none is reported, and their source files.
+def read_parents(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[Sourced]]:
+    """Return the parents of an entity on a day, or the reasons why none is reported, and their records.
 
     Each has `relation`, `lei`, `legal_name` and `reason`. Three queries.
     """
@@ -42,5 +42,4 @@ def read_parents(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[Esm
         {"relation": row.category, "lei": None, "legal_name": None, "reason": row.reason}
         for row in exceptions
     ]
-    files = [row.source_file for row in parents] + [row.source_file for row in exceptions]
-    return rows, files
+    return rows, [*parents, *exceptions]

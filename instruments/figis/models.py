@@ -1,20 +1,17 @@
 """FIGIs of instruments, and the state of the requests for them."""
 
-import datetime as dt
 import re
-import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from marketdata.common.batches import in_batches
+from marketdata.services.requests import ServiceRequest, ServiceRequestQuerySet
 
 # FIGI (OMG formal/2022-10-01): two letters, G, eight letters or digits, a check digit.
 FIGI_PATTERN = re.compile(r"[BCDFGHJ-NP-TV-Z]{2}G[BCDFGHJ-NP-TV-Z0-9]{8}[0-9]")
-# A worker that has not given its requests back after this time has ended.
-_CLAIMED_FOR = dt.timedelta(minutes=15)
 
 
 class FigiQuerySet(models.QuerySet["Figi"]):
@@ -77,35 +74,13 @@ class Figi(models.Model):
         return f"{self.figi} {self.ticker} {self.exchange_code}".strip()
 
 
-class FigiRequestQuerySet(models.QuerySet["FigiRequest"]):
-    def due(self) -> "FigiRequestQuerySet":
-        """Requests to be sent now that no worker has claimed, the longest due first."""
-        now = timezone.now()
-        is_free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-        return self.filter(is_free, due_at__lte=now).order_by("due_at", "isin", "mic")
-
+class FigiRequestQuerySet(ServiceRequestQuerySet["FigiRequest"]):
     def claim(
         self, size: int, *, isins: Collection[str] | None = None, mic: str = ""
     ) -> "list[FigiRequest]":
-        """Claim and return up to `size` due requests for a venue; of these ISINs only, if given.
-
-        Two workers never get the same request. The claim of a worker that has ended runs out.
-        """
-        due = self.due().filter(mic=mic)
-        if isins is not None:
-            due = due.filter(isin__in=isins)
-        keys = list(due.values_list("pk", flat=True)[:size])
-        claim = uuid.uuid4()
-        now = timezone.now()
-        is_free = Q(claimed_until=None) | Q(claimed_until__lt=now)
-        self.filter(is_free, pk__in=keys).update(claim=claim, claimed_until=now + _CLAIMED_FOR)
-        return list(self.filter(claim=claim, pk__in=keys).order_by("pk"))
-
-    def give_back(self, requests: "Sequence[FigiRequest]") -> None:
-        """Release claimed requests that were not answered; they stay due."""
-        self.filter(
-            pk__in=[request.pk for request in requests], claim__in={r.claim for r in requests}
-        ).update(claim=None, claimed_until=None)
+        """Claim and return up to `size` due requests for a venue; of these ISINs only, if given."""
+        of_isins = {} if isins is None else {"isin__in": isins}
+        return self.claim_due(size, mic=mic, **of_isins)
 
     def add(self, isins: Collection[str], *, mic: str = "", again: bool = False) -> None:
         """Add requests for ISINs that have none; with `again`, make all others due now too."""
@@ -119,7 +94,7 @@ class FigiRequestQuerySet(models.QuerySet["FigiRequest"]):
             self.bulk_create(new)
 
 
-class FigiRequest(models.Model):
+class FigiRequest(ServiceRequest):
     """The state of the question to OpenFIGI for one ISIN, on any venue or on one."""
 
     class State(models.TextChoices):
@@ -132,17 +107,6 @@ class FigiRequest(models.Model):
     isin = models.CharField(max_length=12)
     mic = models.CharField(max_length=4, blank=True, default="", help_text="empty: any venue")
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
-    asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="time of the latest answer of OpenFIGI"
-    )
-    due_at = models.DateTimeField(null=True, blank=True, help_text="empty: it is not asked again")
-    attempts = models.PositiveIntegerField(
-        default=0, help_text="answers in a row that were neither FIGIs nor a documented reason"
-    )
-    problem = models.CharField(max_length=200, blank=True)
-    claim = models.UUIDField(null=True, blank=True)
-    claimed_until = models.DateTimeField(null=True, blank=True)
-
     objects = FigiRequestQuerySet.as_manager()
 
     class Meta:

@@ -23,7 +23,7 @@ _STATES: dict[type, State] = {
     Invalid: State.INVALID,
     Failed: State.FAILED,
 }
-_LONGEST_RETRY = dt.timedelta(days=1)
+_A_DAY = dt.timedelta(days=1)
 _COLUMNS = [field.name for field in Figi._meta.fields if field.name not in ("id", "isin")]
 
 
@@ -101,27 +101,22 @@ def _claimed(
 def _store(request: FigiRequest, outcome: Outcome, counts: SyncCounts) -> None:
     now = timezone.now()
     request.state = _STATES[type(outcome)]
-    request.asked_at, request.claim, request.claimed_until = now, None, None
-    request.problem = ""
-    request.attempts = request.attempts + 1 if isinstance(outcome, Failed) else 0
     counts.asked += 1
     match outcome:
         case Matched():
             counts.matched += 1
             _store_figis(request, outcome.rows, counts, now)
-            request.due_at = now + dt.timedelta(days=settings.FIGI_REFRESH_DAYS)
+            request.answer(at=now, repeat_after=settings.FIGI_REFRESH_DAYS * _A_DAY)
         case NoMatch():
             counts.no_match += 1
             _store_figis(request, [], counts, now)
-            request.due_at = now + dt.timedelta(days=settings.FIGI_NO_MATCH_DAYS)
+            request.answer(at=now, repeat_after=settings.FIGI_NO_MATCH_DAYS * _A_DAY)
         case Invalid():
             counts.invalid += 1
-            request.problem, request.due_at = outcome.problem, None
+            request.answer(at=now, repeat_after=None, problem=outcome.problem)
         case Failed():
             counts.failed += 1
-            seconds = settings.RETRY_SECONDS * 2 ** min(request.attempts - 1, 20)
-            request.due_at = now + min(dt.timedelta(seconds=seconds), _LONGEST_RETRY)
-            request.problem = outcome.problem
+            request.fail(outcome.problem, retry_seconds=settings.RETRY_SECONDS)
     if request.problem:
         counts.problems.append(f"{request}: {request.problem}")
     request.save()

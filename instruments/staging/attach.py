@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import Error
 from django.db.backends.utils import CursorWrapper
 
-from esma_files.models import EsmaFile
 from instruments.staging.dialect import SqlServerCursor
 from instruments.staging.staging import Staged
 from marketdata.common.errors import RetryableError
@@ -33,8 +32,18 @@ class MergeBusy(RetryableError):
     """Another load has been merging for an hour."""
 
 
+class StagedSource(Protocol):
+    """The source of staged records, as a file: tables are named by its key, and logs have its name."""
+
+    @property
+    def pk(self) -> int | str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
 @contextmanager
-def attached(connection: Any, file: EsmaFile, staged: Staged) -> Iterator[CursorWrapper]:
+def attached(connection: Any, file: StagedSource, staged: Staged) -> Iterator[CursorWrapper]:
     """A cursor for the merge of `file`, while no other load merges; call it outside a transaction.
 
     SQLite attaches the staging file. SQL Server is given its tables, for as long as the merge lasts.
@@ -55,7 +64,7 @@ def attached(connection: Any, file: EsmaFile, staged: Staged) -> Iterator[Cursor
 
 
 @contextmanager
-def _copied(cursor: CursorWrapper, file: EsmaFile, staged: Staged) -> Iterator[str]:
+def _copied(cursor: CursorWrapper, file: StagedSource, staged: Staged) -> Iterator[str]:
     """Copy the staging tables to SQL Server for a while; yield the prefix of their names."""
     from instruments.staging import bulk  # noqa: PLC0415  # it brings the driver of SQL Server
 

@@ -10,14 +10,14 @@ import dataclasses
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO
 
 from esma_files.errors import RepeatedElement
 from esma_files.names import FileName
 from esma_files.parsing.csv_reader import CsvReader
-from esma_files.parsing.reader import EsmaReader, Limits
+from esma_files.parsing.reader import Batch, EsmaReader, Limits
 from instruments.staging.layout import Layout, Selection
 from instruments.staging.writer import StageWriter, create
 
@@ -77,7 +77,7 @@ class Staging:
     def stage_nothing(self) -> Staged:
         """Write an empty staging file, for a file that is not read because nothing in it is in scope."""
         create(self._path, self.layout)
-        self._complete()
+        _complete(self._path, self.layout)
         return Staged(self._path, self.layout, frozenset(), 0, 0, {}, [], 0.0)
 
     @property
@@ -114,7 +114,7 @@ class Staging:
                     writer.write(batch)
                     self.progress(reader.records, reader.share_read)
                 writer.write_rest()
-            remarks = self._complete()
+            remarks = _complete(self._path, self.layout)
         except BaseException:
             self._path.unlink(missing_ok=True)
             raise
@@ -135,17 +135,40 @@ class Staging:
         with contextlib.closing(sqlite3.connect(self._path)) as connection:
             return self.layout.groups.left_out_wrongly(connection)
 
-    def _complete(self) -> list[str]:
-        """Delete rejected records, bring groups into the others, and index what the merge looks up.
 
-        Returns the remarks of the layout.
-        """
-        with contextlib.closing(sqlite3.connect(self._path)) as connection:
-            connection.executescript(_delete_rejected(self.layout))
-            self.layout.groups.bring_in(connection)
-            connection.execute(self.layout.index)
-            connection.commit()
-            return self.layout.remarks(connection)
+def stage_batches(path: Path, batches: Iterable[Batch], *, layout: Layout, day: dt.date) -> Staged:
+    """Write records that were read in another way than from a file into a new staging file.
+
+    `day` is the day of publication.
+    """
+    started = time.monotonic()
+    create(path, layout)
+    positions: set[int] = set()
+    writer = StageWriter(
+        path, layout=layout, day=day.isoformat(), selection=Selection(), repeats={}
+    )
+    with writer:
+        for batch in batches:
+            if not batch.group:
+                positions.update(batch.positions.tolist())
+            writer.write(batch)
+        writer.write_rest()
+    remarks = _complete(path, layout)
+    seconds = time.monotonic() - started
+    return Staged(path, layout, frozenset(writer.columns), len(positions), 0, {}, remarks, seconds)
+
+
+def _complete(path: Path, layout: Layout) -> list[str]:
+    """Delete rejected records, bring groups into the others, and index what the merge looks up.
+
+    Returns the remarks of the layout.
+    """
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_delete_rejected(layout))
+        layout.groups.bring_in(connection)
+        connection.execute(layout.index)
+        connection.commit()
+        return layout.remarks(connection)
 
 
 def _delete_rejected(layout: Layout) -> str:

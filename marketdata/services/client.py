@@ -108,8 +108,9 @@ class JsonClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         host = urlsplit(url).netloc
+        address = url.partition("?")[0]  # a query may have hundreds of codes
         with (
-            http.translated(url),
+            http.translated(address),
             measure_call("http", target=host, name=method),
             self._session.request(
                 method,
@@ -122,12 +123,12 @@ class JsonClient:
             ) as response,
         ):
             self._note_budget(response)
-            self._check_status(response, url)
-            content = _read(response, url)
+            self._check_status(response, address)
+            content = _read(response, address)
         try:
             return json.loads(content)
         except ValueError as error:
-            raise UnreadableAnswer(f"{url}: the answer is not JSON ({error})") from None
+            raise UnreadableAnswer(f"{address}: the answer is not JSON ({error})") from None
 
     def _note_budget(self, response: requests.Response) -> None:
         policy = _POLICY.match(response.headers.get("ratelimit-policy", ""))

@@ -270,8 +270,13 @@ FIGI_REFRESH_DAYS = env.read("FIGI_REFRESH_DAYS", env.positive, 90)
 FIGI_NO_MATCH_DAYS = env.read("FIGI_NO_MATCH_DAYS", env.positive, 30)
 # ISINs that one run of the schedule asks for; a run starts every ten minutes by night.
 FIGI_ISINS_PER_RUN = env.read("FIGI_ISINS_PER_RUN", env.positive, 1_000)
-# Asked by health checks whether it answers.
+# GLEIF's API, which is asked for the LEIs of issuers while no golden copy is loaded.
 GLEIF_URL = env.read("GLEIF_URL", env.url, "https://api.gleif.org")
+# Days after which the record of an LEI is asked for again, and one that GLEIF did not know.
+ENTITY_REFRESH_DAYS = env.read("ENTITY_REFRESH_DAYS", env.positive, 30)
+ENTITY_UNKNOWN_DAYS = env.read("ENTITY_UNKNOWN_DAYS", env.positive, 7)
+# LEIs that one run of the schedule asks for, and reads the relationships of: about five requests an LEI.
+ENTITY_LEIS_PER_RUN = env.read("ENTITY_LEIS_PER_RUN", env.positive, 200)
 # The commit that is deployed, shown in health reports.
 GIT_COMMIT = env.read("GIT_COMMIT", str, "")
 HTTP_USER_AGENT = env.read("HTTP_USER_AGENT", str, "MarketData/1 (reference data mirror)")

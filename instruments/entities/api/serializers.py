@@ -161,7 +161,9 @@ class EntityDetailSerializer(EntitySerializer):
     associated_entity = AssociatedEntitySection(allow_null=True, read_only=True)
     events = EntityEventSerializer(many=True)
     successors = EntitySuccessorSerializer(many=True, read_only=True)
-    source_file = serializers.CharField()
+    source_file = serializers.CharField(
+        help_text="file, or golden copy that the API of GLEIF answered from (...-gleif-api)"
+    )
 
     class Meta(EntitySerializer.Meta):
         fields = (

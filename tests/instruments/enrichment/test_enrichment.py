@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,24 @@ from django.utils import timezone
 from audit.models import Event
 from esma_files.models import Run
 from instruments import tasks
+from instruments.entities import syncing as entities
 from instruments.figis import syncing
-from instruments.models import Figi, FigiRequest
+from instruments.models import EntityRequest, Figi, FigiRequest
+from tests import golden_copy
 from tests.accounts.clients import ApiClient, client_of_new_user
+from tests.gleif import BLOOMBERG, FakeGleif
+from tests.golden_copy import message, name, record
 from tests.instruments.figis.conftest import ERICSSON, SANDVIK, VOLVO, instruments
 from tests.openfigi import IBM, PATH, FakeOpenFigi
 from tests.register import Trouble
 
 __all__ = ["instruments"]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("instruments")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("instruments", "gleif_api"),
+]
+ISSUER = "549300GDPG70E3MBBU98"  # of all instruments; the recorded answers do not have it
+NOT_KNOWN = f"{ISSUER}: Record: GLEIF does not know the LEI"
 State = FigiRequest.State
 KEY = "a-key-that-nobody-may-see"
 
@@ -51,9 +61,14 @@ def test_one_instrument_is_enriched_by_a_run(curator: ApiClient, openfigi: FakeO
     tasks.run_enrich(run["id"])  # delivered twice
 
     run = run_state(curator, run)
-    assert (run["state"], run["share"], run["done"], run["unit"]) == ("done", 1, 1, "ISINs")
-    assert (run["read"], run["new"], run["rejected"]) == (1, 198, 0)
-    assert run["report"] == [f"{IBM}: FIGIs: Has FIGIs"]
+    assert (run["state"], run["share"], run["done"], run["unit"]) == (
+        "done",
+        1,
+        2,
+        "ISINs and LEIs",
+    )
+    assert (run["read"], run["new"], run["rejected"]) == (2, 198, 0)
+    assert run["report"] == [f"{IBM}: FIGIs: Has FIGIs", NOT_KNOWN]
     assert len(openfigi.asked_jobs) == 1
     events = Event.objects.filter(action="instruments.enrich", object_id__startswith=IBM)
     assert [event.actor for event in events] == ["carla", "carla"]
@@ -67,12 +82,13 @@ def test_a_list_has_an_outcome_for_each_isin(curator: ApiClient, openfigi: FakeO
     tasks.run_enrich(run["id"])
 
     run = run_state(curator, run)
-    assert (run["read"], run["unchanged"], run["rejected"]) == (4, 1, 2)
+    assert (run["read"], run["unchanged"], run["rejected"]) == (5, 2, 2)
     assert run["report"] == [
         f"{ERICSSON}: FIGIs: OpenFIGI has no FIGI",
         f"{VOLVO}: FIGIs: To be asked again (error: Internal error)",
         f"{SANDVIK}: FIGIs: OpenFIGI does not accept the ISIN (Invalid idValue format.)",
         f"{IBM}: FIGIs: Has FIGIs",
+        NOT_KNOWN,
     ]
 
 
@@ -153,7 +169,7 @@ def test_the_next_attempt_of_a_killed_worker_asks_for_the_rest(
     assert again is not None
     tasks.run_enrich(again.pk)
 
-    assert run_state(curator, {"id": again.pk})["read"] == 1
+    assert run_state(curator, {"id": again.pk})["read"] == 2
     assert Figi.objects.filter(isin=IBM).count() == 198
 
 
@@ -196,3 +212,56 @@ def test_the_coverage_by_category_is_counted_and_shown(
     out = io.StringIO()
     call_command("stats", "--recount", stdout=out)
     assert "transparency" in out.getvalue()
+
+
+def test_the_issuer_of_an_instrument_is_asked_for(
+    curator: ApiClient, openfigi: FakeOpenFigi, gleif_api: FakeGleif
+) -> None:
+    record = gleif_api.records[BLOOMBERG]
+    attributes = record["attributes"] | {"lei": ISSUER}
+    gleif_api.records[ISSUER] = {**record, "id": ISSUER, "attributes": attributes}
+
+    run = request(curator, f"{IBM}/enrich/")
+    assert gleif_api.requests == []
+    tasks.run_enrich(run["id"])
+
+    run = run_state(curator, run)
+    assert (run["state"], run["read"]) == ("done", 2)
+    assert run["report"][1:] == [
+        f"{ISSUER}: Record: Has an answer",
+        f"{ISSUER}: Relationships and exceptions: Has an answer",
+    ]
+    detail = curator("get", f"/entities/{ISSUER}/").json()
+    assert (detail["legal_name"], detail["source_file"]) == (
+        "Bloomberg Finance L.P.",
+        "20250515-0000-gleif-api",
+    )
+    dossier = curator("get", f"/instruments/{IBM}/dossier/").json()
+    assert {"20250515-0000-gleif-api"} <= {row["name"] for row in dossier["issuer"]["sources"]}
+
+
+def test_a_service_that_is_down_does_not_keep_the_other_from_being_asked(
+    curator: ApiClient, openfigi: FakeOpenFigi, gleif_api: FakeGleif
+) -> None:
+    openfigi.trouble(PATH, *[Trouble(status=503)] * 3)
+    run = request(curator, f"{IBM}/enrich/")
+
+    tasks.run_enrich(run["id"])
+
+    run = run_state(curator, run)
+    assert run["state"] == "failed"
+    assert "HTTP 503" in run["problem"]
+    assert run["report"] == [f"{IBM}: FIGIs: Not asked yet", NOT_KNOWN]
+
+
+def test_issuers_are_not_asked_for_by_night_if_a_golden_copy_has_them_all(
+    openfigi: FakeOpenFigi, gleif_api: FakeGleif, tmp_path: Path
+) -> None:
+    golden_copy.load(golden_copy.put(tmp_path, name(), message(record(BLOOMBERG))))
+    assert entities.add_missing(10) == 0
+
+    tasks.request_enrichment()
+    tasks.run_enrich(Run.objects.latest("pk").pk)
+
+    assert gleif_api.requests == []
+    assert not EntityRequest.objects.exists()
