@@ -46,12 +46,14 @@ _ANALYST = (
     "instruments.export_instrument",
     "instruments.lookup_instrument",
     "instruments.add_correction",
+    "curation.view_importbatch",
 )
 _CURATOR = (
     *_ANALYST,
     "instruments.export_all_instrument",
     "instruments.enrich_instrument",
     "instruments.approve_correction",
+    "curation.import_venue",
     "instruments.add_scope",
     "esma_files.change_esmafile",
     "esma_files.download_esmafile",

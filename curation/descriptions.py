@@ -1,7 +1,8 @@
-"""Corrections as dictionaries of plain values, for the API and the commands."""
+"""Corrections and imports as dictionaries of plain values, for the API and the commands."""
 
 from typing import Any
 
+from curation.models import ImportBatch
 from instruments.listings.correctable import to_value
 from instruments.models import Correction
 from marketdata.common.access import may_see_user_name
@@ -31,4 +32,23 @@ def describe_correction(correction: Correction, *, user: Any = None) -> dict[str
         "proposed_by": show(correction.proposed_by),
         "approved_by": show(correction.approved_by),
         **describe_columns(correction, _TIMES),
+    }
+
+
+def describe_batch(batch: ImportBatch, *, user: Any = None) -> dict[str, Any]:
+    """Return an import with the fate of each row; names of users as in `describe_correction`."""
+
+    def show(name: str) -> str | None:
+        return name if name and (user is None or may_see_user_name(user, name)) else None
+
+    return {
+        "number": batch.pk,
+        "kind": batch.kind,
+        "file_name": batch.file_name,
+        "created_at": to_plain(batch.created_at),
+        "created_by": show(batch.created_by),
+        "committed_at": to_plain(batch.committed_at),
+        "committed_by": show(batch.committed_by),
+        "counts": batch.counts,
+        "rows": batch.report,
     }

@@ -1,9 +1,11 @@
-"""Rows of curation that no load knows: the problems that were found."""
+"""Rows of curation that no load knows: the problems that were found, and imports of tables."""
 
 import datetime as dt
+from collections import Counter
 from typing import Any, cast
 
 from django.db import models
+from django.utils import timezone
 
 from curation import problem_kinds
 from instruments.models import Register
@@ -121,3 +123,31 @@ def _make_proxy(kind: problem_kinds.ProblemKind) -> type[Problem]:
 PROXIES: dict[str, type[Problem]] = {
     code: _make_proxy(kind) for code, kind in problem_kinds.KINDS.items()
 }
+
+
+class ImportBatch(models.Model):
+    """A file whose import was tried, with the fate of each row; and committed, if `committed_at` is set."""
+
+    KINDS = [("corrections", "Corrections"), ("venues", "Venues"), ("scope", "Scope")]
+
+    kind = models.CharField(max_length=20, choices=KINDS)
+    file_name = models.CharField(max_length=200)
+    rows = models.JSONField(help_text="the rows of the file as texts by column")
+    report = models.JSONField(default=list, help_text="the fate of each row, in the same order")
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(default=timezone.now)
+    committed_by = models.CharField(max_length=150, blank=True)
+    committed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        default_permissions = ("view",)
+        permissions = [("import_venue", "Can import additions to the list of venues")]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.file_name}"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows by outcome."""
+        return dict(Counter(row["outcome"] for row in self.report))

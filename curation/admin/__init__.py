@@ -1,5 +1,5 @@
-"""The admin of curation: corrections, and the problems from which they are proposed."""
+"""The admin of curation: corrections, the problems from which they are proposed, and imports."""
 
-from curation.admin import corrections, problems
+from curation.admin import corrections, imports, problems
 
-__all__ = ["corrections", "problems"]
+__all__ = ["corrections", "imports", "problems"]

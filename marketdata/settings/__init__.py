@@ -369,6 +369,7 @@ SPECTACULAR_SETTINGS = {
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
         "ProblemKindCode": "curation.problem_kinds.CHOICES",
+        "CurationTable": "curation.models.ImportBatch.KINDS",
         "ApiKeyState": ["usable", "expired", "revoked"],
         "ServiceState": ["connected", "unavailable", "unknown"],
     },

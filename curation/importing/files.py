@@ -1,0 +1,133 @@
+"""Tables as CSV and XLSX files: read with limits, and written with texts only."""
+
+import csv
+import datetime as dt
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import tablib
+import xlsxwriter
+
+from marketdata.common.errors import InvalidQuery
+
+MAX_BYTES = 700_000  # of a file
+MAX_ROWS = 1_000
+_MAX_COLUMNS = 50
+_MAX_CELL = 5_000  # letters
+_MAX_UNPACKED = 20_000_000  # bytes of all parts of an XLSX file
+_MAX_PARTS = 100
+# XLSX parts are XML in UTF-8. Spreadsheets have no use for definitions of types or entities.
+_REFUSED_XML = (b"<!DOCTYPE", b"<!ENTITY", b"\xff\xfe", b"\xfe\xff")
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+Rows = list[dict[str, str]]
+
+
+def read_table(content: bytes, *, name: str) -> Rows:
+    """Return the rows of a CSV or XLSX file as texts by the names of the columns. Raises InvalidQuery.
+
+    An XLSX file is known by its first bytes, and its first sheet is read.
+    """
+    if len(content) > MAX_BYTES:
+        raise InvalidQuery("file", f"{name} has {len(content):,} bytes, more than {MAX_BYTES:,}.")
+    try:
+        table = _read_xlsx(content) if content[:2] == b"PK" else _read_csv(content)
+    except (ValueError, KeyError, csv.Error, zipfile.BadZipFile, OSError, EOFError) as error:
+        raise InvalidQuery("file", f"{name} cannot be read: {error}.") from error
+    if not table:
+        raise InvalidQuery("file", f"{name} has no row.")
+    header = [text.strip().lower() for text in table[0]]
+    while header and not header[-1]:
+        header.pop()
+    if not all(header) or len(set(header)) < len(header):
+        raise InvalidQuery("file", f"{name}: each column needs a name of its own in the first row.")
+    rows: Rows = []
+    for values in table[1:]:
+        padded = [*values, *[""] * len(header)]
+        if any(text.strip() for text in padded[len(header) :]):
+            raise InvalidQuery(
+                "file", f"{name}: row {len(rows) + 1} has more cells than the first row."
+            )
+        if any(text.strip() for text in values):
+            rows.append(dict(zip(header, padded, strict=False)))
+    if not rows:
+        raise InvalidQuery("file", f"{name} has no row below the names of the columns.")
+    return rows
+
+
+def _check_size(rows: Iterable[Sequence[Any]]) -> list[list[str]]:
+    """Return rows as texts. Raises ValueError if they are too many or too long."""
+    table: list[list[str]] = []
+    for row in rows:
+        texts = [_to_text(value) for value in row]
+        if len(table) > MAX_ROWS:
+            raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+        if len(texts) > _MAX_COLUMNS and any(texts[_MAX_COLUMNS:]):
+            raise ValueError(f"it has more than {_MAX_COLUMNS} columns")
+        if any(len(text) > _MAX_CELL for text in texts):
+            raise ValueError(f"row {len(table)} has a cell of more than {_MAX_CELL:,} letters")
+        table.append(texts[:_MAX_COLUMNS])
+    return table
+
+
+def _to_text(value: Any) -> str:
+    """Return a cell as a text; a number without a fraction and a day without a time as such."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime) and value.time() == dt.time.min:
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+def _read_csv(content: bytes) -> list[list[str]]:
+    text = content.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    return _check_size(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+
+
+def _read_xlsx(content: bytes) -> list[list[str]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+        unpacked = sum(part.file_size for part in parts)
+        if len(parts) > _MAX_PARTS or unpacked > _MAX_UNPACKED:
+            raise ValueError(
+                f"it unpacks to {len(parts):,} parts with {unpacked:,} bytes, of which"
+                f" {_MAX_PARTS} and {_MAX_UNPACKED:,} are allowed"
+            )
+        for part in parts:
+            with archive.open(part) as file:
+                # A part that is longer than the directory says is not read any further.
+                xml = file.read(part.file_size + 1)
+            if len(xml) > part.file_size or any(mark in xml for mark in _REFUSED_XML):
+                raise ValueError(f"its part {part.filename!r} is not that of a spreadsheet")
+    table = tablib.Dataset()
+    table.load(content, format="xlsx", headers=False)
+    return _check_size(table)
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, format_: str) -> bytes:
+    """Return a table as a CSV or XLSX file. All cells are texts, so that nothing is a formula in XLSX."""
+    if format_ == "csv":
+        out = io.StringIO()
+        csv.writer(out).writerows([columns, *rows])
+        return out.getvalue().encode("utf-8-sig")
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, {"in_memory": True}) as workbook:
+        sheet = workbook.add_worksheet()
+        bold = workbook.add_format({"bold": True})
+        for column, name in enumerate(columns):
+            sheet.write_string(0, column, name, bold)
+        for number, row in enumerate(rows, start=1):
+            for column, text in enumerate(row):
+                sheet.write_string(number, column, text)
+        sheet.freeze_panes(1, 0)
+    return content.getvalue()
