@@ -23,13 +23,13 @@ def transfer(source: Path, target: Path, *options: str) -> dict[str, int]:
     return {row["table"]: row["copied"] for row in json.loads(out.getvalue())}
 
 
-def differences(source: Path, target: Path) -> dict[tuple[str, Any], str]:
+def differences(source: Path, target: Path, *options: str) -> dict[tuple[str, Any], str]:
     """Return the differences that verify_transfer lists, by table and key; it fails where there are any."""
     out = StringIO()
     failed = False
     try:
         call_command(
-            *("verify_transfer", *databases(source, target), "--format", "json"),
+            *("verify_transfer", *databases(source, target), *options, "--format", "json"),
             stdout=out,
             stderr=StringIO(),
         )

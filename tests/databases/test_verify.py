@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
+from esma_files.models import EsmaFile
 from tests.databases.conftest import execute
 from tests.databases.moving import databases, differences, transfer
 
@@ -108,6 +110,31 @@ def test_a_permission_that_is_missing_is_found(source: Path, target: Path) -> No
 
     assert differences(source, target) == {
         ("accounts_user_groups", key): "is missing in the target"
+    }
+
+
+def test_databases_that_number_their_rows_differently_are_equal_by_natural_key(
+    source: Path, target: Path
+) -> None:
+    execute(target, "UPDATE esma_files_esmafile SET id = id + 1000, claimed_by = 'another host'")
+    for model in apps.get_models():
+        for field in model._meta.local_concrete_fields:
+            if field.related_model is EsmaFile:
+                table, column = model._meta.db_table, field.column
+                execute(target, f"UPDATE {table} SET {column} = {column} + 1000")
+    execute(target, f"UPDATE {LISTING} SET id = id + 100000")
+    assert differences(source, target)
+    assert differences(source, target, "--by-natural-key") == {}
+
+    [key] = execute(source, f"SELECT isin, mic, register FROM {LISTING} WHERE id = 7")
+    execute(target, f"UPDATE {LISTING} SET full_name = 'x' WHERE id = 100007")
+    execute(target, "DELETE FROM instruments_venue WHERE mic = 'XETR'")
+    execute(source, "DELETE FROM instruments_venue WHERE mic = 'XPAR'")
+
+    assert differences(source, target, "--by-natural-key") == {
+        (LISTING, " ".join(map(str, key))): "differs in full_name",
+        ("instruments_venue", "XETR"): "is missing in the target",
+        ("instruments_venue", "XPAR"): "is not in the source",
     }
 
 

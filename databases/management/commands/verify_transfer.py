@@ -8,6 +8,7 @@ from django.db import DatabaseError
 
 from databases import named
 from databases.management.commands.transfer import add_databases
+from databases.moving import by_natural_key
 from databases.moving.verify import Compared, verify
 from databases.progress import table_progress_bars
 from marketdata.common import output
@@ -19,6 +20,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_databases(parser)
+        parser.add_argument(
+            "--by-natural-key",
+            action="store_true",
+            help="for databases that were filled apart: compare what they have of the same files,"
+            " whatever numbers they have given to their rows",
+        )
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
@@ -26,7 +33,8 @@ class Command(BaseCommand):
         try:
             opened = named.pair(options["source"], options["target"], write=False)
             with opened as (source, target), table_progress_bars() as watcher:
-                compared = list(verify(source, target, watcher))
+                compare = by_natural_key.verify if options["by_natural_key"] else verify
+                compared = list(compare(source, target, watcher))
         except (MarketDataError, DatabaseError) as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - began
