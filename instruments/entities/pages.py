@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from instruments.entities.filters import LegalEntityFilterSet
-from instruments.entities.hierarchy import read_hierarchy
+from instruments.entities.hierarchy import Hierarchy, read_hierarchy
 from instruments.entities.questions import get_entity, read_instruments, read_successors
 from instruments.entities.search import is_lei
 from instruments.listings import descriptions
@@ -79,11 +79,39 @@ class EntityView(GuardedView):
             "legal_address": _join_address(entity, "legal_address_"),
             "headquarters": _join_address(entity, "headquarters_"),
             "hierarchy": hierarchy,
+            "tree": _draw_tree(hierarchy),
             "successors": read_successors(entity),
             "instruments": descriptions.describe_instruments(instruments[:INSTRUMENTS_SHOWN]),
             "has_more_instruments": len(instruments) > INSTRUMENTS_SHOWN,
         }
         return render(request, "instruments/entity.html", context)
+
+
+def _draw_tree(hierarchy: Hierarchy) -> dict[str, Any] | None:
+    """Return the direct parents, the entity and all below it as one tree, from the top; None if it is alone.
+
+    Each node has `lei`, `name`, `is_self` and `children`.
+    """
+    if not (hierarchy.parents or hierarchy.children):
+        return None
+    nodes: dict[str, dict[str, Any]] = {}
+
+    def get_node(lei: str, name: str | None) -> dict[str, Any]:
+        new = {"lei": lei, "name": name, "is_self": lei == hierarchy.lei, "children": []}
+        return nodes.setdefault(lei, new)
+
+    top = get_node(hierarchy.lei, hierarchy.legal_name)
+    for child in hierarchy.children:
+        if child.lei not in nodes:  # one that is reached in two ways is drawn once
+            above = nodes.get(child.related_lei, top)
+            above["children"].append(get_node(child.lei, child.legal_name))
+    for parent in hierarchy.parents:
+        if parent.lei in nodes:  # a circle
+            break
+        node = get_node(parent.lei, parent.legal_name)
+        node["children"].append(top)
+        top = node
+    return top
 
 
 def _shorten(value: Any) -> Any:

@@ -16,7 +16,9 @@ from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
 from instruments.listings.timeline_chart import draw_listings
 from instruments.models import Instrument, LegalEntity, Register
+from instruments.transparency.charts import draw_in_force
 from instruments.transparency.descriptions import describe_result
+from instruments.transparency.facts import result_rows
 from instruments.transparency.questions import Applicable, get_transparency
 from instruments.volume_cap.questions import get_volume_cap
 from marketdata.common.access import GuardedView, reading
@@ -93,6 +95,7 @@ class InstrumentView(GuardedView):
                 listing.basis == history.Basis.EARLIEST_KNOWN for listing in reportability.listings
             ),
             "transparency": _describe_applicable(transparency.applies),
+            "transparency_chart": draw_in_force(transparency),
             "has_transparency": bool(transparency.results or transparency.other_registers),
             "volume_cap": volume_cap,
             "figis": figis.sorted_by_use()[:FIGIS_SHOWN],
@@ -136,7 +139,13 @@ def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]
             fields = describe_result(dated.result)
             facts = {name: fields[name] for name in _RESULT_FIELDS}
             row = rows.setdefault(
-                dated.result.pk, {"respects": [], "reason": applicable.why, "facts": facts}
+                dated.result.pk,
+                {
+                    "respects": [],
+                    "reason": applicable.why,
+                    "rows": result_rows(facts),
+                    "file": dated.result.source_file,
+                },
             )
             row["respects"].append(respect.replace("_", " "))
     return list(rows.values())

@@ -1,19 +1,22 @@
 """The front page: an overview of the data, and the search with filters."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from instruments.classification import cfi
+from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
 from instruments.listings import dates, descriptions, spelling
 from instruments.listings.filters import ListFilterSet
-from instruments.listings.overview import read_overview
+from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.status import EffectiveStatus
-from instruments.models import Instrument, ListedVenue, Register
+from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Venue
 from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
@@ -21,6 +24,7 @@ from marketdata.common.forms import day_field
 from marketdata.common.pages import BoundedPaginator
 
 PAGE_SIZE = 20
+_MIC_LENGTH = 4
 MAX_LENGTH = 100  # characters of a search, as in the search box
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 _ANY = ("", "Any")
@@ -46,8 +50,10 @@ DEFAULT_COLUMNS = (
     "listing_count",
 )
 _EXPORTING = holding("instruments.export_instrument")
-EXPORT_FORMATS = {"csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
-EXAMPLES = ("Volkswagen", "DE000A1R07V3", "Stellantis", "KfW 1.625")
+EXPORT_FORMATS = {"xlsx": "Excel", "csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
+EXAMPLES = ("Volkswagen", "XETR", "ESVUFR")  # a name, a MIC and a CFI code
+# Those of these instruments that are loaded are examples too.
+EXAMPLE_ISINS = ("DE0007664039", "DE000A1R07V3", "US0378331005", "ZZNORDSHARE8")
 
 
 class FilterForm(forms.Form):
@@ -80,7 +86,7 @@ class FilterForm(forms.Form):
 
 
 class SearchView(GuardedView):
-    """Instruments by words and filters. A known ISIN or FIGI redirects to the page of its instrument.
+    """Instruments by words and filters. A known ISIN, FIGI or LEI redirects to its page.
 
     Query parameters are `q`, those of FilterForm, and `register`; `column` for each column to show; `page`
     up to row 1,000, then `after`, the ISIN after which to continue. Where no name has a word, the
@@ -94,6 +100,8 @@ class SearchView(GuardedView):
         problem = problem_of(words.upper())
         if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
             return redirect("instrument", isin=words.upper())
+        if is_lei(words.upper()) and LegalEntity.objects.filter(lei=words.upper()).exists():
+            return redirect("entity", lei=words.upper())
         by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
         if len(by_code) == 1 and problem_of_figi(words.upper()) is None:
             return redirect("instrument", isin=by_code[0])
@@ -112,6 +120,7 @@ class SearchView(GuardedView):
             "filters": filters,
             "is_asked": bool(words or filters),
             "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
+            "code_pages": _find_code_pages(words.upper()),
             "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
             "isin_problem": problem if looks_like_isin else None,
         }
@@ -124,8 +133,28 @@ class SearchView(GuardedView):
                 context["corrected"] = corrected if context["instruments"] else ""
             context["can_export"] = is_met(_EXPORTING, request.user)
         else:
-            context |= {"overview": read_overview(), "examples": EXAMPLES}
+            changes = read_changes()
+            context |= {
+                "overview": read_overview(),
+                "examples": EXAMPLES,
+                "example_instruments": Instrument.objects.filter(pk__in=EXAMPLE_ISINS),
+                "changes": changes[-1] if changes else None,
+                "changes_chart": draw_changes(changes),
+            }
         return render(request, "instruments/search.html", context)
+
+
+def _find_code_pages(code: str) -> list[tuple[str, str, str]]:
+    """Return the kind, name and address of the pages of a MIC or a CFI code; none for other words."""
+    pages = []
+    if len(code) == _MIC_LENGTH and (venue := Venue.objects.filter(pk=code).first()):
+        pages.append(("a venue", venue.name, reverse("venue", args=[code])))
+    if len(code) == cfi.LENGTH and code.isascii() and code.isalpha():
+        decoded = cfi.decode(code)
+        if decoded.category and decoded.group:
+            name = f"{decoded.category.name}, {decoded.group.name}"
+            pages.append(("a CFI code", name, reverse("cfi", args=[code])))
+    return pages
 
 
 def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
@@ -134,10 +163,10 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
     query = QueryDict(mutable=True)
     query.update({name: value for name, value in parameters.items() if name != "ordering"})
-    export_query = query.urlencode()
+    columns = [name for name in COLUMNS if name in (chosen or DEFAULT_COLUMNS)]
+    export_query = f"{query.urlencode()}&{urlencode({'fields': ','.join(['isin', *columns])})}"
     query.update(parameters)
     query.setlist("column", chosen)
-    columns = [name for name in COLUMNS if name in (chosen or DEFAULT_COLUMNS)]
     context: dict[str, Any] = {
         "query": query.urlencode(),
         "export_query": export_query,

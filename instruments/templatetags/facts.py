@@ -4,6 +4,7 @@ from typing import Any
 from django import template
 
 from instruments.listings.facts import capitalize, flatten
+from instruments.listings.hints import HINTS
 
 register = template.Library()
 
@@ -12,3 +13,15 @@ register = template.Library()
 def facts_of(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return (label, value) of a nested answer, with capitalized labels."""
     return [(capitalize(label), fact) for label, fact in flatten(value)]
+
+
+@register.filter
+def words(code: str) -> str:
+    """Return a code of ours in words: `newest_record` gives `newest record`."""
+    return code.replace("_", " ")
+
+
+@register.filter
+def hint(label: str) -> str:
+    """Return the explanation of a term; "" for what explains itself."""
+    return HINTS.get(label, "")

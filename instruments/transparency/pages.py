@@ -11,6 +11,7 @@ from instruments.listings.lookup import get_instrument
 from instruments.models import Instrument, Register
 from instruments.transparency.charts import draw_in_force, draw_turnover
 from instruments.transparency.descriptions import describe_result
+from instruments.transparency.facts import result_rows
 from instruments.transparency.questions import InstrumentTransparency, get_transparency
 from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
@@ -93,5 +94,5 @@ def _describe_respect(answer: InstrumentTransparency, respect: str) -> dict[str,
     for dated in applicable.in_force:
         fields = describe_result(dated.result, answer.first_trade)
         facts = {name: fields[name] for name in _FIELDS[respect]}
-        rows.append({"facts": facts, "file": dated.result.source_file})
+        rows.append({"rows": result_rows(facts), "file": dated.result.source_file})
     return {"name": respect.replace("_", " ").capitalize(), "why": applicable.why, "rows": rows}

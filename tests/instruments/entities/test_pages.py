@@ -1,5 +1,6 @@
 """The pages of legal entities, on real records."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from django.test import Client
 
 from instruments.listings.load import search_index
 from instruments.models import Instrument, LegalEntity
-from tests import golden_copy
+from tests import demo_files, golden_copy
 from tests.golden_copy import EXCERPT, FULL
 
 pytestmark = [
@@ -71,3 +72,16 @@ def test_an_empty_list_says_how_to_load_golden_copies(client: Client) -> None:
 
 def _all_leis() -> list[str]:
     return list(LegalEntity.objects.values_list("lei", flat=True))
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_the_group_is_drawn_as_a_tree(client: Client) -> None:
+    page = client.get(f"/entities/{demo_files.ISSUER}/").content.decode()
+
+    tree = page[page.index('<ul class="tree">') : page.index("<th>Relationship</th>")]
+    names = re.findall(r"(<ul|</ul|[A-Z][^<>]+ [(]made up[)])", tree)
+    assert names == [
+        *("<ul", "Polarstern Holding SE (made up)", "<ul", "Nordlicht SE (made up)", "<ul"),
+        *("Nordlicht UK Limited (made up)", "Nordlicht Finance B.V. (made up)"),
+        *("</ul", "</ul", "</ul"),
+    ]

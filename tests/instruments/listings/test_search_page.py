@@ -1,13 +1,16 @@
 """The front page: the overview, and the search with filters to the end of long lists."""
 
+import io
 import re
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from instruments.models import Instrument, Listing
+from tests import demo_files
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
 
@@ -31,7 +34,7 @@ def test_the_overview_has_the_numbers_of_the_database(client: Client) -> None:
     assert re.search(
         rf'href="\?category=D">[^<]+</a></td>.*?<td class="number">{bonds:,}</td>', page, re.DOTALL
     )
-    assert re.search(r">ESMA FIRDS</a></td><td class=\"day\">20\d\d-\d\d-\d\d</td>", page)
+    assert re.search(r">ESMA FIRDS</a></td><td class=\"day\">20\d\d-\d\d-\d\d<br>", page)
 
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -85,10 +88,54 @@ def test_next_leads_to_the_end_of_a_long_list(client: Client, make_zip: Write) -
 def test_the_number_of_queries_of_the_front_page_is_fixed(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(6):
         client.get("/")
 
 
 @pytest.mark.usefixtures("anonymous_reading", "db")
 def test_an_empty_database_says_how_to_load(client: Client, tmp_path: Path) -> None:
     assert "No files have been loaded yet." in client.get("/").content.decode()
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_the_front_page_draws_the_changes_of_the_last_days(client: Client) -> None:
+    page = client.get("/").content.decode()
+
+    assert "<title>2026-07-13: 0 new, 3 changed, 0 ended</title>" in page
+    assert "2026-07-18: 1 new, 0 changed, 1 ended." in page
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_problems_are_shown_to_those_who_can_act_on_them(
+    client: Client, admin_client: Client
+) -> None:
+    assert "Wants attention" not in client.get("/").content.decode()
+    page = admin_client.get("/").content.decode()
+    assert '<a href="/files/rejects/">1 rejected records</a>' in page
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_codes_lead_to_their_pages(client: Client) -> None:
+    call_command("load_venues", stdout=io.StringIO())
+    entity = client.get("/", {"q": demo_files.ISSUER.lower()})
+    assert entity.status_code == 302
+    assert entity["Location"] == f"/entities/{demo_files.ISSUER}/"
+    venue = client.get("/?q=xetr").content.decode()
+    assert 'XETR is a venue: <a href="/venues/XETR/">XETRA</a>.' in venue
+    assert (
+        'ESVUFR is a CFI code: <a href="/cfi/ESVUFR/">' in client.get("/?q=esvufr").content.decode()
+    )
+    assert "is a CFI code" not in client.get("/?q=VOLVOX").content.decode()
+
+
+@pytest.mark.usefixtures("demo")
+def test_an_export_has_the_columns_that_are_shown(admin_client: Client) -> None:
+    page = admin_client.get("/?q=nordlicht&column=mic&column=register").content.decode()
+    address = re.search(r'href="(/api/v1/instruments/export/[^"]+file=csv)"', page)
+    assert address
+
+    export = admin_client.get(address[1].replace("&amp;", "&"))
+
+    lines = b"".join(export.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "isin,mic,register"
+    assert len(lines) == 1 + 9
