@@ -97,7 +97,12 @@ def _draw_tree(hierarchy: Hierarchy) -> dict[str, Any] | None:
     nodes: dict[str, dict[str, Any]] = {}
 
     def get_node(lei: str, name: str | None) -> dict[str, Any]:
-        new = {"lei": lei, "name": name, "is_self": lei == hierarchy.lei, "children": []}
+        new: dict[str, Any] = {
+            "lei": lei,
+            "name": name,
+            "is_self": lei == hierarchy.lei,
+            "children": [],
+        }
         return nodes.setdefault(lei, new)
 
     top = get_node(hierarchy.lei, hierarchy.legal_name)

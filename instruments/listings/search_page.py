@@ -161,12 +161,12 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     """Return the instruments of one page, and the addresses of the pages beside it."""
     parameters = {name: value for name, value in values.items() if value}
     chosen = [name for name in request.GET.getlist("column") if name in COLUMNS]
-    query = QueryDict(mutable=True)
-    query.update({name: value for name, value in parameters.items() if name != "ordering"})
     columns = [name for name in COLUMNS if name in (chosen or DEFAULT_COLUMNS)]
-    export_query = f"{query.urlencode()}&{urlencode({'fields': ','.join(['isin', *columns])})}"
+    query = QueryDict(mutable=True)
     query.update(parameters)
     query.setlist("column", chosen)
+    exported = {name: value for name, value in parameters.items() if name != "ordering"}
+    export_query = urlencode({**exported, "fields": ",".join(["isin", *columns])})
     context: dict[str, Any] = {
         "query": query.urlencode(),
         "export_query": export_query,
