@@ -7,21 +7,18 @@ import concurrent.futures
 import contextvars
 import dataclasses
 import datetime as dt
-import shutil
-import sqlite3
 import time
-from pathlib import Path
 from typing import Protocol
 
-import adbc_driver_manager.dbapi as adbc
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from esma_files.models import EsmaFile, RejectedRecord, Run
-from esma_files.parsing.reader import Limits
-from instruments.layouts import layout_of, merge_of, result_tables
+from instruments import interrupted
+from instruments.file_staging import FileStaging
+from instruments.layouts import merge_of, result_tables
 from instruments.listings.load import gate, late_revisions, merge, republished, scope
 from instruments.listings.load.context import (
     WHOLE,
@@ -30,7 +27,6 @@ from instruments.listings.load.context import (
     Slice,
     slices_of,
 )
-from instruments.listings.load.selection import ListingSelection
 from instruments.models import (
     DataSubject,
     DataVersion,
@@ -43,11 +39,10 @@ from instruments.published_results import merge as results_merge
 from instruments.published_results import positions
 from instruments.published_results.publications import ReplacedRevisions
 from instruments.staging.attach import attached
-from instruments.staging.layout import Selection
-from instruments.staging.staging import Staged, Staging
+from instruments.staging.staging import Staged
 from instruments.staging.wal import WriteAheadLog
 from marketdata.common import telemetry
-from marketdata.common.errors import MarketDataError, RetryableError
+from marketdata.common.errors import MarketDataError
 
 REJECTED = RejectedRecord._meta.db_table
 
@@ -59,10 +54,6 @@ _COUNTED = (
     "rejected",
     *(field.name for field in dataclasses.fields(merge.Counts)),
 )
-
-
-class StagingFailed(RetryableError):
-    """The staging file cannot be written, because the disk is full for example. Nothing is lost."""
 
 
 class LoadProgress(Protocol):
@@ -93,13 +84,13 @@ class FileLoad:
     file: EsmaFile
     run: Run
     scope: Scope
-    database: str  # the SQLite file, where known records are looked up; "" on other databases
     progress: LoadProgress
     records_read: int = 0
     share_read: float = 0.0
     share_merged: float = 0.0
-    # The last record that was withdrawn before the staging began: see `_has_lost_known_records`.
-    last_withdrawn: int = 0
+    # What had been withdrawn before the staging began: see `_has_lost_known_records`.
+    last_withdrawn: tuple[int, int] = (0, 0)
+    reading: FileStaging = dataclasses.field(init=False)
     staging: "concurrent.futures.Future[Staged]" = dataclasses.field(init=False)
 
     @classmethod
@@ -116,74 +107,22 @@ class FileLoad:
             file,
             run or Run.begin(Run.Kind.LOAD, file=file),
             Scope.objects.current(Register.of_dataset(file.dataset)) if has_scope else Scope(),
-            str(connection.settings_dict["NAME"]) if connection.vendor == "sqlite" else "",
             progress,
             last_withdrawn=republished.last_withdrawn(),
         )
+        file_load.reading = FileStaging.of(file, file_load.scope, progress=file_load._note_reading)
         # With the context of this task: telemetry and log lines of the thread belong to it.
-        file_load.staging = threads.submit(contextvars.copy_context().run, file_load.stage)
+        in_context = contextvars.copy_context().run
+        file_load.staging = threads.submit(in_context, file_load.reading.stage)
         return file_load
 
     @property
     def register(self) -> Register:
         return Register.of_dataset(self.file.dataset)
 
-    @property
-    def folder(self) -> Path:
-        """The folder of the staging file."""
-        return Path(settings.STAGING_DIR) / str(self.file.pk)
-
-    # Staging, in a thread
-
-    def stage(self) -> Staged:
-        """Read the stored zip into a staging file. Uses no connection of Django's.
-
-        Raises the errors of esma_files.errors, and StagingFailed.
-        """
-        return self._stage(self._selection())
-
-    def _stage(self, selection: Selection) -> Staged:
-        staging = Staging(
-            name=self.file.name,
-            dataset=self.file.dataset,
-            folder=self.folder,
-            layout=layout_of(self.file.name),
-            limits=Limits(settings.ARCHIVE_MAX_BYTES, settings.ARCHIVE_MAX_RATIO),
-            selection=selection,
-            progress=self._note_reading,
-        )
-        try:
-            self._remove_staged()  # what a killed process has left
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self._is_outside_scope():
-                return staging.stage_nothing()
-            with self.file.open() as source:
-                return staging.stage(source)
-        except (adbc.Error, sqlite3.Error, OSError) as error:
-            problem = f"{self.file.name}: cannot be staged in {self.folder} ({error})"
-            raise StagingFailed(problem) from error
-
-    def _selection(self) -> Selection:
-        if not self.file.file_kind.holds_listings:
-            return Selection()
-        return ListingSelection(
-            scope=self.scope,
-            register=self.register,
-            sequence=self.file.sequence,
-            database=self.database,
-        )
-
-    def _is_outside_scope(self) -> bool:
-        """Return whether the file is of one category, and that is out of scope."""
-        has_category = self.file.file_kind.has_scope and bool(self.file.category)
-        return has_category and not self.scope.reads_category(self.file.category)
-
     def _note_reading(self, records: int, share: float) -> None:
         self.records_read, self.share_read = records, share
         self.progress.reading(self.file, records, share)
-
-    def _remove_staged(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     # Merging, in the main thread
 
@@ -203,9 +142,13 @@ class FileLoad:
                     self._discard()
             return LoadResult(self.file, self.run)
         except MarketDataError as error:
+            interrupted.undo_failed(self.file)
             self.run.refresh_from_db()  # what was rolled back does not count
             self.run.end(state=Run.State.FAILED, problem=str(error))
             return LoadResult(self.file, self.run, error)
+        except Exception:
+            interrupted.undo_failed(self.file)
+            raise
 
     def _hold(self, held: gate.Held) -> LoadResult:
         """Leave the file HELD: the load gate has rolled back its merge."""
@@ -236,13 +179,13 @@ class FileLoad:
 
     def _stage_again(self) -> Staged:
         self.last_withdrawn = republished.last_withdrawn()
-        return self.stage()
+        return self.reading.stage()
 
     def _discard(self) -> None:
         """Remove the staging file; a staging that has begun cannot be stopped, and is waited for."""
         if not self.staging.cancel():
             concurrent.futures.wait([self.staging])
-        self._remove_staged()
+        self.reading.remove()
 
     def _note_merged(self, share: float) -> None:
         self.share_merged = share
@@ -258,7 +201,8 @@ class FileLoad:
         """Merge the staging file in slices, each with its part of the counts of the run.
 
         The rejected records and the file's state are written with the last slice. Leaves the file LOADED and
-        the run DONE. If it fails after the first slice, the file is left marked as partly merged.
+        the run DONE. If it fails after the first slice, the file is left marked as partly merged, and what
+        was merged is taken out again (`instruments.interrupted`).
         """
         started, prepared_at, run = time.monotonic(), timezone.now(), self.run
         self.file.created_at = staged.created_at or self.file.created_at
@@ -288,7 +232,7 @@ class FileLoad:
                 run.seconds = staged.seconds + time.monotonic() - started
                 self._end(staged, is_missed=settled.missed, replacement=replacement)
         if isinstance(replacement, ReplacedRevisions):
-            positions.fill_positions(result_tables(self.file.file_kind), self.folder)
+            positions.fill_positions(result_tables(self.file.file_kind), self.reading.folder)
             self._renew_version()
         log.merged()
         telemetry.report_stage("staging", staged.seconds)
@@ -321,7 +265,7 @@ class FileLoad:
         """
         run, file = self.run, self.file
         if staged.known:
-            staged = self._stage(self._selection().with_known())
+            staged = self.reading.stage_with_known()
         with attached(connection, file, staged) as cursor, transaction.atomic():
             kept = self._keep_replaced(cursor, staged)
             self._renew_version()
@@ -436,7 +380,7 @@ class FileLoad:
                     f"The set that it completes holds {reconciliation.listed:,} listings and drops"
                     f" {run.dropped:,}: is it whole?"
                 )
-        if self._is_outside_scope():
+        if self.reading.is_outside_scope:
             remarks.append(f"Category {file.category} is out of scope: the file was not read.")
         if is_missed:
             remarks.append(

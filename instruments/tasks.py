@@ -6,12 +6,18 @@ from celery import shared_task
 
 from esma_files import queue
 from esma_files.models import EsmaFile, Run
-from instruments import pipeline
+from instruments import interrupted, pipeline
 from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
+
+
+@shared_task(name="instruments.undo_interrupted_loads")
+def undo_interrupted_loads() -> None:
+    """Take out what ended processes have merged of files that they did not finish."""
+    interrupted.undo_all()
 
 
 @shared_task(name="instruments.request_loads")

@@ -68,6 +68,7 @@ class Run(models.Model):
         SYNC = "sync", "Sync"
         DOWNLOAD = "download", "Download"
         LOAD = "load", "Load"
+        UNDO = "undo", "Undo a load"
         KEEP = "keep", "Keep"
         DELETE = "delete", "Delete"
         CLEAN = "clean", "Clean up"

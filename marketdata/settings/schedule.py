@@ -11,6 +11,7 @@ _MINUTE = 60.0  # seconds
 # Tasks without network access. Each finds its work by state, so none is forgotten or done twice.
 _LOCAL_TASKS = {
     "recover": {"task": "esma_files.recover_abandoned_work", "schedule": _MINUTE},
+    "undo": {"task": "instruments.undo_interrupted_loads", "schedule": _MINUTE},
     "load": {"task": "instruments.request_loads", "schedule": _MINUTE},
     "health": {"task": "monitoring.record_health", "schedule": _MINUTE},
     "coverage": {

@@ -69,13 +69,15 @@ class LoadedMeanwhile(RetryableError):
 
 @dataclasses.dataclass(frozen=True)
 class Replacement:
-    """The records of older revisions that a republished file replaces.
+    """The records of older revisions that a republished file replaces, or of an interrupted merge of itself.
 
     They are in the staging tables `confirmed` and `withdrawn`: see republished.py, withdrawal.py.
     """
 
     older: list[int]  # keys of the older revisions
-    known_from: dt.date  # the day on which the new revision was created
+    # The day on which the new revision was created. None for an interrupted merge: then the records were
+    # never known, and are not kept.
+    known_from: dt.date | None
     confirmed: int  # number of records that the new revision repeats
     withdrawn: int  # number of the others
     unread: list[int]  # keys of later files that could not be read again
@@ -84,16 +86,21 @@ class Replacement:
     @property
     def remarks(self) -> list[str]:
         """For the report of the run."""
-        remarks = [
+        return [
             "It replaces an older revision of the same name: of the records that this published first,"
-            f" {self.confirmed:,} are in the new one, and {self.withdrawn:,} were withdrawn."
+            f" {self.confirmed:,} are in the new one, and {self.withdrawn:,} were withdrawn.",
+            *self.remarks_on_unread,
         ]
-        if self.unread:
-            remarks.append(
-                f"{len(self.unread)} later files may repeat a withdrawn record and could not be read"
-                " again: `manage.py scope backfill` reads them, and names those that are not stored."
-            )
-        return remarks
+
+    @property
+    def remarks_on_unread(self) -> list[str]:
+        """About the later files that could not be read again, for the report of the run."""
+        if not self.unread:
+            return []
+        return [
+            f"{len(self.unread)} later files may repeat a withdrawn record and could not be read"
+            " again: `manage.py scope backfill` reads them, and names those that are not stored."
+        ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ import datetime as dt
 import itertools
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from django.utils import timezone
 from pyroaring import BitMap64
 
 from esma_files.kinds import Content
-from esma_files.models import EsmaFile
+from esma_files.models import EsmaFile, Run
 from esma_files.parsing.reader import Batch
 from instruments.layouts import stage_again
 from instruments.listings.fields import BY_COLUMN
@@ -51,6 +51,7 @@ from instruments.models import (
     WithdrawnRecord,
 )
 from instruments.staging.staging import Staged
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import MarketDataError
 
 _PAGE_SIZE = 500
@@ -115,9 +116,12 @@ def check_revisions(file: EsmaFile, *, since: dt.datetime) -> None:
         raise LoadedMeanwhile(f"{file.name}: another revision of it was loaded meanwhile")
 
 
-def last_withdrawn() -> int:
-    """Return the key of the last record that was withdrawn, 0 if there is none."""
-    return int(WithdrawnRecord.objects.aggregate(last=Max("pk"))["last"] or 0)
+def last_withdrawn() -> tuple[int, int]:
+    """Return the keys of the last withdrawn record and of the last run that undid a load; 0 for none."""
+    undone = Run.objects.filter(kind=Run.Kind.UNDO).order_by()
+    last_record = WithdrawnRecord.objects.aggregate(last=Max("pk"))["last"]
+    last_run = undone.aggregate(last=Max("pk"))["last"]
+    return int(last_record or 0), int(last_run or 0)
 
 
 def prepare(file: EsmaFile, staged: Staged) -> tuple[Staged, Replacement | None]:
@@ -131,9 +135,47 @@ def prepare(file: EsmaFile, staged: Staged) -> tuple[Staged, Replacement | None]
     is_any_loaded = any(other.loaded_at is not None for other in older)
     prepared_at, known_from = timezone.now(), staged.created_at.date()
     # A loaded revision counts for its days also where it published no record first, or has none at all.
-    has_published = _note_published(staged.path, older)
+    has_published = _note_published(staged.path, first_published_by(older))
     if not has_published and not is_any_loaded and not _is_full_file_of(older):
         return staged, None
+    return _prepare(file, staged, older=older, known_from=known_from, prepared_at=prepared_at)
+
+
+def prepare_undo(
+    file: EsmaFile, staged: Staged, isins: Collection[str] | None
+) -> tuple[Staged, Replacement]:
+    """Find what an interrupted merge of a file has left in the tables, to be taken out of them.
+
+    `staged` is an empty staging file. `isins` are those of the records in the file. None if it cannot be
+    read: then the tables are read whole.
+    """
+    prepared_at = timezone.now()
+    rows = (
+        first_published_by([file])
+        if isins is None
+        else itertools.chain.from_iterable(_rows_of_isins(isins, file))
+    )
+    _note_published(staged.path, rows)
+    return _prepare(file, staged, older=[file], known_from=None, prepared_at=prepared_at)
+
+
+def _rows_of_isins(isins: Collection[str], file: EsmaFile) -> Iterator[QuerySet[Any]]:
+    """Yield the listings and versions of some ISINs that a file published first, page by page."""
+    for page in in_batches(sorted(isins), _PAGE_SIZE):
+        for model in (Listing, ListingVersion):
+            rows = model.objects.filter(isin__in=page, source_file=file).order_by("pk")
+            yield rows.only(*_COLUMNS)
+
+
+def _prepare(
+    file: EsmaFile,
+    staged: Staged,
+    *,
+    older: list[EsmaFile],
+    known_from: dt.date | None,
+    prepared_at: dt.datetime,
+) -> tuple[Staged, Replacement]:
+    """Compare the staging file with the table `published` in it, and add the records of later files."""
     confirmed, withdrawn = _compare(staged.path)
     _add_source_columns(file, staged.path, known_from)
     columns, unread = staged.columns, []
@@ -157,16 +199,16 @@ def _is_full_file_of(older: list[EsmaFile]) -> bool:
     return FullFile.objects.filter(file__in=older).exists()
 
 
-def _note_published(path: Path, older: list[EsmaFile]) -> bool:
+def _note_published(path: Path, rows: Iterable[Listing | ListingVersion]) -> bool:
     """Fill the staging table `published`; return whether there is any such record."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(_PUBLISHED)
-        rows = connection.executemany(
+        inserted = connection.executemany(
             "INSERT OR IGNORE INTO published VALUES (?, ?, ?, ?, ?, ?, ?)",
-            map(_describe_published, first_published_by(older)),
+            map(_describe_published, rows),
         )
         connection.commit()
-        return rows.rowcount > 0
+        return inserted.rowcount > 0
 
 
 def _describe_published(row: Listing | ListingVersion) -> tuple[Any, ...]:
@@ -220,7 +262,7 @@ def _compare(path: Path) -> tuple[int, int]:
         return confirmed, withdrawn
 
 
-def _add_source_columns(file: EsmaFile, path: Path, known_from: dt.date) -> None:
+def _add_source_columns(file: EsmaFile, path: Path, known_from: dt.date | None) -> None:
     is_list = file.file_kind.content is Content.CANCELLED
     with contextlib.closing(sqlite3.connect(path)) as connection:
         for column in _SOURCE_COLUMNS:
@@ -228,7 +270,7 @@ def _add_source_columns(file: EsmaFile, path: Path, known_from: dt.date) -> None
         connection.execute(
             f"""UPDATE record SET source_file_id = {file.pk}, source_sequence = {file.sequence},
                 source_position = position, source_is_list = {int(is_list)}, known_from = ?""",
-            [known_from.isoformat()],
+            [known_from.isoformat() if known_from else None],
         )
         connection.commit()
 

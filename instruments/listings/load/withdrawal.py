@@ -1,5 +1,7 @@
 """Take the older revisions of a republished file out of the tables, while the newest is merged.
 
+An interrupted merge is taken out in the same way (instruments/interrupted.py).
+
 See republished.py, which finds what they have left there.
 """
 
@@ -37,7 +39,8 @@ def replacing(merge: MergeContext, replacement: Replacement) -> Iterator[None]:
     _note_records(merge)
     reopened = full_sets.withdraw_files(merge, replacement.older)
     with instruments.rederiving_merge(merge, _affected_isins(merge, reopened)):
-        _keep_withdrawn(merge, replacement.known_from)
+        if replacement.known_from is not None:
+            _keep_withdrawn(merge, replacement.known_from)
         _attribute_confirmed(merge)
         _delete_unpublished_listings(merge)
         yield

@@ -4,15 +4,16 @@ import os
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from instruments.listings import changes
+from instruments.management.answering import AnsweringCommand
 from marketdata.common import command_options, output
 from marketdata.common.errors import InvalidQuery
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Write the changes of listings, one JSON object per line, in the order in which they became known."
 
     def add_arguments(self, parser: CommandParser) -> None:

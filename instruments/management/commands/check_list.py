@@ -7,15 +7,16 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.list_check.answers import Question, answer_items, format_csv
 from instruments.list_check.items import parse_lines
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Register
 from marketdata.common import output
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = (
         "Check a list of instruments or trades: what each is, whether it was reportable on the day, and its"
         " liquidity. Lists of any length are read and answered line by line."

@@ -4,19 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from audit import trail
 from instruments.listings import export, export_files
 from instruments.listings.filters import InstrumentFilterSet
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Instrument
 from marketdata.common import command_options, output
 from marketdata.common.errors import InvalidQuery
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = (
         "Write instruments or listings to a CSV, NDJSON, Parquet or XLSX file. The extension of its name"
         " selects the format."

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.dossier import markdown
 from instruments.dossier.questions import get_dossier
@@ -19,6 +19,7 @@ from instruments.listings import (
 )
 from instruments.listings.facts import classification_rows, flatten
 from instruments.listings.filters import DerivativeFilterSet, ListFilterSet
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Instrument, Register
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
@@ -44,7 +45,7 @@ _ANSWER_COLUMNS = (
 _TABLES = ("listings", "classification", "issuer_requested_listings")
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = (
         "List instruments, show one with its terms and listings or as a dossier, look up a list of ISINs, or"
         " answer questions about reportability, derivatives and underlyings."

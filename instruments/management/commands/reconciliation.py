@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.listings import reconciliation
 from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Difference, Reconciliation
 from marketdata.common import command_options, output
 from marketdata.common.errors import NotInDatabase
@@ -17,7 +18,7 @@ _IN_TABLE = (
 )
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Compare full sets with the listings built from deltas: missed, different and extra listings."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -110,6 +110,20 @@ def test_a_file_that_is_partly_merged_is_finished_by_the_next_load_of_any_file(
     assert read_tables(installation) == read_tables(at_once)
 
 
+def test_a_load_that_is_killed_has_left_nothing_when_a_question_is_answered(tmp_path: Path) -> None:
+    installation = Installation(tmp_path, MERGE_RECORDS="3000")
+    installation.run("migrate")
+    installation.run("load", SMALL)
+    before = read_tables(installation)
+    kill_loading(installation, lambda of: of.counts()[0] > SMALL_RECORDS + RECORDS / 4)
+
+    installation.run("instruments", "list", "--limit", "1")
+
+    assert read_tables(installation) == before
+    [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
+    assert (result["state"], result["read"]) == ("loaded", RECORDS)
+
+
 def test_a_file_that_another_process_loads_is_left_to_it(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     installation.run("migrate")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import IntegrityError, connection
 
 from esma_files import errors
 from esma_files.models import EsmaFile, RejectedRecord, Run
@@ -229,35 +228,3 @@ def test_a_scope_is_applied_to_the_whole_of_a_delta(
     )
 
     assert (run.read, run.new, run.outside) == (2, 1, 1)
-
-
-@pytest.mark.sqlite
-def test_a_file_that_is_partly_merged_is_finished_by_the_load_of_another(
-    make_zip: Write, settings: LazySettings
-) -> None:
-    """The database refuses the second slice of the first file, as it does when a disk is full."""
-    settings.MERGE_RECORDS = 1
-    isins = sorted([VOLVO, NORDEA, DSB])
-    records = [firds.record("NewRcrd", isin, "XSTO", period=day(1)) for isin in isins]
-    [file] = pipeline.register_files([make_zip(delta(2), firds.message(delta(2), *records))])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"CREATE TRIGGER refuse BEFORE INSERT ON instruments_listing WHEN new.isin = '{isins[1]}'"
-            " BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        )
-        try:
-            with pytest.raises(IntegrityError, match="refused"):
-                list(pipeline.load([file]))
-        finally:
-            cursor.execute("DROP TRIGGER refuse")
-    file.refresh_from_db()
-    assert (file.state, file.is_partly_merged) == (EsmaFile.State.FAILED, True)
-
-    other = make_zip(delta(3), firds.message(delta(3), records[0]))
-    finished, loaded = pipeline.load(pipeline.register_files([other]))
-
-    assert (finished.file.name, loaded.file.name) == (f"{delta(2)}.zip", f"{delta(3)}.zip")
-    assert finished.run is not None
-    assert counts(finished.run) == {"new": 2, "unchanged": 1}
-    file.refresh_from_db()
-    assert (file.state, file.is_partly_merged) == (EsmaFile.State.LOADED, False)
