@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.classification import cfi, descriptions
 from instruments.listings.facts import classification_rows
+from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Decode a CFI code (ISO 10962), or browse the table by the start or a pattern of codes."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.entities.descriptions import (
     describe_entity,
@@ -15,6 +15,7 @@ from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import Node, read_hierarchy
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.entities.questions import get_entity, read_successors
+from instruments.management.answering import AnsweringCommand
 from instruments.models import LegalEntity
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
@@ -25,7 +26,7 @@ _DIFFERENCE = (
 )
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "List, search and show the legal entities of GLEIF's level 1 files."
 
     def add_arguments(self, parser: CommandParser) -> None:

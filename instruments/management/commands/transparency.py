@@ -3,9 +3,10 @@
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.listings.facts import flatten
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Register, TransparencyResult
 from instruments.transparency import descriptions
 from instruments.transparency.filters import TransparencyFilterSet
@@ -14,7 +15,7 @@ from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "List transparency results (FITRS), or show those that apply to one instrument, and why."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from instruments.listings.facts import flatten
+from instruments.management.answering import AnsweringCommand
 from instruments.models import ListedVenue
 from instruments.venues import questions
 from instruments.venues.filters import VenueFilterSet
@@ -17,7 +18,7 @@ _IN_TABLE = (
 )
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "List venues (ISO 10383), show one with its segments, or MICs that the list lacks."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,8 +6,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from instruments.management.answering import AnsweringCommand
 from instruments.models import VolumeCap
 from instruments.transparency.questions import period_text
 from instruments.volume_cap import questions, suspensions
@@ -16,7 +17,7 @@ from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = (
         "List volume cap results (DVCRES), show those of one instrument with their venues and its "
         "suspensions, or load a list of suspensions."

@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from instruments.management.answering import AnsweringCommand
 from lake import history, publishing
 from lake.tables import TABLES, LakeTable, get_table
 from marketdata.common import output
@@ -14,7 +15,7 @@ from marketdata.common.progress import progress_bars
 _NUMBERS = ("data_version", "version", "rows", "written", "removed", "kept", "bytes_written")
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Publish the data as Delta Lake tables, list them, and delete old files (docs/lake.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
