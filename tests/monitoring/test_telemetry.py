@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -278,6 +280,39 @@ class TestMetricsAddress:
         assert response.status_code == 200
         assert response.headers["Content-Type"].startswith("text/plain")
         assert "\nmarketdata_storage_bytes 0" in response.content.decode()
+
+
+class CallList:
+    """An exporter that keeps the calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[telemetry.Call] = []
+
+    def operation(self, operation: telemetry.Operation) -> None: ...
+    def run(self, run: Any) -> None: ...
+    def stage(self, name: str, seconds: float) -> None: ...
+    def call(self, call: telemetry.Call) -> None:
+        self.calls.append(call)
+
+
+def test_calls_of_the_folder_of_files_are_measured(
+    own_folders: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = CallList()
+    monkeypatch.setattr(telemetry, "exporters", [exporter])
+    storage = storages["local"]
+
+    storage.save("firds/2025/a.zip", ContentFile(b"bytes"))
+    with storage.open("firds/2025/a.zip") as file:
+        assert file.read() == b"bytes"
+    with pytest.raises(FileNotFoundError):
+        storage.open("firds/2025/b.zip")
+
+    assert [(call.kind, call.target, call.name, call.is_ok) for call in exporter.calls] == [
+        ("storage", "local", "save", True),
+        ("storage", "local", "open", True),
+        ("storage", "local", "open", False),
+    ]
 
 
 class TestWithoutTelemetry:
