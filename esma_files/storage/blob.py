@@ -148,7 +148,7 @@ class BlobStorage(Storage):
         except AzureError as error:
             raise _unavailable(name, error) from error
         signature = generate_blob_sas(
-            str(blob.account_name),
+            self._account or str(blob.account_name),  # which an address without its name lacks
             blob.container_name,
             blob.blob_name,
             permission=BlobSasPermissions(read=True),

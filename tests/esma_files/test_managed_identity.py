@@ -1,8 +1,7 @@
 """Blob Storage without a key: the managed identity of the service gets tokens, and signs links.
 
 Azurite by HTTPS, which takes tokens of Entra ID, and a stand-in for the address of App Service where a
-managed identity gets them. Azurite issues the keys that sign links, but does not know the form of
-signature that today's library writes (the one it knows is of 2025-07-05), so no link is followed.
+managed identity gets them. Azurite issues the keys that sign links, and checks the signatures.
 """
 
 import base64
@@ -17,6 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
+import requests
 import trustme
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
@@ -153,3 +153,8 @@ def test_file_is_stored_loaded_and_linked_to_without_a_key(
     expiry = dt.datetime.fromisoformat(signed["se"])
     assert dt.timedelta(0) < expiry - timezone.now() <= dt.timedelta(minutes=5)
     assert SOURCE.stem in signed["rscd"]
+    downloaded = requests.get(link, timeout=30)  # without a token; the CA is in the environment
+    assert downloaded.status_code == 200, downloaded.text
+    assert downloaded.content == SOURCE.read_bytes()
+    forged = requests.get(link.replace("sp=r", "sp=rw"), timeout=30)
+    assert forged.status_code == 403
