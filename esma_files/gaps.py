@@ -60,8 +60,7 @@ class Gap:
 def find(dataset: str = "") -> list[Gap]:
     """Return the gaps of one dataset, or of all, oldest first. Three queries."""
     files = EsmaFile.objects.filter(dataset=dataset) if dataset else EsmaFile.objects.all()
-    fields = ("dataset", "kind", "category", "result_group", "published_on", "part", "parts")
-    known = sets.group(EsmaFile(**row) for row in files.order_by().values(*fields).distinct())
+    known = _known_parts(files)
     gaps = [*_incomplete_sets(known), *_missing_publications(known)]
     histories = {(row.dataset, row.kind): row for row in RegisterHistory.objects.all()}
     gaps = [_with_warning(gap, histories) for gap in gaps]
@@ -69,10 +68,22 @@ def find(dataset: str = "") -> list[Gap]:
     return sorted(gaps, key=lambda gap: (gap.day, gap.dataset, gap.kind, gap.category))
 
 
-def _missing_publications(known: list[sets.FileSet]) -> list[Gap]:
+def _known_parts(files: EsmaFileQuerySet) -> dict[sets.SetKey, set[int]]:
+    """Return the numbers of the parts that have a row, by set."""
+    columns = ("dataset", "kind", "category", "result_group", "published_on", "parts", "part")
+    known: dict[sets.SetKey, set[int]] = {}
+    # The rows of a set follow each other, so that a key is made once.
+    for row, parts in itertools.groupby(
+        files.order_by(*columns[:-1]).values_list(*columns), key=lambda row: row[:-1]
+    ):
+        known[sets.SetKey(*row)] = {part[-1] for part in parts}
+    return known
+
+
+def _missing_publications(known: dict[sets.SetKey, set[int]]) -> list[Gap]:
     days: dict[tuple[str, str, str, str], set[dt.date]] = defaultdict(set)
-    for file_set in known:
-        days[file_set.key.series].add(file_set.key.day)
+    for key in known:
+        days[key.series].add(key.day)
     return [
         Gap(*series, day=pause[0], until=pause[-1], count=len(pause))
         for series, published in days.items()
@@ -80,20 +91,24 @@ def _missing_publications(known: list[sets.FileSet]) -> list[Gap]:
     ]
 
 
-def _incomplete_sets(known: list[sets.FileSet]) -> list[Gap]:
+def _incomplete_sets(known: dict[sets.SetKey, set[int]]) -> list[Gap]:
     """Sets that lack parts, where no other set of the day is complete: ESMA may split a day twice."""
-    complete = {(s.key.series, s.key.day) for s in known if not s.missing_parts}
+    missing = {
+        key: tuple(part for part in range(1, key.parts + 1) if part not in parts)
+        for key, parts in known.items()
+    }
+    complete = {(key.series, key.day) for key, parts in missing.items() if not parts}
     return [
         Gap(
-            *file_set.key.series,
-            day=file_set.key.day,
-            until=file_set.key.day,
-            count=len(file_set.missing_parts),
-            missing_parts=tuple(file_set.missing_parts),
-            parts=file_set.key.parts,
+            *key.series,
+            day=key.day,
+            until=key.day,
+            count=len(parts),
+            missing_parts=parts,
+            parts=key.parts,
         )
-        for file_set in known
-        if file_set.missing_parts and (file_set.key.series, file_set.key.day) not in complete
+        for key, parts in missing.items()
+        if parts and (key.series, key.day) not in complete
     ]
 
 

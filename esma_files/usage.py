@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Case, Count, Sum, Value, When
 from django.utils import timezone
 
 from esma_files.datasets import Dataset
@@ -53,14 +53,13 @@ def collect() -> Usage:
     rows = (
         EsmaFile.objects.stored()
         .order_by()
-        .values("dataset", "kind", "location", "tier", "published_on")
+        .annotate(age=_age_group(timezone.localdate()))
+        .values("dataset", "kind", "location", "tier", "age")
         .annotate(files=Count("pk"), bytes=Sum("size"))
     )
     sums: dict[tuple[str, str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    today = timezone.localdate()
     for row in rows:
-        tier = row["tier"] or row["location"]
-        key = (row["dataset"], row["kind"], tier, age_group(row["published_on"], today=today))
+        key = (row["dataset"], row["kind"], row["tier"] or row["location"], row["age"])
         sums[key][0] += row["files"]
         sums[key][1] += row["bytes"]
     shares = [
@@ -90,13 +89,15 @@ def collect() -> Usage:
     )
 
 
-def age_group(day: dt.date, *, today: dt.date) -> str:
+def _age_group(today: dt.date) -> Case:
     """Return the range of ages, in days, by the limits of the retention policy."""
     cool, archive = settings.COOL_AFTER_DAYS, settings.ARCHIVE_AFTER_DAYS
-    days = (today - day).days
-    if days <= cool:
-        return f"0-{cool} days"
-    return f"{cool + 1}-{archive} days" if days <= archive else f"over {archive} days"
+    cooled, archived = (today - dt.timedelta(days=days) for days in (cool, archive))
+    return Case(
+        When(published_on__gte=cooled, then=Value(f"0-{cool} days")),
+        When(published_on__gte=archived, then=Value(f"{cool + 1}-{archive} days")),
+        default=Value(f"over {archive} days"),
+    )
 
 
 def monthly_cost(size: int, tier: str) -> Decimal:

@@ -68,7 +68,8 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
 
     title = "Files"
     needs = {
-        **dict.fromkeys(("list", "retrieve", "gaps"), reading("esma_files.view_esmafile")),
+        **dict.fromkeys(("list", "retrieve"), reading("esma_files.view_esmafile")),
+        "gaps": reading("esma_files.view_esmafile", costly=True),
         "download": holding("esma_files.download_esmafile", costly=True),
         "sync": holding("esma_files.download_esmafile", costly=True),
         "load": holding("esma_files.load_esmafile", sensitive=True, costly=True),
@@ -351,7 +352,7 @@ class RejectedRecordViewSet(ApiView, viewsets.ReadOnlyModelViewSet[RejectedRecor
 class StorageView(ApiView):
     """The stored files by dataset, kind, tier and age, with the budget and the cost."""
 
-    needs = {"GET": reading("esma_files.view_esmafile")}
+    needs = {"GET": reading("esma_files.view_esmafile", costly=True)}
 
     @extend_schema(summary="Show the use of the storage", responses={200: UsageSerializer})
     def get(self, request: Request) -> Response:
@@ -362,7 +363,7 @@ class RetentionView(ApiView):
     """The actions of the next clean-up, with every file and the reason."""
 
     needs = {
-        "GET": reading("esma_files.view_esmafile"),
+        "GET": reading("esma_files.view_esmafile", costly=True),
         "POST": holding("esma_files.delete_esmafile", sensitive=True, costly=True),
     }
 
