@@ -17,6 +17,7 @@ from accounts.models import ApiKey, User
 from audit import trail
 from audit.admin import AuditedAdmin
 from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.common.pages import BoundedPaginator
 
 admin.site.unregister(Group)
 # Tables of libraries: of no use to people, empty because the audit trail is used, or registered again below.
@@ -138,6 +139,11 @@ class AccessAttemptAdmin(axes.admin.AccessAttemptAdmin):  # type: ignore[misc]
     """Wrong passwords by user name and network. Deleting a row ends its lock-out, which is audited."""
 
     actions = ()
+    list_filter = ()  # by path, it would read all attempts
+    paginator = BoundedPaginator
+    search_fields = ("username__exact", "ip_address__exact")
+    search_help_text = "User name in small letters, or IP address"
+    show_full_result_count = False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,5 +1,6 @@
 """The audit trail in the admin, and the base class of admin pages that write to it."""
 
+import ipaddress
 from typing import Any
 
 from django.contrib import admin
@@ -9,16 +10,24 @@ from django.http import HttpRequest
 from audit import trail
 from audit.models import Event
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_filter = ["at"]  # a date_hierarchy would read all events
     list_display = ["at", "action", "actor", "via", "address", "object_type", "object_id"]
-    search_fields = ["=actor", "=action", "object_id", "=address"]
-    search_help_text = "User name, action (user.created), IP address, or part of the object's name"
+    search_fields = ["actor__exact", "action__exact", "object_id__exact"]
+    search_help_text = "User name, action (user.created), IP address, or name of the object"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by index: addresses too, which the admin would compare as text."""
+        try:
+            address = ipaddress.ip_address(search_term.strip())
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(address=str(address)), False
 
 
 class AuditedAdmin(admin.ModelAdmin[Any]):

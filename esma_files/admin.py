@@ -15,7 +15,6 @@ from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
 from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 # Characters of a problem in a list; the page of the row shows all of it.
 _PROBLEM_LENGTH = 100
@@ -38,7 +37,6 @@ class EsmaFileAdmin(ReadOnlyAdmin):
     exclude = ["content"]  # its link would lead nowhere
     readonly_fields = ["bytes"]
     change_list_template = "admin/esma_files/esmafile/change_list.html"
-    date_hierarchy = "published_on"
     list_display = [
         "name",
         "dataset",
@@ -50,8 +48,9 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         "tier",
         "kept",
     ]
-    list_filter = ["state", "dataset", "kind", "category", "result_group", "kept", "tier"]
+    list_filter = ["state", "dataset", "kind", "kept", "tier", "published_on"]
     search_fields = ["name"]
+    search_help_text = "Part of a name, as FULINS_E or DLTINS_20250830"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -211,6 +210,15 @@ class EsmaFileAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{more} more were skipped.", messages.WARNING)
 
 
+def _find_files(search_term: str) -> list[int] | None:
+    """Return the keys of the files with a name, with or without `.zip`; None for no search."""
+    name = search_term.strip()
+    if not name:
+        return None
+    named = EsmaFile.objects.filter(name=f"{name.removesuffix('.zip')}.zip")
+    return list(named.values_list("pk", flat=True))
+
+
 def _who(request: HttpRequest) -> str:
     return request.user.get_username()
 
@@ -221,7 +229,6 @@ def _files(count: int) -> str:
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    date_hierarchy = "requested_at"
     list_display = [
         "kind",
         "file",
@@ -242,9 +249,10 @@ class RunAdmin(ReadOnlyAdmin):
         "seconds",
     ]
     list_display_links = ["kind", "file"]
-    list_filter = ["state", "kind", "file__kind"]
+    list_filter = ["state", "kind", "file__kind", "requested_at"]
     list_select_related = ["file"]
     search_fields = ["file__name"]
+    search_help_text = "The name of a file"
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Show user names to users who may view users only."""
@@ -253,6 +261,12 @@ class RunAdmin(ReadOnlyAdmin):
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if may_see_user_name(request.user) else ("requested_by",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        files = _find_files(search_term)
+        return (queryset if files is None else queryset.filter(file__in=files)), False
 
     @admin.display(description="done")
     def progress(self, run: Run) -> str:
@@ -277,10 +291,20 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["file", "position", "isin", "mic", "field", "value", "reason"]
-    search_fields = ["=isin", "=file__name"]
+    ordering = ["-pk"]
+    search_fields = ["isin", "file__name"]
     search_help_text = "An ISIN, or the name of a file"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by ISIN or by file: a statement with both would read all records."""
+        files = _find_files(search_term)
+        if files:
+            return queryset.filter(file__in=files), False
+        code = search_term.strip().upper()
+        return (queryset.filter(isin=code) if code else queryset), False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RejectedRecord]:
         return super().get_queryset(request).select_related("file")

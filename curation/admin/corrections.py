@@ -17,7 +17,6 @@ from instruments.models import Correction
 from marketdata.common.access import may_see_user_name
 from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.errors import InvalidQuery, MarketDataError
-from marketdata.common.pages import BoundedPaginator
 
 _MAX_DECIDED = 100  # corrections in one decision
 _NONE = "(none)"
@@ -61,11 +60,10 @@ class DecisionForm(forms.Form):
 class CorrectionAdmin(ReadOnlyAdmin):
     """Corrections are proposed here and decided about by actions; their states follow from the loads."""
 
-    paginator = BoundedPaginator
     actions = ["approve", "reject", "withdraw"]
     list_display = ["__str__", "published_value", "right_value", "state", "remark", "proposed_at"]
-    list_filter = ["state", "register", "field"]
-    search_fields = ["isin__exact"]
+    list_filter = ["state", "register"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 

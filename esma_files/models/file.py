@@ -252,6 +252,7 @@ class EsmaFile(models.Model):
         indexes = [
             models.Index(fields=["state", "sequence"], name="esma_file_state_idx"),
             models.Index(fields=["name"], name="esma_file_name_idx"),
+            models.Index(fields=["-published_on", "name"], name="esma_file_published_idx"),
         ]
         permissions = [
             ("download_esmafile", "Can have files downloaded"),

@@ -15,7 +15,6 @@ from instruments.models import (
     MappedIssuer,
 )
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 
 class _ReadOnlyInline(admin.TabularInline[Any, LegalEntity]):
@@ -36,7 +35,6 @@ class SuccessorInline(_ReadOnlyInline):
 
 @admin.register(LegalEntity)
 class LegalEntityAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = [
         "lei",
         "legal_name",
@@ -60,17 +58,15 @@ class LegalEntityAdmin(ReadOnlyAdmin):
 
 @admin.register(MappedIssuer)
 class MappedIssuerAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["isin", "mapped_lei", "source_file"]
     list_select_related = ["mapped_lei", "source_file"]
-    search_fields = ["=isin"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
 
 
 @admin.register(EntityRequest)
 class EntityRequestAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["lei", "subject", "state", "asked_at", "due_at", "attempts", "problem"]
     list_filter = ["subject", "state"]
-    search_fields = ["=lei"]
+    searched_codes = ("lei",)
     search_help_text = "An LEI"

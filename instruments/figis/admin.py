@@ -4,12 +4,10 @@ from django.contrib import admin
 
 from instruments.models import Figi, FigiRequest
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 
 @admin.register(Figi)
 class FigiAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = [
         "isin",
         "figi",
@@ -20,14 +18,13 @@ class FigiAdmin(ReadOnlyAdmin):
         "is_current",
         "fetched_at",
     ]
-    search_fields = ["=isin", "=figi", "=composite_figi", "=share_class_figi", "=ticker"]
+    searched_codes = ("isin", "figi", "composite_figi", "share_class_figi", "ticker")
     search_help_text = "An ISIN, a FIGI of any kind, or a ticker"
 
 
 @admin.register(FigiRequest)
 class FigiRequestAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["isin", "mic", "state", "asked_at", "due_at", "attempts", "problem"]
     list_filter = ["state"]
-    search_fields = ["=isin"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"

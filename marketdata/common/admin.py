@@ -3,14 +3,35 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from marketdata.common.pages import BoundedPaginator
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
-    """Admin of rows that only loads write. The tables are large, so totals are not counted."""
+    """Admin of rows that only loads write.
 
+    The tables are large: totals are not counted, and no page may read a table as a whole. A `date_hierarchy`
+    or a filter by all values of a column would do so; filter by choices, or by a date with an index.
+    """
+
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
+    # Columns of codes in capital letters that are searched for the term as a whole. Django's exact search
+    # (`=isin`) ignores case, so that no index of SQLite serves it.
+    searched_codes: tuple[str, ...] = ()
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        codes = [f"{name}__exact" for name in self.searched_codes]
+        return codes or super().get_search_fields(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.upper() if self.searched_codes else search_term
+        return super().get_search_results(request, queryset, term)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

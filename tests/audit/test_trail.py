@@ -75,7 +75,11 @@ def test_events_cannot_be_changed_in_the_admin(client: Client) -> None:
     form = {"action": "delete_selected", "_selected_action": [pk], "post": "yes"}
     client.post("/admin/audit/event/", form)
     assert Event.objects.filter(pk=pk, actor__gt="").exists()
-    assert b"FULINS_0.zip" in client.get("/admin/audit/event/", {"q": "FULINS_0"}).content
+    page = client.get("/admin/audit/event/", {"q": "FULINS_0.zip"}).content
+    assert b'<td class="field-object_id">FULINS_0.zip</td>' in page
+    assert (
+        b"field-object_id" not in client.get("/admin/audit/event/", {"q": "198.51.100.7"}).content
+    )
 
 
 def test_an_admin_filters_events() -> None:

@@ -22,7 +22,6 @@ from instruments.models import (
     VolumeCapVenue,
 )
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 
 class CategoryFilter(admin.SimpleListFilter):
@@ -55,7 +54,6 @@ class RegisterFilter(admin.SimpleListFilter):
 
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = [
         "isin",
         "full_name",
@@ -85,10 +83,9 @@ class RecordAdmin(ReadOnlyAdmin):
     There are no filters: for those, no index has the order of the list, so that they would read the table.
     """
 
-    paginator = BoundedPaginator
     list_display = ["isin", "mic", "register", "status", "full_name", "valid_from", "source_file"]
     list_select_related = ["source_file"]
-    search_fields = ["=isin"]  # exact: anything else would read the whole table
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
 
 
@@ -104,9 +101,8 @@ class ListingVersionAdmin(RecordAdmin):
 
 @admin.register(Underlying)
 class UnderlyingAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["code", "instrument_id", "link"]
-    search_fields = ["=code"]
+    searched_codes = ("code",)
     search_help_text = "ISIN, or LEI of an issuer"
 
 
@@ -132,11 +128,10 @@ class MissingFilter(admin.SimpleListFilter):
 class ListedVenueAdmin(ReadOnlyAdmin):
     list_display = ["mic", "listings", "eu_listings", "uk_listings"]
     list_filter = [MissingFilter]
-    search_fields = ["=mic"]
+    searched_codes = ("mic",)
 
 
 class ResultAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_filter = ["superseded", "liquid", "subject"]
     list_select_related = ["source_file"]
     _shown = ["classification", "subject", "reported_period_from", "reported_period_to", "liquid"]
@@ -145,7 +140,7 @@ class ResultAdmin(ReadOnlyAdmin):
 @admin.register(TransparencyResult)
 class TransparencyResultAdmin(ResultAdmin):
     list_display = ["isin", "methodology", *ResultAdmin._shown, "superseded", "source_file"]
-    search_fields = ["=isin"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
     ordering = ["isin", "pk"]
 
@@ -170,7 +165,6 @@ class VolumeCapVenueInline(admin.TabularInline[VolumeCapVenue, VolumeCap]):
 
 @admin.register(VolumeCap)
 class VolumeCapAdmin(ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = [
         "isin",
         "reported_period_from",
@@ -184,7 +178,7 @@ class VolumeCapAdmin(ReadOnlyAdmin):
     ]
     list_filter = ["superseded"]
     list_select_related = ["source_file"]
-    search_fields = ["=isin"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
     ordering = ["isin", "pk"]
     sortable_by = ["isin", "reported_period_to", "last_updated_on"]  # SQLite keeps decimals as text

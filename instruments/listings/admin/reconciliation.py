@@ -9,7 +9,6 @@ from django.utils.html import format_html_join
 
 from instruments.models import Difference, Reconciliation
 from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
 
 
 class _ChangesColumn:
@@ -77,11 +76,10 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
 @admin.register(Difference)
 class DifferenceAdmin(_ChangesColumn, ReadOnlyAdmin):
-    paginator = BoundedPaginator
     list_display = ["reconciliation", "kind", "isin", "mic", "changes_as_text"]
     list_filter = ["kind", "reconciliation__category", "reconciliation__published_on"]
     list_select_related = ["reconciliation"]
-    search_fields = ["=isin"]
+    searched_codes = ("isin",)
     search_help_text = "An ISIN"
     exclude = ["changes"]
     readonly_fields = ["changes_as_text"]
