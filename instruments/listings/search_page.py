@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,7 +16,8 @@ from instruments.isin import problem_of
 from instruments.listings import dates, descriptions, spelling
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
-from instruments.listings.status import EffectiveStatus
+from instruments.listings.relevance import ByRelevance, RelevancePaginator
+from instruments.listings.status import EffectiveStatus, today
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Venue
 from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
@@ -78,7 +80,7 @@ class FilterForm(forms.Form):
     ordering = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "By ISIN"),
+            ("", "Words: active first; filters: by ISIN"),
             *((name, f"B{label[1:]}") for name, label in dates.ORDERINGS.items() if name != "isin"),
         ],
         label="Order",
@@ -184,23 +186,44 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         matching: Any = filterset.qs
     except InvalidQuery as error:
         return context | {"messages": {error.parameter: [str(error)]}}
-    after = request.GET.get("after", "").upper()
-    if after:
-        try:
-            rows = list(matching.after(after)[: PAGE_SIZE + 1])
-        except InvalidQuery as error:
-            return context | {"messages": {"after": [str(error)]}}
-        following = matching.get_cursor(rows[PAGE_SIZE - 1]) if len(rows) > PAGE_SIZE else None
-        rows = rows[:PAGE_SIZE]
-    else:
-        paginator = BoundedPaginator(matching, PAGE_SIZE)
-        page = paginator.get_page(request.GET.get("page"))
-        rows = list(page)
-        is_last = not page.has_next() and paginator.has_more
-        following = matching.get_cursor(rows[-1]) if is_last else None
-        context["page"] = page
+    after = request.GET.get("after", "")
+    # Words are a question, whose best answers come first; filters alone make a list.
+    is_question = "q" in parameters and not parameters.keys() & {"ordering", "effective_status"}
+    by_relevance = ByRelevance(matching, today()) if is_question else None
+    try:
+        rows, following, page = _read_page(request, matching, by_relevance, after)
+    except InvalidQuery as error:
+        return context | {"messages": {"after": [str(error)]}}
+    context["page"] = page
     instruments = [
         {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
         for row in descriptions.describe_instruments(rows)
     ]
     return context | {"instruments": instruments, "following": following, "after": after}
+
+
+def _read_page(
+    request: HttpRequest, matching: Any, by_relevance: ByRelevance | None, after: str
+) -> tuple[list[Instrument], str | None, Page[Any] | None]:
+    """Return the instruments of a page, the cursor after them if more follow, and the page up to row 1,000.
+
+    Raises InvalidQuery for an invalid cursor.
+    """
+    if after:
+        pairs = (
+            by_relevance.read_after(after, PAGE_SIZE + 1)
+            if by_relevance
+            else [(matching.get_cursor(row), row) for row in matching.after(after)[: PAGE_SIZE + 1]]
+        )
+        following = pairs[PAGE_SIZE - 1][0] if len(pairs) > PAGE_SIZE else None
+        return [row for _, row in pairs[:PAGE_SIZE]], following, None
+    paginator: Any = (
+        RelevancePaginator(by_relevance, PAGE_SIZE)
+        if by_relevance
+        else BoundedPaginator(matching, PAGE_SIZE)
+    )
+    page = paginator.get_page(request.GET.get("page"))
+    rows = list(page)
+    if page.has_next() or not paginator.has_more:
+        return rows, None, page
+    return rows, paginator.get_cursor() if by_relevance else matching.get_cursor(rows[-1]), page

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from instruments.listings.load import search_index
 from instruments.models import Instrument, Listing
 from tests import demo_files
 from tests.instruments.listings.merging import Write
@@ -46,7 +47,7 @@ def test_filters_alone_list_instruments_as_the_api_does(client: Client) -> None:
         "currency=eur&category=D",
         "effective_status=terminated",
         "cfi=DB",
-        "q=kfw&category=D",
+        "q=kfw&category=D&ordering=isin",
     ):
         rows = client.get(f"/api/v1/instruments/?{query}").json()["results"]
 
@@ -139,3 +140,29 @@ def test_an_export_has_the_columns_that_are_shown(admin_client: Client) -> None:
     lines = b"".join(export.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "isin,mic,register"
     assert len(lines) == 1 + 9
+
+
+@pytest.mark.usefixtures("anonymous_reading", "transactional_db")
+@pytest.mark.parametrize("active", [2, 1_010])
+def test_active_instruments_come_before_those_that_have_ended(
+    client: Client, make_zip: Write, active: int
+) -> None:
+    isins = load_names(make_zip, *(f"Call {n}" for n in range(1_030)))
+    ended = isins[: 1_030 - active]
+    Instrument.objects.filter(pk__in=ended[1:]).update(
+        status="terminated", active_until="0001-01-01"
+    )
+    Instrument.objects.filter(pk=ended[0]).update(active_until="2020-01-01", ended_as="expired")
+    search_index.rebuild()
+
+    first = shown(client, "q=call")
+    walked = shown(client, "q=call&page=50")
+    page = client.get("/?q=call&page=50").content.decode()
+    while following := re.search(r'href="\?([^"]+)">Next</a>', page):
+        query = following[1].replace("&amp;", "&")
+        page = client.get(f"/?{query}").content.decode()
+        walked += _LINK.findall(page)
+
+    by_relevance = [*isins[1_030 - active :], *ended]
+    assert first == by_relevance[:20]
+    assert walked == by_relevance[980:]

@@ -1,0 +1,71 @@
+"""Results by relevance: active instruments before those that have ended, both in the order of ISINs."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q
+from django.utils.functional import cached_property
+
+from instruments.listings.status import EffectiveStatus, filter_by_effective_status
+from instruments.models import Instrument, InstrumentQuerySet, Status
+from marketdata.common.pages import BoundedPaginator
+
+ENDED = "ended."  # what cursors among instruments that have ended begin with
+
+
+class ByRelevance:
+    """The instruments that match a search, in the order of their relevance on a day."""
+
+    def __init__(self, matching: InstrumentQuerySet, day: dt.date) -> None:
+        self._active = filter_by_effective_status(matching, EffectiveStatus.ACTIVE, day)
+        self._ended = matching.filter(~Q(status=Status.ACTIVE) | Q(active_until__lt=day))
+
+    def read_keys(self, number: int) -> tuple[list[str], int]:
+        """Return the first ISINs, and the number of active ones among them."""
+        keys = _read_keys(self._active, number)
+        return [*keys, *_read_keys(self._ended, number - len(keys))], len(keys)
+
+    def read_after(self, cursor: str, number: int) -> list[tuple[str, Instrument]]:
+        """Return the instruments after a cursor, each with the cursor after it. Raises InvalidQuery."""
+        rows: list[tuple[str, Instrument]] = []
+        if not cursor.startswith(ENDED):
+            rows = [(row.pk, row) for row in self._active.after(cursor)[:number]]
+        ended = self._ended.after(cursor.removeprefix(ENDED) if cursor.startswith(ENDED) else "")
+        rows += [(f"{ENDED}{row.pk}", row) for row in ended[: number - len(rows)]]
+        return rows
+
+
+class RelevancePaginator(BoundedPaginator):
+    """A paginator of the first 1,000 instruments by relevance."""
+
+    def __init__(self, instruments: ByRelevance, per_page: int) -> None:
+        super().__init__([], per_page)
+        self.instruments = instruments
+
+    def get_cursor(self) -> str:
+        """Return the cursor after the last row of the paginator."""
+        keys, active = self._found
+        key = keys[self.max_rows - 1]
+        return key if active >= self.max_rows else f"{ENDED}{key}"
+
+    @cached_property
+    def _found(self) -> tuple[list[str], int]:
+        return self.instruments.read_keys(self.max_rows + 1)
+
+    @cached_property
+    def _keys(self) -> list[Any]:
+        return self._found[0]
+
+    @cached_property
+    def _read_rows(self) -> Callable[[list[Any]], Any]:
+        return _read_in_order
+
+
+def _read_keys(instruments: InstrumentQuerySet, number: int) -> list[str]:
+    return list(instruments.values_list("pk", flat=True)[:number]) if number else []
+
+
+def _read_in_order(keys: list[str]) -> list[Instrument]:
+    rows = Instrument.objects.in_bulk(keys)
+    return [rows[key] for key in keys]
