@@ -31,6 +31,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
     def init_process(self) -> None:
         self._incomplete: dict[Any, float] = {}  # the end of the time for a header, by connection
         self._lingering: dict[socket.socket, float] = {}  # the time to close it, by socket
+        self._polled: set[Any] = set()  # incomplete connections that the poller waits for
         super().init_process()
 
     def enqueue_req(self, conn: Any) -> None:
@@ -41,6 +42,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             # The first bytes are waited for, since they are mostly the whole header.
             data_arrived = functools.partial(self._data_arrived, conn)
             self.poller.register(conn.sock, selectors.EVENT_READ, data_arrived)
+            self._polled.add(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         is_waiting = self._incomplete or self._lingering
@@ -66,8 +68,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             return False
 
     def _data_arrived(self, conn: Any, _socket: Any) -> None:
-        self.poller.unregister(conn.sock)
+        self._stop_polling(conn)
         self._submit(conn)
+
+    def _stop_polling(self, conn: Any) -> None:
+        """Unregister a connection before its socket can be closed: the next one may have the same number."""
+        if conn in self._polled:
+            self._polled.remove(conn)
+            self.poller.unregister(conn.sock)
 
     def _submit(self, conn: Any) -> bool:
         """Give the connection to a thread, unless its header is incomplete; return whether it was."""
@@ -79,6 +87,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             (socket.SO_SNDTIMEO, SEND_SECONDS),
         ):
             conn.sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        self._stop_polling(conn)  # the look between events may come before that of the poller
         del self._incomplete[conn]
         conn.data_ready = True
         super().enqueue_req(conn)
@@ -86,8 +95,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
 
     def _give_up(self, conn: Any) -> None:
         del self._incomplete[conn]
-        if conn.sock.fileno() in self.poller.get_map():
-            self.poller.unregister(conn.sock)
+        self._stop_polling(conn)
         self.nr_conns -= 1
         conn.close()
 

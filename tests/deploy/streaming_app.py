@@ -1,5 +1,6 @@
-"""A WSGI application for tests of the web server: a page, a long stream, and one that breaks off."""
+"""A WSGI application for tests of the web server: a page, a stream, one that breaks off, and the process."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,12 @@ PARTS = 150  # 10 MB: more than the buffers of a connection hold
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return {"/stream": stream, "/broken": break_off}.get(environ["PATH_INFO"], page)()
+    answers = {"/stream": stream, "/broken": break_off, "/process": number_of_process}
+    return answers.get(environ["PATH_INFO"], page)()
+
+
+def number_of_process() -> Iterator[bytes]:
+    yield str(os.getpid()).encode()
 
 
 def page() -> Iterator[bytes]:

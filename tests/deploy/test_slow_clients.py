@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_requests_one_after_another_on_one_connection_are_answered(port: int) ->
         link.sendall(last)
 
         assert read_all(link).count(b"page") == 3
+
+
+def test_requests_that_follow_their_connections_late_do_not_end_the_process(port: int) -> None:
+    """Such a request may arrive between two looks of the worker; the next socket has the same number."""
+    process = get(port, "/process")
+
+    def ask(number: int) -> bytes:
+        with connect(port, b"") as link:
+            time.sleep(number % 7 / 1_000)
+            link.sendall(b"GET /process HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return read_all(link)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(400)))
+
+    assert all(process in answer for answer in answers)
 
 
 @pytest.mark.slow
