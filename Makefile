@@ -46,6 +46,8 @@ var/.demo: .venv/.installed .env $(wildcard */migrations/*.py static/*/* tests/d
 	@$(MANAGE) load_venues
 	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs tests/data/gleif tests/data/demo/eu
 	@$(MANAGE) load --excerpt --skip-loaded --dataset fca_firds tests/data/demo/uk
+	@$(MANAGE) stats --recount > /dev/null
+	@$(MANAGE) problems find > /dev/null
 	@$(MANAGE) create_admin
 	@$(MANAGE) collectstatic --noinput --verbosity 0
 	@mkdir -p -m 700 var && touch $@

@@ -24,6 +24,7 @@ from instruments.listings.models.correction import (
     CorrectionState,
 )
 from instruments.listings.models.count import InstrumentCount, TableCount
+from instruments.listings.models.figure import Figure, FigureQuerySet, FigureSubject
 from instruments.listings.models.instrument import Instrument, InstrumentQuerySet
 from instruments.listings.models.listing import (
     Listing,
@@ -65,6 +66,9 @@ __all__ = [
     "Figi",
     "FigiQuerySet",
     "FigiRequest",
+    "Figure",
+    "FigureQuerySet",
+    "FigureSubject",
     "FullFile",
     "Instrument",
     "InstrumentCount",

@@ -9,6 +9,7 @@ from esma_files.models import EsmaFile, Run
 from instruments import interrupted, pipeline
 from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
+from instruments.listings import figures
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
@@ -57,3 +58,9 @@ def run_enrich(run_id: int) -> None:
 def recount_coverage() -> None:
     """Count by category how many instruments have a legal entity, FIGIs and transparency results."""
     coverage.recount()
+
+
+@shared_task(name="instruments.count_figures")
+def count_figures() -> None:
+    """Count the figures of analytics."""
+    figures.recount()

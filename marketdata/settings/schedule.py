@@ -18,6 +18,7 @@ _LOCAL_TASKS = {
         "task": "instruments.recount_coverage",
         "schedule": crontab(hour="6", minute="15"),
     },
+    "figures": {"task": "instruments.count_figures", "schedule": crontab(hour="6", minute="20")},
     # Just after midnight, when corrections begin and end to apply.
     "corrections": {
         "task": "curation.apply_due_corrections",

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from instruments.enrichment import coverage
+from instruments.listings import figures
 from instruments.listings.load import counts
 from marketdata.common import output
 from marketdata.common.plain import to_plain
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         if options["recount"]:
             counts.recount()
             coverage.recount()
+            figures.recount()
         statistics = stats.collect()
         if options["format"] == "json":
             values = dataclasses.asdict(statistics)

@@ -1,5 +1,6 @@
 """The page of analytics, on real instruments."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -9,7 +10,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from esma_files.models import EsmaFile, Run
-from instruments.models import Instrument, Listing, Venue
+from instruments import tasks
+from instruments.listings import figures
+from instruments.models import Figure, FigureSubject, Instrument, Listing, Venue
 
 pytestmark = pytest.mark.usefixtures("anonymous_reading")
 
@@ -53,3 +56,41 @@ def test_an_empty_database_has_nothing_to_show(client: Client, settings: LazySet
     assert "No instrument is loaded." in client.get("/analytics/").content.decode()
     settings.ANONYMOUS_READ = False
     assert client.get("/analytics/").headers["Location"].startswith("/sign-in/")
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_figures_are_counted_by_night_and_not_by_the_page(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    assert "have not been counted yet" in client.get("/analytics/").content.decode()
+
+    tasks.recount_coverage()
+    tasks.count_figures()
+    tasks.count_figures()  # the same day again
+    Instrument.objects.filter(notional_currency="EUR").update(notional_currency="SEK")
+    with django_assert_num_queries(8):
+        page = client.get("/analytics/").content.decode()
+
+    assert re.search(r'currency=EUR">EUR</a>.*?<td class="number">8</td>', page, re.DOTALL)
+    assert "SEK" not in page
+    assert "<title>2031: 2</title>" in page
+    assert "<title>Week of 2026-07-13: 6 new, 4 changed, 1 ended</title>" in page
+    assert f"<title>{dt.datetime.now(dt.UTC):%Y-%m-%d}: 9 instruments</title>" in page
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_growth_of_each_day_is_kept() -> None:
+    figures.recount()
+    Figure.objects.update(day=dt.date(2026, 1, 1))
+    figures.recount()
+
+    kept = Figure.objects.filter(day=dt.date(2026, 1, 1))
+    assert {figure.subject for figure in kept} == {FigureSubject.GROWTH}
+    quality = Figure.objects.read_newest(FigureSubject.QUALITY)[FigureSubject.QUALITY]
+    assert quality == {
+        "": 9,
+        "cfi_code": 0,
+        "full_name": 0,
+        "issuer_lei": 0,
+        "notional_currency": 0,
+    }
