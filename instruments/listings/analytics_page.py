@@ -50,7 +50,7 @@ class Share:
 
 
 class AnalyticsView(GuardedView):
-    """What is loaded by category, venue, country, currency and maturity; growth, churn, quality and speed."""
+    """Instruments by category, venue, country, currency and maturity; growth, churn, quality and speed."""
 
     needs = reading("instruments.view_instrument")
 

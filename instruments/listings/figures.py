@@ -75,10 +75,10 @@ def _count_missing_values() -> dict[str, int]:
     missing: Any = {name: Count("pk", filter=Q((name, ""))) for name in QUALITY_COLUMNS}
     active = Instrument.objects.filter(status=Status.ACTIVE)
     # Names of aggregates must not be those of columns.
-    found = active.aggregate(
+    totals = active.aggregate(
         all=Count("pk"), **{f"no_{name}": count for name, count in missing.items()}
     )
-    return {"": found["all"], **{name: found[f"no_{name}"] for name in QUALITY_COLUMNS}}
+    return {"": totals["all"], **{name: totals[f"no_{name}"] for name in QUALITY_COLUMNS}}
 
 
 def _count_totals() -> dict[str, int]:

@@ -45,17 +45,17 @@ class RelevancePaginator(BoundedPaginator):
 
     def get_cursor(self) -> str:
         """Return the cursor after the last row of the paginator."""
-        keys, active = self._found
+        keys, active = self._searched
         key = keys[self.max_rows - 1]
         return key if active >= self.max_rows else f"{ENDED}{key}"
 
     @cached_property
-    def _found(self) -> tuple[list[str], int]:
+    def _searched(self) -> tuple[list[str], int]:
         return self.instruments.read_keys(self.max_rows + 1)
 
     @cached_property
     def _keys(self) -> list[Any]:
-        return self._found[0]
+        return self._searched[0]
 
     @cached_property
     def _read_rows(self) -> Callable[[list[Any]], Any]:

@@ -18,7 +18,7 @@ class FigureSubject(models.TextChoices):
 
 class FigureQuerySet(models.QuerySet["Figure"]):
     def read_newest(self, *subjects: FigureSubject) -> dict[str, dict[str, int]]:
-        """Return the figures by subject and key; of those that are kept for each day, the newest. One query."""
+        """Return the figures by subject and key; of those kept for each day, the newest. One query."""
         figures: dict[str, dict[str, int]] = {subject: {} for subject in subjects}
         rows = self.filter(subject__in=subjects).order_by("day", "key")
         for subject, key, number in rows.values_list("subject", "key", "number"):

@@ -44,7 +44,7 @@ def test_the_speed_of_loads_is_for_those_who_may_see_runs(
     Run.objects.create(file=file, state=Run.State.DONE, read=5_000, seconds=2)
     Run.objects.create(file=file, state=Run.State.DONE, read=10, seconds=2)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(8):
         page = client.get("/analytics/").content.decode()
 
     assert page.count("records a second") == 1
