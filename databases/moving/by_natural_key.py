@@ -37,6 +37,7 @@ _OTHER_TABLES = {
     "instruments_coverage",
     "instruments_dataversion",
     "instruments_figirequest",
+    "instruments_figure",
 }
 # Columns of a database's own work, by table: times, states, places in its storage, and its own row numbers.
 _OTHER_COLUMNS = {

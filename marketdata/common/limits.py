@@ -81,10 +81,12 @@ def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bo
     """Count a request once for its API key, its user or its address, and keep the usage on the request.
 
     Costly requests are also counted for the user, or the owner of the API key: more keys allow no more of
-    them.
+    them. Other requests of an admin who browses are not counted: the limits are made for clients.
     """
     is_user = user is not None and user.is_authenticated
     user_client = f"user {user.pk}" if is_user else ""
+    if is_user and key is None and _is_browsing(request) and user.browses_without_limits:
+        request.is_counted = True  # type: ignore[attr-defined]
     if not is_counted(request):
         request.is_counted = True  # type: ignore[attr-defined]
         if key is not None:
@@ -95,6 +97,13 @@ def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bo
             keep(request, count(request, "anonymous"))
     if costly:
         keep(request, count(request, "costly", client=user_client))
+
+
+def _is_browsing(request: HttpRequest) -> bool:
+    """Return True for a request with a session, as browsers send it, and no token or API key."""
+    return (
+        "Authorization" not in request.headers and settings.SESSION_COOKIE_NAME in request.COOKIES
+    )
 
 
 def is_counted(request: HttpRequest) -> bool:

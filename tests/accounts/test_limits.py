@@ -284,3 +284,16 @@ def test_unavailable_counts_are_logged_and_refuse_nobody(
     assert limits.count(RequestFactory().get("/"), "anonymous") is None
     assert ApiClient()("get", LIST).status_code == 200
     assert "not counted" in caplog.text
+
+
+@pytest.mark.usefixtures("counted")
+def test_an_admin_who_browses_is_not_stopped(client: Client) -> None:
+    ada, bob = make_user("ada", "admin"), make_user("bob", "viewer")
+    token = client_with_token(ada)
+
+    client.force_login(ada)
+    assert {client.get(path).status_code for path in ["/", "/api/v1/instruments/"] * 6} == {200}
+    assert token("get", LIST).status_code == 200
+    client.force_login(bob)
+    assert [client.get("/").status_code for _ in range(5)] == [200, 200, 200, 200, 429]
+    assert "Too many requests" in client.get("/").content.decode()
