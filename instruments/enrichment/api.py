@@ -30,10 +30,10 @@ class EnrichSerializer(StrictSerializer):
     """The instruments to enrich."""
 
     isins = serializers.ListField(
-        child=serializers.CharField(max_length=12),
+        child=serializers.CharField(max_length=100),
         min_length=1,
         max_length=steps.MAX_ISINS,
-        help_text=f"1 to {steps.MAX_ISINS:,} ISINs of instruments in the database",
+        help_text=f"1 to {steps.MAX_ISINS:,} ISINs, FIGIs or tickers of instruments in the database",
     )
 
 

@@ -17,7 +17,7 @@ from instruments.entities import syncing as entities
 from instruments.entities.search import is_lei
 from instruments.figis import syncing as figis
 from instruments.lei import is_valid
-from instruments.listings.lookup import check_isin
+from instruments.listings.lookup import resolve_isin
 from instruments.models import EntityRequest, FigiRequest, Instrument
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, MarketDataError, NotInDatabase
@@ -28,9 +28,10 @@ MAX_ISINS = 1_000
 def request(isins: Collection[str], *, requested_by: str = "") -> Run:
     """Queue a run that asks about these instruments, due or not; return an open one for the same ISINs.
 
-    Raises InvalidQuery for malformed, unknown or too many ISINs, NotInDatabase for a single unknown one.
+    A FIGI or ticker that only one instrument has may take the place of an ISIN. Raises InvalidQuery for
+    malformed, unknown or too many ISINs, NotInDatabase for a single unknown one.
     """
-    codes = sorted({check_isin(isin) for isin in isins})
+    codes = sorted({resolve_isin(isin) for isin in isins})
     if len(codes) > MAX_ISINS:
         raise InvalidQuery("isins", f"At most {MAX_ISINS:,} ISINs; these are {len(codes):,}.")
     known: set[str] = set()

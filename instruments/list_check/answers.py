@@ -20,6 +20,7 @@ from instruments.listings import history
 from instruments.listings.export_files import escape_formula
 from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
+from instruments.listings.lookup import LookupResult, LookupStatus, look_up
 from instruments.listings.reportability import COLUMNS, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
 from instruments.models import Figi, Instrument, Listing, Register, TransparencyResult, Venue
@@ -50,7 +51,7 @@ class Question:
 # The columns of an answer, in the order of a table or a CSV file.
 COLUMN_HELP = {
     "line": "Number of the line or item, from 1",
-    "isin": "ISIN as given, in upper case",
+    "isin": "ISIN, of the instrument that a FIGI or ticker means; if it means none, the code as given",
     "mic": "MIC as given: only listings there, or on its segments, count. Empty: on any venue",
     "on": "Day of the answer",
     "status": "found, unknown (in no loaded file) or invalid (not an ISIN, MIC or day)",
@@ -70,7 +71,7 @@ COLUMNS_OF_ANSWER = tuple(COLUMN_HELP)
 
 
 def answer_items(items: Iterable[Item], question: Question) -> Iterator[dict[str, Any]]:
-    """Yield an answer of plain values for each item, in the same order. Ten queries a chunk at most."""
+    """Yield an answer of plain values for each item, in the same order. Thirteen queries a chunk at most."""
     remaining = iter(items)
     while chunk := list(itertools.islice(remaining, CHUNK)):
         yield from _answer_chunk(chunk, question)
@@ -100,25 +101,28 @@ def _format_line(fields: Sequence[str]) -> str:
 
 
 def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[str, Any]]:
-    isins = sorted({item.isin for item in items if item.problem is None})
+    outcomes = _look_up([item.code for item in items])
+    isins = sorted({row.instrument_isin for row in outcomes.values() if row.instrument_isin})
     chunk = _Chunk(isins, question)
     venues = _read_segments({item.mic for item in items if item.mic and item.problem is None})
     days = {item: item.on or question.on or today() for item in items}
     for item in items:
         day = days[item]
-        answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {"line": item.line, "isin": item.isin}
+        outcome = outcomes[item.code]
+        isin = outcome.instrument_isin or item.code
+        answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {"line": item.line, "isin": isin}
         answer |= {"mic": item.mic or None, "on": to_plain(day)}
-        if item.problem is not None:
-            yield answer | {"status": CheckStatus.INVALID.value, "reason": item.problem}
+        if item.problem is not None or outcome.status == LookupStatus.INVALID:
+            reason = item.problem or outcome.reason
+            yield answer | {"status": CheckStatus.INVALID.value, "reason": reason}
             continue
-        instrument = chunk.instruments.get(item.isin)
-        if instrument is None:
-            reason = "No loaded file has this ISIN."
-            yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": reason}
+        if outcome.instrument_isin is None:
+            yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
             continue
-        timelines = chunk.timelines.get(item.isin, [])
+        instrument = chunk.instruments[isin]
+        timelines = chunk.timelines.get(isin, [])
         at_venue = [t for t in timelines if not item.mic or t[-1].mic in venues[item.mic]]
-        reported = answer_for_timelines(item.isin, at_venue, day, question.known_on)
+        reported = answer_for_timelines(isin, at_venue, day, question.known_on)
         mics = [a.record.mic for a in reported.listings if a.is_reportable]
         reason = reported.reason
         if item.mic and not at_venue:
@@ -137,9 +141,14 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
             "published_status": str(instrument.status),
             "effective_status": _get_effective_status(instrument, timelines, day),
             "issuer_lei": chunk.get_issuer_lei(instrument),
-            "figis": " ".join(chunk.figis.get(item.isin, [])),
-            **chunk.get_liquidity(item.isin, day),
+            "figis": " ".join(chunk.figis.get(isin, [])),
+            **chunk.get_liquidity(isin, day),
         }
+
+
+def _look_up(codes: Sequence[str]) -> dict[str, LookupResult]:
+    """Return the outcome for each code."""
+    return {row.isin: row for row in look_up(list(dict.fromkeys(codes)))}
 
 
 class _Chunk:

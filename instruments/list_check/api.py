@@ -24,7 +24,9 @@ _VOLVO = "SE0000115446"
 class ItemSerializer(StrictSerializer):
     """An instrument, and where and when it was traded."""
 
-    isin = serializers.CharField(max_length=50, help_text="ISIN, in upper or lower case")
+    isin = serializers.CharField(
+        max_length=50, help_text="ISIN, FIGI or ticker, in upper or lower case"
+    )
     mic = serializers.CharField(
         max_length=10,
         required=False,
@@ -127,5 +129,8 @@ class ReportabilityListView(ApiView, APIView):
         body = ReportabilityListQuerySerializer(data=request.data)
         body.is_valid(raise_exception=True)
         values = body.validated_data
-        items = [make_item(line, **item) for line, item in enumerate(values.pop("items"), start=1)]
+        items = [
+            make_item(line, item["isin"], item.get("mic", ""), item.get("on"))
+            for line, item in enumerate(values.pop("items"), start=1)
+        ]
         return Response({"results": list(answer_items(items, Question(**values)))})

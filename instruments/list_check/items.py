@@ -1,4 +1,4 @@
-"""Lines of a list to check: an ISIN, and with it perhaps the venue and the day of a trade."""
+"""Lines of a list to check: an ISIN, FIGI or ticker, and with it perhaps the venue and the day of a trade."""
 
 import dataclasses
 import datetime as dt
@@ -10,29 +10,31 @@ from instruments.isin import problem_of
 _MIC = re.compile("[A-Z0-9]{4}")
 _SEPARATORS = re.compile(r"[,;\t ]+")
 _HEADER = "isin"
+_LONGEST_CODE = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
     """One line to check. `mic` is "" for any venue, `on` is None for today.
 
+    `code` is an ISIN, a FIGI or a ticker, as given; what it means is looked up with the others of a list.
     `problem` is the reason why the line cannot be checked, None if it can.
     """
 
     line: int
-    isin: str
+    code: str
     mic: str = ""
     on: dt.date | None = None
     problem: str | None = None
 
 
-def make_item(line: int, isin: str, mic: str = "", on: dt.date | str | None = None) -> Item:
+def make_item(line: int, code: str, mic: str = "", on: dt.date | str | None = None) -> Item:
     """Return an item from texts in upper or lower case; `problem` says what is wrong with them."""
-    isin, mic = isin.strip().upper(), mic.strip().upper()
+    code, mic = code.strip().upper(), mic.strip().upper()
     day: dt.date | None = None
     problem = None
-    if reason := problem_of(isin):
-        problem = f"Not an ISIN: {reason}."
+    if len(code) > _LONGEST_CODE:
+        problem = f"Not an ISIN: {problem_of(code)}."
     elif mic and not _MIC.fullmatch(mic):
         problem = f"Not a MIC: {mic!r} is not four letters or digits."
     if isinstance(on, str) and on.strip():
@@ -42,14 +44,15 @@ def make_item(line: int, isin: str, mic: str = "", on: dt.date | str | None = No
             problem = problem or f"Not a day: {on.strip()!r}. Write days as 2025-08-30."
     elif isinstance(on, dt.date):
         day = on
-    return Item(line, isin[:50], mic[:10], day, problem)
+    return Item(line, code[:_LONGEST_CODE], mic[:10], day, problem)
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[Item]:
     """Yield an item for each line that is not empty: `ISIN`, `ISIN MIC`, `ISIN DAY` or `ISIN MIC DAY`.
 
-    Fields are separated by commas, semicolons, tabs or spaces, and may be quoted as in CSV. A first line
-    whose first field is `isin` is a header. Further fields make a line invalid: nothing is ignored.
+    A FIGI or a ticker may take the place of the ISIN. Fields are separated by commas, semicolons, tabs or
+    spaces, and may be quoted as in CSV. A first line whose first field is `isin` is a header. Further fields
+    make a line invalid: nothing is ignored.
     """
     is_first = True
     for number, text in enumerate(lines, start=1):
@@ -70,10 +73,10 @@ def _split(text: str) -> list[str]:
 def _make_from_fields(number: int, fields: list[str]) -> Item:
     while fields and not fields[-1]:
         fields.pop()
-    isin, *values = fields
+    code, *values = fields
     if len(values) > 2:
         problem = f"{len(fields)} fields; a line has an ISIN, a MIC and a day at most."
-        return Item(number, isin.upper()[:50], problem=problem)
+        return Item(number, code.upper()[:_LONGEST_CODE], problem=problem)
     if len(values) == 1 and len(values[0]) > 4:
-        return make_item(number, isin, "", values[0])
-    return make_item(number, isin, *values)
+        return make_item(number, code, "", values[0])
+    return make_item(number, code, *values)

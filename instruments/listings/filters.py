@@ -13,7 +13,7 @@ from instruments.classification import cfi
 from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
-from instruments.isin import problem_of
+from instruments.isin import PATTERN, problem_of
 from instruments.listings import dates, lookup, search
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.models import (
@@ -26,6 +26,7 @@ from instruments.models import (
     Status,
     Venue,
 )
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
     CommaSeparatedInput,
@@ -63,8 +64,9 @@ def _check_list(text: str) -> None:
 
 
 def _check_underlying(text: str) -> None:
+    """Raise ValidationError for an ISIN with a wrong check digit. Other codes are looked up."""
     code = text.strip().upper()
-    if not re.fullmatch(LEI, code):
+    if not re.fullmatch(LEI, code) and PATTERN.fullmatch(code) and not FIGI_PATTERN.fullmatch(code):
         check_isins(code)
 
 
@@ -116,7 +118,9 @@ class InstrumentFilterSet(django_filters.FilterSet):
     underlying = django_filters.CharFilter(
         method="filter_underlying",
         validators=[_check_underlying],
-        label="ISIN of an underlying, or LEI of an issuer that is one; members of baskets included",
+        max_length=100,
+        label="ISIN, FIGI or ticker of an underlying, or LEI of an issuer that is one; members of baskets"
+        " included",
     )
     underlying_group = django_filters.CharFilter(
         method="filter_underlying_group",
@@ -335,7 +339,13 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_underlying(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.derived_from(value.strip().upper())
+        code = value.strip().upper()
+        if re.fullmatch(LEI, code):
+            return queryset.derived_from(code)
+        try:
+            return queryset.derived_from(lookup.resolve_isin(code))
+        except NotInDatabase as error:
+            raise InvalidQuery(name, str(error)) from None
 
     def filter_underlying_group(
         self, queryset: InstrumentQuerySet, name: str, value: str

@@ -25,8 +25,8 @@ class Command(AnsweringCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "file",
-            help="a text or CSV file with an ISIN, and optionally a MIC and a day, in each line; - reads"
-            " standard input",
+            help="a text or CSV file with an ISIN, FIGI or ticker, and optionally a MIC and a day, in each"
+            " line; - reads standard input",
         )
         parser.add_argument(
             "--on", type=dt.date.fromisoformat, help="day of lines without one; default: today"

@@ -173,6 +173,8 @@ def test_an_index_and_a_rate_are_named_though_they_have_no_isin(
         (f"{VOLVO}/derivatives/?underlying={VOLVO}", 400, "Unknown parameter"),
         (f"{VOLVO}/derivatives/?page=9", 404, "No such page"),
         ("?underlying=volvo", 400, "VOLVO"),
+        ("?underlying=SE0000115447", 400, "should be 6"),
+        ("?underlying=BBG000BLNNH6", 400, "No instrument with the FIGI BBG000BLNNH6"),
         ("?underlying=%00", 400, "ull character"),
     ],
 )
