@@ -214,7 +214,7 @@ def test_a_file_of_another_day_is_not_listed(gleif: FakeRegister, tmp_path: Path
 
 def test_an_entry_with_another_name_or_host_is_reported(gleif: FakeRegister) -> None:
     for name_, url, problem in (
-        ("LEI-BIC-20260828.zip", f"{gleif.url}/x", "not one of"),
+        ("LEI-BIC-20260828.zip", f"{gleif.url}/x", "not a published file's name"),
         ("isin-lei-20260810T071513.zip", "https://example.org/x", "example.org"),
         ("20230605-0800-gleif-goldencopy-lei2-golden-copy.zip", f"{gleif.url}/x", "has no files"),
     ):
