@@ -9,29 +9,37 @@ import pytest
 from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
-from esma_files.models import EsmaFile, RejectedRecord, Run
-from instruments import pipeline
+from esma_files.models import EsmaFile, Run
+from instruments import tasks
+from instruments.models import Venue
+from tests import demo_files
 from tests.browsing import Visit
-from tests.conftest import DATA, ROOT
+from tests.conftest import ROOT
 
 SCREENSHOTS = ROOT / "var" / "screenshots"
 pytestmark = pytest.mark.django_db(transaction=True)
 ISIN = "DE000A1R07V3"
+SHARE, BOND = demo_files.SHARE, demo_files.BOND
 PAGES = {
     "front": "/",
-    "search": "/?q=a&category=D",
-    "instrument": f"/instruments/{ISIN}/?as_of=2021-01-10",
-    "history": f"/instruments/{ISIN}/history/",
-    "compare": f"/instruments/{ISIN}/compare/?all=on",
-    "transparency": "/instruments/US78463V1070/transparency/",
-    "dossier": f"/instruments/{ISIN}/dossier/",
+    "search": "/?q=nordlicht&currency=EUR",
+    "instrument": f"/instruments/{SHARE}/?as_of=2026-07-20",
+    "bond": f"/instruments/{BOND}/",
+    "history": f"/instruments/{SHARE}/history/",
+    "compare": f"/instruments/{SHARE}/compare/?all=on",
+    "transparency": f"/instruments/{BOND}/transparency/?on=2026-07-20",
+    "dossier": f"/instruments/{SHARE}/dossier/",
     "cfi_table": "/cfi/",
     "cfi": "/cfi/DBFTFB/",
     "venues": "/venues/",
+    "venue": "/venues/XETR/",
+    "entities": "/entities/",
+    "entity": f"/entities/{demo_files.ISSUER}/",
     "files": "/files/",
     "calendar": "/files/calendar/",
     "runs": "/files/runs/",
     "rejects": "/files/rejects/",
+    "problems": "/problems/",
     "check": "/check/",
     "analytics": "/analytics/",
     "not_found": "/instruments/SE0000115446/",
@@ -53,13 +61,12 @@ def reader(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.usefixtures("demo")
 def test_every_page_is_small_and_accessible(reader: tuple[str, Visit]) -> None:
     scheme, visit = reader
-    for loaded in pipeline.load(pipeline.register_files([DATA / "fitrs"])):
-        assert loaded.error is None
-    file = EsmaFile.objects.earliest("pk")
-    RejectedRecord.objects.create(file=file, position=1, isin="X", reason="no", record={"Id": "X"})
+    Venue.objects.create(mic="XETR", operating_mic="XETR", name="XETRA", country="DE")
+    tasks.recount_coverage()
+    tasks.count_figures()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
     for name, path in PAGES.items():
@@ -130,3 +137,37 @@ def test_a_user_creates_and_revokes_an_api_key(admin_visit: Visit) -> None:
     page.get_by_text("is revoked.").wait_for()
     assert page.get_by_role("button", name="Revoke nightly").count() == 0
     admin_visit.check()
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_reader_filters_pages_and_checks_a_list(visit: Visit) -> None:
+    page = visit.page
+    visit.open("/?q=nordlicht")
+    page.get_by_text("Filters", exact=True).click()
+    page.select_option("select[name=category]", "D")
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**category=D**")
+    assert page.locator("tbody tr").count() == 2
+    page.get_by_role("link", name="Check a list").click()
+    page.fill("textarea", f"{SHARE} XETR 2026-07-20\n{BOND}")
+    page.get_by_role("button", name="Check").click()
+    page.get_by_text("Nordlicht SE (made up)").first.wait_for()
+
+    visit.check_for_everybody()
+
+
+@pytest.mark.usefixtures("demo")
+def test_nothing_moves_after_a_page_is_laid_out(visit: Visit) -> None:
+    visit.page.add_init_script(
+        "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach("
+        "entry => { window.shift += entry.value; })).observe({type: 'layout-shift', buffered: true});"
+    )
+    for path in (
+        "/",
+        f"/instruments/{SHARE}/",
+        f"/instruments/{BOND}/transparency/",
+        "/analytics/",
+    ):
+        visit.open(path)
+        assert visit.page.evaluate("window.shift") == 0, path
+    visit.check()
