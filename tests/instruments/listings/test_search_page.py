@@ -112,7 +112,7 @@ def test_problems_are_shown_to_those_who_can_act_on_them(
 ) -> None:
     assert "Wants attention" not in client.get("/").content.decode()
     page = admin_client.get("/").content.decode()
-    assert '<a href="/files/rejects/">1 rejected records</a>' in page
+    assert '<a href="/files/rejects/">Rejected records: 1</a>' in page
 
 
 @pytest.mark.usefixtures("demo", "anonymous_reading")
