@@ -75,11 +75,6 @@ class User(AbstractUser):
         names = [role for role in self.roles if role in settings.LIMITS]
         return names[-1] if names else "client"
 
-    @property
-    def browses_without_limits(self) -> bool:
-        """True for admins: their requests with a session are not counted."""
-        return self.is_superuser or "admin" in self.roles
-
     def get_session_auth_hash(self) -> str:
         """Return the value that sessions and tokens carry.
 

@@ -85,14 +85,14 @@ def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bo
     """
     is_user = user is not None and user.is_authenticated
     user_client = f"user {user.pk}" if is_user else ""
-    if is_user and key is None and _is_browsing(request) and user.browses_without_limits:
-        request.is_counted = True  # type: ignore[attr-defined]
     if not is_counted(request):
         request.is_counted = True  # type: ignore[attr-defined]
         if key is not None:
             keep(request, count(request, key.limit_name, client=f"key {key.pk}"))
         elif is_user:
-            keep(request, count(request, user.limit_name, client=user_client))
+            name = user.limit_name
+            if not (_is_browsing(request) and (user.is_superuser or name == "admin")):
+                keep(request, count(request, name, client=user_client))
         else:
             keep(request, count(request, "anonymous"))
     if costly:

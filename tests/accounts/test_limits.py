@@ -287,7 +287,8 @@ def test_unavailable_counts_are_logged_and_refuse_nobody(
 
 
 @pytest.mark.usefixtures("counted")
-def test_an_admin_who_browses_is_not_stopped(client: Client) -> None:
+def test_an_admin_who_browses_is_not_stopped(client: Client, settings: LazySettings) -> None:
+    settings.LIMITS = {**small_limits(), "admin": ["1/d"]}
     ada, bob = make_user("ada", "admin"), make_user("bob", "viewer")
     token = client_with_token(ada)
 
