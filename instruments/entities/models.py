@@ -247,8 +247,8 @@ class RelationshipQuerySet(models.QuerySet["EntityRelationship"]):
         if on is None:
             return self.filter(status="ACTIVE")
         begin = dt.datetime.combine(on, dt.time.min, dt.UTC)
-        end = begin + dt.timedelta(days=1)
-        has_begun = Q(started_at__lt=end) | Q(started_at=None)
+        end = dt.datetime.combine(on, dt.time.max, dt.UTC)
+        has_begun = Q(started_at__lte=end) | Q(started_at=None)
         is_open = Q(ended_at__gte=begin) | Q(ended_at=None)
         has_period = Q(started_at__isnull=False) | Q(ended_at__isnull=False)
         return self.filter(has_begun, is_open, has_period | Q(status="ACTIVE"))

@@ -51,7 +51,7 @@ def check_isins_and_figis(text: str) -> None:
             check_isins(code)
 
 
-def _check_list(text: str) -> None:
+def check_list(text: str) -> None:
     """Raise ValidationError for one invalid ISIN, or for too many.
 
     In a list of several, an invalid ISIN is reported for itself (`instruments.listings.lookup`).
@@ -101,7 +101,7 @@ def _code(pattern: str, message: str) -> RegexValidator:
 class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[_check_list],
+        validators=[check_list],
         widget=CommaSeparatedInput,
         label="One ISIN or FIGI, or up to 1,000 separated by commas or by repeating the parameter; the answer"
         " has the outcome for each",
@@ -244,7 +244,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         is_time = column.endswith("_at")
         condition = Q()
         if after and is_time:
-            condition &= Q((f"{column}__gte", _begin_of(after + dt.timedelta(days=1))))
+            end = dt.datetime.combine(after, dt.time.max, dt.UTC)
+            condition &= Q((f"{column}__gt", end))
         elif after:
             condition &= Q((f"{column}__gt", after))
         if before:

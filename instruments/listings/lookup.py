@@ -3,6 +3,9 @@
 import dataclasses
 import enum
 from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 
 from instruments.figis.models import FIGI_PATTERN
 from instruments.figis.questions import resolve, resolve_one
@@ -127,6 +130,37 @@ def look_up(isins: Sequence[str], matching: InstrumentQuerySet | None = None) ->
             listed = ", ".join(ambiguous[code][:10])
             reason = f"It is a ticker or FIGI of several instruments: {listed}."
             return LookupResult(code, LookupStatus.INVALID, reason)
+        return _describe_unknown(code, problems[code])
+
+    return [describe(code) for code in codes]
+
+
+def look_up_results(text: str, matching: QuerySet[Any]) -> list[LookupResult]:
+    """Return the outcome for each ISIN or FIGI of a comma-separated text in a list of published results.
+
+    `matching` are the results in the list. An ISIN with other results only is `excluded`.
+    """
+    codes = split_isins(text)
+    problems = {code: problem_of(code) for code in codes}
+    isins = {code: [code] for code, problem in problems.items() if problem is None}
+    other = [code for code in codes if code not in isins and _may_be_figi_or_ticker(code)]
+    isins |= resolve(other) if other else {}
+    every = {isin for resolved in isins.values() for isin in resolved}
+    published = matching.model._default_manager.filter(isin__in=every)
+    included, known = (
+        set(rows.filter(isin__in=every).order_by().values_list("isin", flat=True).distinct())
+        for rows in (matching, published)
+    )
+
+    def describe(code: str) -> LookupResult:
+        resolved = isins.get(code, [])
+        for isin in resolved:
+            if isin in included:
+                return LookupResult(code, LookupStatus.FOUND, instrument_isin=isin)
+        if known.intersection(resolved):
+            return LookupResult(code, LookupStatus.EXCLUDED, "The other filters exclude it.")
+        if resolved:
+            return LookupResult(code, LookupStatus.UNKNOWN, "No loaded file has a result of it.")
         return _describe_unknown(code, problems[code])
 
     return [describe(code) for code in codes]

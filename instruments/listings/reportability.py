@@ -109,15 +109,23 @@ def answer_for_listing(timeline: Timeline, day: dt.date) -> VenueAnswer:
 def _get_newest_of_periods(timeline: Timeline) -> list[ListingRecord]:
     """Return the newest record of each period of trading, the last period first.
 
-    A new record after a termination starts a period. What was cancelled is left out.
+    A period starts with the record after a termination, if it is a new one, or has a first trade after that
+    termination: a full file has no new records. What was cancelled is left out.
     """
     newest = [timeline[-1]]
     for record, following in zip(timeline[-2::-1], timeline[:0:-1], strict=True):
         if Status.CANCELLED in (record.status, following.status):
             break
-        if record.status == Status.TERMINATED and following.record_kind == RecordKind.NEW:
+        if record.status == Status.TERMINATED and _is_admitted_again(record, following):
             newest.append(record)
     return newest
+
+
+def _is_admitted_again(terminated: ListingRecord, following: ListingRecord) -> bool:
+    if following.record_kind == RecordKind.NEW:
+        return True
+    first_trade, end = following.first_trade_at, terminated.terminated_at
+    return first_trade is not None and end is not None and first_trade > end
 
 
 def _answer(record: ListingRecord, day: dt.date, basis: Basis) -> VenueAnswer:

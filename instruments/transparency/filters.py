@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.core.validators import RegexValidator
 
-from instruments.listings.filters import check_isins_and_figis
+from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
 from instruments.models import (
     Register,
@@ -57,7 +57,7 @@ class ResultFilterSet(django_filters.FilterSet):
 class TransparencyFilterSet(ResultFilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[check_isins_and_figis],
+        validators=[check_list],
         widget=CommaSeparatedInput,
         label="One ISIN or FIGI or several, with commas between or the parameter repeated",
     )

@@ -9,10 +9,10 @@ from rest_framework.response import Response
 
 from instruments import path_parameters
 from instruments.api_fields import PeriodSerializer, decimal, text
+from instruments.listings.api.lookup_pages import ListsOfIsins, LookupPages
 from instruments.models import VolumeCap, VolumeCapSuspension, VolumeCapVenue
 from instruments.volume_cap import questions
 from instruments.volume_cap.filters import DIGITS, VolumeCapFilterSet
-from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.common.access import reading
@@ -90,13 +90,21 @@ class InstrumentVolumeCapSerializer(serializers.Serializer[questions.InstrumentV
     suspensions = SuspensionSerializer(many=True, help_text="all suspensions, the newest first")
 
 
+class VolumeCapPages(LookupPages):
+    """Pages of volume cap results."""
+
+    schema_name = "VolumeCapListWithLookup"
+
+
 @extend_schema_view(
     list=extend_schema(
         summary="List and filter volume cap results",
         responses={200: VolumeCapSerializer(many=True)},
     )
 )
-class VolumeCapViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]):
+class VolumeCapViewSet(
+    ListsOfIsins, ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[VolumeCap]
+):
     """The share of trading under waivers by instrument, as published (DVCRES)."""
 
     title = "Volume cap"
@@ -104,7 +112,7 @@ class VolumeCapViewSet(ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[V
     needs = {"list": reading("instruments.view_volumecap")}
     serializer_class = VolumeCapSerializer
     filterset_class = VolumeCapFilterSet
-    pagination_class = KeysetPages
+    pagination_class = VolumeCapPages
 
 
 class VolumeCapQuerySerializer(QuerySerializer):

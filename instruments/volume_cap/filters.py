@@ -8,7 +8,7 @@ import django_filters
 from django.core.validators import DecimalValidator, RegexValidator
 from django.db.models import Q
 
-from instruments.listings.filters import check_isins_and_figis
+from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapVenue
 from marketdata.common.filters import CommaSeparatedInput, TrueFalseFilter
@@ -20,7 +20,7 @@ DIGITS = DecimalValidator(max_digits=35, decimal_places=17)
 class VolumeCapFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
-        validators=[check_isins_and_figis],
+        validators=[check_list],
         widget=CommaSeparatedInput,
         label="One ISIN or FIGI or several, with commas between or the parameter repeated",
     )

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
 from instruments.listings import corrections, descriptions, history, lookup
+from instruments.listings.api.lookup_pages import LookupPages
 from instruments.listings.api.parameters import (
     CorrectionsSerializer,
     RegisterSerializer,
@@ -29,33 +30,15 @@ from instruments.listings.api.serializers import (
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.reportability import get_reportability
 from instruments.models import DataSubject, Instrument, Listing
-from marketdata.api.pagination import KeysetPages, NumberedPages
+from marketdata.api.pagination import NumberedPages
 from marketdata.api.parameters import StrictSerializer
 from marketdata.common.access import reading
 
 
-class InstrumentPages(KeysetPages):
-    """Pages of instruments; with the filter `isin`, the answer also has the outcome for each ISIN."""
+class InstrumentPages(LookupPages):
+    """Pages of instruments."""
 
     schema_name = "InstrumentListWithLookup"
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        envelope = super().get_paginated_response_schema(schema)
-        envelope["properties"]["lookup"] = {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["isin", "status", "reason", "instrument_isin"],
-                "properties": {
-                    "isin": {"type": "string"},
-                    "status": {"enum": [status.value for status in lookup.LookupStatus]},
-                    "reason": {"type": ["string", "null"]},
-                    "instrument_isin": {"type": ["string", "null"]},
-                },
-            },
-            "description": "The outcome for each ISIN of the filter `isin`. Absent without it",
-        }
-        return envelope
 
 
 class LookupQuerySerializer(StrictSerializer):

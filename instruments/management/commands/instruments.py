@@ -136,10 +136,8 @@ class Command(AnsweringCommand):
         rows = descriptions.describe_instruments(matching[: options["limit"]])
         self._print(rows, _LIST_COLUMNS, options["format"], if_empty="No instrument matches.")
         if options["isin"]:
-            results = lookup.look_up(lookup.split_isins(options["isin"]), matching)
-            for result in results:
-                if result.reason:
-                    self.stderr.write(f"{result.isin}: {result.status}. {result.reason}")
+            isins = lookup.split_isins(options["isin"])
+            self.warn_of_missing(lookup.look_up(isins, matching))
 
     def _look_up(self, options: dict[str, Any]) -> None:
         rows = [descriptions.describe_lookup(r) for r in lookup.look_up(options["isins"])]

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from instruments.listings.facts import flatten
+from instruments.listings.lookup import look_up_results
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Register, TransparencyResult
 from instruments.transparency import descriptions
@@ -54,6 +55,8 @@ class Command(AnsweringCommand):
             self.stdout.write("No result matches.")
         else:
             output.print_table(self.stdout, [_row(result) for result in rows])
+        if options["isin"]:
+            self.warn_of_missing(look_up_results(options["isin"], matching))
 
     def _get(self, options: dict[str, Any]) -> None:
         try:

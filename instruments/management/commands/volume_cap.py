@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from instruments.listings.lookup import look_up_results
 from instruments.management.answering import AnsweringCommand
 from instruments.models import VolumeCap
 from instruments.transparency.questions import period_text
@@ -70,6 +71,8 @@ class Command(AnsweringCommand):
         else:
             rows = [{**_row(result), "venues": len(result.venues.all())} for result in results]
             output.print_table(self.stdout, rows)
+        if options["isin"]:
+            self.warn_of_missing(look_up_results(options["isin"], matching))
 
     def _get(self, options: dict[str, Any]) -> None:
         answer = questions.get_volume_cap(options["isin"], on=options["on"], above=options["above"])

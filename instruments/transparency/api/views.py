@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments import path_parameters
+from instruments.listings.api.lookup_pages import ListsOfIsins, LookupPages
 from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.models import Register, SubclassTransparency, TransparencyResult
 from instruments.transparency import descriptions
@@ -22,6 +23,12 @@ from marketdata.api.views import ApiView
 from marketdata.common.access import reading
 
 
+class TransparencyPages(LookupPages):
+    """Pages of results by ISIN."""
+
+    schema_name = "TransparencyListWithLookup"
+
+
 @extend_schema_view(
     list=extend_schema(
         summary="List and filter transparency results by ISIN",
@@ -29,7 +36,7 @@ from marketdata.common.access import reading
     )
 )
 class TransparencyViewSet(
-    ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[TransparencyResult]
+    ListsOfIsins, ApiView, mixins.ListModelMixin, viewsets.GenericViewSet[TransparencyResult]
 ):
     """Liquidity, thresholds and turnover by ISIN, as published (FITRS)."""
 
@@ -40,7 +47,7 @@ class TransparencyViewSet(
     needs = {"list": reading("instruments.view_transparencyresult")}
     serializer_class = TransparencyResultSerializer
     filterset_class = TransparencyFilterSet
-    pagination_class = KeysetPages
+    pagination_class = TransparencyPages
 
 
 @extend_schema_view(

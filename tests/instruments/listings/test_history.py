@@ -203,6 +203,7 @@ def test_days_without_a_neighbour_are_answered(client: Client) -> None:
     call_command("instruments", "get", "NO0010883416", "--history", stdout=io.StringIO())
 
 
+@pytest.mark.usefixtures("anonymous_reading")
 def test_the_last_day_of_the_calendar_is_answered(make_zip: Write, client: Client) -> None:
     """As the start, and as the end of a publication period."""
     last = "9999-12-31"
@@ -217,6 +218,12 @@ def test_the_last_day_of_the_calendar_is_answered(make_zip: Write, client: Clien
     instrument = history.get_snapshot(VOLVO, as_of=dt.date.max)
     assert instrument is not None
     assert len(instrument.listings) == 2
+    for query in ({"as_of": last}, {"known_on": last}, {"on": last}):
+        assert client.get(f"/instruments/{VOLVO}/", query).status_code == 200
+    dossier = client.get(f"/api/v1/instruments/{VOLVO}/dossier/", {"on": last})
+    assert dossier.status_code == 200
+    ranged = client.get("/api/v1/instruments/", {"first_trade_after": last})
+    assert ranged.json()["results"] == []
 
 
 @pytest.mark.usefixtures("volvo", "anonymous_reading")

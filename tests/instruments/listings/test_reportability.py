@@ -198,16 +198,23 @@ def test_a_correction_of_the_first_trade_counts_for_earlier_days(
     assert mics(ask(client, on="2025-01-15", known_on="2025-03-04")) == []
 
 
-def test_an_earlier_period_of_trading_counts(make_zip: Write, client: Client) -> None:
-    """Admitted, terminated, and admitted again two weeks later."""
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [("NewRcrd", delta(20)), ("ModfdRcrd", delta(20)), ("RefData", full(23))],
+)
+def test_an_earlier_period_of_trading_counts(
+    make_zip: Write, client: Client, tag: str, name: str
+) -> None:
+    """Admitted, terminated, and admitted again two weeks later, as a delta or a full file tells."""
     records = {
         tag: firds.record(tag, VOLVO, "XSTO", period=day(number))
-        for tag, number in (("RefData", 1), ("TermntdRcrd", 1), ("NewRcrd", 20))
+        for tag, number in (("RefData", 1), ("TermntdRcrd", 1))
     }
     load(make_zip, full(2), records["RefData"])
     ended = with_dates(records["TermntdRcrd"], first="2014-01-14", until="2025-03-05")
     load(make_zip, delta(6), ended)
-    load(make_zip, delta(20), with_dates(records["NewRcrd"], first="2025-03-20"))
+    again = firds.record(tag, VOLVO, "XSTO", period=day(20))
+    load(make_zip, name, with_dates(again, first="2025-03-20"))
 
     assert mics(ask(client, on="2025-03-05")) == ["XSTO"]
     assert mics(ask(client, on="2025-03-10")) == []

@@ -324,6 +324,7 @@ def test_invalid_questions_are_refused_with_the_reason(client: Client) -> None:
     assert "No loaded file" in get(client, "instruments/SE0000115446/transparency/", 404)["detail"]
     assert "on" in get(client, "instruments/US78463V1070/transparency/", 400, on="soon")["errors"]
     assert "off" in get(client, "instruments/US78463V1070/transparency/", 400, off="1")["errors"]
+    assert "isin" in get(client, "transparency/", 400, isin="XX")["errors"]
     assert "methodology" in get(client, "transparency/", 400, methodology="YEARLY")["errors"]
     assert "liquid" in get(client, "transparency/", 400, liquid="perhaps")["errors"]
     assert "year" in get(client, "transparency/", 400, year="2024")["errors"]
@@ -421,3 +422,29 @@ def test_amounts_keep_their_digits(client: Client) -> None:
     zero = get(client, "transparency/", isin="XS1273442480")["results"][0]
     assert Decimal(zero["total_volume"]) == 0
     assert zero["total_volume"] == stored("0.00000000000000000")
+
+
+def test_each_isin_of_a_list_has_its_own_outcome(make_zip: Write, client: Client) -> None:
+    isin, unknown = "SE0000115446", "FI4000297767"
+    name = "FULECR_20250830_E_1of1"
+    fitrs.load(make_zip(name, fitrs.message(name, fitrs.equity(isin, more="<Lqdty>true</Lqdty>"))))
+    isins = f"{isin},XX,{unknown}"
+
+    answer = get(client, "transparency/", isin=isins)
+    excluded = get(client, "transparency/", isin=isins, liquid="false")
+    volume_cap = get(client, "volume-cap/", isin=isins)
+
+    assert [row["isin"] for row in answer["results"]] == [isin]
+    statuses = [
+        [outcome["status"] for outcome in listed["lookup"]]
+        for listed in (answer, excluded, volume_cap)
+    ]
+    assert statuses == [
+        ["found", "invalid", "unknown"],
+        ["excluded", "invalid", "unknown"],
+        ["unknown", "invalid", "unknown"],
+    ]
+    for command in ("transparency", "volume_cap"):
+        errors = io.StringIO()
+        call_command(command, "list", "--isin", isins, stdout=io.StringIO(), stderr=errors)
+        assert "XX: invalid. Not an ISIN" in errors.getvalue()
