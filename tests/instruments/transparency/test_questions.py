@@ -1,9 +1,9 @@
 """Transparency by API, commands, page and admin: on real results, and on made ones for what these lack."""
 
-import re
 import datetime as dt
 import io
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
