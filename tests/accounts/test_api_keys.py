@@ -235,7 +235,7 @@ def test_the_command_creates_lists_and_revokes_keys() -> None:
         (("create", "eve", "n", "--permission", READ), "no active user eve"),
         (
             ("create", "bob", "n", "--permission", "audit.view_event"),
-            "Possible permissions: esma_files",
+            "Possible permissions: curation",
         ),
         (("create", "bob", "n", "--permission", READ, "--days", "0"), "1 or more"),
         (("revoke", "zzz"), "no API key with the prefix zzz"),

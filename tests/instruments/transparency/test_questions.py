@@ -3,7 +3,6 @@
 import datetime as dt
 import io
 import json
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -358,7 +357,7 @@ def test_the_page_shows_the_results_that_apply_today(client: Client, make_zip: W
     page = client.get(f"/instruments/{VOLVO}/").content.decode()
 
     assert "Liquidity, thresholds: Applies" in page
-    assert re.search(r"<dd[^>]*>\s*600,?000\b", page)
+    assert ">600,000" in page
 
 
 @pytest.mark.usefixtures("real_results", "anonymous_reading")
