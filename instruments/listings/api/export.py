@@ -84,7 +84,9 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
     @extend_schema(
         summary="Export instruments or listings as CSV, NDJSON, Parquet or XLSX",
         responses={
-            (200, media.partition(";")[0]): OpenApiResponse(OpenApiTypes.BINARY, "The file")
+            (200, media.partition(";")[0]): OpenApiResponse(
+                OpenApiTypes.STR if media.startswith("text/") else OpenApiTypes.BINARY, "The file"
+            )
             for media, _ in export_files.FORMATS.values()
         }
         | _PROBLEMS,

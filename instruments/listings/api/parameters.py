@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from instruments.listings import included
 from instruments.models import Register
 from marketdata.api.parameters import QuerySerializer
 
@@ -35,6 +36,21 @@ class CorrectionsSerializer(QuerySerializer):
         help_text="off: values as published, without corrections. Filters and search use corrected values"
         " in any case",
     )
+
+
+class ListSerializer(CorrectionsSerializer):
+    """Corrected values or published ones, and the parts that a list has beside the instruments."""
+
+    include = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Parts to add to each instrument, separated by commas: listings; issuer (name and status"
+        " by GLEIF); figis (current ones); transparency (liquidity today, by ESMA); venue (of the reference"
+        f" listing). Then `per_page` is at most {included.MAX_ROWS}",
+    )
+
+    def validate_include(self, text: str) -> list[str]:
+        return included.parse(text)
 
 
 class SnapshotSerializer(RegisterSerializer, CorrectionsSerializer):

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from instruments.api_fields import ExactDecimal
 from instruments.classification.api import ClassificationSerializer
 from instruments.entities.mapped_issuers import Comparison
-from instruments.listings import descriptions
+from instruments.listings import descriptions, included
 from instruments.listings.api.terms import SCHEMA as TERMS
 from instruments.listings.history import Basis
 from instruments.listings.lookup import LookupStatus
@@ -34,7 +34,9 @@ class _InstrumentListSerializer(serializers.ListSerializer[Any]):
 
     def to_representation(self, data: Any) -> Any:
         with_corrections = self.context.get("with_corrections", True)
-        return descriptions.describe_instruments(data, with_corrections=with_corrections)
+        rows = descriptions.describe_instruments(data, with_corrections=with_corrections)
+        included.add(rows, self.context.get("include", ()))
+        return rows
 
 
 class AppliedCorrectionSerializer(serializers.Serializer[Any]):
@@ -330,6 +332,76 @@ class InstrumentDetailSerializer(InstrumentSerializer):
     @extend_schema_field(TERMS)
     def get_terms(self, instrument: Instrument) -> Any:
         """Documented here; presented by `describe_instrument`."""
+
+
+class IncludedIssuerSerializer(serializers.Serializer[Any]):
+    """The published issuer with its record by GLEIF; null where GLEIF's files lack the LEI."""
+
+    lei = serializers.CharField()
+    legal_name = serializers.CharField(allow_null=True)
+    legal_address_country = serializers.CharField(allow_null=True)
+    entity_status = serializers.CharField(allow_null=True)
+    registration_status = serializers.CharField(allow_null=True)
+
+
+class IncludedFigiSerializer(serializers.Serializer[Any]):
+    """A current FIGI."""
+
+    figi = serializers.CharField()
+    composite_figi = serializers.CharField(allow_null=True)
+    share_class_figi = serializers.CharField(allow_null=True)
+    ticker = serializers.CharField(allow_null=True)
+    exchange_code = serializers.CharField(allow_null=True)
+    mic = serializers.CharField(allow_null=True)
+    security_type = serializers.CharField(allow_null=True)
+    market_sector = serializers.CharField(allow_null=True)
+
+
+class IncludedTransparencySerializer(serializers.Serializer[Any]):
+    """The liquidity today by the published result that applies, and why it does."""
+
+    liquid = serializers.BooleanField(allow_null=True)
+    why = serializers.CharField()
+    applies_from = serializers.DateField(allow_null=True)
+    applies_to = serializers.DateField(allow_null=True)
+    source_file = serializers.CharField(allow_null=True)
+    published_on = serializers.DateField(allow_null=True)
+
+
+class IncludedVenueSerializer(serializers.Serializer[Any]):
+    """The venue of the reference listing, by the list of venues (ISO 10383)."""
+
+    mic = serializers.CharField()
+    name = serializers.CharField()
+    operating_mic = serializers.CharField()
+    country = serializers.CharField()
+    category = serializers.CharField()
+    status = serializers.CharField()
+    lei = serializers.CharField()
+
+
+class ListedInstrumentSerializer(InstrumentSerializer):
+    """An instrument in a list, with the parts that `include` names."""
+
+    listings = ListingSerializer(many=True, required=False, help_text="With include=listings")
+    issuer = IncludedIssuerSerializer(
+        required=False, allow_null=True, help_text="With include=issuer; null if none is published"
+    )
+    figis = IncludedFigiSerializer(many=True, required=False, help_text="With include=figis")
+    transparency = IncludedTransparencySerializer(
+        required=False,
+        allow_null=True,
+        help_text="With include=transparency; null where ESMA has published no result",
+    )
+    venue = IncludedVenueSerializer(
+        required=False,
+        allow_null=True,
+        help_text="With include=venue; null if the list of venues lacks the MIC",
+    )
+
+    class Meta(InstrumentSerializer.Meta):
+        fields: tuple[str, ...] = (*InstrumentSerializer.Meta.fields, *included.PARTS)
+        read_only_fields: tuple[str, ...] = InstrumentSerializer.Meta.fields
 
 
 class DerivativeSerializer(InstrumentSerializer):

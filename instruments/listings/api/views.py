@@ -1,6 +1,6 @@
 """Lists of instruments, look-ups, and the questions about one instrument."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -11,10 +11,10 @@ from rest_framework.response import Response
 
 from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
-from instruments.listings import corrections, descriptions, history, lookup
+from instruments.listings import corrections, descriptions, history, included, lookup
 from instruments.listings.api.lookup_pages import LookupPages
 from instruments.listings.api.parameters import (
-    CorrectionsSerializer,
+    ListSerializer,
     RegisterSerializer,
     ReportabilityQuerySerializer,
     SnapshotSerializer,
@@ -22,6 +22,7 @@ from instruments.listings.api.parameters import (
 from instruments.listings.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
+    ListedInstrumentSerializer,
     LookupResultSerializer,
     RecordSerializer,
     ReportabilitySerializer,
@@ -32,7 +33,8 @@ from instruments.listings.reportability import get_reportability
 from instruments.models import DataSubject, Instrument, Listing
 from marketdata.api.pagination import NumberedPages
 from marketdata.api.parameters import StrictSerializer
-from marketdata.common.access import reading
+from marketdata.common.access import is_met, reading
+from marketdata.common.errors import NotPermitted
 
 
 class InstrumentPages(LookupPages):
@@ -67,7 +69,7 @@ class LookupAnswersSerializer(serializers.Serializer[Any]):
 @extend_schema_view(
     list=extend_schema(
         summary="List, filter and search instruments",
-        responses={200: InstrumentSerializer(many=True)},
+        responses={200: ListedInstrumentSerializer(many=True)},
     ),
     retrieve=extend_schema(
         summary="Get one instrument with its terms and all its listings",
@@ -84,7 +86,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         reading("instruments.view_instrument"),
     )
     query_serializers = {
-        "list": CorrectionsSerializer,
+        "list": ListSerializer,
         "retrieve": SnapshotSerializer,
         "history": RegisterSerializer,
         "listings": RegisterSerializer,
@@ -106,7 +108,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         ),
     }
     queryset = Instrument.objects.all()
-    serializer_class = InstrumentSerializer
+    serializer_class = ListedInstrumentSerializer
     filterset_class = ListFilterSet
     pagination_class = InstrumentPages
     lookup_field = "isin"
@@ -116,11 +118,29 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         """Return the instrument. Raises InvalidQuery, NotInDatabase."""
         return lookup.get_instrument(self.kwargs["isin"])
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check the parts to include, too: before a kept answer, which does not depend on the user."""
+        if getattr(self, "action", None) == "list":
+            self._parts = included.parse(request.query_params.get("include", ""))
+        super().initial(request, *args, **kwargs)
+
+    def check_permissions(self, request: Request) -> None:
+        super().check_permissions(request)
+        for name in getattr(self, "_parts", ()):
+            permission = included.PARTS[name]
+            if not is_met(reading(permission), request.user):
+                raise NotPermitted(f"To include {name} requires the permission {permission}.")
+
     def get_serializer_context(self) -> dict[str, Any]:
         with_corrections = self.query.get("corrections", "on") == "on"
-        return {**super().get_serializer_context(), "with_corrections": with_corrections}
+        parts = getattr(self, "_parts", ())
+        context = {"with_corrections": with_corrections, "include": parts}
+        return {**super().get_serializer_context(), **context}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if self._parts:
+            pages = cast(InstrumentPages, self.paginator)
+            pages.max_page_size = included.MAX_ROWS
         response = super().list(request, *args, **kwargs)
         if isins := ",".join(request.query_params.getlist("isin")):
             matching: Any = self.filter_queryset(self.get_queryset())

@@ -13,6 +13,7 @@ from instruments.listings import (
     corrections,
     descriptions,
     history,
+    included,
     lookup,
     reportability,
     underlyings,
@@ -59,6 +60,11 @@ class Command(AnsweringCommand):
         )
         listing = actions.add_parser("list", help="list instruments, with the filters of the API")
         _add_list_options(listing, ListFilterSet)
+        listing.add_argument(
+            "--include",
+            default="",
+            help=f"parts to add to each instrument in JSON, separated by commas: {', '.join(included.PARTS)}",
+        )
 
         getting = actions.add_parser("get", help="show one instrument")
         getting.add_argument("isin", metavar="ISIN")
@@ -133,7 +139,11 @@ class Command(AnsweringCommand):
         matching: Any = command_options.filter_queryset(
             ListFilterSet, options, Instrument.objects.all()
         )
+        parts = included.parse(options["include"])
+        if parts and options["format"] != "json":
+            raise CommandError("--include needs --format json.")
         rows = descriptions.describe_instruments(matching[: options["limit"]])
+        included.add(rows, parts)
         self._print(rows, _LIST_COLUMNS, options["format"], if_empty="No instrument matches.")
         if options["isin"]:
             isins = lookup.split_isins(options["isin"])
