@@ -2,13 +2,15 @@
 
 gunicorn gives a connection to a thread as soon as its first byte has arrived, and waits there for the
 rest of the header without a limit: a few connections with unfinished headers occupy all threads. It also
-waits in its event loop for each client to close. This worker does both between other events. The sockets
-of requests have limits of the kernel, which end a `recv` or `send` that makes no progress. So a client
-that has stalled gives its thread back, while one that reads slowly is served.
+waits in its event loop for each client to close. This worker does both between other events, and waits
+there for short bodies too. The sockets of requests have limits of the kernel, which end a `recv` or `send`
+that makes no progress, and a longer body must have arrived after a while. So a client that has stalled
+gives its thread back, while one that reads slowly is served.
 """
 
 import contextlib
 import functools
+import re
 import selectors
 import socket
 import struct
@@ -17,11 +19,15 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-# Seconds for a header to arrive, then without a byte of the body, and without one taken by the client.
-HEADER_SECONDS, RECEIVE_SECONDS, SEND_SECONDS = 10, 10, 30
+# Seconds for a header and a short body to arrive, then without a byte of a longer body, for all of it, and
+# without a byte taken by the client.
+HEADER_SECONDS, RECEIVE_SECONDS, BODY_SECONDS, SEND_SECONDS = 10, 10, 30, 30
 # Seconds for a client to close its side, so that it can read the end of the answer.
 LINGER_SECONDS = 2
 _HEADER_BYTES = 65_536  # longer ones are left to the parser, which refuses them
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
+# Bytes of a body that are waited for before a thread reads them; a socket holds more.
+_AWAITED_BYTES = 16_384
 _PAUSE_SECONDS = (
     0.1  # between two looks at incomplete headers and at connections that are to be closed
 )
@@ -31,6 +37,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
     def init_process(self) -> None:
         self._incomplete: dict[Any, float] = {}  # the end of the time for a header, by connection
         self._lingering: dict[socket.socket, float] = {}  # the time to close it, by socket
+        self._reading: dict[socket.socket, float] = {}  # the end of the time for a body, by socket
         self._polled: set[Any] = set()  # incomplete connections that the poller waits for
         super().init_process()
 
@@ -45,7 +52,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             self._polled.add(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        is_waiting = self._incomplete or self._lingering
+        is_waiting = self._incomplete or self._lingering or self._reading
         super().wait_for_and_dispatch_events(
             min(timeout, _PAUSE_SECONDS) if is_waiting else timeout
         )
@@ -55,17 +62,25 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
                 self._give_up(conn)
             elif _peek(conn.sock):
                 self._submit(conn)
+        for connection, end in list(self._reading.items()):
+            if now > end:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)  # the thread reads the end of the body
         for connection, end in list(self._lingering.items()):
             if now > end or _drain(connection):
                 del self._lingering[connection]
                 connection.close()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
+        if req.method not in ("GET", "HEAD", "OPTIONS"):
+            self._reading[conn.sock] = time.monotonic() + BODY_SECONDS
         try:
             return super().handle_request(req, conn)
         except BlockingIOError:
             self.log.warning("A client has stopped reading or sending; its request is broken off.")
             return False
+        finally:
+            self._reading.pop(conn.sock, None)
 
     def _data_arrived(self, conn: Any, _socket: Any) -> None:
         self._stop_polling(conn)
@@ -78,9 +93,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             self.poller.unregister(conn.sock)
 
     def _submit(self, conn: Any) -> bool:
-        """Give the connection to a thread, unless its header is incomplete; return whether it was."""
+        """Give the connection to a thread, unless its request is incomplete; return whether it was."""
         has_read_ahead = conn.parser is not None and conn.parser.unreader.buf.getvalue()
-        if not has_read_ahead and not _has_whole_header(conn.sock):
+        if not has_read_ahead and not _has_whole_request(conn.sock):
             return False
         for option, seconds in (
             (socket.SO_RCVTIMEO, RECEIVE_SECONDS),
@@ -128,9 +143,20 @@ def _receive(connection: socket.socket, flags: int) -> bytes | None:
         return b""
 
 
-def _has_whole_header(connection: socket.socket) -> bool:
-    """Return whether a header is complete, or will not become so: too long, or the client has gone."""
+def _has_whole_request(connection: socket.socket) -> bool:
+    """Return whether a request is complete, or will not become so: too long, or the client has gone.
+
+    A body that is longer than what the kernel holds for sure, or whose client waits for a word, counts as
+    arrived when its header has.
+    """
     data = _peek(connection)
     if data is None:
         return False
-    return not data or len(data) >= _HEADER_BYTES or b"\r\n\r\n" in data
+    if not data or len(data) >= _HEADER_BYTES:
+        return True
+    header, end, body = data.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    length = _LENGTH.search(header + b"\r\n")
+    is_awaited = length is not None and b"\r\nexpect:" not in header.lower()
+    return not is_awaited or len(body) >= min(int(length[1]), _AWAITED_BYTES)  # type: ignore[index]

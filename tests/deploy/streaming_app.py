@@ -9,6 +9,8 @@ PARTS = 150  # 10 MB: more than the buffers of a connection hold
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    if environ["REQUEST_METHOD"] == "POST":
+        environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
     answers = {"/stream": stream, "/broken": break_off, "/process": number_of_process}
     return answers.get(environ["PATH_INFO"], page)()

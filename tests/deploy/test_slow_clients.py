@@ -24,6 +24,7 @@ CONFIGURATION = f"""
 exec(open({str(ROOT / "deploy" / "gunicorn.conf.py")!r}).read())
 from marketdata import web_worker
 web_worker.HEADER_SECONDS = web_worker.RECEIVE_SECONDS = web_worker.SEND_SECONDS = 2
+web_worker.BODY_SECONDS = 2
 wsgi_app = "tests.deploy.streaming_app:application"
 loglevel = "critical"
 """
@@ -81,6 +82,49 @@ def test_unfinished_headers_occupy_no_thread_and_are_closed(port: int) -> None:
     for link in links:
         with link, contextlib.suppress(ConnectionResetError):
             assert link.recv(1_000) == b""
+
+
+def post(length: int) -> bytes:
+    return (
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        + f"Content-Length: {length}\r\n\r\n".encode()
+    )
+
+
+def test_unfinished_bodies_occupy_no_thread_and_are_closed(port: int) -> None:
+    links = [connect(port, post(500) + b"{") for _ in range(20 * THREADS)]
+
+    assert get(port, "/") == b"page"
+    for link in links:
+        with link, contextlib.suppress(ConnectionResetError):
+            assert link.recv(1_000) == b""
+
+
+def test_a_body_that_arrives_in_pieces_is_answered(port: int) -> None:
+    with connect(port, post(8)) as link:
+        for piece in (b"four", b"five"):
+            time.sleep(0.2)
+            link.sendall(piece)
+
+        assert read_all(link).endswith(b"4\r\npage\r\n0\r\n\r\n")
+
+
+def test_a_long_body_that_trickles_gives_its_thread_back(port: int) -> None:
+    trickling = [connect(port, post(100_000) + b"x" * 16_384) for _ in range(THREADS)]
+    waiting = connect(port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    with waiting:
+        waiting.settimeout(0.3)  # shorter than the time without a byte
+        answer = b""
+        while not answer:
+            for link in trickling:
+                with contextlib.suppress(OSError):
+                    link.sendall(b"x")
+            with contextlib.suppress(TimeoutError):
+                answer = waiting.recv(1_000)
+
+        assert answer.startswith(b"HTTP/1.1 200")
+    for link in trickling:
+        link.close()
 
 
 def test_a_header_that_arrives_in_pieces_is_answered(port: int) -> None:
