@@ -33,6 +33,9 @@ _VIEWER = (
     "instruments.view_difference",
     "instruments.view_correction",
     "curation.view_problem",
+    "curation.view_note",
+    "curation.keep_watchlist",
+    "curation.view_importbatch",
     "esma_files.view_esmafile",
     "esma_files.view_run",
     "esma_files.view_rejectedrecord",
@@ -46,7 +49,7 @@ _ANALYST = (
     "instruments.export_instrument",
     "instruments.lookup_instrument",
     "instruments.add_correction",
-    "curation.view_importbatch",
+    "curation.add_note",
 )
 _CURATOR = (
     *_ANALYST,
@@ -54,6 +57,7 @@ _CURATOR = (
     "instruments.enrich_instrument",
     "instruments.approve_correction",
     "curation.import_venue",
+    "curation.delete_note",
     "instruments.add_scope",
     "esma_files.change_esmafile",
     "esma_files.download_esmafile",

@@ -1,10 +1,10 @@
-"""Filters of the lists of corrections and of problems."""
+"""Filters of the lists of corrections, problems, notes and tags."""
 
 from typing import Any
 
 import django_filters
 
-from curation.models import Problem
+from curation.models import Note, Problem, Subject, Tag
 from instruments.models import Correction, Register
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
@@ -41,3 +41,25 @@ class ProblemFilterSet(django_filters.FilterSet):
 
     def filter_suggested(self, rows: Any, name: str, value: bool) -> Any:
         return rows.exclude(suggested="") if value else rows.filter(suggested="")
+
+
+class NoteFilterSet(django_filters.FilterSet):
+    subject = AnyCaseChoiceFilter(choices=Subject.choices, label="instrument, venue or entity")
+    code = CodeFilter("code", label="ISIN, MIC or LEI", max_length=20)
+    q = django_filters.CharFilter(
+        "text", lookup_expr="icontains", label="Part of the text", max_length=100
+    )
+
+    class Meta:
+        model = Note
+        fields: list[str] = []
+
+
+class TagFilterSet(django_filters.FilterSet):
+    subject = AnyCaseChoiceFilter(choices=Subject.choices, label="instrument, venue or entity")
+    code = CodeFilter("code", label="ISIN, MIC or LEI", max_length=20)
+    name = django_filters.CharFilter("name", label="Tag", max_length=40)
+
+    class Meta:
+        model = Tag
+        fields: list[str] = []

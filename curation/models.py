@@ -1,4 +1,4 @@
-"""Rows of curation that no load knows: the problems that were found, and imports of tables."""
+"""Rows of curation that no load knows: problems, imports of tables, watch lists, notes and tags."""
 
 import datetime as dt
 from collections import Counter
@@ -128,7 +128,12 @@ PROXIES: dict[str, type[Problem]] = {
 class ImportBatch(models.Model):
     """A file whose import was tried, with the fate of each row; and committed, if `committed_at` is set."""
 
-    KINDS = [("corrections", "Corrections"), ("venues", "Venues"), ("scope", "Scope")]
+    KINDS = [
+        ("corrections", "Corrections"),
+        ("venues", "Venues"),
+        ("scope", "Scope"),
+        ("lists", "Watch lists"),
+    ]
 
     kind = models.CharField(max_length=20, choices=KINDS)
     file_name = models.CharField(max_length=200)
@@ -151,3 +156,80 @@ class ImportBatch(models.Model):
     def counts(self) -> dict[str, int]:
         """The number of rows by outcome."""
         return dict(Counter(row["outcome"] for row in self.report))
+
+
+class WatchList(models.Model):
+    """A user's list of ISINs, or a saved filter of instruments, and what the user has seen of it.
+
+    `seen` and `mailed` are places in the order of changes, "change set.key of the listing": the listings
+    after them are the changes.
+    """
+
+    MAX_ISINS = 1_000
+
+    owner = models.CharField(max_length=150)
+    name = models.CharField(max_length=100)
+    isins = models.JSONField("ISINs", default=list, blank=True, help_text="empty for a filter")
+    filter = models.CharField(
+        max_length=500, blank=True, help_text="query string of the list of instruments"
+    )
+    by_mail = models.BooleanField(default=False, help_text="its changes are mailed by night")
+    seen = models.CharField(max_length=40, default="0.0")
+    seen_at = models.DateTimeField(default=timezone.now)
+    mailed = models.CharField(max_length=40, default="0.0")
+
+    class Meta:
+        ordering = ["name", "pk"]
+        default_permissions = ()
+        permissions = [("keep_watchlist", "Can keep watch lists")]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="watch_list_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.name}"
+
+
+class Subject(models.TextChoices):
+    """The things that notes and tags are about."""
+
+    INSTRUMENT = "instrument", "Instrument"
+    VENUE = "venue", "Venue"
+    ENTITY = "entity", "Legal entity"
+
+
+class Note(models.Model):
+    """A note about an instrument, a venue or a legal entity. It is not edited; a new one is added."""
+
+    subject = models.CharField(max_length=10, choices=Subject)
+    code = models.CharField(max_length=20, help_text="ISIN, MIC or LEI")
+    text = models.TextField(max_length=2_000)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-pk"]
+        default_permissions = ("view", "add", "delete")
+        indexes = [models.Index(fields=["code", "subject"], name="note_code_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.code}"
+
+
+class Tag(models.Model):
+    """A tag of an instrument, a venue or a legal entity. The permissions are those of notes."""
+
+    subject = models.CharField(max_length=10, choices=Subject)
+    code = models.CharField(max_length=20, help_text="ISIN, MIC or LEI")
+    name = models.CharField(max_length=40, help_text="small letters, digits and hyphens")
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["name", "code"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["code", "name"], name="tag_once")]
+        indexes = [models.Index(fields=["name", "code"], name="tag_name_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"

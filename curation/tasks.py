@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from curation import finding
+from curation import finding, watching
 from instruments.listings.correcting import reapply_due
 from instruments.listings.status import today
 
@@ -22,3 +22,9 @@ def apply_due_corrections() -> None:
 def find_problems() -> None:
     """Find problems of published data: a scan of the large tables for each kind, by night."""
     finding.find_all()
+
+
+@shared_task(name="curation.mail_watch_lists")
+def mail_watch_lists() -> None:
+    """Mail the changes of watch lists to their owners."""
+    watching.send_mails()

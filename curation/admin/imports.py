@@ -52,7 +52,7 @@ class ImportBatchAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_permitted = super().has_view_permission(request, obj)
-        return is_permitted and (obj is None or request.user.has_perm(TABLES[obj.kind].to_import))
+        return is_permitted and (obj is None or batches.may_see(obj, request.user))
 
     @admin.display(description="rows")
     def outcomes(self, batch: ImportBatch) -> str:
@@ -161,7 +161,7 @@ class ImportBatchAdmin(ReadOnlyAdmin):
             if not request.user.has_perm(table.to_export):
                 messages.error(request, "Your roles do not permit you to read this table.")
                 return HttpResponseRedirect(reverse("admin:curation_importbatch_changelist"))
-            content = batches.export_table(kind, format_)
+            content = batches.export_table(kind, format_, by=request.user.get_username())
         except InvalidQuery as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:curation_importbatch_changelist"))

@@ -120,7 +120,7 @@ def _get_batch(number: int, user: Any) -> ImportBatch:
     batch = ImportBatch.objects.filter(pk=number).first()
     if batch is None:
         raise NotInDatabase(f"There is no import {number}.")
-    if not user.has_perm(TABLES[batch.kind].to_import):
+    if not batches.may_see(batch, user):
         raise NotPermitted("Your roles do not permit you to import this table.")
     return batch
 
@@ -189,7 +189,7 @@ class ExportView(ApiView):
         if not request.user.has_perm(TABLES[kind].to_export):
             raise NotPermitted("Your roles do not permit you to read this table.")
         format_ = self.query["file"]
-        content = batches.export_table(kind, format_)
+        content = batches.export_table(kind, format_, by=request.user.get_username())
         trail.record("curation.exported", request=request, new={"kind": kind, "file": format_})
         name = f"{kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"
         return HttpResponse(

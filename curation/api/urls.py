@@ -2,11 +2,16 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from curation.api.imports import CommitView, ExportView, ImportsView, ImportView
+from curation.api.notes import NoteViewSet, TagViewSet
 from curation.api.problems import ProblemKindsView, ProblemsView
 from curation.api.views import CorrectionViewSet
+from curation.api.watchlists import WatchListViewSet
 
 router = SimpleRouter()
 router.register("corrections", CorrectionViewSet, basename="correction")
+router.register("watchlists", WatchListViewSet, basename="watchlist")
+router.register("notes", NoteViewSet, basename="note")
+router.register("tags", TagViewSet, basename="tag")
 urlpatterns = [
     path("curation/imports/", ImportsView.as_view(), name="import-list"),
     path("curation/imports/<int:number>/", ImportView.as_view(), name="import-detail"),

@@ -25,6 +25,12 @@ def get_table(kind: str) -> Table:
     return TABLES[kind]
 
 
+def may_see(batch: ImportBatch, user: Any) -> bool:
+    """Return True if a user may see and commit an import; one of watch lists is its owner's alone."""
+    is_own = batch.created_by == user.get_username()
+    return (is_own or batch.kind != "lists") and user.has_perm(TABLES[batch.kind].to_import)
+
+
 def _check_permission(kind: str, user: Any) -> None:
     """Raise NotPermitted if a user may not import the table; a command has no user."""
     if user is not None and not user.has_perm(TABLES[kind].to_import):
@@ -56,7 +62,8 @@ def try_import(
 @transaction.atomic
 def commit(batch: ImportBatch, *, by: str, request: Any = None, user: Any = None) -> None:
     """Import the valid rows of a batch that was tried, once. Raises NotPermitted, WrongState."""
-    _check_permission(batch.kind, user)
+    if user is not None and not may_see(batch, user):
+        raise NotPermitted("Your roles do not permit you to commit this import.")
     now = timezone.now()
     waiting = ImportBatch.objects.filter(pk=batch.pk, committed_at=None)
     if not waiting.update(committed_at=now, committed_by=by):
@@ -107,12 +114,12 @@ def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list
     return report
 
 
-def export_table(kind: str, format_: str) -> bytes:
-    """Return a table as a file. Raises InvalidQuery."""
+def export_table(kind: str, format_: str, *, by: str = "") -> bytes:
+    """Return a table as a file; of the lists, those of the user `by`. Raises InvalidQuery."""
     table = get_table(kind)
     if format_ not in files.FORMATS:
         raise InvalidQuery("file", f"{format_!r} is no format: {', '.join(files.FORMATS)}.")
-    resource = table.resource()
+    resource = table.resource(by=by)
     rows = resource.export_rows()
     if len(rows[: _MAX_EXPORTED + 1]) > _MAX_EXPORTED:
         raise InvalidQuery("kind", f"More than {_MAX_EXPORTED:,} rows: use the API.")

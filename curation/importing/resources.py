@@ -13,7 +13,8 @@ from django.core.exceptions import ValidationError
 from import_export import fields, resources
 
 from audit import trail
-from curation import proposals
+from curation import proposals, watching
+from curation.models import WatchList
 from instruments.fields import LEI
 from instruments.lei import is_valid as is_valid_lei
 from instruments.listings import scoping
@@ -241,6 +242,54 @@ class ScopeResource(_Resource):
         return [Scope.objects.current(register) for register in Register.values]
 
 
+class WatchListResource(_Resource):
+    """The importer's own watch lists of ISINs: each row is a list, which is made or replaced."""
+
+    columns = ("name", "isins", "filter", "by_mail")
+    required = ("name",)
+    key = ("name",)
+
+    class Meta(_Resource.Meta):
+        model = WatchList
+        fields = ("name", "isins", "filter", "by_mail")
+        export_order = fields
+
+    def export_field(self, field: Any, instance: Any, **options: Any) -> str:
+        return _text(getattr(instance, field.attribute))
+
+    def get_queryset(self) -> Any:
+        return WatchList.objects.filter(owner=self.by)
+
+    def get_instance(self, instance_loader: Any, row: Any) -> Any:
+        return self.get_queryset().filter(name=(row.get("name") or "").strip()).first()
+
+    def import_instance(self, instance: Any, row: Any, **options: Any) -> None:
+        instance.owner = self.by
+        instance.name = (row.get("name") or "").strip()
+        instance.isins = (row.get("isins") or "").split()
+        instance.filter = row.get("filter") or ""
+        instance.by_mail = (row.get("by_mail") or "").strip().lower() in ("true", "1", "yes")
+        if len(instance.name) > 100 or len(instance.filter) > 500:
+            raise ValidationError(["A name has at most 100 letters, and a filter 500."])
+        try:
+            watching.check(instance)
+        except MarketDataError as error:
+            raise _invalid(error) from error
+
+    def skip_row(self, instance: Any, original: Any, row: Any, errors: Any = None) -> bool:
+        return not errors and instance.pk and not self.describe_changes(original, instance)
+
+    def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
+        if errors and errors[0]:
+            raise ValidationError(errors[0])
+
+    def do_instance_save(self, instance: Any, is_create: bool) -> None:
+        try:
+            watching.save(instance)
+        except MarketDataError as error:
+            raise _invalid(error) from error
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """A table that can be imported and exported, with the permissions for both."""
@@ -270,5 +319,12 @@ TABLES: dict[str, Table] = {
             "instruments.view_venue",
         ),
         Table("scope", "Scopes", ScopeResource, "instruments.add_scope", "instruments.view_scope"),
+        Table(
+            "lists",
+            "Your watch lists",
+            WatchListResource,
+            "curation.keep_watchlist",
+            "curation.keep_watchlist",
+        ),
     )
 }

@@ -369,6 +369,8 @@ SPECTACULAR_SETTINGS = {
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
         "ProblemKindCode": "curation.problem_kinds.CHOICES",
+        "NoteSubject": "curation.models.Subject.choices",
+        "ResultSubject": "instruments.models.Subject.choices",
         "CurationTable": "curation.models.ImportBatch.KINDS",
         "ApiKeyState": ["usable", "expired", "revoked"],
         "ServiceState": ["connected", "unavailable", "unknown"],
@@ -389,6 +391,16 @@ if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this h
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CSP = security.SECURE_CSP
 CSRF_FAILURE_VIEW = "marketdata.common.error_pages.csrf_failure"
+# Mails of watch lists. By default they are printed; smtp sends them.
+_MAIL_BY = env.read("MAIL_BY", str, "console")
+EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL_BY}.EmailBackend"
+EMAIL_HOST = env.read("SMTP_HOST", str, "localhost")
+EMAIL_PORT = env.read("SMTP_PORT", env.positive, 587)
+EMAIL_HOST_USER = env.read("SMTP_USER", str, "")
+EMAIL_HOST_PASSWORD = env.read("SMTP_PASSWORD", str, "")
+EMAIL_USE_TLS = env.read("SMTP_TLS", env.flag, True)
+EMAIL_TIMEOUT = 20  # seconds
+DEFAULT_FROM_EMAIL = env.read("MAIL_FROM", str, "marketdata@localhost")
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.read("MAX_BODY_BYTES", env.positive, 1_000_000)
 # Pages of other sites that may call the API from a browser. They send a token or key, never cookies.
 CORS_ALLOWED_ORIGINS: list[str] = env.read("CORS_ALLOWED_ORIGINS", env.names, [])

@@ -25,6 +25,10 @@ _LOCAL_TASKS = {
         "schedule": crontab(hour="0", minute="1"),
     },
     "problems": {"task": "curation.find_problems", "schedule": crontab(hour="6", minute="30")},
+    "watch-lists": {
+        "task": "curation.mail_watch_lists",
+        "schedule": crontab(hour="6", minute="45"),
+    },
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {

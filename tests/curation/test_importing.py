@@ -15,7 +15,7 @@ from django.core.management import call_command
 from audit.models import Event
 from curation.importing import batches, files
 from curation.importing.resources import ADDITION, TABLES
-from curation.models import ImportBatch
+from curation.models import ImportBatch, WatchList
 from instruments.models import Correction, Scope, Venue
 from instruments.venues import load as venue_lists
 from marketdata.common.errors import InvalidQuery, NotPermitted, WrongState
@@ -208,6 +208,21 @@ def test_a_scope_is_set_by_a_table() -> None:
     assert batch.report[0]["changes"] == {"categories": ["", "D E"], "authorities": ["", "SE"]}
     assert Scope.objects.get().categories == ["D", "E"]
     assert b"ESMA,D E,SE,," in batches.export_table("scope", "csv")
+
+
+def test_the_own_watch_lists_are_imported(make_zip: Write) -> None:
+    load(make_zip, full(2), record(VOLVO, "AAAA"))
+    table = f"name,isins,filter,by_mail\nMine,{VOLVO},,true\nBonds,,category=D,\nNo,,,\n".encode()
+
+    batch = batches.try_import("lists", table, name="lists.csv", by="ann")
+    batches.commit(batch, by="ann")
+
+    assert fates(batch) == ["new", "new", "invalid"]
+    assert WatchList.objects.get(name="Mine").isins == [VOLVO]
+    exported = batches.export_table("lists", "csv", by="ann")
+    assert fates(batches.try_import("lists", exported, name="x", by="ann")) == ["skip", "skip"]
+    assert fates(batches.try_import("lists", exported, name="x", by="carl")) == ["new", "new"]
+    assert batches.export_table("lists", "csv", by="carl").count(b"\n") == 1
 
 
 def test_every_table_is_a_choice() -> None:

@@ -30,6 +30,10 @@ class Command(BaseCommand):
         exporting = actions.add_parser("export", help="write a table as a file")
         exporting.add_argument("kind", choices=list(TABLES))
         exporting.add_argument("path", type=Path, help="ending in .csv or .xlsx")
+        for parser_of_action in (importing, exporting):
+            parser_of_action.add_argument(
+                "--user", help="the user whose import it is, and whose watch lists are meant"
+            )
 
     def handle(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_{action}")(options)
@@ -41,7 +45,7 @@ class Command(BaseCommand):
                 content = file.read(files.MAX_BYTES + 1)
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
-        by = getpass.getuser()
+        by = options["user"] or getpass.getuser()
         batch = batches.try_import(options["kind"], content, name=path.name, by=by)
         if options["commit"]:
             batches.commit(batch, by=by)
@@ -65,7 +69,8 @@ class Command(BaseCommand):
 
     def _export(self, options: dict[str, Any]) -> None:
         path: Path = options["path"]
-        content = batches.export_table(options["kind"], path.suffix.lstrip(".").lower())
+        by = options["user"] or getpass.getuser()
+        content = batches.export_table(options["kind"], path.suffix.lstrip(".").lower(), by=by)
         try:
             path.write_bytes(content)
         except OSError as error:

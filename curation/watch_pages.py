@@ -1,0 +1,95 @@
+"""Pages of watch lists: the own lists, and what changed in one of them."""
+
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from curation import watching
+from curation.models import WatchList
+from marketdata.common.access import GuardedView, holding
+from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+
+_KEEP = holding("curation.keep_watchlist")
+
+
+class WatchListForm(forms.Form):
+    """A watch list: ISINs, or a filter."""
+
+    name = forms.CharField(max_length=100, label="Name")
+    isins = forms.CharField(
+        required=False,
+        max_length=20_000,
+        label="ISINs, one in each line",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+    )
+    filter = forms.CharField(
+        required=False, max_length=500, label="Or a filter, as category=D&currency=EUR"
+    )
+    by_mail = forms.BooleanField(required=False, label="Mail its changes by night")
+
+
+class WatchListsView(GuardedView):
+    """The own watch lists, and a form for a new one."""
+
+    needs = _KEEP
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form = WatchListForm(initial={"filter": request.GET.get("filter", "")})
+        return self._show(request, form)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = WatchListForm(request.POST)
+        if form.is_valid():
+            values = form.cleaned_data
+            watch_list = WatchList(
+                owner=request.user.get_username(),
+                **{**values, "isins": values["isins"].replace(",", " ").split()},
+            )
+            try:
+                watching.save(watch_list)
+            except InvalidQuery as error:
+                name = error.parameter if error.parameter in form.fields else "isins"
+                form.add_error(name, str(error))
+            except WrongState as error:
+                form.add_error("name", str(error))
+            else:
+                return HttpResponseRedirect(reverse("watch-list", args=[watch_list.pk]))
+        return self._show(request, form)
+
+    def _show(self, request: HttpRequest, form: WatchListForm) -> HttpResponse:
+        lists = WatchList.objects.filter(owner=request.user.get_username())
+        context: dict[str, Any] = {"form": form, "lists": lists}
+        return render(request, "curation/watch_lists.html", context)
+
+
+class WatchListView(GuardedView):
+    """The changes of a watch list since its owner marked them as seen."""
+
+    needs = _KEEP
+
+    def get(self, request: HttpRequest, number: int) -> HttpResponse:
+        watch_list = self._get(request, number)
+        read = watching.read_changes(watch_list)
+        context = {"list": watch_list, "changes": read}
+        return render(request, "curation/watch_list.html", context)
+
+    def post(self, request: HttpRequest, number: int) -> HttpResponse:
+        """Mark the changes as seen, or delete the list."""
+        watch_list = self._get(request, number)
+        if "delete" in request.POST:
+            watch_list.delete()
+            return HttpResponseRedirect(reverse("watch-lists"))
+        try:
+            watching.mark_as_seen(watch_list, request.POST.get("until", ""))
+        except InvalidQuery as error:
+            raise Http404(str(error)) from error
+        return HttpResponseRedirect(reverse("watch-list", args=[number]))
+
+    def _get(self, request: HttpRequest, number: int) -> WatchList:
+        try:
+            return watching.get_list(number, request.user.get_username())
+        except NotInDatabase as error:
+            raise Http404(str(error)) from error

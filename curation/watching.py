@@ -1,0 +1,275 @@
+"""Watch lists: what has changed in the instruments of a list since its owner last looked, or was mailed."""
+
+import dataclasses
+import logging
+import re
+import smtplib
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.mail import send_mail
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from curation.models import WatchList
+from instruments.listings import changes
+from instruments.listings.fields import FIELDS
+from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.lookup import check_isin
+from instruments.models import ChangeSet, Instrument, Listing, ListingVersion
+from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+from marketdata.common.filters import get_messages
+from marketdata.common.plain import to_plain
+
+logger = logging.getLogger(__name__)
+
+MAX_LISTS = 50  # of a user
+MAX_CHANGES = 200  # that are shown at a time
+_LOOKED_AT = 20_000  # changed listings that are compared with a filter at a time
+_PAGE = 500
+_LAST = 2**63 - 1  # a place after every listing of a change set
+_TECHNICAL = {"technical_record_id", "last_updated_at", "submitted_at", "isin", "mic"}
+_COMPARED = [field.column for field in FIELDS if field.column not in _TECHNICAL]
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """Changed listings as plain values, the place up to which they were read, and if there may be more."""
+
+    listings: list[dict[str, Any]]
+    until: str
+    has_more: bool
+
+
+def get_list(number: int, owner: str) -> WatchList:
+    """Return a watch list of a user. Raises NotInDatabase, also for one of another user."""
+    watch_list = WatchList.objects.filter(pk=number, owner=owner).first()
+    if watch_list is None:
+        raise NotInDatabase(f"You have no watch list {number}.")
+    return watch_list
+
+
+def check_filter(text: str) -> str:
+    """Return the query string of a filter of instruments. Raises InvalidQuery."""
+    text = text.strip().lstrip("?")
+    try:
+        values = QueryDict(text, encoding="utf-8")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise InvalidQuery("filter", f"{text!r} is no query string.") from error
+    unknown = [name for name in values if name not in InstrumentFilterSet.base_filters]
+    if unknown or not values:
+        known = ", ".join(InstrumentFilterSet.base_filters)
+        what = f"{unknown[0]!r} is no filter" if unknown else f"{text!r} has no filter"
+        raise InvalidQuery("filter", f"{what}. The filters are {known}.")
+    if problems := get_messages(InstrumentFilterSet(values, Instrument.objects.all())):
+        name, texts = next(iter(problems.items()))
+        raise InvalidQuery("filter", f"{name}: {' '.join(map(str, texts))}")
+    return text
+
+
+def check_isins(isins: Iterable[str]) -> list[str]:
+    """Return ISINs in upper case, each once, in order. Raises InvalidQuery."""
+    unique = sorted({check_isin(isin) for isin in isins if isin.strip()})
+    if len(unique) > WatchList.MAX_ISINS:
+        raise InvalidQuery(
+            "isins", f"At most {WatchList.MAX_ISINS:,} ISINs; these are {len(unique):,}."
+        )
+    return unique
+
+
+def check(watch_list: WatchList) -> None:
+    """Check a watch list, and bring its values in their form. Raises InvalidQuery."""
+    watch_list.name = watch_list.name.strip()
+    if not watch_list.name:
+        raise InvalidQuery("name", "Give the list a name.")
+    watch_list.isins = check_isins(watch_list.isins)
+    if watch_list.filter:
+        watch_list.filter = check_filter(watch_list.filter)
+    if bool(watch_list.isins) == bool(watch_list.filter):
+        raise InvalidQuery("isins", "Give either ISINs or a filter.")
+
+
+def save(watch_list: WatchList) -> None:
+    """Check and save a watch list; a new one begins with the changes from now on.
+
+    Raises InvalidQuery, WrongState.
+    """
+    check(watch_list)
+    if watch_list._state.adding:
+        if WatchList.objects.filter(owner=watch_list.owner).count() >= MAX_LISTS:
+            raise WrongState(f"You have {MAX_LISTS} watch lists: delete one first.")
+        watch_list.seen = watch_list.mailed = _get_last_place()
+    try:
+        with transaction.atomic():
+            watch_list.save()
+    except IntegrityError as error:
+        raise WrongState(f"You have a watch list {watch_list.name!r} already.") from error
+
+
+def _get_last_place() -> str:
+    """Return the place after all changes."""
+    last = ChangeSet.objects.order_by("-number").values_list("number", flat=True).first()
+    return f"{last or 0}.{_LAST}"
+
+
+def _parse_place(text: str) -> tuple[int, int]:
+    """Return change set and key of a listing. Raises InvalidQuery."""
+    match = re.fullmatch("([0-9]{1,18})[.]([0-9]{1,19})", text)
+    if match is None or int(match[2]) > _LAST:
+        raise InvalidQuery("until", f"{text!r} is no place: pass `until` of the changes.")
+    return int(match[1]), int(match[2])
+
+
+def read_changes(watch_list: WatchList, *, since: str | None = None) -> Changes:
+    """Return the listings of a watch list that were written after a place, the oldest change first.
+
+    `since` is what the owner has seen, by default.
+    """
+    since = watch_list.seen if since is None else since
+    number, key = _parse_place(since)
+    last = _get_last_place()
+    changed = Listing.objects.filter(change__gte=number, change__lte=_parse_place(last)[0])
+    changed = changed.exclude(change=number, pk__lte=key).order_by("change_id", "pk")
+    if watch_list.isins:
+        places = list(_read_places(changed.filter(isin__in=watch_list.isins))[: MAX_CHANGES + 1])
+        has_more = len(places) > MAX_CHANGES
+        places = places[:MAX_CHANGES]
+        until = f"{places[-1][0]}.{places[-1][1]}" if has_more else last
+    else:
+        places, until = _filter_changes(changed, watch_list.filter, last)
+        has_more = until != last
+    return Changes(_describe([place[1] for place in places]), until, has_more)
+
+
+def _read_places(listings: QuerySet[Listing]) -> QuerySet[Listing, tuple[int, int, str]]:
+    return listings.values_list("change_id", "pk", "isin")
+
+
+def _filter_changes(
+    changed: QuerySet[Listing], text: str, last: str
+) -> tuple[list[tuple[int, int, str]], str]:
+    """Return the changed listings whose instrument matches a filter, and the place that was reached."""
+    values = QueryDict(text)
+    matching: list[tuple[int, int, str]] = []
+    for first in range(0, _LOOKED_AT, _PAGE):
+        page = list(_read_places(changed)[first : first + _PAGE])
+        instruments = Instrument.objects.filter(pk__in={isin for *_, isin in page})
+        filtered: Any = InstrumentFilterSet(values, instruments).qs
+        isins = set(filtered.order_by().values_list("pk", flat=True))
+        for place in page:
+            if place[2] in isins:
+                matching.append(place)
+            if len(matching) == MAX_CHANGES:
+                return matching, f"{place[0]}.{place[1]}"
+        if len(page) < _PAGE:
+            return matching, last
+    return matching, f"{page[-1][0]}.{page[-1][1]}"
+
+
+def _describe(keys: list[int]) -> list[dict[str, Any]]:
+    listings = list(
+        Listing.objects.filter(pk__in=keys).select_related("change").order_by("change_id", "pk")
+    )
+    before: dict[tuple[str, str, str], ListingVersion] = {}
+    isins = {listing.isin for listing in listings}
+    # The newest version of each listing is the last one that is read.
+    for version in ListingVersion.objects.filter(isin__in=isins).order_by("valid_from", "pk"):
+        before[version.isin, version.mic, version.register] = version
+    rows = []
+    for listing in listings:
+        version_before = before.get((listing.isin, listing.mic, listing.register))
+        rows.append(
+            {
+                "isin": listing.isin,
+                "mic": listing.mic,
+                "register": listing.register,
+                "full_name": listing.full_name,
+                "kind": changes.get_kind(listing.status, has_versions=version_before is not None),
+                "learned_at": to_plain(listing.change.made_at),
+                "differences": _compare(version_before, listing),
+            }
+        )
+    return rows
+
+
+def _compare(before: ListingVersion | None, listing: Listing) -> list[dict[str, Any]]:
+    """Return the columns in which a listing differs from its record before."""
+    if before is None:
+        return []
+    return [
+        {
+            "field": column,
+            "old": to_plain(getattr(before, column)),
+            "new": to_plain(getattr(listing, column)),
+        }
+        for column in _COMPARED
+        if getattr(before, column) != getattr(listing, column)
+    ]
+
+
+def mark_as_seen(watch_list: WatchList, until: str = "") -> None:
+    """Note that the owner has seen the changes up to a place, by default all. Raises InvalidQuery."""
+    last = _get_last_place()
+    place = min(_parse_place(until or last), _parse_place(last))
+    seen = max(place, _parse_place(watch_list.seen))
+    watch_list.seen = f"{seen[0]}.{seen[1]}"
+    watch_list.seen_at = timezone.now()
+    watch_list.save(update_fields=["seen", "seen_at"])
+
+
+def describe_list(watch_list: WatchList) -> dict[str, Any]:
+    return {
+        "number": watch_list.pk,
+        "name": watch_list.name,
+        "isins": watch_list.isins,
+        "filter": watch_list.filter,
+        "by_mail": watch_list.by_mail,
+        "seen_at": to_plain(watch_list.seen_at),
+    }
+
+
+def send_mails() -> int:
+    """Mail the changes of the lists that ask for it to their owners; return the number of mails.
+
+    A list whose mail cannot be sent is tried again the next time.
+    """
+    sent = 0
+    users = get_user_model()._default_manager.filter(is_active=True).exclude(email="")
+    for watch_list in WatchList.objects.filter(by_mail=True).order_by("pk"):
+        owner = users.filter(username=watch_list.owner).first()
+        if owner is None or not owner.has_perm("curation.keep_watchlist"):
+            continue
+        found_changes = read_changes(watch_list, since=watch_list.mailed)
+        if found_changes.listings:
+            try:
+                send_mail(
+                    f"MarketData: changes of {watch_list.name}",
+                    format_mail(watch_list, found_changes),
+                    None,
+                    [owner.email],
+                )
+            except (OSError, smtplib.SMTPException) as error:
+                logger.error("The mail of watch list %s was not sent: %s", watch_list.pk, error)
+                continue
+            sent += 1
+        WatchList.objects.filter(pk=watch_list.pk).update(mailed=found_changes.until)
+    return sent
+
+
+def format_mail(watch_list: WatchList, read: Changes) -> str:
+    """Return the text of a mail."""
+    lines = [f"Changes of the watch list {watch_list.name}:", ""]
+    for row in read.listings:
+        lines.append(
+            f"{row['isin']} {row['mic']} ({row['register']}): {row['kind']}, {row['full_name'] or ''}"
+        )
+        lines += [
+            f"    {difference['field']}: {difference['old']} -> {difference['new']}"
+            for difference in row["differences"]
+        ]
+    if read.has_more:
+        lines += ["", "There are more changes: they follow with the next mail."]
+    return "\n".join(lines) + "\n"
