@@ -209,6 +209,26 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
+module logAlerts 'modules/log_alerts.bicep' = {
+  name: 'log-alerts'
+  params: {
+    prefix: names.webApp
+    actionGroupId: monitoring.outputs.actionGroupId
+    insightsId: monitoring.outputs.insightsId
+    location: location
+    tags: tags
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    insightsId: monitoring.outputs.insightsId
+    location: location
+    tags: tags
+  }
+}
+
 module budget 'modules/budget.bicep' = {
   name: 'budget'
   params: {

@@ -3,17 +3,22 @@
 from celery import shared_task
 from celery.signals import task_prerun
 
+from marketdata.common import telemetry
 from monitoring import secret_rotation
 from monitoring.health import report, services
 from monitoring.health.report import Result
+from monitoring.telemetry.gauges import read_gauges
 
 task_prerun.connect(secret_rotation.rotate_if_due, dispatch_uid="monitoring.secret_rotation")
 
 
 @shared_task(name="monitoring.record_health")
 def record_health() -> None:
-    """Run all checks of this installation and record since when each has its status."""
+    """Run all checks of this installation, record since when each has its status, and report the gauges."""
     report.record([r for r in report.run_checks().results if not r.is_outside])
+    for gauge in read_gauges() if telemetry.exporters else ():
+        for exporter in telemetry.exporters:
+            exporter.gauge(gauge)
 
 
 @shared_task(name="monitoring.check_outside_services")

@@ -11,7 +11,7 @@ import contextvars
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from django.http import HttpRequest, HttpResponse
@@ -60,6 +60,16 @@ class Operation:
             self.calls.append(call)
 
 
+@dataclasses.dataclass(frozen=True)
+class Gauge:
+    """A number at this moment, or one for each value of a label; without a label the only key is ""."""
+
+    name: str  # words with dots between them
+    description: str
+    numbers: Mapping[str, float]
+    label: str = ""
+
+
 class Exporter(Protocol):
     """Receives operations, calls, runs and stages when they have ended; must be fast, and not raise."""
 
@@ -67,6 +77,7 @@ class Exporter(Protocol):
     def call(self, call: Call) -> None: ...
     def run(self, run: Any) -> None: ...
     def stage(self, name: str, seconds: float) -> None: ...
+    def gauge(self, gauge: Gauge) -> None: ...
 
 
 # The counters of a run of esma_files that are reported, by their names there.

@@ -36,7 +36,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 
 from marketdata import __version__  # noqa: E402
 from marketdata.common import logs  # noqa: E402
-from marketdata.common.telemetry import RUN_COUNTERS, Call, Operation  # noqa: E402
+from marketdata.common.telemetry import RUN_COUNTERS, Call, Gauge, Operation  # noqa: E402
 from marketdata.settings import env  # noqa: E402
 
 # The exporter's own lines must not be exported again. Django's lines about requests and refusals quote
@@ -98,7 +98,7 @@ class ApplicationInsights:
             AzureMonitorMetricExporter(**options), export_interval_millis=_METRICS_MILLISECONDS
         )
         self._metrics = MeterProvider([reader], resource=resource)
-        meter = self._metrics.get_meter("marketdata")
+        self._meter = meter = self._metrics.get_meter("marketdata")
         self._seconds = meter.create_histogram("request.seconds", unit="s")
         self._queries = meter.create_histogram("request.queries")
         self._records = meter.create_counter("run.records")
@@ -177,6 +177,11 @@ class ApplicationInsights:
         for name in RUN_COUNTERS:
             if number := getattr(run, name):
                 self._records.add(number, {"kind": run.kind, "outcome": name})
+
+    def gauge(self, gauge: Gauge) -> None:
+        meter = self._meter.create_gauge(gauge.name, description=gauge.description)
+        for value, number in gauge.numbers.items():
+            meter.set(number, {gauge.label: value} if gauge.label else {})
 
     def flush(self) -> None:
         """Send what is waiting."""

@@ -3,12 +3,9 @@
 Processes share their numbers by files in METRICS_DIR (prometheus-client's multiprocess mode).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from django.conf import settings
-from django.db.models import Count
-from django.utils import timezone
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -18,11 +15,9 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
-from esma_files import usage
-from esma_files.models import EsmaFile, Heartbeat, Run
-from marketdata import __version__
-from marketdata.common.telemetry import RUN_COUNTERS, Call, Operation
-from monitoring.models import CheckResult
+from esma_files.models import Run
+from marketdata.common.telemetry import RUN_COUNTERS, Call, Gauge, Operation
+from monitoring.telemetry.gauges import read_gauges
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -78,6 +73,9 @@ class Prometheus:
     def stage(self, name: str, seconds: float) -> None:
         self._stage_seconds.labels(name).inc(seconds)
 
+    def gauge(self, gauge: Gauge) -> None:
+        """Ignore it: `exposition` reads the gauges when Prometheus asks."""
+
     def run(self, run: Run) -> None:
         self._runs.labels(run.kind, run.state).inc()
         self._run_seconds.labels(run.kind).inc(run.seconds)
@@ -86,50 +84,16 @@ class Prometheus:
 
 
 class _DatabaseGauges:
-    """Gauges read from the database when Prometheus asks. Each is one query on an index or a small table."""
+    """Gauges read from the database when Prometheus asks."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        yield _gauge("marketdata_info", "Version", "version", {__version__: 1})
-        checks = CheckResult.objects.values_list("name", "status")
-        failed = {name: int(status == CheckResult.Status.FAILED) for name, status in checks}
-        yield _gauge("marketdata_check_failed", "1 if the health check has failed", "check", failed)
-        yield _gauge(
-            "marketdata_files", "Files by state", "state", _count(EsmaFile.objects.all(), "state")
-        )
-        yield _gauge(
-            "marketdata_runs_open",
-            "Runs that are queued or running",
-            "state",
-            {"queued": 0, "running": 0} | _count(Run.objects.open(), "state"),
-        )
-        alive = Heartbeat.objects.recent()
-        yield _gauge("marketdata_processes", "Workers and schedules", "role", _count(alive, "role"))
-        loaded = EsmaFile.objects.ever_loaded().order_by("-sequence").first()
-        if loaded is not None:
-            age = (timezone.localdate() - loaded.published_on).days
-            yield GaugeMetricFamily(
-                "marketdata_data_age_days", "Days since the newest loaded file", value=age
-            )
-        yield GaugeMetricFamily(
-            "marketdata_storage_bytes", "Bytes of stored files", value=usage.bytes_used()
-        )
-        yield GaugeMetricFamily(
-            "marketdata_storage_budget_bytes",
-            "STORAGE_BUDGET_BYTES",
-            value=settings.STORAGE_BUDGET_BYTES,
-        )
-
-
-def _count(queryset: Any, field: str) -> dict[str, float]:
-    rows = queryset.order_by().values_list(field).annotate(Count("pk"))
-    return {str(value): float(number) for value, number in rows}
-
-
-def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=[label])
-    for value, number in values.items():
-        family.add_metric([value], number)
-    return family
+        for gauge in read_gauges():
+            name = "marketdata_" + gauge.name.replace(".", "_")
+            labels = [gauge.label] if gauge.label else []
+            family = GaugeMetricFamily(name, gauge.description, labels=labels)
+            for value, number in gauge.numbers.items():
+                family.add_metric([value] if gauge.label else [], number)
+            yield family
 
 
 def exposition() -> bytes:
