@@ -21,6 +21,8 @@ SMALL = {
     "accounts_user",
     "auth_group",
     "axes_accessattempt",  # old attempts are deleted
+    "curation_note",  # written by people
+    "curation_tag",
     "esma_files_heartbeat",
     "esma_files_registerhistory",
     "instruments_correction",

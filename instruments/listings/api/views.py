@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
 from instruments.listings import corrections, descriptions, history, included, lookup
+from instruments.listings.api.included_parts import ListedInstrumentSerializer
 from instruments.listings.api.lookup_pages import LookupPages
 from instruments.listings.api.parameters import (
     ListSerializer,
@@ -22,7 +23,6 @@ from instruments.listings.api.parameters import (
 from instruments.listings.api.serializers import (
     InstrumentDetailSerializer,
     InstrumentSerializer,
-    ListedInstrumentSerializer,
     LookupResultSerializer,
     RecordSerializer,
     ReportabilitySerializer,
