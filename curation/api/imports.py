@@ -6,8 +6,7 @@ import datetime as dt
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,7 @@ from curation.descriptions import describe_batch
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
 from curation.models import ImportBatch
-from marketdata.api.openapi import path_parameter
+from marketdata.api.openapi import file_responses, path_parameter
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
@@ -178,10 +177,7 @@ class ExportView(ApiView):
         operation_id="curation_export",
         summary="Export corrections, additions to the venues, or scopes as CSV or XLSX",
         parameters=[_KIND],
-        responses={
-            (200, media.partition(";")[0]): OpenApiResponse(OpenApiTypes.BINARY, "The file")
-            for media in files.FORMATS.values()
-        },
+        responses=file_responses(files.FORMATS.values()),
     )
     def get(self, request: Request, kind: str) -> HttpResponse:
         if kind not in TABLES:

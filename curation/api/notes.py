@@ -101,13 +101,17 @@ def row_name(view: _RowViewSet) -> str:
     return str(view.get_queryset().model._meta.verbose_name)
 
 
-_CONFLICT = documented({409: "It has this tag already."})
+_UNKNOWN = "The database has no such instrument, venue or legal entity."
+_ADDING_NOTE = documented({404: _UNKNOWN})
+_ADDING_TAG = documented({404: _UNKNOWN, 409: "It has this tag already."})
 
 
 @extend_schema_view(
     list=extend_schema(summary="List and search notes, newest first"),
     create=extend_schema(
-        summary="Add a note", request=NoteBodySerializer, responses={201: NoteSerializer}
+        summary="Add a note",
+        request=NoteBodySerializer,
+        responses={201: NoteSerializer, **_ADDING_NOTE},
     ),
     destroy=extend_schema(
         summary="Delete a note of your own, or any as a curator",
@@ -129,7 +133,9 @@ class NoteViewSet(_RowViewSet):
 @extend_schema_view(
     list=extend_schema(summary="List and search tags"),
     create=extend_schema(
-        summary="Add a tag", request=TagBodySerializer, responses={201: TagSerializer, **_CONFLICT}
+        summary="Add a tag",
+        request=TagBodySerializer,
+        responses={201: TagSerializer, **_ADDING_TAG},
     ),
     destroy=extend_schema(
         summary="Delete a tag of your own, or any as a curator",

@@ -1,8 +1,10 @@
 """The OpenAPI schema of each operation: its access rule, query parameters and problems."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from marketdata.api import parameters
@@ -103,3 +105,13 @@ class RuleSchema(AutoSchema):
 
     def _get_rule(self) -> Rule:
         return get_rule(self.view, self.method) or PUBLIC
+
+
+def file_responses(media_types: Iterable[str]) -> dict[tuple[int, str], OpenApiResponse]:
+    """Return documentation of a file in any of the media types, for `responses` of extend_schema."""
+    return {
+        (200, media.partition(";")[0]): OpenApiResponse(
+            OpenApiTypes.STR if media.startswith("text/") else OpenApiTypes.BINARY, "The file"
+        )
+        for media in media_types
+    }

@@ -5,8 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -17,6 +16,7 @@ from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsS
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
+from marketdata.api.openapi import file_responses
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.access import holding
@@ -83,13 +83,7 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
 
     @extend_schema(
         summary="Export instruments or listings as CSV, NDJSON, Parquet or XLSX",
-        responses={
-            (200, media.partition(";")[0]): OpenApiResponse(
-                OpenApiTypes.STR if media.startswith("text/") else OpenApiTypes.BINARY, "The file"
-            )
-            for media, _ in export_files.FORMATS.values()
-        }
-        | _PROBLEMS,
+        responses=file_responses(media for media, _ in export_files.FORMATS.values()) | _PROBLEMS,
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         query = self.query
