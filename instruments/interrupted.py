@@ -32,10 +32,12 @@ logger = logging.getLogger(__name__)
 def undo_all() -> int:
     """Undo the loads that ended processes have left unfinished; return how many.
 
-    A load that cannot be undone is logged, and stays marked for the next attempt.
+    A file that a load is requested for is left to that load. One that cannot be undone is logged, and stays
+    marked for the next attempt.
     """
     runs.release_abandoned()
-    unfinished = EsmaFile.objects.interrupted().filter(loaded_at=None)
+    to_be_loaded = Run.objects.open().filter(kind=Run.Kind.LOAD).files()
+    unfinished = EsmaFile.objects.interrupted().filter(loaded_at=None).exclude(pk__in=to_be_loaded)
     return sum(_undo_one(file) for file in unfinished)
 
 
@@ -60,29 +62,40 @@ def undo_at_start() -> None:
 
 
 def _undo_one(file: EsmaFile) -> bool:
-    """Undo one load; return whether this process did it."""
+    """Undo one load; return whether this process did it.
+
+    The run begins before the file is claimed and ends after the claim: a load that meets the claim sees by
+    the run that it has to wait.
+    """
     state = EsmaFile.State(file.state)
     before = EsmaFile.objects.values("state", "problem", "attempts", "not_before").get(pk=file.pk)
+    run = Run.begin(Run.Kind.UNDO, file=file)
     claimed = EsmaFile.objects.claim(file.pk, from_state=state, to_state=EsmaFile.State.LOADING)
     if claimed is None:
+        run.delete()
         return False  # another process was first
     changes = {**before, "claimed_by": "", "state_since": timezone.now()}
     try:
-        withdrawn = _take_out(claimed, changes)
+        withdrawn = _take_out(claimed, run, changes)
     except (MarketDataError, DatabaseError) as error:
         EsmaFile.objects.filter(pk=file.pk).update(**changes)
+        run.refresh_from_db()
+        run.end(state=Run.State.FAILED, problem=str(error))
         logger.error("%s: its interrupted load cannot be undone yet: %s", file.name, error)
         return False
+    except BaseException as error:
+        run.refresh_from_db()
+        run.end(state=Run.State.FAILED, problem=f"{type(error).__name__}: {error}")
+        raise
     logger.warning("%s: its interrupted load was undone, %s records", file.name, withdrawn)
     return True
 
 
-def _take_out(file: EsmaFile, changes: dict[str, object]) -> int:
+def _take_out(file: EsmaFile, run: Run, changes: dict[str, object]) -> int:
     """Take what was merged of a file out of the tables; return the number of records.
 
-    `changes` to the row of the file are saved in the same transaction.
+    `changes` to the row of the file, and the end of the run, are saved in the same transaction.
     """
-    run = Run.begin(Run.Kind.UNDO, file=file)
     staging = FileStaging.of(file, Scope())
     try:
         isins = _read_isins(staging)
@@ -105,10 +118,6 @@ def _take_out(file: EsmaFile, changes: dict[str, object]) -> int:
                 *replacement.remarks_on_unread,
             ]
             run.end()
-    except BaseException as error:
-        run.refresh_from_db()
-        run.end(state=Run.State.FAILED, problem=str(error))
-        raise
     finally:
         staging.remove()
     return replacement.withdrawn

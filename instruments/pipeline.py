@@ -7,6 +7,7 @@ import concurrent.futures
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from marketdata.common.errors import MarketDataError
 # Threads that stage files (a file whose records are all known is all staging and no merge), and files that
 # are staged or being staged while one is merged: categories differ in size, so one is not enough.
 _STAGING_THREADS, _FILES_AHEAD = 2, 3
+_WAIT_SECONDS = 0.2
 
 __all__ = ["LoadProgress", "LoadResult", "load", "register_files"]
 
@@ -135,12 +137,19 @@ def _claim(file: EsmaFile, run: Run | None, *, again: bool) -> LoadResult | None
             return LoadResult(file, run, error)
     stored = EsmaFile.objects.stored()
     from_states = [state.DOWNLOADED, state.FAILED, *([state.LOADED] if again else [])]
-    is_claimed = any(
+    while not any(
         stored.claim(file.pk, from_state=from_state, to_state=state.LOADING)
         for from_state in from_states
-    )
-    file.refresh_from_db()
-    if is_claimed:
+    ):
+        file.refresh_from_db()
+        if not Run.objects.open().filter(kind=Run.Kind.UNDO, file=file).exists():
+            break
+        time.sleep(
+            _WAIT_SECONDS
+        )  # its interrupted load is being undone: afterwards it can be loaded
+        runs.release_abandoned()
+    else:
+        file.refresh_from_db()
         return None
     if run is not None:
         run.report = [f"{file.name} is {file.state}: there was nothing to load."]

@@ -1,6 +1,7 @@
 """A load that is interrupted between two slices leaves nothing: what it had merged is taken out again."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -101,6 +102,38 @@ def test_a_load_that_the_database_refuses_leaves_nothing(make_zip: Write) -> Non
     [loaded] = pipeline.load([file])
     assert loaded.run is not None
     assert counts(loaded.run) == {"new": 1, "changed": 2}
+
+
+def test_a_file_that_a_load_is_requested_for_is_left_to_it(make_zip: Write) -> None:
+    file = register(make_zip, delta(2), *(new(isin) for isin in ISINS))
+    leave_as_if_killed(file, ISINS[2])
+    queued = Run.objects.create(kind=Run.Kind.LOAD, file=file, state=Run.State.QUEUED)
+
+    assert interrupted.undo_all() == 0
+
+    list(pipeline.load([file], run=Run.objects.claim(queued.pk)))
+    queued.refresh_from_db()
+    assert (queued.state, queued.read) == (Run.State.DONE, 3)
+    assert Listing.objects.count() == 3
+
+
+def test_a_load_waits_until_its_file_is_undone(make_zip: Write) -> None:
+    file = register(make_zip, delta(2), new(VOLVO))
+    files, undoing = EsmaFile.objects, Run.begin(Run.Kind.UNDO, file=file)
+    assert files.claim(file.pk, from_state=file.state, to_state=EsmaFile.State.LOADING)
+
+    def end_undoing() -> None:
+        files.filter(pk=file.pk).update(state=EsmaFile.State.DOWNLOADED, claimed_by="")
+        undoing.end()
+        connection.close()
+
+    timer = threading.Timer(0.5, end_undoing)
+    timer.start()
+    [loaded] = pipeline.load([file])
+    timer.join()
+
+    assert loaded.run is not None
+    assert counts(loaded.run) == {"new": 1}
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
