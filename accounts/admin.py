@@ -142,7 +142,7 @@ class AccessAttemptAdmin(axes.admin.AccessAttemptAdmin):  # type: ignore[misc]
     list_filter = ()  # by path, it would read all attempts
     paginator = BoundedPaginator
     search_fields = ("username__exact", "ip_address__exact")
-    search_help_text = "User name in small letters, or IP address"
+    search_help_text = "User name in lower case, or IP address"
     show_full_result_count = False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -221,7 +221,7 @@ class Tag(models.Model):
 
     subject = models.CharField(max_length=10, choices=Subject)
     code = models.CharField(max_length=20, help_text="ISIN, MIC or LEI")
-    name = models.CharField(max_length=40, help_text="small letters, digits and hyphens")
+    name = models.CharField(max_length=40, help_text="lower-case letters, digits and hyphens")
     created_by = models.CharField(max_length=150)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -55,7 +55,9 @@ def add_tag(subject: str, code: str, name: str, *, by: str, request: Any = None)
     """Add a tag. Raises InvalidQuery, NotInDatabase, WrongState."""
     code, name = check_subject(subject, code), name.strip().lower()
     if not re.fullmatch(_TAG, name) or len(name) > 40:
-        raise InvalidQuery("name", f"{name!r} is no tag: small letters, digits and hyphens.")
+        raise InvalidQuery(
+            "name", f"{name!r} is not a tag: use lower-case letters, digits and hyphens."
+        )
     try:
         with transaction.atomic():
             tag = Tag.objects.create(subject=subject, code=code, name=name, created_by=by)

@@ -1,4 +1,4 @@
-"""Pages of watch lists: the own lists, and what changed in one of them."""
+"""Pages of a user's watch lists, and of what changed in one of them."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class WatchListForm(forms.Form):
 
 
 class WatchListsView(GuardedView):
-    """The own watch lists, and a form for a new one."""
+    """The watch lists of the user, and a form for a new one."""
 
     needs = _KEEP
 

@@ -58,11 +58,11 @@ def check_filter(text: str) -> str:
     try:
         values = QueryDict(text, encoding="utf-8")
     except (UnicodeDecodeError, ValueError) as error:
-        raise InvalidQuery("filter", f"{text!r} is no query string.") from error
+        raise InvalidQuery("filter", f"{text!r} is not a query string.") from error
     unknown = [name for name in values if name not in InstrumentFilterSet.base_filters]
     if unknown or not values:
         known = ", ".join(InstrumentFilterSet.base_filters)
-        what = f"{unknown[0]!r} is no filter" if unknown else f"{text!r} has no filter"
+        what = f"{unknown[0]!r} is not a filter" if unknown else f"{text!r} has no filter"
         raise InvalidQuery("filter", f"{what}. The filters are {known}.")
     if problems := get_messages(InstrumentFilterSet(values, Instrument.objects.all())):
         name, texts = next(iter(problems.items()))
@@ -81,7 +81,7 @@ def check_isins(isins: Iterable[str]) -> list[str]:
 
 
 def check(watch_list: WatchList) -> None:
-    """Check a watch list, and bring its values in their form. Raises InvalidQuery."""
+    """Check a watch list, and normalize its values. Raises InvalidQuery."""
     watch_list.name = watch_list.name.strip()
     if not watch_list.name:
         raise InvalidQuery("name", "Give the list a name.")
@@ -119,7 +119,9 @@ def _parse_place(text: str) -> tuple[int, int]:
     """Return change set and key of a listing. Raises InvalidQuery."""
     match = re.fullmatch("([0-9]{1,18})[.]([0-9]{1,19})", text)
     if match is None or int(match[2]) > _LAST:
-        raise InvalidQuery("until", f"{text!r} is no place: pass `until` of the changes.")
+        raise InvalidQuery(
+            "until", f"{text!r} is not a place in the changes: pass `until` of the changes."
+        )
     return int(match[1]), int(match[2])
 
 
@@ -242,12 +244,12 @@ def send_mails() -> int:
         owner = users.filter(username=watch_list.owner).first()
         if owner is None or not owner.has_perm("curation.keep_watchlist"):
             continue
-        found_changes = read_changes(watch_list, since=watch_list.mailed)
-        if found_changes.listings:
+        changes_read = read_changes(watch_list, since=watch_list.mailed)
+        if changes_read.listings:
             try:
                 send_mail(
                     f"MarketData: changes of {watch_list.name}",
-                    format_mail(watch_list, found_changes),
+                    format_mail(watch_list, changes_read),
                     None,
                     [owner.email],
                 )
@@ -255,7 +257,7 @@ def send_mails() -> int:
                 logger.error("The mail of watch list %s was not sent: %s", watch_list.pk, error)
                 continue
             sent += 1
-        WatchList.objects.filter(pk=watch_list.pk).update(mailed=found_changes.until)
+        WatchList.objects.filter(pk=watch_list.pk).update(mailed=changes_read.until)
     return sent
 
 

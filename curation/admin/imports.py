@@ -161,7 +161,8 @@ class ImportBatchAdmin(ReadOnlyAdmin):
             if not request.user.has_perm(table.to_export):
                 messages.error(request, "Your roles do not permit you to read this table.")
                 return HttpResponseRedirect(reverse("admin:curation_importbatch_changelist"))
-            content = batches.export_table(kind, format_, by=request.user.get_username())
+            by = request.user.get_username()
+            content = batches.export_table(kind, format_, by=by, request=request)
         except InvalidQuery as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:curation_importbatch_changelist"))

@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from audit import trail
 from curation.descriptions import describe_batch
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
@@ -181,12 +180,12 @@ class ExportView(ApiView):
     )
     def get(self, request: Request, kind: str) -> HttpResponse:
         if kind not in TABLES:
-            raise NotInDatabase(f"{kind!r} is no table: {', '.join(TABLES)}.")
+            raise NotInDatabase(f"{kind!r} is not a table: {', '.join(TABLES)}.")
         if not request.user.has_perm(TABLES[kind].to_export):
             raise NotPermitted("Your roles do not permit you to read this table.")
         format_ = self.query["file"]
-        content = batches.export_table(kind, format_, by=request.user.get_username())
-        trail.record("curation.exported", request=request, new={"kind": kind, "file": format_})
+        by = request.user.get_username()
+        content = batches.export_table(kind, format_, by=by, request=request)
         name = f"{kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"
         return HttpResponse(
             content,

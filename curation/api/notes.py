@@ -64,7 +64,7 @@ class NoteBodySerializer(_BodySerializer):
 class TagBodySerializer(_BodySerializer):
     """A tag to be added."""
 
-    name = serializers.CharField(max_length=40, help_text="Small letters, digits and hyphens")
+    name = serializers.CharField(max_length=40, help_text="Lower-case letters, digits and hyphens")
 
 
 class _RowViewSet(ApiView, viewsets.GenericViewSet[Any]):

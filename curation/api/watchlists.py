@@ -1,4 +1,4 @@
-"""Watch lists in the API. Everybody sees only the own ones."""
+"""Watch lists in the API. Users see only their own."""
 
 from typing import Any
 

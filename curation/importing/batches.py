@@ -21,7 +21,7 @@ _MAX_EXPORTED = 50_000  # rows
 def get_table(kind: str) -> Table:
     """Return a table by its kind. Raises InvalidQuery."""
     if kind not in TABLES:
-        raise InvalidQuery("kind", f"{kind!r} is no table: {', '.join(TABLES)}.")
+        raise InvalidQuery("kind", f"{kind!r} is not a table: {', '.join(TABLES)}.")
     return TABLES[kind]
 
 
@@ -114,15 +114,18 @@ def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list
     return report
 
 
-def export_table(kind: str, format_: str, *, by: str = "") -> bytes:
+def export_table(kind: str, format_: str, *, by: str = "", request: Any = None) -> bytes:
     """Return a table as a file; of the lists, those of the user `by`. Raises InvalidQuery."""
     table = get_table(kind)
     if format_ not in files.FORMATS:
-        raise InvalidQuery("file", f"{format_!r} is no format: {', '.join(files.FORMATS)}.")
+        raise InvalidQuery("file", f"{format_!r} is not a format: {', '.join(files.FORMATS)}.")
     resource = table.resource(by=by)
     rows = resource.export_rows()
     if len(rows[: _MAX_EXPORTED + 1]) > _MAX_EXPORTED:
         raise InvalidQuery("kind", f"More than {_MAX_EXPORTED:,} rows: use the API.")
     exported = resource.export(rows)
     texts = [["" if value is None else str(value) for value in row] for row in exported]
-    return files.write_table([str(name) for name in exported.headers], texts, format_=format_)
+    content = files.write_table([str(name) for name in exported.headers], texts, format_=format_)
+    new = {"kind": kind, "file": format_}
+    trail.record("curation.exported", request=request, actor=by, new=new)
+    return content

@@ -56,6 +56,19 @@ class _Resource(resources.ModelResource):
         """Return the rows that an export has, as a list or queryset."""
         return self.get_queryset()
 
+    def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
+        """Raise the errors that reading the row gave; the functions that save it check its values."""
+        if errors and errors[0]:
+            raise ValidationError(errors[0])
+
+    def export_field(self, field: Any, instance: Any, **options: Any) -> Any:
+        value = getattr(instance, field.attribute)
+        return (
+            _text(value)
+            if isinstance(value, list)
+            else super().export_field(field, instance, **options)
+        )
+
     def describe_changes(self, original: Any, instance: Any) -> dict[str, list[str]]:
         """Return old and new text of each column that differs; `original` is None for a new row."""
         changes = {}
@@ -122,10 +135,6 @@ class CorrectionResource(_Resource):
         for name in self.columns:
             setattr(instance, name, getattr(checked, name))
 
-    def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
-        if errors and errors[0]:
-            raise ValidationError(errors[0])
-
     def do_instance_save(self, instance: Any, is_create: bool) -> None:
         try:
             saved = proposals.propose(self.proposal, by=self.by, request=self.request)
@@ -181,8 +190,7 @@ class VenueResource(_Resource):
         instance.status = "ACTIVE"
 
     def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
-        if errors and errors[0]:
-            raise ValidationError(errors[0])
+        super().validate_instance(instance, *errors, **options)
         others = {field.name for field in Venue._meta.fields} - set(self.columns)
         instance.clean_fields(exclude=others)
 
@@ -212,9 +220,6 @@ class ScopeResource(_Resource):
         fields = ("register", *KINDS)
         export_order = fields
 
-    def export_field(self, field: Any, instance: Any, **options: Any) -> str:
-        return _text(getattr(instance, field.attribute))
-
     def get_instance(self, instance_loader: Any, row: Any) -> Any:
         register = (row.get("register") or "").strip().upper()
         if register not in Register.values:
@@ -228,10 +233,6 @@ class ScopeResource(_Resource):
 
     def skip_row(self, instance: Any, original: Any, row: Any, errors: Any = None) -> bool:
         return not errors and bool(instance.values() == original.values())
-
-    def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
-        if errors and errors[0]:
-            raise ValidationError(errors[0])
 
     def do_instance_save(self, instance: Any, is_create: bool) -> None:
         scoping.change(
@@ -254,9 +255,6 @@ class WatchListResource(_Resource):
         fields = ("name", "isins", "filter", "by_mail")
         export_order = fields
 
-    def export_field(self, field: Any, instance: Any, **options: Any) -> str:
-        return _text(getattr(instance, field.attribute))
-
     def get_queryset(self) -> Any:
         return WatchList.objects.filter(owner=self.by)
 
@@ -278,10 +276,6 @@ class WatchListResource(_Resource):
 
     def skip_row(self, instance: Any, original: Any, row: Any, errors: Any = None) -> bool:
         return not errors and instance.pk and not self.describe_changes(original, instance)
-
-    def validate_instance(self, instance: Any, *errors: Any, **options: Any) -> None:
-        if errors and errors[0]:
-            raise ValidationError(errors[0])
 
     def do_instance_save(self, instance: Any, is_create: bool) -> None:
         try:

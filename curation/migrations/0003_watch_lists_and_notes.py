@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('subject', models.CharField(choices=[('instrument', 'Instrument'), ('venue', 'Venue'), ('entity', 'Legal entity')], max_length=10)),
                 ('code', models.CharField(help_text='ISIN, MIC or LEI', max_length=20)),
-                ('name', models.CharField(help_text='small letters, digits and hyphens', max_length=40)),
+                ('name', models.CharField(help_text='lower-case letters, digits and hyphens', max_length=40)),
                 ('created_by', models.CharField(max_length=150)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],

@@ -80,7 +80,7 @@ class FilterForm(forms.Form):
     ordering = forms.ChoiceField(
         required=False,
         choices=[
-            ("", "Active first (words), or by ISIN"),
+            ("", "Default: by ISIN, for words active ones first"),
             *((name, f"B{label[1:]}") for name, label in dates.ORDERINGS.items() if name != "isin"),
         ],
         label="Order",

@@ -392,7 +392,7 @@ if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this h
 SECURE_CSP = security.SECURE_CSP
 CSRF_FAILURE_VIEW = "marketdata.common.error_pages.csrf_failure"
 # Mails of watch lists. By default they are printed; smtp sends them.
-_MAIL_BY = env.read("MAIL_BY", str, "console")
+_MAIL_BY = env.read("MAIL_BY", env.one_of("console", "smtp"), "console")
 EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL_BY}.EmailBackend"
 EMAIL_HOST = env.read("SMTP_HOST", str, "localhost")
 EMAIL_PORT = env.read("SMTP_PORT", env.positive, 587)

@@ -51,6 +51,7 @@ SECRETS = frozenset(
         "OPENFIGI_API_KEY",
         "REDIS_URL",
         "SECRET_KEY",
+        "SMTP_PASSWORD",
     }
 )
 # Secrets that are never in a key vault: the key vault is reached with them.

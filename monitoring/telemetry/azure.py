@@ -179,9 +179,9 @@ class ApplicationInsights:
                 self._records.add(number, {"kind": run.kind, "outcome": name})
 
     def gauge(self, gauge: Gauge) -> None:
-        meter = self._meter.create_gauge(gauge.name, description=gauge.description)
+        instrument = self._meter.create_gauge(gauge.name, description=gauge.description)
         for value, number in gauge.numbers.items():
-            meter.set(number, {gauge.label: value} if gauge.label else {})
+            instrument.set(number, {gauge.label: value} if gauge.label else {})
 
     def flush(self) -> None:
         """Send what is waiting."""

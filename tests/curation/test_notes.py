@@ -66,7 +66,7 @@ def test_notes_and_tags_are_added_on_a_page() -> None:
     refused = client.post(address, {"name": "a b"})
 
     assert refused.status_code == 400
-    assert "is no tag" in refused.content.decode()
+    assert "is not a tag" in refused.content.decode()
     page = client.get(address).content.decode()
     assert "Wrote to the venue" in page
     assert "?tag=asked" in page

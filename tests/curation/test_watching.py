@@ -88,7 +88,7 @@ def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str
 
     assert sorted(set(seen)) == sorted({*mics, "AAAA"})
     assert watching.read_changes(watch_list).listings == []
-    with pytest.raises(InvalidQuery, match="is no place"):
+    with pytest.raises(InvalidQuery, match="is not a place"):
         watching.mark_as_seen(watch_list, "7")
 
 
@@ -98,7 +98,7 @@ def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str
         ({}, "either ISINs or a filter"),
         ({"isins": [VOLVO], "filter": "category=D"}, "either ISINs or a filter"),
         ({"isins": ["SE0000115447"]}, "the check digit is 7"),
-        ({"filter": "kategory=D"}, "'kategory' is no filter"),
+        ({"filter": "kategory=D"}, "'kategory' is not a filter"),
         ({"filter": "status=no"}, "status"),
         ({"filter": "&"}, "has no filter"),
         ({"name": " ", "filter": "category=D"}, "Give the list a name"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 
 from instruments.entities import syncing
@@ -68,6 +69,23 @@ def test_a_record_is_stored_with_its_group(gleif_api: FakeGleif) -> None:
     assert all(node.legal_name for node in hierarchy.children)
     exceptions = ReportingException.objects.filter(lei=PUMA)
     assert {row.reason for row in exceptions} == {"NO_KNOWN_PERSON"}
+
+
+@pytest.mark.usefixtures("anonymous_reading")
+def test_a_record_is_shown_with_the_answer_as_its_source(
+    gleif_api: FakeGleif, client: Client, admin_client: Client
+) -> None:
+    ask(PUMA)
+
+    page = client.get(f"/entities/{PUMA}/")
+    api = client.get(f"/api/v1/entities/{PUMA}/").json()
+
+    assert "20250515-0000-gleif-api" in page.content.decode()
+    assert api["source_file"] == "20250515-0000-gleif-api"
+    assert client.get(f"/api/v1/entities/{PUMA}/hierarchy/").status_code == 200
+    assert admin_client.get("/admin/instruments/legalentity/").status_code == 200
+    key = LegalEntity.objects.get(lei=PUMA).pk
+    assert admin_client.get(f"/admin/instruments/legalentity/{key}/change/").status_code == 200
 
 
 def test_every_value_of_a_recorded_record_that_has_a_column_is_stored(
