@@ -1,5 +1,9 @@
-"""Hypothesis profiles: few examples in `make test`, all of them in `make test-all`."""
+"""Fewer cases in `make test`, all of them in `make test-all`: examples of properties, and parameters."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 QUICK, THOROUGH = "quick", "thorough"
@@ -27,3 +31,11 @@ def examples(thorough: int) -> settings:
     if settings.get_current_profile_name() == THOROUGH:
         return settings(max_examples=thorough)
     return settings(max_examples=max(thorough // _QUICK_SHARE, 5))
+
+
+def mostly_slow(cases: Iterable[Any], quick_share: int = 6) -> list[Any]:
+    """Return the parameters of a costly test, each as it is: one in `quick_share` quick, the rest slow."""
+    return [
+        case if number % quick_share == 0 else pytest.param(case, marks=pytest.mark.slow)
+        for number, case in enumerate(cases)
+    ]

@@ -228,6 +228,7 @@ def test_an_ipv6_network_counts_as_one_client() -> None:
     assert client("get", LIST, REMOTE_ADDR="2001:db8:1:3::1").status_code == 200
 
 
+@pytest.mark.slow
 def test_counts_are_exact_over_processes(counted: None, settings: LazySettings) -> None:
     """Four processes increment one count 50 times each, which gives every number up to 200 once."""
     program = (

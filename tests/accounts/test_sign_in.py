@@ -68,6 +68,7 @@ def test_the_answer_does_not_reveal_whether_a_user_exists() -> None:
     assert len({response.content for response in responses}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_password_hashes")
 def test_refusing_an_unknown_user_takes_as_much_work_as_a_known_one(settings: LazySettings) -> None:
     """Compare medians of processor time, which is mostly that of one password hash per attempt."""

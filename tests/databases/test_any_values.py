@@ -57,6 +57,7 @@ ROWS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @examples(15)
 @given(data=st.data())
 def test_any_values_survive(data: st.DataObject, source: Path, target: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_backup_unpacked_is_the_database(source: Path) -> None:
     assert not plain.exists()
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
     big: Path, settings: LazySettings
 ) -> None:

@@ -62,6 +62,7 @@ def test_of_two_processes_one_migrates_a_database_of_a_server(tmp_path: Path) ->
         assert len(locks) == 2
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_not_released_in_time_is_an_error(migrated: Path, tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     installation.database.write_bytes(migrated.read_bytes())
@@ -76,6 +77,7 @@ def test_a_lock_that_is_not_released_in_time_is_an_error(migrated: Path, tmp_pat
     assert "Another process has been migrating this database" in errors
 
 
+@pytest.mark.slow
 def test_a_database_with_all_migrations_is_left_alone(migrated: Path, tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     installation.database.write_bytes(migrated.read_bytes())

@@ -51,12 +51,14 @@ def run_zizmor(*paths: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.slow
 def test_all_workflows_pass_actionlint() -> None:
     result = run_actionlint(*WORKFLOWS)
 
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_actionlint_finds_an_unknown_expression(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yml"
     broken.write_text(

@@ -89,6 +89,7 @@ def test_polars_keeps_all_digits() -> None:
     assert amount == listing.total_issued_nominal
 
 
+@pytest.mark.slow
 def test_the_lake_is_in_blob_storage_where_the_files_are(
     azurite: str, settings: LazySettings
 ) -> None:

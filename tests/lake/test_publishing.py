@@ -109,6 +109,7 @@ def test_small_slices_hold_the_same_rows_in_order_and_by_category() -> None:
         assert {code[:1] for code in rows.column("cfi_code").to_pylist()} == {category}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_a_second_publication_writes_nothing() -> None:
     publish()
@@ -142,6 +143,7 @@ def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> 
     assert get_checksum(read_lake(listings, version=0)) == get_checksum(old)
 
 
+@pytest.mark.slow
 def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> None:
     tables = tuple(in_small_slices(get_table(n), 2) for n in ("listings", "instruments"))
     versions = dataclasses.replace(VERSIONS, slice_rows=2)
@@ -239,6 +241,7 @@ def test_columns_have_the_names_of_rts_23_as_comments() -> None:
     assert "category" in fields
 
 
+@pytest.mark.slow
 def test_of_two_that_publish_at_once_the_second_fails(make_zip: Write) -> None:
     load(make_zip, full(2), record("RefData", VOLVO, day(1)))
     publish(LISTINGS)
@@ -269,6 +272,7 @@ def test_a_killed_publication_changes_nothing_that_is_read(make_zip: Write) -> N
     assert_equals_database((listings,))
 
 
+@pytest.mark.slow
 def test_columns_that_are_added_replace_the_files(make_zip: Write) -> None:
     load(make_zip, full(2), record("RefData", VOLVO, day(1)))
     narrow = dataclasses.replace(LISTINGS, left_out=(*LISTINGS.left_out, "full_name"))
@@ -290,6 +294,7 @@ def test_rows_are_read_alike_by_adbc_and_by_django() -> None:
             assert rows.equals(read_database(table)), table.name
 
 
+@pytest.mark.slow
 def test_old_files_are_deleted_after_their_time(
     make_zip: Write, settings: LazySettings, own_lake: Path
 ) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from instruments.models import Venue
 from tests.browsing import Visit
+from tests.properties import mostly_slow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +30,8 @@ def test_the_browsable_api_keeps_to_the_policy(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/admin/", "/admin/accounts/user/", "/admin/accounts/user/add/", "/password/"]
+    "path",
+    mostly_slow(["/admin/accounts/user/", "/admin/", "/admin/accounts/user/add/", "/password/"]),
 )
 def test_the_admin_keeps_to_the_policy(admin_visit: Visit, path: str) -> None:
     admin_visit.open(path)

@@ -108,6 +108,7 @@ def test_the_search_box_suggests_while_one_types(visit: Visit) -> None:
     visit.check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments")
 def test_a_run_is_followed_to_its_end(visit: Visit) -> None:
     run = Run.objects.create(

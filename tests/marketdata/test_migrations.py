@@ -64,6 +64,7 @@ def test_migrations_make_what_the_models_ask_for(migrated: Catalog) -> None:
     assert lacking == []
 
 
+@pytest.mark.slow
 def test_a_key_is_widened_with_what_points_to_it(migrated: Catalog) -> None:
     assert migrated.tables["token_blacklist_outstandingtoken"]["id"] == "bigint"
     assert migrated.tables["token_blacklist_blacklistedtoken"]["token_id"] == "bigint"

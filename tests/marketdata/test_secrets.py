@@ -246,7 +246,7 @@ def manage(*command: str, **environment: str) -> "subprocess.CompletedProcess[st
     "command",
     [
         pytest.param(("diffsettings", "--all"), id="diffsettings"),
-        pytest.param(("check", "--deploy"), id="check"),
+        pytest.param(("check", "--deploy"), id="check", marks=pytest.mark.slow),
         pytest.param(("health", "--ready"), id="health", marks=pytest.mark.slow),
         pytest.param(("database", "check"), id="database", marks=pytest.mark.slow),
         pytest.param(("migrate",), id="migrate", marks=pytest.mark.slow),

@@ -90,6 +90,7 @@ def test_a_user_who_loses_a_permission_is_refused_at_once(client: Client) -> Non
     assert client.get("/api/v1/venues/", headers=headers).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_prepared_query_is_compiled_once_for_each_number_of_keys() -> None:
     for mic in ("AAAA", "BBBB", "CCCC"):

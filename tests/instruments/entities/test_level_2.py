@@ -17,6 +17,7 @@ from instruments.models import EntityRelationship, Instrument, Link, ReportingEx
 from tests import golden_copy
 from tests.conftest import DATA
 from tests.golden_copy import name
+from tests.properties import mostly_slow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # Any LEIs with right check digits: of the real excerpt.
@@ -116,7 +117,7 @@ def test_the_real_excerpts_are_loaded_whole(tmp_path: Path) -> None:
     assert ReportingException.objects.get(lei=A).reason == "NO_KNOWN_PERSON"
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("order", mostly_slow(itertools.permutations(range(4))))
 def test_the_tables_depend_on_the_set_of_files_and_not_on_their_order(
     tmp_path: Path, order: tuple[int, ...]
 ) -> None:

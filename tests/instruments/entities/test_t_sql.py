@@ -71,6 +71,7 @@ def load_everything(folder: Path) -> tuple[list[Any], list[list[Any]]]:
     return counts, [list(model._default_manager.order_by("pk").values()) for model in models]
 
 
+@pytest.mark.slow
 def test_the_merges_of_entities_come_to_the_same_through_t_sql(
     tmp_path: Path, sql_server: list[str]
 ) -> None:

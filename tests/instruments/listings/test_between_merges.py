@@ -30,6 +30,7 @@ def one(sql: str) -> int:
         return int(cursor.fetchone()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_parts_of_the_index_become_one_after_a_load_and_not_in_a_merge(make_zip: Write) -> None:
     search_index.rebuild()  # tests before this one leave parts in an index that has nothing else of theirs

@@ -68,6 +68,7 @@ def isins(answer: Any) -> list[tuple[str, str]]:
     return [(row["isin"], row["link"]) for row in answer["results"]]
 
 
+@pytest.mark.slow
 def test_the_rows_agree_with_the_listings(real_instruments: None) -> None:
     paths = sorted((FIRDS.parent / "firds_2021").glob("FULINS_[DHS]_*.zip"))
     for loaded in pipeline.load(pipeline.register_files(paths)):

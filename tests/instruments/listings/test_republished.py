@@ -32,7 +32,7 @@ from tests.instruments.listings.test_any_order import (
     indexed,
     made_files,
 )
-from tests.properties import examples
+from tests.properties import examples, mostly_slow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CASE = DATA / "cases" / "republished_same_name"
@@ -68,7 +68,7 @@ def state() -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "order", list(itertools.permutations(["1", "2", "d1", "d2"])), ids="-".join
+    "order", mostly_slow(itertools.permutations(["1", "2", "d1", "d2"])), ids="-".join
 )
 def test_a_case_from_a_public_report_ends_as_if_only_the_newest_had_been_loaded(
     order: tuple[str, ...],

@@ -133,6 +133,7 @@ def state() -> list[Any]:
     return dump()
 
 
+@pytest.mark.slow
 def test_real_files_narrow_and_then_whole_are_as_whole_from_the_beginning() -> None:
     paths = [*sorted(FIRDS.glob("FULINS_*_2025*.zip")), FIRDS / "DLTINS_20210117_01of01.zip"]
 

@@ -241,6 +241,7 @@ def test_days_are_counted_from_the_day_of_the_question(client: Client) -> None:
     assert now["as_of"] == str(dt.datetime.now(dt.UTC).date())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_every_real_page_is_readable(client: Client) -> None:
     for letter in "CDEFHIJORS":

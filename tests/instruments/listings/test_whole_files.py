@@ -132,6 +132,7 @@ def test_a_zip_that_is_damaged_at_its_end_leaves_nothing(
     assert list(Path(settings.STAGING_DIR).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_real_delta_has_the_same_result_in_slices_of_any_size(
     make_zip: Write, settings: LazySettings
 ) -> None:

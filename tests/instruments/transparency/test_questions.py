@@ -22,6 +22,7 @@ from tests import firds, fitrs
 from tests.conftest import DATA
 from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.test_plans import planned, scans
+from tests.snapshots import Snapshots
 from tests.stored import stored
 
 Write = Callable[..., Path]
@@ -32,10 +33,14 @@ pytestmark = [
 VOLVO = "SE0000115446"
 
 
-@pytest.fixture
-def real_results(transactional_db: None, own_folders: None) -> None:
+def load_real_results() -> None:
     for loaded in pipeline.load(pipeline.register_files([DATA / "fitrs"])):
         assert loaded.error is None
+
+
+@pytest.fixture
+def real_results(transactional_db: None, own_folders: None, snapshots: Snapshots) -> None:
+    snapshots.provide("real-results", load_real_results)
 
 
 def get(client: Client, path: str, status: int = 200, /, **parameters: Any) -> Any:

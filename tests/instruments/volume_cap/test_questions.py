@@ -17,6 +17,7 @@ from tests import dvcres, firds, fitrs
 from tests.dvcres import result, venue
 from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.test_plans import planned, scans
+from tests.snapshots import Snapshots
 from tests.stored import stored
 
 Write = Callable[..., Path]
@@ -29,8 +30,12 @@ EIGHT = stored("8.0")
 
 
 @pytest.fixture
-def loaded(make_zip: Write) -> None:
+def loaded(transactional_db: None, make_zip: Write, snapshots: Snapshots) -> None:
     """Two months: a correction of Volvo's, and a second period of it."""
+    snapshots.provide("volume-cap-of-two-months", lambda: load_two_months(make_zip))
+
+
+def load_two_months(make_zip: Write) -> None:
     first = [
         result(VOLVO, venue("XSTO", "3.9"), percentage="6.5"),
         result(ERICSSON, venue("BATE", "4.0"), venue("XSTO", "0.5"), percentage="4.5"),
