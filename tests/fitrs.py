@@ -13,6 +13,7 @@ from instruments import pipeline
 from instruments.fields import Field
 from instruments.models import ResultRecord, TransparencyResult
 from instruments.transparency.fields import FIELDS_OF, SUB_CLASS_GROUPS, ResultKind
+from tests.conftest import DATA
 from tests.firds import _leaves, _name
 from tests.instruments.listings.test_lossless import as_value
 
@@ -86,6 +87,12 @@ def load(path: Path) -> Run:
     assert loaded.error is None, loaded.error
     assert loaded.run is not None
     return loaded.run
+
+
+def load_bundled() -> None:
+    """Load all bundled files of FITRS."""
+    for loaded in pipeline.load(pipeline.register_files([DATA / "fitrs"])):
+        assert loaded.error is None
 
 
 def leaves_of(path: Path) -> Iterator[list[tuple[str, str]]]:

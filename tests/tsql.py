@@ -213,9 +213,17 @@ def wrong_with(query: Query) -> list[str]:
     return refused
 
 
-@functools.lru_cache(maxsize=10_000)
 def problems(sql: str) -> tuple[str, ...]:
-    """Return what SQL Server would refuse in a batch. sqlglot alone accepts too much."""
+    """Return what SQL Server would refuse in a batch. sqlglot alone accepts too much.
+
+    Lists of parameters and of rows are shortened first, so that equal statements are parsed once.
+    """
+    sql = re.sub(r"\?(?:, \?){2,}", "?, ?", sql)
+    return _problems(re.sub(r"(\([?, ]+\))(?:, \1)+", r"\1", sql))
+
+
+@functools.lru_cache(maxsize=10_000)
+def _problems(sql: str) -> tuple[str, ...]:
     try:
         statements = [parsed for parsed in sqlglot.parse(sql, dialect="tsql") if parsed is not None]
         reasons = [*_odd_words(sql)]

@@ -33,7 +33,9 @@ def make_item(line: int, code: str, mic: str = "", on: dt.date | str | None = No
     code, mic = code.strip().upper(), mic.strip().upper()
     day: dt.date | None = None
     problem = None
-    if len(code) > _LONGEST_CODE:
+    if not code:
+        problem = "The first field is empty: it has the ISIN, a FIGI or a ticker."
+    elif len(code) > _LONGEST_CODE:
         problem = f"Not an ISIN: {problem_of(code)}."
     elif mic and not _MIC.fullmatch(mic):
         problem = f"Not a MIC: {mic!r} is not four letters or digits."

@@ -38,6 +38,7 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
     [
         (f"{VOLVO},XST!", "Not a MIC: 'XST!' is not four letters or digits."),
         (f"{VOLVO},XSTO,30.8.2025", "Not a day: '30.8.2025'. Write days as 2025-08-30."),
+        (",XSTO", "The first field is empty: it has the ISIN, a FIGI or a ticker."),
         (f"{VOLVO},2025-02-30", "Not a day: '2025-02-30'."),
         (f"{VOLVO},XSTO,2025-08-30,more", "4 fields; a line has an ISIN, a MIC and a day"),
         (f'"{VOLVO}' + "x" * 200_000, "Not an ISIN: an ISIN has 12 characters, this has 200012."),
@@ -60,9 +61,10 @@ def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> N
 
 @given(st.lists(st.text(max_size=60), max_size=20))
 @example(['0"\n0'])
+@example([",0"])
 def test_any_text_gives_at_most_one_item_a_line(lines: list[str]) -> None:
     items = list(parse_lines(lines))
 
     numbers = [item.line for item in items]
     assert numbers == sorted(set(numbers))
-    assert all(item.code and len(item.code) <= 50 for item in items)
+    assert all((item.code or item.problem) and len(item.code) <= 50 for item in items)

@@ -14,7 +14,6 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from instruments import pipeline
 from instruments.models import TransparencyResult
 from instruments.transparency.application_periods import year_applying
 from instruments.transparency.questions import get_transparency
@@ -33,14 +32,9 @@ pytestmark = [
 VOLVO = "SE0000115446"
 
 
-def load_real_results() -> None:
-    for loaded in pipeline.load(pipeline.register_files([DATA / "fitrs"])):
-        assert loaded.error is None
-
-
 @pytest.fixture
 def real_results(transactional_db: None, own_folders: None, snapshots: Snapshots) -> None:
-    snapshots.provide("real-results", load_real_results)
+    snapshots.provide("real-results", fitrs.load_bundled)
 
 
 def get(client: Client, path: str, status: int = 200, /, **parameters: Any) -> Any:
