@@ -15,7 +15,8 @@ from esma_files.errors import BadXml, ForbiddenXml, NotUtf8, TruncatedFile
 _COMMENT, _CDATA, _INSTRUCTION = (b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>")
 _BEGINNING = re.compile(rb"<[!?]")
 _SPACE = 0x20
-_ALLOWED_CONTROLS = np.frombuffer(b"\t\n\r", dtype=np.uint8)
+_IS_FORBIDDEN = np.arange(256) < _SPACE
+_IS_FORBIDDEN[np.frombuffer(b"\t\n\r", dtype=np.uint8)] = False
 
 
 class Cleaner:
@@ -72,7 +73,7 @@ class Cleaner:
         controls = data < _SPACE
         if controls.any():
             places = np.flatnonzero(controls)
-            places = places[~np.isin(data[places], _ALLOWED_CONTROLS)]
+            places = places[_IS_FORBIDDEN[data[places]]]
             if len(places):
                 place, code = self.bytes_read + int(places[0]), int(data[places[0]])
                 reason = f"the character U+{code:04X} at byte {place:,} is not allowed in XML"
