@@ -15,7 +15,7 @@ from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey
 from accounts.permissions import permission_names
 from audit.models import Event
-from marketdata.common.access import IN_PERSON, GuardedView
+from marketdata.web.access import IN_PERSON, GuardedView
 
 EVENTS_SHOWN = 50
 KEYS_SHOWN = 50

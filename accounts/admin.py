@@ -16,8 +16,8 @@ from accounts import api_keys, custom_roles, lockout, users
 from accounts.models import ApiKey, User
 from audit import trail
 from audit.admin import AuditedAdmin
-from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.admin import ReadOnlyAdmin
+from marketdata.web.pages import BoundedPaginator
 
 admin.site.unregister(Group)
 # Tables of libraries: of no use to people, empty because the audit trail is used, or registered again below.

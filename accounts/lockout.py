@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts import sign_in_limits
 from audit import trail
-from marketdata.common.address import network_of
-from marketdata.common.middleware import too_many_requests
+from marketdata.web.address import network_of
+from marketdata.web.middleware import too_many_requests
 
 
 class LockoutBackend(AxesStandaloneBackend):  # type: ignore[misc]

@@ -7,7 +7,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from accounts import sign_in_limits
 from accounts.models import KnownNetwork, User
 from audit import trail
-from marketdata.common.address import client_network
+from marketdata.web.address import client_network
 
 
 def connect_signals() -> None:

@@ -21,8 +21,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from accounts.models import KnownNetwork, User
-from marketdata.common import limits
-from marketdata.common.address import client_network
+from marketdata.web import limits
+from marketdata.web.address import client_network
 
 
 def canonical_name(username: str) -> str:

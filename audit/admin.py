@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from audit import trail
 from audit.models import Event
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 @admin.register(Event)

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 
 from audit.models import Event
-from marketdata.common.address import client_address
+from marketdata.web.address import client_address
 
 
 def record(

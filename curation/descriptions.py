@@ -5,8 +5,8 @@ from typing import Any
 from curation.models import ImportBatch
 from instruments.listings.correctable import to_value
 from instruments.models import Correction
-from marketdata.common.access import may_see_user_name
 from marketdata.common.plain import describe_columns, to_plain
+from marketdata.web.access import may_see_user_name
 
 _COLUMNS = ("register", "isin", "field", "reason", "state", "remark")
 _TIMES = ("valid_from", "valid_to", "reported_on", "proposed_at", "approved_at", "closed_at")

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from curation import problem_kinds
 from instruments.models import Register
-from marketdata.common.pages import get_cursor, rows_after
+from marketdata.web.pages import get_cursor, rows_after
 
 
 class ProblemQuerySet(models.QuerySet["Problem"]):

@@ -10,9 +10,9 @@ from django.db import IntegrityError, transaction
 from audit import trail
 from curation.models import Note, Subject, Tag
 from instruments.models import Instrument, LegalEntity, ListedVenue, Venue
-from marketdata.common.access import may_see_user_name
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
 from marketdata.common.plain import to_plain
+from marketdata.web.access import may_see_user_name
 
 DELETE = "curation.delete_note"
 _MAX_TEXT = 2_000

@@ -8,9 +8,9 @@ from django.urls import reverse
 
 from curation import notes
 from curation.models import Note, Subject, Tag
-from marketdata.common.access import GuardedView, holding, may_see_user_name
 from marketdata.common.errors import InvalidQuery, MarketDataError, NotInDatabase
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, holding, may_see_user_name
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 _ADD = "curation.add_note"

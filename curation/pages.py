@@ -11,10 +11,10 @@ from curation.filters import ProblemFilterSet
 from curation.models import Problem
 from instruments.classification import cfi
 from instruments.models import Register
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import NotInDatabase
 from marketdata.common.filters import get_messages
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 _ANY = ("", "Any")

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from curation import watching
 from curation.models import WatchList
-from marketdata.common.access import GuardedView, holding
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+from marketdata.web.access import GuardedView, holding
 
 _KEEP = holding("curation.keep_watchlist")
 

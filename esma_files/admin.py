@@ -13,8 +13,8 @@ from django.utils.text import Truncator
 from audit import trail
 from esma_files import downloading, gaps, queue, retention, sets, steps, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
-from marketdata.common.access import may_see_user_name
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
 
 # Characters of a problem in a list; the page of the row shows all of it.
 _PROBLEM_LENGTH = 100

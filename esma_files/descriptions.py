@@ -10,8 +10,8 @@ from typing import Any
 from esma_files import queue
 from esma_files.gaps import Gap
 from esma_files.models import EsmaFile, RejectedRecord, Run
-from marketdata.common.access import may_see_user_name
 from marketdata.common.plain import describe_columns
+from marketdata.web.access import may_see_user_name
 
 FILE_COLUMNS = (
     *("id", "name", "dataset", "kind", "category", "result_group", "published_on", "part"),

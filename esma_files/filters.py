@@ -5,13 +5,13 @@ from django.db.models import QuerySet
 
 from esma_files.datasets import Dataset
 from esma_files.models import KIND_CHOICES, EsmaFile, RejectedRecord, Run
-from marketdata.common.access import may_see_user_name
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
     AnyCaseMultipleChoiceFilter,
     CodeFilter,
     TrueFalseFilter,
 )
+from marketdata.web.access import may_see_user_name
 
 
 class EsmaFileFilterSet(django_filters.FilterSet):

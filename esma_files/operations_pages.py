@@ -17,10 +17,10 @@ from esma_files.datasets import Dataset
 from esma_files.descriptions import describe_runs
 from esma_files.filters import RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.filters import get_messages
-from marketdata.common.forms import day_field
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import day_field
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 GAPS_SHOWN = 100

@@ -10,10 +10,10 @@ from esma_files.datasets import Dataset
 from esma_files.descriptions import describe_file_details
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
-from marketdata.common.access import GuardedView, is_met, reading
 from marketdata.common.filters import get_messages
-from marketdata.common.forms import day_field
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, is_met, reading
+from marketdata.web.forms import day_field
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 REJECTS_SHOWN = 20

@@ -20,10 +20,10 @@ api: list[URLPattern | URLResolver] = [
     path("", include("audit.api.urls")),
     path("stats/", StatsView.as_view(), name="stats"),
 ]
-handler400 = "marketdata.common.error_pages.bad_request"
-handler403 = "marketdata.common.error_pages.forbidden"
-handler404 = "marketdata.common.error_pages.not_found"
-handler500 = "marketdata.common.error_pages.server_error"
+handler400 = "marketdata.web.error_pages.bad_request"
+handler403 = "marketdata.web.error_pages.forbidden"
+handler404 = "marketdata.web.error_pages.not_found"
+handler500 = "marketdata.web.error_pages.server_error"
 urlpatterns = [
     path("", include("instruments.urls")),
     path("", include("curation.urls")),

@@ -20,7 +20,7 @@ from pytest_django import DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
 from instruments import pipeline
-from marketdata.common import slots
+from marketdata.web import slots
 from tests import register, servers, tsql
 from tests.gleif import FakeGleif
 from tests.openfigi import FakeOpenFigi

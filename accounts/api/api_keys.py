@@ -19,7 +19,7 @@ from accounts.models import ApiKey
 from marketdata.api.no_store import NoStore
 from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
-from marketdata.common.access import holding
+from marketdata.web.access import holding
 
 _PREFIX = path_parameter("prefix", "Prefix of the key.", pattern="^[0-9a-f]{12}$")
 _PROBLEMS = documented(

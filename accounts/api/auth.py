@@ -26,7 +26,7 @@ from accounts.sign_in_limits import confirm_password
 from audit import trail
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
-from marketdata.common.access import IN_PERSON, PUBLIC, SIGNED_IN
+from marketdata.web.access import IN_PERSON, PUBLIC, SIGNED_IN
 
 _PROBLEMS = documented(
     {

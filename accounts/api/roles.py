@@ -12,7 +12,7 @@ from accounts.api.serializers import NewRoleSerializer, RoleChangeSerializer, Ro
 from marketdata.api.no_store import NoStore
 from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
-from marketdata.common.access import holding
+from marketdata.web.access import holding
 
 _NAME = path_parameter("name", "Name of the role.", pattern="^[^/]+$", maxLength=150)
 _PROBLEMS = documented(

@@ -21,8 +21,8 @@ from accounts.models.user import USERNAME_PATTERN
 from marketdata.api.no_store import NoStore
 from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import documented
-from marketdata.common.access import holding
 from marketdata.common.filters import TrueFalseFilter
+from marketdata.web.access import holding
 
 _NAME = path_parameter(
     "username", "User name.", pattern=USERNAME_PATTERN.replace(r"\Z", "$"), maxLength=150

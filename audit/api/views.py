@@ -19,8 +19,8 @@ from audit import trail
 from audit.models import Event
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
-from marketdata.common.access import holding
 from marketdata.common.filters import AnyCaseChoiceFilter, TimeFilter
+from marketdata.web.access import holding
 
 COLUMNS = ("at", "action", "actor", "via", "address", "object_type", "object_id", "old", "new")
 _PAGE_SIZE = 2_000

@@ -14,9 +14,9 @@ from curation import proposals
 from curation.previews import preview
 from instruments.listings.correctable import CORRECTABLE
 from instruments.models import Correction
-from marketdata.common.access import may_see_user_name
-from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.errors import InvalidQuery, MarketDataError
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
 
 _MAX_DECIDED = 100  # corrections in one decision
 _NONE = "(none)"

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_POST
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
 from curation.models import ImportBatch
-from marketdata.common.access import may_see_user_name
-from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.errors import InvalidQuery, MarketDataError
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
+from marketdata.web.pages import BoundedPaginator
 
 
 class ImportForm(forms.Form):

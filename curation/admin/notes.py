@@ -7,9 +7,9 @@ from django.http import HttpRequest
 
 from curation import notes
 from curation.models import Note, Tag
-from marketdata.common.access import may_see_user_name
-from marketdata.common.admin import ReadOnlyAdmin
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
+from marketdata.web.pages import BoundedPaginator
 
 
 class _RowAdmin(ReadOnlyAdmin):

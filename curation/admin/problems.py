@@ -16,9 +16,9 @@ from curation.previews import preview
 from curation.problem_kinds import KINDS
 from curation.problems import describe_kind, make_proposal
 from instruments.classification import cfi
-from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.common.errors import MarketDataError
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.admin import ReadOnlyAdmin
+from marketdata.web.pages import BoundedPaginator
 
 _MAX_SELECTED = 50  # problems in one proposal
 _VIEW = "curation.view_problem"

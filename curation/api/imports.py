@@ -20,8 +20,8 @@ from marketdata.api.openapi import file_responses, path_parameter
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted
+from marketdata.web.access import holding
 
 _VIEW = "curation.view_importbatch"
 _NUMBER = path_parameter("number", "Number of an import", pattern="^[0-9]{1,18}$")

@@ -14,8 +14,8 @@ from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding
 from marketdata.common.errors import NotInDatabase
+from marketdata.web.access import holding
 
 _NEEDS = {
     "list": holding("curation.view_note"),

@@ -15,7 +15,7 @@ from curation.problem_kinds import CHOICES
 from instruments.models import Register
 from marketdata.api.pagination import KeysetPages
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 _READ = reading("curation.view_problem")
 

@@ -18,8 +18,8 @@ from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding, reading
 from marketdata.common.errors import NotInDatabase
+from marketdata.web.access import holding, reading
 
 _NUMBER = path_parameter("number", "Number of a correction", pattern="^[0-9]{1,18}$")
 _CONFLICT = documented({409: "The state of the correction does not permit this."})

@@ -15,7 +15,7 @@ from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding
+from marketdata.web.access import holding
 
 _KEEP = holding("curation.keep_watchlist")
 _NUMBER = path_parameter("number", "Number of a watch list", pattern="^[0-9]{1,18}$")

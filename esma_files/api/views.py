@@ -36,7 +36,7 @@ from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.api.openapi import path_parameter
 from marketdata.api.problems import Conflict, documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding, reading
+from marketdata.web.access import holding, reading
 
 if TYPE_CHECKING:  # slow to import, and only needed where it is configured
     from esma_files.storage.blob import BlobStorage

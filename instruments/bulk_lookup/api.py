@@ -13,7 +13,7 @@ from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.api.serializers import InstrumentSerializer
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 _VOLVO = "SE0000115446"
 

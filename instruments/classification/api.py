@@ -13,7 +13,7 @@ from instruments import path_parameters
 from instruments.classification import cfi, descriptions
 from marketdata.api.pagination import NumberedPages
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class NamedSerializer(serializers.Serializer[Any]):

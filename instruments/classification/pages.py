@@ -13,8 +13,8 @@ from instruments.classification.descriptions import (
     describe_pattern,
 )
 from instruments.models import InstrumentCount, Status
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.web.access import GuardedView, reading
 
 
 class CfiTableView(GuardedView):

@@ -16,7 +16,7 @@ from instruments.listings.api.parameters import AnyCaseChoiceField
 from marketdata.api.browsable import BrowsableApi
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 _MARKDOWN = "text/markdown"
 

@@ -6,8 +6,8 @@ from django.shortcuts import render
 
 from instruments.dossier.layout import lay_out
 from instruments.dossier.questions import get_dossier
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.web.access import GuardedView, reading
 
 
 class DayForm(forms.Form):

@@ -17,7 +17,7 @@ from instruments.enrichment import steps
 from instruments.listings.lookup import get_instrument
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding
+from marketdata.web.access import holding
 
 _RULE = holding("instruments.enrich_instrument", costly=True)
 _DESCRIPTION = (

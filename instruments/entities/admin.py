@@ -14,7 +14,7 @@ from instruments.models import (
     LegalEntityQuerySet,
     MappedIssuer,
 )
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 class _ReadOnlyInline(admin.TabularInline[Any, LegalEntity]):

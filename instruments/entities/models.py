@@ -10,7 +10,7 @@ from esma_files.models import EsmaFile
 from instruments.entities import search
 from instruments.entities.sources import Sourced
 from instruments.listings.models.record import text
-from marketdata.common.pages import get_cursor, rows_after
+from marketdata.web.pages import get_cursor, rows_after
 
 _TEXT, _CODE, _LANGUAGE = 500, 100, 20
 

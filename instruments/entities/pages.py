@@ -13,10 +13,10 @@ from instruments.entities.questions import get_entity, read_instruments, read_su
 from instruments.entities.search import is_lei
 from instruments.listings import descriptions
 from instruments.models import LegalEntity
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 INSTRUMENTS_SHOWN = 20

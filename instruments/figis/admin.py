@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from instruments.models import Figi, FigiRequest
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 @admin.register(Figi)

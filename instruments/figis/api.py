@@ -19,7 +19,7 @@ from instruments.figis.questions import (
 from instruments.listings.lookup import get_instrument
 from instruments.models import Figi, FigiRequest, Instrument
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 _STATES = [NEVER_ASKED, *FigiRequest.State.values]
 _EXAMPLE = {

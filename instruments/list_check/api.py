@@ -15,7 +15,7 @@ from instruments.listings.status import EffectiveStatus
 from instruments.models import Register, Status
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 MAX_ITEMS = 1_000
 _VOLVO = "SE0000115446"

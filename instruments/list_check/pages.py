@@ -14,9 +14,9 @@ from django.shortcuts import render
 from instruments.list_check.answers import CheckStatus, Question, answer_items, format_csv
 from instruments.list_check.items import Item, parse_lines
 from instruments.models import Register
-from marketdata.common import limits
-from marketdata.common.access import GuardedView, reading
-from marketdata.common.forms import day_field
+from marketdata.web import limits
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import day_field
 
 MAX_LINES = 10_000
 # Rows of the table; the file to download has all.

@@ -26,8 +26,8 @@ from instruments.models import (
     Status,
     Venue,
 )
-from marketdata.common.access import GuardedView, is_met, reading
-from marketdata.common.charts import ColumnChart, TimeAxis, draw_columns
+from marketdata.web.access import GuardedView, is_met, reading
+from marketdata.web.charts import ColumnChart, TimeAxis, draw_columns
 
 VENUES_SHOWN = 20
 CURRENCIES_SHOWN = 20

@@ -13,8 +13,8 @@ from instruments.listings.history import Version, read_timelines, read_versions
 from instruments.listings.status import today
 from instruments.listings.timeline_chart import draw_versions
 from instruments.models import Instrument, ListingRecord
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.web.access import GuardedView, reading
 
 LISTINGS_SHOWN = 20
 # Records to choose from; of an instrument with more, only those of the two listings that are compared.

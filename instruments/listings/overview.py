@@ -16,7 +16,7 @@ from esma_files.models import EsmaFile, Run
 from instruments.classification import cfi
 from instruments.listings.status import today
 from instruments.models import InstrumentCount, Status
-from marketdata.common.charts import ColumnChart, TimeAxis, draw_columns
+from marketdata.web.charts import ColumnChart, TimeAxis, draw_columns
 
 CHANGES_SHOWN = 30  # days
 

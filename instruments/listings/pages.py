@@ -21,10 +21,10 @@ from instruments.transparency.descriptions import describe_result
 from instruments.transparency.facts import result_rows
 from instruments.transparency.questions import Applicable, get_transparency
 from instruments.volume_cap.questions import get_volume_cap
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
-from marketdata.common.forms import day_field
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import day_field
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 20
 FIGIS_SHOWN = 20

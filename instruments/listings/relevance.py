@@ -9,7 +9,7 @@ from django.utils.functional import cached_property
 
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status
 from instruments.models import Instrument, InstrumentQuerySet, Status
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.pages import BoundedPaginator
 
 ENDED = "ended."  # what cursors among instruments that have ended begin with
 

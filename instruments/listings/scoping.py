@@ -16,9 +16,9 @@ from instruments.listings.load import pruning, search_index
 from instruments.listings.load.scope import INSTRUMENT_FILES
 from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
-from marketdata.common.access import may_see_user_name
 from marketdata.common.errors import PermanentError
 from marketdata.common.plain import to_plain
+from marketdata.web.access import may_see_user_name
 
 _DATASETS = [d for d in Dataset if any(kind.has_scope for kind in kinds_of(d))]
 

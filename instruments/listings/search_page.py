@@ -19,11 +19,11 @@ from instruments.listings.overview import draw_changes, read_changes, read_overv
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
 from instruments.listings.status import EffectiveStatus, today
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Venue
-from marketdata.common.access import GuardedView, holding, is_met, reading
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
-from marketdata.common.forms import day_field
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, holding, is_met, reading
+from marketdata.web.forms import day_field
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 20
 _MIC_LENGTH = 4

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from instruments.models import Instrument, LegalEntity, Status, Venue
-from marketdata.common.access import GuardedView, is_met, reading
+from marketdata.web.access import GuardedView, is_met, reading
 
 MAX_LENGTH = 100  # characters of a search
 _LEAST_LETTERS = 2

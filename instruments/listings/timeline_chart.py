@@ -8,7 +8,7 @@ from instruments.listings.history import Version, get_drop_day, get_first_day
 from instruments.listings.status import get_effective_status
 from instruments.listings.terms import FIRST_REAL_DAY, is_placeholder
 from instruments.models import ListingRecord, Status
-from marketdata.common.charts import Bar, TimeAxis, Timeline, draw_timeline
+from marketdata.web.charts import Bar, TimeAxis, Timeline, draw_timeline
 
 
 @dataclasses.dataclass(frozen=True)

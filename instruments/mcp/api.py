@@ -23,8 +23,8 @@ from instruments.mcp.tools import TOOLS, Tool
 from marketdata.api.parameters import describe_unknown
 from marketdata.api.renderers import FastJSONRenderer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
 from marketdata.common.errors import InvalidQuery
+from marketdata.web.access import reading
 
 # Versions that begin with `initialize`, and those in which each request is complete by itself.
 _WITH_HANDSHAKE = ("2025-03-26", "2025-06-18", "2025-11-25")

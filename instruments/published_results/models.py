@@ -8,8 +8,8 @@ from django.db.models import F
 
 from esma_files.models import EsmaFile
 from instruments.listings.models.record import Register, text
-from marketdata.common.pages import get_cursor, rows_after
 from marketdata.common.plain import to_plain
+from marketdata.web.pages import get_cursor, rows_after
 
 
 class ResultQuerySet(models.QuerySet[Any]):

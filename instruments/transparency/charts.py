@@ -12,7 +12,7 @@ from instruments.transparency.questions import (
     application_period_of,
     period_text,
 )
-from marketdata.common.charts import (
+from marketdata.web.charts import (
     Bar,
     ColumnChart,
     TimeAxis,

@@ -13,9 +13,9 @@ from instruments.transparency.charts import draw_in_force, draw_turnover
 from instruments.transparency.descriptions import describe_result
 from instruments.transparency.facts import result_rows
 from instruments.transparency.questions import InstrumentTransparency, get_transparency
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
-from marketdata.common.forms import day_field
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import day_field
 
 # The fields of a result that the page shows for each respect. The table and the API have all of them.
 _FIELDS: dict[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ from instruments.venues import questions
 from instruments.venues.filters import VenueFilterSet
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class VenueSerializer(serializers.ModelSerializer[Venue]):

@@ -9,10 +9,10 @@ from django.shortcuts import render
 from instruments.models import Venue
 from instruments.venues.filters import VenueFilterSet
 from instruments.venues.questions import describe_venue, get_venue, with_listings
-from marketdata.common.access import GuardedView, reading
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.access import GuardedView, reading
+from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 _LISTED = [("", "All venues"), ("true", "With listings"), ("false", "Without listings")]

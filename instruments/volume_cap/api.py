@@ -15,7 +15,7 @@ from instruments.volume_cap import questions
 from instruments.volume_cap.filters import DIGITS, VolumeCapFilterSet
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class VolumeCapVenueSerializer(serializers.ModelSerializer[VolumeCapVenue]):

@@ -16,8 +16,8 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from marketdata.common.access import reading
-from marketdata.common.csp import CSP, Policy, csp_override
+from marketdata.web.access import reading
+from marketdata.web.csp import CSP, Policy, csp_override
 
 _NEEDS = {"GET": reading("instruments.view_instrument")}
 # ReDoc adds style sheets by script, which carry the nonce, and searches in a worker made from a blob.

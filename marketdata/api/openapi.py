@@ -11,8 +11,8 @@ from marketdata.api import parameters
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.permissions import get_rule
 from marketdata.api.problems import SHARED_PROBLEMS, ProblemSerializer
-from marketdata.common.access import PUBLIC, Rule
-from marketdata.common.problems import CONTENT_TYPE
+from marketdata.web.access import PUBLIC, Rule
+from marketdata.web.problems import CONTENT_TYPE
 
 
 def path_parameter(name: str, description: str, **schema: Any) -> OpenApiParameter:

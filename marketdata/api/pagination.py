@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from marketdata.api.parameters import describe_unknown
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.pages import BoundedPaginator
 
 _NUMBER = {"type": ["integer", "null"]}
 _LINK = {"type": ["string", "null"], "format": "uri"}

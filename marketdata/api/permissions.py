@@ -14,8 +14,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from marketdata.api import parameters
-from marketdata.common.access import Rule, is_met
-from marketdata.common.address import is_allowed
+from marketdata.web.access import Rule, is_met
+from marketdata.web.address import is_allowed
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView

@@ -15,9 +15,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from marketdata.api import throttles
-from marketdata.common import errors, limits, time_limits
-from marketdata.common.error_pages import get_not_found_message
-from marketdata.common.problems import CONTENT_TYPE, describe_problem
+from marketdata.common import errors
+from marketdata.web import limits, time_limits
+from marketdata.web.error_pages import get_not_found_message
+from marketdata.web.problems import CONTENT_TYPE, describe_problem
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from marketdata.api.permissions import get_rule
-from marketdata.common import limits, slots
+from marketdata.web import limits, slots
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView

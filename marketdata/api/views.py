@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from marketdata.api import parameters
 from marketdata.api.browsable import UNKNOWN_PATH
 from marketdata.api.parameters import QuerySerializer
-from marketdata.common.access import PUBLIC, Rule, reading
+from marketdata.web.access import PUBLIC, Rule, reading
 
 
 class ApiView(APIView):
@@ -21,7 +21,7 @@ class ApiView(APIView):
 
     A view declares, by action (view sets) or HTTP method (other views):
 
-    * `needs`: the rule that a caller must meet (`marketdata.common.access`);
+    * `needs`: the rule that a caller must meet (`marketdata.web.access`);
     * `query_serializers`: the query parameters beside those of filters and pages. They are documented in
       the OpenAPI schema by that, and `self.query` has their validated values.
 

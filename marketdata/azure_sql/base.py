@@ -17,7 +17,7 @@ from marketdata.azure_sql.collation import COLLATION
 from marketdata.azure_sql.cursor import Cursor
 from marketdata.azure_sql.faults import TransientFault
 from marketdata.azure_sql.schema import DatabaseSchemaEditor
-from marketdata.common import time_limits
+from marketdata.web import time_limits
 
 _TEXT_FIELDS = (
     "CharField",

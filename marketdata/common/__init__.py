@@ -1,0 +1,1 @@
+"""Tools that all apps use: errors, fields, filters, output of commands, HTTP, logs, telemetry."""

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from marketdata.common.admin import ReadOnlyAdmin
 from marketdata.services.models import RequestBudget
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 @admin.register(RequestBudget)

@@ -38,7 +38,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", env.names, []
 ANONYMOUS_READ = env.read("ANONYMOUS_READ", env.flag, False)
 
 INSTALLED_APPS = [
-    "marketdata.common",
+    "marketdata.web",
     "databases",
     "audit",
     "accounts",
@@ -74,24 +74,24 @@ METRICS_DIR = env.read("METRICS_DIR", env.path, BASE_DIR / "var" / "metrics")
 telemetry.use_metrics_folder(METRICS_DIR, TELEMETRY)
 
 MIDDLEWARE = [
-    "marketdata.common.headers.SecurityHeadersMiddleware",
-    "marketdata.common.csp.ContentSecurityPolicyMiddleware",
+    "marketdata.web.headers.SecurityHeadersMiddleware",
+    "marketdata.web.csp.ContentSecurityPolicyMiddleware",
     "monitoring.health.probes.HealthMiddleware",  # before all that may refuse a request: see there
     "marketdata.common.logs.RequestIdMiddleware",
     *telemetry.middleware(TELEMETRY),
-    "marketdata.common.middleware.RequestsAtATime",
-    "marketdata.common.middleware.TimeLimits",  # before all that asks the database
+    "marketdata.web.middleware.RequestsAtATime",
+    "marketdata.web.middleware.TimeLimits",  # before all that asks the database
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "marketdata.common.middleware.ConditionalGet",
+    "marketdata.web.middleware.ConditionalGet",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "marketdata.common.middleware.Guard",
+    "marketdata.web.middleware.Guard",
     "axes.middleware.AxesMiddleware",  # must be last: it answers requests of locked-out users
 ]
 
@@ -108,7 +108,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "marketdata.common.csp.csp",
+                "marketdata.web.csp.csp",
                 "accounts.entra_sign_in.has_entra_sign_in",
             ],
         },
@@ -163,7 +163,7 @@ AXES_COOLOFF_TIME = dt.timedelta(minutes=LOCK_OUT_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit trail has it
-AXES_CLIENT_IP_CALLABLE = "marketdata.common.address.client_network"
+AXES_CLIENT_IP_CALLABLE = "marketdata.web.address.client_network"
 AXES_USERNAME_CALLABLE = "accounts.lockout.canonical_username"
 AXES_LOCKOUT_CALLABLE = "accounts.lockout.lockout_response"
 AXES_HANDLER = "accounts.lockout.AttemptHandler"
@@ -182,7 +182,7 @@ REDIS_URL = env.read("REDIS_URL", str, "")
 CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 RATELIMIT_USE_CACHE = "counts"
-RATELIMIT_IP_META_KEY = "marketdata.common.address.client_network"
+RATELIMIT_IP_META_KEY = "marketdata.web.address.client_network"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
@@ -390,7 +390,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CSP = security.SECURE_CSP
-CSRF_FAILURE_VIEW = "marketdata.common.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "marketdata.web.error_pages.csrf_failure"
 # Mails of watch lists. By default they are printed; smtp sends them.
 _MAIL_BY = env.read("MAIL_BY", env.one_of("console", "smtp"), "console")
 EMAIL_BACKEND = f"django.core.mail.backends.{_MAIL_BY}.EmailBackend"

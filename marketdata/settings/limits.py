@@ -45,7 +45,7 @@ def caches(base_dir: Path, redis_url: str) -> dict[str, Any]:
         }
     else:
         counts = {
-            "BACKEND": "marketdata.common.counts.FileCounts",
+            "BACKEND": "marketdata.web.counts.FileCounts",
             "LOCATION": str(path),
         }
     return {"default": {"BACKEND": _MEMORY}, "counts": counts, "answers": _answers(redis_url)}

@@ -1,6 +1,6 @@
 """The content security policy: a page loads nothing from other hosts and runs nothing inline."""
 
-from marketdata.common.csp import CSP
+from marketdata.web.csp import CSP
 
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.NONE],

@@ -68,7 +68,7 @@ def measured(caches: dict[str, Any], names: list[str]) -> dict[str, Any]:
     if set(names) - {"opencensus"}:
         is_redis = "Redis" in caches["counts"]["BACKEND"]
         backend = "MeasuredRedis" if is_redis else "MeasuredFileCounts"
-        caches["counts"]["BACKEND"] = f"marketdata.common.measured_caches.{backend}"
+        caches["counts"]["BACKEND"] = f"marketdata.web.measured_caches.{backend}"
     return caches
 
 

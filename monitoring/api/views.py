@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.views import ApiView
-from marketdata.common.access import PUBLIC, holding, is_met, reading
+from marketdata.web.access import PUBLIC, holding, is_met, reading
 from monitoring import stats
 from monitoring.api.serializers import HealthSerializer, ServicesHealthSerializer, StatsSerializer
 from monitoring.health.checks import Status

@@ -28,7 +28,7 @@ def issuer(settings: LazySettings) -> Iterator[Issuer]:
 def counting(settings: LazySettings, tmp_path: Path) -> Iterator[None]:
     """Rate limits are counted, in a file, with the default limits."""
     counts = {
-        "BACKEND": "marketdata.common.counts.FileCounts",
+        "BACKEND": "marketdata.web.counts.FileCounts",
         "LOCATION": str(tmp_path / "counts.sqlite3"),
     }
     settings.CACHES = {**settings.CACHES, "counts": counts}

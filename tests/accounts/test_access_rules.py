@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from marketdata.api.permissions import get_rule
-from marketdata.common.access import PUBLIC, Rule
+from marketdata.web.access import PUBLIC, Rule
 from tests.accounts.clients import client_of_new_user
 
 # Public pages of libraries: they serve to sign in or out, or redirect to a page with a rule.

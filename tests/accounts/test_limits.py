@@ -14,7 +14,7 @@ from django.core.cache import caches
 from django.test import Client, RequestFactory
 
 from accounts import api_keys
-from marketdata.common import limits
+from marketdata.web import limits
 from tests.accounts.clients import ApiClient, client_with_token, make_user
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def counted(
     """Small limits per day, so that a test rarely runs over the end of a window."""
     if request.param == "file":
         counts = {
-            "BACKEND": "marketdata.common.counts.FileCounts",
+            "BACKEND": "marketdata.web.counts.FileCounts",
             "LOCATION": str(tmp_path / "counts.sqlite3"),
         }
     else:
@@ -273,7 +273,7 @@ def test_a_count_expires_and_starts_again(counted: None) -> None:
     "counts",
     [
         {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"},
-        {"BACKEND": "marketdata.common.counts.FileCounts", "LOCATION": "/dev/null/counts"},
+        {"BACKEND": "marketdata.web.counts.FileCounts", "LOCATION": "/dev/null/counts"},
     ],
 )
 def test_unavailable_counts_are_logged_and_refuse_nobody(

@@ -7,8 +7,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client, RequestFactory
 
-from marketdata.common.address import client_address
 from marketdata.settings import env
+from marketdata.web.address import client_address
 from tests.accounts.clients import client_of_new_user, make_user
 
 pytestmark = pytest.mark.django_db

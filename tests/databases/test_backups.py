@@ -73,7 +73,7 @@ def test_a_backup_says_what_it_holds(source: Path) -> None:
     assert description["sha256"] == digest(backup.path)
     assert description["stored_bytes"] == backup.path.stat().st_size
     assert description["tables"]["instruments_listing"] == 589
-    assert "databases.0001_copied_table" in description["migrations"]
+    assert "databases.0001_initial" in description["migrations"]
     assert description["release"]
     assert folder.scan() == ([backup], [])
     assert backup.path.stat().st_mode & 0o077 == 0, "it holds users and keys"

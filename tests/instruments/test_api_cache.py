@@ -18,7 +18,7 @@ from instruments import api_cache
 from instruments.api_cache import CachedAnswers
 from instruments.models import DataSubject, DataVersion, Venue
 from instruments.venues import load as venues
-from marketdata.common.access import PUBLIC
+from marketdata.web.access import PUBLIC
 from tests import firds
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
 

@@ -16,9 +16,9 @@ from rest_framework.test import APIRequestFactory
 from marketdata.api.parameters import QuerySerializer, StrictSerializer
 from marketdata.api.problems import SHARED_PROBLEMS
 from marketdata.api.views import ApiView
-from marketdata.common.access import PUBLIC
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
 from marketdata.common.lookup import clean_code
+from marketdata.web.access import PUBLIC
 
 
 class ColourSerializer(QuerySerializer):

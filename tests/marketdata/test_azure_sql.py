@@ -18,8 +18,8 @@ from django.db.backends.utils import CursorWrapper
 from marketdata.azure_sql import faults, tokens
 from marketdata.azure_sql.base import DatabaseWrapper
 from marketdata.azure_sql.faults import TransientFault
-from marketdata.common.apps import check_certificates, find_unverified
 from marketdata.settings import databases
+from marketdata.web.apps import check_certificates, find_unverified
 from tests import tsql
 
 BY_PASSWORD = {

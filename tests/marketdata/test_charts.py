@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from marketdata.common.charts import MOST_ROWS, TimeAxis, draw_columns, draw_timeline
+from marketdata.web.charts import MOST_ROWS, TimeAxis, draw_columns, draw_timeline
 from tests.properties import examples
 
 DAYS = st.dates()

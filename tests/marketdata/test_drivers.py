@@ -15,8 +15,8 @@ from django.db.utils import ConnectionHandler
 from databases.moving import writing
 from marketdata.azure_sql import faults
 from marketdata.azure_sql.base import DatabaseWrapper
-from marketdata.common import time_limits
 from marketdata.settings import databases
+from marketdata.web import time_limits
 from tests import tsql
 from tests.tds import server
 from tests.tds.database import CUT, SLOW, Fault

@@ -11,8 +11,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from django.test import Client, RequestFactory
 
-from marketdata.common import error_pages
 from marketdata.common.logs import OmitTracebackOfRefusals
+from marketdata.web import error_pages
 
 pytestmark = pytest.mark.django_db
 TOKENS = "/api/v1/auth/token/"

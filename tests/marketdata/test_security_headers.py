@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from accounts.models import User
-from marketdata.common.csp import CSP, ContentSecurityPolicyMiddleware, Policy, build_policy
-from marketdata.common.headers import HEADERS
+from marketdata.web.csp import CSP, ContentSecurityPolicyMiddleware, Policy, build_policy
+from marketdata.web.headers import HEADERS
 
 pytestmark = pytest.mark.django_db
 HTML = {"accept": "text/html"}

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 
 from marketdata import urls
 from marketdata.api.views import ApiView
-from marketdata.common import time_limits
-from marketdata.common.access import PUBLIC
+from marketdata.web import time_limits
+from marketdata.web.access import PUBLIC
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 # Minutes of work: the limit ends it.

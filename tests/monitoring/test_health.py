@@ -114,7 +114,7 @@ class TestProbes:
     ) -> None:
         folder = tmp_path / "counts"
         folder.mkdir()
-        backend = "marketdata.common.counts.FileCounts"
+        backend = "marketdata.web.counts.FileCounts"
         settings.CACHES = {**settings.CACHES, "counts": {"BACKEND": backend, "LOCATION": folder}}
 
         response = client.get("/health/ready/")

@@ -15,7 +15,7 @@ from instruments.models import Instrument
 from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class DifferencesQuerySerializer(QuerySerializer):

@@ -29,7 +29,7 @@ from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import LegalEntity
 from marketdata.api.pagination import KeysetPages
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 @extend_schema_view(

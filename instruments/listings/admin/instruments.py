@@ -21,7 +21,7 @@ from instruments.models import (
     VolumeCap,
     VolumeCapVenue,
 )
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 class CategoryFilter(admin.SimpleListFilter):

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 
 from instruments.models import Difference, Reconciliation
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 class _ChangesColumn:

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from instruments.listings import scoping
 from instruments.listings.models.scope import KINDS, codes
 from instruments.models import Register, Scope
-from marketdata.common.access import may_see_user_name
-from marketdata.common.admin import ReadOnlyAdmin
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
 
 
 class ScopeForm(forms.ModelForm[Scope]):

@@ -14,7 +14,7 @@ from instruments.listings.api.serializers import RecordSerializer
 from instruments.models import Listing
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class ChangesQuerySerializer(QuerySerializer):

@@ -14,7 +14,7 @@ from instruments.listings.filters import DerivativeFilterSet
 from instruments.models import Instrument, Listing
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class DerivativesView(ApiView, GenericAPIView[Instrument]):

@@ -19,8 +19,8 @@ from instruments.models import Instrument
 from marketdata.api.openapi import file_responses
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding
 from marketdata.common.errors import InvalidQuery, NotPermitted
+from marketdata.web.access import holding
 
 # The permission to export without a limit.
 UNLIMITED = "instruments.export_all_instrument"

@@ -13,7 +13,7 @@ from instruments.listings.api.serializers import ChangeSerializer
 from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
 from instruments.models import Difference, Reconciliation
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class ReconciliationSerializer(serializers.ModelSerializer[Reconciliation]):

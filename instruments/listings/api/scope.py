@@ -17,8 +17,8 @@ from instruments.models import Register, Scope
 from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import holding, reading
 from marketdata.common.errors import NotInDatabase
+from marketdata.web.access import holding, reading
 
 _REGISTER = path_parameter(
     "register", "Register, in capital or small letters", enum=Register.values

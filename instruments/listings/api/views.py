@@ -33,8 +33,8 @@ from instruments.listings.reportability import get_reportability
 from instruments.models import DataSubject, Instrument, Listing
 from marketdata.api.pagination import NumberedPages
 from marketdata.api.parameters import StrictSerializer
-from marketdata.common.access import is_met, reading
 from marketdata.common.errors import NotPermitted
+from marketdata.web.access import is_met, reading
 
 
 class InstrumentPages(LookupPages):

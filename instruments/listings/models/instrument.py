@@ -16,8 +16,8 @@ from instruments.listings import search
 from instruments.listings.models.listing import Listing, read_listings
 from instruments.listings.models.record import Register, Status, text
 from marketdata.common.errors import InvalidQuery
-from marketdata.common.pages import CURSOR_HELP
 from marketdata.common.plain import to_plain
+from marketdata.web.pages import CURSOR_HELP
 
 # The annotation of derivatives by which they are ordered: the ISIN, as in the index of underlyings.
 _DERIVATIVE = "derivative_isin"

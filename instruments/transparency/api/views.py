@@ -20,7 +20,7 @@ from instruments.transparency.questions import get_transparency
 from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
-from marketdata.common.access import reading
+from marketdata.web.access import reading
 
 
 class TransparencyPages(LookupPages):

@@ -7,7 +7,7 @@ from django.test import Client
 from accounts.models import User
 from esma_files.models import EsmaFile
 from instruments.models import Correction, Instrument, Scope
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.pages import BoundedPaginator
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 

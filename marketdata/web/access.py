@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views import View
 
-from marketdata.common.address import is_allowed
+from marketdata.web.address import is_allowed
 
 
 @dataclasses.dataclass(frozen=True)

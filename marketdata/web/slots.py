@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from marketdata.common.address import client_network
+from marketdata.web.address import client_network
 
 # Seconds after which a refused client may try again.
 RETRY_AFTER_SECONDS = 2

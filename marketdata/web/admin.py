@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from marketdata.common.pages import BoundedPaginator
+from marketdata.web.pages import BoundedPaginator
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):

@@ -9,10 +9,11 @@ from django.conf import settings
 from django.core import checks
 from django.db.backends.signals import connection_created
 
-from marketdata.common import http, time_limits
-from marketdata.common.credentials import mask_log_records
+from marketdata.common import http
 from marketdata.common.fields import decimal_compare
 from marketdata.settings.private import readable_by_others
+from marketdata.web import time_limits
+from marketdata.web.credentials import mask_log_records
 
 
 def _add_sqlite_function(connection: Any, **kwargs: Any) -> None:
@@ -59,8 +60,8 @@ def folders_are_private(**kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
-class CommonConfig(AppConfig):
-    name = "marketdata.common"
+class WebConfig(AppConfig):
+    name = "marketdata.web"
 
     def ready(self) -> None:
         mask_log_records()

@@ -13,9 +13,9 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404
 
-from marketdata.common import time_limits
-from marketdata.common.credentials import mask
-from marketdata.common.problems import answer_problem
+from marketdata.web import time_limits
+from marketdata.web.credentials import mask
+from marketdata.web.problems import answer_problem
 
 logger = logging.getLogger(__name__)
 

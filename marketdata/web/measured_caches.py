@@ -4,8 +4,8 @@ from typing import Any
 
 from django_redis.cache import RedisCache
 
-from marketdata.common.counts import FileCounts
 from marketdata.common.telemetry import measure_call
+from marketdata.web.counts import FileCounts
 
 
 class _Measured:

@@ -10,10 +10,10 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 
-from marketdata.common import limits, slots, time_limits
-from marketdata.common.address import is_allowed
-from marketdata.common.credentials import has_credentials
-from marketdata.common.error_pages import error_response, time_limit_exceeded
+from marketdata.web import limits, slots, time_limits
+from marketdata.web.address import is_allowed
+from marketdata.web.credentials import has_credentials
+from marketdata.web.error_pages import error_response, time_limit_exceeded
 
 _CREDENTIALS_IN_ADDRESS = (
     "API keys and tokens are not accepted in addresses, which are logged. Send them in the header"
