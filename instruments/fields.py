@@ -37,6 +37,14 @@ ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
 # ISO 17442: the check digits of an LEI are 02 to 98.
 LEI = "[A-Z0-9]{18}(0[2-9]|[1-8][0-9]|9[0-8])"
 MIC = "[A-Z0-9]{4}"
+CURRENCY = "[A-Z]{3}"
+# Patterns in words, for who reads why a record was rejected.
+FORMS = {
+    ISIN: "an ISIN has two capital letters, nine capital letters or digits, and a digit",
+    LEI: "an LEI has 18 capital letters or digits, and check digits from 02 to 98",
+    MIC: "a MIC has four capital letters or digits",
+    CURRENCY: "a currency code has three capital letters",
+}
 # A four-letter code of an ISO 20022 external list: the lists grow, so they are not checked.
 CODE4 = "[A-Z0-9]{4}"
 
@@ -56,7 +64,7 @@ def mic(column: str, path: str) -> Field:
 
 
 def currency(column: str, path: str) -> Field:
-    return Field(column, path, Type.CODE, 3, "[A-Z]{3}")
+    return Field(column, path, Type.CODE, 3, CURRENCY)
 
 
 def code4(column: str, path: str) -> Field:

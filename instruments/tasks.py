@@ -10,6 +10,7 @@ from instruments import interrupted, pipeline
 from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
 from instruments.listings import figures
+from instruments.venues import load as venues
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def request_loads() -> None:
 def run_load(run_id: int) -> None:
     run = Run.objects.claim(run_id)
     if run is not None and run.file is not None:
+        venues.load_bundled_if_none()
         for loaded in pipeline.load([run.file], run=run):
             if loaded.error:
                 logger.error("%s", loaded.error)

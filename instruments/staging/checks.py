@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instruments import lei
-from instruments.fields import Field, Type
+from instruments.fields import FORMS, Field, Type
 from instruments.isin import check_digits_hold, problem_of
 from instruments.staging import fingerprint
 
@@ -137,7 +137,8 @@ def _text(field: Field, distinct: pa.StringArray) -> _Checked:
 
 
 def _code(field: Field, distinct: pa.StringArray) -> _Checked:
-    reason = f"does not match {field.pattern}"
+    form = FORMS.get(field.pattern, "")
+    reason = f"does not match {field.pattern}" + (f": {form}" if form else "")
     reasons = _matching(distinct, f"^(?:{field.pattern})$", reason)
     if field.column == "isin":
         reasons |= _wrong_isins(distinct, [i for i in range(len(distinct)) if i not in reasons])

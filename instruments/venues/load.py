@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from stdnum import lei
 
 from instruments.models import DataSubject, DataVersion, Venue
@@ -94,6 +94,19 @@ def load(content: bytes, *, name: str) -> Counts:
             DataVersion.objects.renew(DataSubject.VENUES)
     counts.new = len(new)
     return counts
+
+
+def load_bundled_if_none() -> Counts | None:
+    """Load the bundled list unless a list is loaded; return its counts, or None if there is one.
+
+    Loads of files call this: without a list, the LEI of a venue operator would be shown as an issuer's.
+    """
+    if Venue.objects.exists():
+        return None
+    try:
+        return load(read_list(BUNDLED), name=BUNDLED.name)
+    except IntegrityError:  # another process has just loaded it
+        return None
 
 
 def _compare(known: Venue, listed: Venue) -> str:

@@ -11,6 +11,7 @@ from rich.progress import Progress, TaskID
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from instruments import pipeline
+from instruments.venues.load import load_bundled_if_none
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 from marketdata.common.progress import progress_bars
@@ -58,6 +59,11 @@ class Command(BaseCommand):
             if options["paths"]
             else list(EsmaFile.objects.waiting())
         )
+        if files and (venues := load_bundled_if_none()):
+            self.stderr.write(
+                f"No list of venues was loaded: loaded the bundled one ({venues.new:,} venues)."
+                " `load_venues --official` loads the newest."
+            )
         with _progress(len(files)) as progress:
             again = not options["skip_loaded"]
             for result in pipeline.load(files, again=again, progress=progress):

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from esma_files.models import EsmaFile
-from instruments.models import Instrument
+from instruments.models import Instrument, Venue
 from tests.conftest import FIRDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +44,16 @@ def test_load_takes_folders_in_publication_order_and_counts(tmp_path: Path) -> N
     table = run("load", tmp_path)
     assert "records per second" in table
     assert "447" in table
+
+
+def test_a_list_of_venues_is_loaded_where_there_is_none() -> None:
+    path, errors = str(FIRDS / "FULINS_C_20250830_01of01.zip"), io.StringIO()
+
+    for _ in range(2):
+        call_command("load", path, stdout=io.StringIO(), stderr=errors)
+
+    assert errors.getvalue().count("loaded the bundled one (2,767 venues)") == 1
+    assert Venue.objects.count() == 2767
 
 
 def test_load_skips_what_is_loaded_when_asked_to() -> None:
