@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from instruments.listings import included
+from instruments.listings import facets, included
 from instruments.models import Register
 from marketdata.api.parameters import QuerySerializer
 
@@ -49,8 +49,18 @@ class ListSerializer(CorrectionsSerializer):
         f" listing). Then `per_page` is at most {included.MAX_ROWS}",
     )
 
+    facets = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text="Codes whose values are counted among all instruments that match, separated by commas:"
+        f" {', '.join(facets.FACETS)}. The counts are in `facets` of the answer",
+    )
+
     def validate_include(self, text: str) -> list[str]:
         return included.parse(text)
+
+    def validate_facets(self, text: str) -> list[str]:
+        return facets.parse(text)
 
 
 class SnapshotSerializer(RegisterSerializer, CorrectionsSerializer):

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
-from instruments.listings import corrections, descriptions, history, included, lookup
+from instruments.listings import corrections, descriptions, facets, history, included, lookup
 from instruments.listings.api.included_parts import ListedInstrumentSerializer
 from instruments.listings.api.lookup_pages import LookupPages
 from instruments.listings.api.parameters import (
@@ -41,6 +41,43 @@ class InstrumentPages(LookupPages):
     """Pages of instruments."""
 
     schema_name = "InstrumentListWithLookup"
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        envelope = super().get_paginated_response_schema(schema)
+        properties = dict.fromkeys(facets.FACETS, _FACET)
+        envelope["properties"]["facets"] = {
+            "type": "object",
+            "properties": properties,
+            "description": "The counts that the parameter `facets` asks for. Absent without it",
+        }
+        return envelope
+
+
+_FACET = {
+    "type": "object",
+    "required": ["values", "others", "is_exact", "counted_on"],
+    "properties": {
+        "values": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["value", "count"],
+                "properties": {"value": {"type": "string"}, "count": {"type": "integer"}},
+            },
+            "description": "The most frequent values first; empty for instruments without a value",
+        },
+        "others": {"type": "integer", "description": "Instruments with values that are not shown"},
+        "is_exact": {
+            "type": "boolean",
+            "description": f"false: lower bounds, counted among {facets.COUNTED:,} instruments",
+        },
+        "counted_on": {
+            "type": ["string", "null"],
+            "format": "date",
+            "description": "The day of counts that are made by night; null for counts of the answer",
+        },
+    },
+}
 
 
 class LookupQuerySerializer(StrictSerializer):
@@ -146,6 +183,15 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
             matching: Any = self.filter_queryset(self.get_queryset())
             results = lookup.look_up(lookup.split_isins(isins), matching)
             response.data["lookup"] = [descriptions.describe_lookup(result) for result in results]
+        if names := facets.parse(request.query_params.get("facets", "")):
+            filters = {
+                name: request.query_params[name]
+                for name in self.filterset_class.base_filters
+                if request.query_params.get(name)
+            }
+            rows: Any = self.filter_queryset(self.get_queryset())
+            counted = facets.count(names, rows, filters)
+            response.data["facets"] = {name: facet.describe() for name, facet in counted.items()}
         return response
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -12,6 +12,7 @@ from instruments.dossier.questions import get_dossier
 from instruments.listings import (
     corrections,
     descriptions,
+    facets,
     history,
     included,
     lookup,
@@ -64,6 +65,13 @@ class Command(AnsweringCommand):
             "--include",
             default="",
             help=f"parts to add to each instrument in JSON, separated by commas: {', '.join(included.PARTS)}",
+        )
+
+        listing.add_argument(
+            "--facets",
+            default="",
+            help="print instead of instruments how many match for each value of these codes, separated by"
+            f" commas: {', '.join(facets.FACETS)}",
         )
 
         getting = actions.add_parser("get", help="show one instrument")
@@ -139,6 +147,10 @@ class Command(AnsweringCommand):
         matching: Any = command_options.filter_queryset(
             ListFilterSet, options, Instrument.objects.all()
         )
+        if names := facets.parse(options["facets"]):
+            filters = command_options.get_filter_values(ListFilterSet, options)
+            self._print_facets(facets.count(names, matching, filters), options["format"])
+            return
         parts = included.parse(options["include"])
         if parts and options["format"] != "json":
             raise CommandError("--include needs --format json.")
@@ -148,6 +160,21 @@ class Command(AnsweringCommand):
         if options["isin"]:
             isins = lookup.split_isins(options["isin"])
             self.warn_of_missing(lookup.look_up(isins, matching))
+
+    def _print_facets(self, counted: dict[str, facets.Facet], format_: str) -> None:
+        if format_ == "json":
+            answer = {name: facet.describe() for name, facet in counted.items()}
+            output.print_json(self.stdout, answer)
+            return
+        rows: list[dict[str, Any]] = [
+            {"facet": name, "value": value, "count": number, "exact": facet.is_exact}
+            for name, facet in counted.items()
+            for value, number in facet.values
+        ]
+        if rows:
+            output.print_table(self.stdout, rows, numbers=["count"])
+        else:
+            self.stdout.write("No instrument matches.")
 
     def _look_up(self, options: dict[str, Any]) -> None:
         rows = [descriptions.describe_lookup(r) for r in lookup.look_up(options["isins"])]

@@ -1,0 +1,137 @@
+"""Facets of lists of instruments: the number of matching instruments for each value of a code.
+
+No count reads more than COUNTED rows. The counts that loads keep answer without a filter and for the
+filters of KEPT_FILTERS; other lists are counted exactly up to COUNTED instruments, and beyond them the
+first COUNTED ones give lower bounds.
+"""
+
+import dataclasses
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from instruments.listings.status import today
+from instruments.models import (
+    Figure,
+    FigureSubject,
+    InstrumentCount,
+    InstrumentQuerySet,
+    Register,
+)
+from marketdata.common.errors import InvalidQuery
+
+COUNTED = 10_000  # instruments that are read for one answer
+KEPT_FILTERS = frozenset({"category", "status"})
+MAX_VALUES = 100  # of a facet; the others are summed up
+
+
+@dataclasses.dataclass(frozen=True)
+class Facet:
+    """The values of a code, the most frequent first; "" stands for instruments without a value.
+
+    `others` is the number of instruments with values beyond MAX_VALUES. Counts that are not exact are lower
+    bounds. `counted_on` is the day of figures that are counted by night, else None.
+    """
+
+    values: list[tuple[str, int]]
+    others: int
+    is_exact: bool
+    counted_on: dt.date | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Return the facet as the API writes it."""
+        return {
+            "values": [{"value": value, "count": count} for value, count in self.values],
+            "others": self.others,
+            "is_exact": self.is_exact,
+            "counted_on": self.counted_on and self.counted_on.isoformat(),
+        }
+
+
+def parse(text: str) -> list[str]:
+    """Return the names of facets in a text, separated by commas. Raises InvalidQuery."""
+    names = list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    for name in names:
+        if name not in FACETS:
+            known = ", ".join(FACETS)
+            raise InvalidQuery("facets", f"{name[:50]!r} is not a facet. Choose from: {known}.")
+    return names
+
+
+def count(
+    names: Sequence[str], matching: InstrumentQuerySet, filters: Mapping[str, Any]
+) -> dict[str, Facet]:
+    """Return facets of the instruments that match filters, by name. One query for each kind of count.
+
+    `filters` are the filters with a value that led to `matching`, by name; their values may be in any case.
+    """
+    facets: dict[str, Facet] = {}
+    if filters.keys() <= KEPT_FILTERS:
+        facets |= _read_kept(names, filters)
+    if remaining := [name for name in names if name not in facets]:
+        facets |= _count_rows(remaining, matching)
+    return {name: facets[name] for name in names}
+
+
+def _read_kept(names: Sequence[str], filters: Mapping[str, Any]) -> dict[str, Facet]:
+    """Return the facets that need no counting, from the counts of loads and the figures of the night."""
+    counters: dict[str, Counter[str]] = {"category": Counter(), "status": Counter()}
+    registers: Counter[str] = Counter()
+    codes = {name: str(value).casefold() for name, value in filters.items()}
+    if set(names) - {"currency"}:
+        for row in InstrumentCount.objects.exclude(instruments=0):
+            if all(getattr(row, name).casefold() == value for name, value in codes.items()):
+                counters["category"][row.category] += row.instruments
+                counters["status"][row.status] += row.instruments
+                registers[Register.ESMA.value] += row.eu_instruments
+                registers[Register.FCA.value] += row.uk_instruments
+    counters["register"] = +registers  # without those that count nothing
+    facets = {name: _make(counters[name]) for name in names if name in counters}
+    if "currency" in names and not filters:
+        figures = Figure.objects.filter(subject=FigureSubject.CURRENCY, day__lte=today())
+        rows = list(figures.order_by("day").values_list("day", "key", "number"))
+        if rows:
+            day = rows[-1][0]
+            newest = Counter({key: number for counted, key, number in rows if counted == day})
+            facets["currency"] = _make(newest, counted_on=day)
+    return facets
+
+
+def _count_rows(names: Sequence[str], matching: InstrumentQuerySet) -> dict[str, Facet]:
+    """Count the first COUNTED rows, with one query."""
+    columns = [column for name in names for column in FACETS[name][0]]
+    rows = list(matching.order_by().values_list("isin", *columns)[: COUNTED + 1])
+    is_exact = len(rows) <= COUNTED
+    facets = {}
+    start = 1
+    for name in names:
+        own, read_values = FACETS[name]
+        end = start + len(own)
+        counter = Counter(value for row in rows[:COUNTED] for value in read_values(row[start:end]))
+        facets[name] = _make(counter, is_exact=is_exact)
+        start = end
+    return facets
+
+
+def _make(
+    counter: Counter[str], *, is_exact: bool = True, counted_on: dt.date | None = None
+) -> Facet:
+    values = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    others = sum(number for _, number in values[MAX_VALUES:])
+    return Facet(values[:MAX_VALUES], others, is_exact, counted_on)
+
+
+def _read_registers(values: tuple[int | None, ...]) -> list[str]:
+    pairs = zip((Register.ESMA, Register.FCA), values, strict=True)
+    return [register.value for register, listings in pairs if listings is not None]
+
+
+# The columns of each facet, and the function that reads an instrument's values from them. An instrument
+# counts in each of its registers.
+FACETS: dict[str, tuple[tuple[str, ...], Callable[[Any], Sequence[str]]]] = {
+    "category": (("cfi_code",), lambda values: [values[0][:1]]),
+    "currency": (("notional_currency",), lambda values: [values[0]]),
+    "status": (("status",), lambda values: [values[0]]),
+    "register": (("eu_listings", "uk_listings"), _read_registers),
+}
