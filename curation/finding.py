@@ -23,7 +23,7 @@ from curation.problem_kinds import KINDS
 from instruments.classification import cfi
 from instruments.entities.mapped_issuers import is_different
 from instruments.listings.corrections import correct_listings
-from instruments.listings.load.full_sets import listings_of
+from instruments.listings.publications import listings_of
 from instruments.listings.status import today
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import (

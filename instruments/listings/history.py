@@ -6,8 +6,8 @@ clocks, never mixed:
 
 * known on K: only what was published by the end of day K; later files do not exist yet.
 * as of D: the register on day D. Among the records known, the one published last prevails; a
-  termination ends its listing, and so does a full set that lacks it; what a cancellation cancelled was
-  never valid.
+  termination ends its listing, and so does a full set that lacks it, until a later publication has it again;
+  what a cancellation cancelled was never valid.
 * traded on T: by the dates in the records; see `instruments.listings.reportability`.
 """
 
@@ -23,6 +23,7 @@ from django.db.models import Q
 
 from esma_files.kinds import Content
 from esma_files.models import EsmaFile
+from instruments.listings.drops import find_drops_on, get_key
 from instruments.listings.fields import RecordKind
 from instruments.models import (
     Instrument,
@@ -111,7 +112,7 @@ class Version:
 def read_timelines(
     isin: str, *, known_on: dt.date | None = None, register: str = ""
 ) -> list[Timeline]:
-    """Return the timeline of each listing, ordered by venue and register. Three queries."""
+    """Return the timeline of each listing, ordered by venue and register. See `read_timelines_of`."""
     timelines = read_timelines_of([isin], known_on=known_on, register=register)
     return timelines.get(isin, [])
 
@@ -123,9 +124,11 @@ def read_timelines_of(
     register: str = "",
     columns: Collection[str] = (),
 ) -> dict[str, list[Timeline]]:
-    """Return the timelines of several instruments by ISIN, as `read_timelines`. Three queries.
+    """Return the timelines of several instruments by ISIN, as `read_timelines`.
 
-    With `columns`, only these columns of the records are read: much faster, if they are all that is used.
+    Three queries; with `known_on` one more, and those of `find_drops_on`: the newest record known of a
+    listing is dropped if the full sets known by then lacked it. With `columns`, only these columns of the
+    records are read: much faster, if they are all that is used.
     """
     records: list[ListingRecord] = []
     for model, files in (
@@ -145,26 +148,23 @@ def read_timelines_of(
         withdrawn = _read_withdrawn(isins, known_on, register)
         # Another file may have published the same record.
         records += [record for record in withdrawn if _get_content(record) not in published]
-        _forget_later_drops(records, known_on)
     mics = {record.mic for record in records}
     names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", "name"))
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
-    records.sort(key=lambda r: (*_get_key(r), r.source_file.sequence, r.source_position))
+    records.sort(key=lambda r: (*get_key(r), r.source_file.sequence, r.source_position))
     timelines: dict[str, list[Timeline]] = {}
-    for (isin, *_), group in itertools.groupby(records, key=_get_key):
+    for (isin, *_), group in itertools.groupby(records, key=get_key):
         timelines.setdefault(isin, []).append(_in_merge_order(group))
+    if known_on is not None:
+        _set_drops_known_on(known_on, list(itertools.chain.from_iterable(timelines.values())))
     return timelines
-
-
-def _get_key(record: ListingRecord) -> tuple[str, str, str]:
-    return record.isin, record.mic, record.register
 
 
 def _get_content(record: ListingRecord) -> tuple[object, ...]:
     """Return what two records of a listing with the same content have in common."""
     status = Status.ACTIVE if record.status == Status.DROPPED else Status(record.status)
-    return (*_get_key(record), status, record.valid_from, record.fingerprint)
+    return (*get_key(record), status, record.valid_from, record.fingerprint)
 
 
 def _read_withdrawn(
@@ -179,11 +179,16 @@ def _read_withdrawn(
     return rows.select_related("source_file").order_by()
 
 
-def _forget_later_drops(records: Iterable[ListingRecord], known_on: dt.date) -> None:
-    """Make listings active again that a full set published after a day has dropped."""
-    for record in records:
-        if (dropped_on := get_drop_day(record)) and dropped_on > known_on:
-            _set_status(record, Status.ACTIVE)
+def _set_drops_known_on(known_on: dt.date, timelines: Iterable[Timeline]) -> None:
+    """Give the newest record known of each listing the status that it had by the full sets known on a day.
+
+    A full set published later may have dropped it, or listed it again.
+    """
+    newest = [timeline[-1] for timeline in timelines]
+    newest = [record for record in newest if record.status in (Status.ACTIVE, Status.DROPPED)]
+    drops = find_drops_on(known_on, newest)
+    for record, dropped_by in zip(newest, drops, strict=True):
+        _set_status(record, Status.DROPPED if dropped_by else Status.ACTIVE, dropped_by)
 
 
 def _is_known(day: dt.date) -> Q:
@@ -212,11 +217,11 @@ def _is_from_cancellation_list(record: ListingRecord) -> bool:
     return record.source_file.file_kind.content is Content.CANCELLED
 
 
-def _set_status(record: ListingRecord, status: Status) -> None:
+def _set_status(record: ListingRecord, status: Status, dropped_by: EsmaFile | None = None) -> None:
     """Give a record that is not saved the status that it had on an earlier day."""
     record.status = status
-    if isinstance(record, Listing):
-        record.dropped_by = None
+    if isinstance(record, Listing) or dropped_by:
+        record.dropped_by = dropped_by  # type: ignore[attr-defined]
 
 
 def get_drop_day(record: ListingRecord) -> dt.date | None:
@@ -301,6 +306,8 @@ def get_snapshot(
     listings count. Each listing has the attribute `basis`, and the status that held on the day.
     """
     timelines = read_timelines(isin, known_on=known_on, register=register)
+    if as_of is not None:
+        timelines = _leave_out_dropped(timelines, min(as_of, known_on or as_of), as_of)
     chosen = [_choose(timeline, as_of) for timeline in timelines]
     listings = [record for record in chosen if record is not None]
     if not listings:
@@ -317,6 +324,27 @@ def get_snapshot(
     )
     instrument.__dict__["listings"] = listings  # instead of reading the current ones
     return instrument
+
+
+def _leave_out_dropped(
+    timelines: list[Timeline], published_by: dt.date, as_of: dt.date
+) -> list[Timeline]:
+    """Leave out listings that the full sets published by a day lacked, although they were listed again later.
+
+    What a later record says of the day prevails.
+    """
+    valid = [find_valid(timeline, as_of) for timeline in timelines]
+    in_question = {
+        number: max(
+            (r for r in timeline if r.source_file.published_on <= published_by),
+            key=lambda r: r.source_file.sequence,
+        )
+        for number, (timeline, record) in enumerate(zip(timelines, valid, strict=True))
+        if record is not None and record.source_file.published_on <= published_by
+    }
+    drops = find_drops_on(published_by, in_question.values())
+    dropped = {number for number, drop in zip(in_question, drops, strict=True) if drop}
+    return [timeline for number, timeline in enumerate(timelines) if number not in dropped]
 
 
 def require_snapshot(

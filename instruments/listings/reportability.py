@@ -24,7 +24,7 @@ RULE = (
 
 # The columns of a record that an answer needs.
 COLUMNS = (
-    *("isin", "mic", "register", "valid_from", "status", "record_kind"),
+    *("isin", "mic", "register", "valid_from", "status", "record_kind", "cfi_code"),
     *("first_trade_at", "admission_requested_at", "admission_approved_at", "terminated_at"),
     *("published_to", "published_period_to", "expiry_date", "maturity_date"),
     *("source_file", "source_position", "fingerprint"),

@@ -1,24 +1,26 @@
 """Full sets: which listings their files hold, and which listings they drop.
 
-A full set holds the active records of a CFI category. So an active listing is dropped by the first
-complete full set of its category after the last publication that holds it: the file of its record, or the
-last full file that lists it. That depends on the set of files loaded only, and not on their order.
-
-`FullFile` keeps the listings of each full file as a bitmap of their keys.
+`instruments.listings.publications` has the rule. `FullFile` keeps the listings of each full file as a bitmap
+of their keys.
 """
 
-import dataclasses
 import itertools
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 from pyroaring import BitMap64
 
-from esma_files.models import EsmaFile
 from esma_files.names import PARTS
 from instruments.listings.load import reconciliation, rejected, temporary_tables
 from instruments.listings.load.context import FILE, LISTING, REREAD_FROM, MergeContext
+from instruments.listings.publications import (
+    Publication,
+    find_drops,
+    listings_of,
+    place_of,
+    read_publications,
+)
 from instruments.models import FullFile, Reconciliation
 
 
@@ -75,61 +77,6 @@ def _fetch_keys(cursor: CursorWrapper) -> BitMap64:
     return BitMap64(array("Q", itertools.chain.from_iterable(cursor)))
 
 
-def listings_of(full_file: FullFile) -> BitMap64:
-    """Return the keys of the listings that a full file holds."""
-    return BitMap64.deserialize(bytes(full_file.listings))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Publication:
-    """The full set of a category and a day, as far as it is loaded.
-
-    `place` is its place in publication order, which its parts have in common.
-    """
-
-    place: int
-    files: list[FullFile]
-
-    @property
-    def is_complete(self) -> bool:
-        """Return True if all parts are loaded, and none as an excerpt.
-
-        A day may be published again in another number of parts.
-        """
-        loaded = {
-            (full.file.parts, full.file.part) for full in self.files if not full.file.is_excerpt
-        }
-        totals = {parts for parts, _ in loaded}
-        return any({(n, part) for part in range(1, n + 1)} <= loaded for n in totals)
-
-    @property
-    def listings(self) -> BitMap64:
-        return BitMap64.union(*map(listings_of, self.files))
-
-    @property
-    def last_file(self) -> int:
-        """The key of the file that a dropped listing refers to, whichever part was loaded last."""
-        return int(max(self.files, key=lambda full: (full.file.parts, full.file.part)).pk)
-
-
-def _publications(register: str, category: str) -> Iterator[_Publication]:
-    """Yield the full sets of a category, the newest first; of each part the newest revision."""
-    files = (
-        FullFile.objects.filter(
-            reconciliation__register=register, reconciliation__category=category
-        )
-        .select_related("file")
-        .defer("listings")
-        .order_by("-file__published_on", "file__name", "file__revision")
-    )
-    for place, parts in itertools.groupby(files, key=lambda full: _place(full.file)):
-        yield _Publication(place, list({full.file.name: full for full in parts}.values()))
-
-
-def _place(file: EsmaFile) -> int:
-    return file.sequence // PARTS
-
-
 def withdraw_files(merge: MergeContext, files: list[int]) -> BitMap64:
     """Take older revisions of the file out of their full sets, as if they had never been loaded.
 
@@ -155,7 +102,7 @@ def reactivate_relisted(merge: MergeContext) -> int:
 
     Returns how many of the file's listings those were.
     """
-    end = (_place(merge.file) + 1) * PARTS
+    end = (place_of(merge.file) + 1) * PARTS
     temporary_tables.create(merge.cursor, temporary_tables.RELISTED_LISTING)
     merge.execute(
         f"""INSERT INTO temp.relisted_listing (listing_id)
@@ -182,7 +129,7 @@ def mark_dropped(merge: MergeContext, full_file: FullFile | None, *, written: st
     listings whose mark has changed in `changed_drop`.
     """
     temporary_tables.create(merge.cursor, temporary_tables.CHANGED_DROP)
-    place = _place(merge.file)
+    place = place_of(merge.file)
     of_register = FullFile.objects.filter(reconciliation__register=merge.register)
     # What is left of a listing after a republication may be older than any full set.
     if merge.replacement or of_register.filter(file__sequence__gte=(place + 1) * PARTS).exists():
@@ -206,7 +153,7 @@ def _mark_listings_of_late_file(merge: MergeContext, written: str) -> None:
     """)
     for category, rows in itertools.groupby(merge.cursor.fetchall(), key=lambda row: row[0]):
         places = {listing: sequence // PARTS for _, listing, sequence in rows}
-        _mark(merge.cursor, _publications(merge.register, category), places)
+        _mark(merge.cursor, read_publications(merge.register, category), places)
 
 
 def _mark_listings_of_set(merge: MergeContext, full_set: Reconciliation) -> int:
@@ -214,8 +161,8 @@ def _mark_listings_of_set(merge: MergeContext, full_set: Reconciliation) -> int:
 
     Returns how many those are.
     """
-    publications = list(_publications(merge.register, full_set.category))
-    place = _place(merge.file)
+    publications = list(read_publications(merge.register, full_set.category))
+    place = place_of(merge.file)
     own = next(publication for publication in publications if publication.place == place)
     if not own.is_complete:
         return 0
@@ -251,21 +198,15 @@ def _places_of(cursor: CursorWrapper, listings: BitMap64) -> dict[int, int]:
 
 
 def _mark(
-    cursor: CursorWrapper, publications: Iterable[_Publication], places: dict[int, int]
+    cursor: CursorWrapper, publications: Iterable[Publication], places: dict[int, int]
 ) -> BitMap64:
     """Bring the marks of some listings to what the full sets say.
 
     `places` has the place of the file of each listing's record; `publications` are the newest first.
     Returns the listings that are dropped.
     """
-    undecided, dropped_by = BitMap64(places), dict.fromkeys(places, 0)
-    for publication in publications:
-        undecided -= BitMap64(key for key in undecided if places[key] >= publication.place)
-        if not undecided:
-            break
-        undecided -= publication.listings
-        if publication.is_complete:
-            dropped_by |= dict.fromkeys(undecided, publication.last_file)
+    drops = find_drops(publications, places)
+    dropped_by = dict.fromkeys(places, 0) | {key: file.pk for key, file in drops.items()}
     temporary_tables.create(cursor, temporary_tables.DROP_MARK)
     marks = list(dropped_by.items())
     cursor.executemany("INSERT INTO temp.drop_mark VALUES (%s, nullif(%s, 0))", marks)

@@ -36,8 +36,9 @@ from esma_files.kinds import Content
 from esma_files.models import EsmaFile, Run
 from esma_files.parsing.reader import Batch
 from instruments.layouts import stage_again
+from instruments.listings import publications
 from instruments.listings.fields import BY_COLUMN
-from instruments.listings.load import full_sets, scope
+from instruments.listings.load import scope
 from instruments.listings.load.context import REREAD_FROM, LoadedMeanwhile, Replacement
 from instruments.listings.load.selection import ListingSelection
 from instruments.models import (
@@ -244,7 +245,7 @@ def _all_rows() -> Iterator[QuerySet[Any]]:
 def _rows_of_full_files(files: list[EsmaFile]) -> Iterator[QuerySet[Any]]:
     """Yield the listings of full files page by page, and the versions of their ISINs; some rows twice."""
     full_files = FullFile.objects.filter(file__in=files)
-    keys = iter(BitMap64.union(BitMap64(), *map(full_sets.listings_of, full_files)))
+    keys = iter(BitMap64.union(BitMap64(), *map(publications.listings_of, full_files)))
     while page := list(itertools.islice(keys, _PAGE_SIZE)):
         listings = Listing.objects.filter(pk__in=page)
         yield listings
@@ -292,7 +293,7 @@ def _later_files(file: EsmaFile, older: list[EsmaFile], path: Path) -> Iterator[
             continue
         if later.file_kind.is_full:
             full_file = FullFile.objects.filter(file=later).first()
-            if full_file is None or not full_sets.listings_of(full_file) & listings:
+            if full_file is None or not publications.listings_of(full_file) & listings:
                 continue
         yield later
 
