@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from curation.debt import get_debt
 from curation.descriptions import describe_correction
 from instruments.listings.correcting import reapply_due
 from instruments.listings.status import today
+from instruments.management.answering import AnsweringCommand
 from instruments.models import Correction
 from marketdata.common import output
 
@@ -17,7 +18,7 @@ _LIST_COLUMNS = (
 )
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = (
         "List corrections of published values, show how old they are, and apply those that are due."
     )

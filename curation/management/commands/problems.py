@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from curation import finding, problems
 from curation.filters import ProblemFilterSet
 from curation.models import Problem
 from curation.problem_kinds import KINDS
+from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
 from marketdata.common.command_options import (
     add_filter_options,
@@ -18,7 +19,7 @@ from marketdata.common.command_options import (
 _LIST_COLUMNS = ("isin", "register", "mic", "published", "suggested", "detail", "found_on")
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Find problems of published data, and list them."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from curation import watching
 from curation.models import WatchList
+from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
 from marketdata.common.errors import NotInDatabase
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "List watch lists, show what changed in one, and mail the changes to their owners."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,11 +3,12 @@
 import dataclasses
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from instruments.enrichment import coverage
 from instruments.listings import figures
 from instruments.listings.load import counts
+from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
 from marketdata.common.plain import to_plain
 from monitoring import stats
@@ -21,7 +22,7 @@ _TABLES = {
 }
 
 
-class Command(BaseCommand):
+class Command(AnsweringCommand):
     help = "Show the contents of the database: instruments by category and status, files, size."
 
     def add_arguments(self, parser: CommandParser) -> None:
