@@ -24,7 +24,7 @@ MAX_ITEMS = 1_000
 # Instruments of one item. An LEI may be that of the issuer of a million.
 MAX_MATCHES = 100
 # The fields of an instrument in a list.
-_SUMMARY = (
+SUMMARY = (
     *("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency"),
     *("issuer_lei", "operator_lei", "status", "effective_status", "mic", "register"),
     *("listing_count", "eu_listings", "uk_listings", "corrections"),
@@ -177,5 +177,5 @@ def _describe_snapshots(
         if item.mic and not covered.intersection(row.mic for row in snapshot.listings):
             continue
         described = describe_instrument(snapshot, as_of=item.as_of, known_on=item.known_on)
-        rows.append({name: described[name] for name in _SUMMARY})
+        rows.append({name: described[name] for name in SUMMARY})
     return rows
