@@ -16,6 +16,7 @@ from marketdata.web.access import may_see_user_name
 
 class EsmaFileFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter("name", "istartswith", label="Name, or the start of one")
+    dataset = AnyCaseChoiceFilter(choices=Dataset.choices, label="Dataset, as esma_firds")
     kind = AnyCaseChoiceFilter(choices=KIND_CHOICES, label="Kind of file, as FULINS")
     category = CodeFilter("category", label="CFI category, as E", max_length=1)
     result_group = CodeFilter(
@@ -30,6 +31,10 @@ class EsmaFileFilterSet(django_filters.FilterSet):
         "published_on", "lte", label="Published on this day or before"
     )
     state = AnyCaseMultipleChoiceFilter(choices=EsmaFile.State, label="State")
+    tier = AnyCaseChoiceFilter(choices=EsmaFile.Tier.choices, label="Tier of the stored copy")
+    location = AnyCaseChoiceFilter(
+        choices=EsmaFile.Location.choices, label="Where the stored copy is"
+    )
     kept = TrueFalseFilter(label="Exempt from the retention policy: true or false")
     selected = TrueFalseFilter(
         method="filter_selected", label="Selected for download by the settings: true or false"
@@ -37,7 +42,7 @@ class EsmaFileFilterSet(django_filters.FilterSet):
 
     class Meta:
         model = EsmaFile
-        fields = ["dataset", "tier", "location"]
+        fields: list[str] = []
 
     def filter_selected(
         self, queryset: QuerySet[EsmaFile], name: str, value: bool
@@ -47,6 +52,7 @@ class EsmaFileFilterSet(django_filters.FilterSet):
 
 
 class RunFilterSet(django_filters.FilterSet):
+    kind = AnyCaseChoiceFilter(choices=Run.Kind.choices, label="Kind of run, as load")
     file = django_filters.CharFilter("file__name", "iexact", label="Name of the file")
     since = django_filters.DateFilter(
         "requested_at", "date__gte", label="Requested on this day or later"
@@ -60,7 +66,7 @@ class RunFilterSet(django_filters.FilterSet):
 
     class Meta:
         model = Run
-        fields = ["kind"]
+        fields: list[str] = []
 
     def filter_requested_by(self, queryset: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
         """Return no run if the caller may not see the user name, which its number would reveal."""

@@ -73,8 +73,15 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = _MomentField
 
 
+class _TrueFalseField(forms.TypedChoiceField):
+    def to_python(self, value: Any) -> str:
+        return str(super().to_python(value)).strip().lower()
+
+
 class TrueFalseFilter(django_filters.TypedChoiceFilter):
-    """`true` or `false`. django-filter's BooleanFilter ignores every other value."""
+    """`true` or `false`, in upper or lower case. django-filter's BooleanFilter ignores every other value."""
+
+    field_class = _TrueFalseField
 
     def __init__(self, **options: Any) -> None:
         choices = [("true", "yes"), ("false", "no")]
