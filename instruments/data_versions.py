@@ -9,7 +9,7 @@ import enum
 import secrets
 from collections.abc import Collection
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.utils import timezone
 
 from marketdata.common.unchanged import remember
@@ -37,10 +37,14 @@ class DataVersionQuerySet(models.QuerySet["DataVersion"]):
 
         On SQLite no query is needed as long as nothing in the database has changed.
         """
-        rows = remember("data versions", lambda: {row.subject: row for row in self.all()})
+        is_default = self.db == DEFAULT_DB_ALIAS
+        rows = remember("data versions", self._read_all) if is_default else self._read_all()
         chosen = [rows[subject.value] for subject in sorted(subjects) if subject.value in rows]
         version = ".".join(f"{row.subject}-{row.version}" for row in chosen)
         return version, max((row.changed_at for row in chosen), default=None)
+
+    def _read_all(self) -> dict[str, "DataVersion"]:
+        return {row.subject: row for row in self.all()}
 
 
 class DataVersion(models.Model):

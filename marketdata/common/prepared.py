@@ -8,8 +8,8 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import QuerySet
+from django.db import DEFAULT_DB_ALIAS, connections, router
+from django.db.models import Model, QuerySet
 
 # The start of the values that stand for the keys in the compiled parameters.
 _MARK = "\ue000"
@@ -24,18 +24,30 @@ class PreparedQuery:
 
     def __init__(self, build: Callable[[Sequence[str]], QuerySet[Any, Any]]) -> None:
         self._build = build
+        self._model: type[Model] | None = None
         self._compiled = functools.lru_cache(maxsize=_MAX_STATEMENTS)(self._compile)
 
-    def read(self, *keys: str, using: str = DEFAULT_DB_ALIAS) -> Iterable[Sequence[Any]]:
-        """Return the rows of some keys, with the values in the order of the queryset."""
-        connection = connections[using]
-        sql, parameters, converters = self._compiled(using, connection.vendor, len(keys))
+    def read(self, *keys: str, using: str | None = None) -> Iterable[Sequence[Any]]:
+        """Return the rows of some keys, with the values in the order of the queryset.
+
+        Without `using`, Django's routers choose the database.
+        """
+        alias = using or self._choose_database(keys)
+        connection = connections[alias]
+        sql, parameters, converters = self._compiled(alias, connection.vendor, len(keys))
         with connection.cursor() as cursor:
             cursor.execute(
                 sql, [keys[value] if type(value) is _Key else value for value in parameters]
             )
             rows = cursor.fetchall()
         return _convert(rows, converters, connection) if converters else rows
+
+    def _choose_database(self, keys: Sequence[str]) -> str:
+        if not router.routers:
+            return DEFAULT_DB_ALIAS
+        if self._model is None:
+            self._model = self._build(keys).model
+        return router.db_for_read(self._model)
 
     def _compile(self, using: str, vendor: str, count: int) -> tuple[str, list[Any], Any]:
         """Return the statement, its parameters, and the functions that convert columns, by position."""

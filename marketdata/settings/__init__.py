@@ -116,7 +116,13 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": databases.from_environment(BASE_DIR)}
+DATABASES = {
+    "default": databases.from_environment(BASE_DIR),
+    **databases.replica_from_environment(),
+}
+DATABASE_ROUTERS = ["instruments.replica.Router"] if "replica" in DATABASES else []
+if DATABASE_ROUTERS:
+    MIDDLEWARE.insert(-1, "instruments.replica.ReadFromReplica")  # the last one stays last
 private.restrict_existing(
     folder=BASE_DIR / "var",
     database=DATABASES["default"]["NAME"] if "sqlite" in DATABASES["default"]["ENGINE"] else None,

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -29,6 +30,47 @@ def from_environment(base_dir: Path) -> dict[str, Any]:
     if env.read("DATABASE_TYPE", env.one_of("sqlite", "azure_sql"), "sqlite") == "azure_sql":
         return azure_sql_from_environment()
     return _sqlite_from_environment(base_dir)
+
+
+def replica_from_environment() -> dict[str, dict[str, Any]]:
+    """Return Django's `DATABASES` of a read replica, of the type of the database; empty without one.
+
+    On Azure SQL, ApplicationIntent=ReadOnly leads to a replica that the server has by itself, under its
+    own name; a replica of another name (geo-replication) has another server.
+    """
+    if env.read("DATABASE_TYPE", env.one_of("sqlite", "azure_sql"), "sqlite") == "sqlite":
+        path = env.read("READ_REPLICA_SQLITE_PATH", str, "")
+        return {"replica": _sqlite_replica(Path(path).expanduser().resolve())} if path else {}
+    host = env.read("READ_REPLICA_SERVER", str, "")
+    if not host:
+        return {}
+    options = azure_sql_from_environment()
+    server = azure_sql(
+        Server(
+            host=host,
+            database=env.read("READ_REPLICA_DATABASE", str, options["NAME"]),
+            login=_login(),
+            port=env.read("AZURE_SQL_PORT", env.port, 1433),
+            driver=_driver(),
+            encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
+            trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
+            max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
+            timeout=5,  # The database answers instead, so requests do not wait for the replica.
+            retry_seconds=1,
+        )
+    )
+    server["OPTIONS"]["extra_params"] += ";ApplicationIntent=ReadOnly"
+    return {"replica": server}
+
+
+def _sqlite_replica(path: Path) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": f"file:{quote(str(path))}?mode=ro",
+        "OPTIONS": {"uri": True, "timeout": 5},
+        "CONN_MAX_AGE": 60,  # seconds, after which a file that was put in its place is opened
+        "CONN_HEALTH_CHECKS": True,
+    }
 
 
 def _sqlite_from_environment(base_dir: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ docs/operations.md describes each.
 
 import dataclasses
 import datetime as dt
+import logging
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -15,19 +16,21 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings
 from django.core.cache import caches
 from django.core.files.storage import storages
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Max
 from django.utils import timezone
 
 from esma_files import gaps, queue, usage
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Heartbeat
+from instruments import replica
 from monitoring.databases.check import pending_migrations
 from monitoring.models import CheckResult
 
 if TYPE_CHECKING:  # slow to import, and only used if it is configured
     from esma_files.storage.blob import BlobStorage
 
+logger = logging.getLogger(__name__)
 Status = CheckResult.Status
 # Days after the publication of the newest loaded file: deltas are published on working days, the volume cap
 # every month.
@@ -72,6 +75,20 @@ class _Migrations:
                 )
             self.is_complete = True
         return Outcome()
+
+
+def check_replica() -> Outcome:
+    """Compare the data of the read replica with those of the database, which answers while they differ."""
+    if not replica.is_configured():
+        return Outcome(reason="none is configured")
+    try:
+        is_current = replica.is_current()
+    except DatabaseError:
+        logger.warning("The read replica cannot be read.", exc_info=True)
+        return Outcome(Status.WARNING, "it cannot be read: the database answers all requests")
+    if not is_current:
+        return Outcome(Status.WARNING, "it lags behind: the database answers all requests")
+    return Outcome()
 
 
 def check_cache() -> Outcome:
@@ -174,6 +191,7 @@ def check_storage_budget() -> Outcome:
 CHECKS = (
     Check("database", check_database, for_readiness=True),
     Check("migrations", _Migrations(), for_readiness=True),
+    Check("replica", check_replica),
     Check("cache", check_cache, for_readiness=True),
     Check("storage", check_storage, for_readiness=True),
     Check("queue", check_queue),
