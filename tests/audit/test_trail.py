@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models, transaction
 from django.test import Client, RequestFactory
 from django.utils import timezone
@@ -237,3 +238,19 @@ def test_flush_empties_the_audit_trail_and_keeps_the_triggers() -> None:
     record_events(1)
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         execute_delete()
+
+
+def test_commands_that_change_data_leave_an_event_even_if_they_fail(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.zip"
+
+    with pytest.raises(CommandError):
+        call_command("load", missing, "--excerpt", stdout=io.StringIO())
+    call_command("volume_cap", "list", stdout=io.StringIO())
+    with pytest.raises(CommandError):
+        call_command("volume_cap", "load_suspensions", missing, stdout=io.StringIO())
+
+    events = Event.objects.order_by("pk")
+    assert [(event.action, event.via, event.new) for event in events] == [
+        ("command.load", "command", {"paths": [str(missing)], "excerpt": True}),
+        ("command.volume_cap_load_suspensions", "command", {"path": str(missing)}),
+    ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from audit.commands import RecordedCommand
 from curation.debt import get_debt
 from curation.descriptions import describe_correction
 from instruments.listings.correcting import reapply_due
@@ -18,7 +19,8 @@ _LIST_COLUMNS = (
 )
 
 
-class Command(AnsweringCommand):
+class Command(RecordedCommand, AnsweringCommand):
+    recorded_actions = frozenset({"apply"})
     help = (
         "List corrections of published values, show how old they are, and apply those that are due."
     )

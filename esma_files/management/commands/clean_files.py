@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from esma_files import retention, steps
 from marketdata.common import output
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Carry out the retention policy: cheaper tiers, compression, deletion of old files."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,13 +16,14 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from audit.commands import RecordedCommand
 from esma_files import downloading
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from marketdata.common import output
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Fetch listed files: those named, or all that the settings ask for."
 
     def add_arguments(self, parser: CommandParser) -> None:

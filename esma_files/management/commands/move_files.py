@@ -3,17 +3,18 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.commands import RecordedCommand
 from esma_files import moving
 from esma_files.models import EsmaFile
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Move stored files to another storage. Each copy is read back and compared."
 
     def add_arguments(self, parser: CommandParser) -> None:

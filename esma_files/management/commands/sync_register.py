@@ -4,8 +4,9 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from esma_files import steps
 from esma_files.datasets import Dataset
 from esma_files.kinds import KINDS
@@ -16,7 +17,7 @@ from marketdata.common.errors import MarketDataError
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected")
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Ask the registers for their lists of files, and record new files."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from audit.commands import RecordedCommand
 from instruments.entities import load
 from instruments.listings.load import search_index
 from instruments.models import Instrument, LegalEntity
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = (
         "Rebuild the indexes of names and codes. Loads keep them; this is for tables that were filled by"
         " other means. Takes a minute or two for nine million instruments; writers wait, readers do not."

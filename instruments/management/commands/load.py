@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.progress import Progress, TaskID
 
+from audit.commands import RecordedCommand
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from instruments import pipeline
@@ -19,7 +20,7 @@ from marketdata.common.progress import progress_bars
 _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = (
         "Store published files (FULINS, DLTINS, FULCAN; FULECR, DLTECR, FULNCR, DLTNCR; DVCRES) and "
         "load them in publication order. Without a path, load the files that are downloaded and not "

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from instruments.models import ListedVenue
 from instruments.venues import load
 from marketdata.common import http, output
 from marketdata.common.errors import MarketDataError
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Load a list of venues (ISO 10383, CSV or XML); the bundled list if no path is given."
 
     def add_arguments(self, parser: CommandParser) -> None:

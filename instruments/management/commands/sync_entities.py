@@ -5,8 +5,9 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from esma_files import downloading, steps
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
@@ -22,7 +23,7 @@ _DATASETS = [dataset for dataset in Dataset if dataset.authority == "GLEIF"]
 _COUNTS = [f.name for f in dataclasses.fields(syncing.SyncCounts) if f.name != "problems"]
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = (
         "List, fetch and load what GLEIF has published: the golden copies of each month, the deltas of each"
         " day, and the newest ISIN-LEI file. The schedule does the same for the datasets in REGISTERS. With"

@@ -4,8 +4,9 @@ import argparse
 import dataclasses
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from instruments.figis import syncing
 from instruments.isin import problem_of
 from instruments.models import FigiRequest
@@ -17,7 +18,7 @@ from marketdata.common.progress import progress_bars
 _COUNTS = [f.name for f in dataclasses.fields(syncing.SyncCounts) if f.name != "problems"]
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = (
         "Ask OpenFIGI for the FIGIs of instruments: those whose request is due, those that were never asked"
         " for, or the ones named. May be interrupted at any time; what was answered is stored."

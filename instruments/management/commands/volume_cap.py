@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from instruments.listings.lookup import look_up_results
 from instruments.management.answering import AnsweringCommand
 from instruments.models import VolumeCap
@@ -18,7 +19,8 @@ from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 
-class Command(AnsweringCommand):
+class Command(RecordedCommand, AnsweringCommand):
+    recorded_actions = frozenset({"load_suspensions"})
     help = (
         "List volume cap results (DVCRES), show those of one instrument with their venues and its "
         "suspensions, or load a list of suspensions."

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from audit.commands import RecordedCommand
 from instruments.management.answering import AnsweringCommand
 from lake import history, publishing
 from lake.tables import TABLES, LakeTable, get_table
@@ -15,7 +16,8 @@ from marketdata.common.progress import progress_bars
 _NUMBERS = ("data_version", "version", "rows", "written", "removed", "kept", "bytes_written")
 
 
-class Command(AnsweringCommand):
+class Command(RecordedCommand, AnsweringCommand):
+    recorded_actions = frozenset({"publish", "vacuum"})
     help = "Publish the data as Delta Lake tables, list them, and delete old files (docs/lake.md)."
 
     def add_arguments(self, parser: CommandParser) -> None:
