@@ -1,5 +1,6 @@
 """Security headers of every kind of response."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.test import Client
 from accounts.models import User
 from marketdata.web.csp import CSP, ContentSecurityPolicyMiddleware, Policy, build_policy
 from marketdata.web.headers import HEADERS
+from tests.accounts.test_access_rules import ADDRESSES
 
 pytestmark = pytest.mark.django_db
 HTML = {"accept": "text/html"}
@@ -27,6 +29,10 @@ def site(settings: LazySettings, anonymous_reading: None) -> Client:
 
 def check(response: Any, status: int) -> None:
     assert response.status_code == status
+    check_headers(response)
+
+
+def check_headers(response: Any) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
@@ -77,6 +83,29 @@ def test_admin_pages_have_the_headers(site: Client, path: str) -> None:
     site.force_login(User.objects.create_superuser("root", password="long enough for a test"))
 
     check(site.get(path), 200)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_every_address_of_the_service_has_the_headers(site: Client) -> None:
+    """Ask each address as an administrator, so that its view answers: with a row, an empty list or 404."""
+    site.force_login(User.objects.create_superuser("root", password="long enough for a test"))
+    statuses = {}
+    for route in ADDRESSES:
+        path = "/" + re.sub(r"<[^>]+>|\(\?P<\w+>[^()]*\)", "1", route).replace("\\", "")
+        response = site.get(path)
+        statuses[path] = response.status_code
+        check_headers(response)
+
+    answered = {path for path, status in statuses.items() if status == 200}
+    assert len(statuses) > 200
+    assert {"/watchlists/", "/notes/", "/problems/", "/api/v1/watchlists/", "/admin/"} <= answered
+    errors = {path for path, status in statuses.items() if status >= 500}
+    assert errors <= {
+        "/health",
+        "/health/",
+        "/health/ready/",
+    }  # nothing runs that they could find healthy
 
 
 def test_a_redirect_to_https_has_the_headers(site: Client, settings: LazySettings) -> None:
