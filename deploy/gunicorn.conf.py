@@ -16,6 +16,7 @@ keepalive = 5
 max_requests, max_requests_jitter = 10_000, 1_000
 worker_tmp_dir = os.environ.get("GUNICORN_TMP")  # where heartbeats are written: best in memory
 loglevel = "warning"
+limit_request_line = 8190  # bytes of an address with its query, the most that gunicorn takes
 
 _default_headers = Response.default_headers
 

@@ -10,6 +10,8 @@ gives its thread back, while one that reads slowly is served.
 
 import contextlib
 import functools
+import http
+import json
 import re
 import selectors
 import socket
@@ -17,6 +19,7 @@ import struct
 import time
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 # Seconds for a header and a short body to arrive, then without a byte of a longer body, for all of it, and
@@ -31,6 +34,33 @@ _AWAITED_BYTES = 16_384
 _PAUSE_SECONDS = (
     0.1  # between two looks at incomplete headers and at connections that are to be closed
 )
+
+
+# Requests that do not reach the service are answered here, as problem details and without what they sent.
+_REFUSALS = {
+    414: "The address is longer than 8,190 bytes. Send long lists in the body of a POST request.",
+    431: "The header of the request has too many or too long fields.",
+    500: "The request failed.",
+}
+
+
+def _write_error(connection: socket.socket, status: int, reason: str, message: str) -> None:
+    title = http.HTTPStatus(status).phrase
+    detail = _REFUSALS.get(status, "The request is not valid HTTP.")
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail})
+    lines = (
+        f"HTTP/1.1 {status} {title}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options: nosniff",
+    )
+    util.write_nonblock(connection, "\r\n".join((*lines, "", body)).encode())
+
+
+util.write_error = _write_error
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # untyped

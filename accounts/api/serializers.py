@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts import descriptions
 from accounts.models import ApiKey, User
-from accounts.models.user import USERNAME_PATTERN
+from accounts.models.user import USERNAME_FORM, USERNAME_PATTERN
 from accounts.permissions import permission_names
 from accounts.roles import ROLES
 from marketdata.api.parameters import StrictSerializer
@@ -99,7 +99,10 @@ class NewUserSerializer(StrictSerializer):
     """A new user."""
 
     username = serializers.RegexField(
-        USERNAME_PATTERN.replace("\\Z", "$"), max_length=150, help_text="User name, in ASCII."
+        USERNAME_PATTERN.replace("\\Z", "$"),
+        max_length=150,
+        help_text="User name, in ASCII.",
+        error_messages={"invalid": USERNAME_FORM},
     )
     password = _password_field()
     email = serializers.EmailField(required=False, default="", max_length=254, allow_blank=True)
@@ -143,7 +146,13 @@ class RoleSerializer(serializers.ModelSerializer[Group]):
 class NewRoleSerializer(StrictSerializer):
     """A new role."""
 
-    name = serializers.RegexField(r"^[a-z][a-z0-9-]*$", max_length=50)
+    name = serializers.RegexField(
+        r"^[a-z][a-z0-9-]*$",
+        max_length=50,
+        error_messages={
+            "invalid": "Enter lower-case letters, digits and hyphens, beginning with a letter."
+        },
+    )
     permissions = _names_field("Names of permissions.")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -225,3 +226,32 @@ def test_no_header_names_the_software(port: int) -> None:
 
     assert "Server" not in response.headers
     assert "gunicorn" not in str(response.headers)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /?q=" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 9_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n<b>: x\r\n\r\n", 400),
+        (b"<b>\r\n\r\n", 400),
+    ],
+)
+def test_what_is_no_request_is_refused_by_a_problem_document(
+    port: int, request_: bytes, status: int
+) -> None:
+    with connect(port, request_) as link:
+        head, _, body = read_all(link).partition(b"\r\n\r\n")
+
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Content-Type: application/problem+json" in head
+    assert b"nosniff" in head
+    assert b"Server:" not in head
+    assert problem["status"] == status
+    assert problem["detail"]
+    assert b"<b>" not in body
+
+
+def test_a_long_address_is_served(port: int) -> None:
+    assert get(port, "/?q=" + "x" * 8_000) == b"page"
