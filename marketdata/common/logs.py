@@ -16,6 +16,8 @@ run_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("run_id", de
 REQUEST_ID_HEADER = "X-Request-ID"
 # An id from outside is only taken over if it cannot be mistaken for anything else in a log.
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# Django logs some refusals after all middleware, with the request.
+_META_KEY = "marketdata.request_id"
 
 
 class RequestIdMiddleware:
@@ -27,6 +29,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get(REQUEST_ID_HEADER, "")
         identifier = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        request.META[_META_KEY] = identifier
         token = request_id.set(identifier)
         try:
             response = self._get_response(request)
@@ -58,7 +61,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if identifier := request_id.get():
+        meta = getattr(getattr(record, "request", None), "META", {})
+        if identifier := request_id.get() or meta.get(_META_KEY, ""):
             content["request_id"] = identifier
         if (run := run_id.get()) is not None:
             content["run_id"] = run

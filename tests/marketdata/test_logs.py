@@ -89,6 +89,25 @@ def test_each_response_has_the_id_of_its_request(
     assert logs.request_id.get() == ""
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/nothing/", "/api/v1/nothing/", "/api/v1/instruments/"])
+def test_the_line_of_a_refusal_names_its_request(
+    client: Client, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """Django logs a refusal after all middleware, when the id is no longer that of the thread."""
+    response = client.get(path)
+
+    assert response.status_code in (401, 404)
+    lines = [
+        JsonFormatter().format(record)
+        for record in caplog.records
+        if record.name == "django.request"
+    ]
+    (line,) = map(json.loads, lines)
+    assert line["request_id"] == response.headers["X-Request-ID"]
+    assert "exception" not in line
+
+
 def test_production_logs_json_where_nobody_reads_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
