@@ -78,7 +78,7 @@ def _read_kept(names: Sequence[str], filters: Mapping[str, Any]) -> dict[str, Fa
     """Return the facets that need no counting, from the counts of loads and the figures of the night."""
     counters: dict[str, Counter[str]] = {"category": Counter(), "status": Counter()}
     registers: Counter[str] = Counter()
-    codes = {name: str(value).casefold() for name, value in filters.items()}
+    codes = {name: str(value).strip().casefold() for name, value in filters.items()}
     if set(names) - {"currency"}:
         for row in InstrumentCount.objects.exclude(instruments=0):
             if all(getattr(row, name).casefold() == value for name, value in codes.items()):

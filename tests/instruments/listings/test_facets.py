@@ -51,6 +51,7 @@ def count_in_table(**conditions: Any) -> dict[str, dict[str, int]]:
         ({}, {}),
         ({"category": "d"}, {"cfi_code__startswith": "D"}),
         ({"status": "Active"}, {"status": "active"}),
+        ({"status": " Active "}, {"status": "active"}),
         ({"currency": "eur", "category": "E"}, {"cfi_code__startswith": "E"}),
         ({"mic": "XPAR"}, {}),
     ],
