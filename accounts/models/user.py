@@ -17,7 +17,10 @@ from accounts.roles import ROLES
 # script passes for one of them. A name begins with a letter or digit: "." and ".." cannot be used in
 # addresses.
 USERNAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._@+'#!^~-]*\Z"
-USERNAME_FORM = "Enter letters, digits and ._@+'#!^~- of ASCII, beginning with a letter or digit."
+USERNAME_FORM = (
+    "Enter a valid user name: letters, digits and ._@+'#!^~- of ASCII, beginning with a letter or"
+    " digit."
+)
 _LOOK_ALIKES = (("rn", "m"), ("vv", "w"), ("0", "o"), ("1", "l"), ("i", "l"))
 
 
