@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -172,17 +172,22 @@ def _filter_changes(
 
 
 def _describe(keys: list[int]) -> list[dict[str, Any]]:
-    listings = list(
-        Listing.objects.filter(pk__in=keys).select_related("change").order_by("change_id", "pk")
+    of_listing = ListingVersion.objects.filter(
+        isin=OuterRef("isin"), mic=OuterRef("mic"), register=OuterRef("register")
     )
-    before: dict[tuple[str, str, str], ListingVersion] = {}
-    isins = {listing.isin for listing in listings}
-    # The newest version of each listing is the last one that is read.
-    for version in ListingVersion.objects.filter(isin__in=isins).order_by("valid_from", "pk"):
-        before[version.isin, version.mic, version.register] = version
+    newest = of_listing.order_by("-valid_from", "-pk").values("pk")[:1]
+    listings: list[Any] = list(
+        Listing.objects.filter(pk__in=keys)
+        .select_related("change")
+        .annotate(version_before=Subquery(newest))
+        .order_by("change_id", "pk")
+    )
+    versions = ListingVersion.objects.in_bulk(
+        [listing.version_before for listing in listings if listing.version_before]
+    )
     rows = []
     for listing in listings:
-        version_before = before.get((listing.isin, listing.mic, listing.register))
+        version_before = versions.get(listing.version_before)
         rows.append(
             {
                 "isin": listing.isin,
