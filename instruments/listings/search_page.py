@@ -13,12 +13,12 @@ from instruments.classification import cfi
 from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import dates, descriptions, spelling
+from instruments.listings import dates, descriptions, facets, spelling
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
 from instruments.listings.status import EffectiveStatus, today
-from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Venue
+from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Status, Venue
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, holding, is_met, reading
@@ -51,6 +51,14 @@ DEFAULT_COLUMNS = (
     "effective_status",
     "listing_count",
 )
+# The label of each facet beside a list, and the names of its values. Its name is also that of the filter.
+FACETS: dict[str, tuple[str, dict[str, str]]] = {
+    "category": ("Category", cfi.category_names()),
+    "status": ("Published status", {value: str(name) for value, name in Status.choices}),
+    "currency": ("Currency", {}),
+    "register": ("Register", {value: str(name) for value, name in Register.choices}),
+}
+MAX_FACET_VALUES = 8  # shown; the others are summed up
 _EXPORTING = holding("instruments.export_instrument")
 EXPORT_FORMATS = {"xlsx": "Excel", "csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
 EXAMPLES = ("Volkswagen", "XETR", "ESVUFR")  # a name, a MIC and a CFI code
@@ -63,6 +71,9 @@ class FilterForm(forms.Form):
 
     category = forms.ChoiceField(
         required=False, choices=[_ANY, *cfi.category_names().items()], label="Category"
+    )
+    status = forms.ChoiceField(
+        required=False, choices=[_ANY, *Status.choices], label="Published status"
     )
     effective_status = forms.ChoiceField(
         required=False, choices=[_ANY, *EffectiveStatus.choices], label="Effective status"
@@ -195,11 +206,49 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     except InvalidQuery as error:
         return context | {"messages": {"after": [str(error)]}}
     context["page"] = page
+    if page is not None and rows:
+        context["facets"] = _describe_facets(matching, parameters, query)
     instruments = [
         {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
         for row in descriptions.describe_instruments(rows)
     ]
     return context | {"instruments": instruments, "following": following, "after": after}
+
+
+def _describe_facets(
+    matching: Any, parameters: dict[str, str], query: QueryDict
+) -> list[dict[str, Any]]:
+    """Return the facets that tell instruments apart, with the address of the list of each value.
+
+    A value that is already a filter has the address of the list without it.
+    """
+    described = []
+    counted_for = {name: value for name, value in parameters.items() if name != "ordering"}
+    for name, facet in facets.count(list(FACETS), matching, counted_for).items():
+        label, names = FACETS[name]
+        is_filter = name in parameters
+        if len(facet.values) < 2 and not is_filter:
+            continue
+        rows = []
+        for value, number in facet.values[:MAX_FACET_VALUES]:
+            address = query.copy()
+            address.pop(name, None)
+            if not is_filter:
+                address[name] = value
+            text = names.get(value, value) or "none published"
+            has_address = bool(value) or is_filter
+            rows.append((text, number, f"?{address.urlencode()}" if has_address else ""))
+        unseen = sum(number for _, number in facet.values[MAX_FACET_VALUES:]) + facet.others
+        described.append(
+            {
+                "label": label,
+                "rows": rows,
+                "others": unseen,
+                "is_filter": is_filter,
+                "is_exact": facet.is_exact,
+            }
+        )
+    return described
 
 
 def _read_page(

@@ -166,3 +166,20 @@ def test_active_instruments_come_before_those_that_have_ended(
     by_relevance = [*isins[1_030 - active :], *ended]
     assert first == by_relevance[:20]
     assert walked == by_relevance[980:]
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_facets_count_what_their_addresses_list(client: Client) -> None:
+    page = client.get("/?q=nordlicht").content.decode()
+    rows = re.findall(
+        r'<li><a href="(\?[^"]+)">([^<]+)</a> <span class="number">([\d,]+)</span>', page
+    )
+
+    assert {text for _, text, _ in rows} >= {"Debt instruments", "Equities"}
+    for address, _, number in rows:
+        narrower = client.get(f"/{address.replace('&amp;', '&')}").content.decode()
+        assert f'<h1 class="small">{number} instrument' in narrower, address
+    assert (
+        '<strong>EUR</strong> <a href="?q=nordlicht">Remove</a>'
+        in client.get("/?q=nordlicht&currency=EUR").content.decode()
+    )
