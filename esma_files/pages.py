@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from esma_files.datasets import Dataset
 from esma_files.descriptions import describe_file_details
+from esma_files.file_actions import find_actions
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
 from marketdata.common.filters import get_messages
@@ -75,6 +76,7 @@ class FileView(GuardedView):
             rejects = list(file.rejected_records.order_by("position")[: REJECTS_SHOWN + 1])
         context = {
             "file": details,
+            "actions": find_actions(request, file),
             "is_open": any(run["state"] in ("queued", "running") for run in details["runs"]),
             "facts": {n: _shorten(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
             "rejects": rejects[:REJECTS_SHOWN],

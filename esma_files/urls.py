@@ -1,5 +1,6 @@
 from django.urls import path
 
+from esma_files.file_actions import FileActionView
 from esma_files.operations_pages import CalendarView, RejectsView, RunsView
 from esma_files.pages import FilesView, FileView
 
@@ -9,4 +10,5 @@ urlpatterns = [
     path("files/rejects/", RejectsView.as_view(), name="rejects"),
     path("files/runs/", RunsView.as_view(), name="runs"),
     path("files/<int:pk>/", FileView.as_view(), name="file"),
+    path("files/<int:pk>/<slug:name>/", FileActionView.as_view(), name="file-action"),
 ]

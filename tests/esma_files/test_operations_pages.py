@@ -5,6 +5,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from audit.models import Event
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import FileName
@@ -116,3 +117,30 @@ def test_the_number_of_queries_is_fixed(
         for path, number in numbers.items():
             with django_assert_num_queries(number):
                 assert client.get(f"/files/{path}").status_code == 200
+
+
+def test_files_are_retried_and_released_on_their_page(client: Client) -> None:
+    failed, held = know(3, 4)
+    EsmaFile.objects.filter(pk=failed.pk).update(state=EsmaFile.State.FAILED)
+    EsmaFile.objects.filter(pk=held.pk).update(state=EsmaFile.State.HELD)
+    retry = f"/files/{failed.pk}/retry/"
+    assert b"Retry" not in client.get(f"/files/{failed.pk}/").content
+    assert client.post(retry).headers["Location"].startswith("/sign-in/")
+    client.force_login(User.objects.create_user("reader"))
+    assert client.post(retry).status_code == 403
+    assert not Run.objects.exists()
+
+    client.force_login(User.objects.create_superuser("root"))
+    assert b"Retry" in client.get(f"/files/{failed.pk}/").content
+    page = client.post(retry, follow=True).content.decode()
+    again = client.post(retry, follow=True).content.decode()
+    client.post(f"/files/{held.pk}/release/")
+
+    assert "Requested as run" in page
+    assert "which does not allow this" in again
+    kinds = Run.objects.order_by("pk").values_list("file", "kind", "requested_by")
+    assert list(kinds) == [(failed.pk, "download", "root"), (held.pk, "load", "root")]
+    names = set(Event.objects.values_list("action", flat=True))
+    assert names >= {"file.download", "file.release", "file.load"}
+    assert client.get(retry).status_code == 405
+    assert client.post(f"/files/{held.pk}/burn/").status_code == 404
