@@ -8,6 +8,17 @@ from rest_framework.utils import formatting
 
 # The name of the view of unknown paths (marketdata/api/views.py).
 UNKNOWN_PATH = "Unknown path"
+# Markup of DRF's templates, which no block of theirs surrounds, and the markup that is sent instead: without
+# inline styles, which the content security policy forbids (static/css/browsable.css has the same rules), and
+# with a language, one main landmark, and a name for each button. Values in the page are escaped, so that
+# none of these is found in them.
+_MENDED = {
+    ' style="': ' data-style="',
+    "<html>": '<html lang="en">',
+    '<div class="content-main" role="main"  aria-label="main content">': '<div class="content-main">',
+    '<button class="btn btn-primary dropdown-toggle js-tooltip"': '<button aria-label="Formats"'
+    ' class="btn btn-primary dropdown-toggle js-tooltip"',
+}
 
 
 def get_view_name(view: Any) -> str:
@@ -29,13 +40,12 @@ class BrowsableApi(renderers.BrowsableAPIRenderer):
         return [breadcrumb for breadcrumb in breadcrumbs if breadcrumb[0] != UNKNOWN_PATH]
 
     def render(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the page, with the inline styles of DRF's templates as attributes `data-style`.
-
-        The content security policy forbids inline styles; static/css/browsable.css has the same rules. Values
-        in the page are escaped, so ` style="` is only found in markup.
-        """
+        """Return the page with the markup of _MENDED."""
         page = super().render(*args, **kwargs)
-        return page.replace(' style="', ' data-style="') if isinstance(page, str) else page
+        if isinstance(page, str):
+            for old, new in _MENDED.items():
+                page = page.replace(old, new)
+        return page
 
     def get_context(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the context without the inline style sheet of highlighted code, which no description has."""
