@@ -1,4 +1,4 @@
-"""Pages of operations: files by day with gaps, runs with their progress, and rejected records."""
+"""Pages of operations: files by day with gaps, runs with their progress, rejected records, the storage."""
 
 import calendar
 import datetime as dt
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from esma_files import gaps
+from esma_files import gaps, usage
 from esma_files.datasets import Dataset
 from esma_files.descriptions import describe_runs
 from esma_files.filters import RejectedRecordFilterSet, RunFilterSet
@@ -186,3 +186,12 @@ def _get_query(request: HttpRequest) -> str:
     query = request.GET.copy()
     query.pop("page", None)
     return query.urlencode()
+
+
+class StorageView(GuardedView):
+    """The stored files by dataset, kind, tier and age, with the budget and the cost. One query."""
+
+    needs = reading("esma_files.view_esmafile", costly=True)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return render(request, "esma_files/storage.html", {"usage": usage.collect()})

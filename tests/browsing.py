@@ -48,8 +48,13 @@ class Visit:
 
     def check_for_everybody(self) -> None:
         """Check that the page is small and accessible, fits its window, and keeps to the policy."""
+        self.check_accessible()
+        assert self.bytes < MOST_BYTES
+
+    def check_accessible(self) -> None:
+        """Check that the page is accessible, fits its window, and keeps to the policy."""
         self.check()
         violations = Axe().run(self.page).response["violations"]
+        self.complaints.clear()  # the policy refuses inline styles that axe itself adds
         assert violations == [], json.dumps(violations, indent=1)[:3000]
         assert self.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        assert self.bytes < MOST_BYTES

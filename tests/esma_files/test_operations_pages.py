@@ -144,3 +144,19 @@ def test_files_are_retried_and_released_on_their_page(client: Client) -> None:
     assert names >= {"file.download", "file.release", "file.load"}
     assert client.get(retry).status_code == 405
     assert client.post(f"/files/{held.pk}/burn/").status_code == 404
+
+
+def test_the_storage_is_shown_by_tier_with_its_budget(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    assert "No file is stored." in client.get("/files/storage/").content.decode()
+    files = know(3, 4)
+    stored = {"content": "x", "size": 1_500_000, "location": "blob", "tier": "cool"}
+    EsmaFile.objects.filter(pk__in=[file.pk for file in files]).update(**stored)
+
+    with django_assert_num_queries(1):
+        page = client.get("/files/storage/").content.decode()
+
+    assert "2 files" in page
+    assert "Cool" in page
+    assert "US dollars" in page

@@ -39,6 +39,7 @@ PAGES = {
     "calendar": "/files/calendar/",
     "runs": "/files/runs/",
     "rejects": "/files/rejects/",
+    "storage": "/files/storage/",
     "problems": "/problems/",
     "check": "/check/",
     "analytics": "/analytics/",
@@ -75,6 +76,26 @@ def test_every_page_is_small_and_accessible(reader: tuple[str, Visit]) -> None:
         if name == "not_found":
             visit.complaints.clear()  # The console names every answer with 404.
         visit.check_for_everybody()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
+def test_the_admin_and_the_browsable_api_are_accessible(admin_visit: Visit) -> None:
+    file = EsmaFile.objects.earliest("pk")
+    for path in (
+        "/api/v1/",
+        "/api/v1/instruments/",
+        f"/api/v1/instruments/{SHARE}/",
+        "/admin/",
+        "/admin/esma_files/esmafile/",
+        f"/admin/esma_files/esmafile/{file.pk}/change/",
+        "/admin/instruments/instrument/",
+        "/admin/accounts/user/add/",
+        f"/files/{file.pk}/",
+        "/account/",
+    ):
+        admin_visit.open(path)
+        admin_visit.check_accessible()
 
 
 @pytest.mark.usefixtures("real_instruments")
