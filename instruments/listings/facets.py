@@ -1,8 +1,8 @@
 """Facets of lists of instruments: the number of matching instruments for each value of a code.
 
-No count takes more than COUNTED rows from the database. The counts that loads keep answer without a filter and for the
-filters of KEPT_FILTERS; other lists are counted exactly up to COUNTED instruments, and beyond them the
-first COUNTED ones give lower bounds.
+No count takes more than COUNTED rows from the database. The counts that loads keep answer without a filter
+and for the filters of KEPT_FILTERS; other lists are counted exactly up to COUNTED instruments, and beyond
+them the first COUNTED ones give lower bounds.
 """
 
 import dataclasses
