@@ -1,13 +1,15 @@
 """Tables as CSV and XLSX files: read with limits, and written with texts only."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import tablib
+import openpyxl
 import xlsxwriter
 
 from marketdata.common.errors import InvalidQuery
@@ -18,6 +20,8 @@ _MAX_COLUMNS = 50
 _MAX_CELL = 5_000  # letters
 _MAX_UNPACKED = 20_000_000  # bytes of all parts of an XLSX file
 _MAX_PARTS = 100
+_MOST_READ_COLUMNS = 702  # A to ZZ: cells without a value may be anywhere among them
+_FAR_CELL = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{3,9})[0-9]{1,9}["']""")
 # XLSX parts are XML in UTF-8. Spreadsheets have no use for definitions of types or entities.
 _REFUSED_XML = (b"<!DOCTYPE", b"<!ENTITY", b"\xff\xfe", b"\xfe\xff")
 FORMATS = {
@@ -109,9 +113,28 @@ def _read_xlsx(content: bytes) -> list[list[str]]:
                 xml = file.read(part.file_size + 1)
             if len(xml) > part.file_size or any(mark in xml for mark in _REFUSED_XML):
                 raise ValueError(f"its part {part.filename!r} is not that of a spreadsheet")
-    table = tablib.Dataset()
-    table.load(content, format="xlsx", headers=False)
-    return _check_size(table)
+            if far := _FAR_CELL.search(xml):
+                raise ValueError(f"it has a cell in column {far[1].decode()}")
+    try:
+        return _read_first_sheet(content)
+    except ValueError:
+        raise
+    except (
+        Exception
+    ) as error:  # openpyxl has errors of every kind for XML that Excel would not write
+        raise ValueError(f"it is not a spreadsheet ({type(error).__name__}: {error})") from error
+
+
+def _read_first_sheet(content: bytes) -> list[list[str]]:
+    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    with contextlib.closing(book):
+        # A file of 5 KB may have its only cell in row 1,048,576: rows in between are made up to the first
+        # one that is too many.
+        if not book.worksheets:
+            raise ValueError("it has no sheet with cells")
+        sheet = book.worksheets[0]
+        rows = sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=_MOST_READ_COLUMNS, values_only=True)
+        return _check_size(rows)
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, format_: str) -> bytes:

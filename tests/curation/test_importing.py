@@ -1,6 +1,7 @@
 """Tables imported from CSV and XLSX files: tried first, then committed, with the fate of every row."""
 
 import base64
+import contextlib
 import io
 import json
 import zipfile
@@ -11,6 +12,8 @@ import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit.models import Event
 from curation.importing import batches, files
@@ -23,6 +26,7 @@ from tests.accounts.clients import client_of_new_user, make_user
 from tests.curation.test_admin import sign_in
 from tests.curation.test_problems import make_venue, record
 from tests.instruments.listings.merging import VOLVO, Write, full, load
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -286,3 +290,37 @@ def test_a_table_is_imported_by_those_who_may() -> None:
 
     with pytest.raises(NotPermitted, match="scopes"):
         batches.try_import("scope", b"register\nESMA\n", name="x", by="ann", user=analyst)
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [("A1048576", "more than 1,000 rows"), ("XFD2", "column XFD"), ("ZZ2", "more than 50 columns")],
+)
+def test_a_cell_far_away_is_refused_at_no_cost(cell: str, problem: str) -> None:
+    """The rows and columns before it are not made up: a file of 5 KB took seconds, and longer."""
+    book = openpyxl.Workbook()
+    book.active["A1"], book.active[cell] = "isin", "x"
+    content = io.BytesIO()
+    book.save(content)
+
+    with pytest.raises(InvalidQuery, match=problem):
+        files.read_table(content.getvalue(), name="far.xlsx")
+
+
+@examples(500)
+@given(st.data())
+def test_a_damaged_workbook_is_refused_or_read(data: st.DataObject) -> None:
+    with zipfile.ZipFile(io.BytesIO(make_xlsx(["isin", "mic"], ["SE0000115446", 1.5]))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = data.draw(st.sampled_from(sorted(parts)))
+    begin = data.draw(st.integers(0, len(parts[name])))
+    end = begin + data.draw(st.integers(0, 12))
+    text = data.draw(st.sampled_from([b"", b"0", b"<", b">", b"\xff", b' t="d"', b"NaN", b"1e400"]))
+    parts[name] = parts[name][:begin] + text + parts[name][end:]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for part, xml in parts.items():
+            archive.writestr(part, xml)
+
+    with contextlib.suppress(InvalidQuery):
+        assert files.read_table(content.getvalue(), name="damaged.xlsx")
