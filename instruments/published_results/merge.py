@@ -269,6 +269,7 @@ def _keep_replaced_in(
     new = int(rows.filter(pk__gt=last_id).update(withdrawn_on=days[1], superseded=True))
     TableCount.objects.add(target.model, new)
     held = _held(cursor, statements.table, last_id)
+    publications.note_file(file, target.model, held, is_replaced=True)
     _drop_temporary(cursor)
     return new + publications.note_revision(file, target.model, held, days=days)
 

@@ -109,12 +109,14 @@ class PublishedResult(models.Model):
 class ResultFile(models.Model):
     """The results that a file holds in one table, as a bitmap of their keys (Roaring).
 
-    It outlives the file, and tells which publications hold a result.
+    It outlives the file, and tells which publications hold a result. That of an older revision of a
+    republished file counts for questions about what was known on a day, and for nothing else.
     """
 
     file = models.ForeignKey(EsmaFile, on_delete=models.PROTECT, related_name="+")
     table = models.CharField(max_length=64)
     results = models.BinaryField()
+    is_replaced = models.BooleanField(default=False, help_text="by a newer revision of the file")
 
     class Meta:
         constraints = [

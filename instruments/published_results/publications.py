@@ -14,9 +14,10 @@ import dataclasses
 import datetime as dt
 import itertools
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from pyroaring import BitMap64
 
 from esma_files.datasets import Dataset
@@ -58,24 +59,33 @@ def publication_of(file: EsmaFile) -> int:
     return int(file.sequence // PARTS)
 
 
-def _place(file: EsmaFile) -> tuple[int, str]:
+def place_of(file: EsmaFile) -> tuple[int, str]:
     """Return the place of a file in publication order, whatever its revision."""
     return file.sequence // REVISIONS, file.name
 
 
-def note_file(file: EsmaFile, model: Model, results: BitMap64) -> None:
+def note_file(
+    file: EsmaFile, model: Model, results: BitMap64, *, is_replaced: bool = False
+) -> None:
     """Keep the keys of the results that a file holds."""
     ResultFile.objects.update_or_create(
-        file=file, table=model._meta.db_table, defaults={"results": results.serialize()}
+        file=file,
+        table=model._meta.db_table,
+        defaults={"results": results.serialize(), "is_replaced": is_replaced},
     )
+
+
+def result_files(model: Model, register: str) -> QuerySet[ResultFile]:
+    """Return the results of the files of a register, those of all revisions."""
+    datasets = [dataset for dataset in Dataset if dataset.authority == register]
+    return ResultFile.objects.filter(table=model._meta.db_table, file__dataset__in=datasets)
 
 
 def _files_with_results(model: Model, register: str) -> Iterator[tuple[EsmaFile, BitMap64]]:
     """Yield the files of a register with their results, in publication order."""
-    datasets = [dataset for dataset in Dataset if dataset.authority == register]
-    rows = ResultFile.objects.filter(table=model._meta.db_table, file__dataset__in=datasets)
+    rows = result_files(model, register).filter(is_replaced=False)
     files = EsmaFile.objects.in_bulk(rows.values_list("file", flat=True))
-    for file in sorted(files.values(), key=_place):
+    for file in sorted(files.values(), key=place_of):
         yield file, BitMap64.deserialize(bytes(rows.get(file=file).results))
 
 
@@ -146,21 +156,33 @@ def _collect_files(model: Model, versions: Sequence[_Version], register: str) ->
 
 def _changes_of(versions: list[_Version]) -> Iterator[tuple[int, int, str | None]]:
     """Yield key, superseded and published_again of the versions of one result that have changed."""
-    by_publication: dict[int, dict[int, EsmaFile]] = {}
+    begins, current = find_begins({version.pk: version.files for version in versions})
     for version in versions:
-        for file in version.files:
-            by_publication.setdefault(publication_of(file), {}).setdefault(version.pk, file)
-    begins: dict[int, list[int]] = {version.pk: [] for version in versions}
+        again = [int(file.pk) for file in begins[version.pk][1:]]
+        superseded = version.pk not in current
+        if (superseded, again) != (version.superseded, version.published_again):
+            yield version.pk, int(superseded), json.dumps(again) if again else None
+
+
+def find_begins(
+    files: Mapping[int, Iterable[EsmaFile]],
+) -> tuple[dict[int, list[EsmaFile]], Collection[int]]:
+    """Return the files with which each version of a result came into force, and the current versions.
+
+    `files` are those that hold each version, in publication order.
+    """
+    by_publication: dict[int, dict[int, EsmaFile]] = {}
+    for pk, holders in files.items():
+        for file in holders:
+            by_publication.setdefault(publication_of(file), {}).setdefault(pk, file)
+    begins: dict[int, list[EsmaFile]] = {pk: [] for pk in files}
     before: Collection[int] = ()
     for _, held in sorted(by_publication.items(), key=lambda item: item[0]):
         for pk, file in held.items():
             if pk not in before:
-                begins[pk].append(int(file.pk))
+                begins[pk].append(file)
         before = held.keys()
-    for version in versions:
-        superseded, again = version.pk not in before, begins[version.pk][1:]
-        if (superseded, again) != (version.superseded, version.published_again):
-            yield version.pk, int(superseded), json.dumps(again) if again else None
+    return begins, before
 
 
 def replace_revisions(
@@ -218,7 +240,7 @@ def note_revision(file: EsmaFile, model: Model, held: BitMap64, *, days: Days) -
     """Note when the results of the files of one name were known; return how many rows were changed.
 
     `held` are the results of an older revision that is loaded after a newer one, `days` those on which it
-    was the newest. A row has one period: of several, the last one is kept.
+    was the newest. A row has one period: of several, the last one is kept (known.py reads the others).
     """
     changed = 0
     rows = model._default_manager.filter(source_file__in=read_other_revisions(file))
@@ -234,12 +256,13 @@ def note_revision(file: EsmaFile, model: Model, held: BitMap64, *, days: Days) -
 
 
 def _forget_files(model: Model, files: list[EsmaFile]) -> BitMap64:
-    """Delete the bitmaps of files, and return the keys that were in them."""
-    rows = ResultFile.objects.filter(file__in=files, table=model._meta.db_table)
+    """Mark the bitmaps of files as replaced, and return the keys in those that were not yet."""
+    table = model._meta.db_table
+    rows = ResultFile.objects.filter(file__in=files, table=table, is_replaced=False)
     results = BitMap64.union(
         BitMap64(), *(BitMap64.deserialize(bytes(row.results)) for row in rows)
     )
-    rows.delete()
+    rows.update(is_replaced=True)
     return results
 
 

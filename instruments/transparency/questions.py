@@ -17,6 +17,7 @@ from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, Listing, Register, TransparencyResult
+from instruments.published_results.known import read_known_begins
 from instruments.published_results.publications import publication_of
 from instruments.transparency.application_periods import (
     ApplicationPeriod,
@@ -174,6 +175,8 @@ def _publications_of(
     A result that was published again after a correction is returned again, with that file. With `known_on`,
     only what had been published by that day, as it was before files were republished later.
     """
+    if known_on is not None and (begins := read_known_begins(rows, known_on)) is not None:
+        return [_published_with(row, file) for row in rows for file in begins[row.pk]]
     files = EsmaFile.objects.in_bulk({key for row in rows for key in row.published_again or ()})
     results = []
     for row in rows:
@@ -182,12 +185,18 @@ def _publications_of(
         known_from = row.known_from or row.source_file.published_on
         if known_on is None or known_from <= known_on:
             results.append(row)
-        for key in row.published_again or ():
-            if known_on is None or files[key].published_on <= known_on:
-                again = copy.copy(row)
-                again.source_file = files[key]
-                results.append(again)
+        results += [
+            _published_with(row, files[key])
+            for key in row.published_again or ()
+            if known_on is None or files[key].published_on <= known_on
+        ]
     return results
+
+
+def _published_with(row: TransparencyResult, file: EsmaFile) -> TransparencyResult:
+    result = copy.copy(row)
+    result.source_file = file
+    return result
 
 
 def applicable(

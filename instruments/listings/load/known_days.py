@@ -17,11 +17,12 @@ Days = tuple[dt.date, dt.date]  # the first day, and the day after the last
 def get_days(file: EsmaFile, others: Sequence[EsmaFile]) -> Days:
     """Return the days on which a revision was the newest one, of all revisions that are loaded."""
     newer = [other for other in others if other.is_newer_than(file)]
-    first, last = _created_on(file), min(map(_created_on, newer))
+    first, last = get_creation_day(file), min(map(get_creation_day, newer))
     return (BEGINNING if len(newer) == len(others) else first), last
 
 
-def _created_on(file: EsmaFile) -> dt.date:
+def get_creation_day(file: EsmaFile) -> dt.date:
+    """Return the day on which a revision was created; the first of all days where that is not known."""
     return file.created_at.date() if file.created_at else BEGINNING
 
 

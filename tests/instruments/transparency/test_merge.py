@@ -132,6 +132,24 @@ def test_what_was_known_before_a_file_was_republished_is_still_answered(make_zip
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_result_that_the_second_of_three_revisions_lacks_was_known_twice(
+    make_zip: Write, order: tuple[int, ...]
+) -> None:
+    contents = [(23, "true"), (26, "false"), (29, "true")]
+    for number in order:
+        day, liquid = contents[number]
+        record = fitrs.bond(VOLVO, more=LIQUID.format(liquid))
+        xml = fitrs.message(full(23), record, created=f"2025-08-{day}T03:00:00Z")
+        fitrs.load(make_zip(full(23), xml, folder=f"revision_{number}"))
+
+    known = {}
+    for day in (22, 23, 25, 26, 28, 29):
+        answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
+        known[day] = [result.liquid for result in answer.results]
+    assert known == {22: [], 23: [True], 25: [True], 26: [False], 28: [False], 29: [True]}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_newest(
     make_zip: Write, order: tuple[int, ...]
 ) -> None:
@@ -280,10 +298,10 @@ Record = tuple[str, str, str]  # ISIN, end of the reporting period, and whether 
 
 @dataclasses.dataclass(frozen=True)
 class Revision:
-    """A made file, published under its name at an hour of 31 August."""
+    """A made file, published in August, whose revisions were created on days of September."""
 
     name: str
-    hour: int
+    day: int
     records: list[Record]
 
 
@@ -297,20 +315,19 @@ def revisions(draw: st.DrawFn) -> list[Revision]:
     records = st.lists(record, min_size=1, max_size=4)
     files: list[Revision] = []
     for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True)):
-        for hour in range(draw(st.integers(1, 3))):
-            revision = Revision(name, hour, draw(records))
-            if all(revision.records != other.records for other in files if other.name == name):
-                files.append(revision)
+        days = range(1, draw(st.integers(1, 3)) + 1)
+        files += [Revision(name, day, draw(records)) for day in days]
     return draw(st.permutations(files))
+
+
+def publication(name: str) -> tuple[Any, int]:
+    parsed = FileName.parse(name)
+    return parsed.published_on, parsed.kind.place_in_day
 
 
 def expected(files: list[Revision]) -> set[Any]:
     """In the plainest Python: each record, where it was first published and again, and if current."""
-    newest = {file.name: file for file in sorted(files, key=lambda file: file.hour)}
-
-    def publication(name: str) -> tuple[Any, int]:
-        parsed = FileName.parse(name)
-        return parsed.published_on, parsed.kind.place_in_day
+    newest = {file.name: file for file in sorted(files, key=lambda file: file.day)}
 
     names = sorted(newest, key=lambda name: (FileName.parse(name).sequence(), name))
     by_result: dict[tuple[str, str], dict[Any, dict[Record, str]]] = {}
@@ -344,7 +361,7 @@ def test_any_revisions_in_any_order_give_the_rows_of_the_rules(
             fitrs.bond(isin, end=end, more=LIQUID.format(liquid))
             for isin, end, liquid in file.records
         ]
-        xml = fitrs.message(file.name, *records, created=f"2025-08-31T{file.hour:02}:00:00Z")
+        xml = fitrs.message(file.name, *records, created=f"2025-09-{file.day:02}T03:00:00Z")
         run = fitrs.load(make_zip(file.name, xml, folder=f"file_{number}"))
         assert run.read == run.new + run.changed + run.late + run.unchanged == len(records)
 
@@ -362,3 +379,37 @@ def test_any_revisions_in_any_order_give_the_rows_of_the_rules(
     } == expected(files)
     assert TransparencyResult.objects.published().count() == len(expected(files))
     assert not TransparencyResult.objects.current().exclude(withdrawn_on=None).exists()
+    for day in range(1, 4):
+        known = [file for file in files if file.day <= max(day, first_day_of(file.name, files))]
+        assert {
+            (isin, *row)
+            for isin in TransparencyResult.objects.values_list("isin", flat=True).distinct()
+            for row in current_known_on(isin, dt.date(2025, 9, day))
+        } == came_into_force_last(known)
+
+
+def came_into_force_last(files: list[Revision]) -> set[Any]:
+    """Return the versions of each result that the last publication to change it brought, with their files."""
+    begins: dict[tuple[str, str], dict[Any, set[Any]]] = {}
+    for *record, first, again, _ in expected(files):
+        name = (first, *again)[-1]
+        rows = begins.setdefault((record[0], record[1]), {})
+        rows.setdefault(publication(name), set()).add((*record, name))
+    return {row for rows in begins.values() for row in rows[max(rows)]}
+
+
+def first_day_of(name: str, files: list[Revision]) -> int:
+    return min(file.day for file in files if file.name == name)
+
+
+def current_known_on(isin: str, day: dt.date) -> set[tuple[str, str, str]]:
+    """Return the current results of an ISIN on a day, each with the file that brought it into force."""
+    answer = get_transparency(isin, on=day, known_on=day)
+    return {
+        (
+            str(result.reported_period_to),
+            str(result.liquid).lower(),
+            result.source_file.name.removesuffix(".zip"),
+        )
+        for result in answer.results
+    }
