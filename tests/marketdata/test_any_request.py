@@ -92,9 +92,8 @@ def buffered(application: Callable[..., Any]) -> Callable[..., Any]:
 def test_every_answer_is_as_documented(role: str, settings: LazySettings) -> None:
     settings.ANONYMOUS_READ = role == "anonymous"
     settings.ALLOWED_HOSTS = ["localhost"]
-    headers = {
-        "Accept-Encoding": "identity"
-    }  # schemathesis does not unpack answers of a WSGI application
+    # Schemathesis does not unpack the answers of a WSGI application.
+    headers = {"Accept-Encoding": "identity"}
     if role != "anonymous":
         access = tokens.issue(make_user(f"{role}-of-this-test", role))["access"]
         headers["Authorization"] = f"Bearer {access}"
