@@ -78,7 +78,7 @@ class PublishedResult(models.Model):
     result_key = models.BigIntegerField(help_text="a hash of the columns that identify the result")
     superseded = models.BooleanField(default=False)
     published_again = models.JSONField(
-        null=True, help_text="keys of the files with which it replaced a correction of it"
+        null=True, help_text="keys of the files with which it came into force again"
     )
     known_from = models.DateField(
         null=True,

@@ -1,9 +1,10 @@
 """The publications that hold each result, and what follows from them: order, corrections, withdrawal.
 
 `ResultFile` keeps the results of each loaded file as a bitmap of their keys. So for the versions of a result
-(its owner and key) all publications are known in which they appear. A version that appears in a publication,
-and was not in the one before that had the result, comes into force with it: for the first time, or again
-where a correction is taken back (`published_again`). The versions of the last publication are current.
+(its owner and key) all publications are known in which they appear. A publication with other versions of a
+result than the one before brings all of its versions into force: for the first time, or again
+(`published_again`) where a correction is taken back, or a contradiction begins or ends. The versions of the
+last publication are current.
 
 When a file is republished, its older revisions are forgotten, and results that no other file holds are
 withdrawn: they stay for questions about what was known before (`withdrawn_on`) and count for nothing else.
@@ -176,10 +177,10 @@ def find_begins(
         for file in holders:
             by_publication.setdefault(publication_of(file), {}).setdefault(pk, file)
     begins: dict[int, list[EsmaFile]] = {pk: [] for pk in files}
-    before: Collection[int] = ()
+    before: Collection[int] = set()
     for _, held in sorted(by_publication.items(), key=lambda item: item[0]):
-        for pk, file in held.items():
-            if pk not in before:
+        if held.keys() != before:
+            for pk, file in held.items():
                 begins[pk].append(file)
         before = held.keys()
     return begins, before

@@ -279,6 +279,21 @@ def test_two_records_of_a_result_in_a_file_are_both_kept_and_current(make_zip: W
     assert TransparencyResult.objects.current().count() == 2
 
 
+def test_a_contradiction_lasts_from_the_publication_that_has_both_until_one_has_only_one(
+    make_zip: Write,
+) -> None:
+    published = [(9, ["true"]), (16, ["true", "false"]), (23, ["true"]), (30, ["false", "true"])]
+    for day, values in published:
+        records = [fitrs.bond(VOLVO, more=LIQUID.format(liquid)) for liquid in values]
+        load(make_zip, full(day), *records)
+
+    for day, values in published:
+        known_on = dt.date(2025, 8, day)
+        answer = get_transparency(VOLVO, on=known_on, known_on=known_on)
+        assert sorted(str(row.liquid).lower() for row in answer.results) == sorted(values), day
+    assert TransparencyResult.objects.current().count() == 2
+
+
 @pytest.mark.sqlite  # its plans
 def test_a_load_goes_from_what_changed_to_the_tables(make_zip: Write) -> None:
     with planned() as rows:
@@ -340,9 +355,8 @@ def expected(files: list[Revision]) -> set[Any]:
         begins: dict[Record, list[str]] = {}
         before: dict[Record, str] = {}
         for held in publications.values():
-            for record, name in held.items():
-                if record not in before:
-                    begins.setdefault(record, []).append(name)
+            for record, name in held.items() if held.keys() != before.keys() else ():
+                begins.setdefault(record, []).append(name)
             before = held
         for record, (first, *again) in begins.items():
             rows.add((*record, first, tuple(again), record not in before))
@@ -386,6 +400,12 @@ def test_any_revisions_in_any_order_give_the_rows_of_the_rules(
             for isin in TransparencyResult.objects.values_list("isin", flat=True).distinct()
             for row in current_known_on(isin, dt.date(2025, 9, day))
         } == came_into_force_last(known)
+    # What the last publication holds, and nothing else: a contradiction that it has resolved is over.
+    assert {
+        (isin, end, liquid)
+        for isin in TransparencyResult.objects.values_list("isin", flat=True).distinct()
+        for end, liquid, _ in current_known_on(isin, dt.date(2025, 10, 1))
+    } == {row[:3] for row in expected(files) if not row[-1]}
 
 
 def came_into_force_last(files: list[Revision]) -> set[Any]:
