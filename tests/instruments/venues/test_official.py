@@ -164,6 +164,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     assert publisher.asked == []
 
 
+@pytest.mark.django_db
 def test_the_command_says_what_is_wrong(settings: LazySettings) -> None:
     settings.MIC_LIST_URL = "https://example.org/list.csv"
 
