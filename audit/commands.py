@@ -32,10 +32,14 @@ class RecordedCommand(BaseCommand):
                 new={
                     option: _describe(value)
                     for option, value in options.items()
-                    if option not in _NOT_RECORDED and value not in (None, False, "", [])
+                    if option not in _NOT_RECORDED and _is_given(value)
                 },
             )
         return super().execute(*args, **options)
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and value is not False and value not in ("", [])
 
 
 def _describe(value: Any) -> Any:

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from audit import trail
 from esma_files import downloading, queue, retention, steps
 from esma_files.models import EsmaFile, Run
+from marketdata.web import limits
 from marketdata.web.access import SIGNED_IN, GuardedView, Rule, holding, is_met
 from marketdata.web.address import is_allowed
 
@@ -106,6 +107,15 @@ def _is_permitted(request: HttpRequest, action: Action) -> bool:
     return is_near and is_met(action.rule, request.user)
 
 
+def _count(request: HttpRequest, action: Action) -> None:
+    """Count a costly action. Raises NotPossible beyond the limit."""
+    if action.rule.costly:
+        limits.count_client(request, user=request.user, costly=True)
+        usage = limits.usage_of(request)
+        if usage is not None and usage.is_exceeded:
+            raise NotPossible(f"Too many costly requests: try again in {usage.seconds} seconds.")
+
+
 class FileActionView(GuardedView):
     """Request an action for a file, and go back to its page, which shows the run."""
 
@@ -122,6 +132,7 @@ class FileActionView(GuardedView):
         try:
             if not action.is_possible(file):
                 raise NotPossible(f"The file is {file.state}, which does not allow this.")
+            _count(request, action)
             run = action.perform(request, file)
         except NotPossible as problem:
             messages.error(request, str(problem))

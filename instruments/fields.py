@@ -38,7 +38,7 @@ ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
 LEI = "[A-Z0-9]{18}(0[2-9]|[1-8][0-9]|9[0-8])"
 MIC = "[A-Z0-9]{4}"
 CURRENCY = "[A-Z]{3}"
-# Patterns in words, for who reads why a record was rejected.
+# Patterns in words, for the reasons why records are rejected.
 FORMS = {
     ISIN: "an ISIN has two capital letters, nine capital letters or digits, and a digit",
     LEI: "an LEI has 18 capital letters or digits, and check digits from 02 to 98",

@@ -144,9 +144,8 @@ def _claim(file: EsmaFile, run: Run | None, *, again: bool) -> LoadResult | None
         file.refresh_from_db()
         if not Run.objects.open().filter(kind=Run.Kind.UNDO, file=file).exists():
             break
-        time.sleep(
-            _WAIT_SECONDS
-        )  # its interrupted load is being undone: afterwards it can be loaded
+        # Its interrupted load is being undone. Afterwards it can be loaded.
+        time.sleep(_WAIT_SECONDS)
         runs.release_abandoned()
     else:
         file.refresh_from_db()

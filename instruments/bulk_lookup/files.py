@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from instruments.bulk_lookup.answers import MAX_ITEMS, SUMMARY, IdType, Item, answer_items
+from instruments.fields import MIC
 from marketdata.common.errors import PermanentError
 
 INPUT_COLUMNS = ("idType", "idValue", "micCode", "as_of", "known_on")
@@ -21,7 +22,7 @@ INPUT_COLUMNS = ("idType", "idValue", "micCode", "as_of", "known_on")
 INSTRUMENT_COLUMNS = tuple(name for name in SUMMARY if name != "corrections")
 OUTPUT_COLUMNS = ("line", *INPUT_COLUMNS, "outcome", "message", *INSTRUMENT_COLUMNS)
 _LONGEST_VALUE = 100
-_MIC = re.compile("[A-Z0-9]{4}")
+_MIC = re.compile(MIC)
 
 
 class HeaderInvalid(PermanentError):

@@ -5,9 +5,10 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
 
+from instruments.fields import MIC
 from instruments.isin import problem_of
 
-_MIC = re.compile("[A-Z0-9]{4}")
+_MIC = re.compile(MIC)
 _SEPARATORS = re.compile(r"[,;\t ]+")
 _HEADER = "isin"
 _LONGEST_CODE = 50

@@ -103,7 +103,7 @@ def _compress_stream(response: StreamingHttpResponse, accepted: str) -> None:
 
 
 def _mark(response: HttpResponseBase, coding: str) -> None:
-    """Name the coding. The ETag becomes a weak one: it is that of the content, not of these bytes."""
+    """Set Content-Encoding, and make the ETag weak: it identifies the content before compression."""
     response.headers["Content-Encoding"] = coding
     etag = response.headers.get("ETag", "")
     if etag.startswith('"'):

@@ -101,7 +101,9 @@ class Guard:
             raise PermissionDenied("The admin is not available from your network.")
         if hasattr(view, "cls"):  # a view of Django REST Framework
             return None
-        limits.count_client(request, user=request.user)
+        rule = getattr(getattr(view, "view_class", None), "needs", None)
+        is_costly = rule is not None and rule.costly
+        limits.count_client(request, user=request.user, costly=is_costly)
         usage = limits.usage_of(request)
         if usage is not None and usage.is_exceeded:
             return too_many_requests(request, usage.seconds)

@@ -1,6 +1,9 @@
 """Pages of operations: the calendar of files with gaps, runs, and rejected records."""
 
+from pathlib import Path
+
 import pytest
+from django.conf import LazySettings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -160,3 +163,25 @@ def test_the_storage_is_shown_by_tier_with_its_budget(
     assert "2 files" in page
     assert "Cool" in page
     assert "US dollars" in page
+
+
+def test_costly_pages_and_actions_count_as_such(
+    client: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    counts = {
+        "BACKEND": "marketdata.web.counts.FileCounts",
+        "LOCATION": str(tmp_path / "counts.sqlite3"),
+    }
+    settings.CACHES = {**settings.CACHES, "counts": counts}
+    settings.RATELIMIT_ENABLE = True
+    settings.LIMITS = {**settings.LIMITS, "costly": ["2/h"]}
+    [file] = know(3)
+    EsmaFile.objects.filter(pk=file.pk).update(state=EsmaFile.State.FAILED)
+    assert [client.get("/files/storage/").status_code for _ in range(3)] == [200, 200, 429]
+
+    client.force_login(User.objects.create_superuser("root"))
+    assert [client.get("/files/storage/").status_code for _ in range(2)] == [200, 200]
+    page = client.post(f"/files/{file.pk}/retry/", follow=True).content.decode()
+
+    assert "Too many costly requests" in page
+    assert not Run.objects.exists()

@@ -62,8 +62,8 @@ class Command(RecordedCommand):
         )
         if files and (venues := load_bundled_if_none()):
             self.stderr.write(
-                f"No list of venues was loaded: loaded the bundled one ({venues.new:,} venues)."
-                " `load_venues --official` loads the newest."
+                f"The list of venues was empty. The bundled list of {venues.new:,} venues has been loaded;"
+                " `load_venues --official` loads the newest one."
             )
         with _progress(len(files)) as progress:
             again = not options["skip_loaded"]

@@ -52,7 +52,7 @@ def test_a_list_of_venues_is_loaded_where_there_is_none() -> None:
     for _ in range(2):
         call_command("load", path, stdout=io.StringIO(), stderr=errors)
 
-    assert errors.getvalue().count("loaded the bundled one (2,767 venues)") == 1
+    assert errors.getvalue().count("The bundled list of 2,767 venues has been loaded") == 1
     assert Venue.objects.count() == 2767
 
 
