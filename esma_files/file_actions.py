@@ -62,7 +62,7 @@ def _release(request: HttpRequest, file: EsmaFile) -> Run:
 
 def _remove(request: HttpRequest, file: EsmaFile) -> Run:
     if reason := retention.hindrance_of_file(file):
-        raise NotPossible(f"The bytes cannot be removed: {reason}.")
+        raise NotPossible(f"The stored copy cannot be deleted: {reason}.")
     return _request(request, Run.Kind.DELETE, file, "file.remove", arguments=steps.ALONE)
 
 
@@ -85,7 +85,7 @@ ACTIONS = {
         _download,
     ),
     "remove": Action(
-        "Remove the bytes",
+        "Delete the stored copy",
         holding("esma_files.delete_esmafile", sensitive=True),
         lambda file: bool(file.stored_name) and not retention.hindrance_of_file(file),
         _remove,

@@ -78,14 +78,15 @@ class FileView(GuardedView):
             "file": details,
             "actions": find_actions(request, file),
             "is_open": any(run["state"] in ("queued", "running") for run in details["runs"]),
-            "facts": {n: _shorten(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
+            "facts": {n: _format(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
             "rejects": rejects[:REJECTS_SHOWN],
             "has_more_rejects": len(rejects) > REJECTS_SHOWN,
         }
         return render(request, "esma_files/file.html", context)
 
 
-def _shorten(name: str, value: Any) -> Any:
-    """Return a time (`..._at`, `state_since`) to the second; other values as they are."""
-    is_time = name.endswith(("_at", "_since"))
-    return str(value).replace("T", " ")[:19] + " UTC" if is_time else value
+def _format(name: str, value: Any) -> Any:
+    """Return a time (`..._at`, `state_since`) to the second and a size in bytes; other values as they are."""
+    if name.endswith(("_at", "_since")):
+        return str(value).replace("T", " ")[:19] + " UTC"
+    return f"{value:,} bytes" if name == "size" else value
