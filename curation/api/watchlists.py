@@ -49,6 +49,12 @@ class WatchListBodySerializer(StrictSerializer):
     by_mail = serializers.BooleanField(required=False, help_text="Mail its changes by night")
 
 
+class WatchListChangeSerializer(WatchListBodySerializer):
+    """The fields of a watch list that are to be changed."""
+
+    name = serializers.CharField(max_length=100, required=False)
+
+
 class ColumnDifferenceSerializer(serializers.Serializer[Any]):
     """A column that changed."""
 
@@ -124,11 +130,11 @@ class WatchListViewSet(ApiView, viewsets.ViewSet):
     @extend_schema(
         summary="Change a watch list",
         parameters=[_NUMBER],
-        request=WatchListBodySerializer,
+        request=WatchListChangeSerializer,
         responses={200: WatchListSerializer, **_CONFLICT},
     )
     def partial_update(self, request: Request, number: str) -> Response:
-        body = WatchListBodySerializer(data=request.data, partial=True)
+        body = WatchListChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         watch_list = self._get()
         for name, value in body.validated_data.items():

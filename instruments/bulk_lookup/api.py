@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -14,8 +14,6 @@ from instruments.listings.api.serializers import InstrumentSerializer
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
-
-_VOLVO = "SE0000115446"
 
 
 class LookupItemSerializer(StrictSerializer):
@@ -70,21 +68,6 @@ class BulkLookupView(ApiView):
             many=True, min_length=1, max_length=MAX_ITEMS
         ),
         responses={200: LookupItemAnswerSerializer(many=True)},
-        examples=[
-            OpenApiExample(
-                "An ISIN, and a ticker on a venue",
-                request_only=True,
-                value=[
-                    {"idType": "ID_ISIN", "idValue": _VOLVO},
-                    {"idType": "TICKER", "idValue": "IBM", "micCode": "XETR"},
-                ],
-            ),
-            OpenApiExample(
-                "No such instrument",
-                response_only=True,
-                value=[{"warning": f"No instrument has the ID_ISIN {_VOLVO}."}],
-            ),
-        ],
     )
     def post(self, request: Request) -> Response:
         bodies = request.data

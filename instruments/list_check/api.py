@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,6 @@ from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 
 MAX_ITEMS = 1_000
-_VOLVO = "SE0000115446"
 
 
 class ItemSerializer(StrictSerializer):
@@ -111,19 +110,6 @@ class ReportabilityListView(ApiView, APIView):
         " does not affect the others. The rule is that of `instruments/{isin}/reportable/`.",
         request=ReportabilityListQuerySerializer,
         responses={200: ItemAnswersSerializer},
-        examples=[
-            OpenApiExample(
-                "Two trades",
-                request_only=True,
-                value={
-                    "items": [
-                        {"isin": _VOLVO, "mic": "XSTO", "on": "2025-08-29"},
-                        {"isin": "NL00150001Q9"},
-                    ],
-                    "on": "2025-08-30",
-                },
-            )
-        ],
     )
     def post(self, request: Request) -> Response:
         body = ReportabilityListQuerySerializer(data=request.data)

@@ -367,6 +367,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "marketdata.api.examples.add_examples",
+    ],
     "COMPONENT_SPLIT_PATCH": False,  # bodies of PATCH have required fields, too
     "ENUM_NAME_OVERRIDES": {
         "ListingStatus": "instruments.models.Status.choices",

@@ -1,0 +1,44 @@
+"""Examples of the OpenAPI schema: for each operation a request, and the answer of the test data.
+
+`tests/marketdata/test_examples.py` writes the file, and checks that answers still look like that.
+"""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+PATH = Path(__file__).with_name("examples.json")
+
+
+@functools.cache
+def read_all() -> dict[str, Any]:
+    """Return the examples by operation: `status`, `path` (parameters), `body` and `answer`, if it has any."""
+    examples: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    return examples
+
+
+def add_examples(result: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Add the examples to a schema (a hook of drf-spectacular). Those of a view itself are kept."""
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            example = read_all().get(operation["operationId"])
+            if example is not None:
+                _add_example(operation, example)
+    return result
+
+
+def _add_example(operation: dict[str, Any], example: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path" and parameter["name"] in example.get("path", {}):
+            parameter["example"] = example["path"][parameter["name"]]
+    if "body" in example:
+        for media in operation["requestBody"]["content"].values():
+            if "examples" not in media:
+                media["example"] = example["body"]
+    if "answer" not in example:
+        return
+    answer = example["answer"]
+    for name, media in operation["responses"][example["status"]].get("content", {}).items():
+        if "examples" not in media and name.startswith("text/") == isinstance(answer, str):
+            media["example"] = answer
