@@ -2,7 +2,7 @@
 
 No count takes more than COUNTED rows from the database. The counts that loads keep answer without a filter
 and for the filters of KEPT_FILTERS; other lists are counted exactly up to COUNTED instruments, and beyond
-them the first COUNTED ones give lower bounds.
+them the first COUNTED ones give lower bounds. A facet has the name of the filter that takes its values.
 """
 
 import dataclasses
@@ -11,19 +11,28 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.db.models import Count
+
+from instruments.classification import cfi
 from instruments.listings.status import today
 from instruments.models import (
     Figure,
     FigureSubject,
     InstrumentCount,
     InstrumentQuerySet,
+    Listing,
     Register,
 )
+from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery
 
 COUNTED = 10_000  # instruments that are read for one answer
 KEPT_FILTERS = frozenset({"category", "status"})
 MAX_VALUES = 100  # of a facet; the others are summed up
+_VENUE_BATCH = (
+    2_000  # instruments whose venues are counted by one query: SQL Server takes 2,100 parameters
+)
+_GROUP_LETTERS = 2  # of a CFI code: its category and its group
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +79,7 @@ def count(
     if filters.keys() <= KEPT_FILTERS:
         facets |= _read_kept(names, filters)
     if remaining := [name for name in names if name not in facets]:
-        facets |= _count_rows(remaining, matching)
+        facets |= _count_rows(remaining, matching, filters)
     return {name: facets[name] for name in names}
 
 
@@ -79,7 +88,7 @@ def _read_kept(names: Sequence[str], filters: Mapping[str, Any]) -> dict[str, Fa
     counters: dict[str, Counter[str]] = {"category": Counter(), "status": Counter()}
     registers: Counter[str] = Counter()
     codes = {name: str(value).strip().casefold() for name, value in filters.items()}
-    if set(names) - {"currency"}:
+    if {"category", "status", "register"} & set(names):
         for row in InstrumentCount.objects.exclude(instruments=0):
             if all(getattr(row, name).casefold() == value for name, value in codes.items()):
                 counters["category"][row.category] += row.instruments
@@ -98,8 +107,10 @@ def _read_kept(names: Sequence[str], filters: Mapping[str, Any]) -> dict[str, Fa
     return facets
 
 
-def _count_rows(names: Sequence[str], matching: InstrumentQuerySet) -> dict[str, Facet]:
-    """Count the first COUNTED rows, with one query."""
+def _count_rows(
+    names: Sequence[str], matching: InstrumentQuerySet, filters: Mapping[str, Any]
+) -> dict[str, Facet]:
+    """Count the first COUNTED rows, with one query; of venues, with one more for each batch of them."""
     columns = [column for name in names for column in FACETS[name][0]]
     rows = list(matching.order_by().values_list("isin", *columns)[: COUNTED + 1])
     is_exact = len(rows) <= COUNTED
@@ -108,10 +119,39 @@ def _count_rows(names: Sequence[str], matching: InstrumentQuerySet) -> dict[str,
     for name in names:
         own, read_values = FACETS[name]
         end = start + len(own)
-        counter = Counter(value for row in rows[:COUNTED] for value in read_values(row[start:end]))
+        if name == "mic_exact":
+            counter = _count_venues(
+                [row[0] for row in rows[:COUNTED]], str(filters.get("register", ""))
+            )
+        elif name == "cfi":
+            letters = _count_stem_letters(filters)
+            counter = Counter(row[start][:letters] for row in rows[:COUNTED])
+        else:
+            counter = Counter(
+                value for row in rows[:COUNTED] for value in read_values(row[start:end])
+            )
         facets[name] = _make(counter, is_exact=is_exact)
         start = end
     return facets
+
+
+def _count_venues(isins: Sequence[str], register: str) -> Counter[str]:
+    """Count instruments on each of their venues, in a register or in any. One query for each batch."""
+    counter: Counter[str] = Counter()
+    for batch in in_batches(isins, _VENUE_BATCH):
+        listings = Listing.objects.filter(isin__in=batch)
+        if register:
+            listings = listings.filter(register=register.strip().upper())
+        # An instrument may have a listing on a venue in both registers.
+        counted = listings.order_by().values("mic").annotate(number=Count("isin", distinct=True))
+        counter.update(dict(counted.values_list("mic", "number")))
+    return counter
+
+
+def _count_stem_letters(filters: Mapping[str, Any]) -> int:
+    """Return the length of the CFI facet's values: one letter more than the filter gives, at least two."""
+    given = str(filters.get("cfi", "")).strip().rstrip(cfi.ANY)
+    return min(max(len(given) + 1, _GROUP_LETTERS), cfi.LENGTH)
 
 
 def _make(
@@ -128,10 +168,13 @@ def _read_registers(values: tuple[int | None, ...]) -> list[str]:
 
 
 # The columns of each facet, and the function that reads an instrument's values from them. An instrument
-# counts in each of its registers.
+# counts in each of its registers and on each of its venues, which are those of its listings.
 FACETS: dict[str, tuple[tuple[str, ...], Callable[[Any], Sequence[str]]]] = {
     "category": (("cfi_code",), lambda values: [values[0][:1]]),
     "currency": (("notional_currency",), lambda values: [values[0]]),
     "status": (("status",), lambda values: [values[0]]),
     "register": (("eu_listings", "uk_listings"), _read_registers),
+    "cfi": (("cfi_code",), lambda values: [values[0]]),
+    "issuer": (("issuer_lei",), lambda values: [values[0]]),
+    "mic_exact": ((), lambda values: []),
 }

@@ -7,7 +7,7 @@ import re
 import django_filters
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db.models import Q, Value
+from django.db.models import Exists, OuterRef, Q, Value
 
 from instruments.classification import cfi
 from instruments.entities.hierarchy import read_group
@@ -15,12 +15,13 @@ from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import dates, lookup, search
-from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
+from instruments.listings.status import MANY, EffectiveStatus, filter_by_effective_status, today
 from instruments.models import (
     Difference,
     Figi,
     Instrument,
     InstrumentQuerySet,
+    LegalEntity,
     Reconciliation,
     Register,
     Status,
@@ -32,6 +33,7 @@ from marketdata.common.filters import (
     CommaSeparatedInput,
     MomentFilter,
     SemicolonSeparatedInput,
+    TrueFalseFilter,
 )
 
 
@@ -144,6 +146,21 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_first_trade",
         label="First trade on the venue of the reference listing before this day (UTC)",
     )
+    expiry_after = django_filters.DateFilter(
+        method="filter_expiry",
+        label="Expiry date of the reference listing of a derivative after this day; with expiry_before,"
+        " between them",
+    )
+    expiry_before = django_filters.DateFilter(
+        method="filter_expiry",
+        label="Expiry date of the reference listing of a derivative before this day",
+    )
+    has_figi = TrueFalseFilter(
+        method="filter_has_figi", label="OpenFIGI has a FIGI, in its latest answer"
+    )
+    has_entity = TrueFalseFilter(
+        method="filter_has_entity", label="GLEIF's record of the published LEI has been loaded"
+    )
     changed_since = MomentFilter(
         method="filter_changed_since",
         label="A listing was loaded or changed here at this time or later: a day, or a time in ISO 8601",
@@ -227,6 +244,28 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, name: str, value: dt.date
     ) -> InstrumentQuerySet:
         return self._filter_range(queryset, "maturity", "maturity_date", name)
+
+    def filter_expiry(
+        self, queryset: InstrumentQuerySet, name: str, value: dt.date
+    ) -> InstrumentQuerySet:
+        return self._filter_range(queryset, "expiry", "expiry_date", name)
+
+    def filter_has_figi(
+        self, queryset: InstrumentQuerySet, name: str, value: bool
+    ) -> InstrumentQuerySet:
+        figis = Figi.objects.filter(is_current=True).order_by()
+        condition = Exists(figis.filter(isin=OuterRef("isin")))
+        if not value:
+            return queryset.filter(~condition)
+        if figis.values("isin")[:MANY].count() >= MANY:
+            return queryset.filter(condition)
+        return queryset.filter(pk__in=figis.values("isin")).alias(**{search.FEW: Value(True)})
+
+    def filter_has_entity(
+        self, queryset: InstrumentQuerySet, name: str, value: bool
+    ) -> InstrumentQuerySet:
+        condition = Exists(LegalEntity.objects.filter(lei=OuterRef("issuer_lei")).order_by())
+        return queryset.filter(condition if value else ~condition)
 
     def filter_first_trade(
         self, queryset: InstrumentQuerySet, name: str, value: dt.date

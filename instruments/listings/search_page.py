@@ -13,7 +13,7 @@ from instruments.classification import cfi
 from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import dates, descriptions, facets, spelling
+from instruments.listings import dates, descriptions, search_facets, spelling
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
@@ -51,14 +51,6 @@ DEFAULT_COLUMNS = (
     "effective_status",
     "listing_count",
 )
-# The label of each facet beside a list, and the names of its values. Its name is also that of the filter.
-FACETS: dict[str, tuple[str, dict[str, str]]] = {
-    "category": ("Category", cfi.category_names()),
-    "status": ("Published status", {value: str(name) for value, name in Status.choices}),
-    "currency": ("Currency", {}),
-    "register": ("Register", {value: str(name) for value, name in Register.choices}),
-}
-MAX_FACET_VALUES = 8  # shown; the others are summed up
 _EXPORTING = holding("instruments.export_instrument")
 EXPORT_FORMATS = {"xlsx": "Excel", "csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
 EXAMPLES = ("Volkswagen", "XETR", "ESVUFR")  # a name, a MIC and a CFI code
@@ -85,9 +77,23 @@ class FilterForm(forms.Form):
     underlying = forms.CharField(required=False, max_length=20, label="Underlying (ISIN or LEI)")
     maturity_after = day_field("Maturity after")
     maturity_before = day_field("Maturity before")
+    expiry_after = day_field("Expiry after")
+    expiry_before = day_field("Expiry before")
     first_trade_after = day_field("First trade after")
     first_trade_before = day_field("First trade before")
     changed_since = day_field("Changed here since")
+    has_figi = forms.ChoiceField(
+        required=False, choices=[_ANY, ("true", "With a FIGI"), ("false", "Without")], label="FIGI"
+    )
+    has_entity = forms.ChoiceField(
+        required=False,
+        choices=[_ANY, ("true", "Loaded from GLEIF"), ("false", "Not loaded")],
+        label="Record of the issuer",
+    )
+    # Set by the facet of venues: unlike `mic` it leaves out the segments of an operating MIC.
+    mic_exact = forms.CharField(
+        required=False, max_length=4, label="Venue", widget=forms.HiddenInput
+    )
     ordering = forms.ChoiceField(
         required=False,
         choices=[
@@ -96,6 +102,16 @@ class FilterForm(forms.Form):
         ],
         label="Order",
     )
+
+    def describe_chosen(self) -> list[str]:
+        """Return the filters that have a value, as text."""
+        chosen = []
+        for field in self:
+            value = self.data.get(field.name, "").strip()
+            choices = dict(getattr(field.field, "choices", ()))
+            if value:
+                chosen.append(f"{field.label} {choices.get(value, value)}")
+        return chosen
 
 
 class SearchView(GuardedView):
@@ -131,6 +147,7 @@ class SearchView(GuardedView):
             "registers": _REGISTERS,
             "form": form,
             "filters": filters,
+            "chosen": form.describe_chosen(),
             "is_asked": bool(words or filters),
             "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
             "code_pages": _find_code_pages(words.upper()),
@@ -207,48 +224,12 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         return context | {"messages": {"after": [str(error)]}}
     context["page"] = page
     if page is not None and rows:
-        context["facets"] = _describe_facets(matching, parameters, query)
+        context["facets"] = search_facets.describe(matching, parameters, query)
     instruments = [
         {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
         for row in descriptions.describe_instruments(rows)
     ]
     return context | {"instruments": instruments, "following": following, "after": after}
-
-
-def _describe_facets(
-    matching: Any, parameters: dict[str, str], query: QueryDict
-) -> list[dict[str, Any]]:
-    """Return the facets that tell instruments apart, with the address of the list of each value.
-
-    A value that is already a filter has the address of the list without it.
-    """
-    described = []
-    counted_for = {name: value for name, value in parameters.items() if name != "ordering"}
-    for name, facet in facets.count(list(FACETS), matching, counted_for).items():
-        label, names = FACETS[name]
-        is_filter = name in parameters
-        if len(facet.values) < 2 and not is_filter:
-            continue
-        rows = []
-        for value, number in facet.values[:MAX_FACET_VALUES]:
-            address = query.copy()
-            address.pop(name, None)
-            if not is_filter:
-                address[name] = value
-            text = names.get(value, value) or "none published"
-            has_address = bool(value) or is_filter
-            rows.append((text, number, f"?{address.urlencode()}" if has_address else ""))
-        unseen = sum(number for _, number in facet.values[MAX_FACET_VALUES:]) + facet.others
-        described.append(
-            {
-                "label": label,
-                "rows": rows,
-                "others": unseen,
-                "is_filter": is_filter,
-                "is_exact": facet.is_exact,
-            }
-        )
-    return described
 
 
 def _read_page(

@@ -19,7 +19,8 @@ _ISIN = "ISIN of the instrument, or a FIGI or ticker that only it has"
 _FILTERS = (
     *("q", "isin", "category", "type", "cfi", "attribute", "currency", "issuer", "mic", "register"),
     *("status", "effective_status", "underlying", "maturity_after", "maturity_before"),
-    *("first_trade_after", "first_trade_before", "changed_since", "ordering"),
+    *("expiry_after", "expiry_before", "first_trade_after", "first_trade_before", "changed_since"),
+    *("has_figi", "has_entity", "ordering"),
 )
 _MAX_ROWS = 100  # of a search: an answer should fit into the context of a model
 

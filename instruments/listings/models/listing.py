@@ -64,6 +64,11 @@ class Listing(ListingRecord):
                 condition=Q(maturity_date__isnull=False),
             ),
             models.Index(
+                fields=["expiry_date", "isin"],
+                name="listing_expiry_idx",
+                condition=Q(expiry_date__isnull=False),
+            ),
+            models.Index(
                 fields=["first_trade_at", "isin"],
                 name="listing_first_trade_idx",
                 condition=Q(first_trade_at__isnull=False),

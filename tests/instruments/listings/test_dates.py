@@ -98,6 +98,7 @@ def test_a_condition_is_that_of_the_reference_listing(many: int) -> None:
     ("prefix", "column", "to_day"),
     [
         ("maturity", "maturity_date", lambda value: value),
+        ("expiry", "expiry_date", lambda value: value),
         ("first_trade", "first_trade_at", lambda value: value.date()),
     ],
 )

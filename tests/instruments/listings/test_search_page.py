@@ -175,7 +175,9 @@ def test_facets_count_what_their_addresses_list(client: Client) -> None:
         r'<li><a href="(\?[^"]+)">([^<]+)</a> <span class="number">([\d,]+)</span>', page
     )
 
-    assert {text for _, text, _ in rows} >= {"Debt instruments", "Equities"}
+    assert {text for _, text, _ in rows} >= {"Debt instruments", "Equities", "DB Bonds", "EUR"}
+    assert any("mic_exact=" in address for address, _, _ in rows)
+    assert any("issuer=" in address for address, _, _ in rows)
     for address, _, number in rows:
         narrower = client.get(f"/{address.replace('&amp;', '&')}").content.decode()
         assert f'<h1 class="small">{number} instrument' in narrower, address
@@ -183,3 +185,12 @@ def test_facets_count_what_their_addresses_list(client: Client) -> None:
         '<strong>EUR</strong> <a href="?q=nordlicht">Remove</a>'
         in client.get("/?q=nordlicht&currency=EUR").content.decode()
     )
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_the_cfi_facet_leads_from_letter_to_letter(client: Client) -> None:
+    page = client.get("/?q=nordlicht&cfi=DB").content.decode()
+
+    assert '<strong>DB Bonds</strong> <a href="?q=nordlicht">Remove</a>' in page
+    assert re.search(r'href="\?q=nordlicht&amp;cfi=DBF">DBF [A-Z][^<]+</a>', page)
+    assert "<summary>Filters: <strong>CFI code, or its start DB</strong></summary>" in page

@@ -1,0 +1,99 @@
+"""The facets beside a list of instruments: each value, its number and the address that narrows the list."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import QueryDict
+
+from instruments.classification import cfi
+from instruments.listings import facets
+from instruments.models import LegalEntity, Register, Status, Venue
+
+LABELS = {
+    "category": "Category",
+    "cfi": "CFI code",
+    "status": "Published status",
+    "currency": "Currency",
+    "register": "Register",
+    "mic_exact": "Venue",
+    "issuer": "Issuer",
+}
+MAX_VALUES = 8  # shown; the others are summed up
+
+
+def describe(matching: Any, parameters: dict[str, str], query: QueryDict) -> list[dict[str, Any]]:
+    """Return the facets that tell instruments apart, with the address of the list of each value.
+
+    A facet that is a filter already has the address of the list without it. One of the CFI code then has its
+    next letter too, until all six are chosen. Two queries for the names, beside those that count.
+    """
+    filters = {name: value for name, value in parameters.items() if name != "ordering"}
+    counted = facets.count(list(LABELS), matching, filters)
+    shown = {name: facet.values[:MAX_VALUES] for name, facet in counted.items()}
+    values = {name: [value for value, _ in rows] for name, rows in shown.items()}
+    values["cfi"].append(parameters.get("cfi", "").upper())
+    names = _read_names(values)
+    described = []
+    for name, facet in counted.items():
+        chosen = parameters.get(name, "")
+        is_narrowed = bool(chosen) and not (name == "cfi" and _has_more_letters(chosen))
+        if len(facet.values) < 2 and not chosen:
+            continue
+        rows = []
+        for value, number in [] if is_narrowed else shown[name]:
+            address = _get_address(query, name, value) if value else ""
+            rows.append((names[name].get(value, value) or "none published", number, address))
+        unseen = 0 if is_narrowed else sum(n for _, n in facet.values[MAX_VALUES:]) + facet.others
+        described.append(
+            {
+                "label": LABELS[name],
+                "rows": rows,
+                "others": unseen,
+                "chosen": names[name].get(chosen.upper(), chosen.upper()) if chosen else "",
+                "without": _get_address(query, name, "") if chosen else "",
+                "is_exact": facet.is_exact,
+            }
+        )
+    return described
+
+
+def _has_more_letters(code: str) -> bool:
+    return len(code) < cfi.LENGTH and cfi.ANY not in code
+
+
+def _get_address(query: QueryDict, name: str, value: str) -> str:
+    """Return the address of the list with another value of a filter; without the filter for ""."""
+    address = query.copy()
+    address.pop(name, None)
+    if value:
+        address[name] = value
+    return f"?{address.urlencode()}"
+
+
+def _read_names(values: dict[str, list[str]]) -> dict[str, dict[str, str]]:
+    """Return what is shown for the values of each facet. Two queries."""
+    venues = Venue.objects.filter(mic__in=values["mic_exact"]).values_list("mic", "name")
+    issuers = LegalEntity.objects.filter(lei__in=values["issuer"]).values_list("lei", "legal_name")
+    return {
+        "category": cfi.category_names(),
+        "cfi": _name_stems(values["cfi"]),
+        "status": {value: str(label) for value, label in Status.choices},
+        "currency": {},
+        "register": {value: str(label) for value, label in Register.choices},
+        "mic_exact": {mic: f"{mic} {name}" for mic, name in venues},
+        "issuer": dict(issuers),
+    }
+
+
+def _name_stems(stems: Iterable[str]) -> dict[str, str]:
+    """Return beginnings of CFI codes with the meaning of their last letter, where it has one."""
+    names = {}
+    for stem in stems:
+        group = cfi.groups().get(stem[:2])
+        meaning = None
+        if group is not None and len(stem) == len(group.code):
+            meaning = group.name
+        elif group is not None:
+            meaning, _ = group.attributes[len(stem) - 3].meaning_of(stem[-1])
+        names[stem] = f"{stem} {cfi.short(meaning)}" if meaning else stem
+    return names

@@ -1,0 +1,60 @@
+"""Instruments with or without a FIGI, and with or without the record of their issuer."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from instruments.listings import filters
+from instruments.models import Figi, Instrument, LegalEntity
+
+LIST = "/api/v1/instruments/"
+pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+
+
+def read_isins(client: Client, **parameters: str) -> set[str]:
+    answer = client.get(LIST, {"per_page": "1000", "fields": "isin", **parameters})
+    assert answer.status_code == 200, answer.content
+    return {row["isin"] for row in answer.json()["results"]}
+
+
+def test_instruments_with_and_without_a_figi_are_all_instruments(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = Instrument.objects.all()[:3]
+    for isin, figi, is_current in (
+        (first.isin, "BBG000BLNNH6", True),
+        (first.isin, "BBG000BLNNV0", True),
+        (second.isin, "BBG000BLNQ16", False),
+        (third.isin, "BBG000BLNQ25", True),
+    ):
+        Figi.objects.create(isin=isin, figi=figi, is_current=is_current, fetched_at=timezone.now())
+    every = read_isins(client)
+    expected = {first.isin, third.isin}
+
+    for many in (1, 1_000):
+        monkeypatch.setattr(filters, "MANY", many)
+        assert read_isins(client, has_figi="true") == expected
+        assert read_isins(client, has_figi="TRUE", cfi=first.cfi_code) >= {first.isin}
+        assert read_isins(client, has_figi="false") == every - expected
+    page = client.get("/?has_figi=true").content.decode()
+    assert '<h1 class="small">2 instruments</h1>' in page
+    assert "<summary>Filters: <strong>FIGI With a FIGI</strong></summary>" in page
+
+
+def test_instruments_with_and_without_the_record_of_their_issuer(client: Client) -> None:
+    instrument = Instrument.objects.exclude(issuer_lei="").order_by("isin")[0]
+    LegalEntity.objects.create(
+        lei=instrument.issuer_lei,
+        legal_name="An issuer",
+        source_position=1,
+        fingerprint=1,
+        last_updated_at=timezone.now(),
+    )
+    same = Instrument.objects.filter(issuer_lei=instrument.issuer_lei)
+    expected = set(same.values_list("isin", flat=True))
+    every = read_isins(client)
+
+    assert read_isins(client, has_entity="true") == expected
+    assert read_isins(client, has_entity="false") == every - expected
+    assert client.get(LIST, {"has_entity": "perhaps"}).status_code == 400
+    assert "An issuer</a>" in client.get(f"/?mic={instrument.mic}").content.decode()
