@@ -5,7 +5,10 @@ from instruments.bulk_lookup.api import BulkLookupView
 from instruments.classification.api import CategoriesView, CfiView, ExpansionView
 from instruments.dossier.api import DossierView
 from instruments.enrichment.api import EnrichInstrumentView, EnrichView
-from instruments.entities.api.differences import IssuerDifferencesView
+from instruments.entities.api.differences import (
+    IssuerDifferencesExportView,
+    IssuerDifferencesView,
+)
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.list_check.api import ReportabilityListView
@@ -44,6 +47,11 @@ urlpatterns = [
     path("lookup/", BulkLookupView.as_view(), name="bulk-lookup"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("issuer-differences/", IssuerDifferencesView.as_view(), name="issuer-differences"),
+    path(
+        "issuer-differences/export/",
+        IssuerDifferencesExportView.as_view(),
+        name="issuer-differences-export",
+    ),
     path("cfi/", CategoriesView.as_view(), name="cfi-list"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi-detail"),
     path("cfi/<str:code>/codes/", ExpansionView.as_view(), name="cfi-codes"),

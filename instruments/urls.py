@@ -2,6 +2,7 @@ from django.urls import path
 
 from instruments.classification.pages import CfiTableView, CfiView
 from instruments.dossier.pages import DossierPage
+from instruments.entities.difference_pages import IssuerDifferencesPage
 from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
 from instruments.listings.analytics_page import AnalyticsView
@@ -22,6 +23,7 @@ urlpatterns = [
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),
     path("entities/", EntitiesView.as_view(), name="entities"),
+    path("entities/differences/", IssuerDifferencesPage.as_view(), name="issuer-differences-page"),
     path("entities/<str:lei>/", EntityView.as_view(), name="entity"),
     path("venues/", VenuesView.as_view(), name="venues"),
     path("venues/<str:mic>/", VenueView.as_view(), name="venue"),

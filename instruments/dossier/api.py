@@ -46,7 +46,9 @@ class DossierQuerySerializer(QuerySerializer):
 class SourceSerializer(serializers.Serializer[Any]):
     """A source of a part of a dossier."""
 
-    name = serializers.CharField(help_text="name of a file, or openfigi")
+    name = serializers.CharField(
+        help_text="name of a file, of an answer of GLEIF's API, or openfigi"
+    )
     published_on = serializers.DateField(help_text="day of publication, or of the answer")
     age_days = serializers.IntegerField()
 

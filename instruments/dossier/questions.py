@@ -18,7 +18,13 @@ from instruments.listings.lookup import get_instrument
 from instruments.listings.overview import read_newest_days
 from instruments.listings.reportability import get_reportability
 from instruments.listings.status import today
-from instruments.models import FigiRequest, Instrument, LegalEntity, Register
+from instruments.models import (
+    EntityRequest,
+    FigiRequest,
+    Instrument,
+    LegalEntity,
+    Register,
+)
 from instruments.transparency.questions import RESPECTS, Applicable, get_transparency
 from instruments.volume_cap.questions import InstrumentVolumeCap, get_volume_cap
 from marketdata.common.plain import to_plain
@@ -202,6 +208,7 @@ def _add_issuer(
         sources = [*reference, Source(entity.source_name, entity.published_on)]
     elif lei:
         _note_nothing(dossier, "gleif_lei2", loaded, f"record of the LEI {lei}")
+        _note_nothing_from_gleif_api(dossier, lei)
     group, group_records = read_parents(lei, dossier.day)
     if lei and not group:
         for dataset, content in (("gleif_rr", "parent"), ("gleif_repex", "reporting exception")):
@@ -219,6 +226,22 @@ def _add_issuer(
         *_read_sources([by_gleif] if by_gleif else []),
         *(Source(record.source_name, record.published_on) for record in group_records),
     ]
+
+
+def _note_nothing_from_gleif_api(dossier: Dossier, lei: str) -> None:
+    """Note the state of the question for the record of an LEI that no file and no answer has."""
+    subject = EntityRequest.Subject.RECORD
+    request = EntityRequest.objects.filter(lei=lei, subject=subject).first()
+    asked_on = request.asked_at.date() if request and request.asked_at else None
+    if request is None:
+        reason = f"It was never asked for the LEI {lei}."
+    elif request.state == EntityRequest.State.UNKNOWN:
+        reason = f"It did not know the LEI {lei} on {asked_on}."
+    elif request.problem:
+        reason = f"Its last answer for the LEI {lei} could not be used: {request.problem}."
+    else:
+        reason = f"It is to be asked for the LEI {lei}."
+    dossier.nothing_from.append({"source": "gleif_api", "reason": reason})
 
 
 def _add_reportability(dossier: Dossier, described: dict[str, Any]) -> None:

@@ -15,11 +15,12 @@ from instruments.listings import descriptions
 from instruments.models import LegalEntity
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
-from marketdata.web.access import GuardedView, reading
+from marketdata.web.access import GuardedView, is_met, reading
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
 INSTRUMENTS_SHOWN = 20
+_DIFFERENCES = reading("instruments.view_mappedissuer")
 # The columns of an entity that its page shows. The API has the whole record.
 _FACTS = (
     *("jurisdiction", "category", "sub_category", "legal_form", "legal_form_other"),
@@ -56,6 +57,7 @@ class EntitiesView(GuardedView):
             "messages": messages,
             "page": page,
             "query": urlencode(parameters),
+            "may_see_differences": is_met(_DIFFERENCES, request.user),
         }
         return render(request, "instruments/entities.html", context)
 

@@ -183,6 +183,7 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "instruments_list": Example(query={"category": "D", "per_page": "2"}),
         "instruments_reportable": Example(_LONE, {"on": "2025-09-01"}),
         "instruments_changes": Example(query={"limit": "2"}),
+        "issuer_differences_export": Example(query={"comparison": "different"}),
         "instruments_export_retrieve": Example(query={"fields": "isin,full_name,maturity_date"}),
         "instruments_lookup": Example(body={"isins": [ISIN]}),
         "lookup": Example(

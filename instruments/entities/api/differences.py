@@ -1,21 +1,34 @@
 """Instruments for which FIRDS and GLEIF name different issuers, in the API."""
 
+import datetime as dt
 from typing import Any
 
+from django.conf import settings
+from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit import trail
 from instruments.entities.descriptions import describe_issuer_difference
+from instruments.entities.difference_rows import LAYOUT, read_pages
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
+from instruments.listings import export_files
+from instruments.listings.api.export import UNLIMITED
+from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.filters import InstrumentFilterSet
-from instruments.models import Instrument
+from instruments.models import Instrument, InstrumentQuerySet
+from marketdata.api.openapi import file_responses
 from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
+from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.web.access import reading
+from marketdata.common.errors import InvalidQuery, NotPermitted
+from marketdata.web.access import holding, reading
+
+EXPORTING = holding("instruments.export_instrument", costly=True)
 
 
 class DifferencesQuerySerializer(QuerySerializer):
@@ -26,6 +39,14 @@ class DifferencesQuerySerializer(QuerySerializer):
         required=False,
         help_text="different: another issuer; venue_operator: FIRDS has the operator of the venue, as for"
         " exchange-traded derivatives. Default: both",
+    )
+
+
+class DifferencesExportSerializer(DifferencesQuerySerializer):
+    """The differences that are exported, and the form of the file."""
+
+    file = AnyCaseChoiceField(
+        choices=list(export_files.FORMATS), default="csv", help_text="Format of the file"
     )
 
 
@@ -77,7 +98,61 @@ class IssuerDifferencesView(ApiView, GenericAPIView[Instrument]):
         responses={200: IssuerDifferenceSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        comparison = self.query.get("comparison")
-        differences = select_differences(Comparison(comparison) if comparison else None)
+        differences = _select(self.query)
         page: Any = self.paginate_queryset(self.filter_queryset(differences))
         return self.get_paginated_response(list(map(describe_issuer_difference, page)))
+
+
+class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
+    """All issuer differences that match the filters, in one file."""
+
+    name = "Export of issuer differences"
+    needs = {"GET": EXPORTING}
+    query_serializers = {"GET": DifferencesExportSerializer}
+    queryset = Instrument.objects.all()
+    serializer_class = IssuerDifferenceSerializer
+    filterset_class = InstrumentFilterSet
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="issuer_differences_export",
+        summary="Export issuer differences as CSV, NDJSON, Parquet or XLSX",
+        responses=file_responses(media for media, _ in export_files.FORMATS.values())
+        | documented({403: "Your roles do not permit exports, or not of as many rows."}),
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        differences: Any = self.filter_queryset(_select(self.query))
+        format_ = self.query["file"]
+        self._check_size(request, differences, format_)
+        trail.record(
+            "instruments.exported",
+            about=LAYOUT.rows,
+            request=request,
+            new=request.query_params.dict(),
+        )
+        content_type, write = export_files.FORMATS[format_]
+        name = f"issuer-differences-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"
+        return StreamingHttpResponse(
+            write(read_pages(differences), LAYOUT),
+            content_type=content_type,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    def _check_size(self, request: Request, differences: InstrumentQuerySet, format_: str) -> None:
+        """Raise NotPermitted or InvalidQuery if the file would have too many rows."""
+        keys = differences.order_by().values("pk")
+        limit = settings.EXPORT_MAX_ROWS
+        if not request.user.has_perm(UNLIMITED) and keys[limit : limit + 1].exists():
+            raise NotPermitted(
+                f"More than EXPORT_MAX_ROWS={limit:,} differences match: narrow the filters."
+            )
+        limit = export_files.XLSX_MAX_ROWS
+        if format_ == "xlsx" and keys[limit : limit + 1].exists():
+            raise InvalidQuery(
+                "file", f"A sheet has at most {limit:,} rows. Choose another format."
+            )
+
+
+def _select(query: dict[str, Any]) -> InstrumentQuerySet:
+    comparison = query.get("comparison")
+    return select_differences(Comparison(comparison) if comparison else None)

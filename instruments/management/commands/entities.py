@@ -1,10 +1,13 @@
 """manage.py entities list|get|hierarchy|differences"""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from audit import trail
+from instruments.entities import difference_rows
 from instruments.entities.descriptions import (
     describe_entity,
     describe_entity_details,
@@ -15,15 +18,17 @@ from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import Node, read_hierarchy
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.entities.questions import get_entity, read_successors
+from instruments.listings import export_files
 from instruments.management.answering import AnsweringCommand
-from instruments.models import LegalEntity
+from instruments.models import InstrumentQuerySet, LegalEntity
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
-_DIFFERENCE = (
-    *("isin", "comparison", "published_lei", "published_name"),
-    *("gleif_lei", "gleif_name"),
-)
+_DIFFERENCE = [
+    name
+    for name in difference_rows.LAYOUT.columns
+    if name not in ("full_name", "cfi_code", "status")
+]
 
 
 class Command(AnsweringCommand):
@@ -53,6 +58,12 @@ class Command(AnsweringCommand):
         )
         differing.add_argument(
             "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
+        )
+        differing.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="write all of them to a CSV, NDJSON, Parquet or XLSX file, as its name ends",
         )
         for parser_ in (listing, getting, tree, differing):
             output.add_format(parser_)
@@ -126,6 +137,9 @@ class Command(AnsweringCommand):
     def _differences(self, options: dict[str, Any]) -> None:
         comparison = options["comparison"]
         differences = select_differences(Comparison(comparison) if comparison else None)
+        if options["output"]:
+            self._write(options["output"], differences)
+            return
         rows = list(map(describe_issuer_difference, differences[: options["limit"]]))
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
@@ -134,6 +148,25 @@ class Command(AnsweringCommand):
         else:
             table = [{name.replace("_", " "): row[name] for name in _DIFFERENCE} for row in rows]
             output.print_table(self.stdout, table)
+
+    def _write(self, path: Path, differences: InstrumentQuerySet) -> None:
+        """Write all differences to a file, which appears when it is complete."""
+        format_ = path.suffix.removeprefix(".").lower()
+        if format_ not in export_files.FORMATS:
+            raise CommandError(f"{path}: the name must end in {', '.join(export_files.FORMATS)}.")
+        _, write = export_files.FORMATS[format_]
+        partial_path = path.with_name(f"{path.name}.part")
+        try:
+            with partial_path.open("wb") as file:
+                for chunk in write(difference_rows.read_pages(differences), difference_rows.LAYOUT):
+                    file.write(chunk)
+            partial_path.replace(path)
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror}") from error
+        finally:
+            partial_path.unlink(missing_ok=True)
+        trail.record("instruments.exported", about=str(path)[:200])
+        self.stdout.write(f"{path}: {path.stat().st_size:,} bytes.")
 
 
 def _node(node: Node) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from instruments.dossier.questions import MAX_BYTES, get_dossier
 from instruments.figis import syncing
 from instruments.models import (
     EntityRelationship,
+    EntityRequest,
     FigiRequest,
+    Instrument,
     LegalEntity,
+    Listing,
     RelationshipType,
     ReportingException,
 )
@@ -31,6 +34,7 @@ from tests.instruments.listings.test_answers_match_the_schema import check
 from tests.openfigi import IBM, FakeOpenFigi
 
 BOND, DERIVATIVE = "DE000A1R07V3", "DE000A2253D4"
+LEI_OF_BOND = "549300GDPG70E3MBBU98"
 ROOT = "/api/v1/instruments/"
 NAME = "FULINS_E_20250302_01of01"
 pytestmark = [
@@ -102,11 +106,34 @@ def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) ->
         "fca_fitrs": "No file of this dataset is loaded.",
         "esma_dvcap": "No file of this dataset is loaded.",
         "gleif_lei2": "No file of this dataset is loaded.",
+        "gleif_api": f"It was never asked for the LEI {LEI_OF_BOND}.",
         "gleif_rr": "No file of this dataset is loaded.",
         "gleif_repex": "No file of this dataset is loaded.",
         "gleif_isin_lei": "No file of this dataset is loaded.",
         "openfigi": "It was never asked for this ISIN.",
     }
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_an_answer_of_the_api_of_gleif_that_has_no_record_is_listed(client: Client) -> None:
+    def read_reason() -> str | None:
+        rows = get(client, BOND)["nothing_from"]
+        return next((row["reason"] for row in rows if row["source"] == "gleif_api"), None)
+
+    EntityRequest.objects.add([LEI_OF_BOND])
+    assert read_reason() == f"It is to be asked for the LEI {LEI_OF_BOND}."
+    request = EntityRequest.objects.get()
+    request.fail("503 from the service", retry_seconds=60)
+    request.save()
+    problem = "could not be used: 503 from the service."
+    assert read_reason() == f"Its last answer for the LEI {LEI_OF_BOND} {problem}"
+    request.state = EntityRequest.State.UNKNOWN
+    request.answer(at=dt.datetime(2026, 8, 1, tzinfo=dt.UTC), repeat_after=None)
+    request.save()
+    assert read_reason() == f"It did not know the LEI {LEI_OF_BOND} on 2026-08-01."
+    Instrument.objects.filter(pk=BOND).update(issuer_lei="")
+    Listing.objects.filter(isin=BOND).update(issuer_lei="")
+    assert read_reason() is None
 
 
 @pytest.mark.usefixtures("real_instruments")

@@ -1,23 +1,19 @@
 """GLEIF's ISIN-LEI files: loaded in any order, and compared with the issuers that FIRDS publishes."""
 
-import io
 import itertools
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
-from django.test import Client
 
 from esma_files.errors import BadArchive, BadCsv, EmptyFile, NotUtf8, UnsafeArchive
 from esma_files.models import EsmaFile, RejectedRecord
-from instruments import pipeline, tasks
-from instruments.models import Instrument, LegalEntity, MappedIssuer, MappedLei, Venue
-from tests import golden_copy, isin_lei
-from tests.golden_copy import load, message, record
+from instruments import pipeline
+from instruments.models import LegalEntity, MappedIssuer, MappedLei
+from tests import isin_lei
+from tests.golden_copy import load
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VOLVO, ERICSSON, DENTSU = "549300HGV012CNC8JD22", "549300W9JLPW15XIFM52", "213800FERQ5LE3H7WJ58"
@@ -157,163 +153,6 @@ def test_the_table_has_no_row_ids() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT wr FROM pragma_table_list WHERE name = %s", [table])
         assert cursor.fetchone() == (1,)
-
-
-# Comparison with FIRDS
-
-
-@pytest.fixture
-def compared(real_instruments: None, tmp_path: Path) -> dict[str, Instrument]:
-    """Instruments by the comparison that a loaded ISIN-LEI file leads to."""
-    published = Instrument.objects.exclude(issuer_lei="")
-    same, different, operator = published.filter(cfi_code__startswith="E").order_by("isin")[:3]
-    future = published.filter(cfi_code__startswith="F").order_by("isin")[0]
-    unpublished = Instrument.objects.filter(cfi_code__startswith="D").order_by("isin")[0]
-    Instrument.objects.filter(pk=unpublished.pk).update(issuer_lei="")
-    Venue.objects.create(mic="XXXX", operating_mic="XXXX", name="A VENUE", lei=operator.issuer_lei)
-    content = {
-        same.isin: same.issuer_lei,
-        **{row.isin: DENTSU for row in (different, operator, future, unpublished)},
-        "AT0000A00000": DENTSU,
-    }
-    path = isin_lei.put(tmp_path, isin_lei.table(content.items()))
-    copy = golden_copy.put(
-        tmp_path,
-        golden_copy.name(),
-        message(record(DENTSU, "Dentsu"), record(different.issuer_lei, "Published")),
-    )
-    load(path, copy)
-    return {
-        "same": same,
-        "different": different,
-        "operator": operator,
-        "future": future,
-        "not_published": unpublished,
-    }
-
-
-@pytest.mark.usefixtures("anonymous_reading")
-def test_an_instrument_shows_the_issuer_by_gleif(
-    client: Client, compared: dict[str, Instrument]
-) -> None:
-    answers = {
-        name: client.get(f"/api/v1/instruments/{row.isin}/").json()["issuer_by_gleif"]
-        for name, row in compared.items()
-    }
-
-    assert {name: answer["comparison"] for name, answer in answers.items()} == {
-        "same": "same",
-        "different": "different",
-        "operator": "venue_operator",
-        "future": "venue_operator",
-        "not_published": "not_published",
-    }
-    assert answers["different"] == {
-        "lei": DENTSU,
-        "legal_name": "Dentsu",
-        "comparison": "different",
-        "note": "FIRDS publishes another LEI as that of the issuer.",
-        "source_file": f"{isin_lei.name()}.zip",
-        "published_on": "2026-08-10",
-    }
-    assert (answers["same"]["legal_name"], answers["same"]["note"]) == (None, None)
-    other = Instrument.objects.exclude(pk__in=[row.pk for row in compared.values()])[0]
-    assert client.get(f"/api/v1/instruments/{other.isin}/").json()["issuer_by_gleif"] is None
-
-    page = client.get(f"/instruments/{compared['different'].isin}/").content.decode()
-    assert "as the issuer of this ISIN. FIRDS publishes another LEI" in page
-    assert (
-        "as the issuer of this ISIN"
-        not in client.get(f"/instruments/{compared['same'].isin}/").content.decode()
-    )
-
-
-@pytest.mark.usefixtures("anonymous_reading")
-def test_a_newer_file_changes_the_answer_about_an_instrument(
-    client: Client, compared: dict[str, Instrument], tmp_path: Path
-) -> None:
-    row = compared["different"]
-
-    def issuer() -> Any:
-        return client.get(f"/api/v1/instruments/{row.isin}/").json()["issuer_by_gleif"]
-
-    assert issuer()["comparison"] == "different"
-    agreeing = isin_lei.table([(row.isin, row.issuer_lei)])
-    load(isin_lei.put(tmp_path, agreeing, day="20260811"))
-    assert (issuer()["lei"], issuer()["comparison"]) == (row.issuer_lei, "same")
-
-
-@pytest.mark.usefixtures("anonymous_reading")
-def test_differences_are_listed_and_counted(
-    client: Client, compared: dict[str, Instrument]
-) -> None:
-    def listed(**parameters: str) -> list[tuple[str, str]]:
-        answer = client.get("/api/v1/issuer-differences/", parameters)
-        assert answer.status_code == 200, answer.content
-        return [(row["isin"], row["comparison"]) for row in answer.json()["results"]]
-
-    different, operator = compared["different"].isin, compared["operator"].isin
-    future = compared["future"].isin
-    operators = [(isin, "venue_operator") for isin in sorted([operator, future])]
-    assert listed() == sorted([(different, "different"), *operators])
-    assert listed(comparison="different") == [(different, "different")]
-    assert listed(comparison="venue_operator") == operators
-    assert listed(category="F") == [(future, "venue_operator")]
-    assert listed(issuer=compared["different"].issuer_lei) == [(different, "different")]
-    assert listed(q=different) == [(different, "different")]
-    first = client.get("/api/v1/issuer-differences/?per_page=1&cursor=").json()
-    assert (
-        client.get(first["pagination"]["next"]).json()["results"][0]["isin"]
-        == sorted([different, operator, future])[1]
-    )
-    [row] = client.get("/api/v1/issuer-differences/?comparison=different").json()["results"]
-    assert (row["published_name"], row["gleif_name"]) == ("Published", "Dentsu")
-    assert row["published_lei"] == compared["different"].issuer_lei
-    assert row["gleif_lei"] == DENTSU
-    assert client.get("/api/v1/issuer-differences/?comparison=same").status_code == 400
-
-    tasks.recount_coverage()
-
-    coverage = {
-        (row["category"], row["source"]): row["covered"]
-        for row in client.get("/api/v1/stats/").json()["coverage"]
-    }
-    assert coverage["E", "isin_lei"] == 3
-    assert coverage["E", "issuer_difference"] == 1
-    assert (coverage["F", "isin_lei"], coverage["F", "issuer_difference"]) == (1, 0)
-
-
-def test_the_command_lists_differences(compared: dict[str, Instrument]) -> None:
-    def run(*options: str) -> str:
-        out = io.StringIO()
-        call_command("entities", "differences", *options, stdout=out)
-        return out.getvalue()
-
-    text = run("--comparison", "different")
-    assert compared["different"].isin in text
-    assert compared["future"].isin not in text
-    rows = json.loads(run("--format", "json", "--limit", "2"))
-    assert len(rows) == 2
-    MappedIssuer.objects.all().delete()
-    assert run() == "FIRDS and GLEIF agree about the issuers of all instruments loaded.\n"
-
-
-@pytest.mark.usefixtures("anonymous_reading")
-def test_a_dossier_names_the_file_or_says_that_it_has_nothing(
-    client: Client, compared: dict[str, Instrument]
-) -> None:
-    isin = compared["different"].isin
-    dossier = client.get(f"/api/v1/instruments/{isin}/dossier/").json()
-    assert dossier["issuer"]["by_gleif"]["lei"] == DENTSU
-    assert f"{isin_lei.name()}.zip" in [source["name"] for source in dossier["issuer"]["sources"]]
-
-    other = Instrument.objects.exclude(pk__in=[row.pk for row in compared.values()])[0]
-    dossier = client.get(f"/api/v1/instruments/{other.isin}/dossier/").json()
-    assert dossier["issuer"]["by_gleif"] is None
-    assert {
-        "source": "gleif_isin_lei",
-        "reason": "The files until 2026-08-10 have no LEI of this ISIN.",
-    } in dossier["nothing_from"]
 
 
 def test_a_level_1_record_is_not_needed(tmp_path: Path) -> None:
