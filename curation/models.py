@@ -146,6 +146,7 @@ class ImportBatch(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        verbose_name_plural = "import batches"
         default_permissions = ("view",)
         permissions = [("import_venue", "Can import additions to the list of venues")]
 

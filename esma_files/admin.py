@@ -227,6 +227,14 @@ def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
+class FileKindFilter(admin.ChoicesFieldListFilter):
+    """A filter by the kind of a run's file, beside the filter by the kind of the run."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.title = "kind of file"
+
+
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     list_display = [
@@ -234,22 +242,17 @@ class RunAdmin(ReadOnlyAdmin):
         "file",
         "requested_at",
         "requested_by",
-        "attempt",
-        "state",
         "progress",
         "short_problem",
         "read",
         "new",
         "changed",
         "ended",
-        "late",
-        "unchanged",
         "rejected",
-        "outside",
-        "seconds",
-    ]
+        "duration",
+    ]  # the page of a run has all its counts
     list_display_links = ["kind", "file"]
-    list_filter = ["state", "kind", "file__kind", "requested_at"]
+    list_filter = ["state", "kind", ("file__kind", FileKindFilter), "requested_at"]
     list_select_related = ["file"]
     search_fields = ["file__name"]
     search_help_text = "The name of a file"
@@ -268,9 +271,15 @@ class RunAdmin(ReadOnlyAdmin):
         files = _find_files(search_term)
         return (queryset if files is None else queryset.filter(file__in=files)), False
 
-    @admin.display(description="done")
+    @admin.display(description="state", ordering="state")
     def progress(self, run: Run) -> str:
-        return f"{run.share:.0%}"
+        """Return the state, and the share that a running run has done."""
+        state: str = run.get_state_display()
+        return f"{state}, {run.share:.0%}" if run.state == Run.State.RUNNING else state
+
+    @admin.display(description="seconds", ordering="seconds")
+    def duration(self, run: Run) -> str:
+        return f"{run.seconds:,.1f}"
 
     @admin.display(description="problem", ordering="problem")
     def short_problem(self, run: Run) -> str:

@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                 ('committed_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                'verbose_name_plural': 'import batches',
                 'ordering': ['-pk'],
                 'permissions': [('import_venue', 'Can import additions to the list of venues')],
                 'default_permissions': ('view',),

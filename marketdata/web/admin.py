@@ -8,6 +8,16 @@ from django.http import HttpRequest
 
 from marketdata.web.pages import BoundedPaginator
 
+# Words of names of fields that are written in capital letters.
+_ABBREVIATIONS = {"cfi", "esma", "eu", "figi", "fisn", "isin", "lei", "lou", "mic", "uk", "url"}
+
+
+def _label(field: Any) -> str:
+    """Return the name of a field as people write it: "issuer LEI" and not "issuer lei"."""
+    words = str(field.verbose_name).split(" ")
+    label = " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
+    return label[:1].upper() + label[1:]
+
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Admin of rows that only loads write.
@@ -18,10 +28,17 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
 
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count the table once for each choice
     list_per_page = 50
     # Columns of codes in capital letters that are searched for the term as a whole. Django's exact search
     # (`=isin`) ignores case, so that no index of SQLite serves it.
     searched_codes: tuple[str, ...] = ()
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        labels = {field.name: _label(field) for field in self.opts.fields}
+        return super().get_form(request, obj, change, **{"labels": labels, **options})
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         codes = [f"{name}__exact" for name in self.searched_codes]

@@ -5,6 +5,8 @@ from typing import Any, cast
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 
 from instruments.classification import cfi
 from instruments.models import (
@@ -52,8 +54,23 @@ class RegisterFilter(admin.SimpleListFilter):
         return InstrumentQuerySet.in_register(queryset, register)  # type: ignore[arg-type]
 
 
+# Lists of the admin that are searched for an ISIN.
+_LINKED_LISTS = {
+    "instruments_listing_changelist": "listings",
+    "instruments_listingversion_changelist": "versions of listings",
+    "instruments_transparencyresult_changelist": "transparency results",
+    "instruments_volumecap_changelist": "volume caps",
+    "instruments_correction_changelist": "corrections",
+    "esma_files_rejectedrecord_changelist": "rejected records",
+}
+
+
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
+    """Instruments, with links to their rows in other tables, to their files and to the page of the site."""
+
+    readonly_fields = ["links"]
+    fields = ["links", *(field.name for field in Instrument._meta.fields)]
     list_display = [
         "isin",
         "full_name",
@@ -75,6 +92,21 @@ class InstrumentAdmin(ReadOnlyAdmin):
         if not search_term:
             return queryset, False
         return InstrumentQuerySet.search(queryset, search_term), False  # type: ignore[arg-type]
+
+    def links(self, instrument: Instrument) -> str:
+        """Return links to the rows of the instrument in other tables, its files, and its page of the site."""
+        isin = instrument.isin
+        links = [
+            (f"{reverse(f'admin:{admin_list}')}?q={isin}", title)
+            for admin_list, title in _LINKED_LISTS.items()
+        ]
+        files = Listing.objects.filter(isin=isin).values_list("source_file", "source_file__name")
+        links += [
+            (reverse("admin:esma_files_esmafile_change", args=[key]), name)
+            for key, name in sorted(set(files), key=lambda file: file[1])
+        ]
+        links.append((reverse("instrument", args=[isin]), "page of the site"))
+        return format_html_join("", '<div><a href="{}">{}</a></div>', links)
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -171,7 +203,6 @@ class VolumeCapAdmin(ReadOnlyAdmin):
         "reported_period_to",
         "percentage",
         "total_volume",
-        "total_volume_currency",
         "last_updated_on",
         "superseded",
         "source_file",

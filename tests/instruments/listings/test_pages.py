@@ -6,7 +6,7 @@ from django.test import Client
 
 from accounts.models import User
 from esma_files.models import EsmaFile
-from instruments.models import Correction, Instrument, Scope
+from instruments.models import Correction, Instrument, Listing, Scope
 from marketdata.web.pages import BoundedPaginator
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -91,6 +91,20 @@ def test_every_admin_page_opens_and_data_cannot_be_changed(client: Client) -> No
                 assert b'name="_save"' not in page.content
                 assert client.post(f"{path}{first.pk}/delete/", {"post": "yes"}).status_code == 403
     assert EsmaFile.objects.count() == 11
+
+
+def test_an_instrument_links_to_its_rows_files_and_page(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("admin"))
+    listing = Listing.objects.select_related("source_file").first()
+    assert listing is not None
+
+    page = client.get(f"/admin/instruments/instrument/{listing.isin}/change/").content.decode()
+
+    assert f"/admin/instruments/listing/?q={listing.isin}" in page
+    assert f"/admin/instruments/listingversion/?q={listing.isin}" in page
+    assert f"/admin/esma_files/esmafile/{listing.source_file_id}/change/" in page
+    assert f'href="/instruments/{listing.isin}/"' in page
+    assert "Issuer LEI" in page
 
 
 def test_the_admin_is_for_staff(client: Client) -> None:
