@@ -15,7 +15,7 @@ CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; prin
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 
-.PHONY: demo demo-data worker test test-all test-mssql image-check check format bench bench-week bench-requests bench-soak bench-lake clean
+.PHONY: demo demo-data worker test test-all test-mssql test-spark image-check check format bench bench-week bench-requests bench-soak bench-lake clean
 .DEFAULT_GOAL := demo
 
 # A stamp holds what was installed: a changed pin installs anew.
@@ -83,6 +83,12 @@ test-all: .venv/.installed-dev .venv/.servers .venv/.odbc
 # All tests on the server that the variables AZURE_SQL_* name, in a database test_... that they create and drop.
 test-mssql: .venv/.installed-dev .venv/.servers .venv/.odbc
 	@$(CLEAN_ENV) DATABASE_TYPE=azure_sql $(BIN)/pytest -n 0 --hypothesis-profile=thorough $(ARGS)
+
+# Spark reads the lake in a cluster of two workers.
+test-spark: .venv/.installed-dev .venv/.servers .venv/.odbc
+	@command -v java >/dev/null || (apt-get update -qq && apt-get install -y -qq openjdk-17-jre-headless)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-spark.txt -c constraints.txt
+	@$(CLEAN_ENV) $(BIN)/pytest -n 0 tests/lake/test_engines.py -k spark
 
 # The steps of the image and of the package for App Service, built and run here without Docker.
 image-check: .venv/.installed-dev .venv/.odbc

@@ -1,7 +1,11 @@
-"""DuckDB and polars read what the database has, from a folder; deltalake reads it from Blob Storage."""
+"""DuckDB, polars, pandas and Spark read what the database has, from a folder; deltalake from Blob Storage."""
 
+import importlib.util
 import io
 import json
+import shutil
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,14 +56,58 @@ def test_duckdb_counts_and_adds_as_the_database_does() -> None:
         counts = engine.execute(by_category).fetchall()
         [(total,)] = engine.execute("SELECT sum(total_issued_nominal) FROM listings").fetchall()
 
+    assert dict(counts) == count_by_category()
+    assert total == add_issued_nominal() > 0
+
+
+def count_by_category() -> dict[str, int]:
     by_code = Listing.objects.order_by().values_list("cfi_code").annotate(n=Count("pk"))
-    expected: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for code, number in by_code:
-        expected[code[:1]] = expected.get(code[:1], 0) + number
-    assert dict(counts) == expected
-    assert set(expected) == {"C", "D", "E", "S"}
-    amounts = Listing.objects.values_list("total_issued_nominal", flat=True)
-    assert total == sum(amount for amount in amounts if amount is not None) > 0
+        counts[code[:1]] = counts.get(code[:1], 0) + number
+    assert set(counts) == {"C", "D", "E", "S"}
+    return counts
+
+
+def add_issued_nominal() -> Decimal:
+    """Add the values in Python: SQLite would add floating-point numbers."""
+    amounts = Listing.objects.exclude(total_issued_nominal=None)
+    return sum(amounts.values_list("total_issued_nominal", flat=True), Decimal())
+
+
+def test_pandas_reads_texts_days_and_missing_values() -> None:
+    publish(LISTINGS)
+
+    frame = history.open_published(LISTINGS).to_pandas().sort_values(["isin", "mic"])
+
+    names = ["isin", "mic", "full_name", "maturity_date", "source_position"]
+    rows = frame[names].astype(object).where(frame[names].notna(), None)
+    expected = Listing.objects.order_by("isin", "mic").values_list(*names)
+    assert list(rows.itertuples(index=False, name=None)) == list(expected)
+    assert 0 < frame["maturity_date"].notna().sum() < len(frame)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("pyspark") is None or shutil.which("java") is None,
+    reason="Spark takes 490 MB and Java 17: `make test-spark` installs it",
+)
+def test_a_spark_cluster_of_two_workers_counts_and_adds_as_the_database_does() -> None:
+    publish(LISTINGS)
+    uri = location.get_uri(LISTINGS)
+
+    read = subprocess.run(  # our own script
+        [sys.executable, "-m", "tests.lake.spark_cluster", uri],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert read.returncode == 0, read.stderr
+    answer = json.loads(read.stdout.splitlines()[-1])
+    assert answer["workers"] == 2
+    assert answer["by_category"] == count_by_category()
+    assert Decimal(answer["total"]) == add_issued_nominal()
 
 
 def test_polars_reads_the_rows_of_a_filter() -> None:
