@@ -113,6 +113,7 @@ class DossierIssuerSerializer(_PartSerializer):
     entity = serializers.DictField(
         allow_null=True, help_text="GLEIF's record of the LEI; null where none is loaded"
     )
+    successors = _rows("successors of an entity that is merged, retired, lapsed or not active")
     group = _rows("parents by GLEIF's relationships, or the reasons why none is reported")
 
 

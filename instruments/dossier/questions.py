@@ -12,6 +12,7 @@ from typing import Any
 
 from instruments.classification import cfi
 from instruments.entities.parents import read_parents
+from instruments.entities.questions import read_successors_of_ended
 from instruments.figis.questions import NEVER_ASKED, InstrumentFigis, get_figis
 from instruments.listings import corrections, descriptions, underlyings
 from instruments.listings.lookup import get_instrument
@@ -217,6 +218,10 @@ def _add_issuer(
         "issuer": issuer and {**issuer, "operated_venues": issuer["operated_venues"][:20]},
         "by_gleif": by_gleif,
         "entity": entity and {name: to_plain(getattr(entity, name)) for name in _ENTITY},
+        "successors": [
+            {"lei": successor.lei, "legal_name": successor.name}
+            for successor in read_successors_of_ended(entity)
+        ],
         "group": group,
     }
     if by_gleif is None:

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from instruments.entities.filters import LegalEntityFilterSet
-from instruments.entities.hierarchy import Hierarchy, read_hierarchy
+from instruments.entities.hierarchy import Hierarchy, read_group_instruments, read_hierarchy
 from instruments.entities.questions import get_entity, read_instruments, read_successors
 from instruments.entities.search import is_lei
 from instruments.listings import descriptions
@@ -16,6 +16,7 @@ from instruments.models import LegalEntity
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, is_met, reading
+from marketdata.web.forms import day_field
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -35,6 +36,13 @@ class EntityForm(forms.Form):
     """The search of legal entities."""
 
     q = forms.CharField(required=False, max_length=100, label="LEI or words of a name")
+
+
+class GroupForm(forms.Form):
+    """The day of a group, and the choice of the instruments that are listed."""
+
+    on = day_field("Group on", "Relationships in force on this day; now, if it is empty")
+    group = forms.BooleanField(required=False, label="Instruments of the whole group")
 
 
 class EntitiesView(GuardedView):
@@ -63,20 +71,30 @@ class EntitiesView(GuardedView):
 
 
 class EntityView(GuardedView):
-    """One legal entity: its names and addresses, its group, its successors and instruments."""
+    """One legal entity: its names and addresses, its group on a day, its successors and instruments.
+
+    The instruments are those of the entity, or with `group` those of the whole group below it too.
+    """
 
     needs = reading("instruments.view_legalentity")
 
     def get(self, request: HttpRequest, lei: str) -> HttpResponse:
+        form = GroupForm(request.GET)
+        values = form.cleaned_data if form.is_valid() else {}
         try:
             entity = get_entity(lei)
-            hierarchy = read_hierarchy(entity.lei)
+            hierarchy = read_hierarchy(entity.lei, on=values.get("on"))
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
-        instruments = list(read_instruments(entity)[: INSTRUMENTS_SHOWN + 1])
+        of_group = bool(values.get("group"))
+        listed = read_group_instruments(entity.lei) if of_group else read_instruments(entity)
+        instruments = list(listed[: INSTRUMENTS_SHOWN + 1])
         facts = {name: getattr(entity, name) for name in _FACTS}
         context = {
             "entity": entity,
+            "form": form,
+            "messages": {form.fields[name].label: form.errors[name] for name in form.errors},
+            "of_group": of_group,
             "facts": {name: _shorten(value) for name, value in facts.items() if value},
             "legal_address": _join_address(entity, "legal_address_"),
             "headquarters": _join_address(entity, "headquarters_"),

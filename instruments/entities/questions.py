@@ -70,6 +70,17 @@ def read_successors(entity: LegalEntity) -> list[Successor]:
     return successors[:_MOST_SUCCESSORS]
 
 
+def read_successors_of_ended(entity: LegalEntity | None) -> list[Successor]:
+    """Return the successors of an entity that is not active, or whose registration is not in force.
+
+    None are read for others, so that an entity in good standing costs no query.
+    """
+    is_in_force = entity is None or (
+        entity.entity_status == "ACTIVE" and entity.registration_status == "ISSUED"
+    )
+    return [] if entity is None or is_in_force else read_successors(entity)
+
+
 def read_instruments(entity: LegalEntity) -> InstrumentQuerySet:
     """Return the instruments whose published issuer (RTS 23 field 5) is the entity."""
     return Instrument.objects.issued_by(entity.lei)

@@ -9,6 +9,7 @@ from django.shortcuts import render
 
 from instruments.classification import cfi
 from instruments.entities.parents import read_parents
+from instruments.entities.questions import read_successors_of_ended
 from instruments.figis.questions import get_figis
 from instruments.listings import corrections, descriptions, history, lookup, underlyings
 from instruments.listings.facts import classification_rows, term_rows
@@ -121,14 +122,16 @@ class InstrumentView(GuardedView):
 
 
 def _read_issuer(lei: str, day: dt.date) -> dict[str, Any]:
-    """Return the legal entity of an issuer and its parents on a day.
+    """Return the legal entity of an issuer, its parents on a day, and its successors if it has ended.
 
-    The entity is None if GLEIF's record of it is not loaded. Four queries.
+    The entity is None if GLEIF's record of it is not loaded. Four queries, and more for one that has ended.
     """
     if not lei:
-        return {"entity": None, "parents": []}
+        return {"entity": None, "parents": [], "successors": []}
     parents, _ = read_parents(lei, day)
-    return {"entity": LegalEntity.objects.filter(lei=lei).first(), "parents": parents}
+    entity = LegalEntity.objects.filter(lei=lei).first()
+    successors = read_successors_of_ended(entity)
+    return {"entity": entity, "parents": parents, "successors": successors}
 
 
 def _describe_applicable(applies: dict[str, Applicable]) -> list[dict[str, Any]]:

@@ -74,6 +74,9 @@ class FilterForm(forms.Form):
     currency = forms.CharField(required=False, max_length=3, label="Currency")
     cfi = forms.CharField(required=False, max_length=6, label="CFI code, or its start")
     issuer = forms.CharField(required=False, max_length=20, label="Issuer (LEI)")
+    issuer_group = forms.CharField(
+        required=False, max_length=20, label="Issuer and entities below it (LEI)"
+    )
     underlying = forms.CharField(required=False, max_length=20, label="Underlying (ISIN or LEI)")
     maturity_after = day_field("Maturity after")
     maturity_before = day_field("Maturity before")

@@ -21,6 +21,7 @@ from instruments.figis import syncing
 from instruments.models import (
     EntityRelationship,
     EntityRequest,
+    EntitySuccessor,
     FigiRequest,
     Instrument,
     LegalEntity,
@@ -228,6 +229,22 @@ def test_the_issuer_is_shown_with_the_record_of_its_legal_entity(
     assert [source for source in empty if source.startswith("gleif")] == ["gleif_isin_lei"]
     page = client.get(f"/instruments/{volvo}/dossier/").content.decode()
     assert "<dt>Legal name</dt><dd>KfW</dd>" in page
+
+    # An LEI that has ended leads to its successor.
+    EntitySuccessor.objects.create(entity_id=lei, successor_lei=parent)
+    for entity_status, registration_status, successors in (
+        ("ACTIVE", "ISSUED", []),
+        ("ACTIVE", "LAPSED", [parent]),
+        ("INACTIVE", "MERGED", [parent]),
+    ):
+        LegalEntity.objects.filter(lei=lei).update(
+            entity_status=entity_status, registration_status=registration_status
+        )
+        rows = get(client, volvo)["issuer"]["successors"]["rows"]
+        assert [row["lei"] for row in rows] == successors
+        assert all(row["legal_name"] == "The parent" for row in rows)
+        page = client.get(f"/instruments/{volvo}/").content.decode()
+        assert ("<dt>Succeeded by</dt>" in page) == bool(successors)
 
 
 @pytest.mark.usefixtures("large")

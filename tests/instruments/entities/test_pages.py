@@ -7,7 +7,12 @@ import pytest
 from django.test import Client
 
 from instruments.listings.load import search_index
-from instruments.models import Instrument, LegalEntity
+from instruments.models import (
+    EntityRelationship,
+    Instrument,
+    LegalEntity,
+    RelationshipType,
+)
 from tests import demo_files, golden_copy
 from tests.golden_copy import EXCERPT, FULL
 
@@ -85,3 +90,27 @@ def test_the_group_is_drawn_as_a_tree(client: Client) -> None:
         *("Nordlicht UK Limited (made up)", "Nordlicht Finance B.V. (made up)"),
         *("</ul", "</ul", "</ul"),
     ]
+    row = '<td class="name">Nordlicht Finance B.V. (made up)</td>'
+    assert row in page
+    assert row not in client.get(f"/entities/{demo_files.ISSUER}/?on=1990-01-01").content.decode()
+    assert "Group on: Enter a valid date." in (
+        client.get(f"/entities/{demo_files.ISSUER}/?on=yesterday").content.decode()
+    )
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_the_page_of_an_entity_lists_the_instruments_of_its_group(client: Client) -> None:
+    parent = EntityRelationship.objects.get(
+        start_lei=demo_files.ISSUER, type=RelationshipType.DIRECT
+    ).end_lei
+    isin = Instrument.objects.filter(issuer_lei=demo_files.ISSUER).order_by("isin")[0].isin
+
+    own = client.get(f"/entities/{parent}/").content.decode()
+    of_group = client.get(f"/entities/{parent}/?group=on").content.decode()
+
+    assert f"/instruments/{isin}/" not in own
+    assert "It is the published issuer of no instrument" in own
+    assert '<a href="?group=on">Instruments of the whole group</a>' in own
+    assert f"/instruments/{isin}/" in of_group
+    found = client.get("/", {"issuer_group": parent}).content.decode()
+    assert f"/instruments/{isin}/" in found
