@@ -31,6 +31,7 @@ _VIEWER = (
     "instruments.view_entitysuccessor",
     "instruments.view_reconciliation",
     "instruments.view_difference",
+    "instruments.view_outputprofile",
     "instruments.view_correction",
     "curation.view_problem",
     "curation.view_note",
@@ -49,6 +50,7 @@ _ANALYST = (
     "instruments.export_instrument",
     "instruments.lookup_instrument",
     "instruments.add_correction",
+    "instruments.add_outputprofile",
     "curation.add_note",
 )
 _CURATOR = (
@@ -59,6 +61,7 @@ _CURATOR = (
     "curation.import_venue",
     "curation.delete_note",
     "instruments.add_scope",
+    "instruments.manage_outputprofile",
     "esma_files.change_esmafile",
     "esma_files.download_esmafile",
     "esma_files.load_esmafile",

@@ -3,5 +3,6 @@
 from instruments.entities import admin as entities
 from instruments.figis import admin as figis
 from instruments.listings.admin import instruments, reconciliation, scope
+from instruments.profiles import admin as profiles
 
-__all__ = ["entities", "figis", "instruments", "reconciliation", "scope"]
+__all__ = ["entities", "figis", "instruments", "profiles", "reconciliation", "scope"]

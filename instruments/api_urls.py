@@ -18,6 +18,7 @@ from instruments.listings.api.export import ExportView
 from instruments.listings.api.reconciliation import ReconciliationViewSet
 from instruments.listings.api.scope import ScopeViewSet
 from instruments.listings.api.views import InstrumentViewSet
+from instruments.profiles.api import ProfileRowsView, ProfilesView, ProfileView
 from instruments.transparency.api.views import (
     InstrumentTransparencyView,
     SubclassTransparencyViewSet,
@@ -44,6 +45,9 @@ urlpatterns = [
         name="instrument-enrich",
     ),
     path("instruments/export/", ExportView.as_view(), name="instrument-export"),
+    path("profiles/", ProfilesView.as_view(), name="profile-list"),
+    path("profiles/<str:profile>/", ProfileView.as_view(), name="profile-detail"),
+    path("profiles/<str:profile>/rows/", ProfileRowsView.as_view(), name="profile-rows"),
     path("lookup/", BulkLookupView.as_view(), name="bulk-lookup"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("issuer-differences/", IssuerDifferencesView.as_view(), name="issuer-differences"),

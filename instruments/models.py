@@ -36,6 +36,7 @@ from instruments.listings.models.reconciliation import Difference, FullFile, Rec
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
 from instruments.listings.models.underlying import Link, Underlying
+from instruments.profiles.models import OutputProfile, OutputProfileQuerySet
 from instruments.published_results.models import PublishedResult, ResultFile, ResultQuerySet
 from instruments.transparency.models import (
     ResultRecord,
@@ -83,6 +84,8 @@ __all__ = [
     "ListingVersion",
     "MappedIssuer",
     "MappedLei",
+    "OutputProfile",
+    "OutputProfileQuerySet",
     "PublishedResult",
     "Reconciliation",
     "Register",

@@ -56,15 +56,20 @@ Rows = list[tuple[Any, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The kind of the rows of an export (a key of FIELDS), and their columns."""
+    """The kind of the rows of an export (a key of FIELDS), and their columns.
+
+    `types` are the Arrow types of the columns; without them the columns are fields, with theirs.
+    """
 
     rows: str = "instruments"
     columns: tuple[str, ...] = COLUMNS
+    types: tuple[pa.DataType, ...] = ()
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of Parquet files."""
-        return pa.schema([(name, get_type(name)) for name in self.columns])
+        types = self.types or tuple(map(get_type, self.columns))
+        return pa.schema(list(zip(self.columns, types, strict=True)))
 
 
 DEFAULT = Layout()
@@ -133,11 +138,15 @@ def read_pages(
     Corrections are those of the columns of COLUMNS; all other fields are as published.
     """
     while page := list(instruments.after(after)[:size]):
-        if layout.rows == DEFAULT.rows:
-            yield _read_instruments(page, layout.columns, with_corrections=with_corrections)
-        else:
-            yield _READERS[layout.rows](page, layout.columns)
+        yield read_rows(page, layout, with_corrections=with_corrections)
         after = page[-1].isin
+
+
+def read_rows(page: Sequence[Instrument], layout: Layout, *, with_corrections: bool) -> Rows:
+    """Return the rows of some instruments, which are in the order of ISINs."""
+    if layout.rows == DEFAULT.rows:
+        return _read_instruments(page, layout.columns, with_corrections=with_corrections)
+    return _READERS[layout.rows](page, layout.columns)
 
 
 def describe_rows(

@@ -1,11 +1,13 @@
-"""The files of an export: CSV, NDJSON, Parquet and XLSX, written in parts."""
+"""The files of an export: CSV, JSON, NDJSON, XML, Parquet and XLSX, written in parts."""
 
 import contextlib
 import csv
 import io
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
+from xml.sax.saxutils import escape
 
 import orjson
 import pyarrow as pa
@@ -22,6 +24,9 @@ SPREADSHEET_FORMATS = ("csv",)
 # Rows of a sheet, without the line of names.
 XLSX_MAX_ROWS = 1_048_575
 _PART_BYTES = 1_000_000
+# Characters that no XML document may have.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class TooManyRows(PermanentError):
@@ -60,13 +65,49 @@ def _format_csv(rows: Any) -> bytes:
     return text.getvalue().encode()
 
 
+def name_values(rows: Rows, layout: Layout) -> list[dict[str, Any]]:
+    """Return rows as plain values by column."""
+    return [dict(zip(layout.columns, map(to_plain, row), strict=True)) for row in rows]
+
+
 def write_ndjson(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
     """Yield one JSON object per line."""
     for page in pages:
-        lines = [
-            orjson.dumps(dict(zip(layout.columns, map(to_plain, row), strict=True))) for row in page
-        ]
+        lines = [orjson.dumps(fields) for fields in name_values(page, layout)]
         yield b"\n".join([*lines, b""])
+
+
+def write_json(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield one JSON array of objects, one per line."""
+    before = b"[\n"
+    for page in pages:
+        lines = []
+        for fields in name_values(page, layout):
+            lines.append(before + orjson.dumps(fields))
+            before = b",\n"
+        yield b"".join(lines)
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"
+
+
+def write_xml(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
+    """Yield XML: an element for each row in `<rows>`, with an element for each column, empty if absent."""
+    tag = layout.rows.removesuffix("s")
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<{layout.rows}>\n'.encode()
+    for page in pages:
+        lines = []
+        for row in page:
+            named = zip(layout.columns, row, strict=True)
+            cells = "".join(_format_element(name, value) for name, value in named)
+            lines.append(f"<{tag}>{cells}</{tag}>\n")
+        yield "".join(lines).encode()
+    yield f"</{layout.rows}>\n".encode()
+
+
+def _format_element(name: str, value: Any) -> str:
+    plain = _format(value)
+    if plain is None or plain == "":
+        return f"<{name}/>"
+    return f"<{name}>{escape(_NOT_XML.sub(_REPLACEMENT, str(plain)))}</{name}>"
 
 
 def write_parquet(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
@@ -141,7 +182,9 @@ class _Buffer(io.RawIOBase):
 # Media type and writer by file name extension.
 FORMATS: dict[str, tuple[str, Callable[[Iterator[Rows], Layout], Iterator[bytes]]]] = {
     "csv": ("text/csv; charset=utf-8", write_csv),
+    "json": ("application/json", write_json),
     "ndjson": ("application/x-ndjson", write_ndjson),
+    "xml": ("text/xml; charset=utf-8", write_xml),
     "parquet": ("application/vnd.apache.parquet", write_parquet),
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_xlsx),
 }

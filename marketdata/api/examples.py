@@ -13,7 +13,7 @@ PATH = Path(__file__).with_name("examples.json")
 
 @functools.cache
 def read_all() -> dict[str, Any]:
-    """Return the examples by operation: `status`, `path` (parameters), `body` and `answer`, if it has any."""
+    """Return the examples by operation: `status`, `path` (parameters), `body`, `answers` by media type."""
     examples: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
     return examples
 
@@ -36,9 +36,7 @@ def _add_example(operation: dict[str, Any], example: dict[str, Any]) -> None:
         for media in operation["requestBody"]["content"].values():
             if "examples" not in media:
                 media["example"] = example["body"]
-    if "answer" not in example:
-        return
-    answer = example["answer"]
-    for name, media in operation["responses"][example["status"]].get("content", {}).items():
-        if "examples" not in media and name.startswith("text/") == isinstance(answer, str):
-            media["example"] = answer
+    content = operation["responses"][example["status"]].get("content", {})
+    for name, answer in example.get("answers", {}).items():
+        if name in content and "examples" not in content[name]:
+            content[name]["example"] = answer

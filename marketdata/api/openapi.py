@@ -109,9 +109,12 @@ class RuleSchema(AutoSchema):
 
 def file_responses(media_types: Iterable[str]) -> dict[tuple[int, str], OpenApiResponse]:
     """Return documentation of a file in any of the media types, for `responses` of extend_schema."""
-    return {
-        (200, media.partition(";")[0]): OpenApiResponse(
-            OpenApiTypes.STR if media.startswith("text/") else OpenApiTypes.BINARY, "The file"
-        )
-        for media in media_types
-    }
+    responses = {}
+    for media in media_types:
+        schema: Any = OpenApiTypes.BINARY
+        if media == "application/json":
+            schema = {"type": "array", "items": {"type": "object", "additionalProperties": {}}}
+        elif media.startswith("text/"):
+            schema = OpenApiTypes.STR
+        responses[200, media.partition(";")[0]] = OpenApiResponse(schema, "The file")
+    return responses

@@ -82,6 +82,7 @@ class RootView(ApiView):
         "volume_cap": "volume-cap-list",
         "cfi": "cfi-list",
         "reconciliations": "reconciliation-list",
+        "profiles": "profile-list",
         "corrections": "correction-list",
         "problems": "problem-list",
         "watchlists": "watchlist-list",

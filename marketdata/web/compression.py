@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 MEDIA_TYPES = frozenset(
     {
         *("application/json", "application/problem+json", "application/x-ndjson", "text/csv"),
+        "text/xml",
         *("application/vnd.oai.openapi", "application/vnd.oai.openapi+json", "application/yaml"),
     }
 )

@@ -19,6 +19,7 @@ from curation.proposals import Proposal, propose
 from esma_files.models import EsmaFile, Heartbeat
 from instruments import pipeline
 from instruments.models import Difference, Figi, Reconciliation
+from instruments.profiles import saving
 from monitoring.health import report
 from tests.accounts.clients import PASSWORD, make_user
 from tests.conftest import DATA
@@ -30,16 +31,28 @@ ISIN, FIGI = "XS0107289323", "BBG000BLNNH6"
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A request. `path` has the values of the parameters in the path, `prepare` is called before it."""
+    """A request. `path` has the values of the parameters in the path, `prepare` is called before it.
+
+    `other_forms` are queries whose answers have other media types.
+    """
 
     path: dict[str, str] = dataclasses.field(default_factory=dict)
     query: dict[str, str] = dataclasses.field(default_factory=dict)
     body: Any = None
     prepare: Callable[[], Any] | None = None
+    other_forms: tuple[dict[str, str], ...] = ()
 
 
 _ADDRESS = f"https://firds.esma.europa.eu/firds/{NAME}"
 _ONE = {"permissions": ["audit.view_event", "instruments.view_instrument"]}
+_FORMS = tuple({"isin": ISIN, "file": form} for form in ("csv", "json", "xml"))
+_PROFILE = {
+    "title": "Layout of a vendor",
+    "columns": [
+        {"name": "ID", "field": "isin"},
+        {"name": "Maturity", "field": "maturity_date", "format": "DD.MM.YYYY"},
+    ],
+}
 _FILTER = "category=D&currency=EUR"
 _LONE = {"isin": ISIN}
 _TABLE = "mic,name,country,comments\nXSTO,Stockholm,SE,A test\n"
@@ -78,6 +91,7 @@ def add_rows() -> dict[str, Any]:
     batch = batches.try_import("venues", _TABLE.encode(), name="venues.csv", by="ada", user=boss)
     watch_list = WatchList(owner="ada", name="Water", isins=[ISIN])
     watching.save(watch_list)
+    saving.save("vendor", _PROFILE, by="ada")
     note = Note.objects.create(
         subject="instrument", code=ISIN, text="Read the terms", created_by="ada"
     )
@@ -162,7 +176,6 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "files_sync_create": Example(body={"dataset": "esma_firds", "since": "2026-11-20"}),
         **dict.fromkeys(
             (
-                "instruments_dossier",
                 "instruments_derivatives_list",
                 "instruments_history_list",
                 "instruments_listings_list",
@@ -171,6 +184,7 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
             ),
             Example({"isin": SHARE}),
         ),
+        "instruments_dossier": Example({"isin": SHARE}, other_forms=({"output": "markdown"},)),
         "instruments_underlyings_list": Example({"isin": CALL}),
         "entities_retrieve": Example({"lei": ISSUER}),
         "entities_hierarchy": Example({"lei": ISSUER}),
@@ -183,8 +197,14 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "instruments_list": Example(query={"category": "D", "per_page": "2"}),
         "instruments_reportable": Example(_LONE, {"on": "2025-09-01"}),
         "instruments_changes": Example(query={"limit": "2"}),
-        "issuer_differences_export": Example(query={"comparison": "different"}),
-        "instruments_export_retrieve": Example(query={"fields": "isin,full_name,maturity_date"}),
+        "issuer_differences_export": Example(
+            query={"comparison": "different"},
+            other_forms=tuple({"file": form} for form in ("json", "xml")),
+        ),
+        "instruments_export_retrieve": Example(
+            query={"category": "D", "fields": "isin,full_name"},
+            other_forms=_FORMS,
+        ),
         "instruments_lookup": Example(body={"isins": [ISIN]}),
         "lookup": Example(
             body=[
@@ -202,6 +222,14 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "tags_create": Example(body={"subject": "instrument", "code": ISIN, "name": "utility"}),
         "tags_destroy": Example({"number": rows["tag"]}),
         "problems_of_kind_list": Example({"kind": next(iter(KINDS))}),
+        "profiles_retrieve": Example({"profile": "vendor"}),
+        "profiles_update": Example({"profile": "vendor"}, body=_PROFILE),
+        "profiles_destroy": Example({"profile": "vendor"}),
+        "profiles_rows": Example(
+            {"profile": "vendor"},
+            {"category": "D", "per_page": "2"},
+            other_forms=_FORMS,
+        ),
         "roles_create": Example(body=role),
         "roles_retrieve": Example({"name": "viewer"}),
         "roles_partial_update": Example({"name": "auditor"}, body=_ONE, prepare=add_role),

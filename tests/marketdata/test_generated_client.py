@@ -26,6 +26,7 @@ from curation.problem_kinds import KINDS
 from curation.proposals import Proposal, propose
 from esma_files.models import EsmaFile, RejectedRecord
 from instruments.models import Figi, Reconciliation
+from instruments.profiles import saving
 from tests.accounts.clients import make_user
 from tests.marketdata.test_any_request import KEYS, fill
 from tests.snapshots import Snapshots
@@ -88,12 +89,14 @@ def make_rows(boss: User) -> dict[str, str]:
     batch = batches.try_import("venues", table, name="a.csv", by="boss", user=boss)
     ImportBatch.objects.filter(pk=batch.pk).update(id=correction.pk)
     watching.save(WatchList(pk=correction.pk, owner="boss", name="a", isins=[ISIN]))
+    profile = saving.save("vendor", {"columns": ["isin", "full_name"]}, by="boss")
     key, _ = api_keys.create(boss, name="a", permissions=[], days=1)
     return {
         **KEYS,
         "isin": ISIN,
         "number": str(correction.pk),
         "figi": figi.figi,
+        "profile": profile.name,
         "prefix": key.prefix,
         "kind": next(iter(KINDS)),
     }

@@ -16,6 +16,7 @@ from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsS
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
+from instruments.profiles import saving, shapes
 from marketdata.api.openapi import file_responses
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
@@ -63,9 +64,17 @@ class ExportQuerySerializer(CorrectionsSerializer):
             " their reference listing too. Default: the main columns of instruments, all fields of listings"
             " and versions",
         )
-        return {**super().get_fields(), "fields": chosen}
+        profile = serializers.CharField(
+            required=False,
+            max_length=80,
+            help_text="An output profile, as vendor or vendor@2, instead of `rows` and `fields`",
+        )
+        return {**super().get_fields(), "fields": chosen, "profile": profile}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "profile" in attrs and {"rows", "fields"} & set(self.initial_data):
+            message = "A profile has rows and fields of its own: pass it alone."
+            raise serializers.ValidationError({"profile": [message]})
         if "spreadsheet" in attrs and attrs["file"] not in export_files.SPREADSHEET_FORMATS:
             raise serializers.ValidationError({"spreadsheet": ["Only for file=csv."]})
         return attrs
@@ -82,12 +91,17 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
     pagination_class = None
 
     @extend_schema(
-        summary="Export instruments or listings as CSV, NDJSON, Parquet or XLSX",
+        summary="Export instruments or listings as CSV, JSON, NDJSON, XML, Parquet or XLSX",
         responses=file_responses(media for media, _ in export_files.FORMATS.values()) | _PROBLEMS,
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         query = self.query
-        layout = export.choose(query["rows"], query.get("fields", ""))
+        shape = None
+        if "profile" in query:
+            shape = shapes.get_shape(saving.get_profile(query["profile"]))
+            layout = shape.source
+        else:
+            layout = export.choose(query["rows"], query.get("fields", ""))
         after = lookup.check_isin(query["after"]) if "after" in query else ""
         instruments: Any = self.filter_queryset(self.get_queryset())
         self._check_size(request, instruments, layout)
@@ -98,6 +112,8 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
         pages = export.read_pages(
             instruments, layout, after=after, with_corrections=with_corrections
         )
+        if shape is not None:
+            pages, layout = shape.apply(pages), shape.target
         if "spreadsheet" in query:
             pages = export_files.make_spreadsheet_safe(pages)
         name = f"{layout.rows}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"

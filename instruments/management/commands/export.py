@@ -13,14 +13,15 @@ from instruments.listings import export, export_files
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Instrument
+from instruments.profiles import saving, shapes
 from marketdata.common import command_options, output
-from marketdata.common.errors import InvalidQuery
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 
 class Command(AnsweringCommand):
     help = (
-        "Write instruments or listings to a CSV, NDJSON, Parquet or XLSX file. The extension of its name"
-        " selects the format."
+        "Write instruments or listings to a CSV, JSON, NDJSON, XML, Parquet or XLSX file. The extension of"
+        " its name selects the format."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,13 +29,18 @@ class Command(AnsweringCommand):
         parser.add_argument(
             "--rows",
             choices=list(export.FIELDS),
-            default="instruments",
-            help="one row for each instrument, for each listing, or for each version of a listing",
+            help="one row for each instrument, for each listing, or for each version of a listing"
+            " (default: instruments)",
         )
         parser.add_argument(
             "--fields",
             default="",
             help="names of fields, separated by commas, or all: see docs/exports.md",
+        )
+        parser.add_argument(
+            "--profile",
+            metavar="NAME",
+            help="output profile, as vendor or vendor@2, instead of --rows and --fields",
         )
         parser.add_argument(
             "--spreadsheet",
@@ -51,8 +57,12 @@ class Command(AnsweringCommand):
             raise CommandError(f"{path}: the name must end in {', '.join(export_files.FORMATS)}.")
         if options["spreadsheet"] and format_ not in export_files.SPREADSHEET_FORMATS:
             raise CommandError("--spreadsheet is for CSV files only.")
+        shape = self._get_shape(options)
         try:
-            layout = export.choose(options["rows"], options["fields"])
+            if shape is None:
+                layout = export.choose(options["rows"] or "instruments", options["fields"])
+            else:
+                layout = shape.source
         except InvalidQuery as error:
             raise CommandError(f"--fields: {error}") from error
         instruments: Any = command_options.filter_queryset(
@@ -61,6 +71,8 @@ class Command(AnsweringCommand):
         partial_path = path.with_name(f"{path.name}.part")
         counter = _Counter(export.read_pages(instruments, layout), layout.rows)
         pages = iter(counter)
+        if shape is not None:
+            pages, layout = shape.apply(pages), shape.target
         if options["spreadsheet"]:
             pages = export_files.make_spreadsheet_safe(pages)
         _, write = export_files.FORMATS[format_]
@@ -78,6 +90,18 @@ class Command(AnsweringCommand):
         filters = command_options.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=filters)
         self.stdout.write(f"{path}: {counter.rows:,} {layout.rows}, {path.stat().st_size:,} bytes.")
+
+    @staticmethod
+    def _get_shape(options: dict[str, Any]) -> shapes.Shape | None:
+        """Return the shape of the profile that is named, if any. Raises CommandError."""
+        if not options["profile"]:
+            return None
+        if options["rows"] or options["fields"]:
+            raise CommandError("--profile has rows and fields of its own: pass it alone.")
+        try:
+            return shapes.get_shape(saving.get_profile(options["profile"]))
+        except (InvalidQuery, NotInDatabase) as error:
+            raise CommandError(f"--profile: {error}") from error
 
 
 class _Counter:

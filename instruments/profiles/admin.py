@@ -1,0 +1,85 @@
+"""Output profiles in the admin, to look at, to save as new versions, and to delete."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest
+
+from instruments.listings.export import FIELDS
+from instruments.models import OutputProfile
+from instruments.profiles import saving
+from marketdata.common.errors import MarketDataError
+from marketdata.web.access import may_see_user_name
+from marketdata.web.admin import ReadOnlyAdmin
+
+
+class ProfileForm(forms.ModelForm[OutputProfile]):
+    """A new version of a profile; it is saved while it is checked."""
+
+    rows = forms.ChoiceField(
+        choices=[("", "as the parent, else instruments"), *((n, n) for n in FIELDS)],
+        required=False,
+    )
+    inherits_from = forms.CharField(required=False, help_text="as vendor or vendor@2")
+
+    class Meta:
+        model = OutputProfile
+        fields = ["name", "title", "columns", "omitted"]
+
+    author: dict[str, Any]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        try:
+            content = {**values, "parent": values["inherits_from"]}
+            self.instance = saving.save(values["name"], content, **self.author)
+        except MarketDataError as error:
+            raise ValidationError(str(error)) from error
+        return values
+
+
+@admin.register(OutputProfile)
+class OutputProfileAdmin(ReadOnlyAdmin):
+    """A change is a new version, so nothing is edited."""
+
+    form = ProfileForm
+    list_display = ["name", "version", "rows", "title", "parent", "created_at", "created_by"]
+    list_filter = ["rows"]
+    list_select_related = ["parent"]
+    search_fields = ["=name"]
+    search_help_text = "The name of a profile"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        hidden = () if may_see_user_name(request.user) else ("created_by",)
+        return [name for name in self.list_display if name not in hidden]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("instruments.add_outputprofile")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(saving.MANAGE)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        author = {"by": request.user.get_username(), "request": request}
+        author["may_manage"] = request.user.has_perm(saving.MANAGE)
+        return type(form.__name__, (form,), {"author": author})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Do nothing: the form has saved it."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        try:
+            saving.delete(obj.name, by="", may_manage=True, request=request)
+        except MarketDataError as error:
+            raise PermissionDenied(str(error)) from error
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for name in sorted(set(queryset.values_list("name", flat=True))):
+            self.delete_model(request, OutputProfile(name=name))
