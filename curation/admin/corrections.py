@@ -63,6 +63,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
     actions = ["approve", "reject", "withdraw"]
     list_display = ["__str__", "published_value", "right_value", "state", "remark", "proposed_at"]
     list_filter = ["state", "register"]
+    show_facets = admin.ShowFacets.ALLOW
     searched_codes = ("isin",)
     search_help_text = "An ISIN"
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}

@@ -67,6 +67,7 @@ class ProblemAdmin(ReadOnlyAdmin):
     list_display = ["subject", "register", "mic", "published", "suggested", "detail", "first_day"]
     list_display_links = None
     list_filter = [CategoryFilter, "register", SuggestionFilter]
+    show_facets = admin.ShowFacets.ALLOW  # at most 100,000 rows of a kind
     search_fields = ["=isin"]
     search_help_text = "An ISIN"
     ordering = ["isin", "pk"]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 
 from instruments.classification import cfi
+from instruments.listings import facets
 from instruments.models import (
     Instrument,
     InstrumentQuerySet,
@@ -16,6 +17,7 @@ from instruments.models import (
     Listing,
     ListingVersion,
     Register,
+    Status,
     SubclassTransparency,
     TransparencyResult,
     Underlying,
@@ -26,7 +28,38 @@ from instruments.models import (
 from marketdata.web.admin import ReadOnlyAdmin
 
 
-class CategoryFilter(admin.SimpleListFilter):
+class _BoundedFilter(admin.SimpleListFilter):
+    """A filter whose counts are those of searches: bounded, so that no count reads the table."""
+
+    def get_facet_queryset(self, changelist: Any) -> dict[str, Any]:
+        name = str(self.parameter_name)
+        matching = changelist.get_queryset(
+            self.request, exclude_parameters=self.expected_parameters()
+        )
+        chosen = {key: value for key, value in changelist.params.items() if key != name}
+        if changelist.query:
+            chosen["q"] = changelist.query
+        facet = facets.count([name], matching, chosen)[name]
+        counts = dict(facet.values)
+        bound = "" if facet.is_exact else " or more"
+        return {
+            f"{i}__c": f"{counts.get(code, 0):,}{bound}"
+            for i, (code, _) in enumerate(self.lookup_choices)
+        }
+
+
+class StatusFilter(_BoundedFilter):
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in Status]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class CategoryFilter(_BoundedFilter):
     title = "category"
     parameter_name = "category"
 
@@ -40,7 +73,7 @@ class CategoryFilter(admin.SimpleListFilter):
         return InstrumentQuerySet.of_category(queryset, letter)  # type: ignore[arg-type]
 
 
-class RegisterFilter(admin.SimpleListFilter):
+class RegisterFilter(_BoundedFilter):
     title = "register"
     parameter_name = "register"
 
@@ -82,7 +115,8 @@ class InstrumentAdmin(ReadOnlyAdmin):
         "eu_listings",
         "uk_listings",
     ]
-    list_filter = ["status", RegisterFilter, CategoryFilter]
+    list_filter = [StatusFilter, RegisterFilter, CategoryFilter]
+    show_facets = admin.ShowFacets.ALLOW  # bounded ones
     search_fields = ["isin"]
     search_help_text = "An ISIN, or words of the name"
 
@@ -140,6 +174,7 @@ class UnderlyingAdmin(ReadOnlyAdmin):
 
 @admin.register(Venue)
 class VenueAdmin(ReadOnlyAdmin):
+    show_facets = admin.ShowFacets.ALLOW
     list_display = ["mic", "operating_mic", "kind", "name", "category", "country", "status", "lei"]
     list_filter = ["status", "kind", "category", "country"]
     search_fields = ["mic", "name", "acronym", "legal_entity_name", "lei"]
