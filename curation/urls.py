@@ -1,10 +1,13 @@
 from django.urls import path
 
+from curation.correction_pages import DebtView, ProposeView
 from curation.notes_pages import NotesOfView, NotesView
 from curation.pages import ProblemsOfKindView, ProblemsView
 from curation.watch_pages import WatchListsView, WatchListView
 
 urlpatterns = [
+    path("corrections/", DebtView.as_view(), name="corrections"),
+    path("corrections/propose/", ProposeView.as_view(), name="propose-correction"),
     path("problems/", ProblemsView.as_view(), name="problems"),
     path("problems/<str:kind>/", ProblemsOfKindView.as_view(), name="problems-of-kind"),
     path("watchlists/", WatchListsView.as_view(), name="watch-lists"),

@@ -9,10 +9,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from curation import proposals
+from curation import bulk, proposals
+from curation.api.bulk import (
+    DebtSerializer,
+    NumbersSerializer,
+    OutcomesSerializer,
+    PreviewSerializer,
+)
+from curation.debt import get_debt, summarize
 from curation.descriptions import describe_correction
 from curation.filters import CorrectionFilterSet
+from curation.previews import preview
 from instruments.listings.correctable import CORRECTABLE
+from instruments.listings.status import today
 from instruments.models import Correction, Register
 from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
@@ -22,6 +31,7 @@ from marketdata.common.errors import NotInDatabase
 from marketdata.web.access import holding, reading
 
 _NUMBER = path_parameter("number", "Number of a correction", pattern="^[0-9]{1,18}$")
+_MAX_DEBT = 1_000  # corrections in one answer; the summary counts all of them
 _CONFLICT = documented({409: "The state of the correction does not permit this."})
 
 
@@ -89,6 +99,14 @@ class ProposalSerializer(StrictSerializer):
     )
 
 
+class ProposalsSerializer(StrictSerializer):
+    """Corrections to be proposed."""
+
+    corrections = serializers.ListField(
+        child=ProposalSerializer(), min_length=1, max_length=bulk.MAX_CORRECTIONS
+    )
+
+
 class DecisionSerializer(StrictSerializer):
     """The reason for a rejection or a withdrawal."""
 
@@ -113,6 +131,10 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
         "list": reading("instruments.view_correction"),
         "retrieve": reading("instruments.view_correction"),
         "create": holding("instruments.add_correction"),
+        "preview": holding("instruments.add_correction"),
+        "propose_many": holding("instruments.add_correction", costly=True),
+        "approve_many": holding(proposals.APPROVE, costly=True),
+        "debt": reading("instruments.view_correction"),
         "approve": holding(proposals.APPROVE),
         "reject": holding(proposals.APPROVE),
         "withdraw": holding("instruments.add_correction"),
@@ -210,6 +232,66 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
         day = body.validated_data["reported_on"]
         proposals.note_report(correction, day, by=request.user.get_username(), request=request)
         return self._answer(correction)
+
+    @extend_schema(
+        operation_id="corrections_preview",
+        summary="Show the listings that a correction would change, without proposing it",
+        request=ProposalSerializer,
+        responses={200: PreviewSerializer, **_CONFLICT},
+    )
+    @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
+    def preview(self, request: Request) -> Response:
+        body = ProposalSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return Response(preview(proposals.check(proposals.Proposal(**body.validated_data))))
+
+    @extend_schema(
+        operation_id="corrections_propose_many",
+        summary="Propose up to 100 corrections",
+        description="Each is proposed by itself: those that are not valid are left out, with the reason.",
+        request=ProposalsSerializer,
+        responses={200: OutcomesSerializer},
+    )
+    @action(
+        detail=False, methods=["post"], url_path="bulk", filterset_class=None, pagination_class=None
+    )
+    def propose_many(self, request: Request) -> Response:
+        body = ProposalsSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        rows = [proposals.Proposal(**row) for row in body.validated_data["corrections"]]
+        by = request.user.get_username()
+        return Response({"results": bulk.propose_all(rows, by=by, request=request)})
+
+    @extend_schema(
+        operation_id="corrections_approve_many",
+        summary="Approve up to 100 proposed corrections",
+        description="Each is approved by itself: the others are left as they are, with the reason.",
+        request=NumbersSerializer,
+        responses={200: OutcomesSerializer},
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="approve",
+        filterset_class=None,
+        pagination_class=None,
+    )
+    def approve_many(self, request: Request) -> Response:
+        body = NumbersSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        numbers = body.validated_data["numbers"]
+        by = request.user.get_username()
+        return Response({"results": bulk.approve_all(numbers, by=by, request=request)})
+
+    @extend_schema(
+        operation_id="corrections_debt",
+        summary="Get the override debt: corrections by age, owner and field, and those that expire",
+        responses={200: DebtSerializer},
+    )
+    @action(detail=False, methods=["get"], filterset_class=None, pagination_class=None)
+    def debt(self, request: Request) -> Response:
+        rows = get_debt(today(), user=request.user)
+        return Response({"summary": summarize(rows), "corrections": rows[:_MAX_DEBT]})
 
     def _get_reason(self, request: Request) -> str:
         body = DecisionSerializer(data=request.data)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from audit.commands import RecordedCommand
-from curation.debt import get_debt
+from curation.debt import get_debt, summarize
 from curation.descriptions import describe_correction
 from instruments.listings.correcting import reapply_due
 from instruments.listings.status import today
@@ -34,6 +34,9 @@ class Command(RecordedCommand, AnsweringCommand):
         debt = actions.add_parser(
             "debt", help="list the corrections that replace published values, with their age"
         )
+        debt.add_argument(
+            "--summary", action="store_true", help="only the numbers by age, owner and field"
+        )
         for parser_of_action in (listing, debt):
             output.add_format(parser_of_action)
         actions.add_parser("apply", help="apply the corrections that begin or end by today")
@@ -53,9 +56,23 @@ class Command(RecordedCommand, AnsweringCommand):
         self._print(rows, options["format"], if_empty="No correction matches.")
 
     def _debt(self, options: dict[str, Any]) -> None:
-        self._print(
-            get_debt(today()), options["format"], if_empty="No published value is replaced."
-        )
+        rows = get_debt(today())
+        if options["summary"]:
+            self._print_summary(summarize(rows), options["format"])
+            return
+        self._print(rows, options["format"], if_empty="No published value is replaced.")
+
+    def _print_summary(self, summary: dict[str, Any], format_: str) -> None:
+        if format_ == "json":
+            output.print_json(self.stdout, summary)
+            return
+        rows = [
+            {"": name, "value": None, "corrections": summary[name]}
+            for name in ("corrections", "to_review", "unreported", "expiring")
+        ]
+        for name in ("by_age", "by_owner", "by_field"):
+            rows += [{"": name, **row} for row in summary[name]]
+        output.print_table(self.stdout, rows)
 
     def _print(self, rows: list[dict[str, Any]], format_: str, *, if_empty: str) -> None:
         if format_ == "json":

@@ -1,0 +1,110 @@
+"""Pages of corrections: the override debt, and a form that shows first what a proposal changes."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from curation import debt, proposals
+from curation.previews import preview
+from instruments.listings.correctable import CORRECTABLE
+from instruments.listings.status import today
+from instruments.models import Correction, CorrectionState, Register
+from marketdata.common.errors import InvalidQuery, MarketDataError
+from marketdata.web.access import GuardedView, holding, reading
+
+_SHOWN = 200  # corrections of a table
+_ADD = "instruments.add_correction"
+
+
+class DebtView(GuardedView):
+    """The corrections that replace published values, by age, owner and field, and those that wait."""
+
+    needs = reading("instruments.view_correction")
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        rows = debt.get_debt(today(), user=request.user)
+        waiting = Correction.objects.filter(state=CorrectionState.PROPOSED).order_by("pk")
+        context = {
+            "summary": debt.summarize(rows),
+            "rows": rows[:_SHOWN],
+            "expiring": list(filter(debt.is_expiring, rows))[:_SHOWN],
+            "waiting": waiting[:_SHOWN],
+            "shown": _SHOWN,
+            "may_propose": request.user.has_perm(_ADD),
+            "may_decide": request.user.is_staff and request.user.has_perm(proposals.APPROVE),
+        }
+        return render(request, "curation/corrections.html", context)
+
+
+class ProposalForm(forms.Form):
+    """A correction to be proposed. The value that it expects is the one that is published now."""
+
+    isin = forms.CharField(max_length=12, label="ISIN")
+    register = forms.ChoiceField(choices=Register.choices, label="Register")
+    mic = forms.CharField(
+        max_length=4, required=False, label="MIC", help_text="empty for all venues"
+    )
+    field = forms.ChoiceField(
+        choices=[(name, name) for name in sorted(CORRECTABLE)], label="Field", initial="full_name"
+    )
+    value = forms.CharField(
+        max_length=350, required=False, label="Right value", help_text="empty for none"
+    )
+    reason = forms.CharField(
+        max_length=2_000, label="Reason", widget=forms.Textarea(attrs={"rows": 3})
+    )
+    evidence = forms.URLField(
+        max_length=500, required=False, label="Evidence", assume_scheme="https"
+    )
+    valid_from = forms.DateField(
+        required=False, label="First day", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    valid_to = forms.DateField(
+        required=False, label="Last day", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    reported_on = forms.DateField(
+        required=False,
+        label="Authority told on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+
+class ProposeView(GuardedView):
+    """Propose a correction, after a look at the listings that it would change."""
+
+    needs = holding(_ADD)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        given = {
+            name: request.GET[name] for name in ProposalForm.base_fields if name in request.GET
+        }
+        return self._show(request, ProposalForm(initial=given))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Show the preview; with `propose`, propose the correction."""
+        form = ProposalForm(request.POST)
+        if not form.is_valid():
+            return self._show(request, form, status=400)
+        proposal = proposals.Proposal(**form.cleaned_data)
+        try:
+            if "propose" not in request.POST:
+                return self._show(request, form, preview=preview(proposals.check(proposal)))
+            by = request.user.get_username()
+            correction = proposals.propose(proposal, by=by, request=request)
+        except InvalidQuery as error:
+            name = error.parameter
+            form.add_error(name if name in form.fields else None, str(error))
+        except MarketDataError as error:
+            form.add_error(None, str(error))
+        else:
+            return HttpResponseRedirect(f"{reverse('corrections')}?proposed={correction.number}")
+        return self._show(request, form, status=400)
+
+    def _show(
+        self, request: HttpRequest, form: ProposalForm, *, status: int = 200, preview: Any = None
+    ) -> HttpResponse:
+        context = {"form": form, "preview": preview}
+        return render(request, "curation/propose.html", context, status=status)
