@@ -53,6 +53,14 @@ _PROFILE = {
         {"name": "Maturity", "field": "maturity_date", "format": "DD.MM.YYYY"},
     ],
 }
+_CORRECTION = {
+    "register": "ESMA",
+    "isin": ISIN,
+    "field": "issuer_lei",
+    "value": LEI,
+    "reason": "The prospectus names another issuer.",
+}
+_SHORT_NAME = {**_CORRECTION, "field": "short_name", "value": "THAMES/6.75 20340101"}
 _FILTER = "category=D&currency=EUR"
 _LONE = {"isin": ISIN}
 _TABLE = "mic,name,country,comments\nXSTO,Stockholm,SE,A test\n"
@@ -147,15 +155,11 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         ),
         "auth_refresh_create": Example(body={"refresh": rows["refresh"]}),
         "auth_token_create": Example(body={"username": "ada", "password": PASSWORD}),
-        "corrections_create": Example(
-            body={
-                "register": "ESMA",
-                "isin": ISIN,
-                "field": "issuer_lei",
-                "value": LEI,
-                "reason": "The prospectus names another issuer.",
-            }
-        ),
+        "corrections_create": Example(body=_CORRECTION),
+        "corrections_preview": Example(body=_SHORT_NAME),
+        "corrections_propose_many": Example(body={"corrections": [_SHORT_NAME, _CORRECTION]}),
+        "corrections_approve_many": Example(body={"numbers": [int(rows["correction"])]}),
+        "corrections_debt": Example(),
         "corrections_retrieve": Example(correction),
         "corrections_approve_create": Example(correction),
         "corrections_reject_create": Example(correction, body=reason),
