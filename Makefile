@@ -10,8 +10,9 @@ MANAGE := $(BIN)/python manage.py
 WORKER := $(MANAGE) run_worker
 DEMO_ENV := HTTPS=false ANONYMOUS_READ=true FETCH_ON_SCHEDULE=false LOAD_GATE_PERCENT=0 \
 	PYTHONWARNINGS="ignore:You're running the worker" ALLOWED_HOSTS=$(HOST),localhost,127.0.0.1
-# The defaults of production, with a key that is thrown away: what tests and checks look at.
-CLEAN_ENV := ENV_FILE=/dev/null SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
+# The defaults of production, with a key that is thrown away: what tests and checks look at. Tests start many processes:
+# compiled modules are kept even where the shell asks for none.
+CLEAN_ENV := ENV_FILE=/dev/null PYTHONDONTWRITEBYTECODE= SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_hex(32))')
 # As in: make test ARGS="tests/instruments -k merge"
 ARGS ?=
 

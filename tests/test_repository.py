@@ -55,6 +55,7 @@ def test_every_bundled_file_has_its_source_noted() -> None:
             assert f"`{folder.name}/`" in note
 
 
+@pytest.mark.slow
 def test_the_static_files_can_be_collected_as_for_production(
     settings: LazySettings, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ class GleifApi:
         headers = {"Accept": "application/vnd.api+json"}
         service = Service("gleif", settings.GLEIF_URL, _REQUESTS, _SECONDS, headers)
         self._client = JsonClient(service, wait=wait)
-        self.page_size = PAGE_SIZE
+        self._leis_a_request = PAGE_SIZE
 
     def __enter__(self) -> "GleifApi":
         self._client.__enter__()
@@ -64,19 +64,19 @@ class GleifApi:
     def read_records(self, leis: Sequence[str]) -> Answer:
         """Return the level 1 records of LEIs; those that GLEIF does not know are missing.
 
-        Pages are halved, from then on, when GLEIF answers that a request is too large. Raises the errors of
-        JsonClient.get.
+        Fewer LEIs are asked for at once, from then on, when GLEIF answers that a request is too large.
+        Raises the errors of JsonClient.get.
         """
         collected = _Collected()
         done = 0
         while done < len(leis):
-            batch = leis[done : done + self.page_size]
+            batch = leis[done : done + self._leis_a_request]
             try:
                 self._read_pages(RECORDS, collected, {"filter[lei]": ",".join(batch)})
             except RequestTooLarge:
                 if len(batch) == 1:
                     raise
-                self.page_size = len(batch) // 2
+                self._leis_a_request = len(batch) // 2
                 continue
             done += len(batch)
         return collected.answer()
@@ -98,7 +98,7 @@ class GleifApi:
     def _read_pages(self, path: str, collected: "_Collected", filters: dict[str, str]) -> None:
         number, last = 1, 1
         while number <= last:
-            page = {"page[number]": number, "page[size]": self.page_size}
+            page = {"page[number]": number, "page[size]": PAGE_SIZE}
             answer = self._client.get(path, {**filters, **page})
             last = collected.add(path, answer)
             if last > _MOST_PAGES:

@@ -140,6 +140,7 @@ def test_the_schema_documents_the_rule_of_every_operation(client: Client) -> Non
             assert {"401", "403"} <= statuses or is_public, (path, method)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_role_can_get_exactly_what_its_permissions_allow() -> None:
     """Every role sends GET to every address whose rule has a permission; without it the answer is 403."""

@@ -96,6 +96,7 @@ def test_without_the_permission_no_key_is_created_or_revoked(client: Client) -> 
     assert "Create an API key" not in client.get("/account/").content.decode()
 
 
+@pytest.mark.slow
 def test_the_page_takes_a_fixed_number_of_queries(
     bob: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:

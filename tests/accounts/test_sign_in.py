@@ -87,6 +87,7 @@ def test_refusing_an_unknown_user_takes_as_much_work_as_a_known_one(settings: La
     assert 0.5 < unknown / known < 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_password_hashes")
 def test_passwords_are_hashed_by_argon2_and_older_hashes_are_upgraded() -> None:
     bob = make_user("bob")

@@ -54,6 +54,7 @@ def test_an_attacker_on_pages_does_not_lock_out_the_owner_either() -> None:
     assert sign_in_on_page("ada", PASSWORD, "/admin/login/", OWNER).status_code == 302
 
 
+@pytest.mark.slow
 def test_the_addresses_of_an_ipv6_network_are_one_attacker() -> None:
     make_user("bob")
 

@@ -25,6 +25,7 @@ from accounts import tokens, users
 from accounts.models import User
 from audit.models import Event
 from tests.accounts.clients import PASSWORD, ApiClient, client_with_token, make_user
+from tests.properties import mostly_slow
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -269,7 +270,9 @@ def start_service(tmp_path: Path, **variables: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("weak", ["", "secret", "x" * 80, "django-insecure-" + "a1b2c3d4e5f6" * 5])
+@pytest.mark.parametrize(
+    "weak", mostly_slow(["", "secret", "x" * 80, "django-insecure-" + "a1b2c3d4e5f6" * 5])
+)
 def test_the_service_does_not_start_with_a_weak_secret(tmp_path: Path, weak: str) -> None:
     result = start_service(tmp_path, SECRET_KEY=weak)
 

@@ -123,6 +123,7 @@ def test_events_are_exported_as_csv_and_ndjson() -> None:
     assert Event.objects.filter(action="audit.exported", actor="ada").count() == 2
 
 
+@pytest.mark.slow
 def test_a_long_export_has_every_event_once_and_in_order() -> None:
     admin = client_of_new_user("ada", "admin")
     same = timezone.now()

@@ -307,6 +307,7 @@ def test_a_cell_far_away_is_refused_at_no_cost(cell: str, problem: str) -> None:
         files.read_table(content.getvalue(), name="far.xlsx")
 
 
+@pytest.mark.slow
 @examples(500)
 @given(st.data())
 def test_a_damaged_workbook_is_refused_or_read(data: st.DataObject) -> None:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.usefixtures("any_database")
 OWN = (*NOT_COPIED, "sqlite_sequence")
 
 
+@pytest.mark.slow
 def test_everything_arrives_as_it_was(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "new" / "marketdata.sqlite3"
 
@@ -63,6 +64,7 @@ def test_keys_that_were_given_are_not_given_again(source: Path, target: Path) ->
     assert execute(target, given)[0][0]
 
 
+@pytest.mark.slow
 def test_sessions_end(source: Path, target: Path) -> None:
     execute(source, "INSERT INTO django_session VALUES ('key', 'data', '2099-01-01 00:00:00')")
 
@@ -72,6 +74,7 @@ def test_sessions_end(source: Path, target: Path) -> None:
     assert differences(source, target) == {}
 
 
+@pytest.mark.slow
 def test_a_target_that_migrate_has_filled_with_other_keys_is_taken(
     source: Path, target: Path
 ) -> None:
@@ -83,6 +86,7 @@ def test_a_target_that_migrate_has_filled_with_other_keys_is_taken(
     assert everything(target, but=OWN) == everything(source, but=OWN)
 
 
+@pytest.mark.slow
 def test_a_second_transfer_copies_nothing(source: Path, target: Path) -> None:
     transfer(source, target)
 
@@ -130,6 +134,7 @@ def rows_of(table: str, path: Path) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_a_source_that_was_written_meanwhile_is_noticed(source: Path, target: Path) -> None:
     transfer(source, target)
     execute(source, "DELETE FROM instruments_listing WHERE id = 1")
@@ -210,6 +215,7 @@ def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: Path) ->
     assert not (tmp_path / "none.sqlite3").exists()
 
 
+@pytest.mark.slow
 def test_a_row_that_the_target_refuses_is_named(source: Path, target: Path) -> None:
     transfer(source, target)
     execute(

@@ -45,6 +45,7 @@ def target(transferred: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(transferred / "target.sqlite3", tmp_path / "target.sqlite3"))
 
 
+@pytest.mark.slow
 def test_changed_values_are_named(source: Path, target: Path) -> None:
     changes: list[tuple[str, object, object]] = [
         ("full_name", "Zürich", "Zurich"),
@@ -113,6 +114,7 @@ def test_a_permission_that_is_missing_is_found(source: Path, target: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_databases_that_number_their_rows_differently_are_equal_by_natural_key(
     source: Path, target: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_every_parameter_and_variable_is_used(path: Path) -> None:
     assert [name for name in declared if len(re.findall(rf"\b{name}\b", text)) < 2] == []
 
 
+@pytest.mark.slow
 def test_every_module_is_used_with_all_its_parameters_and_no_others() -> None:
     used = parse(MAIN)["modules"]
 

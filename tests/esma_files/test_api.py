@@ -46,6 +46,7 @@ def do(client: Client, path: str, data: dict[str, Any] | None = None) -> dict[st
     return shown
 
 
+@pytest.mark.slow
 def test_a_file_goes_from_the_register_to_the_tables_by_api(
     staff: Client, esma: FakeRegister
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_file_goes_from_the_register_to_the_tables_by_api(
     assert staff.get("/api/v1/runs/?kind=load").json()["pagination"]["total"] == 1
 
 
+@pytest.mark.slow
 def test_why_a_file_failed_is_shown_and_it_can_be_tried_again(
     staff: Client, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_names_with_two_groups_of_letters_are_loaded_as_results_by_sub_class() -
     assert TransparencyResult.objects.count() == 0
 
 
+@pytest.mark.slow
 def test_there_is_no_gap_between_lists_of_cancelled_records_that_come_weekly() -> None:
     load("fulcan_weekly")
 
@@ -105,6 +106,7 @@ def test_records_of_the_fca_may_have_another_competent_authority() -> None:
     assert set(authorities) - {"GB"}
 
 
+@pytest.mark.slow
 def test_a_part_whose_header_names_another_part_is_refused() -> None:
     message = failure("part_mislabelled")
 

@@ -17,6 +17,7 @@ def feeders() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "xml-feeder"]
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_left_early_leaves_nothing_behind() -> None:
     path = FIRDS / "DLTINS_20171027_01of01.zip"
     with path.open("rb") as source:

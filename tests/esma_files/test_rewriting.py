@@ -3,6 +3,7 @@
 import itertools
 import re
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ def elements(draw: st.DrawFn) -> bytes:
     return b"<" + tag + attributes + b">" + text + b"</" + tag + draw(SPACE) + b">" + behind
 
 
+@pytest.mark.slow
 @examples(2_000)
 @given(st.lists(elements(), max_size=12), st.sets(st.integers(0, 40)))
 @example([b"<Line>a</Line>"] * 3, {1, 2, 3, 4, 5})

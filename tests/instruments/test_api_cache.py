@@ -81,6 +81,7 @@ def test_a_load_replaces_the_answers_that_it_changes(client: Client, make_zip: W
         assert b"Volvo B" in after.content
 
 
+@pytest.mark.slow
 def test_a_list_of_venues_replaces_the_answers_that_name_them(
     client: Client, make_zip: Write
 ) -> None:

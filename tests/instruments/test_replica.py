@@ -76,6 +76,7 @@ _ADDRESSES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 def test_requests_read_from_a_replica_while_it_has_the_newest_data(
     migrated: Path, tmp_path: Path

@@ -46,6 +46,7 @@ def run(*arguments: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_duckdb_counts_and_adds_as_the_database_does() -> None:
     publish(LISTINGS)
     listings = history.open_published(LISTINGS).to_pyarrow_dataset()
@@ -167,6 +168,7 @@ def test_a_folder_that_cannot_be_written_is_reported(own_lake: Path) -> None:
         publish(LISTINGS)
 
 
+@pytest.mark.slow
 def test_the_command_publishes_and_lists() -> None:
     rows = json.loads(run("publish", "--format", "json"))
     assert {row["table"]: row["rows"] for row in rows}["listings"] == Listing.objects.count()
@@ -181,6 +183,7 @@ def test_the_command_publishes_and_lists() -> None:
         run("publish", "listing")
 
 
+@pytest.mark.slow
 def test_the_nightly_task_publishes_once_a_day(own_lake: Path) -> None:
     assert sum(item.rows for item in nightly.publish()) > 0
     assert (own_lake / "published.json").exists()

@@ -79,6 +79,7 @@ def in_small_slices(table: LakeTable, rows: int = 150) -> LakeTable:
     return dataclasses.replace(table, slice_rows=rows)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_all_tables_equal_the_database(own_lake: Path) -> None:
     published = publish()
@@ -178,6 +179,7 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> No
     assert_equals_database(tables)
 
 
+@pytest.mark.slow
 def test_an_instrument_that_is_corrected_is_written_again(make_zip: Write) -> None:
     instruments = in_small_slices(get_table("instruments"), 2)
     isins = [make_isin(number) for number in range(5)]
@@ -203,6 +205,7 @@ def record(tag: str, isin: str, first_day: str, **more: str) -> str:
     return firds.record(tag, isin, "XSTO", period=first_day, **more)
 
 
+@pytest.mark.slow
 def test_versions_are_found_by_data_version(make_zip: Write) -> None:
     with pytest.raises(NotPublished, match="has not been published"):
         history.get_versions(LISTINGS)
@@ -256,6 +259,7 @@ def test_of_two_that_publish_at_once_the_second_fails(make_zip: Write) -> None:
     assert_equals_database((LISTINGS,))
 
 
+@pytest.mark.slow
 def test_a_killed_publication_changes_nothing_that_is_read(make_zip: Write) -> None:
     load(make_zip, full(2), *(record("RefData", make_isin(n), day(1)) for n in range(9)))
     listings = in_small_slices(LISTINGS, 2)
@@ -285,6 +289,7 @@ def test_columns_that_are_added_replace_the_files(make_zip: Write) -> None:
     assert_equals_database((LISTINGS,))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 @pytest.mark.sqlite
 def test_rows_are_read_alike_by_adbc_and_by_django() -> None:

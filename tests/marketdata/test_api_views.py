@@ -212,6 +212,7 @@ def _walk(field: Any, components: Any) -> Iterator[Any]:
         yield from _walk(field["items"], components)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_the_schema_is_generated_once_and_answered_by_304_if_it_is_known(
     client: Client, anonymous_reading: None

@@ -9,7 +9,7 @@ from tests.properties import mostly_slow
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("path", ["/", "/?q=volvo", "/sign-in/", "/api/auth/login/"])
+@pytest.mark.parametrize("path", mostly_slow(["/?q=volvo", "/", "/sign-in/", "/api/auth/login/"]))
 def test_pages_keep_to_the_policy(visit: Visit, path: str) -> None:
     visit.open(path)
 

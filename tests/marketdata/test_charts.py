@@ -13,6 +13,7 @@ from tests.properties import examples
 DAYS = st.dates()
 
 
+@pytest.mark.slow
 @examples(50)
 @example([dt.date.min, dt.date.max], [dt.date.max, dt.date.max])
 @example([dt.date.max, dt.date.max], [dt.date.min, dt.date.max])

@@ -275,6 +275,7 @@ def test_a_process_starts_with_the_secrets_of_the_vault(vault: KeyVaultServer) -
     assert CANARY not in manage("diffsettings", "--all", **vault.environment).stdout
 
 
+@pytest.mark.slow
 def test_a_process_does_not_start_without_a_required_secret(vault: KeyVaultServer) -> None:
     vault.secrets["SECRET-KEY"] = secrets.token_hex(32)
 

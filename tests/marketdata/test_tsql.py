@@ -31,6 +31,7 @@ def of_migrations() -> Iterator[tuple[str, str]]:
             server.statements.clear()
 
 
+@pytest.mark.slow
 def test_every_migration_is_sql_of_the_server(db: None) -> None:
     found = list(of_migrations())
 
@@ -41,6 +42,7 @@ def test_every_migration_is_sql_of_the_server(db: None) -> None:
     assert "[strike_amount] numeric(35, 17) NULL" in tables[0]
 
 
+@pytest.mark.slow
 def test_texts_are_unicode_and_compared_letter_by_letter(db: None) -> None:
     """Joins of two columns of different collations are an error of the server."""
     for _, sql in of_migrations():

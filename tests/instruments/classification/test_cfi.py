@@ -37,6 +37,7 @@ def test_the_table_is_whole() -> None:
         assert [attribute.position for attribute in group.attributes] == [3, 4, 5, 6]
 
 
+@pytest.mark.slow
 def test_every_combination_of_category_and_group_is_decoded_with_every_value() -> None:
     """Each value of each attribute at least once, the others undefined."""
     for code, group in cfi.groups().items():
@@ -133,6 +134,7 @@ def test_a_pattern_expands_to_every_code_that_matches_and_to_no_other() -> None:
         assert len(expanded) == cfi.count(pattern) == len(set(expanded))
 
 
+@pytest.mark.slow
 def test_meanings_lead_to_letters() -> None:
     assert set(cfi.attribute_patterns("VOTING")) == {f"E{x}V***" for x in "SPCFL"}
     named = cfi.attribute_patterns("form: registered")

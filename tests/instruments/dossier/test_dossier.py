@@ -159,6 +159,7 @@ def test_files_whose_bytes_retention_has_taken_away_count_as_loaded(
     assert reasons["esma_dvcap"].startswith("The files until 2025-11-08 have no ")
 
 
+@pytest.mark.slow
 def test_transparency_in_force_is_that_of_the_transparency_question(
     client: Client, make_zip: Callable[..., Path]
 ) -> None:
@@ -299,6 +300,7 @@ def test_markdown_is_chosen_by_parameter_or_header_and_escapes_names(client: Cli
     assert by_header.json()["isin"] == IBM
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_the_page_shows_every_part_and_escapes_names(client: Client) -> None:
     page = client.get(f"/instruments/{IBM}/dossier/").content.decode()

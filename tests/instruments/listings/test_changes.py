@@ -126,6 +126,7 @@ def test_a_file_without_news_changes_nothing(client: Client, make_zip: Write) ->
     assert kinds(ask(client, since=end)) == [("changed", "AAAA")], "it was first said elsewhere"
 
 
+@pytest.mark.slow
 @examples(25)
 @given(files=made_files(), limit=st.integers(1, 3), reads=st.lists(st.booleans(), max_size=4))
 def test_any_walk_ends_with_what_is_in_the_tables(

@@ -41,6 +41,7 @@ def test_the_command_writes_one_line_per_change(client: Client, make_zip: Write)
             run("--since", bad)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments")
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     """As in `manage.py changes | head -1`, in a process of its own."""

@@ -96,6 +96,7 @@ def test_load_names_a_bad_file_in_one_line(tmp_path: Path) -> None:
         run("load", tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_load_continues_after_a_bad_file(tmp_path: Path) -> None:
     good, bad = FIRDS / "FULINS_C_20250830_01of01.zip", tmp_path / "volvo.zip"
     bad.write_bytes(good.read_bytes())

@@ -14,6 +14,7 @@ from django.test import Client
 from instruments.listings import dates
 from instruments.models import ChangeSet, Instrument, Listing
 from marketdata.common.errors import InvalidQuery
+from tests.properties import mostly_slow
 
 LIST = "/api/v1/instruments/"
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -45,7 +46,9 @@ def read_whole_list(client: Client, parameters: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("column", ["maturity_date", "first_trade_at"])
 @pytest.mark.parametrize("cursor", [{}, {"cursor": ""}])
-@pytest.mark.parametrize("filters", [{}, {"category": "d"}, {"q": "a"}, {"status": "Active"}])
+@pytest.mark.parametrize(
+    "filters", mostly_slow([{}, {"category": "d"}, {"q": "a"}, {"status": "Active"}])
+)
 def test_a_list_is_in_the_order_of_dates(
     client: Client, column: str, cursor: dict[str, str], filters: dict[str, str]
 ) -> None:
@@ -98,8 +101,10 @@ def test_a_condition_is_that_of_the_reference_listing(many: int) -> None:
     ("prefix", "column", "to_day"),
     [
         ("maturity", "maturity_date", lambda value: value),
-        ("expiry", "expiry_date", lambda value: value),
-        ("first_trade", "first_trade_at", lambda value: value.date()),
+        pytest.param("expiry", "expiry_date", lambda value: value, marks=pytest.mark.slow),
+        pytest.param(
+            "first_trade", "first_trade_at", lambda value: value.date(), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_range_is_between_its_days(
@@ -122,6 +127,7 @@ def test_a_range_is_between_its_days(
         assert isins == sorted(isin for isin, day in days.items() if matches(day))
 
 
+@pytest.mark.slow
 def test_instruments_changed_since_a_moment_are_listed(client: Client) -> None:
     newest = ChangeSet.objects.latest("number")
     changed = set(Listing.objects.filter(change=newest.number).values_list("isin", flat=True))

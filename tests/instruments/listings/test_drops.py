@@ -46,6 +46,7 @@ def load_with_gap(make_zip: Write, order: tuple[int, ...] = (1, 8, 15, 22)) -> N
         load(make_zip, full(number), *map(listed, isins))
 
 
+@pytest.mark.slow
 def test_a_listing_is_dropped_until_a_set_has_it_again_in_whatever_order_they_are_loaded(
     make_zip: Write,
 ) -> None:
@@ -146,6 +147,7 @@ def describe(known_on: int | None = None) -> dict[str, tuple[Any, ...]]:
     }
 
 
+@pytest.mark.slow
 @examples(60)
 @given(
     sets=SETS,

@@ -203,6 +203,7 @@ def write(make_zip: Write, name: str, *records: str) -> str:
     return str(make_zip(name, firds.message(name, *records)))
 
 
+@pytest.mark.slow
 def test_an_excerpt_drops_nothing_and_a_whole_set_after_it_does(make_zip: Write) -> None:
     load(make_zip, full(1), listed(VOLVO), listed(ERICSSON), listed(NORDEA))
     excerpt = write(make_zip, full(8), listed(VOLVO, name="Newer"))

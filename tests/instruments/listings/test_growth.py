@@ -71,6 +71,7 @@ def test_groups_cost_as_much_as_there_are_of_them(
     assert many < 2 * few * MANY / FEW
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_file_that_comes_late_costs_as_much_as_it_has_records(make_zip: Write) -> None:
     """Each of its records goes through the timeline, and a full file is merged as a whole."""

@@ -205,6 +205,7 @@ def test_days_without_a_neighbour_are_answered(client: Client) -> None:
     call_command("instruments", "get", "NO0010883416", "--history", stdout=io.StringIO())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("anonymous_reading")
 def test_the_last_day_of_the_calendar_is_answered(make_zip: Write, client: Client) -> None:
     """As the start, and as the end of a publication period."""
@@ -245,6 +246,7 @@ def test_the_command_answers_as_the_api_does(client: Client) -> None:
     assert "full_name: Two > Three" in out.getvalue()
 
 
+@pytest.mark.slow
 def test_real_records_answer_for_any_day(
     real_instruments: None, django_assert_max_num_queries: Any
 ) -> None:
@@ -331,6 +333,7 @@ FILES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @examples(60)
 @given(files=FILES, shuffled=st.randoms(use_true_random=False), as_of=DAYS, known_on=DAYS)
 def test_any_files_in_any_order_agree_with_the_model(

@@ -60,6 +60,7 @@ def get(client: Client, **parameters: Any) -> Any:
     return response.json()
 
 
+@pytest.mark.slow
 def test_each_part_is_that_of_the_instrument(client: Client) -> None:
     answer = get(client, include=ALL, per_page=80)
     generator: Any = SchemaGenerator
@@ -104,6 +105,7 @@ def test_names_of_issuers_are_those_of_gleif(client: Client) -> None:
     assert row["issuer"]["legal_name"] == "An Issuer AG"
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_depend_on_the_rows(client: Client) -> None:
     """That of first trades is made only if a result applies from one."""
     for size in (5, 60, 200):

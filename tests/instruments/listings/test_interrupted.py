@@ -208,6 +208,7 @@ def test_a_process_that_starts_undoes_what_another_has_left(
     assert not Listing.objects.exists()
 
 
+@pytest.mark.slow
 @examples(60)
 @example(
     isin=VOLVO,

@@ -93,6 +93,7 @@ def test_every_leaf_of_every_record_is_in_the_database(path: Path) -> None:
     assert loaded.run.unmapped == {}
 
 
+@pytest.mark.slow
 def test_decimals_keep_the_digits_that_esma_wrote() -> None:
     """`published` compares values; this is about their text."""
     texts = {

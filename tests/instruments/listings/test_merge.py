@@ -207,6 +207,7 @@ def test_a_basket_alone_makes_another_record(make_zip: Write) -> None:
     assert ListingVersion.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_a_list_of_cancellations_cancels_once(make_zip: Write) -> None:
     """It may go on listing what was reported anew since: that stays, whatever it says of the past."""
 

@@ -49,6 +49,7 @@ def test_underlyings_go_with_their_instrument_and_clients_begin_anew(make_zip: W
         changes.parse_cursor(cursor)
 
 
+@pytest.mark.slow
 def test_a_long_scope_and_many_files_fit_into_statements(make_zip: Write) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
     known, file = Listing.objects.get(), EsmaFile.objects.get()

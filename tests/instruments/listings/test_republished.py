@@ -186,7 +186,7 @@ def test_what_was_known_before_the_newer_revision_came_is_still_answered(make_zi
     assert venues(1) == ["XAAA"]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order", mostly_slow(itertools.permutations(range(3))))
 def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_newest(
     make_zip: Write, order: tuple[int, ...]
 ) -> None:
@@ -284,6 +284,7 @@ def revisions(draw: st.DrawFn) -> list[tuple[MadeFile, int]]:
     return draw(st.permutations(dated))
 
 
+@pytest.mark.slow
 @examples(60)
 @given(files=revisions(), in_one_load=st.booleans())
 def test_any_revisions_in_any_order_come_to_what_the_newest_ones_say(

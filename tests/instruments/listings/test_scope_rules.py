@@ -205,6 +205,7 @@ def test_widened_and_filled_is_as_wide_from_the_beginning(
     assert state() == widened
 
 
+@pytest.mark.slow
 @examples(20)
 @given(files=scoped_files(), criteria=CRITERIA)
 def test_pruned_is_what_has_a_record_in_scope_and_comes_back(

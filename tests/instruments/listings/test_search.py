@@ -120,6 +120,7 @@ def test_nothing_that_is_typed_is_an_error(words: str) -> None:
     assert isins == sorted(isins)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments")
 def test_every_instrument_is_found_by_each_word_of_its_names() -> None:
     """The words as Python sees them, not as FTS5 does."""
@@ -128,6 +129,7 @@ def test_every_instrument_is_found_by_each_word_of_its_names() -> None:
             assert row.pk in found(word) or not any(c.isalnum() for c in word), word
 
 
+@pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.usefixtures("real_instruments")
 def test_the_index_says_what_it_would_say_if_it_were_built_anew() -> None:

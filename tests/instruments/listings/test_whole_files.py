@@ -16,6 +16,7 @@ from tests import firds
 from tests.conftest import FIRDS
 from tests.instruments.listings.made import zipped
 from tests.instruments.listings.merging import DSB, VOLVO, Write, counts, day, delta, load
+from tests.properties import mostly_slow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NORDEA = "FI4000297767"
@@ -54,6 +55,7 @@ def real_records(count: int) -> bytes:
     return xml[:end]
 
 
+@pytest.mark.slow
 def test_a_real_delta_cut_after_30000_records_leaves_nothing(make_zip: Write) -> None:
     cut = make_zip(REAL.stem, real_records(30_000))
 
@@ -152,7 +154,7 @@ def test_a_real_delta_has_the_same_result_in_slices_of_any_size(
     assert results[0][2] == 3_000
 
 
-@pytest.mark.parametrize("slice_records", [1, 2, 3, 10])
+@pytest.mark.parametrize("slice_records", mostly_slow([1, 2, 3, 10]))
 def test_several_records_of_a_listing_in_one_delta_are_merged_in_their_order(
     make_zip: Write, settings: LazySettings, slice_records: int
 ) -> None:

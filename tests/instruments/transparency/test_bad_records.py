@@ -100,6 +100,7 @@ def test_a_file_of_another_message_is_refused(make_zip: Write) -> None:
     assert "the message is 'auth.044.001.03', not auth.045" in str(loaded.error)
 
 
+@pytest.mark.slow
 def test_criteria_are_whole_wherever_batches_end(make_zip: Write) -> None:
     """Batches of 16,384 rows end between the criteria of a record; nothing may be lost there."""
     more = "".join(

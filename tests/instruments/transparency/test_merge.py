@@ -19,7 +19,7 @@ from tests import fitrs
 from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import counts
 from tests.instruments.listings.test_plans import planned, scans
-from tests.properties import examples
+from tests.properties import examples, mostly_slow
 
 Write = Callable[..., Path]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,7 +131,7 @@ def test_what_was_known_before_a_file_was_republished_is_still_answered(make_zip
     assert known == {22: [], 23: [True], 28: [True], 29: [False]}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order", mostly_slow(itertools.permutations(range(3))))
 def test_a_result_that_the_second_of_three_revisions_lacks_was_known_twice(
     make_zip: Write, order: tuple[int, ...]
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_result_that_the_second_of_three_revisions_lacks_was_known_twice(
     assert known == {22: [], 23: [True], 25: [True], 26: [False], 28: [False], 29: [True]}
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("order", mostly_slow(itertools.permutations(range(3))))
 def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_newest(
     make_zip: Write, order: tuple[int, ...]
 ) -> None:
@@ -363,6 +363,7 @@ def expected(files: list[Revision]) -> set[Any]:
     return rows
 
 
+@pytest.mark.slow
 @examples(40)
 @given(files=revisions(), again=st.booleans())
 def test_any_revisions_in_any_order_give_the_rows_of_the_rules(

@@ -115,6 +115,7 @@ def test_what_the_message_leaves_out_stays_out(make_zip: Write) -> None:
     assert VolumeCapVenue.objects.get().percentage is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_venues_are_whole_wherever_batches_end(make_zip: Write) -> None:
     """Batches of 16,384 rows, here leaves of venues, end within venues and records."""

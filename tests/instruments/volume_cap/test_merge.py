@@ -175,6 +175,7 @@ def expected(files: list[tuple[str, int, tuple[Record, ...]]]) -> set[Any]:
     }
 
 
+@pytest.mark.slow
 @examples(40)
 @given(files=revisions())
 def test_any_revisions_in_any_order_give_the_rows_of_the_newest_ones(
