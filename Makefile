@@ -111,6 +111,7 @@ format: .venv/.installed-dev
 bench: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.loading --records $(RECORDS)
 	$(BIN)/python -m tests.benchmarks.entities --records $(RECORDS)
+	$(BIN)/python -m tests.benchmarks.entity_lookups
 	$(BIN)/python -m tests.benchmarks.telemetry
 
 # A week of FIRDS and a day's changes: half an hour and 25 GB of disk.

@@ -10,7 +10,7 @@ from esma_files.models import EsmaFile
 from instruments.entities import search
 from instruments.entities.sources import Sourced
 from instruments.listings.models.record import text
-from marketdata.web.pages import get_cursor, rows_after
+from marketdata.web.pages import get_cursor, parse_cursor, rows_after
 
 _TEXT, _CODE, _LANGUAGE = 500, 100, 20
 
@@ -21,14 +21,23 @@ def _time() -> "models.DateTimeField[Any, Any]":
 
 class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
     def search(self, words: str) -> "LegalEntityQuerySet":
-        """By an LEI, or by words that each begin a word of a name, in any of its forms; 20 words at most."""
+        """By an LEI, or by words that each begin a word of a name, in any of its forms; 20 words at most.
+
+        By words, they are in the order in which they were loaded (on SQLite).
+        """
         lei = words.strip().upper()
         if search.is_lei(lei):
             return self.filter(lei=lei)
         return cast(LegalEntityQuerySet, search.named(self, words))
 
     def after(self, cursor: str) -> "LegalEntityQuerySet":
-        """The entities after a cursor, in the order of LEIs; all of them after "". Raises InvalidQuery."""
+        """The entities after a cursor, in the order of LEIs or of a search; all of them after "".
+
+        Raises InvalidQuery.
+        """
+        if search.is_asked(self):
+            key = parse_cursor(cursor)[1] if cursor else 0
+            return cast(LegalEntityQuerySet, search.after_key(self, key))
         return cast(LegalEntityQuerySet, rows_after(self, "lei", cursor))
 
     def get_cursor(self, entity: "LegalEntity") -> str:

@@ -2,15 +2,17 @@
 
 On SQLite a full-text index (FTS5) leads to them: a document is an entity, and its rowid the entity's key. It
 keeps no copy of the text, so the words to delete are read from the tables before they change
-(`instruments.entities.load`). On other databases names are compared one by one.
+(`instruments.entities.load`). Matches come in the order of its keys, which is that of loading: so a page of
+millions is found without reading or sorting the others. On other databases names are compared one by one.
 """
 
 import re
 from typing import Any, TypeVar
 
 from django.db import connections, models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BooleanField, Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
+from django.db.models.sql.where import AND, ExtraWhere
 
 from instruments.fields import LEI
 
@@ -37,21 +39,33 @@ def document(entity: str, names: str) -> str:
 def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
     """Return the entities whose names have, for each word of a text, a word that begins with it.
 
-    The first 20 words count. A text without a word matches nothing.
+    The first 20 words count. A text without a word matches nothing. On SQLite they are in the order of keys.
     """
     words = _WORDS.findall(text.encode(errors="replace").decode())[:_MAX_WORDS]
     if not words:
         return entities.none()
     if connections[entities.db].vendor == "sqlite":
         terms = (f'"{word}"*' if len(word) > _WHOLE else f'"{word}"' for word in words)
-        matches = RawSQL(
-            f"SELECT rowid FROM {INDEX} WHERE {INDEX} MATCH %s",
-            [" AND ".join(terms)],
+        matching = (
+            entities.extra(tables=[INDEX])
+            .filter(pk=RawSQL(f"{INDEX}.rowid", []))
+            .order_by(RawSQL(f"{INDEX}.rowid", []))
         )
-        return entities.filter(pk__in=matches)
+        matching.query.where.add(ExtraWhere([f"{INDEX} MATCH %s"], [" AND ".join(terms)]), AND)
+        return matching
     for word in words:
         entities = _compared(entities, word)
     return entities
+
+
+def is_asked(entities: "models.QuerySet[M]") -> bool:
+    """Return True if the index selects these entities, in the order of their keys."""
+    return INDEX in entities.query.extra_tables
+
+
+def after_key(entities: "models.QuerySet[M]", key: int) -> "models.QuerySet[M]":
+    """Return the entities after a key, where the index selects them."""
+    return entities.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
 
 
 def _compared(entities: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":

@@ -56,7 +56,7 @@ def _suggest_instruments(words: str) -> list[Suggestion]:
 
 
 def _suggest_entities(words: str) -> list[Suggestion]:
-    rows = LegalEntity.objects.search(words).order_by("lei")[:_OTHERS_SHOWN]
+    rows = LegalEntity.objects.search(words)[:_OTHERS_SHOWN]
     return [
         Suggestion("Entity", row.lei, row.legal_name, reverse("entity", args=[row.lei]))
         for row in rows

@@ -67,12 +67,18 @@ def rows_after(rows: "QuerySet[Any]", column: str, cursor: str) -> "QuerySet[Any
     ordered = rows.order_by(column, "pk")
     if not cursor:
         return ordered
+    value, key = parse_cursor(cursor)
+    following = Q((f"{column}__gt", value)) | Q((column, value), pk__gt=key)
+    # The first condition follows from the second, and is the one that can use an index.
+    return ordered.filter(Q((f"{column}__gte", value)), following)
+
+
+def parse_cursor(cursor: str) -> tuple[str, int]:
+    """Return the column's value and the primary key of a cursor of `get_cursor`. Raises InvalidQuery."""
     value, dot, key = cursor.rpartition(".")
     if not (dot and re.fullmatch("[0-9]{1,18}", key) and re.fullmatch("[A-Za-z0-9_ -]*", value)):
         raise InvalidQuery("cursor", CURSOR_HELP)
-    following = Q((f"{column}__gt", value)) | Q((column, value), pk__gt=int(key))
-    # The first condition follows from the second, and is the one that can use an index.
-    return ordered.filter(Q((f"{column}__gte", value)), following)
+    return value, int(key)
 
 
 def get_cursor(row: Any, column: str) -> str:

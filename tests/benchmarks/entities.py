@@ -1,15 +1,12 @@
 """`make bench`: how fast a golden copy of legal entities becomes tables, beside a plain loader.
 
-The records are the real ones of tests/data/gleif, each with an LEI of its own. Searches are timed at the end.
+The records are the real ones of tests/data/gleif, each with its own LEI. Then ISIN-LEI files are loaded.
 """
 
 import argparse
-import sqlite3
 import sys
 import tempfile
-import time
 import zipfile
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ FULL, DELTA = (
     ("20230606-0800-gleif-goldencopy-lei2-last-day"),
 )
 _END = b"  </lei:LEIRecords>\n</lei:LEIData>\n"
+_ISINS_OF_ISSUER = 92  # on average, in the file of 2026
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -67,37 +65,57 @@ def grow(folder: Path, *, records: int, stem: str = FULL, updated: str = "") -> 
 
 
 def load_plainly(path: Path, file: Any) -> int:
-    """The loader that one writes first: lxml, one object a record, `bulk_create`; no check and no index."""
-    from instruments.entities.fields import ENTITY_FIELDS
-    from instruments.models import EntityName, LegalEntity
+    """The loader that one writes first: lxml, one object a row, `bulk_create`.
+
+    It fills the same tables, without checks, comparison with earlier records or an index of names.
+    """
+    from instruments.entities.fields import ENTITY_FIELDS, PARTS
+    from instruments.entities.load_entities import PART_MODELS
+    from instruments.models import LegalEntity
 
     fields = {field.path: field.column for field in ENTITY_FIELDS}
-    entities: list[LegalEntity] = []
-    names: list[EntityName] = []
+    parts = {
+        part.paths[name]: (
+            PART_MODELS[part.table],
+            {field.path: field.column for field in part_fields},
+            part.is_split,
+        )
+        for part in PARTS
+        for name, part_fields in part.groups.items()
+    }
+    waiting: dict[Any, list[Any]] = {model: [] for model in (LegalEntity, *PART_MODELS.values())}
     count = 0
 
     def flush() -> None:
-        LegalEntity.objects.bulk_create(entities, batch_size=5_000)
-        EntityName.objects.bulk_create(names, batch_size=5_000)
-        entities.clear()
-        names.clear()
+        for model, rows in waiting.items():
+            model._default_manager.bulk_create(rows, batch_size=5_000)
+            rows.clear()
+
+    def read_parts(element: etree._Element, path: str, lei: str) -> None:
+        for child in element:
+            below = f"{path}/{etree.QName(child).localname}".lstrip("/")
+            if below not in parts:
+                read_parts(child, below, lei)
+                continue
+            model, columns, is_split = parts[below]
+            for member in [child] if is_split else child:
+                values: dict[str, Any] = {}
+                _walk(member, "" if is_split else etree.QName(member).localname, columns, values)
+                waiting[model].append(model(entity_id=lei, **values))
 
     with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as xml:
         for _, element in etree.iterparse(xml, tag="{*}LEIRecord"):
             count += 1
             values: dict[str, Any] = {}
             _walk(element, "", fields, values)
-            entities.append(
+            waiting[LegalEntity].append(
                 LegalEntity(source_file=file, source_position=count, fingerprint=0, **values)
             )
-            names.extend(
-                EntityName(entity_id=values["lei"], type=name.get("type"), name=name.text)
-                for name in element.iterfind(".//{*}OtherEntityName")
-            )
+            read_parts(element, "", values["lei"])
             element.clear()
             while element.getprevious() is not None:
                 del element.getparent()[0]
-            if len(entities) == 5_000:
+            if count % 5_000 == 0:
                 flush()
     flush()
     return count
@@ -115,6 +133,31 @@ def _walk(
         _walk(child, f"{path}/{below}" if path else below, fields, values)
     if not len(element) and path in fields:
         values[fields[path]] = element.text
+
+
+def isin_of(number: int) -> str:
+    """An ISIN with the right check digit (ISO 6166)."""
+    body = f"ZZ{number:09d}"
+    digits = "".join(str(_DIGITS.index(letter)) for letter in body)
+    weighted = (
+        int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(digits[::-1])
+    )
+    return f"{body}{-sum(value // 10 + value % 10 for value in weighted) % 10}"
+
+
+def grow_pairs(folder: Path, *, rows: int, day: str, changed: int = 0) -> Path:
+    """Write an ISIN-LEI file of GLEIF's form, with 92 ISINs an LEI; the first `changed` have another LEI."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"isin-lei-{day}T071513.zip"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(f"lei-isin-{day}T071513.csv", "w") as out,
+    ):
+        out.write(b"LEI,ISIN\n")
+        for number in range(rows):
+            issuer = number // _ISINS_OF_ISSUER + (1 if number < changed else 0)
+            out.write(f"{lei_of(issuer)},{isin_of(number)}\n".encode())
+    return path
 
 
 def main() -> None:
@@ -142,30 +185,27 @@ def main() -> None:
             _measure("load", "load", whole, folder / "entities"),
             _measure("load the same file again", "load", whole, folder / "entities"),
             _measure("load a delta", "load", delta, folder / "entities"),
+            *_load_pairs(records, folder),
         ]
         console.print(table_of(done))
         console.print(
             f"Loading takes {done[2].rate / done[0].rate:.1f} times fewer seconds a record than lxml with"
             " bulk_create."
         )
-        console.print(f"A search by two words took {_search(folder / 'entities'):.1f} ms.")
+
+
+def _load_pairs(rows: int, folder: Path) -> list[measure.Measured]:
+    """Load an ISIN-LEI file, and that of the next day, in which one row of a hundred has changed."""
+    first = grow_pairs(folder / "pairs", rows=rows, day="20230605")
+    second = grow_pairs(folder / "next pairs", rows=rows, day="20230606", changed=rows // 100)
+    return [
+        _measure("load an ISIN-LEI file", "load", first, folder / "entities"),
+        _measure("load that of the next day", "load", second, folder / "entities"),
+    ]
 
 
 def _measure(what: str, step: str, path: Path, folder: Path) -> measure.Measured:
     return measure.run(what, "tests.benchmarks.step", step, str(path), folder=folder)
-
-
-def _search(folder: Path) -> float:
-    """Milliseconds of a search for the first page of the entities with two words in a name."""
-    with closing(sqlite3.connect(folder / "marketdata.sqlite3")) as database:
-        started = time.monotonic()
-        rows = database.execute(
-            "SELECT * FROM instruments_legalentity WHERE id IN (SELECT rowid FROM"
-            ' instruments_entity_index WHERE instruments_entity_index MATCH \'"dentsu"* AND "aegis"*\')'
-            " ORDER BY lei LIMIT 20"
-        ).fetchall()
-        assert len(rows) == 20, rows
-        return (time.monotonic() - started) * 1000
 
 
 if __name__ == "__main__":

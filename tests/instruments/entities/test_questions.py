@@ -13,6 +13,7 @@ from instruments.entities.questions import read_successors
 from instruments.listings.load import search_index
 from instruments.models import Instrument, LegalEntity
 from tests import golden_copy
+from tests.benchmarks.entities import lei_of
 from tests.golden_copy import EXCERPT, FULL, message, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,6 +86,26 @@ def test_next_leads_through_all_entities(reader: Client) -> None:
     assert len(following["results"]) == 3
     leis = [row["lei"] for row in (*answer["results"], *following["results"])]
     assert leis == sorted(leis)
+
+
+def test_next_leads_through_all_entities_with_a_word(reader: Client, tmp_path: Path) -> None:
+    leis = [lei_of(number) for number in (3, 1, 4, 2, 5)]
+    records = [record(lei, f"Bank {lei[-4:]}") for lei in leis]
+    golden_copy.load(
+        golden_copy.put(tmp_path, FULL, message(*records, record(VOLVO, "Aktiebolaget Volvo")))
+    )
+    listed: list[str] = []
+    address = "/api/v1/entities/?q=ban&per_page=2&cursor="
+    while address:
+        answer = reader.get(address).json()
+        listed += [row["lei"] for row in answer["results"]]
+        address = answer["pagination"]["next"]
+
+    assert sorted(listed) == sorted(leis)
+    by_number = reader.get("/api/v1/entities/", {"q": "bank", "per_page": "2", "page": "2"}).json()
+    assert [row["lei"] for row in by_number["results"]] == listed[2:4]
+    assert by_number["pagination"]["total"] == 5
+    assert reader.get("/api/v1/entities/?q=bank&cursor=XX").status_code == 400
 
 
 @pytest.mark.usefixtures("db")
