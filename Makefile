@@ -42,7 +42,7 @@ ARGS ?=
 	@echo "Wrote .env with a secret key of its own."
 
 # A stamp, so that the demo starts at once when nothing has changed since it was prepared.
-var/.demo: .venv/.installed .env $(wildcard */migrations/*.py static/*/* tests/data/firds/* tests/data/fitrs/* tests/data/gleif/* tests/data/demo/*/*)
+var/.demo: requirements.txt constraints.txt .env $(wildcard */migrations/*.py static/*/* tests/data/firds/* tests/data/fitrs/* tests/data/gleif/* tests/data/demo/*/*) | .venv/.installed
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) load_venues
 	@$(MANAGE) load --excerpt --skip-loaded tests/data/firds tests/data/fitrs tests/data/gleif tests/data/demo/eu
