@@ -62,6 +62,7 @@ _CURATOR = (
     "curation.delete_note",
     "instruments.add_scope",
     "instruments.manage_outputprofile",
+    "instruments.keep_webhook",
     "esma_files.change_esmafile",
     "esma_files.download_esmafile",
     "esma_files.load_esmafile",

@@ -26,6 +26,7 @@ from instruments.transparency.api.views import (
 )
 from instruments.venues.api import VenueViewSet
 from instruments.volume_cap.api import InstrumentVolumeCapView, VolumeCapViewSet
+from instruments.webhooks.api import WebhookViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet)
@@ -36,6 +37,7 @@ router.register("transparency/sub-classes", SubclassTransparencyViewSet, "subcla
 router.register("transparency", TransparencyViewSet, "transparency")
 router.register("volume-cap", VolumeCapViewSet, "volume-cap")
 router.register("scope", ScopeViewSet, "scope")
+router.register("webhooks", WebhookViewSet, "webhook")
 urlpatterns = [
     path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/enrich/", EnrichView.as_view(), name="instruments-enrich"),

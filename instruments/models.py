@@ -46,6 +46,7 @@ from instruments.transparency.models import (
 )
 from instruments.venues.models import ListedVenue, Venue, VenueQuerySet
 from instruments.volume_cap.models import VolumeCap, VolumeCapSuspension, VolumeCapVenue
+from instruments.webhooks.models import Delivery, Webhook
 
 __all__ = [
     "CfiCode",
@@ -56,6 +57,7 @@ __all__ = [
     "Coverage",
     "DataSubject",
     "DataVersion",
+    "Delivery",
     "Difference",
     "EntityAddress",
     "EntityAuthority",
@@ -106,5 +108,6 @@ __all__ = [
     "VolumeCap",
     "VolumeCapSuspension",
     "VolumeCapVenue",
+    "Webhook",
     "WithdrawnRecord",
 ]

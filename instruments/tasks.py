@@ -11,6 +11,7 @@ from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
 from instruments.listings import figures
 from instruments.venues import load as venues
+from instruments.webhooks import sending
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
@@ -66,3 +67,9 @@ def recount_coverage() -> None:
 def count_figures() -> None:
     """Count the figures of analytics."""
     figures.recount()
+
+
+@shared_task(name="instruments.send_webhooks")
+def send_webhooks() -> None:
+    """Send what has changed to the webhooks that are due."""
+    sending.send_due()

@@ -325,6 +325,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 CORRECTIONS_NEED_TWO = env.read("CORRECTIONS_NEED_TWO", env.flag, True)
 CORRECTIONS_IN_REVIEW = env.read("CORRECTIONS_IN_REVIEW", env.one_of("hold", "yield"), "yield")
 
+# Webhooks: may they lead to http and private addresses, and the failures after which they are switched off.
+WEBHOOK_PRIVATE_ADDRESSES = env.read("WEBHOOK_PRIVATE_ADDRESSES", env.flag, False)
+WEBHOOK_MAX_FAILURES = env.read("WEBHOOK_MAX_FAILURES", env.positive, 12)
+
 # Number of instruments in one export, for users without the permission to export all.
 EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)
 

@@ -18,8 +18,9 @@ from curation.problem_kinds import KINDS
 from curation.proposals import Proposal, propose
 from esma_files.models import EsmaFile, Heartbeat
 from instruments import pipeline
-from instruments.models import Difference, Figi, Reconciliation
+from instruments.models import Delivery, Difference, Figi, Reconciliation
 from instruments.profiles import saving
+from instruments.webhooks import keeping
 from monitoring.health import report
 from tests.accounts.clients import PASSWORD, make_user
 from tests.conftest import DATA
@@ -46,6 +47,7 @@ class Example:
 _ADDRESS = f"https://firds.esma.europa.eu/firds/{NAME}"
 _ONE = {"permissions": ["audit.view_event", "instruments.view_instrument"]}
 _FORMS = tuple({"isin": ISIN, "file": form} for form in ("csv", "json", "xml"))
+_RECEIVER = "https://receiver.example.org/listings"
 _PROFILE = {
     "title": "Layout of a vendor",
     "columns": [
@@ -99,6 +101,15 @@ def add_rows() -> dict[str, Any]:
     batch = batches.try_import("venues", _TABLE.encode(), name="venues.csv", by="ada", user=boss)
     watch_list = WatchList(owner="ada", name="Water", isins=[ISIN])
     watching.save(watch_list)
+    webhook = keeping.create("ada", url=_RECEIVER)
+    Delivery.objects.create(
+        webhook=webhook,
+        message_id="msg_5f8d0c1e2a7b4c6d9e0f1a2b3c4d5e6f",
+        changes=2,
+        cursor=webhook.cursor,
+        status=204,
+        milliseconds=85,
+    )
     saving.save("vendor", _PROFILE, by="ada")
     note = Note.objects.create(
         subject="instrument", code=ISIN, text="Read the terms", created_by="ada"
@@ -112,6 +123,7 @@ def add_rows() -> dict[str, Any]:
         "correction": str(correction.pk),
         "batch": str(batch.pk),
         "watch_list": str(watch_list.pk),
+        "webhook": str(webhook.pk),
         "note": str(note.pk),
         "tag": str(tag.pk),
         "prefix": key.prefix,
@@ -140,6 +152,7 @@ def report_heartbeats() -> None:
 def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
     """Return the requests of operations that need more than the keys of KEYS, by operation."""
     correction, watch_list = {"number": rows["correction"]}, {"number": rows["watch_list"]}
+    webhook = {"number": rows["webhook"]}
     role = {"name": "auditor", "permissions": ["audit.view_event"]}
     reason = {"reason": "The prospectus says otherwise."}
     return {
@@ -243,6 +256,12 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
             body={"username": "grace", "password": PASSWORD, "roles": ["analyst"]}
         ),
         "users_partial_update": Example({"username": "reader"}, body={"roles": ["curator"]}),
+        "webhooks_create": Example(body={"url": _RECEIVER, "with_record": True}),
+        "webhooks_retrieve": Example(webhook),
+        "webhooks_partial_update": Example(webhook, body={"is_active": False}),
+        "webhooks_destroy": Example(webhook),
+        "webhooks_deliveries_list": Example(webhook),
+        "webhooks_replay_create": Example(webhook, body={"since": "2026-01-01"}),
         "watchlists_create": Example(body={"name": "Bonds in euro", "filter": _FILTER}),
         "watchlists_retrieve": Example(watch_list),
         "watchlists_partial_update": Example(watch_list, body={"by_mail": True}),

@@ -25,7 +25,7 @@ from curation.models import ImportBatch, WatchList
 from curation.problem_kinds import KINDS
 from curation.proposals import Proposal, propose
 from esma_files.models import EsmaFile, RejectedRecord
-from instruments.models import Figi, Reconciliation
+from instruments.models import Figi, Reconciliation, Webhook
 from instruments.profiles import saving
 from tests.accounts.clients import make_user
 from tests.marketdata.test_any_request import KEYS, fill
@@ -89,6 +89,9 @@ def make_rows(boss: User) -> dict[str, str]:
     batch = batches.try_import("venues", table, name="a.csv", by="boss", user=boss)
     ImportBatch.objects.filter(pk=batch.pk).update(id=correction.pk)
     watching.save(WatchList(pk=correction.pk, owner="boss", name="a", isins=[ISIN]))
+    Webhook.objects.create(
+        pk=correction.pk, owner="boss", url="https://example.org/", cursor="0.0.0", salt="a"
+    )
     profile = saving.save("vendor", {"columns": ["isin", "full_name"]}, by="boss")
     key, _ = api_keys.create(boss, name="a", permissions=[], days=1)
     return {

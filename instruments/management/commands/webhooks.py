@@ -1,0 +1,36 @@
+"""manage.py webhooks list|send"""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from instruments.management.answering import AnsweringCommand
+from instruments.models import Webhook
+from instruments.webhooks import keeping, sending
+from marketdata.common import output
+
+_COLUMNS = ("number", "url", "is_active", "failures", "next_attempt_at", "problem")
+
+
+class Command(AnsweringCommand):
+    help = "List the webhooks of all users, or send what is due now, as the schedule does every minute."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="list|send")
+        listing = actions.add_parser("list", help="list the webhooks of all users")
+        output.add_format(listing)
+        actions.add_parser("send", help="send what is due now")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        if action == "send":
+            self.stdout.write(f"{sending.send_due():,} messages were received.")
+            return
+        webhooks = Webhook.objects.all()
+        rows = [{"owner": webhook.owner, **keeping.describe(webhook)} for webhook in webhooks]
+        if options["format"] == "json":
+            output.print_json(self.stdout, rows)
+        elif rows:
+            columns = ("owner", *_COLUMNS)
+            output.print_table(self.stdout, [{name: row[name] for name in columns} for row in rows])
+        else:
+            self.stdout.write("There are no webhooks.")

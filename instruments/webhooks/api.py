@@ -1,0 +1,166 @@
+"""Webhooks over the API. Users see only their own."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from instruments.models import Delivery, Webhook
+from instruments.webhooks import keeping
+from marketdata.api.openapi import path_parameter
+from marketdata.api.parameters import StrictSerializer
+from marketdata.api.problems import documented
+from marketdata.api.views import ApiView
+from marketdata.web.access import holding
+
+_KEEP = holding(keeping.KEEP)
+_NUMBER = path_parameter("number", "Number of a webhook", pattern="^[0-9]{1,18}$")
+_FULL = documented({409: f"You have {Webhook.MAX_OF_USER} webhooks."})
+_URL = "Address that begins with https:// and is public"
+
+
+class WebhookSerializer(serializers.ModelSerializer[Webhook]):
+    """A webhook."""
+
+    number = serializers.IntegerField()
+
+    class Meta:
+        model = Webhook
+        fields: tuple[str, ...] = (
+            *("number", "url", "with_record", "is_active", "cursor", "failures"),
+            *("next_attempt_at", "problem", "created_at"),
+        )
+        read_only_fields = fields
+
+
+class CreatedWebhookSerializer(WebhookSerializer):
+    """A new webhook with its secret, which is shown only in this response."""
+
+    secret = serializers.CharField(help_text="Key of the signatures, as whsec_...")
+
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")
+        read_only_fields = fields
+
+
+class NewWebhookSerializer(StrictSerializer):
+    """A webhook to be made."""
+
+    url = serializers.CharField(max_length=500, help_text=_URL)
+    with_record = serializers.BooleanField(
+        default=False, help_text="Send every published field of the listings, too"
+    )
+
+
+class WebhookChangeSerializer(StrictSerializer):
+    """The fields of a webhook that can be changed."""
+
+    url = serializers.CharField(max_length=500, required=False, help_text=_URL)
+    with_record = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class ReplaySerializer(StrictSerializer):
+    """The place from which changes are sent again."""
+
+    since = serializers.CharField(
+        max_length=100, help_text="A cursor of the changes feed, or a date or date-time"
+    )
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """An attempt to send changes."""
+
+    class Meta:
+        model = Delivery
+        fields = (
+            *("message_id", "sent_at", "changes", "cursor", "status", "milliseconds", "problem"),
+        )
+        read_only_fields = fields
+
+
+class WebhookViewSet(ApiView, viewsets.ViewSet):
+    """Webhooks: addresses to which changes of listings are sent, signed by HMAC."""
+
+    title = "Webhooks"
+    needs = dict.fromkeys(
+        ("list", "create", "retrieve", "partial_update", "destroy", "deliveries", "replay"), _KEEP
+    )
+    lookup_field = "number"
+    lookup_value_regex = "[0-9]{1,18}"
+
+    def _get(self) -> Webhook:
+        return keeping.get_webhook(int(self.kwargs["number"]), self.request.user.get_username())
+
+    @extend_schema(summary="List your webhooks", responses=WebhookSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        webhooks = Webhook.objects.filter(owner=request.user.get_username())
+        return Response(list(map(keeping.describe, webhooks)))
+
+    @extend_schema(
+        summary="Make a webhook, which is sent the changes from now on",
+        request=NewWebhookSerializer,
+        responses={201: CreatedWebhookSerializer, **_FULL},
+    )
+    def create(self, request: Request) -> Response:
+        body = NewWebhookSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        webhook = keeping.create(
+            request.user.get_username(), **body.validated_data, request=request
+        )
+        data: dict[str, Any] = keeping.describe(webhook)
+        location = reverse("webhook-detail", args=[webhook.pk], request=request)
+        headers = {"Location": location, "Cache-Control": "no-store"}
+        return Response(
+            {**data, "secret": keeping.format_secret(webhook)}, status=201, headers=headers
+        )
+
+    @extend_schema(summary="Get a webhook", parameters=[_NUMBER], responses=WebhookSerializer)
+    def retrieve(self, request: Request, number: str) -> Response:
+        return Response(keeping.describe(self._get()))
+
+    @extend_schema(
+        summary="Change a webhook, or switch it off or on",
+        parameters=[_NUMBER],
+        request=WebhookChangeSerializer,
+        responses=WebhookSerializer,
+    )
+    def partial_update(self, request: Request, number: str) -> Response:
+        body = WebhookChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        webhook = self._get()
+        keeping.change(webhook, body.validated_data, request=request)
+        return Response(keeping.describe(webhook))
+
+    @extend_schema(summary="Delete a webhook", parameters=[_NUMBER], responses={204: None})
+    def destroy(self, request: Request, number: str) -> Response:
+        keeping.delete(self._get(), request=request)
+        return Response(status=204)
+
+    @extend_schema(
+        summary=f"List the last {Delivery.KEPT} attempts to send, newest first",
+        parameters=[_NUMBER],
+        responses=DeliverySerializer(many=True),
+    )
+    @action(detail=True)
+    def deliveries(self, request: Request, number: str) -> Response:
+        rows = self._get().deliveries.all()[: Delivery.KEPT]
+        return Response(list(map(keeping.describe_delivery, rows)))
+
+    @extend_schema(
+        summary="Send changes again from a cursor or a time, and switch the webhook on",
+        parameters=[_NUMBER],
+        request=ReplaySerializer,
+        responses=WebhookSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, number: str) -> Response:
+        body = ReplaySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        webhook = self._get()
+        keeping.replay(webhook, body.validated_data["since"], request=request)
+        return Response(keeping.describe(webhook))
