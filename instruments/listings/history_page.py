@@ -105,8 +105,8 @@ class CompareView(GuardedView):
             (t for t in timelines if _get_place(t[0]) == (instrument.mic, instrument.register)),
             timelines[0],
         )
-        first = records.get(request.GET.get("first", ""), reference[-2:][0])
-        second = records.get(request.GET.get("second", ""), reference[-1])
+        first = _choose(records, request.GET.get("first", ""), reference[-2:][0])
+        second = _choose(records, request.GET.get("second", ""), reference[-1])
         rows = _compare(first, second)
         is_complete = request.GET.get("all", "") == "on"
         places = {_get_place(first), _get_place(second)}
@@ -129,6 +129,13 @@ class CompareView(GuardedView):
             "difference_count": sum(row["differs"] for row in rows),
         }
         return render(request, "instruments/compare.html", context)
+
+
+def _choose(records: dict[str, ListingRecord], key: str, default: ListingRecord) -> ListingRecord:
+    """Return the record with a key, by default the other one. Raises Http404 for an unknown key."""
+    if key and key not in records:
+        raise Http404(f"This instrument has no record {key[:40]!r}.")
+    return records[key] if key else default
 
 
 def _describe_choice(record: ListingRecord) -> str:

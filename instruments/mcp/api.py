@@ -131,7 +131,7 @@ def _answer(request: HttpRequest, message: dict[str, Any], version: str) -> dict
             return _complete(tools, version, is_kept=True)
         case "tools/call":
             name, arguments = params.get("name"), params.get("arguments") or {}
-            if name not in TOOLS:
+            if not isinstance(name, str) or name not in TOOLS:
                 raise _RpcError(_INVALID_PARAMS, describe_unknown(str(name), list(TOOLS), "tool"))
             if not isinstance(arguments, dict):
                 raise _RpcError(_INVALID_PARAMS, "`arguments` is not an object.")

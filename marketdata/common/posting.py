@@ -84,10 +84,10 @@ def post(url: str, body: bytes, *, headers: Mapping[str, str], allow_private: bo
 
 def _resolve(target: _Target, *, allow_private: bool) -> str:
     try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unavailable(f"{target.host}: the name is not known.") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     for address in addresses:
         if not allow_private and not is_public(address):
             raise ForbiddenAddress(f"{target.host} is at {address}, which is not public.")

@@ -1,8 +1,11 @@
 """CSV files of identifiers, compared with the answers of the API."""
 
 import csv
+import gc
 import io
+import itertools
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from instruments.bulk_lookup.files import OUTPUT_COLUMNS
+from instruments.bulk_lookup.answers import MAX_ITEMS
+from instruments.bulk_lookup.files import OUTPUT_COLUMNS, answer_lines, read_lines
 from instruments.models import Instrument
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -117,3 +121,20 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"none\.csv"):
         call_command("lookup", str(tmp_path / "none.csv"))
+
+
+@pytest.mark.slow
+def test_the_memory_does_not_grow_with_the_length_of_a_file() -> None:
+    def get_peak(number: int) -> int:
+        """Return the greatest number of bytes while so many lines are answered."""
+        texts = itertools.chain(["idValue\n"], (f"XS{line:010}\n" for line in range(number)))
+        gc.collect()
+        tracemalloc.start()
+        count = sum(1 for line, answer in answer_lines(read_lines(texts)) if "data" not in answer)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count == number
+        return peak
+
+    get_peak(1)  # imports, and what is kept for all requests
+    assert get_peak(4 * MAX_ITEMS) < 1.5 * get_peak(MAX_ITEMS)
