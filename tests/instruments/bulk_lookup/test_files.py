@@ -137,4 +137,5 @@ def test_the_memory_does_not_grow_with_the_length_of_a_file() -> None:
         return peak
 
     get_peak(1)  # imports, and what is kept for all requests
-    assert get_peak(4 * MAX_ITEMS) < 1.5 * get_peak(MAX_ITEMS)
+    # Two chunks are in memory at a time: the one that is answered, and the one before.
+    assert get_peak(5 * MAX_ITEMS) < 1.5 * get_peak(2 * MAX_ITEMS)
