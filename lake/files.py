@@ -66,25 +66,34 @@ def make_files(
     table: LakeTable, start: str, rows: pa.Table, version: int
 ) -> Iterator[tuple[DataFile, bytes, str]]:
     """Yield the files of a slice, their bytes, and their statistics as Delta Lake writes them."""
-    for partition, part in _split(table, rows):
-        buffer = io.BytesIO()
-        pq.write_table(part, buffer, compression="zstd")
-        content = buffer.getvalue()
-        digest = xxhash.xxh3_128_hexdigest(content)
-        file = DataFile(partition, start, digest, version, len(part), len(content))
-        yield file, content, _get_statistics(table, part)
+    for partition, part in split(table, rows):
+        yield make_file(table, start, partition, part, version)
 
 
-def _split(table: LakeTable, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+def make_file(
+    table: LakeTable, start: str, partition: str, part: pa.Table, version: int
+) -> tuple[DataFile, bytes, str]:
+    """Return the file of one partition of a slice, as `make_files` does."""
+    part = part.combine_chunks()
+    buffer = io.BytesIO()
+    pq.write_table(part, buffer, compression="zstd")
+    content = buffer.getvalue()
+    digest = xxhash.xxh3_128_hexdigest(content)
+    file = DataFile(partition, start, digest, version, len(part), len(content))
+    return file, content, _get_statistics(table, part)
+
+
+def split(table: LakeTable, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the values of the partition that rows have, each with its rows."""
     if not len(rows):
         return
     if table.partition is None:
-        yield "", rows.combine_chunks()
+        yield "", rows
         return
     values = table.partition.derive(rows.column(table.partition.source)).fill_null(NO_VALUE)
     values = pc.if_else(pc.equal(values, ""), NO_VALUE, values)
     for value in sorted(pc.unique(values).to_pylist()):
-        yield value, rows.filter(pc.equal(values, value)).combine_chunks()
+        yield value, rows.filter(pc.equal(values, value))
 
 
 def _get_statistics(table: LakeTable, rows: pa.Table) -> str:

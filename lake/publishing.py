@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from lake import location
 from lake.errors import LakeBusy, LakeUnavailable
-from lake.files import DataFile, make_files, now
-from lake.reading import Reader, read_slices, snapshot
+from lake.files import DataFile, make_file, make_files, now
+from lake.merging import merge
+from lake.reading import Reader, read_keys, read_slices, snapshot
 from lake.state import Bounds, State, get_slices, get_touched, read_changed, read_state
 from lake.tables import TABLES, LakeTable
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _WRITER = "marketdata"
 # Commits that are looked through for the newest one that was published: `vacuum` makes others.
 _RECENT = 100
+
+# Where more than one in so many rows of a slice have changed, the slice is read whole.
+_FEW = 10
 
 Progress = Callable[[str, int], None]
 
@@ -58,8 +62,9 @@ def publish(
 ) -> Iterator[Published]:
     """Publish tables, all from one state of the database. Yield each when it is published.
 
-    `full` reads all rows; otherwise, of listings and instruments, those of slices in which the changes feed
-    has changes. Raises LakeNotInstalled, LakeBusy, LakeUnavailable.
+    `full` reads all rows; otherwise, of listings and instruments, those of the ISINs that the changes feed
+    has, and of other tables all rows if anything of their subject has changed. Raises LakeNotInstalled,
+    LakeBusy, LakeUnavailable.
     """
     deltalake = location.import_deltalake()
     published: list[Published] = []
@@ -70,7 +75,17 @@ def publish(
                 if not published:
                     location.prepare()
                 publication = _Publication(deltalake, table, state)
-                for bounds in publication.get_ranges(reader, full=full):
+                touched = publication.get_ranges(reader, full=full)
+                merged = [(bounds, keys) for bounds, keys in touched if keys]
+                if merged:
+                    progress(table.name, 0)
+                rows_of_keys = read_keys(reader, table, (keys for _, keys in merged))
+                too_large = [
+                    bounds
+                    for (bounds, keys), rows in zip(merged, rows_of_keys, strict=True)
+                    if not publication.merge(bounds, keys, rows)
+                ]
+                for bounds in [*too_large, *(bounds for bounds, keys in touched if not keys)]:
                     slices = read_slices(reader, table, *bounds, is_new=publication.is_new)
                     slices = _show(slices, table, progress)
                     publication.publish_range(slices, bounds)
@@ -128,19 +143,53 @@ class _Publication:
         """Return whether all files are written."""
         return self._delta is None or self._is_replaced
 
-    def get_ranges(self, reader: Reader, *, full: bool) -> list[Bounds]:
-        """Return the slices to read again: the first key of each, and the one to stop before."""
+    def get_ranges(self, reader: Reader, *, full: bool) -> list[tuple[Bounds, list[str]]]:
+        """Return the slices to read again, each with the keys whose rows have changed; none: all of them.
+
+        A slice is the first of its keys, and the one to stop before.
+        """
         files = {} if self._is_replaced else self._files
-        everything = get_slices(file.start for file in files.values())
-        if full or self._delta is None or self._is_replaced or not self._table.follows_listings:
+        slices = get_slices(file.start for file in files.values())
+        everything: list[tuple[Bounds, list[str]]] = [(bounds, []) for bounds in slices]
+        if full or self._delta is None or self._is_replaced:
             return everything  # a slice for each that the table has, or one for all
         before = _read_state(self._delta)
         if before is None or before.database != self._state.database:
             return everything
+        if not self._table.follows_listings:
+            return everything if self._has_changed(before) else []
         changed = read_changed(reader, before)
         if changed is None:
             return everything
-        return get_touched(everything, changed)
+        return [
+            (bounds, keys if self._are_few(bounds, keys) else [])
+            for bounds, keys in get_touched(slices, changed)
+        ]
+
+    def _are_few(self, bounds: Bounds, keys: Sequence[str]) -> bool:
+        """Return whether to read the rows of these keys costs less than all rows of their slice."""
+        rows = sum(file.rows for file in self._get_files(*bounds).values())
+        return len(keys) * _FEW < rows
+
+    def _has_changed(self, before: State) -> bool:
+        subject = self._table.subject
+        return subject is None or before.get_version(subject) != self._state.get_version(subject)
+
+    def merge(self, bounds: Bounds, keys: Sequence[str], rows: pa.Table) -> bool:
+        """Put the rows of changed keys into the files of a slice. Return False if it gets too large."""
+        files = self._get_files(*bounds).values()
+        count = sum(file.rows for file in files) + len(rows)
+        if count > 2 * self._table.slice_rows:
+            return False
+        for partition, part, old in merge(self._table, files, keys, rows):
+            if len(part):
+                made = make_file(self._table, bounds[0], partition, part, self._version)
+                if old is not None and made[0].identity == old.identity:
+                    continue
+                self._write(*made)
+            if old is not None:
+                self._removed.append(old)
+        return True
 
     def publish_range(self, slices: Iterator[tuple[str, pa.Table]], bounds: Bounds) -> None:
         """Write the files of a range that are not in the table yet, and note those that it has no longer."""

@@ -3,19 +3,29 @@
 import bisect
 import dataclasses
 import itertools
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 from django.db import models
 
-from instruments.models import ChangeSet, Correction, Listing, ListingVersion, WithdrawnRecord
+from instruments.models import (
+    ChangeSet,
+    Correction,
+    DataVersion,
+    Listing,
+    ListingVersion,
+    WithdrawnRecord,
+)
 from lake.reading import Reader, read
 
 # With more instruments changed, the whole table is read again.
 _MOST = 1_000_000
 _NUMBER = pa.schema([("number", pa.int64())])
 _ISIN = pa.schema([("isin", pa.string())])
+_SUBJECT = pa.schema([("subject", pa.string()), ("version", pa.string())])
+_SUBJECTS = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,13 +34,20 @@ class State:
 
     `data_version` is the number of the last change set. `database` tells this database from all others, and
     from itself before listings were deleted. `last_version` and `last_withdrawn` are the newest keys of the
-    records that have no change set of their own.
+    records that have no change set of their own. `subjects` is the version of each subject
+    (`instruments.data_versions`), as JSON.
     """
 
     data_version: int
     database: str
     last_version: int
     last_withdrawn: int
+    subjects: str = "{}"
+
+    def get_version(self, subject: str) -> str | None:
+        """Return the version of the data of a subject; None before its first load."""
+        version: str | None = json.loads(self.subjects).get(subject)
+        return version
 
     def to_metadata(self) -> dict[str, Any]:
         return {
@@ -38,6 +55,7 @@ class State:
             "database": self.database,
             "lastVersion": self.last_version,
             "lastWithdrawn": self.last_withdrawn,
+            "subjects": self.subjects,
         }
 
     @classmethod
@@ -47,6 +65,7 @@ class State:
             str(commit["database"]),
             int(commit["lastVersion"]),
             int(commit["lastWithdrawn"]),
+            str(commit.get("subjects", "{}")),
         )
 
 
@@ -55,11 +74,14 @@ def read_state(reader: Reader) -> State:
     made_at = ChangeSet.objects.filter(number=ChangeSet.FIRST).order_by().values_list("made_at")
     schema = pa.schema([("made_at", pa.timestamp("us", "UTC"))])
     created = read(reader, made_at[:1], schema, 1).column(0).to_pylist()
+    versions = DataVersion.objects.order_by("pk").values_list("subject", "version")
+    subjects = read(reader, versions, _SUBJECT, _SUBJECTS)
     return State(
         data_version=_read_last(reader, ChangeSet),
         database=f"{int(created[0].timestamp() * 1_000_000):x}" if created else "0",
         last_version=_read_last(reader, ListingVersion),
         last_withdrawn=_read_last(reader, WithdrawnRecord),
+        subjects=json.dumps(dict(zip(*subjects.to_pydict().values(), strict=True))),
     )
 
 
@@ -100,8 +122,8 @@ def get_slices(starts: Iterable[str]) -> list[Bounds]:
     return list(zip(begins, [*begins[1:], None], strict=True))
 
 
-def get_touched(slices: Sequence[Bounds], changed: Iterable[str]) -> list[Bounds]:
-    """Return the slices that contain changed keys, which are sorted."""
+def get_touched(slices: Sequence[Bounds], changed: Iterable[str]) -> list[tuple[Bounds, list[str]]]:
+    """Return the slices that contain changed keys, with these keys, which are sorted."""
     begins = [start for start, _ in slices]
-    places = (bisect.bisect_right(begins, key) - 1 for key in changed)
-    return [slices[place] for place, _ in itertools.groupby(places)]
+    groups = itertools.groupby(changed, lambda key: bisect.bisect_right(begins, key) - 1)
+    return [(slices[place], list(keys)) for place, keys in groups]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from django.db.models.functions import Cast
 
 from instruments.models import (
     Correction,
+    DataSubject,
     EntityAddress,
     EntityAuthority,
     EntityEvent,
@@ -40,7 +41,7 @@ from lake.errors import NoSuchTable
 # Surrogate keys and hashes mean nothing outside the database.
 _INTERNAL = ("id", "fingerprint", "result_key", "published_again")
 # Rows of one slice: what is in memory, and what is written again when one row of it changes.
-_ROWS, _MANY_ROWS = 25_000, 200_000
+_ROWS, _MANY_ROWS = 100_000, 200_000
 NO_VALUE = "none"
 
 
@@ -73,7 +74,8 @@ class LakeTable:
     """A table of the lake, and where its rows are in the database.
 
     Rows are in the order of `key` and then `order`, and cut into slices between two values of `key`.
-    `follows_listings`: `key` is the ISIN, and the changes feed says which rows may have changed.
+    `follows_listings`: `key` is the ISIN, and the changes feed says which rows may have changed. Other tables
+    are read if the data of their `subject` have another version than before; always, if it is None.
     """
 
     name: str
@@ -84,6 +86,7 @@ class LakeTable:
     partition: Partition | None = None
     slice_rows: int = _MANY_ROWS
     follows_listings: bool = False
+    subject: DataSubject | None = None
     left_out: tuple[str, ...] = _INTERNAL
     joined: tuple[Column, ...] = ()
 
@@ -114,6 +117,13 @@ class LakeTable:
         condition = {f"{self.key}__gte": start} if start else {}
         if stop is not None:
             condition[f"{self.key}__lt"] = stop
+        return self._select(condition)
+
+    def query_keys(self, keys: Sequence[str]) -> "models.QuerySet[Any, Any]":
+        """Return the rows with one of some values of the key, in order."""
+        return self._select({f"{self.key}__in": keys})
+
+    def _select(self, condition: dict[str, Any]) -> "models.QuerySet[Any, Any]":
         rows = self.model._base_manager.filter(**condition).order_by(self.key, *self.order)
         texts = {f"{c.name}_text": Cast(c.lookup, TextField()) for c in self.columns if c.is_json}
         names = (f"{c.name}_text" if c.is_json else c.lookup for c in self.columns)
@@ -132,7 +142,7 @@ TABLES = (
         "One row an ISIN, with the attributes of its authoritative listing.",
         key="isin",
         partition=_CATEGORY,
-        slice_rows=_ROWS * 4,
+        slice_rows=_ROWS,
         follows_listings=True,
     ),
     LakeTable(
@@ -159,6 +169,7 @@ TABLES = (
         Underlying,
         "Codes of underlyings, ISINs or LEIs, and the instruments that are derived from them.",
         key="code",
+        subject=DataSubject.LISTINGS,
         order=("instrument_id",),
     ),
     LakeTable(
@@ -166,6 +177,7 @@ TABLES = (
         TransparencyResult,
         "Transparency results by ISIN (FITRS): liquidity, thresholds, statistics.",
         key="isin",
+        subject=DataSubject.RESULTS,
         order=_RESULT_ORDER,
     ),
     LakeTable(
@@ -173,6 +185,7 @@ TABLES = (
         SubclassTransparency,
         "Transparency results of sub-classes of non-equity instruments (FITRS).",
         key="asset_class",
+        subject=DataSubject.RESULTS,
         order=_RESULT_ORDER,
     ),
     LakeTable(
@@ -180,6 +193,7 @@ TABLES = (
         VolumeCap,
         "Shares of trading under waivers by ISIN (volume cap results).",
         key="isin",
+        subject=DataSubject.RESULTS,
         order=_RESULT_ORDER,
         left_out=_INTERNAL[1:],  # its venues refer to `id`
     ),
@@ -188,6 +202,7 @@ TABLES = (
         VolumeCapVenue,
         "The shares of venues in volume cap results; volume_cap_id refers to volume_caps.",
         key="volume_cap__isin",
+        subject=DataSubject.RESULTS,
         order=("volume_cap_id", "mic", "pk"),
         joined=(Column("isin", "volume_cap__isin", pa.string(), "ISIN of the result"),),
     ),
@@ -196,20 +211,60 @@ TABLES = (
         VolumeCapSuspension,
         "Suspensions of waivers under the single volume cap.",
         key="isin",
+        subject=DataSubject.RESULTS,
         order=("suspended_from",),
     ),
-    LakeTable("venues", Venue, "The ISO 10383 list of market identifier codes.", key="mic"),
-    LakeTable("entities", LegalEntity, "Legal entities (GLEIF level 1).", key="lei"),
-    LakeTable("entity_names", EntityName, "Names besides the legal ones.", *_LEI),
-    LakeTable("entity_addresses", EntityAddress, "Further addresses.", *_LEI),
-    LakeTable("entity_events", EntityEvent, "Legal entity events, as mergers.", *_LEI),
-    LakeTable("entity_authorities", EntityAuthority, "Further validation authorities.", *_LEI),
-    LakeTable("entity_successors", EntitySuccessor, "Successors of entities.", *_LEI),
+    LakeTable(
+        "venues",
+        Venue,
+        "The ISO 10383 list of market identifier codes.",
+        key="mic",
+        subject=DataSubject.VENUES,
+    ),
+    LakeTable(
+        "entities",
+        LegalEntity,
+        "Legal entities (GLEIF level 1).",
+        key="lei",
+        subject=DataSubject.ENTITIES,
+    ),
+    LakeTable(
+        "entity_names",
+        EntityName,
+        "Names besides the legal ones.",
+        *_LEI,
+        subject=DataSubject.ENTITIES,
+    ),
+    LakeTable(
+        "entity_addresses", EntityAddress, "Further addresses.", *_LEI, subject=DataSubject.ENTITIES
+    ),
+    LakeTable(
+        "entity_events",
+        EntityEvent,
+        "Legal entity events, as mergers.",
+        *_LEI,
+        subject=DataSubject.ENTITIES,
+    ),
+    LakeTable(
+        "entity_authorities",
+        EntityAuthority,
+        "Further validation authorities.",
+        *_LEI,
+        subject=DataSubject.ENTITIES,
+    ),
+    LakeTable(
+        "entity_successors",
+        EntitySuccessor,
+        "Successors of entities.",
+        *_LEI,
+        subject=DataSubject.ENTITIES,
+    ),
     LakeTable(
         "entity_relationships",
         EntityRelationship,
         "Relationships of entities (GLEIF level 2): the end is the parent of the start.",
         key="start_lei",
+        subject=DataSubject.ENTITIES,
         order=("type", "end_lei"),
     ),
     LakeTable(
@@ -217,6 +272,7 @@ TABLES = (
         ReportingException,
         "Reasons for which an entity reports no parent (GLEIF level 2).",
         key="lei",
+        subject=DataSubject.ENTITIES,
         order=("category",),
     ),
     LakeTable(
@@ -224,6 +280,7 @@ TABLES = (
         MappedIssuer,
         "Issuers of ISINs by GLEIF's ISIN-LEI file.",
         key="isin",
+        subject=DataSubject.ENTITIES,
         left_out=("mapped_lei",),
         joined=(Column("lei", "mapped_lei__lei", pa.string(), "LEI of the issuer"),),
     ),
@@ -235,7 +292,14 @@ TABLES = (
         order=("pk",),
         left_out=("proposed_by", "approved_by"),  # names of people
     ),
-    LakeTable("figis", Figi, "FIGIs by ISIN (OpenFIGI).", key="isin", order=("figi",)),
+    LakeTable(
+        "figis",
+        Figi,
+        "FIGIs by ISIN (OpenFIGI).",
+        key="isin",
+        subject=DataSubject.FIGIS,
+        order=("figi",),
+    ),
 )
 _BY_NAME = {table.name: table for table in TABLES}
 

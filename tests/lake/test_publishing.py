@@ -18,6 +18,8 @@ from instruments.isin import problem_of
 from instruments.models import (
     ChangeSet,
     Correction,
+    DataSubject,
+    DataVersion,
     Figi,
     Instrument,
     Listing,
@@ -45,7 +47,7 @@ from tests.lake.conftest import (
 from tests.snapshots import Snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LISTINGS, VERSIONS = get_table("listings"), get_table("listing_versions")
+LISTINGS = get_table("listings")
 
 
 def fill() -> None:
@@ -145,11 +147,14 @@ def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> 
 
 
 @pytest.mark.slow
-def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> None:
-    tables = tuple(in_small_slices(get_table(n), 2) for n in ("listings", "instruments"))
-    versions = dataclasses.replace(VERSIONS, slice_rows=2)
-    tables = (*tables, versions)
-    isins = [make_isin(number) for number in range(9)]
+@pytest.mark.parametrize(("count", "slice_rows"), [(9, 2), (80, 100)], ids=["read", "merged"])
+def test_rows_that_are_new_moved_and_deleted_are_followed(
+    make_zip: Write, count: int, slice_rows: int
+) -> None:
+    """Slices of two rows are read whole; of a slice of 80, the rows of the changed ISINs are."""
+    names = ("listings", "instruments", "listing_versions")
+    tables = tuple(in_small_slices(get_table(name), slice_rows) for name in names)
+    isins = [make_isin(number) for number in range(count)]
     load(make_zip, full(2), *(record("RefData", isin, day(1)) for isin in isins))
     publish(*tables)
     assert_equals_database(tables)
@@ -160,7 +165,7 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> No
         make_zip,
         delta(5),
         record("ModfdRcrd", isins[0], day(5), cfi="DBFTFB"),
-        record("NewRcrd", make_isin(10), day(5)),
+        record("NewRcrd", make_isin(count), day(5)),
         record("TermntdRcrd", isins[2], day(1), until=day(4)),
         firds.cancellation(isins[3], "XSTO"),
     )
@@ -169,6 +174,8 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> No
     load(make_zip, delta(1), late)
     publish(*tables)
     assert_equals_database(tables)
+    # Files into which rows have been put have the same bytes as those that are read anew.
+    assert {item.written for item in publish(*tables, full=True).values()} == {0}
     assert ListingVersion.objects.count() >= 3
 
     # rows that are deleted invalidate cursors of the feed, and so all is read again
@@ -177,6 +184,19 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(make_zip: Write) -> No
     ChangeSet.objects.invalidate_cursors()
     publish(*tables)
     assert_equals_database(tables)
+
+
+@pytest.mark.slow
+def test_a_table_is_read_again_when_its_subject_has_changed() -> None:
+    venues = get_table("venues")
+    call_command("load_venues", stdout=io.StringIO())
+    publish(venues)
+    Venue.objects.filter(mic="XSTO").update(city="ELSEWHERE")
+
+    assert publish(venues)["venues"].written == 0  # no load has told of a change
+    DataVersion.objects.renew(DataSubject.VENUES)
+    assert publish(venues)["venues"].written == 1
+    assert_equals_database((venues,))
 
 
 @pytest.mark.slow

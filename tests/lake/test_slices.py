@@ -22,9 +22,9 @@ def test_each_changed_key_is_in_one_slice_that_is_read_again(
     assert slices[0][0] == ""
     assert slices[-1][1] is None
     assert [stop for _, stop in slices[:-1]] == [start for start, _ in slices[1:]]
-    for key in changed:
-        holding = [b for b in touched if key >= b[0] and (b[1] is None or key < b[1])]
-        assert len(holding) == 1
+    assert [key for _, keys in touched for key in keys] == sorted(changed)
+    for (start, stop), keys in touched:
+        assert all(key >= start and (stop is None or key < stop) for key in keys)
     begins = [start for start, _ in slices]
     assert len(touched) == len({bisect.bisect_right(begins, key) for key in changed})
 
