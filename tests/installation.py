@@ -63,15 +63,22 @@ class Installation:
 
     @contextlib.contextmanager
     def worker(
-        self, *, processes: int = 1, beat: bool = False
+        self, *, processes: int = 1, beat: bool = False, host: str = ""
     ) -> Iterator["subprocess.Popen[bytes]"]:
-        """A Celery worker in a process group of its own, ended with the context."""
+        """A Celery worker in a process group of its own, ended with the context.
+
+        With `host`, it runs under that host name, as on another machine, which only root can do.
+        """
         command = ["-m", "celery", "-A", "marketdata", "worker", "--loglevel", "WARNING"]
         options = ["--concurrency", str(processes), "--without-gossip", "--without-mingle"]
         options += ["--beat"] if beat else []
+        as_host = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host]
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *command, *options, "--hostname", f"{uuid.uuid4()}@test"],
+                [
+                    *(as_host if host else []),
+                    *[sys.executable, *command, *options, "--hostname", f"{uuid.uuid4()}@test"],
+                ],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
