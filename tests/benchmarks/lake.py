@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import deltalake
 import duckdb
@@ -70,16 +72,19 @@ def print_scans(folder: Path) -> None:
     ):
         engine.read_parquet(published.file_uris(), hive_partitioning=True).create_view("listings")
         for sql in _ASKED:
-            in_database, stored = best(
-                lambda sql=sql: database.execute(sql.format("instruments_listing")).fetchall()
-            )
-            in_lake, read = best(lambda sql=sql: engine.execute(sql.format("listings")).fetchall())
+            in_database, stored = best(partial(_ask, database, sql.format("instruments_listing")))
+            in_lake, read = best(partial(_ask, engine, sql.format("listings")))
             if sorted(map(str, stored)) != sorted(map(str, map(_plain, read))):
                 raise SystemExit(f"The lake has another answer than the database: {sql}")
             print(
                 f"SQLite {in_database:.3f} s, DuckDB {in_lake:.3f} s,"
                 f" {in_database / in_lake:.0f} times as fast: {sql.format('listings')}"
             )
+
+
+def _ask(engine: Any, sql: str) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = engine.execute(sql).fetchall()
+    return rows
 
 
 def _plain(row: tuple[object, ...]) -> tuple[object, ...]:
