@@ -194,7 +194,11 @@ def _describe(keys: list[int]) -> list[dict[str, Any]]:
                 "mic": listing.mic,
                 "register": listing.register,
                 "full_name": listing.full_name,
-                "kind": changes.get_kind(listing.status, has_versions=version_before is not None),
+                "kind": changes.get_kind(
+                    listing.status,
+                    has_versions=version_before is not None,
+                    is_correction=listing.change.is_correction,
+                ),
                 "learned_at": to_plain(listing.change.made_at),
                 "differences": _compare(version_before, listing),
             }

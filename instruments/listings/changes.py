@@ -15,8 +15,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from django.utils.dateparse import parse_date, parse_datetime
 
+from instruments.listings.corrections import describe_in_use, read_in_use
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_row
-from instruments.models import ChangeSet, Listing, ListingVersion, Status
+from instruments.models import ChangeSet, Correction, Listing, ListingVersion, Status
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.plain import to_plain
 
@@ -29,11 +30,12 @@ _ENDED = {Status.TERMINATED.value: "ended"}
 KINDS = (
     "new",
     "changed",
+    "corrected",
     "ended",
     *(s.value for s in Status if s.value not in ("active", *_ENDED)),
 )
 _SHORT = ("isin", "mic", "register", "status", "valid_from", "source_position")
-_JOINED = ("source_file__name", "change__made_at")
+_JOINED = ("source_file__name", "change__made_at", "change__is_correction")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +128,9 @@ def read_page(since: str | None, limit: int, *, with_record: bool) -> Page:
     has_more = len(places) > limit
     del places[limit:]
     rows = {row["pk"]: row for row in _get_values(places, with_record=with_record)}
+    corrections = read_in_use({row["isin"] for row in rows.values()})
     changes = [
-        _describe_change(rows[pk], cursor.database, with_record=with_record)
+        _describe_change(rows[pk], cursor.database, corrections, with_record=with_record)
         for change, pk in places
         # A listing that has just been written again is further on in the feed.
         if pk in rows and rows[pk]["change"] == change
@@ -180,20 +183,40 @@ def _get_values(places: list[tuple[int, int]], *, with_record: bool) -> Any:
     )
 
 
-def _describe_change(row: dict[str, Any], database: str, *, with_record: bool) -> dict[str, Any]:
+def _describe_change(
+    row: dict[str, Any],
+    database: str,
+    corrections: dict[str, list[Correction]],
+    *,
+    with_record: bool,
+) -> dict[str, Any]:
     return {
         "cursor": str(Cursor(database, row["change"], row["pk"])),
-        "kind": get_kind(row["status"], has_versions=row["has_versions"]),
+        "kind": get_kind(
+            row["status"],
+            has_versions=row["has_versions"],
+            is_correction=row["change__is_correction"],
+        ),
         "learned_at": to_plain(row["change__made_at"]),
         **{name: to_plain(row[name]) for name in _SHORT[:-1]},
         "source_file": row["source_file__name"],
         "source_position": row["source_position"],
+        "corrections": [
+            describe_in_use(correction)
+            for correction in corrections.get(row["isin"], ())
+            if correction.register == row["register"] and correction.mic in ("", row["mic"])
+        ],
         "record": describe_row(row) if with_record else None,
     }
 
 
-def get_kind(status: str, *, has_versions: bool) -> str:
-    """Return one of KINDS. A listing without an earlier record is new."""
+def get_kind(status: str, *, has_versions: bool, is_correction: bool = False) -> str:
+    """Return one of KINDS. A listing without an earlier record is new.
+
+    `is_correction` tells that the last change applied or lifted a correction, with the record as it was.
+    """
+    if is_correction:
+        return "corrected"
     if status != Status.ACTIVE:
         return _ENDED.get(status, status)
     return "changed" if has_versions else "new"

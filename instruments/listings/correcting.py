@@ -30,7 +30,7 @@ def reapply(isins: Collection[str]) -> None:
             with rederiving(translating_cursor(cursor), page):
                 pass  # nothing is deleted
             Listing.objects.filter(isin__in=page).update(change=number)
-            ChangeSet.objects.finish(number)
+            ChangeSet.objects.finish(number, is_correction=True)
             DataVersion.objects.renew(DataSubject.LISTINGS)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
@@ -10,11 +10,12 @@ from django.db.models import QuerySet
 
 from instruments.listings import history
 from instruments.listings.correctable import IN_INSTRUMENT, to_text, to_value
-from instruments.models import Correction, Instrument, Listing
+from instruments.models import Correction, CorrectionState, Instrument, Listing
 from marketdata.common.plain import to_plain
 from marketdata.common.prepared import PreparedQuery
 
 _MAX_PARAMETERS = 1_000  # of one statement; SQL Server takes 2,100
+_IN_USE = (CorrectionState.IN_FORCE, CorrectionState.TO_REVIEW)
 _COLUMNS = [field.attname for field in Correction._meta.concrete_fields]
 
 
@@ -135,6 +136,38 @@ def read_replaced(instruments: Iterable[Instrument]) -> dict[str, list[Correctio
         if correction.isin in isins:
             by_isin.setdefault(correction.isin, []).append(correction)
     return by_isin
+
+
+def read_in_use(isins: Collection[str]) -> dict[str, list[Correction]]:
+    """Return the corrections of these instruments that are in force or to review, by ISIN.
+
+    At most 1,000 instruments. One query.
+    """
+    by_isin: dict[str, list[Correction]] = {}
+    if isins:
+        rows = Correction.objects.of(isins).filter(state__in=_IN_USE)
+        for correction in rows.order_by("isin", "pk"):
+            by_isin.setdefault(correction.isin, []).append(correction)
+    return by_isin
+
+
+def describe_in_use(correction: Correction) -> dict[str, Any]:
+    """Return a correction beside a record as published: its number, field and values, and when and why."""
+    return {
+        "number": correction.number,
+        "field": correction.field,
+        "published": to_plain(to_value(correction.field, correction.expected)),
+        "value": to_plain(to_value(correction.field, correction.value)),
+        "state": str(correction.state),
+        "reason": correction.reason,
+        "approved_at": to_plain(correction.approved_at),
+        "closed_at": to_plain(correction.closed_at),
+    }
+
+
+def read_approved(isin: str) -> list[Correction]:
+    """Return the corrections of an instrument that were ever approved, by number. One query."""
+    return list(Correction.objects.of([isin]).exclude(approved_at=None).order_by("pk"))
 
 
 def restore_published(instruments: Iterable[Instrument]) -> None:

@@ -12,6 +12,7 @@ from instruments.classification.descriptions import describe_classification
 from instruments.entities.mapped_issuers import read_mapped_issuer
 from instruments.listings import corrections, reportability, status
 from instruments.listings.categories import describe_terms
+from instruments.listings.correctable import to_text
 from instruments.listings.corrections import AppliedCorrection
 from instruments.listings.history import Version, get_basis
 from instruments.listings.issuers import Issuer, read_issuer, select_operators
@@ -247,8 +248,11 @@ def _complete_record(
     return {**values, "source_file": source_file, "dropped_by": dropped_by}
 
 
-def describe_version(version: Version) -> dict[str, Any]:
-    """Return a record of a listing, the days on which it was valid, and its changes."""
+def describe_version(version: Version, approved: Iterable[Correction] = ()) -> dict[str, Any]:
+    """Return a record of a listing, the days on which it was valid, its changes and corrections.
+
+    `approved` are the corrections of the instrument that were ever approved.
+    """
     record, validity = version.record, version.validity
     return {
         **_describe_venue(record),
@@ -265,6 +269,13 @@ def describe_version(version: Version) -> dict[str, Any]:
             name: {"old": to_plain(old), "new": to_plain(new)}
             for name, (old, new) in version.changes.items()
         },
+        "corrections": [
+            corrections.describe_in_use(correction)
+            for correction in approved
+            if correction.register == record.register
+            and correction.mic in ("", record.mic)
+            and correction.expected == to_text(getattr(record, correction.field))
+        ],
     }
 
 

@@ -8,11 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from instruments.listings import descriptions, lookup
+from instruments.listings.corrections import read_approved
 from instruments.listings.facts import capitalize
 from instruments.listings.history import Version, read_timelines, read_versions
 from instruments.listings.status import today
 from instruments.listings.timeline_chart import draw_versions
-from instruments.models import Instrument, ListingRecord
+from instruments.models import Correction, Instrument, ListingRecord
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading
 
@@ -46,6 +47,7 @@ class HistoryView(GuardedView):
             list(group)
             for _, group in itertools.groupby(versions, key=lambda v: _get_place(v.record))
         ]
+        approved = read_approved(instrument.isin)
         page = Paginator(listings, LISTINGS_SHOWN).get_page(request.GET.get("page"))
         context = {
             "instrument": instrument,
@@ -53,7 +55,7 @@ class HistoryView(GuardedView):
             "listing_count": len(listings),
             "page": page,
             "chart": draw_versions(page.object_list, today()),
-            "listings": [_describe_versions(versions) for versions in page.object_list],
+            "listings": [_describe_versions(versions, approved) for versions in page.object_list],
         }
         return render(request, "instruments/history.html", context)
 
@@ -62,7 +64,7 @@ def _get_place(record: ListingRecord) -> tuple[str, str]:
     return record.mic, record.register
 
 
-def _describe_versions(versions: list[Version]) -> dict[str, Any]:
+def _describe_versions(versions: list[Version], approved: list[Correction]) -> dict[str, Any]:
     """Return a listing with its records, newest first, each with its key and that of the one before."""
     keys = [get_key(version.record) for version in versions]
     newest = versions[0].record
@@ -72,7 +74,7 @@ def _describe_versions(versions: list[Version]) -> dict[str, Any]:
         "register": newest.get_register_display(),
         "versions": [
             {
-                **descriptions.describe_version(version),
+                **descriptions.describe_version(version, approved),
                 "file_pk": version.record.source_file_id,
                 "key": key,
                 "previous": previous,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.db import IntegrityError
+from django.test import Client
 
 from audit.models import Event
 from curation import proposals
@@ -14,7 +15,7 @@ from instruments.listings import export
 from instruments.models import Correction, Instrument, InstrumentCount, Listing
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
 from tests import firds
-from tests.accounts.clients import client_of_new_user
+from tests.accounts.clients import client_of_new_user, make_user
 from tests.instruments.kept_counts import check_counts
 from tests.instruments.listings.merging import VOLVO, Write, day, delta, full, load
 
@@ -305,15 +306,36 @@ def test_names_of_users_are_shown_only_to_those_who_may_see_them() -> None:
 
 
 @pytest.mark.usefixtures("volvo")
-def test_the_changes_feed_reports_a_correction() -> None:
+def test_the_changes_feed_and_the_history_name_a_correction() -> None:
     user = client_of_new_user("vic", "analyst")
     cursor = user("get", "/instruments/changes/").json()["pagination"]["cursor"]
     assert user("get", "/instruments/changes/", {"since": cursor}).json()["results"] == []
 
-    correct()
+    correction = correct(mic="AAAA")
 
-    changed = user("get", "/instruments/changes/", {"since": cursor}).json()["results"]
-    assert {(row["isin"], row["mic"]) for row in changed} == {(VOLVO, "AAAA"), (VOLVO, "BBBB")}
+    changed = user("get", "/instruments/changes/", {"since": cursor}).json()
+    assert {(row["isin"], row["mic"], row["kind"]) for row in changed["results"]} == {
+        (VOLVO, "AAAA", "corrected"),
+        (VOLVO, "BBBB", "corrected"),
+    }
+    named = {row["mic"]: row["corrections"] for row in changed["results"]}
+    assert named["BBBB"] == []
+    [applied] = named["AAAA"]
+    assert (applied["number"], applied["published"]) == (correction.pk, "WOLWO")
+    assert (applied["value"], applied["closed_at"]) == ("VOLVO AB", None)
+
+    proposals.withdraw(correction, reason="It is the legal name", by="carl", may_approve=True)
+
+    since = {"since": changed["pagination"]["cursor"]}
+    lifted = user("get", "/instruments/changes/", since).json()["results"]
+    assert [(row["kind"], row["corrections"]) for row in lifted] == [("corrected", [])] * 2
+    history = user("get", f"/instruments/{VOLVO}/history/").json()["results"]
+    states = {row["mic"]: [past["state"] for past in row["corrections"]] for row in history}
+    assert states == {"AAAA": ["withdrawn"], "BBBB": []}
+    reader = Client()
+    reader.force_login(make_user("rita"))
+    page = reader.get(f"/instruments/{VOLVO}/history/").content.decode()
+    assert f"Correction {correction.pk} of full_name: WOLWO → VOLVO AB, withdrawn" in page
 
 
 @pytest.mark.usefixtures("volvo")

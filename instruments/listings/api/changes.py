@@ -10,7 +10,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from instruments.listings import changes
 from instruments.listings.api.parameters import AnyCaseChoiceField
-from instruments.listings.api.serializers import RecordSerializer
+from instruments.listings.api.serializers import CorrectionInUseSerializer, RecordSerializer
 from instruments.models import Listing
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.views import ApiView
@@ -57,10 +57,14 @@ class ListingChangeSerializer(serializers.ModelSerializer[Listing]):
     cursor = serializers.CharField(help_text="Cursor to continue after this change")
     kind = serializers.ChoiceField(
         choices=changes.KINDS,
-        help_text="The effect of the last change; new if the listing has no earlier record",
+        help_text="The effect of the last change; new if the listing has no earlier record, corrected if"
+        " a correction was applied or lifted",
     )
     learned_at = serializers.DateTimeField(help_text="Time at which this database learned of it")
     source_file = serializers.CharField(help_text="File in which the record was first published")
+    corrections = CorrectionInUseSerializer(
+        many=True, help_text="Corrections of the listing; its record is as published"
+    )
     record = RecordSerializer(allow_null=True, help_text="null without expand=record")
 
     class Meta:
@@ -76,6 +80,7 @@ class ListingChangeSerializer(serializers.ModelSerializer[Listing]):
             "valid_from",
             "source_file",
             "source_position",
+            "corrections",
             "record",
         )
         read_only_fields = fields

@@ -259,6 +259,19 @@ class ChangeSerializer(serializers.Serializer[Any]):
     new = serializers.JSONField(allow_null=True)
 
 
+class CorrectionInUseSerializer(serializers.Serializer[Any]):
+    """A correction beside a record as published."""
+
+    number = serializers.IntegerField()
+    field = serializers.CharField(help_text="Column of the record")
+    published = serializers.JSONField(allow_null=True, help_text="The value that it expects")
+    value = serializers.JSONField(allow_null=True, help_text="The value that is served instead")
+    state = serializers.CharField(help_text="State of the correction")
+    reason = serializers.CharField()
+    approved_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True, help_text="null while it is in use")
+
+
 class VersionSerializer(VenueOfListingSerializer):
     """A record of a listing, the days on which it was valid, and what it changed."""
 
@@ -279,6 +292,9 @@ class VersionSerializer(VenueOfListingSerializer):
     source_position = serializers.IntegerField(help_text=_POSITION)
     changes = serializers.DictField(
         child=ChangeSerializer(), help_text="Old and new value by column"
+    )
+    corrections = CorrectionInUseSerializer(
+        many=True, help_text="Approved corrections that replace a value of this record, or did"
     )
 
 

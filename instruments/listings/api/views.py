@@ -255,9 +255,11 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
     )
     @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
     def history(self, request: Request, isin: str) -> Response:
-        versions: Any = list(history.read_versions(self.get_object().isin, **self.query))
+        instrument = self.get_object()
+        versions: Any = list(history.read_versions(instrument.isin, **self.query))
         page: Any = self.paginate_queryset(versions)
-        rows = [descriptions.describe_version(version) for version in page]
+        approved = corrections.read_approved(instrument.isin)
+        rows = [descriptions.describe_version(version, approved) for version in page]
         return self.get_paginated_response(rows)
 
     @extend_schema(

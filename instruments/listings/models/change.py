@@ -19,13 +19,13 @@ class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
         self.select_for_update().get(number=first)
         return int(self.latest("number").number) + 1
 
-    def finish(self, number: int) -> None:
+    def finish(self, number: int, *, is_correction: bool = False) -> None:
         """Save the change set, if a listing has its number; the last step of a transaction."""
         if not ChangeSet(number=number).listings.exists():
             return
         # Never before the last one: the clocks of two machines may differ.
         made_at = max(timezone.now(), self.latest("number").made_at)
-        self.create(number=number, made_at=made_at)
+        self.create(number=number, made_at=made_at, is_correction=is_correction)
 
     def invalidate_cursors(self) -> None:
         """Have all cursors of the changes feed refused: it cannot show that listings were deleted."""
@@ -42,6 +42,9 @@ class ChangeSet(models.Model):
 
     number = models.BigIntegerField(primary_key=True)
     made_at = models.DateTimeField(help_text="just before it was committed")
+    is_correction = models.BooleanField(
+        default=False, help_text="a correction was applied or lifted: no record has changed"
+    )
 
     objects = ChangeSetQuerySet.as_manager()
 

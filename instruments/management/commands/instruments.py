@@ -19,6 +19,7 @@ from instruments.listings import (
     reportability,
     underlyings,
 )
+from instruments.listings.corrections import read_approved
 from instruments.listings.facts import classification_rows, flatten
 from instruments.listings.filters import DerivativeFilterSet, ListFilterSet
 from instruments.management.answering import AnsweringCommand
@@ -270,8 +271,9 @@ class Command(AnsweringCommand):
             self.stdout.write(f"earliest_known: {history.Basis.EARLIEST_KNOWN.rule}")
 
     def _print_history(self, isin: str, register: str, format_: str) -> None:
+        approved = read_approved(isin)
         versions = [
-            descriptions.describe_version(version)
+            descriptions.describe_version(version, approved)
             for version in history.read_versions(isin, register=register)
         ]
         if format_ == "json":
