@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('instruments', '0004_output_profile'),
+        ('instruments', '0005_webhooks'),
     ]
 
     operations = [
