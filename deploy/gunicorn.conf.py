@@ -2,8 +2,10 @@
 
 import os
 
+from dotenv import load_dotenv
 from gunicorn.http.wsgi import Response
 
+load_dotenv(os.environ.get("ENV_FILE") or ".env")  # as the settings do, which are read later
 wsgi_app = "marketdata.wsgi"
 worker_class = "marketdata.web_worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -16,6 +18,7 @@ keepalive = 5
 max_requests, max_requests_jitter = 10_000, 1_000
 worker_tmp_dir = os.environ.get("GUNICORN_TMP")  # where heartbeats are written: best in memory
 loglevel = "warning"
+logger_class = "marketdata.web_worker.ServerLog"
 limit_request_line = 8190  # bytes of an address with its query, the most that gunicorn takes
 
 _default_headers = Response.default_headers

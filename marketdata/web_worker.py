@@ -12,6 +12,7 @@ import contextlib
 import functools
 import http
 import json
+import os
 import re
 import selectors
 import socket
@@ -20,7 +21,11 @@ import time
 from typing import Any
 
 from gunicorn import util
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+from marketdata.common import logs
+from marketdata.web.headers import HEADERS
 
 # Seconds for a header and a short body to arrive, then without a byte of a longer body, for all of it, and
 # without a byte taken by the client.
@@ -55,12 +60,23 @@ def _write_error(connection: socket.socket, status: int, reason: str, message: s
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
-        "X-Content-Type-Options: nosniff",
+        *(f"{name}: {value}" for name, value in HEADERS.items()),
     )
     util.write_nonblock(connection, "\r\n".join((*lines, "", body)).encode())
 
 
 util.write_error = _write_error
+
+
+class ServerLog(Logger):  # type: ignore[misc]  # untyped
+    """gunicorn's own lines, in the format of those of the service."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        line_format = os.environ.get("LOG_FORMAT") or logs.default_format(is_production=True)
+        if line_format == "json":
+            for handler in self.error_log.handlers:
+                handler.setFormatter(logs.JsonFormatter())
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # untyped

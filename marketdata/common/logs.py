@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import logging
 import re
+import sys
 import uuid
 from collections.abc import Callable
 
@@ -18,6 +19,11 @@ REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # Django logs some refusals after all middleware, with the request.
 _META_KEY = "marketdata.request_id"
+
+
+def default_format(*, is_production: bool) -> str:
+    """Return json in production, unless somebody reads the lines on a terminal; otherwise line."""
+    return "json" if is_production and not sys.stderr.isatty() else "line"
 
 
 class RequestIdMiddleware:
@@ -50,8 +56,26 @@ class OmitTracebackOfRefusals(logging.Filter):
         return True
 
 
+class LineFormatter(logging.Formatter):
+    """A line for people, and the traceback of an exception below it; `mask` removes secrets from the text."""
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request_id, run_id, exception."""
+    """One JSON object a line: time, level, logger, message, request_id, run_id, exception.
+
+    `mask` removes secrets from the message and the exception.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        super().__init__()
+        self._mask = mask
 
     def format(self, record: logging.LogRecord) -> str:
         time = dt.datetime.fromtimestamp(record.created, dt.UTC)
@@ -59,7 +83,7 @@ class JsonFormatter(logging.Formatter):
             "time": time.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self._mask(record.getMessage()),
         }
         meta = getattr(getattr(record, "request", None), "META", {})
         if identifier := request_id.get() or meta.get(_META_KEY, ""):
@@ -67,5 +91,5 @@ class JsonFormatter(logging.Formatter):
         if (run := run_id.get()) is not None:
             content["run_id"] = run
         if record.exc_info:
-            content["exception"] = self.formatException(record.exc_info)
+            content["exception"] = self._mask(self.formatException(record.exc_info))
         return json.dumps(content, ensure_ascii=False)

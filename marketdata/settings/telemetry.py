@@ -1,12 +1,13 @@
 """Logs, and the exporters that telemetry is sent to."""
 
+import logging as logging_library
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from marketdata.common import logs
 from marketdata.settings import env
 
 _EXPORTERS = ("azure", "opencensus", "prometheus")
@@ -14,14 +15,15 @@ _EXPORTERS = ("azure", "opencensus", "prometheus")
 
 def logging(*, is_production: bool) -> dict[str, Any]:
     """Return Django's LOGGING. In production the lines are JSON, unless somebody reads them on a terminal."""
-    default = "json" if is_production and not sys.stderr.isatty() else "line"
+    default = logs.default_format(is_production=is_production)
     line_format = env.read("LOG_FORMAT", env.one_of("json", "line"), default)
+    logging_library.captureWarnings(line_format == "json")
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-            "json": {"()": "marketdata.common.logs.JsonFormatter"},
+            "line": {"()": "marketdata.common.logs.LineFormatter", "mask": env.mask},
+            "json": {"()": "marketdata.common.logs.JsonFormatter", "mask": env.mask},
         },
         "filters": {
             "omit_traceback": {"()": "marketdata.common.logs.OmitTracebackOfRefusals"},

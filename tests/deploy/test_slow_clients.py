@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from marketdata.web.headers import HEADERS
 from tests.conftest import ROOT
 from tests.deploy.streaming_app import PART, PARTS
 from tests.servers import free_port
@@ -246,8 +248,10 @@ def test_what_is_no_request_is_refused_by_a_problem_document(
     problem = json.loads(body)
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b"Content-Type: application/problem+json" in head
-    assert b"nosniff" in head
-    assert b"Server:" not in head
+    headers = http.client.parse_headers(io.BytesIO(head.partition(b"\r\n")[2] + b"\r\n\r\n"))
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert HEADERS.items() <= dict(headers).items()
+    assert "Server" not in headers
     assert problem["status"] == status
     assert problem["detail"]
     assert b"<b>" not in body

@@ -3,15 +3,18 @@
 import json
 import logging
 import sys
+import warnings
 
 import pytest
 from django.test import Client
+from gunicorn.config import Config
 
 from esma_files.models import Run
 from esma_files.tasks import forget_run
 from marketdata.common import logs
 from marketdata.common.logs import JsonFormatter
 from marketdata.settings import telemetry
+from marketdata.web_worker import ServerLog
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +125,35 @@ def test_production_logs_json_where_nobody_reads_a_terminal(
     assert formatter(is_production=True) == "line"
     monkeypatch.setenv("LOG_FORMAT", "json")
     assert formatter(is_production=False) == "json"
+
+
+@pytest.mark.parametrize("line_format", ["json", "line"])
+def test_the_web_server_logs_in_the_format_of_the_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line_format: str
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", line_format)
+
+    server_log = ServerLog(Config())
+    server_log.error("Worker (pid:%s) was sent %s!", 7, "SIGKILL")
+    for handler in list(server_log.error_log.handlers):
+        server_log.error_log.removeHandler(handler)
+
+    line = capsys.readouterr().err
+    assert "Worker (pid:7) was sent SIGKILL!" in line
+    assert line.startswith("{") is (line_format == "json")
+
+
+def test_warnings_are_log_lines_in_production(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    logging.captureWarnings(False)  # whatever the settings of the tests are
+    try:
+        telemetry.logging(is_production=True)
+        warnings.showwarning("two\nlines", UserWarning, "example.py", 1)
+    finally:
+        logging.captureWarnings(False)
+
+    [record] = caplog.records
+    assert record.name == "py.warnings"
+    assert "\n" not in JsonFormatter().format(record)

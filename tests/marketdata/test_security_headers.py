@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from accounts.models import User
 from marketdata.web.csp import CSP, ContentSecurityPolicyMiddleware, Policy, build_policy
 from marketdata.web.headers import HEADERS
+from marketdata.web.time_limits import TimeLimitExceeded
 from tests.accounts.test_access_rules import ADDRESSES
 
 pytestmark = pytest.mark.django_db
@@ -70,12 +72,60 @@ def check_headers(response: Any) -> None:
         ("options", "/api/v1/venues/", {}, 200),
         ("head", "/api/v1/venues/", {}, 200),
         ("get", "/", {"host": "attacker.example"}, 400),
+        ("get", "/?token=eyJ0", {}, 400),
+        ("get", "/mcp/", {}, 405),
+        ("get", "/metrics", {}, 401),
     ],
 )
 def test_every_response_has_the_headers(
     site: Client, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     check(getattr(site, method)(path, headers=headers), status)
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, 200),
+        ({"jsonrpc": "2.0", "method": "notifications/initialized"}, 202),
+        ({"jsonrpc": "2.0", "id": 1, "method": "no such method"}, 200),
+        ({"no": "message"}, 400),
+        ("{", 400),
+        ("x" * 1_100_000, 413),
+    ],
+)
+def test_answers_to_assistants_have_the_headers(site: Client, message: Any, status: int) -> None:
+    headers = {"accept": "application/json, text/event-stream"}
+
+    check(site.post("/mcp/", message, content_type="application/json", headers=headers), status)
+
+
+def test_answers_of_every_kind_of_refusal_have_the_headers(
+    site: Client, settings: LazySettings
+) -> None:
+    check(Client(enforce_csrf_checks=True).post("/sign-in/", {}), 403)
+    check(site.post("/sign-in/", {"username": "a" * 1_100_000}), 413)
+    check(site.get("/api/v1/venues/", headers={"accept": "image/png"}), 406)
+    check(site.get("/api/v1/instruments/export/?format=xml"), 404)
+    preflight = {"origin": "https://other.example", "access-control-request-method": "GET"}
+    check(site.options("/api/v1/venues/", headers=preflight), 200)
+    settings.REQUESTS_AT_A_TIME = 0
+    check(site.get("/"), 429)
+    check(site.get("/api/v1/venues/"), 429)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(OSError("the disk is gone"), 500), (TimeLimitExceeded(), 503)]
+)
+@pytest.mark.parametrize("path", ["/venues/", "/api/v1/venues/"])
+def test_answers_that_fail_have_the_headers(
+    site: Client, path: str, error: Exception, status: int
+) -> None:
+    def fail(execute: Any, *arguments: Any) -> Any:
+        raise error
+
+    with connection.execute_wrapper(fail):
+        check(site.get(path, headers=HTML), status)
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/accounts/user/", "/admin/accounts/user/add/"])
