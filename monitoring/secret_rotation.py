@@ -40,7 +40,17 @@ def _use_entra_secret(secret: str) -> None:
     settings.ENTRA["secret"] = secret
 
 
+def _use_openfigi_key(key: str) -> None:
+    settings.OPENFIGI_API_KEY = key
+
+
+def _use_mail_password(password: str) -> None:
+    settings.EMAIL_HOST_PASSWORD = password
+
+
 _APPLY: dict[str, Callable[[str], None]] = {
     "AZURE_SQL_PASSWORD": _use_database_password,
     "ENTRA_CLIENT_SECRET": _use_entra_secret,
+    "OPENFIGI_API_KEY": _use_openfigi_key,
+    "SMTP_PASSWORD": _use_mail_password,
 }

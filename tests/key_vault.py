@@ -49,7 +49,7 @@ class KeyVaultServer:
             assert query["resource"] == ["https://vault.azure.net"]
             expires = str(int(time.time()) + 3600)
             return 200, {}, {"access_token": TOKEN, "expires_on": expires, "token_type": "Bearer"}
-        assert query["api-version"], path
+        assert query["api-version"] == ["2026-04-01"], path
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             challenge = (
                 'Bearer authorization="https://login.microsoftonline.com/tenant",'

@@ -406,6 +406,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 if env.read("BEHIND_PROXY", env.flag, False):  # The proxy must overwrite this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CSP = security.SECURE_CSP
+DEFAULT_EXCEPTION_REPORTER = "marketdata.web.error_pages.MaskingReporter"
 CSRF_FAILURE_VIEW = "marketdata.web.error_pages.csrf_failure"
 # Mails of watch lists. By default they are printed; smtp sends them.
 _MAIL_BY = env.read("MAIL_BY", env.one_of("console", "smtp"), "console")

@@ -38,8 +38,14 @@ def _read_environment(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def _describe_missing(name: str) -> str:
+    return f"Set the environment variable {name}."
+
+
 # Returns the text of a secret by the name of its variable; secrets.py may replace it by a key vault.
 read_secret: Callable[[str], str] = _read_environment
+# Returns what to do about a required secret that is missing; secrets.py replaces it too.
+describe_missing_secret: Callable[[str], str] = _describe_missing
 # Variables that hold secrets.
 SECRETS = frozenset(
     {
@@ -48,6 +54,7 @@ SECRETS = frozenset(
         "AZURE_STORAGE_CONNECTION_STRING",
         "AZURE_STORAGE_KEY",
         "ENTRA_CLIENT_SECRET",
+        "JWT_PRIVATE_KEY",
         "OPENFIGI_API_KEY",
         "REDIS_URL",
         "SECRET_KEY",
@@ -67,7 +74,8 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
     raw = (read_secret if name in SECRETS else _read_environment)(name).strip()
     if not raw:
         if default is None:
-            raise ImproperlyConfigured(f"Set the environment variable {name}.")
+            describe = describe_missing_secret if name in SECRETS else _describe_missing
+            raise ImproperlyConfigured(describe(name))
         return default
     if is_secret:
         raw = Secret(raw)  # masked in the error below, too
@@ -171,11 +179,15 @@ def secret(raw: str) -> str:
 
 
 def pem(raw: str) -> str:
+    """Return text in PEM format."""
+    if "-----BEGIN" not in raw:
+        raise ValueError("this is no PEM")
+    return raw
+
+
+def pem_file(raw: str) -> str:
     """Return the text of the PEM file at this path."""
-    text = path(raw).read_text()
-    if "-----BEGIN" not in text:
-        raise ValueError(raw)
-    return text
+    return pem(path(raw).read_text())
 
 
 def pairs(raw: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # slow to import, and only used if it is configured
     from azure.keyvault.secrets import SecretClient
 
 # Secrets that take effect without a restart when they have changed in the vault.
-ROTATED = ("AZURE_SQL_PASSWORD", "ENTRA_CLIENT_SECRET")
+ROTATED = ("AZURE_SQL_PASSWORD", "ENTRA_CLIENT_SECRET", "OPENFIGI_API_KEY", "SMTP_PASSWORD")
 _THIS_MACHINE = {"localhost", "127.0.0.1"}
 _CONNECT_SECONDS, _READ_SECONDS = 5, 10
 
@@ -69,6 +69,13 @@ class KeyVault:
                     changed[name] = self._values[name] = value
         return {name: env.Secret(value) for name, value in changed.items()}
 
+    def describe_missing(self, name: str) -> str:
+        return f"Store the secret {_vault_name(name)} in the key vault {self._host}: {name} is required."
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self._client.vault_url).netloc
+
     def _fetch(self, name: str) -> str:
         from azure.core.exceptions import (  # noqa: PLC0415  # slow to import
             AzureError,
@@ -83,10 +90,10 @@ class KeyVault:
         except (AzureError, ValueError) as error:
             status = f"HTTP {error.status_code}" if isinstance(error, HttpResponseError) else ""
             reason = status or type(error).__name__
-            host = urlsplit(self._client.vault_url).netloc
             raise ImproperlyConfigured(
-                f"{name} could not be read from the key vault {host} ({reason}): check AZURE_KEY_VAULT_URL,"
-                " the vault's firewall, and that this identity has the role Key Vault Secrets User."
+                f"{name} could not be read from the key vault {self._host} ({reason}): check"
+                " AZURE_KEY_VAULT_URL, the vault's firewall, and that this identity has the role Key Vault"
+                " Secrets User."
             ) from None  # an error of the library shows headers
 
 
@@ -98,7 +105,7 @@ def use_key_vault(*, is_production: bool) -> KeyVault | None:
     if not url.startswith("https://"):
         raise ImproperlyConfigured("AZURE_KEY_VAULT_URL must begin with https://.")
     vault = KeyVault(_client(url), is_production=is_production)
-    env.read_secret = vault.read
+    env.read_secret, env.describe_missing_secret = vault.read, vault.describe_missing
     return vault
 
 

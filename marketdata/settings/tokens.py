@@ -14,8 +14,8 @@ from marketdata.settings import env
 def simple_jwt(secret_key: str) -> dict[str, Any]:
     """Return simplejwt's settings.
 
-    Tokens are signed by RS256 if JWT_PRIVATE_KEY_FILE is set, else by HS256 with a key derived from
-    SECRET_KEY.
+    Tokens are signed by RS256 if there is a private key: the text in the secret JWT_PRIVATE_KEY, or the file
+    JWT_PRIVATE_KEY_FILE. Otherwise they are signed by HS256 with a key derived from SECRET_KEY.
     """
     return {
         **_keys(secret_key),
@@ -30,20 +30,18 @@ def simple_jwt(secret_key: str) -> dict[str, Any]:
 
 
 def _keys(secret_key: str) -> dict[str, str]:
-    private = env.read("JWT_PRIVATE_KEY_FILE", env.pem, "")
+    name, private = "JWT_PRIVATE_KEY", env.read("JWT_PRIVATE_KEY", env.pem, "")
+    if not private:
+        name, private = "JWT_PRIVATE_KEY_FILE", env.read("JWT_PRIVATE_KEY_FILE", env.pem_file, "")
     if not private:
         derived = hmac.new(secret_key.encode(), b"tokens", hashlib.sha256).hexdigest()
         return {"ALGORITHM": "HS256", "SIGNING_KEY": env.Secret(derived)}
     try:
         key = serialization.load_pem_private_key(private.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise ImproperlyConfigured(
-            f"JWT_PRIVATE_KEY_FILE does not contain a private key: {error}"
-        ) from error
+        raise ImproperlyConfigured(f"{name} does not contain a private key: {error}") from error
     if getattr(key, "key_size", 0) < 2048 or not hasattr(key, "public_key"):
-        raise ImproperlyConfigured(
-            "JWT_PRIVATE_KEY_FILE must contain an RSA key of at least 2048 bits."
-        )
+        raise ImproperlyConfigured(f"{name} must contain an RSA key of at least 2048 bits.")
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -12,7 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404
+from django.utils.safestring import SafeString
+from django.views.debug import ExceptionReporter
 
+from marketdata.settings import env
 from marketdata.web import time_limits
 from marketdata.web.credentials import mask
 from marketdata.web.problems import answer_problem
@@ -98,6 +101,16 @@ def time_limit_exceeded(request: HttpRequest) -> HttpResponse:
     response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, time_limits.DETAIL)
     response.headers["Retry-After"] = str(time_limits.RETRY_AFTER_SECONDS)
     return response
+
+
+class MaskingReporter(ExceptionReporter):
+    """Django's report of an error, the page while DEBUG, without secrets (DEFAULT_EXCEPTION_REPORTER)."""
+
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(env.mask(super().get_traceback_html()))
+
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(env.mask(super().get_traceback_text()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -297,6 +297,9 @@ def test_an_rsa_key_makes_tokens_signed_by_rs256(tmp_path: Path) -> None:
         )
         result = start_service(tmp_path, SECRET_KEY=secret, JWT_PRIVATE_KEY_FILE=str(path))
         assert result.stdout.strip() == outcome
+        if outcome:
+            result = start_service(tmp_path, SECRET_KEY=secret, JWT_PRIVATE_KEY=path.read_text())
+            assert result.stdout.strip() == outcome
         if not outcome:
             assert "JWT_PRIVATE_KEY_FILE" in result.stderr.splitlines()[-1]
     result = start_service(

@@ -14,10 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from marketdata.settings import env
-from marketdata.settings.secrets import KeyVault, use_key_vault
+from marketdata.settings.secrets import ROTATED, KeyVault, use_key_vault
 from monitoring import secret_rotation
 from tests import key_vault
-from tests.installation import ROOT
+from tests.installation import ROOT, Installation
 from tests.key_vault import KeyVaultServer
 
 
@@ -29,6 +29,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyVaultS
             monkeypatch.setenv(name, value)
         # The reader is one for the whole process.
         monkeypatch.setattr(env, "read_secret", env.read_secret)
+        monkeypatch.setattr(env, "describe_missing_secret", env.describe_missing_secret)
         yield server
 
 
@@ -73,7 +74,7 @@ def test_a_missing_secret_is_named(vault: KeyVaultServer, monkeypatch: pytest.Mo
     monkeypatch.delenv("SECRET_KEY")
     open_vault()
 
-    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
+    with pytest.raises(ImproperlyConfigured, match=r"secret SECRET-KEY in the key vault 127\."):
         env.read("SECRET_KEY", env.secret)
     assert env.read("REDIS_URL", str, "") == "", "this one is optional"
 
@@ -136,6 +137,8 @@ class TestRotation:
         vault.secrets |= {
             "AZURE-SQL-PASSWORD": "old password",
             "ENTRA-CLIENT-SECRET": "old secret",
+            "OPENFIGI-API-KEY": "old key",
+            "SMTP-PASSWORD": "old word",
             "SECRET-KEY": "fixed",
         }
         settings.KEY_VAULT = open_vault()
@@ -143,6 +146,8 @@ class TestRotation:
         password = env.read("AZURE_SQL_PASSWORD", str)
         server = {"ENGINE": "marketdata.azure_sql", "PASSWORD": password}
         settings.NAMED_DATABASES = {"azure_sql": server}
+        settings.OPENFIGI_API_KEY = env.read("OPENFIGI_API_KEY", str)
+        settings.EMAIL_HOST_PASSWORD = env.read("SMTP_PASSWORD", str)
         env.read("SECRET_KEY", str)
         settings.KEY_VAULT_REFRESH_SECONDS = 0
         vault.requests.clear()
@@ -157,6 +162,8 @@ class TestRotation:
         vault.secrets |= {
             "AZURE-SQL-PASSWORD": "new password",
             "ENTRA-CLIENT-SECRET": "new secret",
+            "OPENFIGI-API-KEY": "new key",
+            "SMTP-PASSWORD": "new word",
             "SECRET-KEY": "changed",
         }
 
@@ -164,7 +171,9 @@ class TestRotation:
 
         assert settings_with_vault.ENTRA["secret"] == "new secret"
         assert settings_with_vault.NAMED_DATABASES["azure_sql"]["PASSWORD"] == "new password"
-        assert sorted(vault.requests) == ["AZURE-SQL-PASSWORD", "ENTRA-CLIENT-SECRET"]
+        assert settings_with_vault.OPENFIGI_API_KEY == "new key"
+        assert settings_with_vault.EMAIL_HOST_PASSWORD == "new word"
+        assert set(vault.requests) == {name.replace("_", "-") for name in ROTATED}
         assert "AZURE_SQL_PASSWORD has changed" in caplog.text
         assert "new" not in caplog.text.replace("now", "")
 
@@ -212,6 +221,11 @@ SECRET_VALUES = {
     "AZURE_SQL_PASSWORD": f"{CANARY}-password",
     "AZURE_STORAGE_KEY": f"{CANARY}-storage",
     "ENTRA_CLIENT_SECRET": f"{CANARY}-entra",
+    "OPENFIGI_API_KEY": f"{CANARY}-openfigi",
+    "SMTP_PASSWORD": f"{CANARY}-mail",
+    "AZURE_STORAGE_CONNECTION_STRING": "",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING": "",
+    "JWT_PRIVATE_KEY": "",
     "REDIS_URL": f"redis://:{CANARY}@127.0.0.1:1/0",
 }
 OTHER_SETTINGS = {
@@ -259,6 +273,71 @@ def test_commands_show_no_secret(command: tuple[str, ...]) -> None:
     assert result.stdout + result.stderr
     assert CANARY not in result.stdout
     assert CANARY not in result.stderr
+
+
+# Asks for all pages of the admin, of health and of errors, as a superuser, and logs every secret by mistake.
+ASK_FOR_PAGES = """
+import logging, pprint, django
+django.setup()
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+from accounts.models import User
+from marketdata.settings import env
+from tests.accounts.test_access_rules import ADDRESSES
+call_command("collectstatic", interactive=False, verbosity=0)
+client = Client(raise_request_exception=False)
+client.force_login(User.objects.create_superuser("root", password="long enough for a test"))
+paths = ["/" + route for route in ADDRESSES if "<" not in route and "(" not in route]
+assert len(paths) > 100 and {"/health/", "/health", "/admin/", "/metrics"} <= set(paths)
+if settings.DEBUG:  # which only changes the pages of errors
+    paths = ["/admin/", "/health/"]
+for path in [*paths, "/no-such-page/", "/api/no-such-page/"]:
+    response = client.get(path)
+    print(response.status_code, path, response.headers, response.getvalue().decode("utf-8", "replace"))
+def fail(execute, sql, *rest):
+    raise ValueError(f"the server refused {settings.EMAIL_HOST_PASSWORD}")
+from django.db import connection
+with connection.execute_wrapper(fail):
+    for path in ("/venues/", "/api/v1/venues/"):
+        response = client.get(path)
+        print(response.status_code, path, response.getvalue().decode())
+for name in sorted(env.SECRETS):
+    logging.getLogger("example").error("%s is %s", name, env.read(name, str, ""))
+pprint.pp({name: getattr(settings, name) for name in dir(settings) if name.isupper()})
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("debug", ["false", "true"])
+def test_pages_errors_and_logs_show_no_secret(
+    vault: KeyVaultServer, tmp_path: Path, migrated_database: Path, debug: str
+) -> None:
+    storage = f"AccountName=a;AccountKey={CANARY}-storage;BlobEndpoint=http://127.0.0.1:1/a"
+    values = {**SECRET_VALUES, "AZURE_STORAGE_CONNECTION_STRING": storage, "AZURE_STORAGE_KEY": ""}
+    vault.secrets |= {name.replace("_", "-"): value for name, value in values.items()}
+    installation = Installation(tmp_path).copy_database(migrated_database)
+    kept = {k: v for k, v in installation.environment.items() if k not in SECRET_VALUES}
+    settings = {**vault.environment, "STATIC_ROOT": str(tmp_path / "static"), "DEBUG": debug}
+    settings |= {"HTTPS": "false", "ALLOWED_HOSTS": "testserver"}
+    result = subprocess.run(
+        [sys.executable, "-c", ASK_FOR_PAGES],
+        cwd=ROOT,
+        env={**kept, **settings, "DJANGO_SETTINGS_MODULE": "marketdata.settings"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "200 /admin/ " in result.stdout
+    assert "500 /venues/ " in result.stdout
+    assert "SMTP_PASSWORD is ********" in result.stderr
+    assert "the server refused ********" in result.stderr
+    # While DEBUG, Django logs errors by a handler of its own too.
+    output = result.stdout + (result.stderr if debug == "false" else "")
+    assert [line for line in output.splitlines() if CANARY in line] == []
 
 
 @pytest.mark.slow
