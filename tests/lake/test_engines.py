@@ -22,7 +22,9 @@ from instruments.models import Instrument, Listing
 from lake import history, location, nightly
 from lake.errors import LakeUnavailable
 from lake.tables import get_table
+from tests import firds
 from tests.conftest import FIRDS
+from tests.instruments.listings.merging import Write, load
 from tests.lake.conftest import assert_equals_database, publish
 from tests.snapshots import Snapshots
 
@@ -140,7 +142,7 @@ def test_polars_keeps_all_digits() -> None:
 
 @pytest.mark.slow
 def test_the_lake_is_in_blob_storage_where_the_files_are(
-    azurite: str, settings: LazySettings
+    azurite: str, settings: LazySettings, make_zip: Write
 ) -> None:
     options = {"connection_string": azurite}
     backend = {"BACKEND": "esma_files.storage.blob.BlobStorage", "OPTIONS": options}
@@ -159,6 +161,14 @@ def test_the_lake_is_in_blob_storage_where_the_files_are(
     storage = storages["blob"]
     names = list(storage.names("lake-of-a-test"))  # type: ignore[attr-defined]
     assert "lake-of-a-test/published.json" in names
+
+    bond = Listing.objects.filter(cfi_code__startswith="D").order_by("isin")[0]
+    changed = firds.record(
+        "ModfdRcrd", bond.isin, bond.mic, name="Another", period="2025-09-05", cfi=bond.cfi_code
+    )
+    load(make_zip, "DLTINS_20250905_01of01", changed)
+    assert publish(LISTINGS)["listings"].written == 1
+    assert_equals_database((LISTINGS,))
 
 
 def test_a_folder_that_cannot_be_written_is_reported(own_lake: Path) -> None:
