@@ -15,11 +15,11 @@ from django.db.models.expressions import RawSQL
 from django.db.models.sql.where import AND, ExtraWhere
 
 from instruments.fields import LEI
+from instruments.index_words import find_beginnings, split_words
 
 INDEX = "instruments_entity_index"
+WORDS = "instruments_entity_index_words"  # its words, each once a document, in their order
 _MAX_WORDS = 20
-# Shorter words must be there as they are: too much begins with a letter or two.
-_WHOLE = 2
 _WORDS = re.compile(r"\w+")
 
 M = TypeVar("M", bound=models.Model)
@@ -45,13 +45,20 @@ def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
     if not words:
         return entities.none()
     if connections[entities.db].vendor == "sqlite":
-        terms = (f'"{word}"*' if len(word) > _WHOLE else f'"{word}"' for word in words)
+        terms = [
+            find_beginnings(entities.db, WORDS, part)
+            for word in words
+            for part in split_words(word)
+        ]
+        if not (terms and all(terms)):
+            return entities.none()
+        expression = " AND ".join(f"({' OR '.join(any_of)})" for any_of in terms)
         matching = (
             entities.extra(tables=[INDEX])
             .filter(pk=RawSQL(f"{INDEX}.rowid", []))
             .order_by(RawSQL(f"{INDEX}.rowid", []))
         )
-        matching.query.where.add(ExtraWhere([f"{INDEX} MATCH %s"], [" AND ".join(terms)]), AND)
+        matching.query.where.add(ExtraWhere([f"{INDEX} MATCH %s"], [expression]), AND)
         return matching
     for word in words:
         entities = _compared(entities, word)

@@ -7,9 +7,7 @@ of them is found without reading or sorting the others. `listings/load/search_in
 databases names are compared one by one, and codes have indexes of their own.
 """
 
-import contextlib
 import re
-import sqlite3
 import string
 from collections.abc import Iterable
 from typing import TypeVar
@@ -19,11 +17,11 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.where import AND, ExtraWhere
 
+from instruments.index_words import find_beginnings, split_words
 from instruments.isin import key_of
 
 INDEX = "instruments_name_index"
 WORDS = "instruments_name_index_words"  # its words, each once a document, in their order
-TOKENIZER = "unicode61 remove_diacritics 2"
 # Codes begin with a letter of their own that no name has (private use).
 MARKS = {
     "category": "\ue000",
@@ -38,11 +36,6 @@ NAMED = ("full_name", "short_name")  # the columns of `Instrument` that names ar
 # The annotation of instruments that something else than the index selects, and of which there are few.
 FEW = "is_one_of_few"
 _MAX_WORDS = 20
-# Shorter words must be there as they are: too much begins with a letter or two.
-_WHOLE = 2
-# Words with one beginning that are looked up one by one. FTS5 reads all that begins so before it gives
-# the first match, but goes through known words as it needs them.
-_BEGINNINGS = 300
 _DIGITS = string.digits + string.ascii_uppercase
 _MARKED = re.compile(f"[{''.join(MARKS.values())}]")
 _START_OF_ISIN = re.compile(r"(?=.*[0-9])[A-Z]{2}[A-Z0-9]{1,10}")
@@ -209,9 +202,9 @@ def _compared(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[
 
 
 def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
-    parts = _parts(word)
+    parts = split_words(_MARKED.sub(" ", word))
     for part in parts:
-        instruments = _matching(instruments, _beginnings(instruments.db, part))
+        instruments = _matching(instruments, find_beginnings(instruments.db, WORDS, part))
     if not parts:
         return instruments.none()
     if len(parts) == 1 or not word.isascii():
@@ -219,43 +212,3 @@ def _with_word(instruments: "models.QuerySet[M]", word: str) -> "models.QuerySet
     # FTS5 knows words and not what is between them: "S&P" is more than S and P.
     within = word.strip(string.punctuation)
     return instruments.filter(Q(full_name__icontains=within) | Q(short_name__icontains=within))
-
-
-def _parts(word: str) -> list[str]:
-    """Return the words that FTS5 reads in a text, folded; found by indexing the text in memory."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as own:
-        own.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (word, tokenize = '{TOKENIZER}')")
-        own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (texts, instance)")
-        own.execute("INSERT INTO texts VALUES (?)", [_MARKED.sub(" ", word)])
-        return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
-
-
-def _beginnings(database: str, part: str) -> list[str]:
-    """The terms of FTS5 for a word and those that it begins; none where no name has one.
-
-    What differs in its last digits only (DAX12400) is one term, by its first digit: there are thousands.
-    """
-    if len(part) <= _WHOLE:
-        return [f'"{part}"']
-    stem = "rtrim(found.term, '0123456789')"
-    whole = f"(found.term = %s OR {stem} = found.term)"
-    begun = f"substr(found.term, 1, max(length({stem}), {len(part)}) + 1)"
-    following = f"CASE WHEN {whole} THEN found.term || char(1) ELSE {begun} || char(1114111) END"
-    known = f"SELECT term FROM {WORDS} WHERE term >="
-    end = part + chr(0x10FFFF)
-    with connections[database].cursor() as cursor:
-        # From word to word: behind a word there is no other before the same with the lowest letter.
-        cursor.execute(
-            f"""
-            WITH RECURSIVE found (term) AS (
-                SELECT ({known} %s LIMIT 1)
-                UNION ALL
-                SELECT ({known} {following} LIMIT 1) FROM found
-                WHERE found.term IS NOT NULL AND found.term < %s
-            ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
-            FROM found WHERE term >= %s AND term < %s LIMIT %s
-            """,
-            [part, part, end, part, part, end, _BEGINNINGS + 1],
-        )
-        terms = [term for (term,) in cursor.fetchall()]
-    return [f'"{part}" *'] if len(terms) > _BEGINNINGS else terms

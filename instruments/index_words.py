@@ -1,0 +1,55 @@
+"""The words of the full-text indexes of SQLite (FTS5), by which searches go through millions of matches."""
+
+import contextlib
+import sqlite3
+
+from django.db import connections
+
+_TOKENIZER = "unicode61 remove_diacritics 2"
+# Shorter words must be there as they are: too much begins with a letter or two.
+_WHOLE = 2
+# Words with one beginning that are looked up one by one. FTS5 reads all that begins so before it gives
+# the first match, but goes through known words as it needs them.
+_BEGINNINGS = 300
+
+
+def split_words(word: str) -> list[str]:
+    """Return the words that FTS5 reads in a text, folded; found by indexing the text in memory."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as own:
+        own.execute(f"CREATE VIRTUAL TABLE texts USING fts5 (word, tokenize = '{_TOKENIZER}')")
+        own.execute("CREATE VIRTUAL TABLE parts USING fts5vocab (texts, instance)")
+        own.execute("INSERT INTO texts VALUES (?)", [word])
+        return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
+
+
+def find_beginnings(database: str, words: str, part: str) -> list[str]:
+    """The terms of FTS5 for a word and those that it begins; none where no name has one.
+
+    `words` is the table of the words of an index, and `part` a word of `split_words`.
+
+    What differs in its last digits only (DAX12400) is one term, by its first digit: there are thousands.
+    """
+    if len(part) <= _WHOLE:
+        return [f'"{part}"']
+    stem = "rtrim(found.term, '0123456789')"
+    whole = f"(found.term = %s OR {stem} = found.term)"
+    begun = f"substr(found.term, 1, max(length({stem}), {len(part)}) + 1)"
+    following = f"CASE WHEN {whole} THEN found.term || char(1) ELSE {begun} || char(1114111) END"
+    known = f"SELECT term FROM {words} WHERE term >="
+    end = part + chr(0x10FFFF)
+    with connections[database].cursor() as cursor:
+        # From word to word: behind a word there is no other before the same with the lowest letter.
+        cursor.execute(
+            f"""
+            WITH RECURSIVE found (term) AS (
+                SELECT ({known} %s LIMIT 1)
+                UNION ALL
+                SELECT ({known} {following} LIMIT 1) FROM found
+                WHERE found.term IS NOT NULL AND found.term < %s
+            ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
+            FROM found WHERE term >= %s AND term < %s LIMIT %s
+            """,
+            [part, part, end, part, part, end, _BEGINNINGS + 1],
+        )
+        terms = [term for (term,) in cursor.fetchall()]
+    return [f'"{part}" *'] if len(terms) > _BEGINNINGS else terms
