@@ -27,6 +27,14 @@ class ProfileForm(forms.ModelForm[OutputProfile]):
     class Meta:
         model = OutputProfile
         fields = ["name", "title", "columns", "omitted"]
+        help_texts = {
+            "name": "lower-case letters, digits and hyphens; the name of a profile saves its next version",
+            "columns": 'as [{"name": "ID", "field": "isin"}, {"name": "Maturity", "field": "maturity_date",'
+            ' "format": "DD.MM.YYYY"}, {"name": "Source", "value": "MarketData"}]',
+            "omitted": 'names of columns of the parent, as ["Source"]',
+        }
+
+    field_order = ["name", "title", "rows", "inherits_from", "columns", "omitted"]
 
     author: dict[str, Any]
 
@@ -56,6 +64,11 @@ class OutputProfileAdmin(ReadOnlyAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         hidden = () if may_see_user_name(request.user) else ("created_by",)
         return [name for name in self.list_display if name not in hidden]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ProfileForm.field_order
+        return ["name", "version", "title", "rows", "parent", "columns", "omitted", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("instruments.add_outputprofile")

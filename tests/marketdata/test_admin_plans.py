@@ -27,6 +27,7 @@ SMALL = {
     "esma_files_registerhistory",
     "instruments_correction",
     "instruments_listedvenue",
+    "instruments_outputprofile",
     "instruments_reconciliation",
     "instruments_scope",
     "instruments_subclasstransparency",

@@ -241,6 +241,8 @@ def test_the_admin_saves_and_deletes_profiles(admin_client: Client) -> None:
     assert (str(profile), profile.columns) == ("vendor@1", VENDOR["columns"])
     shown = admin_client.get("/admin/instruments/outputprofile/").content.decode()
     assert "vendor" in shown
+    page = admin_client.get(f"/admin/instruments/outputprofile/{profile.pk}/change/")
+    assert "DD.MM.YYYY" in page.content.decode()
     admin_client.post(f"/admin/instruments/outputprofile/{profile.pk}/delete/", {"post": "yes"})
     assert not OutputProfile.objects.exists()
 
