@@ -164,7 +164,12 @@ def test_the_lake_is_in_blob_storage_where_the_files_are(
 
     bond = Listing.objects.filter(cfi_code__startswith="D").order_by("isin")[0]
     changed = firds.record(
-        "ModfdRcrd", bond.isin, bond.mic, name="Another", period="2025-09-05", cfi=bond.cfi_code
+        "ModfdRcrd",
+        bond.isin,
+        bond.mic,
+        name="Another",
+        period="2025-09-05",
+        cfi=bond.cfi_code or "",
     )
     load(make_zip, "DLTINS_20250905_01of01", changed)
     assert publish(LISTINGS)["listings"].written == 1
