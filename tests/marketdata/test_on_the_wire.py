@@ -15,6 +15,7 @@ from typing import Any
 import mssql_python
 import pytest
 
+from tests import firds
 from tests.conftest import FIRDS
 from tests.tds import server
 from tests.tds.database import CUT, Fault
@@ -138,6 +139,22 @@ def test_a_key_that_becomes_wider_takes_along_what_points_to_it(tds: server.Serv
 def test_files_are_loaded_in_bulk(tds: server.Server) -> None:
     assert asked(tds, "SELECT COUNT(*) FROM instruments_listing") == [(452,)]
     assert any(sql.startswith("INSERT BULK") for sql in tds.database.statements)
+
+
+def test_the_load_gate_takes_back_the_merge_of_a_truncated_full_file(
+    tds: server.Server, run: Run, make_zip: Callable[..., Path]
+) -> None:
+    counting = "SELECT status, COUNT(*) FROM instruments_listing GROUP BY status ORDER BY status"
+    before = asked(tds, counting)
+    name = "FULINS_F_20250906_01of01"
+    path = make_zip(name, firds.message(name, firds.record("RefData", "SE0000115446", "XSTO")))
+
+    with pytest.raises(AssertionError, match="Held by the load gate"):
+        run("load", str(path), LOAD_GATE_RECORDS="1")
+
+    assert asked(tds, counting) == before
+    states = f"SELECT state FROM esma_files_esmafile WHERE name = '{name}.zip'"
+    assert asked(tds, states) == [("held",)]
 
 
 def test_instruments_are_listed(run: Run) -> None:
