@@ -11,6 +11,7 @@ from esma_files import usage
 from esma_files.models import EsmaFile, Heartbeat, Run
 from marketdata import __version__
 from marketdata.common.telemetry import Gauge
+from marketdata.services.models import RequestBudget
 from monitoring.models import CheckResult
 
 
@@ -28,6 +29,13 @@ def read_gauges() -> Iterator[Gauge]:
     if loaded is not None:
         age = (timezone.localdate() - loaded.published_on).days
         yield Gauge("data.age.days", "Days since the newest loaded file", {"": age})
+    now = timezone.now()
+    remaining = {
+        budget.service: budget.remaining if budget.resets_at > now else budget.requests
+        for budget in RequestBudget.objects.all()
+    }
+    name, description = "service.requests.left", "Requests left in this window of time"
+    yield Gauge(name, description, remaining, "service")
     yield Gauge("storage.bytes", "Bytes of stored files", {"": usage.bytes_used()})
     budget = settings.STORAGE_BUDGET_BYTES
     yield Gauge("storage.budget.bytes", "STORAGE_BUDGET_BYTES", {"": budget})

@@ -1,5 +1,6 @@
 """Telemetry of real processes, received by a server on loopback, and searched for secrets."""
 
+import datetime as dt
 import json
 import re
 import subprocess
@@ -15,10 +16,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from marketdata.common import telemetry
+from marketdata.services.models import RequestBudget
 from marketdata.settings import telemetry as telemetry_settings
+from monitoring.telemetry.gauges import read_gauges
 from tests import ingestion
 from tests.ingestion import Ingestion
 from tests.installation import ROOT, Installation
@@ -261,6 +265,18 @@ print(exposition().decode())
     assert value('marketdata_cache_reads_total{cache="counts",hit="False"}') >= 2
     assert 'marketdata_call_seconds_count{kind="database",ok="True",target="default"}' in text
     assert CANARY not in text
+
+
+@pytest.mark.django_db
+def test_the_requests_left_to_outside_services_are_a_metric() -> None:
+    RequestBudget.objects.claim("openfigi", requests=25, seconds=60)
+    RequestBudget.objects.claim("gleif", requests=60, seconds=60)
+    past = timezone.now() - dt.timedelta(seconds=1)
+    RequestBudget.objects.filter(service="gleif").update(resets_at=past, remaining=0)
+
+    gauges = {gauge.name: gauge for gauge in read_gauges()}
+
+    assert gauges["service.requests.left"].numbers == {"openfigi": 24, "gleif": 60}
 
 
 class TestMetricsAddress:
