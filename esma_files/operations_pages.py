@@ -64,10 +64,29 @@ class CalendarView(GuardedView):
             "weeks": _read_weeks(files, month, following, found_gaps),
             "previous": previous if previous.year > 1 else None,
             "following": following,
-            "gaps": found_gaps[-GAPS_SHOWN:][::-1],
+            "gaps": [_describe_gap(gap) for gap in found_gaps[-GAPS_SHOWN:][::-1]],
             "gap_count": len(found_gaps),
         }
         return render(request, "esma_files/calendar.html", context)
+
+
+def _describe_gap(gap: gaps.Gap) -> dict[str, Any]:
+    """Return a gap with its series, its dataset by name, and in words what is missing."""
+    parts = ", ".join(map(str, gap.missing_parts))
+    if gap.is_listed:
+        missing = "Listed, not downloaded"
+    elif parts:
+        missing = f"Part{'s' if len(gap.missing_parts) > 1 else ''} {parts} of {gap.parts}"
+    else:
+        missing = f"{gap.count:,} publication{'s' if gap.count > 1 else ''}"
+    return {
+        "series": " ".join(filter(None, (gap.kind, gap.category, gap.result_group))),
+        "dataset": Dataset(gap.dataset).label,
+        "day": gap.day,
+        "until": gap.until,
+        "missing": missing,
+        "warning": gap.warning,
+    }
 
 
 def _read_weeks(

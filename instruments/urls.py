@@ -2,12 +2,14 @@ from django.urls import path
 
 from instruments.classification.pages import CfiTableView, CfiView
 from instruments.dossier.pages import DossierPage
+from instruments.enrichment.pages import EnrichmentView
 from instruments.entities.difference_pages import IssuerDifferencesPage
 from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
 from instruments.listings.analytics_page import AnalyticsView
 from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
+from instruments.listings.reconciliation_pages import ReconciliationsView, ReconciliationView
 from instruments.listings.search_page import SearchView
 from instruments.listings.suggestions import SuggestionsView
 from instruments.mcp.api import McpView
@@ -22,6 +24,9 @@ urlpatterns = [
     path("mcp/", McpView.as_view(), name="mcp"),
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),
+    path("enrichment/", EnrichmentView.as_view(), name="enrichment"),
+    path("reconciliations/", ReconciliationsView.as_view(), name="reconciliations"),
+    path("reconciliations/<int:pk>/", ReconciliationView.as_view(), name="reconciliation"),
     path("entities/", EntitiesView.as_view(), name="entities"),
     path("entities/differences/", IssuerDifferencesPage.as_view(), name="issuer-differences-page"),
     path("entities/<str:lei>/", EntityView.as_view(), name="entity"),

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from marketdata.api.docs import RedocView, SchemaView, SwaggerView
 from marketdata.api.views import RootView, UnknownPathView
 from monitoring.api.views import HealthView, MetricsView, ServicesHealthView, StatsView
+from monitoring.pages import StatusView
 
 admin.site.site_header = admin.site.site_title = "MarketData"
 admin.site.index_title = "Reference data"
@@ -29,6 +30,7 @@ urlpatterns = [
     path("", include("curation.urls")),
     path("", include("esma_files.urls")),
     path("", include("accounts.urls")),
+    path("status/", StatusView.as_view(), name="status"),
     path("health/", HealthView.as_view(), name="health"),
     path("health", ServicesHealthView.as_view(), name="health-in-brief"),
     path("metrics", MetricsView.as_view(), name="metrics"),

@@ -45,7 +45,7 @@ def find_attention(user: Any) -> list[Item]:
             status__in=[CheckResult.Status.FAILED, CheckResult.Status.WARNING]
         )
         items += [
-            Item(None, f"{row.name.replace('_', ' ')}: {row.reason}", reverse("health"))
+            Item(None, f"{row.name.replace('_', ' ')}: {row.reason}", reverse("status"))
             for row in failing
         ]
     return [item for item in items if item.number != 0]

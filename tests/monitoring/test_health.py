@@ -18,7 +18,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from esma_files.models import EsmaFile, Heartbeat
+from esma_files.models import EsmaFile, Heartbeat, Run
 from esma_files.names import FileName
 from marketdata import __version__
 from monitoring import tasks
@@ -398,3 +398,22 @@ def test_data_of_each_followed_dataset_must_be_recent(settings: LazySettings) ->
     assert outcome.status == "warning"
     assert "esma_firds: " in outcome.reason
     assert "5 days ago" in outcome.reason
+
+
+@pytest.mark.usefixtures("working")
+def test_the_page_of_health_shows_workers_and_checks(
+    client: Client, curator: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    Heartbeat.objects.filter(role=Heartbeat.Role.BEAT).update(
+        seen_at=timezone.now() - dt.timedelta(hours=1)
+    )
+    Run.objects.create(state=Run.State.QUEUED, kind=Run.Kind.ENRICH)
+    curator.get("/status/")
+    with django_assert_num_queries(10):  # the report itself is a few seconds old
+        page = curator.get("/status/").content.decode()
+
+    assert page.count(">Running</span>") == 1
+    assert page.count(">No report</span>") == 1
+    assert "1 run</a> waits for a worker" in page
+    assert "<td>Workers</td>" in page
+    assert client.get("/status/").headers["Location"].startswith("/sign-in/")

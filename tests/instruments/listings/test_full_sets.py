@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from instruments import pipeline
 from instruments.listings import history
@@ -79,6 +80,30 @@ def test_a_set_is_told_in_numbers_and_examples() -> None:
         "old": "As the delta has it",
         "new": "As the set has it",
     }
+
+
+@pytest.mark.usefixtures("week", "anonymous_reading")
+def test_pages_show_the_numbers_and_the_listings_that_differ(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    second, first = Reconciliation.objects.all()
+
+    with django_assert_num_queries(3):
+        page = client.get("/reconciliations/").content.decode()
+    with django_assert_num_queries(4):
+        details = client.get(f"/reconciliations/{second.pk}/").content.decode()
+    extra = client.get(f"/reconciliations/{second.pk}/?kind=extra").content.decode()
+    alone = client.get(f"/reconciliations/{first.pk}/").content.decode()
+
+    assert page.index(f'/reconciliations/{second.pk}/"') < page.index(
+        f'/reconciliations/{first.pk}/"'
+    )
+    assert "<del>As the delta has it</del> <ins>As the set has it</ins>" in details
+    assert f"/instruments/{NORDEA}/" in extra
+    assert f"/instruments/{DSB}/" not in extra
+    assert "Not compared: no earlier full set" in alone
+    assert "is not a valid choice" in client.get("/reconciliations/?register=x").content.decode()
+    assert client.get("/reconciliations/0/").status_code == 404
 
 
 def test_part_of_a_set_drops_nothing(make_zip: Write) -> None:
