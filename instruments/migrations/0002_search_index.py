@@ -51,9 +51,9 @@ def full_text_table(name):
 
 
 def full_text_indexes():
-    yield full_text_table(ENTITY_INDEX)
-    yield full_text_table(INDEX)
-    yield f"CREATE VIRTUAL TABLE {INDEX}_words USING fts5vocab ({INDEX}, instance)"
+    for index in (ENTITY_INDEX, INDEX):
+        yield full_text_table(index)
+        yield f"CREATE VIRTUAL TABLE {index}_words USING fts5vocab ({index}, instance)"
     for option, value in OPTIONS.items():
         yield f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('{option}', {value})"
     instrument = (
@@ -89,7 +89,7 @@ def remove_indexes(apps, schema_editor):
     if schema_editor.connection.vendor == "sqlite":
         for trigger in ("forgets", "forgets_listing", "without_listing"):
             schema_editor.execute(f"DROP TRIGGER {INDEX}_{trigger}", None)
-        for table in (f"{INDEX}_words", INDEX, ENTITY_INDEX):
+        for table in (f"{INDEX}_words", f"{ENTITY_INDEX}_words", INDEX, ENTITY_INDEX):
             schema_editor.execute(f"DROP TABLE {table}", None)
     else:
         for name, (model, fields) in INDEXES_ON_CODES.items():

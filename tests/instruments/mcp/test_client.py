@@ -158,13 +158,14 @@ def test_what_is_no_message_gets_an_error_of_the_protocol(client: Client) -> Non
     assert code({"jsonrpc": "2.0", "id": {}, "method": "ping"}) == -32600
     assert code({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}) == -32600
     assert code({"jsonrpc": "2.0", "id": 1, "method": "resources/list"}, 200) == -32601
-    for params in (
+    invalid: list[dict[str, Any]] = [
         {"name": "instruments"},
         {"name": "instrument", "arguments": [1]},
         {"name": ["instrument"]},
         {"name": {}},
         {"name": "x" * 100_000},
-    ):
+    ]
+    for params in invalid:
         answer = send(client, "tools/call", params)
         assert answer.json()["error"]["code"] == -32602
         assert len(answer.content) < 1_000
