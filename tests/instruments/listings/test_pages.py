@@ -6,7 +6,7 @@ from django.test import Client
 
 from accounts.models import User
 from esma_files.models import EsmaFile
-from instruments.models import Correction, Instrument, Listing, Scope
+from instruments.models import Correction, Instrument, Listing, OutputProfile, Scope
 from marketdata.web.pages import BoundedPaginator
 
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -77,8 +77,8 @@ def test_every_admin_page_opens_and_data_cannot_be_changed(client: Client) -> No
         path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         assert client.get(path).status_code == 200, path
         assert client.get(path, {"q": "DE000A1R07V3"}).status_code == 200, path
-        # A scope is set there, and a correction is proposed; everything else comes from files.
-        written_by_people = (Scope, Correction)
+        # People set scopes, propose corrections and keep output profiles; everything else comes from files.
+        written_by_people = (Scope, Correction, OutputProfile)
         if (
             model._meta.app_label in ("instruments", "esma_files")
             and model not in written_by_people
