@@ -50,6 +50,7 @@ class UploadView(GuardedView):
     """Store an uploaded file as if it had been downloaded, and queue its load."""
 
     needs = holding("esma_files.load_esmafile", sensitive=True, costly=True)
+    max_file_bytes = MAX_BYTES
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return render(request, "esma_files/upload.html", {"form": UploadForm()})

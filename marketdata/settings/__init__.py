@@ -419,6 +419,11 @@ EMAIL_USE_TLS = env.read("SMTP_TLS", env.flag, True)
 EMAIL_TIMEOUT = 20  # seconds
 DEFAULT_FROM_EMAIL = env.read("MAIL_FROM", str, "marketdata@localhost")
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.read("MAX_BODY_BYTES", env.positive, 1_000_000)
+FILE_UPLOAD_HANDLERS = [
+    "marketdata.web.uploads.LimitedUploads",  # Django's limit does not count files
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 # Pages of other sites that may call the API from a browser. They send a token or key, never cookies.
 CORS_ALLOWED_ORIGINS: list[str] = env.read("CORS_ALLOWED_ORIGINS", env.names, [])
 CORS_URLS_REGEX = r"^/api/(v1|schema)/"
