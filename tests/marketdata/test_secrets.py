@@ -362,6 +362,7 @@ def test_a_process_does_not_start_without_a_required_secret(vault: KeyVaultServe
 
     assert result.returncode != 0
     assert "AZURE_SQL_PASSWORD" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize("value", ["weak", "https://not-a-redis"])

@@ -351,6 +351,18 @@ class TestCommand:
         assert "No worker is running" in text
         assert "Unhealthy" in text
 
+    def test_it_tells_the_commit_and_the_time_of_each_check(
+        self, working: None, settings: LazySettings
+    ) -> None:
+        settings.GIT_COMMIT = "0123abc"
+
+        status, text = self.run()
+
+        assert status == 0
+        assert f"Healthy, version {__version__}, commit 0123abc." in text
+        assert " ms " in text
+        assert json.loads(self.run("--format", "json")[1])["commit"] == "0123abc"
+
     def test_readiness_alone_can_be_checked(self) -> None:
         status, text = self.run("--ready", "--format", "json")
 

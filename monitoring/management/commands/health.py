@@ -5,6 +5,7 @@ import sys
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from marketdata.common import output
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         report = self._wait(options["wait"], ready_only=options["ready"])
         if options["format"] == "json":
             content = {**dataclasses.asdict(report), "status": report.status}
+            content["commit"] = settings.GIT_COMMIT
             output.print_json(self.stdout, content)
         else:
             rows = [
@@ -43,12 +45,14 @@ class Command(BaseCommand):
                     "check": result.name,
                     "status": result.status,
                     "since": f"{result.since:%Y-%m-%d %H:%M}" if result.since else "",
+                    "ms": f"{result.milliseconds:,.0f}",
                     "reason": result.reason,
                 }
                 for result in report.results
             ]
             output.print_table(self.stdout, rows)
-            self.stdout.write(f"{report.status.capitalize()}, version {report.version}.")
+            commit = f", commit {settings.GIT_COMMIT}" if settings.GIT_COMMIT else ""
+            self.stdout.write(f"{report.status.capitalize()}, version {report.version}{commit}.")
         if status := _EXIT_STATUS[report.status]:
             sys.exit(status)
 
