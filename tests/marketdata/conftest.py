@@ -40,10 +40,15 @@ def visit(browser: Browser, server: LiveServer) -> Iterator[Visit]:
 @pytest.fixture
 def admin_visit(visit: Visit, server: LiveServer) -> Visit:
     """A visit by a signed-in superuser."""
+    sign_in_as_root(visit, server)
+    return visit
+
+
+def sign_in_as_root(visit: Visit, server: LiveServer) -> None:
+    """Give the browser of a visit the session of a superuser."""
     user = User.objects.create_superuser("root", password="long enough for a test")
     client = Client()
     client.force_login(user)
     name = django_settings.SESSION_COOKIE_NAME
     cookie = client.cookies[name].value
     visit.page.context.add_cookies([{"name": name, "value": cookie, "url": server.url}])
-    return visit
