@@ -8,6 +8,7 @@ from marketdata.web.access import GuardedView, holding
 from monitoring.health.report import recent
 from monitoring.models import CheckResult
 
+_NAMES = {"esma_register": "ESMA's register", "gleif": "GLEIF", "openfigi": "OpenFIGI"}
 _STYLES = {"ok": "active", "warning": "cancelled", "failed": "cancelled"}
 _TITLES = {
     "healthy": "Everything works",
@@ -33,7 +34,7 @@ class StatusView(GuardedView):
             "report": report,
             "results": [
                 {
-                    "name": result.name.replace("_", " "),
+                    "name": _NAMES.get(result.name, result.name.replace("_", " ")),
                     "status": CheckResult.Status(result.status).label,
                     "style": _STYLES.get(result.status, ""),
                     "reason": result.reason,

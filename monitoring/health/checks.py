@@ -160,7 +160,8 @@ def check_gaps() -> Outcome:
     missing = gaps.find()
     if not missing:
         return Outcome()
-    return Outcome(Status.WARNING, f"{len(missing)} gaps, the newest: {missing[-1]}")
+    count = "1 gap" if len(missing) == 1 else f"{len(missing):,} gaps"
+    return Outcome(Status.WARNING, f"{count}, the newest: {missing[-1]}")
 
 
 def check_failed_files() -> Outcome:
