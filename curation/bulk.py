@@ -1,5 +1,6 @@
 """Many corrections in one request: each is proposed or approved by itself, and has an outcome of its own."""
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,10 +14,7 @@ MAX_CORRECTIONS = 100  # of one request
 
 def propose_all(rows: Iterable[Proposal], *, by: str, request: Any = None) -> list[dict[str, Any]]:
     """Propose corrections; return the outcome of each in the same order. Invalid ones are left out."""
-    return [
-        _try(lambda row=row: proposals.propose(row, by=by, request=request))  # type: ignore[misc]
-        for row in rows
-    ]
+    return [_try(functools.partial(proposals.propose, row, by=by, request=request)) for row in rows]
 
 
 def approve_all(numbers: Iterable[int], *, by: str, request: Any = None) -> list[dict[str, Any]]:
@@ -29,7 +27,7 @@ def approve_all(numbers: Iterable[int], *, by: str, request: Any = None) -> list
         proposals.approve(correction, by=by, request=request)
         return correction
 
-    return [_try(lambda number=number: approve(number)) for number in numbers]  # type: ignore[misc]
+    return [_try(functools.partial(approve, number)) for number in numbers]
 
 
 def _try(step: Callable[[], Correction]) -> dict[str, Any]:

@@ -109,11 +109,8 @@ def _is_permitted(request: HttpRequest, action: Action) -> bool:
 
 def _count(request: HttpRequest, action: Action) -> None:
     """Count a costly action. Raises NotPossible beyond the limit."""
-    if action.rule.costly:
-        limits.count_client(request, user=request.user, costly=True)
-        usage = limits.usage_of(request)
-        if usage is not None and usage.is_exceeded:
-            raise NotPossible(f"Too many costly requests: try again in {usage.seconds} seconds.")
+    if action.rule.costly and (seconds := limits.count_costly(request)):
+        raise NotPossible(f"Too many costly requests: try again in {seconds} seconds.")
 
 
 class FileActionView(GuardedView):

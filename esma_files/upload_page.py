@@ -30,7 +30,9 @@ class UploadForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".zip,.xml"}),
     )
     dataset = forms.ChoiceField(
-        required=False, choices=[("", "By its name, ESMA's"), *Dataset.choices], label="Dataset"
+        required=False,
+        choices=[("", "The one of ESMA or GLEIF for its name"), *Dataset.choices],
+        label="Dataset",
     )
 
     def clean_file(self) -> UploadedFile[Any]:

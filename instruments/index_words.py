@@ -23,31 +23,30 @@ def split_words(word: str) -> list[str]:
 
 
 def find_beginnings(database: str, words: str, part: str) -> list[str]:
-    """The terms of FTS5 for a word and those that it begins; none where no name has one.
+    """Return the terms of FTS5 for a word and for the words of an index that begin with it; [] without any.
 
-    `words` is the table of the words of an index, and `part` a word of `split_words`.
-
-    What differs in its last digits only (DAX12400) is one term, by its first digit: there are thousands.
+    `words` is the table of the words of an index, and `part` a word of `split_words`. Words that differ in
+    their last digits only (DAX12400) are one term, by the first digit: there are thousands of them.
     """
     if len(part) <= _WHOLE:
         return [f'"{part}"']
-    stem = "rtrim(found.term, '0123456789')"
-    whole = f"(found.term = %s OR {stem} = found.term)"
-    begun = f"substr(found.term, 1, max(length({stem}), {len(part)}) + 1)"
-    following = f"CASE WHEN {whole} THEN found.term || char(1) ELSE {begun} || char(1114111) END"
-    known = f"SELECT term FROM {words} WHERE term >="
+    stem = "rtrim(known.term, '0123456789')"
+    whole = f"(known.term = %s OR {stem} = known.term)"
+    begun = f"substr(known.term, 1, max(length({stem}), {len(part)}) + 1)"
+    following = f"CASE WHEN {whole} THEN known.term || char(1) ELSE {begun} || char(1114111) END"
+    first_from = f"SELECT term FROM {words} WHERE term >="
     end = part + chr(0x10FFFF)
     with connections[database].cursor() as cursor:
         # From word to word: behind a word there is no other before the same with the lowest letter.
         cursor.execute(
             f"""
-            WITH RECURSIVE found (term) AS (
-                SELECT ({known} %s LIMIT 1)
+            WITH RECURSIVE known (term) AS (
+                SELECT ({first_from} %s LIMIT 1)
                 UNION ALL
-                SELECT ({known} {following} LIMIT 1) FROM found
-                WHERE found.term IS NOT NULL AND found.term < %s
+                SELECT ({first_from} {following} LIMIT 1) FROM known
+                WHERE known.term IS NOT NULL AND known.term < %s
             ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
-            FROM found WHERE term >= %s AND term < %s LIMIT %s
+            FROM known WHERE term >= %s AND term < %s LIMIT %s
             """,
             [part, part, end, part, part, end, _BEGINNINGS + 1],
         )

@@ -145,8 +145,10 @@ class Installation:
     def wait_for(self, sql: str, value: int, *, seconds: float = 90) -> None:
         """Wait until a query returns the value."""
         deadline = time.monotonic() + seconds
-        while self.one(sql) != value:
-            assert time.monotonic() < deadline, f"{sql} is {self.one(sql)}\n{self.log.read_text()}"
+        while self.read_number(sql) != value:
+            assert time.monotonic() < deadline, (
+                f"{sql} is {self.read_number(sql)}\n{self.log.read_text()}"
+            )
             time.sleep(0.1)
 
     def run(self, *command: str | Path) -> str:
@@ -155,7 +157,8 @@ class Installation:
         assert process.returncode == 0, err
         return out
 
-    def one(self, sql: str) -> int:
+    def read_number(self, sql: str) -> int:
+        """Return the number that a statement selects."""
         opened = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
         with contextlib.closing(opened) as connection:
             return int(connection.execute(sql).fetchone()[0])
@@ -163,6 +166,6 @@ class Installation:
     def counts(self) -> tuple[int, int]:
         """Listings and instruments."""
         return (
-            self.one("SELECT count(*) FROM instruments_listing"),
-            self.one("SELECT count(*) FROM instruments_instrument"),
+            self.read_number("SELECT count(*) FROM instruments_listing"),
+            self.read_number("SELECT count(*) FROM instruments_instrument"),
         )

@@ -69,11 +69,9 @@ class EnrichmentView(GuardedView):
     def post(self, request: HttpRequest) -> HttpResponse:
         if not is_met(_REQUESTING, request.user):
             raise PermissionDenied("Your roles do not permit you to request enrichment.")
-        limits.count_client(request, user=request.user, costly=True)
-        usage = limits.usage_of(request)
         form = EnrichmentForm(request.POST, request.FILES)
-        if usage is not None and usage.is_exceeded:
-            form.add_error(None, f"Too many requests: try again in {usage.seconds} seconds.")
+        if seconds := limits.count_costly(request):
+            form.add_error(None, f"Too many requests: try again in {seconds} seconds.")
             return self._answer(request, form, status=429)
         if form.is_valid():
             codes = form.cleaned_data["codes"]

@@ -19,7 +19,7 @@ from marketdata.web.access import holding
 
 _KEEP = holding(keeping.KEEP)
 _NUMBER = path_parameter("number", "Number of a webhook", pattern="^[0-9]{1,18}$")
-_FULL = documented({409: f"You have {Webhook.MAX_OF_USER} webhooks."})
+_FULL = documented({409: f"You have {Webhook.MAX_OF_USER} webhooks already."})
 _URL = "Address that begins with https:// and is public"
 
 
@@ -48,7 +48,7 @@ class CreatedWebhookSerializer(WebhookSerializer):
 
 
 class NewWebhookSerializer(StrictSerializer):
-    """A webhook to be made."""
+    """A webhook to be created."""
 
     url = serializers.CharField(max_length=500, help_text=_URL)
     with_record = serializers.BooleanField(
@@ -102,7 +102,7 @@ class WebhookViewSet(ApiView, viewsets.ViewSet):
         return Response(list(map(keeping.describe, webhooks)))
 
     @extend_schema(
-        summary="Make a webhook, which is sent the changes from now on",
+        summary="Create a webhook, which is sent the changes from now on",
         request=NewWebhookSerializer,
         responses={201: CreatedWebhookSerializer, **_FULL},
     )

@@ -1,4 +1,4 @@
-"""Webhooks are made, changed and described. Their owners alone see them."""
+"""Create, change and describe webhooks. Users see only their own."""
 
 import base64
 import datetime as dt
@@ -35,7 +35,7 @@ def get_webhook(number: int, owner: str) -> Webhook:
 
 
 def create(owner: str, *, url: str, with_record: bool = False, request: Any = None) -> Webhook:
-    """Make a webhook that is sent the changes from now on. Raises InvalidQuery, WrongState."""
+    """Create a webhook that is sent the changes from now on. Raises InvalidQuery, WrongState."""
     posting.check_address(url, allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
     if Webhook.objects.filter(owner=owner).count() >= Webhook.MAX_OF_USER:
         raise WrongState(f"You have {Webhook.MAX_OF_USER} webhooks: delete one first.")

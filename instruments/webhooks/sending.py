@@ -139,7 +139,10 @@ def _forget_old_deliveries(webhook: Webhook) -> None:
 def _count_failure(webhook: Webhook, problem: str) -> None:
     webhook.failures += 1
     if webhook.failures >= settings.WEBHOOK_MAX_FAILURES:
-        _disable(webhook, f"{webhook.failures} attempts failed, the last one: {problem}")
+        _disable(
+            webhook,
+            f"{webhook.failures} attempts have failed. The reason of the last one: {problem}",
+        )
         return
     next_attempt_at = timezone.now() + keeping.get_pause(webhook.failures)
     Webhook.objects.filter(pk=webhook.pk).update(

@@ -325,7 +325,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 CORRECTIONS_NEED_TWO = env.read("CORRECTIONS_NEED_TWO", env.flag, True)
 CORRECTIONS_IN_REVIEW = env.read("CORRECTIONS_IN_REVIEW", env.one_of("hold", "yield"), "yield")
 
-# Webhooks: may they lead to http and private addresses, and the failures after which they are switched off.
+# Permission for webhooks with http or private addresses, and the failures after which one is switched off.
 WEBHOOK_PRIVATE_ADDRESSES = env.read("WEBHOOK_PRIVATE_ADDRESSES", env.flag, False)
 WEBHOOK_MAX_FAILURES = env.read("WEBHOOK_MAX_FAILURES", env.positive, 12)
 

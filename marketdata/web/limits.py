@@ -118,6 +118,13 @@ def keep(request: HttpRequest, usage: Usage | None) -> None:
         request.limit_usage = min(usages, key=_nearness_to_end)  # type: ignore[attr-defined]
 
 
+def count_costly(request: HttpRequest) -> int:
+    """Count a costly request of a page that has others; return the seconds to wait, 0 within the limit."""
+    count_client(request, user=request.user, costly=True)
+    usage = usage_of(request)
+    return usage.seconds if usage is not None and usage.is_exceeded else 0
+
+
 def usage_of(request: HttpRequest) -> Usage | None:
     """Return the usage kept on the request."""
     return getattr(request, "limit_usage", None)

@@ -102,8 +102,8 @@ def list_questions(size: int) -> dict[str, Callable[[int], Any]]:
     from marketdata.web.pages import BoundedPaginator
 
     def search(words: str) -> list[Any]:
-        found = LegalEntity.objects.order_by("lei").search(words)
-        return list(BoundedPaginator(found, 50).get_page(1))
+        entities = LegalEntity.objects.order_by("lei").search(words)
+        return list(BoundedPaginator(entities, 50).get_page(1))
 
     def search_rare(number: int) -> Any:
         return search(name_of(number).rpartition(" ")[0])

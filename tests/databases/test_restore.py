@@ -46,19 +46,19 @@ def test_what_was_deleted_comes_back_and_what_was_there_is_kept(installation: In
 
     output = installation.run("backup", "restore", name, "--yes")
 
-    assert installation.one(LISTINGS) == 589
+    assert installation.read_number(LISTINGS) == 589
     assert f"Restored {name}" in output
     [safety, original] = json.loads(installation.run("backup", "list", "--format", "json"))
     assert (safety["reason"], original["name"]) == ("before-restore", name)
     assert safety["rows"] < original["rows"]  # by less than 589: the index of names grows meanwhile
     restored = "SELECT count(*) FROM audit_event WHERE action = 'backup.restored'"
-    assert installation.one(restored) == 1
+    assert installation.read_number(restored) == 1
     assert execute(installation.database, "PRAGMA journal_mode") == [("wal",)]
     assert execute(installation.database, "PRAGMA integrity_check") == [("ok",)]
 
     installation.run("backup", "restore", safety["name"], "--yes")
 
-    assert installation.one(LISTINGS) == 0
+    assert installation.read_number(LISTINGS) == 0
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_where_there_is_no_database_it_is_made(installation: Installation) -> No
 
     output = installation.run("backup", "restore", name, "--yes")
 
-    assert installation.one(LISTINGS) == 589
+    assert installation.read_number(LISTINGS) == 589
     assert "was there before" not in output
 
 
@@ -91,7 +91,7 @@ def test_nothing_is_restored_while_another_process_has_the_database_open(
 
     assert str(idle.pid) in output
     assert "Stop the web server" in output
-    assert installation.one(LISTINGS) == 0
+    assert installation.read_number(LISTINGS) == 0
     assert len(json.loads(installation.run("backup", "list", "--format", "json"))) == 1
 
 
@@ -120,7 +120,7 @@ def test_nothing_is_restored_without_confirmation(installation: Installation) ->
     process.communicate(timeout=60)  # no answer comes
     assert process.returncode != 0
 
-    assert installation.one(LISTINGS) == 0
+    assert installation.read_number(LISTINGS) == 0
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_a_damaged_backup_is_not_restored(installation: Installation) -> None:
 
     assert "SHA-256" in refused(installation, "backup", "restore", name, "--yes")
     assert "SHA-256" in refused(installation, "backup", "verify")
-    assert installation.one(LISTINGS) == 589
+    assert installation.read_number(LISTINGS) == 589
 
 
 @pytest.mark.slow
@@ -164,10 +164,10 @@ def test_a_restore_that_is_killed_leaves_the_database_as_it_was(installation: In
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
-    assert installation.one(LISTINGS) == 0
+    assert installation.read_number(LISTINGS) == 0
     assert execute(database, "PRAGMA integrity_check") == [("ok",)]
     installation.run("backup", "restore", name, "--yes")
-    assert installation.one(LISTINGS) == 589
+    assert installation.read_number(LISTINGS) == 589
 
 
 @pytest.mark.slow
@@ -201,13 +201,13 @@ def test_migrations_that_lose_rows_make_a_backup_first(installation: Installatio
 @pytest.mark.slow
 def test_a_backup_from_before_a_migration_brings_back_its_rows(installation: Installation) -> None:
     results = "SELECT count(*) FROM instruments_transparencyresult"
-    before = installation.one(results)
+    before = installation.read_number(results)
     installation.run("migrate", "instruments", "zero")
     [safety] = json.loads(installation.run("backup", "list", "--format", "json"))
 
     installation.run("backup", "restore", safety["name"], "--yes")
 
-    assert installation.one(results) == before > 0
+    assert installation.read_number(results) == before > 0
 
 
 @pytest.mark.slow

@@ -50,12 +50,14 @@ def test_load_without_space_for_staging_says_so_and_is_repeated(
     assert "cannot be staged in" in limited.stderr
     assert "Traceback" not in limited.stderr
     assert installation.counts() == (0, 0)
-    assert installation.one(STATE.format("downloaded")) == 1, "it waits for the next attempt"
+    assert installation.read_number(STATE.format("downloaded")) == 1, (
+        "it waits for the next attempt"
+    )
     assert not list(installation.staging.rglob("*.sqlite3")), "nothing is left on the disk"
 
     installation.run("load", path)
 
-    assert installation.one(STATE.format("loaded")) == 1
+    assert installation.read_number(STATE.format("loaded")) == 1
     assert installation.counts()[0] == 20_000
 
 
@@ -72,7 +74,7 @@ def test_load_waits_for_a_locked_database(installation: Installation) -> None:
     _, errors = load.communicate(timeout=60)
 
     assert load.returncode == 0, errors
-    assert installation.one(STATE.format("loaded")) == 1
+    assert installation.read_number(STATE.format("loaded")) == 1
 
 
 @pytest.mark.django_db

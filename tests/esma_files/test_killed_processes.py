@@ -191,17 +191,20 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
         with contextlib.suppress(subprocess.TimeoutExpired):
             supervisor.wait(5)
             supervisor = installation.start_supervisor()
-        wait_until(lambda: installation.one(OPEN_RUNS) == 0, installation, seconds=300)
+        wait_until(lambda: installation.read_number(OPEN_RUNS) == 0, installation, seconds=300)
     finally:
         installation.stop_supervisor(supervisor)
     requested = len(FILES) + 1
-    assert installation.one(DONE_RUNS) == requested, killed
+    assert installation.read_number(DONE_RUNS) == requested, killed
     done = "FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
-    assert installation.one(f"SELECT count(DISTINCT kind || coalesce(file_id, '')) {done}") == (
-        requested
+    assert installation.read_number(
+        f"SELECT count(DISTINCT kind || coalesce(file_id, '')) {done}"
+    ) == (requested)
+    assert (
+        installation.read_number("SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'")
+        == 0
     )
-    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'") == 0
-    assert installation.one(f"SELECT sum(read) {done} AND kind = 'load'") == RECORDS
+    assert installation.read_number(f"SELECT sum(read) {done} AND kind = 'load'") == RECORDS
     undisturbed = Installation(tmp_path / "undisturbed").copy_database(migrated_database)
     undisturbed.run("load", *FILES)
     assert installation.counts() == undisturbed.counts()

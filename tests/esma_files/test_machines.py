@@ -47,30 +47,32 @@ def test_a_machine_that_vanishes_is_replaced_and_every_file_is_loaded_once(
         first.run("shell", "-v", "0", "-c", f"{STORE}[store.store_file(p) for p in ({paths},)]")
 
         vanish_at_work(first)
-        busy = first.one(RUNNING.format("first"))
-        assert busy > 0
+        claimed = first.read_number(RUNNING.format("first"))
+        assert claimed > 0
         with second.worker(host="second"), third.worker(host="third"):
             second.wait_for(WORKERS, 2)
             # The first machine was seen a moment ago: its files are left alone.
             second.send("esma_files.recover_abandoned_work")
             second.send("instruments.request_loads")
-            second.wait_for(NOT_LOADED, busy)
-            assert second.one(RUNNING.format("first")) == busy
+            second.wait_for(NOT_LOADED, claimed)
+            assert second.read_number(RUNNING.format("first")) == claimed
 
             let_six_minutes_pass(first)
             second.send("esma_files.recover_abandoned_work")
             abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
-            second.wait_for(abandoned, busy)
+            second.wait_for(abandoned, claimed)
             second.send("instruments.request_loads")
             second.wait_for(NOT_LOADED, 0)
 
-        done = "FROM esma_files_run WHERE state = 'done' AND kind = 'load'"
-        assert second.one(f"SELECT count(*) {done}") == len(PARTS) + 1
-        assert second.one(f"SELECT count(DISTINCT file_id) {done}") == len(PARTS) + 1
-        assert second.one(f"SELECT sum(read) {done}") == RECORDS
-        assert second.one(f"SELECT count(*) {done} AND claimed_by LIKE 'first/%'") == 0
+        loads = "FROM esma_files_run WHERE state = 'done' AND kind = 'load'"
+        assert second.read_number(f"SELECT count(*) {loads}") == len(PARTS) + 1
+        assert second.read_number(f"SELECT count(DISTINCT file_id) {loads}") == len(PARTS) + 1
+        assert second.read_number(f"SELECT sum(read) {loads}") == RECORDS
+        assert second.read_number(f"SELECT count(*) {loads} AND claimed_by LIKE 'first/%'") == 0
         listings = "SELECT count(*) FROM instruments_listing"
-        assert second.one(listings) == one_machine(tmp_path / "alone", migrated_database, listings)
+        assert second.read_number(listings) == one_machine(
+            tmp_path / "alone", migrated_database, listings
+        )
         # Nothing is on the disk of one machine that another one needed.
         for machine in (second, third):
             assert [*machine.staging.iterdir()] == []
@@ -103,4 +105,4 @@ def one_machine(folder: Path, migrated_database: Path, sql: str) -> int:
     """Return the answer of a database that one process has loaded by itself."""
     alone = Installation(folder).copy_database(migrated_database)
     alone.run("load", DELTA, *PARTS)
-    return alone.one(sql)
+    return alone.read_number(sql)

@@ -73,11 +73,11 @@ def test_workers_share_the_files_and_load_none_twice(
             installation.send("instruments.request_loads")
         installation.wait_for(NOT_LOADED, 0)
     done = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND kind = 'load'"
-    assert installation.one(done) == len(PARTS)
-    assert installation.one("SELECT count(*) FROM esma_files_run") == len(PARTS)
-    assert installation.one("SELECT sum(read) FROM esma_files_run") == 14_003
+    assert installation.read_number(done) == len(PARTS)
+    assert installation.read_number("SELECT count(*) FROM esma_files_run") == len(PARTS)
+    assert installation.read_number("SELECT sum(read) FROM esma_files_run") == 14_003
     workers = "SELECT count(DISTINCT claimed_by) FROM esma_files_run"
-    assert installation.one(workers) > 1
+    assert installation.read_number(workers) > 1
     assert list(installation.staging.iterdir()) == []
     assert any(installation.queue.glob("beat*")), "beat records what it has sent"
     assert "Traceback" not in installation.log.read_text()
@@ -95,8 +95,11 @@ def test_the_file_of_a_killed_worker_is_loaded_by_another_one(installation: Inst
             time.sleep(0.005)
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
-    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE state = 'loading'") == 1
-    assert installation.one("SELECT count(*) FROM instruments_listing") == 0
+    assert (
+        installation.read_number("SELECT count(*) FROM esma_files_esmafile WHERE state = 'loading'")
+        == 1
+    )
+    assert installation.read_number("SELECT count(*) FROM instruments_listing") == 0
 
     with installation.worker():
         installation.send("esma_files.recover_abandoned_work")
@@ -104,8 +107,8 @@ def test_the_file_of_a_killed_worker_is_loaded_by_another_one(installation: Inst
         installation.wait_for(abandoned, 1)
         installation.send("instruments.request_loads")
         installation.wait_for(NOT_LOADED, 0)
-    assert installation.one("SELECT count(*) FROM instruments_listing") == 112_318
-    assert installation.one("SELECT attempts FROM esma_files_esmafile") == 0
+    assert installation.read_number("SELECT count(*) FROM instruments_listing") == 112_318
+    assert installation.read_number("SELECT attempts FROM esma_files_esmafile") == 0
 
 
 def test_a_queued_run_without_a_message_is_sent_again(installation: Installation) -> None:
@@ -122,7 +125,7 @@ def test_a_queued_run_without_a_message_is_sent_again(installation: Installation
     with installation.worker():
         installation.send("esma_files.recover_abandoned_work")
         installation.wait_for(NOT_LOADED, 0)
-    assert installation.one("SELECT count(*) FROM esma_files_run WHERE state = 'done'") == 1
+    assert installation.read_number("SELECT count(*) FROM esma_files_run WHERE state = 'done'") == 1
 
 
 def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(
@@ -148,14 +151,14 @@ def test_a_listed_file_is_downloaded_and_loaded_despite_server_errors(
         assert json.loads(synced)[0]["new"] == 1
         with installation.worker():
             deadline = time.monotonic() + 90
-            while installation.one(NOT_LOADED):
+            while installation.read_number(NOT_LOADED):
                 assert time.monotonic() < deadline, installation.log.read_text()
                 for task in ("esma_files.request_downloads", "instruments.request_loads"):
                     installation.send(task)
                 time.sleep(0.5)
-    assert installation.one("SELECT count(*) FROM instruments_listing") == 5
+    assert installation.read_number("SELECT count(*) FROM instruments_listing") == 5
     failed = "SELECT count(*) FROM esma_files_run WHERE state = 'failed' AND kind = 'download'"
-    assert installation.one(failed) == 2
+    assert installation.read_number(failed) == 2
     assert "HTTP 503" in installation.log.read_text()
 
 

@@ -116,7 +116,7 @@ class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
 
     @extend_schema(
         operation_id="issuer_differences_export",
-        summary="Export issuer differences as CSV, NDJSON, Parquet or XLSX",
+        summary="Export issuer differences as CSV, JSON, NDJSON, XML, Parquet or XLSX",
         responses=file_responses(media for media, _ in export_files.FORMATS.values())
         | documented({403: "Your roles do not permit exports, or not of as many rows."}),
     )

@@ -20,6 +20,7 @@ from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_
 from instruments.entities.questions import get_entity, read_successors
 from instruments.listings import export_files
 from instruments.management.answering import AnsweringCommand
+from instruments.management.whole_files import write_whole_file
 from instruments.models import InstrumentQuerySet, LegalEntity
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
@@ -63,7 +64,8 @@ class Command(AnsweringCommand):
             "--output",
             type=Path,
             metavar="FILE",
-            help="write all of them to a CSV, NDJSON, Parquet or XLSX file, as its name ends",
+            help="write all of them to a CSV, JSON, NDJSON, XML, Parquet or XLSX file. The extension of its"
+            " name selects the format",
         )
         for parser_ in (listing, getting, tree, differing):
             output.add_format(parser_)
@@ -155,16 +157,9 @@ class Command(AnsweringCommand):
         if format_ not in export_files.FORMATS:
             raise CommandError(f"{path}: the name must end in {', '.join(export_files.FORMATS)}.")
         _, write = export_files.FORMATS[format_]
-        partial_path = path.with_name(f"{path.name}.part")
-        try:
-            with partial_path.open("wb") as file:
-                for chunk in write(difference_rows.read_pages(differences), difference_rows.LAYOUT):
-                    file.write(chunk)
-            partial_path.replace(path)
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
-        finally:
-            partial_path.unlink(missing_ok=True)
+        write_whole_file(
+            path, write(difference_rows.read_pages(differences), difference_rows.LAYOUT)
+        )
         trail.record("instruments.exported", about=str(path)[:200])
         self.stdout.write(f"{path}: {path.stat().st_size:,} bytes.")
 

@@ -12,6 +12,7 @@ from audit import trail
 from instruments.listings import export, export_files
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.management.answering import AnsweringCommand
+from instruments.management.whole_files import write_whole_file
 from instruments.models import Instrument
 from instruments.profiles import saving, shapes
 from marketdata.common import command_options, output
@@ -68,7 +69,6 @@ class Command(AnsweringCommand):
         instruments: Any = command_options.filter_queryset(
             InstrumentFilterSet, options, Instrument.objects.all()
         )
-        partial_path = path.with_name(f"{path.name}.part")
         counter = _Counter(export.read_pages(instruments, layout), layout.rows)
         pages = iter(counter)
         if shape is not None:
@@ -76,17 +76,8 @@ class Command(AnsweringCommand):
         if options["spreadsheet"]:
             pages = export_files.make_spreadsheet_safe(pages)
         _, write = export_files.FORMATS[format_]
-        try:
-            with partial_path.open("wb") as file, counter.progress_bar:
-                for chunk in write(pages, layout):
-                    file.write(chunk)
-            partial_path.replace(path)
-        except export_files.TooManyRows as error:
-            raise CommandError(f"{path}: {error} Choose another format.") from error
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
-        finally:
-            partial_path.unlink(missing_ok=True)
+        with counter.progress_bar:
+            write_whole_file(path, write(pages, layout))
         filters = command_options.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=filters)
         self.stdout.write(f"{path}: {counter.rows:,} {layout.rows}, {path.stat().st_size:,} bytes.")

@@ -112,5 +112,5 @@ def test_the_page_of_an_entity_lists_the_instruments_of_its_group(client: Client
     assert "It is the published issuer of no instrument" in own
     assert '<a href="?group=on">Instruments of the whole group</a>' in own
     assert f"/instruments/{isin}/" in of_group
-    found = client.get("/", {"issuer_group": parent}).content.decode()
-    assert f"/instruments/{isin}/" in found
+    matches = client.get("/", {"issuer_group": parent}).content.decode()
+    assert f"/instruments/{isin}/" in matches

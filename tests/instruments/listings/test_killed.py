@@ -59,12 +59,12 @@ def test_a_load_that_is_killed_is_finished_by_the_next(
     kill_loading(installation, moment)
 
     assert installation.counts() == before, "as before the file: its merge was not committed"
-    assert installation.one("SELECT count(*) FROM esma_files_rejectedrecord") == 0
+    assert installation.read_number("SELECT count(*) FROM esma_files_rejectedrecord") == 0
     [result] = json.loads(installation.run("load", DELTA, "--format", "json"))
     assert (result["read"], result["state"]) == (RECORDS, "loaded")
     assert installation.counts()[0] == SMALL_RECORDS + RECORDS - IN_BOTH
     abandoned = "SELECT count(*) FROM esma_files_run WHERE state = 'abandoned'"
-    assert installation.one(abandoned) == 1
+    assert installation.read_number(abandoned) == 1
     assert list(installation.staging.iterdir()) == []
 
 
@@ -91,18 +91,21 @@ def test_a_file_that_is_partly_merged_is_finished_by_the_next_load_of_any_file(
     merged, _ = installation.counts()
     assert RECORDS / 4 < merged < RECORDS
     marked = "SELECT count(*) FROM esma_files_esmafile WHERE is_partly_merged"
-    assert installation.one(marked) == 1
-    assert installation.one("SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL") == 1
+    assert installation.read_number(marked) == 1
+    assert (
+        installation.read_number("SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL")
+        == 1
+    )
     result, other = json.loads(installation.run("load", OTHER, "--format", "json"))
 
     assert (result["file"], other["file"]) == (DELTA.name, OTHER.name)
     assert (result["state"], result["read"]) == ("loaded", RECORDS)
-    assert installation.one(marked) == 0
+    assert installation.read_number(marked) == 0
     assert installation.counts()[0] == RECORDS
     runs = "FROM esma_files_run WHERE state"
-    assert installation.one(f"SELECT new + ended {runs} = 'abandoned'") == merged
-    assert installation.one(f"SELECT new + ended {runs} = 'done'") == RECORDS - merged
-    assert installation.one(f"SELECT unchanged {runs} = 'done'") == merged
+    assert installation.read_number(f"SELECT new + ended {runs} = 'abandoned'") == merged
+    assert installation.read_number(f"SELECT new + ended {runs} = 'done'") == RECORDS - merged
+    assert installation.read_number(f"SELECT unchanged {runs} = 'done'") == merged
     (tmp_path / "at_once").mkdir()
     at_once = Installation(tmp_path / "at_once", **WHOLE)
     at_once.run("migrate")

@@ -1,0 +1,24 @@
+"""Files of commands that appear when they are complete."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+from instruments.listings.export_files import TooManyRows
+
+
+def write_whole_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write an export to a file, which appears under its name when all is written. Raises CommandError."""
+    partial_path = path.with_name(f"{path.name}.part")
+    try:
+        with partial_path.open("wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+        partial_path.replace(path)
+    except TooManyRows as error:
+        raise CommandError(f"{path}: {error} Choose another format.") from error
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    finally:
+        partial_path.unlink(missing_ok=True)
