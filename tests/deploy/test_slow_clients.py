@@ -78,6 +78,7 @@ def read_all(link: socket.socket) -> bytes:
     return b"".join(iter(lambda: link.recv(1_000_000), b""))
 
 
+@pytest.mark.slow
 def test_unfinished_headers_occupy_no_thread_and_are_closed(port: int) -> None:
     links = [connect(port, b"GET / HTTP/1.1\r\nHost: local") for _ in range(20 * THREADS)]
 
@@ -94,6 +95,7 @@ def post(length: int) -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_unfinished_bodies_occupy_no_thread_and_are_closed(port: int) -> None:
     links = [connect(port, post(500) + b"{") for _ in range(20 * THREADS)]
 
@@ -112,6 +114,7 @@ def test_a_body_that_arrives_in_pieces_is_answered(port: int) -> None:
         assert read_all(link).endswith(b"4\r\npage\r\n0\r\n\r\n")
 
 
+@pytest.mark.slow
 def test_a_long_body_that_trickles_gives_its_thread_back(port: int) -> None:
     trickling = [connect(port, post(100_000) + b"x" * 16_384) for _ in range(THREADS)]
     waiting = connect(port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

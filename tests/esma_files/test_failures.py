@@ -77,6 +77,7 @@ def test_load_waits_for_a_locked_database(installation: Installation) -> None:
     assert installation.read_number(STATE.format("loaded")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.usefixtures("anonymous_reading")
 def test_requests_are_answered_while_redis_is_killed(

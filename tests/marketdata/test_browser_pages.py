@@ -140,6 +140,7 @@ def test_a_run_is_followed_to_its_end(visit: Visit) -> None:
     visit.check()
 
 
+@pytest.mark.slow
 def test_a_user_creates_and_revokes_an_api_key(admin_visit: Visit) -> None:
     page = admin_visit.page
     admin_visit.open("/account/")
@@ -156,6 +157,7 @@ def test_a_user_creates_and_revokes_an_api_key(admin_visit: Visit) -> None:
     admin_visit.check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo")
 def test_a_reader_filters_pages_and_checks_a_list(visit: Visit) -> None:
     page = visit.page
@@ -173,6 +175,7 @@ def test_a_reader_filters_pages_and_checks_a_list(visit: Visit) -> None:
     visit.check_for_everybody()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo")
 def test_nothing_moves_after_a_page_is_laid_out(visit: Visit) -> None:
     visit.page.add_init_script(NOTE_SHIFTS)

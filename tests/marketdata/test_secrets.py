@@ -108,6 +108,7 @@ def test_a_refusal_names_the_vault_and_no_secret(vault: KeyVaultServer) -> None:
     assert key_vault.TOKEN not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_vault_with_a_certificate_that_nobody_trusts_is_refused(
     vault: KeyVaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,7 @@ def test_filters_by_what_a_code_means(
     assert scans(plan) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_a_meaning_that_hundreds_of_attributes_have_is_answered(client: Client) -> None:
     several = ";".join(["not applicable/undefined"] * 8)

@@ -45,7 +45,7 @@ def read_whole_list(client: Client, parameters: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("column", ["maturity_date", "first_trade_at"])
-@pytest.mark.parametrize("cursor", [{}, {"cursor": ""}])
+@pytest.mark.parametrize("cursor", mostly_slow([{}, {"cursor": ""}]))
 @pytest.mark.parametrize(
     "filters", mostly_slow([{}, {"category": "d"}, {"q": "a"}, {"status": "Active"}])
 )
