@@ -41,7 +41,7 @@ from instruments.published_results.publications import ReplacedRevisions
 from instruments.staging.attach import attached
 from instruments.staging.staging import Staged
 from instruments.staging.wal import WriteAheadLog
-from marketdata.common import telemetry
+from marketdata.common import logs, telemetry
 from marketdata.common.errors import MarketDataError
 
 REJECTED = RejectedRecord._meta.db_table
@@ -111,6 +111,7 @@ class FileLoad:
             last_withdrawn=republished.last_withdrawn(),
         )
         file_load.reading = FileStaging.of(file, file_load.scope, progress=file_load._note_reading)
+        logs.run_id.set(file_load.run.pk)
         # With the context of this task: telemetry and log lines of the thread belong to it.
         in_context = contextvars.copy_context().run
         file_load.staging = threads.submit(in_context, file_load.reading.stage)
@@ -128,6 +129,7 @@ class FileLoad:
 
     def finish(self, log: WriteAheadLog) -> LoadResult:
         """Wait until the file is staged, and merge it."""
+        logs.run_id.set(self.run.pk)  # another file's staging may have begun since
         try:
             with self.file.step(retry_from=EsmaFile.State.DOWNLOADED):
                 try:

@@ -4,6 +4,7 @@ Commands, workers and pages all load files with `load`. While one file is merged
 """
 
 import concurrent.futures
+import dataclasses
 import os
 import sys
 import threading
@@ -84,7 +85,6 @@ def load(
     """
     progress = progress or _NoProgress()
     runs.release_abandoned()
-    interrupted = list(EsmaFile.objects.interrupted())
     with (
         concurrent.futures.ThreadPoolExecutor(
             _STAGING_THREADS, initializer=_lower_priority
@@ -93,12 +93,11 @@ def load(
     ):
         ahead: list[FileLoad] = []
         try:
-            for file in _interrupted_first(interrupted, files):
-                own_run = run if run and run.file_id == file.pk else None
-                if result := _claim(file, own_run, again=again):
+            for asked in _interrupted_first(files, run, again=again):
+                if result := _claim(asked.file, asked.run, again=asked.again):
                     yield result
                     continue
-                ahead.append(FileLoad.begin(file, own_run, threads, progress))
+                ahead.append(FileLoad.begin(asked.file, asked.run, threads, progress))
                 if len(ahead) > _FILES_AHEAD:
                     yield ahead.pop(0).finish(log)
             while ahead:
@@ -110,12 +109,38 @@ def load(
                 file_load.give_back()
 
 
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """A file to be loaded, the run that asked for it, and whether it is reloaded if it is loaded already."""
+
+    file: EsmaFile
+    run: Run | None
+    again: bool
+
+
 def _interrupted_first(
-    interrupted: list[EsmaFile], files: Iterable[EsmaFile]
-) -> Iterator[EsmaFile]:
-    yield from interrupted
-    keys = {file.pk for file in interrupted}
-    yield from (file for file in files if file.pk not in keys)
+    files: Iterable[EsmaFile], run: Run | None, *, again: bool
+) -> Iterator[_Request]:
+    """Yield the files to be loaded, first those whose merge was interrupted.
+
+    An interrupted file that a queued run asks for is loaded for that run; one whose run another worker has
+    begun is left to that worker.
+    """
+    finished = set()
+    for file in EsmaFile.objects.interrupted():
+        if run is not None and run.file_id == file.pk:
+            finished.add(file.pk)
+            yield _Request(file, run, again)
+            continue
+        waiting = Run.objects.open().of(Run.Kind.LOAD).filter(file=file).first()
+        claimed = Run.objects.claim(waiting.pk) if waiting else None
+        if waiting is None or claimed is not None:
+            finished.add(file.pk)
+            # Not again: another process may have finished it since it was looked up.
+            yield _Request(file, claimed, again=claimed is not None)
+    for file in files:
+        if file.pk not in finished:
+            yield _Request(file, run if run and run.file_id == file.pk else None, again)
 
 
 def _lower_priority() -> None:

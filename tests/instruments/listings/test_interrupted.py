@@ -117,6 +117,35 @@ def test_a_file_that_a_load_is_requested_for_is_left_to_it(make_zip: Write) -> N
     assert Listing.objects.count() == 3
 
 
+def test_another_load_finishes_an_interrupted_file_for_the_run_that_waits(make_zip: Write) -> None:
+    file = register(make_zip, delta(2), *(new(isin) for isin in ISINS))
+    leave_as_if_killed(file, ISINS[2])
+    queued = Run.objects.create(kind=Run.Kind.LOAD, file=file, state=Run.State.QUEUED)
+    other = register(make_zip, delta(3), new(VOLVO, name="Another", number=3))
+
+    list(pipeline.load([other]))
+
+    queued.refresh_from_db()
+    assert (queued.state, queued.read) == (Run.State.DONE, 3)
+    assert not EsmaFile.objects.exclude(state=EsmaFile.State.LOADED).exists()
+
+
+def test_an_interrupted_file_is_left_to_the_worker_that_has_begun_its_run(make_zip: Write) -> None:
+    file = register(make_zip, delta(2), *(new(isin) for isin in ISINS))
+    leave_as_if_killed(file, ISINS[2])
+    begun = Run.begin(Run.Kind.LOAD, file=file)
+    other = register(make_zip, delta(3), new(VOLVO, name="Another", number=3))
+
+    [loaded] = pipeline.load([other])
+
+    assert loaded.file == other
+    file.refresh_from_db()
+    assert (file.state, file.is_partly_merged) == (EsmaFile.State.DOWNLOADED, True)
+    list(pipeline.load([file], run=begun))
+    begun.refresh_from_db()
+    assert (begun.state, begun.read) == (Run.State.DONE, 3)
+
+
 def test_a_load_waits_until_its_file_is_undone(make_zip: Write) -> None:
     file = register(make_zip, delta(2), new(VOLVO))
     files, undoing = EsmaFile.objects, Run.begin(Run.Kind.UNDO, file=file)
