@@ -17,6 +17,7 @@ import re
 import selectors
 import socket
 import struct
+import sys
 import time
 from typing import Any
 
@@ -69,14 +70,21 @@ util.write_error = _write_error
 
 
 class ServerLog(Logger):  # type: ignore[misc]  # untyped
-    """gunicorn's own lines, in the format of those of the service."""
+    """gunicorn's own lines, in the format of those of the service, and without secrets."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
         line_format = os.environ.get("LOG_FORMAT") or logs.default_format(is_production=True)
-        if line_format == "json":
-            for handler in self.error_log.handlers:
-                handler.setFormatter(logs.JsonFormatter())
+        formatter = logs.JsonFormatter if line_format == "json" else logs.LineFormatter
+        for handler in self.error_log.handlers:
+            handler.setFormatter(formatter(_mask))
+
+
+def _mask(text: str) -> str:
+    """Mask secrets. A process that has not read the settings, such as gunicorn's first one, knows none."""
+    settings = sys.modules.get("marketdata.settings.env")
+    masked: str = settings.mask(text) if settings is not None else text
+    return masked
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # untyped

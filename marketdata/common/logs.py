@@ -8,6 +8,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
@@ -45,15 +46,27 @@ class RequestIdMiddleware:
         return response
 
 
-class OmitTracebackOfRefusals(logging.Filter):
-    """Let an expected refusal (a 4xx) be one line: Django logs some of them with a traceback."""
+class LinesOfRefusals(logging.Filter):
+    """Let an expected refusal be one warning: Django logs some as errors, and some with a traceback.
+
+    Refusals are a 4xx, a 503, which the service answers on purpose only, and what `django.security`
+    reports of requests. The 503 of a health check is not logged at all: monitors ask for it again and
+    again, and the change to it has been logged (`monitoring.health.changes`).
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        status = getattr(record, "status_code", 500)
-        is_refusal = record.name.startswith("django.security.") or status < 500
-        if is_refusal:
+        status = getattr(record, "status_code", HTTPStatus.INTERNAL_SERVER_ERROR)
+        is_unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
+        if (
+            is_unavailable
+            or status < HTTPStatus.INTERNAL_SERVER_ERROR
+            or record.name.startswith("django.security.")
+        ):
             record.exc_info = record.exc_text = None
-        return True
+            if record.levelno > logging.WARNING:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+        path = getattr(getattr(record, "request", None), "path", "")
+        return not (is_unavailable and path.startswith("/health"))
 
 
 class LineFormatter(logging.Formatter):

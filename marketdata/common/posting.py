@@ -7,6 +7,7 @@ answer of DNS that changes in between reaches nothing else. Proxies of the envir
 import contextlib
 import dataclasses
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -108,7 +109,7 @@ def is_public(address: str) -> bool:
 def _connect(target: _Target, address: str) -> HTTPConnection:
     if target.scheme == "http":
         return HTTPConnection(address, target.port, timeout=_SECONDS)
-    context = ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context(cafile=_get_trusted_roots())
     return HTTPSConnection(
         address,
         target.port,
@@ -117,6 +118,11 @@ def _connect(target: _Target, address: str) -> HTTPConnection:
         server_hostname=target.host,
         assert_hostname=target.host,
     )
+
+
+def _get_trusted_roots() -> str:
+    """Return the file of trusted certificates: as for `requests`, that of REQUESTS_CA_BUNDLE, if set."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where()
 
 
 def _break_off(connection: HTTPConnection) -> None:

@@ -26,13 +26,13 @@ def logging(*, is_production: bool) -> dict[str, Any]:
             "json": {"()": "marketdata.common.logs.JsonFormatter", "mask": env.mask},
         },
         "filters": {
-            "omit_traceback": {"()": "marketdata.common.logs.OmitTracebackOfRefusals"},
+            "refusals": {"()": "marketdata.common.logs.LinesOfRefusals"},
         },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
                 "formatter": line_format,
-                "filters": ["omit_traceback"],
+                "filters": ["refusals"],
             }
         },
         "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime as dt
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -11,11 +10,11 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from marketdata import __version__
+from marketdata.settings import env
 from monitoring.health import services
+from monitoring.health.changes import Changes, log_change
 from monitoring.health.checks import CHECKS, Check, Outcome, Status
 from monitoring.models import CheckResult
-
-logger = logging.getLogger(__name__)
 
 # Seconds for which a process repeats its last report instead of running the checks again.
 _REPEAT_SECONDS = 5.0
@@ -23,7 +22,10 @@ _REPEAT_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """The result of a check. `since` is None where it has not been recorded yet."""
+    """The result of a check. `since` is None where it has not been recorded yet.
+
+    `error` is the exception that the check has raised, for the log and the command: it may name hosts.
+    """
 
     name: str
     status: str
@@ -32,6 +34,7 @@ class Result:
     since: dt.datetime | None = None
     for_readiness: bool = False
     is_outside: bool = False
+    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +63,12 @@ class Report:
 
 
 def run_check(check: Check) -> Result:
-    """Run a check. An error is logged, and only its kind becomes part of the result: it may name hosts."""
-    start = time.perf_counter()
+    """Run a check. Of an error, only its kind becomes the reason."""
+    start, raised = time.perf_counter(), ""
     try:
         outcome = check.run()
     except Exception as error:  # noqa: BLE001  # whatever is wrong, the report says that it is
-        logger.warning("The health check %s failed: %r", check.name, error)
+        raised = env.mask(repr(error))
         outcome = Outcome(Status.FAILED, f"{type(error).__name__}; the log has the details")
         if isinstance(error, (DatabaseError, InterfaceError)):
             connection.close()
@@ -76,6 +79,7 @@ def run_check(check: Check) -> Result:
         outcome.reason,
         milliseconds,
         for_readiness=check.for_readiness,
+        error=raised,
     )
 
 
@@ -87,16 +91,17 @@ def run_checks(*, for_readiness_only: bool = False) -> Report:
         try:
             results = _with_records(results)
         except (DatabaseError, InterfaceError):
-            connection.close()  # the check of the database has logged the reason
+            connection.close()  # the check of the database has the reason
     return Report(results, timezone.now())
 
 
 def record(results: Sequence[Result]) -> None:
-    """Save results, each with the time since which its status has been the same."""
+    """Save results, each with the time since which its status has been the same, and log changes."""
     now = timezone.now()
     records = CheckResult.objects.in_bulk([r.name for r in results], field_name="name")
     for result in results:
         row = records.get(result.name) or CheckResult(name=result.name, since=now)
+        log_change(result, before=row.status or Status.OK)
         if row.status != result.status:
             row.since = now
         row.status, row.reason, row.checked_at = result.status, result.reason, now
@@ -130,6 +135,7 @@ class _Recent:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._changes = Changes()
         self._reports: dict[bool, tuple[float, Report]] = {}
 
     def get(self, *, for_readiness_only: bool) -> Report:
@@ -137,10 +143,12 @@ class _Recent:
             made_at, report = self._reports.get(for_readiness_only, (float("-inf"), None))
             if report is None or time.monotonic() - made_at > _REPEAT_SECONDS:
                 report = run_checks(for_readiness_only=for_readiness_only)
+                self._changes.log(report.results)
                 self._reports[for_readiness_only] = (time.monotonic(), report)
             return report
 
     def forget(self) -> None:
+        """Run the checks anew when they are asked for; the statuses that were logged stay known."""
         self._reports.clear()
 
 

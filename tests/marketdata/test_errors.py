@@ -11,7 +11,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404
 from django.test import Client, RequestFactory
 
-from marketdata.common.logs import OmitTracebackOfRefusals
+from marketdata.common.logs import LinesOfRefusals
 from marketdata.web import error_pages
 
 pytestmark = pytest.mark.django_db
@@ -169,7 +169,8 @@ def test_only_messages_of_our_own_are_shown(error: Exception, message: str) -> N
 def test_an_expected_refusal_is_one_line_in_the_log(site: Client) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.addFilter(OmitTracebackOfRefusals())
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.addFilter(LinesOfRefusals())
     logging.getLogger("django").addHandler(handler)
     try:
         for send in (
@@ -185,6 +186,24 @@ def test_an_expected_refusal_is_one_line_in_the_log(site: Client) -> None:
     finally:
         logging.getLogger("django").removeHandler(handler)
     assert "Traceback" not in stream.getvalue()
+    assert all(line.startswith("WARNING ") for line in stream.getvalue().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "level"),
+    [
+        ("django.request", 503, "WARNING"),
+        ("django.security.RequestDataTooBig", 400, "WARNING"),
+        ("django.request", 500, "ERROR"),
+    ],
+)
+def test_only_unexpected_errors_are_logged_as_errors(name: str, status: int, level: str) -> None:
+    record = logging.LogRecord(name, logging.ERROR, "", 1, "", (), None)
+    record.status_code = status
+
+    assert LinesOfRefusals().filter(record)
+    assert record.levelname == level
+    assert record.levelno == logging.getLevelNamesMapping()[level]
 
 
 def test_an_unexpected_error_keeps_its_traceback() -> None:
@@ -193,7 +212,7 @@ def test_an_unexpected_error_keeps_its_traceback() -> None:
     record.exc_info = (ValueError, error, None)
     record.status_code = 500
 
-    assert OmitTracebackOfRefusals().filter(record)
+    assert LinesOfRefusals().filter(record)
     assert record.exc_info is not None
 
 

@@ -14,6 +14,7 @@ from esma_files.tasks import forget_run
 from marketdata.common import logs
 from marketdata.common.logs import JsonFormatter
 from marketdata.settings import telemetry
+from marketdata.settings.env import Secret
 from marketdata.web_worker import ServerLog
 
 
@@ -141,6 +142,27 @@ def test_the_web_server_logs_in_the_format_of_the_service(
     line = capsys.readouterr().err
     assert "Worker (pid:7) was sent SIGKILL!" in line
     assert line.startswith("{") is (line_format == "json")
+
+
+@pytest.mark.parametrize("line_format", ["json", "line"])
+def test_the_lines_of_the_web_server_are_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line_format: str
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", line_format)
+    secret = Secret("a-password-of-the-example")
+
+    server_log = ServerLog(Config())
+    try:
+        raise ValueError(f"cannot sign in with {secret}")
+    except ValueError:
+        server_log.exception("Exception in worker process: %s", str(secret))
+    for handler in list(server_log.error_log.handlers):
+        server_log.error_log.removeHandler(handler)
+
+    lines = capsys.readouterr().err
+    assert "cannot sign in with ********" in lines
+    assert "Exception in worker process: ********" in lines
+    assert str(secret) not in lines
 
 
 def test_warnings_are_log_lines_in_production(

@@ -21,6 +21,7 @@ from accounts.models import User
 from esma_files.models import EsmaFile, Heartbeat, Run
 from esma_files.names import FileName
 from marketdata import __version__
+from marketdata.settings.env import Secret
 from monitoring import tasks
 from monitoring.health import report, services
 from monitoring.health.checks import CHECKS, Check, Outcome, check_data_age
@@ -212,16 +213,20 @@ class TestReport:
         assert curator.get("/health/").status_code == 200
 
     def test_an_error_in_a_check_is_named_without_its_text(
-        self, caplog: pytest.LogCaptureFixture
+        self, caplog: pytest.LogCaptureFixture, settings: LazySettings
     ) -> None:
+        secret = Secret("a-password-of-the-example")
+
         def fail() -> Outcome:
-            raise ConnectionError("user sa at 10.0.0.4")
+            raise ConnectionError(f"user sa at 10.0.0.4 with {secret}")
 
         result = report.run_check(Check("example", fail))
+        report.record([result])
 
         assert result.status == "failed"
         assert result.reason == "ConnectionError; the log has the details"
         assert "10.0.0.4" in caplog.text
+        assert str(secret) not in f"{result.error} {caplog.text}"
 
 
 class TestBriefReport:

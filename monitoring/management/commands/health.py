@@ -51,6 +51,9 @@ class Command(BaseCommand):
                 for result in report.results
             ]
             output.print_table(self.stdout, rows)
+            for result in report.results:
+                if result.error:
+                    self.stderr.write(f"{result.name}: {result.error}")
             commit = f", commit {settings.GIT_COMMIT}" if settings.GIT_COMMIT else ""
             self.stdout.write(f"{report.status.capitalize()}, version {report.version}{commit}.")
         if status := _EXIT_STATUS[report.status]:
