@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -10,6 +11,12 @@ from accounts.views import OwnPasswordView
 
 
 class AccountsAdminSite(AdminSite):
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Show the form to sign in, or a 403 to users who may not use the admin."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied("Your roles do not permit you to use the admin.")
+        return super().login(request, extra_context)
+
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:

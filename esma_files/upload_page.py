@@ -16,6 +16,7 @@ from esma_files.errors import FileProblem
 from esma_files.models import EsmaFile, Run
 from esma_files.names import FileName
 from marketdata.common.errors import MarketDataError
+from marketdata.web import limits
 from marketdata.web.access import GuardedView, holding
 
 MAX_BYTES = 500_000_000  # of a file; larger ones are loaded by the command
@@ -49,9 +50,12 @@ class UploadForm(forms.Form):
 
 
 class UploadView(GuardedView):
-    """Store an uploaded file as if it had been downloaded, and queue its load."""
+    """Store an uploaded file as if it had been downloaded, and queue its load.
 
-    needs = holding("esma_files.load_esmafile", sensitive=True, costly=True)
+    Uploads are costly requests; the form itself is not.
+    """
+
+    needs = holding("esma_files.load_esmafile", sensitive=True)
     max_file_bytes = MAX_BYTES
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -59,6 +63,11 @@ class UploadView(GuardedView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = UploadForm(request.POST, request.FILES)
+        if seconds := limits.count_costly(request):
+            form.add_error(None, f"Too many costly requests: try again in {seconds} seconds.")
+            response = render(request, "esma_files/upload.html", {"form": form}, status=429)
+            response["Retry-After"] = str(seconds)
+            return response
         if form.is_valid():
             try:
                 file = _store(form.cleaned_data["file"], form.cleaned_data["dataset"])

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import math
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -139,6 +140,8 @@ def _get_detail(error: Exception) -> str:
         return get_not_found_message(error)
     if isinstance(error, PermissionDenied):
         return "Permission denied."
+    if isinstance(error, exceptions.Throttled) and (wait := getattr(error, "wait", None)):
+        return f"Too many requests: try again in {math.ceil(wait)} seconds."
     return str(getattr(error, "detail", error))
 
 

@@ -24,18 +24,23 @@ logger = logging.getLogger(__name__)
 
 # Pages below /api/, whose errors are pages too.
 _PAGES = ("/api/docs/", "/api/redoc/", "/api/auth/")
+# The same request may be answered later.
+_PASSING = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 
 def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
-    """Return an error: problem details for paths of the API, a page for people."""
+    """Return an error: problem details for clients of the API, a page for people and their browsers."""
     path = mask(request.path)
-    if is_api_path(request.path):
+    if is_api_path(request.path) and not _prefers_a_page(request):
         return answer_problem(request, status, detail, path=path)
     context = {
         **describe_page(status, detail),
-        "request": {
-            "path": path
-        },  # the template reads only the path of the request, which is masked
+        # All of the request that the template reads; the path is masked.
+        "request": {"path": path, "method": request.method},
     }
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Without the user, who is read from the database, which may be the cause of the error.
@@ -48,12 +53,20 @@ def is_api_path(path: str) -> bool:
     return path.startswith("/api/") and not path.startswith(_PAGES)
 
 
+def _prefers_a_page(request: HttpRequest) -> bool:
+    """Return whether a browser asks, which names HTML before what it takes as well."""
+    if "format" in request.GET:
+        return False
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+
+
 def describe_page(status: int, detail: str) -> dict[str, object]:
     """Return the context of the template error.html."""
     return {
         "title": HTTPStatus(status).phrase.capitalize(),
         "detail": detail,
         "status": int(status),
+        "may_pass": status in _PASSING,
     }
 
 

@@ -81,22 +81,27 @@ def count_client(request: HttpRequest, *, user: Any, key: Any = None, costly: bo
     """Count a request once for its API key, its user or its address, and keep the usage on the request.
 
     Costly requests are also counted for the user, or the owner of the API key: more keys allow no more of
-    them. Other requests of an admin who browses are not counted: the limits are made for clients.
+    them. Requests of an admin who browses are not counted: the limits are made for clients.
     """
     is_user = user is not None and user.is_authenticated
     user_client = f"user {user.pk}" if is_user else ""
+    if key is None and is_user and _is_browsing(request) and _is_admin(user):
+        request.is_counted = True  # type: ignore[attr-defined]
+        return
     if not is_counted(request):
         request.is_counted = True  # type: ignore[attr-defined]
         if key is not None:
             keep(request, count(request, key.limit_name, client=f"key {key.pk}"))
         elif is_user:
-            name = user.limit_name
-            if not (_is_browsing(request) and (user.is_superuser or name == "admin")):
-                keep(request, count(request, name, client=user_client))
+            keep(request, count(request, user.limit_name, client=user_client))
         else:
             keep(request, count(request, "anonymous"))
     if costly:
         keep(request, count(request, "costly", client=user_client))
+
+
+def _is_admin(user: Any) -> bool:
+    return bool(user.is_superuser or user.limit_name == "admin")
 
 
 def _is_browsing(request: HttpRequest) -> bool:

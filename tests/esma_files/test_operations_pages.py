@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Group
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -165,23 +167,48 @@ def test_the_storage_is_shown_by_tier_with_its_budget(
     assert "US dollars" in page
 
 
-def test_costly_pages_and_actions_count_as_such(
-    client: Client, settings: LazySettings, tmp_path: Path
-) -> None:
+def count_costly(settings: LazySettings, folder: Path, rate: str) -> None:
     counts = {
         "BACKEND": "marketdata.web.counts.FileCounts",
-        "LOCATION": str(tmp_path / "counts.sqlite3"),
+        "LOCATION": str(folder / "counts.sqlite3"),
     }
     settings.CACHES = {**settings.CACHES, "counts": counts}
     settings.RATELIMIT_ENABLE = True
-    settings.LIMITS = {**settings.LIMITS, "costly": ["2/h"]}
+    settings.LIMITS = {**settings.LIMITS, "costly": [rate]}
+
+
+def test_costly_pages_and_actions_count_as_such(
+    client: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    count_costly(settings, tmp_path, "2/h")
     [file] = know(3)
     EsmaFile.objects.filter(pk=file.pk).update(state=EsmaFile.State.FAILED)
     assert [client.get("/files/storage/").status_code for _ in range(3)] == [200, 200, 429]
 
-    client.force_login(User.objects.create_superuser("root"))
+    curator = User.objects.create_user("cleo")
+    curator.groups.add(Group.objects.get(name="curator"))
+    client.force_login(curator)
     assert [client.get("/files/storage/").status_code for _ in range(2)] == [200, 200]
     page = client.post(f"/files/{file.pk}/retry/", follow=True).content.decode()
 
     assert "Too many costly requests" in page
     assert not Run.objects.exists()
+
+
+def test_uploads_count_as_costly_and_their_form_does_not(
+    client: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    count_costly(settings, tmp_path, "1/h")
+    curator = User.objects.create_user("cleo")
+    curator.groups.add(Group.objects.get(name="curator"))
+    client.force_login(curator)
+
+    forms = [client.get("/files/upload/") for _ in range(3)]
+    first, second = (
+        client.post("/files/upload/", {"file": SimpleUploadedFile("a.zip", b"x")}) for _ in range(2)
+    )
+
+    assert [form.status_code for form in forms] == [200, 200, 200]
+    assert (first.status_code, second.status_code) == (400, 429)
+    assert "Too many costly requests: try again in" in second.content.decode()
+    assert int(second["Retry-After"]) > 0

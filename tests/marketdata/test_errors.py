@@ -153,6 +153,17 @@ def test_an_unexpected_error_shows_nothing_of_its_cause(path: str) -> None:
     assert b"has been logged" in response.content
 
 
+@pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*", ""])
+def test_a_browser_gets_a_page_for_an_error_of_the_api(accept: str) -> None:
+    request = RequestFactory().get("/api/v1/venues/", headers={"accept": accept})
+
+    response = error_pages.server_error(request)
+
+    is_page = response.headers["Content-Type"].startswith("text/html")
+    assert is_page == accept.startswith("text/html")
+    assert ("Try again" in response.content.decode()) == is_page
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
