@@ -32,6 +32,7 @@ for file in EsmaFile.objects.all():
 queue.request_run("clean", requested_by="curator")
 """
 OPEN_RUNS = "SELECT count(*) FROM esma_files_run WHERE state IN ('queued', 'running')"
+FEWEST_KILLS = 16
 # A file that a worker was finishing for another run, when it was killed, waits for the schedule: a minute.
 NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
 DONE_RUNS = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
@@ -159,7 +160,10 @@ def restartable_redis(
 def test_all_requested_work_is_done_once_while_processes_are_killed(
     tmp_path: Path, migrated_database: Path, restartable_redis: RestartableRedis | None
 ) -> None:
-    """For two minutes, random processes are killed: workers, their processes, beat, supervisor, Redis."""
+    """For two minutes, random processes are killed: workers, their processes, beat, supervisor, Redis.
+
+    For longer on a machine so busy that two minutes are not enough for FEWEST_KILLS.
+    """
     seed = random.randrange(10**9)
     print("seed", seed)
     choose = random.Random(seed)
@@ -175,7 +179,7 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
     killed = []
     try:
         end = time.monotonic() + 120
-        while time.monotonic() < end:
+        while time.monotonic() < end or len(killed) < FEWEST_KILLS:
             time.sleep(choose.uniform(1, 5))
             victims: list[psutil.Process | RestartableRedis] = [*installation.processes("celery")]
             victims += [psutil.Process(supervisor.pid)] if choose.random() < 0.3 else []
@@ -188,7 +192,6 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
                 supervisor = installation.start_supervisor()
             if restartable_redis:
                 restartable_redis.start_if_ended()
-        assert len(killed) >= 16
         # The last one killed may have been the supervisor, which takes a moment to end.
         with contextlib.suppress(subprocess.TimeoutExpired):
             supervisor.wait(5)
