@@ -19,7 +19,7 @@ HINTS = {
     "First leg": "What one side of the swap pays.",
     "Other leg": "What the other side pays.",
     "Reference rate": "The benchmark that payments depend on.",
-    "Liquid": "Liquid by the published result: waivers and deferrals for illiquid ones do not apply.",
+    "Liquid": "As published. If it is no, waivers and deferrals for illiquid instruments can apply.",
     "Pre-trade large in scale": "Orders of this size can be exempt from being shown.",
     "Post-trade large in scale": "Trades of this size can be published later.",
     "Pre-trade size specific to the instrument": "Quotes above this size can be exempt from being shown.",

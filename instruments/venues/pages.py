@@ -6,7 +6,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from instruments.models import Venue
+from instruments.models import LegalEntity, Venue
 from instruments.venues.filters import VenueFilterSet
 from instruments.venues.questions import describe_venue, get_venue, with_listings
 from marketdata.common.errors import InvalidQuery, NotInDatabase
@@ -22,6 +22,26 @@ _FACTS = (
     *("country", "city", "website", "created_on", "updated_on", "validated_on", "expires_on"),
     "comments",
 )
+
+
+# The codes of ISO 10383 in words.
+_KINDS = {"OPRT": "operating MIC", "SGMT": "market segment MIC"}
+_CATEGORIES = {
+    "APPA": "approved publication arrangement",
+    "ARMS": "approved reporting mechanism",
+    "ATSS": "alternative trading system",
+    "CASP": "crypto-asset services provider",
+    "DCMS": "designated contract market",
+    "IDQS": "inter-dealer quotation system",
+    "MLTF": "multilateral trading facility",
+    "NSPD": "not specified",
+    "OTFS": "organised trading facility",
+    "OTHR": "other",
+    "RMKT": "regulated market",
+    "SEFS": "swap execution facility",
+    "SINT": "systematic internaliser",
+    "TRFS": "trade reporting facility",
+}
 
 
 class VenueForm(forms.Form):
@@ -62,9 +82,14 @@ class VenueView(GuardedView):
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
         described = describe_venue(venue)
+        facts = {name: described[name] for name in _FACTS if described[name]}
+        for name, meanings in (("kind", _KINDS), ("category", _CATEGORIES)):
+            if meaning := meanings.get(described[name]):
+                facts[name] = f"{described[name]} ({meaning})"
         context = {
             "venue": described,
-            "facts": {name: described[name] for name in _FACTS if described[name]},
+            "facts": facts,
+            "operator": LegalEntity.objects.filter(lei=venue.lei).only("lei", "legal_name").first(),
             "segments": with_listings().segments_of(venue.mic).order_by("mic"),
         }
         return render(request, "instruments/venue.html", context)

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import addresses, measure, speed
+from tests.benchmarks import measure, speed
 from tests.benchmarks.generator import grow
 from tests.benchmarks.loading import DAY, SOURCES
 
@@ -141,6 +141,8 @@ def _ask(client: Any, reader: str, path: str) -> Cost:
 
 
 def _find_paths(only: str, reader: str) -> Iterator[str]:
+    from tests.benchmarks import addresses
+
     keys = addresses.find_keys()
     if only in ("", "api"):
         yield from addresses.find_api(keys)

@@ -37,6 +37,8 @@ def test_a_venue_shows_its_operator_and_segments_and_leads_to_its_instruments(
     assert "1,234 listings" in segment
     assert 'href="/?mic=XETA"' in segment
     assert 'href="/venues/XETR/"' in segment
+    assert "SGMT (market segment MIC)" in segment
+    assert "RMKT (regulated market)" in segment
     names = Venue.objects.filter(operating_mic="XETR").exclude(mic="XETR")
     assert all(f'href="/venues/{venue.mic}/"' in operating for venue in names)
 
@@ -58,6 +60,6 @@ def test_invalid_filters_are_explained(client: Client) -> None:
 def test_the_number_of_queries_is_fixed(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for path in ("/venues/", "/venues/?country=DE", "/venues/XETR/"):
-        with django_assert_num_queries(2):
+    for path, number in (("/venues/", 2), ("/venues/?country=DE", 2), ("/venues/XETR/", 3)):
+        with django_assert_num_queries(number):
             client.get(path)
