@@ -84,14 +84,17 @@ def make_file(
 
 
 def split(table: LakeTable, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the values of the partition that rows have, each with its rows."""
-    if not len(rows):
-        return
+    """Yield the values of the partition that rows have, each with its rows.
+
+    Without rows there is one value: a table has a file at least, from which engines know its columns.
+    """
     if table.partition is None:
         yield "", rows
         return
-    values = table.partition.derive(rows.column(table.partition.source)).fill_null(NO_VALUE)
-    values = pc.if_else(pc.equal(values, ""), NO_VALUE, values)
+    if not len(rows):
+        yield NO_VALUE, rows
+        return
+    values = table.partition.get_values(rows)
     for value in sorted(pc.unique(values).to_pylist()):
         yield value, rows.filter(pc.equal(values, value))
 

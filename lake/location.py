@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from django.conf import settings
 from django.core.files.storage import storages
 
@@ -102,13 +101,6 @@ def write_file(name: str, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def read_file(name: str) -> Any:
-    """Return a file of the lake as a source that pyarrow reads."""
-    if settings.FILES_LOCATION == "blob":
-        return pa.BufferReader(_get_container().download_blob(name).readall())
-    return pa.memory_map(str(Path(settings.LAKE_DIR, name)))
 
 
 def write_published(content: dict[str, Any]) -> None:

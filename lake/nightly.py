@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from lake import history, location, publishing
-from lake.publishing import Published
-from lake.tables import TABLES
+from lake.publication import Published
+from lake.tables import ALL_TABLES
 
 # Sunday: everything is read again, which finds what the changes feed does not tell.
 _FULL_ON = 6
@@ -23,5 +23,5 @@ def publish() -> Iterator[Published]:
     if last and dt.datetime.fromisoformat(last["published_at"]).date() == today:
         return
     yield from publishing.publish(full=today.weekday() == _FULL_ON)
-    for table in TABLES:
+    for table in ALL_TABLES:
         history.vacuum(table)

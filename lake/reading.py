@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -18,6 +18,7 @@ _PROCESS = Path(__file__).with_name("sqlite_process.py")
 
 # Keys of one query: SQL Server takes 2,100 parameters.
 _KEYS = 900
+_KEYS_OF_SQLITE = 20_000
 _MOST_ROWS = 10_000_000
 
 Answer = Callable[[], pa.Table]
@@ -152,29 +153,17 @@ def read_slices(
 
 
 def read_keys(
-    reader: Reader, table: LakeTable, groups: Iterable[Sequence[str]]
-) -> Iterator[pa.Table]:
-    """Yield the rows of each group of keys, which are sorted. The next ones are read meanwhile."""
-    parts = [
-        (keys[start : start + _KEYS], start + _KEYS >= len(keys))
-        for keys in groups
-        for start in range(0, len(keys), _KEYS)
-    ]
-    if not parts:
-        return
-
-    def ask(number: int) -> Answer:
-        return reader.ask(table.query_keys(parts[number][0]), table.schema, _MOST_ROWS)
-
-    rows: list[pa.Table] = []
-    answer = ask(0)
-    for number, (_, is_last) in enumerate(parts):
-        rows.append(answer())
-        if number + 1 < len(parts):
-            answer = ask(number + 1)
-        if is_last:
-            yield pa.concat_tables(rows)
-            rows = []
+    reader: Reader, table: LakeTable, keys: Sequence[str]
+) -> Iterator[tuple[Sequence[str], pa.Table]]:
+    """Yield the rows of some values of the key, with the values. The next ones are read meanwhile."""
+    most = _KEYS_OF_SQLITE if connection.vendor == "sqlite" else _KEYS
+    parts = [keys[start : start + most] for start in range(0, len(keys), most)]
+    answers = (reader.ask(table.query_keys(part), table.schema, _MOST_ROWS) for part in parts)
+    answer = next(answers, None)
+    for part in parts:
+        rows = answer() if answer else None
+        answer = next(answers, None)
+        yield part, rows
 
 
 def _find_first(keys: pa.ChunkedArray, place: int) -> int:

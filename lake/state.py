@@ -1,10 +1,8 @@
 """The state of the database that a table of the lake was written from, and what has changed since."""
 
-import bisect
 import dataclasses
-import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +18,7 @@ from instruments.models import (
 )
 from lake.reading import Reader, read
 
-# With more instruments changed, the whole table is read again.
+# With more records changed, the whole table is read again.
 _MOST = 1_000_000
 _NUMBER = pa.schema([("number", pa.int64())])
 _ISIN = pa.schema([("isin", pa.string())])
@@ -91,26 +89,40 @@ def _read_last(reader: Reader, model: type[models.Model]) -> int:
     return answer[0] if answer else 0
 
 
-def read_changed(reader: Reader, since: State) -> list[str] | None:
-    """Return the ISINs whose listings have been written since a state, sorted; None if they are too many.
+class ChangedIsins:
+    """The ISINs whose listings have been written since a state; several tables ask for the same."""
 
-    A listing has the number of its change. A late record goes into the versions without one, and a withdrawn
-    record is kept in a table of its own, so new keys there tell of these. A correction changes the row of
-    the instrument alone, so the ISINs of all corrections count as changed.
-    """
-    changed: set[str] = set()
-    queries = (
-        Listing.objects.filter(change__gt=since.data_version),
-        ListingVersion.objects.filter(pk__gt=since.last_version),
-        WithdrawnRecord.objects.filter(pk__gt=since.last_withdrawn),
-        Correction.objects.all(),
-    )
-    for query in queries:
-        isins = query.order_by().values_list("isin").distinct()[: _MOST + 1]
-        changed.update(read(reader, isins, _ISIN, _MOST + 1).column(0).to_pylist())
-        if len(changed) > _MOST:
-            return None
-    return sorted(changed)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known: dict[State, list[str] | None] = {}
+
+    def since(self, state: State) -> list[str] | None:
+        """Return the ISINs, sorted; None if they are too many.
+
+        A listing has the number of its change. A late record goes into the versions without one, and a
+        withdrawn record is kept in a table of its own, so new keys there tell of these. A correction changes
+        the row of the instrument alone, so the ISINs of all corrections count as changed.
+        """
+        if state not in self._known:
+            self._known[state] = self._read(state)
+        return self._known[state]
+
+    def _read(self, state: State) -> list[str] | None:
+        changed: set[str] = set()
+        queries = (
+            Listing.objects.filter(change__gt=state.data_version),
+            ListingVersion.objects.filter(pk__gt=state.last_version),
+            WithdrawnRecord.objects.filter(pk__gt=state.last_withdrawn),
+            Correction.objects.all(),
+        )
+        for query in queries:
+            # Not DISTINCT, for which databases would rather read a whole index by ISIN.
+            isins = query.order_by().values_list("isin")[: _MOST + 1]
+            rows = read(self._reader, isins, _ISIN, _MOST + 1).column(0)
+            if len(rows) > _MOST:
+                return None
+            changed.update(rows.unique().to_pylist())
+        return sorted(changed)
 
 
 Bounds = tuple[str, str | None]
@@ -120,10 +132,3 @@ def get_slices(starts: Iterable[str]) -> list[Bounds]:
     """Return the slices that begin at these keys, each up to the next one; the first at the beginning."""
     begins = ["", *sorted({*starts} - {""})]
     return list(zip(begins, [*begins[1:], None], strict=True))
-
-
-def get_touched(slices: Sequence[Bounds], changed: Iterable[str]) -> list[tuple[Bounds, list[str]]]:
-    """Return the slices that contain changed keys, with these keys, which are sorted."""
-    begins = [start for start, _ in slices]
-    groups = itertools.groupby(changed, lambda key: bisect.bisect_right(begins, key) - 1)
-    return [(slices[place], list(keys)) for place, keys in groups]

@@ -2,13 +2,15 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import models
+from django.db import connection, models
 from django.db.models import TextField
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from instruments.models import (
@@ -43,6 +45,8 @@ _INTERNAL = ("id", "fingerprint", "result_key", "published_again")
 # Rows of one slice: what is in memory, and what is written again when one row of it changes.
 _ROWS, _MANY_ROWS = 100_000, 200_000
 NO_VALUE = "none"
+_RECENT = "_recent"
+REMOVED, DATA_VERSION = "removed", "data_version"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,15 @@ class Partition:
     source: str
     comment: str
     derive: Callable[[pa.Array], pa.Array]
+
+    def get_values(self, rows: pa.Table) -> pa.ChunkedArray:
+        """Return the value of each row of a table of the lake."""
+        values = self.derive(rows.column(self.source)).fill_null(NO_VALUE)
+        return pc.if_else(pc.equal(values, ""), NO_VALUE, values)
+
+    @property
+    def arrow_field(self) -> pa.Field:
+        return pa.field(self.name, pa.string(), metadata={"comment": self.comment})
 
 
 def _first_letter(codes: pa.Array) -> pa.Array:
@@ -74,8 +87,9 @@ class LakeTable:
     """A table of the lake, and where its rows are in the database.
 
     Rows are in the order of `key` and then `order`, and cut into slices between two values of `key`.
-    `follows_listings`: `key` is the ISIN, and the changes feed says which rows may have changed. Other tables
-    are read if the data of their `subject` have another version than before; always, if it is None.
+    `isin_lookup` is the ISIN of rows of which the changes feed says when they may have changed: the table has
+    a second one with `recent` rows, unless the lake has fewer listings than `recent_from`. Other tables are
+    read if the data of their `subject` have another version than before; always, if it is None.
     """
 
     name: str
@@ -85,7 +99,8 @@ class LakeTable:
     order: tuple[str, ...] = ()
     partition: Partition | None = None
     slice_rows: int = _MANY_ROWS
-    follows_listings: bool = False
+    isin_lookup: str | None = None
+    recent_from: int = 100_000
     subject: DataSubject | None = None
     left_out: tuple[str, ...] = _INTERNAL
     joined: tuple[Column, ...] = ()
@@ -107,10 +122,28 @@ class LakeTable:
     @property
     def full_schema(self) -> pa.Schema:
         """The columns with the partition, which is a part of the names of files."""
-        if self.partition is None:
-            return self.schema
-        metadata = {"comment": self.partition.comment}
-        return self.schema.append(pa.field(self.partition.name, pa.string(), metadata=metadata))
+        return (
+            self.schema
+            if self.partition is None
+            else self.schema.append(self.partition.arrow_field)
+        )
+
+    @functools.cached_property
+    def recent(self) -> "RecentTable | None":
+        """The table with the rows that have changed since this one was written; None if there is none."""
+        if self.isin_lookup is None:
+            return None
+        return RecentTable(
+            name=f"{self.name}{_RECENT}",
+            model=self.model,
+            description=f"Rows of the ISINs that have changed since the table {self.name} was written.",
+            key=self.isin_lookup,
+            order=self.order,
+            slice_rows=self.slice_rows,
+            left_out=self.left_out,
+            joined=self.joined,
+            base_partition=self.partition,
+        )
 
     def query(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
         """Return the rows from one value of the key up to another, in order; None is the end."""
@@ -120,7 +153,13 @@ class LakeTable:
         return self._select(condition)
 
     def query_keys(self, keys: Sequence[str]) -> "models.QuerySet[Any, Any]":
-        """Return the rows with one of some values of the key, in order."""
+        """Return the rows with one of some values of the key, in order.
+
+        SQLite takes them as one parameter: to read thousands of parameters costs more than to find the rows.
+        """
+        if connection.vendor == "sqlite":
+            listed = RawSQL("SELECT value FROM json_each(%s)", [json.dumps(keys)])
+            return self._select({f"{self.key}__in": listed})
         return self._select({f"{self.key}__in": keys})
 
     def _select(self, condition: dict[str, Any]) -> "models.QuerySet[Any, Any]":
@@ -129,6 +168,28 @@ class LakeTable:
         names = (f"{c.name}_text" if c.is_json else c.lookup for c in self.columns)
         answer: models.QuerySet[Any, Any] = rows.annotate(**texts).values_list(*names)
         return answer
+
+
+@dataclasses.dataclass(frozen=True)
+class RecentTable(LakeTable):
+    """Rows of the ISINs that have changed since the table beside it was written.
+
+    All rows of an ISIN replace those of the table, and those of a higher `data_version` replace the ones of a
+    lower. An ISIN that has no rows any more has one with `removed`, in which all other columns are empty.
+    """
+
+    base_partition: Partition | None = None
+
+    @property
+    def full_schema(self) -> pa.Schema:
+        schema = self.schema
+        if self.base_partition is not None:
+            schema = schema.append(self.base_partition.arrow_field)
+        removed = {"comment": "the ISIN has no rows any more; the other columns are empty"}
+        version = {"comment": "the data version at which the rows of the ISIN were read"}
+        return schema.append(pa.field(REMOVED, pa.bool_(), metadata=removed)).append(
+            pa.field(DATA_VERSION, pa.int64(), metadata=version)
+        )
 
 
 _LISTING_ORDER = ("mic", "register")
@@ -143,7 +204,7 @@ TABLES = (
         key="isin",
         partition=_CATEGORY,
         slice_rows=_ROWS,
-        follows_listings=True,
+        isin_lookup="isin",
     ),
     LakeTable(
         "listings",
@@ -153,7 +214,7 @@ TABLES = (
         order=_LISTING_ORDER,
         partition=_CATEGORY,
         slice_rows=_ROWS,
-        follows_listings=True,
+        isin_lookup="isin",
     ),
     LakeTable(
         "listing_versions",
@@ -162,14 +223,14 @@ TABLES = (
         key="isin",
         order=(*_LISTING_ORDER, "valid_from", "pk"),
         partition=_MONTH,
-        follows_listings=True,
+        isin_lookup="isin",
     ),
     LakeTable(
         "underlyings",
         Underlying,
         "Codes of underlyings, ISINs or LEIs, and the instruments that are derived from them.",
         key="code",
-        subject=DataSubject.LISTINGS,
+        isin_lookup="instrument_id",
         order=("instrument_id",),
     ),
     LakeTable(
@@ -301,7 +362,9 @@ TABLES = (
         order=("figi",),
     ),
 )
-_BY_NAME = {table.name: table for table in TABLES}
+# All tables of the lake, those with recent rows after the ones they belong to.
+ALL_TABLES = tuple(part for table in TABLES for part in (table, table.recent) if part is not None)
+_BY_NAME = {table.name: table for table in ALL_TABLES}
 
 
 def get_table(name: str) -> LakeTable:

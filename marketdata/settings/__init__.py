@@ -211,6 +211,8 @@ MERGE_RECORDS = env.read("MERGE_RECORDS", env.positive, 5_000)
 LAKE_DIR = env.read("LAKE_DIR", env.path, BASE_DIR / "var" / "lake")
 LAKE_CONTAINER = env.read("LAKE_CONTAINER", str, "lake")
 LAKE_KEEP_DAYS = env.read("LAKE_KEEP_DAYS", env.positive, 30)
+# The share of a table that changed rows beside it may have before it is written whole (0: it always is).
+LAKE_FOLD_PERCENT = env.read("LAKE_FOLD_PERCENT", env.count, 30)
 
 # Backups of SQLite, and how many of each reason `backup prune` keeps.
 BACKUP_DIR = env.read("BACKUP_DIR", env.path, BASE_DIR / "var" / "backups")

@@ -29,7 +29,8 @@ _ASKED = (
     "SELECT issuer_lei, count(*) AS n FROM {} GROUP BY 1 ORDER BY n DESC, 1 LIMIT 20",
     "SELECT substr(cfi_code, 1, 2), notional_currency, count(*), min(maturity_date), max(maturity_date)"
     " FROM {} GROUP BY 1, 2 ORDER BY 1, 2",
-    "SELECT mic, status, count(*), count(DISTINCT issuer_lei) FROM {} GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT mic, register, status, count(*), count(DISTINCT issuer_lei) FROM {}"
+    " WHERE register = 'ESMA' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
 )
 
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import xxhash
 from django.conf import LazySettings
 
 from lake import history, location, publishing
-from lake.publishing import Published
+from lake.publication import Published
 from lake.reading import DjangoReader, read
 from lake.tables import TABLES, LakeTable
 
@@ -25,13 +26,38 @@ def publish(*tables: LakeTable, full: bool = False) -> dict[str, Published]:
     return {item.table: item for item in publishing.publish(tables or TABLES, full=full)}
 
 
-def read_lake(table: LakeTable, *, version: int | None = None) -> pa.Table:
-    """Return the rows of a table as deltalake reads them."""
-    delta = history.open_published(table)
-    if version is not None:
-        delta.load_as_version(version)
+def read_lake(table: LakeTable, *, data_version: int | None = None) -> pa.Table:
+    """Return the rows of a table as deltalake reads them, with its recent rows in place of older ones."""
     names = [column.name for column in table.columns]
-    return delta.to_pyarrow_table().select(names)
+    rows = read_published(table, data_version).select(names)
+    if table.recent is None:
+        return rows
+    recent = read_published(table.recent, data_version)
+    isin = table.recent.key_column
+    newest = dict(zip(*recent.select([isin, "data_version"]).to_pydict().values(), strict=True))
+    for code, number in zip(
+        *recent.select([isin, "data_version"]).to_pydict().values(), strict=True
+    ):
+        newest[code] = max(newest[code], number)
+    counts = pa.array(
+        [
+            newest[row[isin]] == row["data_version"] and not row["removed"]
+            for row in recent.select([isin, "data_version", "removed"]).to_pylist()
+        ],
+        pa.bool_(),
+    )
+    is_replaced = pc.is_in(rows.column(isin), pa.array(newest, pa.string()))
+    return pa.concat_tables(
+        [rows.filter(pc.invert(is_replaced)), recent.filter(counts).select(names)]
+    )
+
+
+def read_published(table: LakeTable, data_version: int | None = None) -> pa.Table:
+    """Return the rows of one table, without those of another one."""
+    delta = history.open_published(table)
+    if data_version is not None:
+        delta.load_as_version(history.get_version_at(table, data_version).version)
+    return delta.to_pyarrow_table()
 
 
 def read_database(table: LakeTable) -> pa.Table:

@@ -1,17 +1,22 @@
 """DuckDB, polars, pandas and Spark read what the database has, from a folder; deltalake from Blob Storage."""
 
+import dataclasses
 import importlib.util
 import io
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
+import xxhash
 from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
@@ -21,11 +26,12 @@ from instruments import pipeline
 from instruments.models import Instrument, Listing
 from lake import history, location, nightly
 from lake.errors import LakeUnavailable
-from lake.tables import get_table
+from lake.tables import TABLES, LakeTable, get_table
 from tests import firds
 from tests.conftest import FIRDS
 from tests.instruments.listings.merging import Write, load
-from tests.lake.conftest import assert_equals_database, publish
+from tests.lake.conftest import assert_equals_database, get_checksum, publish, read_database
+from tests.lake.recipes import run_recipe
 from tests.snapshots import Snapshots
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +52,63 @@ def run(*arguments: str) -> str:
     out = io.StringIO()
     call_command("lake", *arguments, stdout=out)
     return out.getvalue()
+
+
+@pytest.fixture
+def changed(make_zip: Write) -> tuple[LakeTable, ...]:
+    """Publish the tables that follow the listings, change rows on two days, and publish each."""
+    tables = tuple(
+        dataclasses.replace(table, recent_from=0) for table in TABLES if table.recent is not None
+    )
+    publish(*tables)
+    bond, share = (
+        Listing.objects.filter(cfi_code__startswith=letter).order_by("isin")[0] for letter in "DE"
+    )
+    for number in (5, 6):
+        record = firds.record(
+            "ModfdRcrd",
+            bond.isin,
+            bond.mic,
+            name=f"Name {number}",
+            period=f"2025-09-{number:02}",
+            cfi=bond.cfi_code or "",
+        )
+        ended = firds.cancellation(share.isin, share.mic)
+        load(make_zip, f"DLTINS_202509{number:02}_01of01", record, *[ended] * (number == 6))
+        publish(*tables)
+    return tables
+
+
+def read_by_duckdb(lake: str, name: str) -> pa.Table:
+    recipe: dict[str, Any] = run_recipe("DuckDB", lake)
+    connection = recipe["connection"]
+    recipe["open_current"](connection, lake, name)
+    return connection.execute("SET TimeZone = 'UTC'").sql(f"FROM {name}").to_arrow_table()
+
+
+def read_by_polars(lake: str, name: str) -> pa.Table:
+    recipe: dict[str, Any] = run_recipe("polars", lake)
+    return recipe["scan_current"](lake, name).collect().to_arrow()
+
+
+def read_by_pandas(lake: str, name: str) -> pa.Table:
+    recipe: dict[str, Any] = run_recipe("pandas", lake)
+    frame = recipe["read_current"](lake, name)
+    names = [column.name for column in get_table(name).columns]
+    return pa.Table.from_pandas(frame[names], schema=get_table(name).schema, preserve_index=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("read", [read_by_duckdb, read_by_polars, read_by_pandas])
+def test_the_recipes_read_what_the_database_has(
+    changed: tuple[LakeTable, ...], own_lake: Path, read: Callable[[str, str], pa.Table]
+) -> None:
+    for table in changed:
+        stored = read_database(table)
+        rows = read(str(own_lake), table.name).select(table.schema.names).cast(table.schema)
+        assert len(rows) == len(stored) > 0
+        assert get_checksum(rows) == get_checksum(stored), table.name
+        assert history.open_published(table).version() == 0  # what is newer is beside it
 
 
 @pytest.mark.slow
@@ -95,12 +158,11 @@ def test_pandas_reads_texts_days_and_missing_values() -> None:
     importlib.util.find_spec("pyspark") is None or shutil.which("java") is None,
     reason="Spark takes 490 MB and Java 17: `make test-spark` installs it",
 )
-def test_a_spark_cluster_of_two_workers_counts_and_adds_as_the_database_does() -> None:
-    publish(LISTINGS)
-    uri = location.get_uri(LISTINGS)
-
+def test_a_spark_cluster_of_two_workers_counts_and_adds_as_the_database_does(
+    changed: tuple[LakeTable, ...], own_lake: Path
+) -> None:
     read = subprocess.run(  # our own script
-        [sys.executable, "-m", "tests.lake.spark_cluster", uri],
+        [sys.executable, "-m", "tests.lake.spark_cluster", str(own_lake)],
         capture_output=True,
         text=True,
         check=False,
@@ -111,6 +173,9 @@ def test_a_spark_cluster_of_two_workers_counts_and_adds_as_the_database_does() -
     assert answer["workers"] == 2
     assert answer["by_category"] == count_by_category()
     assert Decimal(answer["total"]) == add_issued_nominal()
+    assert answer["rows"] == {table.name: table.model._base_manager.count() for table in changed}
+    names = Listing.objects.values_list("isin", "mic", "full_name")
+    assert answer["names"] == xxhash.xxh3_128_hexdigest(repr(sorted(map(tuple, names))).encode())
 
 
 def test_polars_reads_the_rows_of_a_filter() -> None:

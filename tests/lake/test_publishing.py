@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+import deltalake
 import pyarrow.parquet as pq
 import pytest
 from django.conf import LazySettings
@@ -32,6 +33,8 @@ from lake import history, publishing
 from lake.columns import RTS_23
 from lake.errors import LakeBusy, NotPublished
 from lake.reading import read, snapshot
+from lake.recent import RecentRows
+from lake.state import read_state
 from lake.tables import TABLES, LakeTable, get_table
 from tests import firds
 from tests.conftest import DATA
@@ -43,6 +46,7 @@ from tests.lake.conftest import (
     publish,
     read_database,
     read_lake,
+    read_published,
 )
 from tests.snapshots import Snapshots
 
@@ -79,6 +83,11 @@ def filled(transactional_db: None, own_folders: None, snapshots: Snapshots) -> N
 
 def in_small_slices(table: LakeTable, rows: int = 150) -> LakeTable:
     return dataclasses.replace(table, slice_rows=rows)
+
+
+def with_recent_rows(table: LakeTable) -> LakeTable:
+    """Return the table as in a lake that is so large that changed rows are put beside it."""
+    return dataclasses.replace(table, recent_from=0)
 
 
 @pytest.mark.slow
@@ -131,6 +140,7 @@ def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> 
     listings = in_small_slices(LISTINGS)
     publish(listings)
     before, old = get_files(listings), read_lake(listings)
+    first = history.get_versions(listings)[0].data_version
     isin = Listing.objects.order_by("isin").filter(cfi_code__startswith="D").first()
     assert isin
     changed = firds.record(
@@ -143,18 +153,19 @@ def test_a_delta_rewrites_only_the_files_of_its_instruments(make_zip: Write) -> 
     assert (published.written, published.removed) == (1, 1)
     assert len(before & get_files(listings)) == len(before) - 1
     assert_equals_database((listings,))
-    assert get_checksum(read_lake(listings, version=0)) == get_checksum(old)
+    assert get_checksum(read_lake(listings, data_version=first)) == get_checksum(old)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "slice_rows"), [(9, 2), (80, 100)], ids=["read", "merged"])
+@pytest.mark.parametrize("is_large", [False, True], ids=["written whole", "with recent rows"])
 def test_rows_that_are_new_moved_and_deleted_are_followed(
-    make_zip: Write, count: int, slice_rows: int
+    make_zip: Write, *, is_large: bool
 ) -> None:
-    """Slices of two rows are read whole; of a slice of 80, the rows of the changed ISINs are."""
-    names = ("listings", "instruments", "listing_versions")
-    tables = tuple(in_small_slices(get_table(name), slice_rows) for name in names)
-    isins = [make_isin(number) for number in range(count)]
+    names = ("listings", "instruments", "listing_versions", "underlyings")
+    tables = tuple(in_small_slices(get_table(name), 30) for name in names)
+    if is_large:
+        tables = tuple(map(with_recent_rows, tables))
+    isins = [make_isin(number) for number in range(40)]
     load(make_zip, full(2), *(record("RefData", isin, day(1)) for isin in isins))
     publish(*tables)
     assert_equals_database(tables)
@@ -165,18 +176,24 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(
         make_zip,
         delta(5),
         record("ModfdRcrd", isins[0], day(5), cfi="DBFTFB"),
-        record("NewRcrd", make_isin(count), day(5)),
+        record("NewRcrd", make_isin(40), day(5)),
         record("TermntdRcrd", isins[2], day(1), until=day(4)),
         firds.cancellation(isins[3], "XSTO"),
     )
-    publish(*tables)
+    published = publish(*tables)
     assert_equals_database(tables)
+    assert (published["listings"].written == 0) == is_large
+    assert (published["listings_recent"].rows > 0) == is_large
     load(make_zip, delta(1), late)
+    load(make_zip, delta(6), record("ModfdRcrd", isins[0], day(6), cfi="ESVUFR"))
     publish(*tables)
     assert_equals_database(tables)
-    # Files into which rows have been put have the same bytes as those that are read anew.
-    assert {item.written for item in publish(*tables, full=True).values()} == {0}
     assert ListingVersion.objects.count() >= 3
+
+    published = publish(*tables, full=True)
+    assert published["listings_recent"].rows == 0
+    assert_equals_database(tables)
+    assert {item.written for item in publish(*tables, full=True).values()} == {0}
 
     # rows that are deleted invalidate cursors of the feed, and so all is read again
     Listing.objects.filter(isin=isins[5]).delete()
@@ -184,6 +201,58 @@ def test_rows_that_are_new_moved_and_deleted_are_followed(
     ChangeSet.objects.invalidate_cursors()
     publish(*tables)
     assert_equals_database(tables)
+
+
+@pytest.mark.slow
+def test_recent_rows_are_put_beside_until_they_are_too_many(
+    make_zip: Write, settings: LazySettings
+) -> None:
+    listings = with_recent_rows(in_small_slices(LISTINGS, 2))
+    assert listings.recent
+    settings.LAKE_FOLD_PERCENT = 50
+    isins = [make_isin(number) for number in range(10)]
+    load(make_zip, full(2), *(record("RefData", isin, day(1)) for isin in isins))
+    versions = [publish(listings)["listings"].data_version]
+    rows = [read_lake(listings)]
+
+    # Two of ten rows, on two days; with those of a third day they are more than half of the table.
+    for number, expected in ((3, (10, 2)), (4, (10, 4)), (5, (10, 0))):
+        changed = [
+            record("ModfdRcrd", isin, day(number), name=f"On {number}") for isin in isins[:2]
+        ]
+        load(make_zip, delta(number), *changed)
+        published = publish(listings)
+        assert (published["listings"].rows, published["listings_recent"].rows) == expected
+        assert_equals_database((listings,))
+        versions.append(published["listings_recent"].data_version)
+        rows.append(read_lake(listings))
+
+    for version, before in zip(versions, rows, strict=True):
+        assert get_checksum(read_lake(listings, data_version=version)) == get_checksum(before)
+    settings.LAKE_FOLD_PERCENT = 0
+    load(make_zip, delta(6), record("ModfdRcrd", isins[7], day(6), name="Another"))
+    assert publish(listings)["listings"].written == 1
+    assert_equals_database((listings,))
+
+
+@pytest.mark.slow
+def test_a_publication_that_ends_between_two_commits_is_repaired(make_zip: Write) -> None:
+    listings = with_recent_rows(LISTINGS)
+    assert listings.recent
+    load(make_zip, full(2), *(record("RefData", make_isin(n), day(1)) for n in range(3)))
+    publish(listings)
+    old = read_lake(listings)
+    load(make_zip, delta(5), record("ModfdRcrd", make_isin(0), day(5), name="Two"))
+    publish(listings)
+    with snapshot() as reader:
+        RecentRows(deltalake, listings.recent, read_state(reader)).empty()
+
+    assert get_checksum(read_lake(listings)) == get_checksum(
+        old
+    )  # an older state, but one that was
+    publish(listings)
+    assert_equals_database((listings,))
+    assert len(read_published(listings)) == 3
 
 
 @pytest.mark.slow
@@ -236,9 +305,7 @@ def test_versions_are_found_by_data_version(make_zip: Write) -> None:
     assert second > first
 
     names = [
-        read_lake(LISTINGS, version=history.get_version_at(LISTINGS, number).version)
-        .column("full_name")
-        .to_pylist()
+        read_lake(LISTINGS, data_version=number).column("full_name").to_pylist()
         for number in (first, second, second + 5)
     ]
 
@@ -328,10 +395,11 @@ def test_old_files_are_deleted_after_their_time(
     load(make_zip, delta(5), record("ModfdRcrd", VOLVO, day(5), name="Two"))
     publish(LISTINGS)
     assert history.vacuum(LISTINGS) == []
-    for path in own_lake.rglob("*.parquet"):  # as if they had been there for a month
+    folder = own_lake / "listings"
+    for path in folder.rglob("*.parquet"):  # as if they had been there for a month
         os.utime(path, (0, 0))
     assert history.vacuum(LISTINGS) == []  # replaced a moment ago
-    assert len(list(own_lake.rglob("*.parquet"))) == 2
+    assert len(list(folder.rglob("*.parquet"))) == 2
     assert publish(LISTINGS)["listings"].written == 0
 
 

@@ -8,7 +8,8 @@ from django.core.management.base import CommandError, CommandParser
 from audit.commands import RecordedCommand
 from instruments.management.answering import AnsweringCommand
 from lake import history, publishing
-from lake.tables import TABLES, LakeTable, get_table
+from lake.errors import NoSuchTable
+from lake.tables import ALL_TABLES, TABLES, LakeTable, get_table
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
 from marketdata.common.progress import progress_bars
@@ -49,9 +50,14 @@ class Command(RecordedCommand, AnsweringCommand):
             raise CommandError(str(error)) from error
 
     def _publish(self, options: dict[str, Any]) -> None:
+        names = [table.name for table in TABLES]
+        for name in options["tables"]:
+            if name not in names:
+                raise NoSuchTable(name, names)
         tables = [get_table(name) for name in options["tables"]] or TABLES
         with progress_bars() as bars:
-            bar = bars.add_task("lake", total=len(tables), amount="")
+            count = sum(2 if table.recent else 1 for table in tables)
+            bar = bars.add_task("lake", total=count, amount="")
 
             def show(table: str, rows: int) -> None:
                 bars.update(bar, amount=f"{table}: {rows:,} rows read")
@@ -63,7 +69,7 @@ class Command(RecordedCommand, AnsweringCommand):
         self._print(options, published, numbers=_NUMBERS)
 
     def _list(self, options: dict[str, Any]) -> None:
-        self._print(options, [history.describe(table) for table in TABLES])
+        self._print(options, [history.describe(table) for table in ALL_TABLES])
 
     def _history(self, options: dict[str, Any]) -> None:
         table = get_table(options["table"])
@@ -75,7 +81,8 @@ class Command(RecordedCommand, AnsweringCommand):
 
     def _vacuum(self, options: dict[str, Any]) -> None:
         rows = [
-            {"table": table.name, "files": len(self._delete(table, options))} for table in TABLES
+            {"table": table.name, "files": len(self._delete(table, options))}
+            for table in ALL_TABLES
         ]
         self._print(options, rows, numbers=["files"])
 

@@ -1,0 +1,93 @@
+"""Rows that have changed since a table was written, in a table beside it: the table itself stays as it is."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.conf import settings
+
+from lake import location
+from lake.publication import Publication, Published
+from lake.reading import Reader, read_keys
+from lake.state import ChangedIsins, State
+from lake.tables import DATA_VERSION, REMOVED, LakeTable, RecentTable, get_table
+
+# The data version of the table beside, in each commit: rows that were added to another one do not count.
+_FOLDED_AT = "foldedAt"
+# Rows of a file: few files are read faster.
+_ROWS = 50_000
+
+
+class RecentRows:
+    """The publication of the recent rows of a table."""
+
+    def __init__(self, deltalake: Any, table: RecentTable, state: State) -> None:
+        self._deltalake = deltalake
+        self._table = table
+        self._state = state
+        self._publication = Publication(deltalake, table, state)
+
+    def add(
+        self, reader: Reader, isins: ChangedIsins, base: LakeTable, folded: Publication
+    ) -> bool:
+        """Write the rows of the ISINs that have changed. Return False if all rows have to be read instead."""
+        before, folded_at = self._publication.before, folded.before
+        if before is None or folded_at is None or not self._is_worthwhile(base):
+            return False
+        if self._publication.get_remark(_FOLDED_AT) != folded_at.data_version:
+            return False
+        changed = isins.since(before)
+        most = max(folded.rows * settings.LAKE_FOLD_PERCENT // 100, base.slice_rows)
+        if changed is None or self._publication.rows + len(changed) > most:
+            return False
+        self._publication.remark(_FOLDED_AT, folded_at.data_version)
+        self._write(changed, read_keys(reader, self._table, changed))
+        return True
+
+    def _is_worthwhile(self, base: LakeTable) -> bool:
+        """Return whether the lake is so large that to read all of it takes long."""
+        if not settings.LAKE_FOLD_PERCENT:
+            return False
+        listings = location.open_table(get_table("listings"))
+        if listings is None:
+            return False
+        rows = pa.table(listings.get_add_actions()).column("num_records")
+        return bool((pc.sum(rows).as_py() or 0) >= base.recent_from)
+
+    def _write(
+        self, changed: Sequence[str], parts: Iterable[tuple[Sequence[str], pa.Table]]
+    ) -> None:
+        kept: list[pa.Table] = []
+        for keys, rows in parts:
+            kept.append(self._complete(keys, rows))
+            if sum(map(len, kept)) >= _ROWS or keys[-1] == changed[-1]:
+                together = pa.concat_tables(kept)
+                self._publication.add(together.column(self._table.key_column)[0].as_py(), together)
+                kept = []
+
+    def _complete(self, keys: Sequence[str], rows: pa.Table) -> pa.Table:
+        """Return rows in the order of their ISINs, with one for each ISIN that has none."""
+        name = self._table.key_column
+        absent = sorted({*keys} - {*rows.column(name).to_pylist()})
+        partition = self._table.base_partition
+        if partition is not None:
+            rows = rows.append_column(partition.arrow_field, partition.get_values(rows))
+        rows = rows.append_column(REMOVED, pa.repeat(False, len(rows)))
+        if absent:
+            marks = {name: pa.array(absent, pa.string()), REMOVED: pa.repeat(True, len(absent))}
+            rows = pa.concat_tables([rows, pa.table(marks)], promote_options="default")
+            rows = rows.take(pc.sort_indices(rows.column(name)))
+        version = pa.scalar(self._state.data_version, pa.int64())
+        rows = rows.append_column(DATA_VERSION, pa.repeat(version, len(rows)))
+        return rows.cast(self._table.full_schema)
+
+    def empty(self) -> Published:
+        """Remove all rows: the table beside is written whole."""
+        self._publication.remark(_FOLDED_AT, self._state.data_version)
+        no_rows = self._table.full_schema.empty_table()
+        self._publication.publish_range(iter([("", no_rows)]), ("", None))
+        return self.commit()
+
+    def commit(self) -> Published:
+        return self._publication.commit()
