@@ -12,7 +12,7 @@ from esma_files.file_actions import find_actions
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
 from marketdata.common.filters import get_messages
-from marketdata.web.access import GuardedView, is_met, reading
+from marketdata.web.access import GuardedView, holding, is_met, reading
 from marketdata.web.forms import day_field
 from marketdata.web.pages import BoundedPaginator
 
@@ -20,6 +20,7 @@ PAGE_SIZE = 50
 REJECTS_SHOWN = 20
 _ANY = ("", "Any")
 _READING_REJECTS = reading("esma_files.view_rejectedrecord")
+_READING_BYTES = holding("esma_files.view_esmafile", costly=True)  # as the API
 # The columns of a file that its page shows as facts.
 _FACTS = (
     *("dataset", "kind", "category", "result_group", "published_on", "part", "parts", "revision"),
@@ -77,6 +78,7 @@ class FileView(GuardedView):
         context = {
             "file": details,
             "actions": find_actions(request, file),
+            "has_bytes": file.has_content and is_met(_READING_BYTES, request.user),
             "is_open": any(run["state"] in ("queued", "running") for run in details["runs"]),
             "facts": {n: _format(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
             "rejects": rejects[:REJECTS_SHOWN],

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from esma_files import moving, sets, store
@@ -192,10 +192,15 @@ def remove_file(file: EsmaFile) -> None:
     """Delete the bytes of one file, whatever its state and its set; the row and what was loaded stay.
 
     A removed file is DELETED: neither fetched nor loaded, unless somebody asks for it by name.
-    Raises NotToBeDeleted if it is marked as kept or a worker is busy with it.
+    Raises NotToBeDeleted if it is marked as kept, a worker is busy with it, or a part of it has been loaded.
     """
     state = EsmaFile.State
-    idle = EsmaFile.objects.filter(pk=file.pk, kept=False).exclude(state__in=EsmaFile.BEFORE)
+    EsmaFile.objects.filter(pk=file.pk).release_abandoned()
+    half_loaded = models.Q(
+        is_partly_merged=True, loaded_at=None
+    )  # its bytes are needed to undo that
+    idle = EsmaFile.objects.filter(~half_loaded, pk=file.pk, kept=False)
+    idle = idle.exclude(state__in=EsmaFile.BEFORE)
     fresh = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}
     if not idle.update(state=state.DELETED, is_partly_merged=False, **fresh):
         file.refresh_from_db()
@@ -209,7 +214,14 @@ def hindrance_of_file(file: EsmaFile) -> str:
     """Return the reason why a file cannot be removed; "" where it can be."""
     if file.kept:
         return "marked as kept: remove the mark first"
-    return f"it is {file.state} now: wait until that has ended" if file.state in file.BEFORE else ""
+    if file.is_busy:
+        return f"it is {file.state} now: wait until that has ended"
+    if file.is_partly_merged and file.loaded_at is None:
+        return (
+            "its load was interrupted, and a part of its records is in the tables: wait until a worker has"
+            " taken them out, within a minute"
+        )
+    return ""
 
 
 def _delete(key: sets.SetKey, actions: list[Action]) -> Iterator[Outcome]:

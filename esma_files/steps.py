@@ -1,5 +1,6 @@
 """Steps that commands, workers and buttons carry out: syncs, clean-ups, marks, deletions."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Collection
 from pathlib import Path
@@ -117,6 +118,24 @@ def replace(file: EsmaFile, path: Path, *, run: Run) -> EsmaFile:
         run.ended, run.new, run.report = 1, 1, [f"replaced by revision {newest.revision}"]
         run.end()
     return newest
+
+
+def supersede_bad(newest: EsmaFile) -> list[EsmaFile]:
+    """Remove the older revisions of a file that failed, or that the load gate holds; return them.
+
+    Those that are marked as kept, or that a worker is busy with, are left.
+    """
+    bad = EsmaFile.objects.other_revisions(newest).filter(
+        loaded_at=None,
+        revision__lt=newest.revision,
+        state__in=[EsmaFile.State.FAILED, EsmaFile.State.HELD, *EsmaFile.BEFORE],
+    )
+    removed = []
+    for file in bad:
+        with contextlib.suppress(retention.NotToBeDeleted):
+            retention.remove_file(file)
+            removed.append(file)
+    return removed
 
 
 def delete(file: EsmaFile, *, run: Run) -> Run:

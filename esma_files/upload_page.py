@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from audit import trail
-from esma_files import queue, store
+from esma_files import queue, steps, store
 from esma_files.datasets import Dataset
 from esma_files.errors import FileProblem
 from esma_files.models import EsmaFile, Run
@@ -52,7 +52,8 @@ class UploadForm(forms.Form):
 class UploadView(GuardedView):
     """Store an uploaded file as if it had been downloaded, and queue its load.
 
-    Uploads are costly requests; the form itself is not.
+    Other bytes under the name of a file that failed or is held replace it. Uploads are costly requests; the
+    form itself is not.
     """
 
     needs = holding("esma_files.load_esmafile", sensitive=True)
@@ -75,6 +76,8 @@ class UploadView(GuardedView):
                 form.add_error("file", str(error))
             else:
                 trail.record("file.upload", request=request, about=file, new={"md5": file.md5})
+                for bad in steps.supersede_bad(file):
+                    trail.record("file.replace", request=request, about=bad, old={"md5": bad.md5})
                 if file.state != EsmaFile.State.HELD:
                     name = request.user.get_username()
                     queue.request_run(Run.Kind.LOAD, file=file, requested_by=name)

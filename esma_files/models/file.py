@@ -372,6 +372,11 @@ class EsmaFile(models.Model):
         self.not_before = self.state_since + dt.timedelta(seconds=wait * random.uniform(1, 1.2))  # noqa: S311
         self.save(update_fields=["attempts", "not_before"])
 
+    @property
+    def is_busy(self) -> bool:
+        """True while a process works on the file: one of this host that has ended does not."""
+        return self.state in self.BEFORE and not processes.has_ended(self.claimed_by)
+
     def release(self) -> int:
         """Take the file from a worker that has ended; return 1, or 0 where somebody else was first."""
         attempts = self.attempts + 1
