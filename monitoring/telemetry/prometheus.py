@@ -4,6 +4,7 @@ Processes share their numbers by files in METRICS_DIR (prometheus-client's multi
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.conf import settings
 from prometheus_client import (
@@ -22,18 +23,30 @@ from monitoring.telemetry.gauges import read_gauges
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
+class ByLabels(dict[tuple[Any, ...], Any]):
+    """The series of a metric by its labels; `labels` of the library takes as long as counting does."""
+
+    def __init__(self, metric: Counter | Histogram) -> None:
+        super().__init__()
+        self.metric = metric
+
+    def __missing__(self, labels: tuple[Any, ...]) -> Any:
+        series = self[labels] = self.metric.labels(*labels)
+        return series
+
+
 class Prometheus:
     """An exporter that keeps numbers for /metrics."""
 
     def __init__(self) -> None:
         settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
-        self._requests = Histogram(
+        requests = Histogram(
             "marketdata_request_seconds",
             "Duration of requests",
             ["route", "status"],
             buckets=_SECONDS,
         )
-        self._queries = Histogram(
+        queries = Histogram(
             "marketdata_request_queries",
             "Database queries of a request",
             ["route"],
@@ -42,13 +55,13 @@ class Prometheus:
         self._tasks = Histogram(
             "marketdata_task_seconds", "Duration of tasks", ["task", "ok"], buckets=_SECONDS
         )
-        self._calls = Histogram(
+        calls = Histogram(
             "marketdata_call_seconds",
             "Duration of calls of the database, other services and the storage",
             ["kind", "target", "ok"],
             buckets=_SECONDS,
         )
-        self._cache_reads = Counter("marketdata_cache_reads", "Reads of caches", ["cache", "hit"])
+        cache_reads = Counter("marketdata_cache_reads", "Reads of caches", ["cache", "hit"])
         self._stage_seconds = Counter(
             "marketdata_load_stage_seconds", "Duration of the stages of loads", ["stage"]
         )
@@ -57,18 +70,20 @@ class Prometheus:
         self._records = Counter(
             "marketdata_records", "Records of ended runs by outcome", ["kind", "outcome"]
         )
+        self._requests, self._queries = ByLabels(requests), ByLabels(queries)
+        self._calls, self._cache_reads = ByLabels(calls), ByLabels(cache_reads)
 
     def operation(self, operation: Operation) -> None:
         if operation.kind == "task":
             self._tasks.labels(operation.name, operation.is_ok).observe(operation.seconds)
             return
-        self._requests.labels(operation.name, operation.status).observe(operation.seconds)
-        self._queries.labels(operation.name).observe(operation.counts.get("database", 0))
+        self._requests[operation.name, operation.status].observe(operation.seconds)
+        self._queries[(operation.name,)].observe(operation.counts.get("database", 0))
 
     def call(self, call: Call) -> None:
-        self._calls.labels(call.kind, call.target, call.is_ok).observe(call.seconds)
+        self._calls[call.kind, call.target, call.is_ok].observe(call.seconds)
         if call.is_hit is not None:
-            self._cache_reads.labels(call.target, call.is_hit).inc()
+            self._cache_reads[call.target, call.is_hit].inc()
 
     def stage(self, name: str, seconds: float) -> None:
         self._stage_seconds.labels(name).inc(seconds)

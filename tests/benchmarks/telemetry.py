@@ -1,12 +1,22 @@
-"""`make bench`: CPU time of a request without telemetry and with each exporter.
+"""`make bench`: processor time of a request without telemetry, and what each exporter adds to it.
 
-Each line is a process with a database of its own, which sends to a server on loopback. The processes take
-turns, so that all of them see the same load of the machine. The request counts in the cache, reads the
-database and is answered as JSON.
+Each line is a process with a database of its own, which sends to a server on loopback. In each round, all
+processes play the same requests in a random order, so that all of them see the same load of the machine;
+what is compared is a process with the one without telemetry in the same round. The median and the middle
+half of these differences are printed. One more process without telemetry is the control: its line shows what
+the method takes for a difference where there is none.
+
+Processor time is that of the whole process since its last turn, so that the threads that send in the
+background count. A turn of 100 requests ends with sending what it has left. Both views are asked through all
+of the middleware: the plain one reads a number from the database, the other one is a list of the API. Each
+request is also counted for its limit, in a file.
 """
 
+import argparse
 import contextlib
+import dataclasses
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -20,53 +30,95 @@ from rich.table import Table
 from tests import ingestion
 
 ROOT = Path(__file__).parent.parent.parent
-_EXPORTERS = ("", "prometheus", "azure", "prometheus,azure", "opencensus")
-_ROUNDS = 20
-# Prints the CPU microseconds of a request, background threads included, for each line of its input.
+_OFF, _CONTROL = "off", "off (control)"
+# What TELEMETRY is for each line.
+_EXPORTERS = {
+    _OFF: "",
+    _CONTROL: "",
+    "prometheus": "prometheus",
+    "azure": "azure",
+    "prometheus, azure": "prometheus,azure",
+    "opencensus": "opencensus",
+}
+_VIEWS = {"plain view": "/plain/", "list of the API": "/api/v1/venues/"}
+_REQUESTS = 100  # of a turn
+# Prints the microseconds of processor time of a request since the last turn, for each address of its input.
 _PLAY = """
 import sys, time, warnings, django
 warnings.simplefilter("ignore")  # no static files are collected
 django.setup()
+from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
+from marketdata.common import telemetry
+settings.ROOT_URLCONF = "tests.benchmarks.plain_view"
 call_command("migrate", verbosity=0)
 client = Client()
-def play(requests):
-    start = time.process_time()
+def play(address, requests):
     for _ in range(requests):
-        assert client.get("/api/v1/venues/").status_code == 200
-    return (time.process_time() - start) / requests * 1e6
-play(100)
+        assert client.get(address).status_code == 200
+for address in sys.argv[2:]:
+    play(address, 100)
+requests, used = int(sys.argv[1]), time.process_time()
 for line in sys.stdin:
-    print(play(20), flush=True)
+    play(line.strip(), requests)
+    for exporter in telemetry.exporters:
+        getattr(exporter, "flush", bool)()
+    now = time.process_time()
+    print((now - used) / requests * 1e6, flush=True)
+    used = now
 """
 
 
+@dataclasses.dataclass
+class _Cost:
+    """Microseconds of a request, one number for each round."""
+
+    whole: list[float] = dataclasses.field(default_factory=list)
+    more: list[float] = dataclasses.field(default_factory=list)  # than without telemetry
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    costs = {(view, line): _Cost() for view in _VIEWS for line in _EXPORTERS}
     with contextlib.ExitStack() as stack:
         received = stack.enter_context(ingestion.running())
         players = {
-            exporters: stack.enter_context(_player(exporters, received)) for exporters in _EXPORTERS
+            line: stack.enter_context(_player(exporters, received))
+            for line, exporters in _EXPORTERS.items()
         }
-        rounds = [
-            {exporters: _play(player) for exporters, player in players.items()}
-            for _ in range(_ROUNDS)
-        ]
-    table = Table(header_style="bold")
+        chance = random.Random(1)
+        for _ in range(rounds):
+            for view, address in _VIEWS.items():
+                order = chance.sample(list(players), len(players))
+                played = {line: _play(players[line], address) for line in order}
+                for line, microseconds in played.items():
+                    costs[view, line].whole.append(microseconds)
+                    costs[view, line].more.append(microseconds - played[_OFF])
+    _print(costs)
+
+
+def _print(costs: dict[tuple[str, str], _Cost]) -> None:
+    table = Table(header_style="bold", title="Microseconds of processor time of a request")
+    table.add_column("view")
     table.add_column("telemetry")
-    table.add_column("us CPU/request", justify="right")
-    table.add_column("more than off", justify="right")
-    for exporters in _EXPORTERS:
-        cost = statistics.median(costs[exporters] for costs in rounds)
-        more = statistics.median(costs[exporters] - costs[""] for costs in rounds)
-        table.add_row(exporters or "off", f"{cost:,.0f}", f"{more:+,.0f}")
+    for column in ("request", "more than off", "middle half", "% of the request"):
+        table.add_column(column, justify="right")
+    for (view, line), cost in costs.items():
+        whole, more = statistics.median(cost.whole), statistics.median(cost.more)
+        low, _, high = statistics.quantiles(cost.more, n=4)
+        percent = 100 * more / statistics.median(costs[view, _OFF].whole)
+        cells = [f"{more:+,.0f}", f"{low:+,.0f} to {high:+,.0f}", f"{percent:+.1f}"]
+        table.add_row(view, line, f"{whole:,.0f}", *(cells if line != _OFF else ()))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def _play(player: "subprocess.Popen[str]") -> float:
+def _play(player: "subprocess.Popen[str]", address: str) -> float:
     assert player.stdin
     assert player.stdout
-    player.stdin.write("\n")
+    player.stdin.write(f"{address}\n")
     player.stdin.flush()
     return float(player.stdout.readline())
 
@@ -80,21 +132,24 @@ def _player(exporters: str, received: ingestion.Ingestion) -> Iterator["subproce
             "DJANGO_SETTINGS_MODULE": "marketdata.settings",
             "ENV_FILE": os.devnull,
             "SECRET_KEY": "a-key-of-the-benchmark-of-telemetry-that-is-long-enough",
+            "PYTHONHASHSEED": "0",  # the processes differ in nothing but telemetry
             "ALLOWED_HOSTS": "testserver",
             "HTTPS": "false",
             "ANONYMOUS_READ": "true",
             "LIMIT_ANONYMOUS": "1000000/m",
+            "REQUEST_TIMEOUT_SECONDS": "600",  # processor time counts, however long it takes
             "SQLITE_DB_PATH": str(folder / "marketdata.sqlite3"),
             "COUNTS_PATH": str(folder / "counts.sqlite3"),
             "TELEMETRY_DIR": str(folder / "telemetry"),
             "METRICS_DIR": str(folder / "metrics"),
             "TELEMETRY": exporters,
+            "TELEMETRY_SECONDS": "3600",  # a turn ends with sending, however long the turns of others take
             "APPLICATIONINSIGHTS_CONNECTION_STRING": (
                 received.connection_string if needs_address else ""
             ),
         }
         with subprocess.Popen(
-            [sys.executable, "-c", _PLAY],
+            [sys.executable, "-c", _PLAY, str(_REQUESTS), *_VIEWS.values()],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdin=subprocess.PIPE,

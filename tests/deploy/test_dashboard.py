@@ -32,7 +32,10 @@ def exported(transactional_db: None, settings: LazySettings, tmp_path: Path) -> 
     [loaded] = pipeline.load(pipeline.register_files([FIRDS / "FULINS_C_20250830_01of01.zip"]))
     assert loaded.error is None
     exporter = prometheus.Prometheus()
-    metrics = list(vars(exporter).values())
+    metrics = [
+        value.metric if isinstance(value, prometheus.ByLabels) else value
+        for value in vars(exporter).values()
+    ]
     labels: Labels = {}
     for metric in metrics:
         for suffix in _SUFFIXES[type(metric)]:
@@ -79,3 +82,29 @@ def test_each_exported_metric_is_on_the_dashboard(exported: Labels) -> None:
     }
 
     assert missing == {"marketdata_info", "marketdata_run_seconds_total"}  # not to be looked at
+
+
+def test_the_operations_guide_explains_each_metric_and_no_other(exported: Labels) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    table = guide.partition("| Prometheus | Application Insights |")[2].partition("\n\n")[0]
+    explained = set(re.findall(r"^\| `(marketdata_\w+)` \|", table, re.MULTILINE))
+
+    names = {re.sub("_(bucket|sum|count)$", "", name) for name in exported}
+    assert explained == names
+    anywhere = {re.sub("_(bucket|sum|count)$", "", name) for name, _ in _METRIC.findall(guide)}
+    assert anywhere <= names
+
+
+def test_the_operations_guide_names_what_application_insights_receives() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    table = guide.partition("| Prometheus | Application Insights |")[2].partition("\n\n")[0]
+    explained = set(re.findall(r"\| `([a-z.]+)` \|", table))
+
+    telemetry = ROOT / "monitoring" / "telemetry"
+    created = re.findall(
+        r'create_(?:histogram|counter)\("([a-z.]+)"', (telemetry / "azure.py").read_text()
+    )
+    gauges = re.findall(
+        r'"([a-z]+(?:\.[a-z]+)*)", "[A-Z0-9]', (telemetry / "gauges.py").read_text()
+    )
+    assert explained == {*created, *gauges}
