@@ -83,6 +83,7 @@ _ADMIN = (
     "auth.change_group",
     "auth.delete_group",
     "audit.view_event",
+    "instruments.view_webhook",
     "axes.view_accessattempt",
     "axes.delete_accessattempt",
 )

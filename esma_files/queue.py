@@ -25,6 +25,7 @@ TASKS = {
     Run.Kind.DELETE: "esma_files.run_delete",
     Run.Kind.CLEAN: "esma_files.run_clean_up",
     Run.Kind.ENRICH: "instruments.run_enrich",
+    Run.Kind.ANSWER: "instruments.run_answer",
 }
 # A message is assumed to be lost if it was sent this long ago and the message queue is empty...
 _MESSAGE_LOST_AFTER = dt.timedelta(seconds=30)

@@ -12,6 +12,7 @@ from instruments.entities.api.differences import (
 from instruments.entities.api.views import LegalEntityViewSet
 from instruments.figis.api import FigiView, InstrumentFigisView
 from instruments.list_check.api import ReportabilityListView
+from instruments.list_files.api import ListAnswersView, ListFilesView, ListFileView
 from instruments.listings.api.changes import ChangesView
 from instruments.listings.api.derivatives import DerivativesView, UnderlyingsView
 from instruments.listings.api.export import ExportView
@@ -41,16 +42,20 @@ router.register("webhooks", WebhookViewSet, "webhook")
 urlpatterns = [
     path("instruments/changes/", ChangesView.as_view(), name="instrument-changes"),
     path("instruments/enrich/", EnrichView.as_view(), name="instruments-enrich"),
+    path("instruments/export/", ExportView.as_view(), name="instrument-export"),
+    *router.urls,
     path(
         "instruments/<str:isin>/enrich/",
         EnrichInstrumentView.as_view(),
         name="instrument-enrich",
     ),
-    path("instruments/export/", ExportView.as_view(), name="instrument-export"),
     path("profiles/", ProfilesView.as_view(), name="profile-list"),
     path("profiles/<str:profile>/", ProfileView.as_view(), name="profile-detail"),
     path("profiles/<str:profile>/rows/", ProfileRowsView.as_view(), name="profile-rows"),
     path("lookup/", BulkLookupView.as_view(), name="bulk-lookup"),
+    path("lists/", ListFilesView.as_view(), name="list-file-list"),
+    path("lists/<int:number>/", ListFileView.as_view(), name="list-file-detail"),
+    path("lists/<int:number>/answers/", ListAnswersView.as_view(), name="list-file-answers"),
     path("reportability/", ReportabilityListView.as_view(), name="reportability-list"),
     path("issuer-differences/", IssuerDifferencesView.as_view(), name="issuer-differences"),
     path(
@@ -92,5 +97,4 @@ urlpatterns = [
         UnderlyingsView.as_view(),
         name="instrument-underlyings",
     ),
-    *router.urls,
 ]

@@ -17,6 +17,7 @@ from instruments.entities.models import (
 )
 from instruments.entities.requests import EntityRequest
 from instruments.figis.models import Figi, FigiQuerySet, FigiRequest
+from instruments.list_files.models import ListFile
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.correction import (
     Correction,
@@ -79,6 +80,7 @@ __all__ = [
     "LegalEntity",
     "LegalEntityQuerySet",
     "Link",
+    "ListFile",
     "ListedVenue",
     "Listing",
     "ListingQuerySet",

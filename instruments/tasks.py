@@ -9,6 +9,7 @@ from esma_files.models import EsmaFile, Run
 from instruments import interrupted, pipeline
 from instruments.enrichment import coverage
 from instruments.enrichment import steps as enrichment
+from instruments.list_files import answering, keeping
 from instruments.listings import figures
 from instruments.venues import load as venues
 from instruments.webhooks import sending
@@ -55,6 +56,21 @@ def run_enrich(run_id: int) -> None:
             enrichment.enrich(run=run)
         except MarketDataError as error:
             logger.error("%s", error)
+
+
+@shared_task(name="instruments.run_answer")
+def run_answer(run_id: int) -> None:
+    if run := Run.objects.claim(run_id):
+        try:
+            answering.answer(run)
+        except MarketDataError as error:
+            logger.error("%s", error)
+
+
+@shared_task(name="instruments.delete_expired_lists")
+def delete_expired_lists() -> None:
+    """Delete lists and their answers some days after they were sent."""
+    keeping.delete_expired()
 
 
 @shared_task(name="instruments.recount_coverage")

@@ -6,6 +6,7 @@ from instruments.enrichment.pages import EnrichmentView
 from instruments.entities.difference_pages import IssuerDifferencesPage
 from instruments.entities.pages import EntitiesView, EntityView
 from instruments.list_check.pages import CheckListView
+from instruments.list_files.pages import DeleteListView, ListAnswersView, ListFilesView
 from instruments.listings.analytics_page import AnalyticsView
 from instruments.listings.history_page import CompareView, HistoryView
 from instruments.listings.pages import InstrumentView
@@ -15,12 +16,18 @@ from instruments.listings.suggestions import SuggestionsView
 from instruments.mcp.api import McpView
 from instruments.transparency.pages import TransparencyView
 from instruments.venues.pages import VenuesView, VenueView
+from instruments.webhooks.pages import WebhooksView, WebhookView
 
 urlpatterns = [
     path("", SearchView.as_view(), name="search"),
     path("suggestions/", SuggestionsView.as_view(), name="suggestions"),
     path("analytics/", AnalyticsView.as_view(), name="analytics"),
     path("check/", CheckListView.as_view(), name="check-list"),
+    path("check/files/", ListFilesView.as_view(), name="list-files"),
+    path("check/files/<int:number>/answers/", ListAnswersView.as_view(), name="list-answers"),
+    path("check/files/<int:number>/delete/", DeleteListView.as_view(), name="delete-list"),
+    path("webhooks/", WebhooksView.as_view(), name="webhooks"),
+    path("webhooks/<int:number>/", WebhookView.as_view(), name="webhook"),
     path("mcp/", McpView.as_view(), name="mcp"),
     path("cfi/", CfiTableView.as_view(), name="cfi-table"),
     path("cfi/<str:code>/", CfiView.as_view(), name="cfi"),

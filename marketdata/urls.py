@@ -26,6 +26,7 @@ handler403 = "marketdata.web.error_pages.forbidden"
 handler404 = "marketdata.web.error_pages.not_found"
 handler500 = "marketdata.web.error_pages.server_error"
 urlpatterns = [
+    path("api/v1/", include(api)),  # first, because each pattern before it costs every request
     path("", include("instruments.urls")),
     path("", include("curation.urls")),
     path("", include("esma_files.urls")),
@@ -35,7 +36,6 @@ urlpatterns = [
     path("health", ServicesHealthView.as_view(), name="health-in-brief"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/v1/", include(api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", SwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", RedocView.as_view(url_name="schema"), name="redoc"),

@@ -3,7 +3,8 @@
 from curation.models import Note, WatchList
 from esma_files.models import EsmaFile
 from instruments import tasks
-from instruments.models import Reconciliation, Venue
+from instruments.models import Delivery, Reconciliation, Venue
+from instruments.webhooks import keeping
 from tests import demo_files
 
 SHARE, BOND = demo_files.SHARE, demo_files.BOND
@@ -48,6 +49,10 @@ def prepare_pages() -> dict[str, str]:
     tasks.count_figures()
     watch_list = WatchList.objects.create(owner="root", name="Nordlicht", isins=[SHARE])
     Note.objects.create(subject="instrument", code=SHARE, text="Ask the desk.", created_by="root")
+    webhook = keeping.create("root", url="https://receiver.example.org/listings")
+    Delivery.objects.create(
+        webhook=webhook, message_id="msg_1", changes=2, cursor="1.1.1", status=204, milliseconds=85
+    )
     file = EsmaFile.objects.earliest("pk")
     reconciliation = Reconciliation.objects.latest("pk")
     return {
@@ -57,6 +62,9 @@ def prepare_pages() -> dict[str, str]:
         "status": "/status/",
         "corrections": "/corrections/",
         "propose": f"/corrections/propose/?isin={SHARE}",
+        "webhooks": "/webhooks/",
+        "webhook": f"/webhooks/{webhook.pk}/",
+        "list_files": "/check/files/",
         "watch_lists": "/watchlists/",
         "watch_list": f"/watchlists/{watch_list.pk}/",
         "notes": "/notes/",

@@ -1,4 +1,4 @@
-"""Runs (a sync, download, load, deletion or clean-up) and the records that loads rejected."""
+"""Runs (a sync, download, load, ...) and the records that loads rejected."""
 
 import datetime as dt
 from typing import Any
@@ -73,6 +73,7 @@ class Run(models.Model):
         DELETE = "delete", "Delete"
         CLEAN = "clean", "Clean up"
         ENRICH = "enrich", "Enrich"
+        ANSWER = "answer", "Answer a list"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

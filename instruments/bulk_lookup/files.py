@@ -10,17 +10,21 @@ import datetime as dt
 import difflib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from instruments.bulk_lookup.answers import MAX_ITEMS, SUMMARY, IdType, Item, answer_items
 from instruments.fields import MIC
+from instruments.listings.export_files import escape_formula, format_row
 from marketdata.common.errors import PermanentError
 
 INPUT_COLUMNS = ("idType", "idValue", "micCode", "as_of", "known_on")
 # `corrections` is a list in JSON.
 INSTRUMENT_COLUMNS = tuple(name for name in SUMMARY if name != "corrections")
-OUTPUT_COLUMNS = ("line", *INPUT_COLUMNS, "outcome", "message", *INSTRUMENT_COLUMNS)
+OUTPUT_COLUMNS = (
+    *("line", *INPUT_COLUMNS, "outcome", "message", "instruments", "isins"),
+    *(name for name in INSTRUMENT_COLUMNS if name != "isin"),
+)
 _LONGEST_VALUE = 100
 _MIC = re.compile(MIC)
 
@@ -40,27 +44,36 @@ class Line:
 
 
 def read_lines(file: Iterable[str]) -> Iterator[Line]:
-    """Yield each line after the header that is not empty. Raises HeaderInvalid."""
-    reader = csv.reader(text.replace("\x00", "\ufffd") for text in file)
-    header = next(reader, [])
+    """Yield each line after the header that is not empty. Raises HeaderInvalid.
+
+    A line is a row: a quotation mark that is not closed affects no other line.
+    """
+    texts = enumerate((text.replace("\x00", "\ufffd") for text in file), start=1)
+    _, header_text = next(texts, (1, ""))
+    header = _split(header_text)
     columns = [_get_column(name) for name in header]
     if "idValue" not in columns or len(set(columns)) < len(columns):
         raise HeaderInvalid(
             f"The first line is {','.join(header)[:100]!r}. It must name each column once, idValue among"
             f" them: {', '.join(INPUT_COLUMNS)}."
         )
-    for fields in reader:
+    for number, text in texts:
+        fields = _split(text)
         if not any(fields):
             continue
         values = dict(zip(columns, (field.strip() for field in fields), strict=False))
         if len(fields) > len(columns):
             problem = f"{len(fields)} fields; the header has {len(columns)}."
-            yield Line(reader.line_num, values, None, problem)
+            yield Line(number, values, None, problem)
             continue
         try:
-            yield Line(reader.line_num, values, _make_item(values))
+            yield Line(number, values, _make_item(values))
         except ValueError as error:
-            yield Line(reader.line_num, values, None, str(error))
+            yield Line(number, values, None, str(error))
+
+
+def _split(text: str) -> list[str]:
+    return next(csv.reader((text,)), [])
 
 
 def answer_lines(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any]]]:
@@ -72,18 +85,34 @@ def answer_lines(lines: Iterable[Line]) -> Iterator[tuple[Line, dict[str, Any]]]
             yield line, {"error": line.problem} if line.item is None else next(answers)
 
 
-def make_rows(line: Line, answer: dict[str, Any]) -> Iterator[list[Any]]:
-    """Yield the rows of CSV for one line: one for each instrument, or one with the message."""
+def format_csv(
+    answers: Iterable[tuple[Line, dict[str, Any]]], *, spreadsheet: bool = False
+) -> Iterator[str]:
+    """Yield answers as CSV: a header, and a row for each line, with the ISINs of all its instruments.
+
+    The other columns of an instrument are filled if there is only one. With `spreadsheet`, texts that a
+    spreadsheet program would read as formulas begin with an apostrophe.
+    """
+    make_safe = escape_formula if spreadsheet else _keep
+    yield format_row(OUTPUT_COLUMNS)
+    for line, answer in answers:
+        yield format_row([make_safe(value) for value in _make_row(line, answer)])
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+def _make_row(line: Line, answer: dict[str, Any]) -> list[Any]:
     given = [line.number, *(line.values.get(name, "") for name in INPUT_COLUMNS)]
     for outcome in ("error", "warning"):
         if outcome in answer:
-            yield [*given, outcome, answer[outcome], *[""] * len(INSTRUMENT_COLUMNS)]
-    for row in answer.get("data", ()):
-        yield [*given, "data", "", *_get_values(row)]
-
-
-def _get_values(row: dict[str, Any]) -> Sequence[Any]:
-    return ["" if row[name] is None else row[name] for name in INSTRUMENT_COLUMNS]
+            return [*given, outcome, answer[outcome], 0, *[""] * len(INSTRUMENT_COLUMNS)]
+    rows = answer["data"]
+    isins = " ".join(row["isin"] for row in rows)
+    row = rows[0] if len(rows) == 1 else {}
+    values = [row.get(name) for name in INSTRUMENT_COLUMNS if name != "isin"]
+    return [*given, "data", "", len(rows), isins, *("" if v is None else v for v in values)]
 
 
 def _get_column(name: str) -> str:

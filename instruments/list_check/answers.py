@@ -3,11 +3,9 @@
 Lists of any length are answered in chunks, with a fixed number of queries for each.
 """
 
-import csv
 import dataclasses
 import datetime as dt
 import enum
-import io
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +15,7 @@ from django.db.models import Min
 
 from instruments.list_check.items import Item
 from instruments.listings import history
-from instruments.listings.export_files import escape_formula
+from instruments.listings.export_files import escape_formula, format_row
 from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
 from instruments.listings.lookup import LookupResult, LookupStatus, look_up
@@ -83,21 +81,15 @@ def format_csv(answers: Iterable[dict[str, Any]], *, spreadsheet: bool = False) 
     With `spreadsheet`, texts that a spreadsheet program would read as formulas begin with an apostrophe.
     """
     make_safe = escape_formula if spreadsheet else str
-    yield _format_line(COLUMNS_OF_ANSWER)
+    yield format_row(COLUMNS_OF_ANSWER)
     for answer in answers:
-        yield _format_line([make_safe(_to_text(answer[name])) for name in COLUMNS_OF_ANSWER])
+        yield format_row([make_safe(_to_text(answer[name])) for name in COLUMNS_OF_ANSWER])
 
 
 def _to_text(value: Any) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _format_line(fields: Sequence[str]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow(fields)
-    return text.getvalue()
 
 
 def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[str, Any]]:

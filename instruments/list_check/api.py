@@ -46,8 +46,8 @@ class ReportabilityListQuerySerializer(StrictSerializer):
         many=True,
         allow_empty=False,
         max_length=MAX_ITEMS,
-        help_text=f"1 to {MAX_ITEMS:,} items, each answered for itself. For longer lists use the page"
-        " /check/ or the command check_list",
+        help_text=f"1 to {MAX_ITEMS:,} items, each answered for itself. Send longer lists"
+        " to /api/v1/lists/",
     )
     on = serializers.DateField(
         required=False, help_text="Day of items without one. Default: today (UTC)"

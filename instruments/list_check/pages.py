@@ -64,8 +64,8 @@ class ListForm(forms.Form):
             raise forms.ValidationError("There is no line to check. Paste ISINs, or choose a file.")
         if len(items) > MAX_LINES:
             raise forms.ValidationError(
-                f"At most {MAX_LINES:,} lines; these are {len(items):,}. The command check_list takes any"
-                " number."
+                f"At most {MAX_LINES:,} lines; these are {len(items):,}. Send longer lists on the page of"
+                " files, or use the command check_list."
             )
         return {**cleaned, "items": items}
 

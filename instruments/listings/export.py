@@ -109,9 +109,14 @@ def get_type(name: str) -> pa.DataType:
     return pa.string()
 
 
+def has_more(instruments: InstrumentQuerySet, limit: int) -> bool:
+    """Return True if there are more than so many instruments."""
+    return instruments.order_by().values("pk")[limit : limit + 1].exists()
+
+
 def has_more_rows(instruments: InstrumentQuerySet, layout: Layout, limit: int) -> bool:
     """Return True if an export would have more than so many rows."""
-    if instruments.order_by()[limit : limit + 1].exists():
+    if has_more(instruments, limit):
         return True
     if layout.rows == DEFAULT.rows:
         return False

@@ -5,7 +5,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -63,6 +63,13 @@ def _format_csv(rows: Any) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode()
+
+
+def format_row(values: Sequence[Any]) -> str:
+    """Return a line of CSV."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(values)
+    return text.getvalue()
 
 
 def name_values(rows: Rows, layout: Layout) -> list[dict[str, Any]]:

@@ -258,7 +258,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         if not value:
             return queryset.filter(~condition)
         if figis.values("isin")[:MANY].count() >= MANY:
-            return queryset.filter(condition)
+            # Instruments are asked for in the order of ISINs: behind the last FIGI there may be millions.
+            return queryset.filter(condition, isin__lte=figis.order_by("-isin").values("isin")[:1])
         return queryset.filter(pk__in=figis.values("isin")).alias(**{search.FEW: Value(True)})
 
     def filter_has_entity(

@@ -9,8 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from instruments.models import Delivery, Webhook
-from instruments.webhooks import keeping
+from instruments.listings import changes
+from instruments.models import Delivery, Register, Webhook
+from instruments.webhooks import keeping, selection
 from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
@@ -23,15 +24,40 @@ _FULL = documented({409: f"You have {Webhook.MAX_OF_USER} webhooks already."})
 _URL = "Address that begins with https:// and is public"
 
 
+class WebhookFilterSerializer(StrictSerializer):
+    """The changes that are sent: those that meet all conditions."""
+
+    registers = serializers.ListField(
+        child=serializers.ChoiceField(choices=Register.choices), required=False
+    )
+    categories = serializers.ListField(
+        child=serializers.CharField(max_length=1),
+        required=False,
+        help_text="First letters of CFI codes",
+    )
+    mics = serializers.ListField(
+        child=serializers.CharField(max_length=4), required=False, max_length=selection.MAX_CODES
+    )
+    isins = serializers.ListField(
+        child=serializers.CharField(max_length=12), required=False, max_length=selection.MAX_CODES
+    )
+    kinds = serializers.ListField(
+        child=serializers.ChoiceField(choices=changes.KINDS),
+        required=False,
+        help_text="Kinds of changes",
+    )
+
+
 class WebhookSerializer(serializers.ModelSerializer[Webhook]):
     """A webhook."""
 
     number = serializers.IntegerField()
+    filter = WebhookFilterSerializer(help_text="Empty: all changes are sent")
 
     class Meta:
         model = Webhook
         fields: tuple[str, ...] = (
-            *("number", "url", "with_record", "is_active", "cursor", "failures"),
+            *("number", "url", "with_record", "filter", "is_active", "cursor", "failures"),
             *("next_attempt_at", "problem", "created_at"),
         )
         read_only_fields = fields
@@ -54,6 +80,7 @@ class NewWebhookSerializer(StrictSerializer):
     with_record = serializers.BooleanField(
         default=False, help_text="Send every published field of the listings, too"
     )
+    filter = WebhookFilterSerializer(required=False, help_text="Default: send all changes")
 
 
 class WebhookChangeSerializer(StrictSerializer):
@@ -61,6 +88,7 @@ class WebhookChangeSerializer(StrictSerializer):
 
     url = serializers.CharField(max_length=500, required=False, help_text=_URL)
     with_record = serializers.BooleanField(required=False)
+    filter = WebhookFilterSerializer(required=False, help_text="{} for all changes")
     is_active = serializers.BooleanField(required=False)
 
 

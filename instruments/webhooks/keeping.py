@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -12,13 +13,23 @@ from django.utils.crypto import salted_hmac
 from audit import trail
 from instruments.listings import changes
 from instruments.models import Delivery, Webhook
+from instruments.webhooks import selection
 from marketdata.common import posting
 from marketdata.common.errors import NotInDatabase, WrongState
 from marketdata.common.plain import describe_columns
 
 KEEP = "instruments.keep_webhook"
 _COLUMNS = (
-    *("url", "with_record", "is_active", "cursor", "failures", "next_attempt_at", "problem"),
+    *(
+        "url",
+        "with_record",
+        "filter",
+        "is_active",
+        "cursor",
+        "failures",
+        "next_attempt_at",
+        "problem",
+    ),
     "created_at",
 )
 _DELIVERY_COLUMNS = (
@@ -34,8 +45,16 @@ def get_webhook(number: int, owner: str) -> Webhook:
     return webhook
 
 
-def create(owner: str, *, url: str, with_record: bool = False, request: Any = None) -> Webhook:
+def create(
+    owner: str,
+    *,
+    url: str,
+    with_record: bool = False,
+    filter: Mapping[str, Sequence[str]] | None = None,  # noqa: A002  # as in the API
+    request: Any = None,
+) -> Webhook:
     """Create a webhook that is sent the changes from now on. Raises InvalidQuery, WrongState."""
+    conditions = selection.check(filter or {})
     posting.check_address(url, allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
     if Webhook.objects.filter(owner=owner).count() >= Webhook.MAX_OF_USER:
         raise WrongState(f"You have {Webhook.MAX_OF_USER} webhooks: delete one first.")
@@ -43,20 +62,25 @@ def create(owner: str, *, url: str, with_record: bool = False, request: Any = No
         owner=owner,
         url=url,
         with_record=with_record,
+        filter=conditions,
         cursor=str(changes.get_last_cursor()),
         salt=secrets.token_hex(16),
     )
-    trail.record("webhook.create", request=request, about=webhook, new={"url": url})
+    trail.record(
+        "webhook.create", request=request, about=webhook, new={"url": url, "filter": conditions}
+    )
     return webhook
 
 
 def change(webhook: Webhook, values: dict[str, Any], *, request: Any = None) -> None:
-    """Change the address, the form or the state; a webhook that is switched on is tried at once.
+    """Change the address, the form, the filter or the state; a webhook that is switched on is tried at once.
 
     Raises InvalidQuery.
     """
     if "url" in values:
         posting.check_address(values["url"], allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
+    if "filter" in values:
+        values = {**values, "filter": selection.check(values["filter"])}
     old = {name: getattr(webhook, name) for name in values}
     for name, value in values.items():
         setattr(webhook, name, value)

@@ -12,6 +12,9 @@ class Webhook(models.Model):
     owner = models.CharField(max_length=150)
     url = models.CharField(max_length=500)
     with_record = models.BooleanField(default=False, help_text="send all published fields")
+    filter = models.JSONField(
+        default=dict, blank=True, help_text="conditions of the changes that are sent; empty: all"
+    )
     is_active = models.BooleanField(default=True)
     cursor = models.CharField(max_length=60, help_text="place in the feed up to which it was sent")
     salt = models.CharField(max_length=32)

@@ -5,6 +5,7 @@ received is sent again, with growing pauses, so a receiver may get a change twic
 """
 
 import base64
+import dataclasses
 import datetime as dt
 import hashlib
 import hmac
@@ -20,14 +21,14 @@ from django.utils import timezone
 
 from instruments.listings import changes
 from instruments.models import Delivery, Webhook
-from instruments.webhooks import keeping
+from instruments.webhooks import keeping, selection
 from marketdata.common import posting
 from marketdata.common.errors import MarketDataError
 
 logger = logging.getLogger(__name__)
 
 PAGE = 100  # changes of a message
-_MAX_MESSAGES = 50  # to one webhook at a time, before others have their turn
+_MAX_PAGES = 50  # for one webhook at a time, before others have their turn
 _CLAIM = dt.timedelta(minutes=5)  # longer than a message takes
 
 
@@ -52,12 +53,14 @@ def _claim(webhook: Webhook) -> bool:
 def _send_to(webhook: Webhook) -> int:
     """Send messages until there are no more changes or one fails; return the number of messages received."""
     received = 0
-    while received < _MAX_MESSAGES and _claim(webhook):
+    for _ in range(_MAX_PAGES):
+        if not _claim(webhook):
+            return received
         if reason := _get_reason_against(webhook):
             _disable(webhook, reason)
             return received
         try:
-            page = changes.read_page(webhook.cursor, PAGE, with_record=webhook.with_record)
+            page = _read_page(webhook)
         except MarketDataError as error:
             _disable(webhook, f"{error} Replay it from a time.")
             return received
@@ -72,6 +75,19 @@ def _send_to(webhook: Webhook) -> int:
             return received
         webhook.refresh_from_db()
     return received
+
+
+def _read_page(webhook: Webhook) -> changes.Page:
+    """Return the next changes to be sent, which may be none of those that are read. Raises InvalidQuery."""
+    if not webhook.filter:
+        return changes.read_page(webhook.cursor, PAGE, with_record=webhook.with_record)
+    limit = changes.MAX_RECORDS if webhook.with_record else changes.MAX_LIMIT
+    page = changes.read_page(webhook.cursor, limit, with_record=webhook.with_record)
+    selected = selection.select(page.changes, webhook.filter)
+    if len(selected) <= PAGE:
+        return dataclasses.replace(page, changes=selected)
+    cursor = changes.parse_cursor(selected[PAGE - 1]["cursor"])
+    return changes.Page(selected[:PAGE], cursor, has_more=True)
 
 
 def _get_reason_against(webhook: Webhook) -> str:

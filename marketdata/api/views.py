@@ -86,6 +86,7 @@ class RootView(ApiView):
         "corrections": "correction-list",
         "problems": "problem-list",
         "watchlists": "watchlist-list",
+        "lists": "list-file-list",
         "webhooks": "webhook-list",
         "notes": "note-list",
         "tags": "tag-list",

@@ -25,6 +25,7 @@ _LOCAL_TASKS = {
         "schedule": crontab(hour="0", minute="1"),
     },
     "problems": {"task": "curation.find_problems", "schedule": crontab(hour="6", minute="30")},
+    "lists": {"task": "instruments.delete_expired_lists", "schedule": crontab(minute="40")},
     "webhooks": {"task": "instruments.send_webhooks", "schedule": _MINUTE},
     "watch-lists": {
         "task": "curation.mail_watch_lists",

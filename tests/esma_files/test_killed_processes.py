@@ -176,7 +176,7 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
     installation.copy_database(migrated_database)
     request_everything(installation, FILES)
     supervisor = installation.start_supervisor()
-    killed = []
+    killed: list[str] = []
     try:
         end = time.monotonic() + 120
         while time.monotonic() < end or len(killed) < FEWEST_KILLS:

@@ -16,9 +16,20 @@ from curation.importing import batches
 from curation.models import Note, Tag, WatchList
 from curation.problem_kinds import KINDS
 from curation.proposals import Proposal, propose
-from esma_files.models import EsmaFile, Heartbeat
+from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
 from instruments import pipeline
-from instruments.models import Delivery, Difference, Figi, Reconciliation
+from instruments.list_files import answering
+from instruments.list_files import keeping as list_files
+from instruments.models import (
+    Delivery,
+    Difference,
+    Figi,
+    MappedIssuer,
+    MappedLei,
+    Reconciliation,
+    SubclassTransparency,
+    Subject,
+)
 from instruments.profiles import saving
 from instruments.webhooks import keeping
 from monitoring.health import report
@@ -34,7 +45,7 @@ ISIN, FIGI = "XS0107289323", "BBG000BLNNH6"
 class Example:
     """A request. `path` has the values of the parameters in the path, `prepare` is called before it.
 
-    `other_forms` are queries whose answers have other media types.
+    `other_forms` are queries whose answers have other media types. A body that is a text is CSV.
     """
 
     path: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -65,6 +76,7 @@ _CORRECTION = {
 _SHORT_NAME = {**_CORRECTION, "field": "short_name", "value": "THAMES/6.75 20340101"}
 _FILTER = "category=D&currency=EUR"
 _LONE = {"isin": ISIN}
+_TRADES = f"isin,mic,day\n{ISIN},XLON,2025-09-01\n{ISIN},XLON\n"
 _TABLE = "mic,name,country,comments\nXSTO,Stockholm,SE,A test\n"
 
 
@@ -80,6 +92,9 @@ def add_rows() -> dict[str, Any]:
     """Add a row of each kind that no file has; return keys and texts for the requests by name."""
     boss = make_user("ada", "admin")
     file = EsmaFile.objects.get(name=NAME)
+    RejectedRecord.objects.get_or_create(
+        pk=1, defaults={"file": file, "position": 1, "field": "A/B", "reason": "empty"}
+    )
     Reconciliation.objects.get_or_create(
         pk=1,
         defaults={
@@ -101,7 +116,29 @@ def add_rows() -> dict[str, Any]:
     batch = batches.try_import("venues", _TABLE.encode(), name="venues.csv", by="ada", user=boss)
     watch_list = WatchList(owner="ada", name="Water", isins=[ISIN])
     watching.save(watch_list)
-    webhook = keeping.create("ada", url=_RECEIVER)
+    WatchList.objects.update(seen="0.0")
+    mapped = MappedLei.objects.get_or_create(lei=LEI)[0]
+    MappedIssuer.objects.update_or_create(
+        pk=SHARE, defaults={"mapped_lei": mapped, "source_file": file}
+    )
+    SubclassTransparency.objects.create(
+        source_file=file,
+        source_position=1,
+        fingerprint=1,
+        result_key=1,
+        record_kind="FULNCR",
+        subject=Subject.LIQUIDITY,
+        asset_class="BOND",
+        classification="BOND",
+        liquid=False,
+    )
+    list_file = list_files.create(
+        "ada", [_TRADES.encode()], question="reportability", name="trades.csv", parameters={}
+    )
+    run = Run.objects.claim(list_file.run_id or 0)
+    assert run is not None
+    answering.answer(run)
+    webhook = keeping.create("ada", url=_RECEIVER, filter={"mics": ["XFRA"]})
     Delivery.objects.create(
         webhook=webhook,
         message_id="msg_5f8d0c1e2a7b4c6d9e0f1a2b3c4d5e6f",
@@ -124,6 +161,7 @@ def add_rows() -> dict[str, Any]:
         "batch": str(batch.pk),
         "watch_list": str(watch_list.pk),
         "webhook": str(webhook.pk),
+        "list": str(list_file.pk),
         "note": str(note.pk),
         "tag": str(tag.pk),
         "prefix": key.prefix,
@@ -232,6 +270,12 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "reportability_list_check": Example(
             body={"on": "2025-09-01", "items": [{"isin": ISIN, "mic": "XLON"}]}
         ),
+        "lists_create": Example(
+            query={"question": "reportability", "name": "trades.csv"}, body=_TRADES
+        ),
+        "lists_retrieve": Example({"number": rows["list"]}),
+        "lists_destroy": Example({"number": rows["list"]}),
+        "lists_answers": Example({"number": rows["list"]}),
         "notes_create": Example(
             body={"subject": "instrument", "code": ISIN, "text": "Read the terms"}
         ),
@@ -256,7 +300,9 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
             body={"username": "grace", "password": PASSWORD, "roles": ["analyst"]}
         ),
         "users_partial_update": Example({"username": "reader"}, body={"roles": ["curator"]}),
-        "webhooks_create": Example(body={"url": _RECEIVER, "with_record": True}),
+        "webhooks_create": Example(
+            body={"url": _RECEIVER, "filter": {"categories": ["D"], "mics": ["XFRA"]}}
+        ),
         "webhooks_retrieve": Example(webhook),
         "webhooks_partial_update": Example(webhook, body={"is_active": False}),
         "webhooks_destroy": Example(webhook),

@@ -14,8 +14,11 @@ from accounts.models import User
 from tests.pages import PUBLIC_PAGES, prepare_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
-# Parts of pages, redirections and forms without a page of their own.
-_NO_PAGES = {"suggestions", "api", "sign-in-entra", "sign-in-entra-callback", "sign-out", "logout"}
+# Parts of pages, files, redirections and forms without a page of their own.
+_NO_PAGES = {
+    *("suggestions", "list-answers", "api", "sign-in-entra", "sign-in-entra-callback"),
+    *("sign-out", "logout"),
+}
 _MOST_QUERIES = 40
 _MOST_BYTES = 150_000
 

@@ -103,7 +103,9 @@ def get_shape(value: Any) -> Any:
 def read_example(client: Client, path: str, method: str, request: Any) -> dict[str, Any]:
     """Return the example of an operation: the request, and what was answered."""
     address = path.format(**request.path)
-    body = "" if request.body is None else json.dumps(request.body)
+    is_text = isinstance(request.body, str)
+    body = request.body if is_text else json.dumps(request.body) if request.body else ""
+    media_type = "text/csv" if is_text else "application/json"
     example: dict[str, Any] = {"answers": {}}
     for query in (request.query, *request.other_forms):
         # What one request changes, the next one does not see; no message is sent to workers.
@@ -111,7 +113,7 @@ def read_example(client: Client, path: str, method: str, request: Any) -> dict[s
             if request.prepare is not None:
                 request.prepare()
             response: Any = client.generic(
-                method.upper(), address, body, "application/json", query_params=query
+                method.upper(), address, body, media_type, query_params=query
             )
             content = b"".join(response)
             transaction.set_rollback(True)

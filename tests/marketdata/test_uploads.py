@@ -29,7 +29,9 @@ def large_file() -> SimpleUploadedFile:
     return SimpleUploadedFile("FULINS_E_20260101_01of01.zip", b"x" * TOO_LARGE)
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in/", "/check/", "/files/upload/", "/admin/login/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/sign-in/", "/check/", "/check/files/", "/files/upload/", "/admin/login/"]
+)
 def test_a_large_file_is_refused_before_it_is_stored(folder: Path, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.get("/sign-in/")  # for the cookie that lets the form be parsed

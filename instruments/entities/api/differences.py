@@ -1,9 +1,9 @@
 """Instruments for which FIRDS and GLEIF name different issuers, in the API."""
 
 import datetime as dt
+import functools
 from typing import Any
 
-from django.conf import settings
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -16,8 +16,9 @@ from instruments.entities.descriptions import describe_issuer_difference
 from instruments.entities.difference_rows import LAYOUT, read_pages
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.listings import export_files
-from instruments.listings.api.export import UNLIMITED
+from instruments.listings.api.export import check_size
 from instruments.listings.api.parameters import AnyCaseChoiceField
+from instruments.listings.export import has_more
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.api.openapi import file_responses
@@ -25,7 +26,6 @@ from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import QuerySerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
-from marketdata.common.errors import InvalidQuery, NotPermitted
 from marketdata.web.access import holding, reading
 
 EXPORTING = holding("instruments.export_instrument", costly=True)
@@ -123,7 +123,8 @@ class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
     def get(self, request: Request) -> StreamingHttpResponse:
         differences: Any = self.filter_queryset(_select(self.query))
         format_ = self.query["file"]
-        self._check_size(request, differences, format_)
+        has_more_rows = functools.partial(has_more, differences)
+        check_size(request.user, format_, "differences", has_more_rows)
         trail.record(
             "instruments.exported",
             about=LAYOUT.rows,
@@ -137,20 +138,6 @@ class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
             content_type=content_type,
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-    def _check_size(self, request: Request, differences: InstrumentQuerySet, format_: str) -> None:
-        """Raise NotPermitted or InvalidQuery if the file would have too many rows."""
-        keys = differences.order_by().values("pk")
-        limit = settings.EXPORT_MAX_ROWS
-        if not request.user.has_perm(UNLIMITED) and keys[limit : limit + 1].exists():
-            raise NotPermitted(
-                f"More than EXPORT_MAX_ROWS={limit:,} differences match: narrow the filters."
-            )
-        limit = export_files.XLSX_MAX_ROWS
-        if format_ == "xlsx" and keys[limit : limit + 1].exists():
-            raise InvalidQuery(
-                "file", f"A sheet has at most {limit:,} rows. Choose another format."
-            )
 
 
 def _select(query: dict[str, Any]) -> InstrumentQuerySet:

@@ -1,6 +1,8 @@
 """Exports of instruments."""
 
 import datetime as dt
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -104,9 +106,10 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
             layout = export.choose(query["rows"], query.get("fields", ""))
         after = lookup.check_isin(query["after"]) if "after" in query else ""
         instruments: Any = self.filter_queryset(self.get_queryset())
-        self._check_size(request, instruments, layout)
-        trail.record("instruments.exported", request=request, new=request.query_params.dict())
         format_ = query["file"]
+        has_more_rows = functools.partial(export.has_more_rows, instruments, layout)
+        check_size(request.user, format_, layout.rows, has_more_rows)
+        trail.record("instruments.exported", request=request, new=request.query_params.dict())
         content_type, write = export_files.FORMATS[format_]
         with_corrections = query["corrections"] == "on"
         pages = export.read_pages(
@@ -127,16 +130,15 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
             },
         )
 
-    def _check_size(self, request: Request, instruments: Any, layout: export.Layout) -> None:
-        """Raise NotPermitted or InvalidQuery if the export would have too many rows."""
-        limit = settings.EXPORT_MAX_ROWS
-        is_unlimited = request.user.has_perm(UNLIMITED)
-        if not is_unlimited and export.has_more_rows(instruments, layout, limit):
-            raise NotPermitted(
-                f"More than EXPORT_MAX_ROWS={limit:,} {layout.rows} match: narrow the filters."
-            )
-        limit = export_files.XLSX_MAX_ROWS
-        if self.query["file"] == "xlsx" and export.has_more_rows(instruments, layout, limit):
-            raise InvalidQuery(
-                "file", f"A sheet has at most {limit:,} rows. Choose another format."
-            )
+
+def check_size(user: Any, format_: str, rows: str, has_more_rows: Callable[[int], bool]) -> None:
+    """Raise NotPermitted or InvalidQuery if an export would have too many rows for the user or the format.
+
+    `rows` names them, and `has_more_rows` tells whether they are more than a number.
+    """
+    limit = settings.EXPORT_MAX_ROWS
+    if not user.has_perm(UNLIMITED) and has_more_rows(limit):
+        raise NotPermitted(f"More than EXPORT_MAX_ROWS={limit:,} {rows} match: narrow the filters.")
+    limit = export_files.XLSX_MAX_ROWS
+    if format_ == "xlsx" and has_more_rows(limit):
+        raise InvalidQuery("file", f"A sheet has at most {limit:,} rows. Choose another format.")

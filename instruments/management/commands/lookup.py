@@ -2,11 +2,10 @@
 
 import contextlib
 import csv
-import io
 import itertools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from django.core.management.base import CommandError, CommandParser
@@ -14,10 +13,9 @@ from django.core.management.base import CommandError, CommandParser
 from instruments.bulk_lookup.answers import IdType
 from instruments.bulk_lookup.files import (
     INPUT_COLUMNS,
-    OUTPUT_COLUMNS,
     HeaderInvalid,
     answer_lines,
-    make_rows,
+    format_csv,
     read_lines,
 )
 from instruments.management.answering import AnsweringCommand
@@ -41,7 +39,7 @@ class Command(AnsweringCommand):
             "--format",
             choices=["csv", "ndjson"],
             default="csv",
-            help="CSV with a line for each instrument, or one JSON object for each line of the file",
+            help="CSV with a row, or one JSON object, for each line of the file",
         )
 
     def handle(self, **options: Any) -> None:
@@ -60,15 +58,8 @@ class Command(AnsweringCommand):
             return
         # An invalid header is reported before anything is written.
         first = next(answers, None)
-        self._write_row(OUTPUT_COLUMNS)
-        for line, answer in itertools.chain([] if first is None else [first], answers):
-            for values in make_rows(line, answer):
-                self._write_row(values)
-
-    def _write_row(self, values: Sequence[Any]) -> None:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerow(values)
-        self.stdout.write(text.getvalue(), ending="")
+        for text in format_csv(itertools.chain([] if first is None else [first], answers)):
+            self.stdout.write(text, ending="")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from instruments.models import Webhook
 from instruments.webhooks import keeping, sending
 from marketdata.common import output
 
-_COLUMNS = ("number", "url", "is_active", "failures", "next_attempt_at", "problem")
+_COLUMNS = ("number", "url", "filter", "is_active", "failures", "next_attempt_at", "problem")
 
 
 class Command(AnsweringCommand):

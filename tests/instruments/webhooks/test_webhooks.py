@@ -291,3 +291,154 @@ def test_two_workers_do_not_send_to_the_same_webhook(curator: Client, receiver: 
     assert sending._claim(webhook)
     assert not sending._claim(same)
     assert changes.get_last_cursor().listing > 0
+
+
+def _read_expected(**conditions: Any) -> set[tuple[str, str]]:
+    return set(Listing.objects.filter(**conditions).values_list("isin", "mic"))
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("with_record", [False, True])
+def test_a_filter_selects_what_is_sent(
+    curator: Client, receiver: Receiver, with_record: bool
+) -> None:
+    first, last = Listing.objects.earliest("pk"), Listing.objects.latest("pk")
+    debt = Listing.objects.filter(cfi_code__startswith="D", register="ESMA").first()
+    assert debt is not None
+    mic = debt.mic
+    cases: tuple[tuple[dict[str, list[str]], dict[str, Any]], ...] = (
+        ({"isins": [first.isin.lower(), last.isin]}, {"isin__in": [first.isin, last.isin]}),
+        ({"mics": [mic], "categories": ["d"]}, {"mic": mic, "cfi_code__startswith": "D"}),
+        ({"registers": ["ESMA"], "kinds": ["ended"]}, {"pk__in": []}),
+    )
+    for conditions, expected in cases:
+        receiver.messages.clear()
+        body = {"url": receiver.url, "with_record": with_record, "filter": conditions}
+        made = curator.post(ROOT, body, "application/json").json()
+        keeping.replay(Webhook.objects.get(pk=made["number"]), "2000-01-01")
+        for _ in range(3):
+            send_webhooks()
+
+        sent = {(change["isin"], change["mic"]) for change in receiver.get_changes()}
+        assert sent == _read_expected(**expected) | (
+            {(c["isin"], c["mic"]) for c in receiver.get_changes() if c["kind"] == "ended"}
+            if "kinds" in conditions
+            else set()
+        )
+        assert all(
+            len(json.loads(body)["changes"]) <= sending.PAGE for _, body in receiver.messages
+        )
+        read = changes.read_page(str(changes.get_last_cursor()), 1, with_record=False)
+        cursor = Webhook.objects.get(pk=made["number"]).cursor
+        assert changes.read_page(cursor, 1, with_record=False).changes == read.changes == []
+        assert curator.delete(f"{ROOT}{made['number']}/").status_code == 204
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_more_changes_than_a_message_has_are_sent_in_several(
+    curator: Client, receiver: Receiver
+) -> None:
+    conditions = {"registers": ["ESMA"]}
+    webhook = keeping.create("carla", url=receiver.url, filter=conditions)
+    keeping.replay(webhook, "2000-01-01")
+    send_webhooks()
+
+    sent = [(change["isin"], change["mic"]) for change in receiver.get_changes()]
+    assert len(sent) == len(set(sent))
+    assert set(sent) == _read_expected(register="ESMA")
+    assert len(receiver.messages) > 1
+    assert [json.loads(body)["more"] for _, body in receiver.messages[:-1]] == [True] * (
+        len(receiver.messages) - 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "name"),
+    [
+        ({"registers": ["BAFIN"]}, "registers"),
+        ({"categories": ["Z"]}, "categories"),
+        ({"mics": ["XETRA"]}, "mics"),
+        ({"isins": ["DE000A1R07V4"]}, "isins"),
+        ({"kinds": ["moved"]}, "kinds"),
+        ({"isins": ["DE000A1R07V3"] * 1_001}, "isins"),
+        ({"isin": ["DE000A1R07V3"]}, "isin"),
+    ],
+)
+def test_an_invalid_filter_is_refused(
+    curator: Client, receiver: Receiver, conditions: Any, name: str
+) -> None:
+    body = {"url": receiver.url, "filter": conditions}
+    response = curator.post(ROOT, body, "application/json")
+    assert response.status_code == 400
+    assert name in response.json()["detail"]
+    assert not Webhook.objects.exists()
+
+
+def test_a_webhook_is_kept_on_its_page(curator: Client, receiver: Receiver) -> None:
+    assert 'href="/webhooks/"' in curator.get("/account/").content.decode()
+    refused = curator.post("/webhooks/", {"url": receiver.url, "mics": "XETRA"})
+    assert refused.status_code == 400
+    assert "not a MIC of four letters or digits" in refused.content.decode()
+
+    made = curator.post("/webhooks/", {"url": receiver.url, "mics": "xetr, XFRA"})
+    webhook = Webhook.objects.get()
+    address = f"/webhooks/{webhook.pk}/"
+    assert keeping.format_secret(webhook).encode() in made.content
+    assert webhook.filter == {"mics": ["XETR", "XFRA"]}
+    Delivery.objects.create(
+        webhook=webhook, message_id="msg_a", changes=7, cursor="c", milliseconds=9, problem="Gone."
+    )
+    Webhook.objects.update(is_active=False, failures=12, problem="12 attempts have failed.")
+
+    for page in (curator.get("/webhooks/"), curator.get(address)):
+        assert "12 attempts have failed." in page.content.decode()
+        assert keeping.format_secret(webhook) not in page.content.decode()
+    assert "Gone." in curator.get(address).content.decode()
+    assert 'value="XETR XFRA"' in curator.get(address).content.decode()
+    assert curator.post(address, {"action": "on"}).status_code == 302
+    webhook.refresh_from_db()
+    assert (webhook.is_active, webhook.failures, webhook.problem) == (True, 0, "")
+    curator.post(address, {"url": receiver.url, "kinds": "ended"})
+    curator.post(address, {"action": "replay", "since": "2000-01-01"})
+    webhook.refresh_from_db()
+    assert webhook.filter == {"kinds": ["ended"]}
+    assert webhook.cursor == str(changes.parse_cursor("2000-01-01"))
+    page = curator.post(address, {"action": "replay", "since": "soon"}, follow=True)
+    assert "is neither a cursor of this feed nor a time" in page.content.decode()
+    assert curator.post(address, {"url": "ftp://x"}).status_code == 400
+    curator.post(address, {"action": "off"})
+    assert not Webhook.objects.get().is_active
+
+    other = Client()
+    other.force_login(make_user("other", "curator"))
+    assert other.get(address).status_code == 404
+    assert other.post(address, {"action": "delete"}).status_code == 404
+    assert curator.post(address, {"action": "delete"}).status_code == 302
+    assert not Webhook.objects.exists()
+    analyst = Client()
+    analyst.force_login(make_user("ana", "analyst"))
+    assert analyst.get("/webhooks/").status_code == 403
+
+
+def test_admins_see_all_webhooks_and_switch_them_on(curator: Client, receiver: Receiver) -> None:
+    webhook = _make_webhook(receiver.url)
+    Delivery.objects.create(
+        webhook=webhook, message_id="msg_a", changes=7, cursor="c", milliseconds=9, problem="Gone."
+    )
+    Webhook.objects.update(is_active=False, problem="12 attempts have failed.")
+    listed = "/admin/instruments/webhook/"
+    admin = Client()
+    admin.force_login(make_user("ada", "admin"))
+    assert curator.get(listed).status_code == 403
+
+    page = admin.get(listed).content.decode()
+    record = admin.get(f"{listed}{webhook.pk}/change/").content.decode()
+    assert "carla" in page
+    assert "12 attempts have failed." in page
+    assert "Gone." in record
+    assert webhook.salt not in record
+    admin.post(listed, {"action": "switch_on", "_selected_action": [webhook.pk]})
+    webhook.refresh_from_db()
+    assert (webhook.is_active, webhook.problem) == (True, "")
+    admin.post(listed, {"action": "switch_off", "_selected_action": [webhook.pk]})
+    assert not Webhook.objects.get().is_active
