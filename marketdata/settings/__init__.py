@@ -387,6 +387,7 @@ SPECTACULAR_SETTINGS = {
         "RunState": "esma_files.models.RunState",
         "RunKind": "esma_files.models.RunKind",
         "ProblemKindCode": "curation.problem_kinds.CHOICES",
+        "ChangeKind": "instruments.listings.changes.KINDS",
         "NoteSubject": "curation.models.Subject.choices",
         "ResultSubject": "instruments.models.Subject.choices",
         "CurationTable": "curation.models.ImportBatch.KINDS",
