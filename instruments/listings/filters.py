@@ -14,8 +14,8 @@ from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import PATTERN, problem_of
-from instruments.listings import dates, lookup, search
-from instruments.listings.status import MANY, EffectiveStatus, filter_by_effective_status, today
+from instruments.listings import dates, lookup, search, with_figi
+from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.models import (
     Difference,
     Figi,
@@ -240,6 +240,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         model = Instrument
         fields: list[str] = []
 
+    def filter_queryset(self, queryset: InstrumentQuerySet) -> InstrumentQuerySet:
+        """Return the instruments that match all filters."""
+        matching: InstrumentQuerySet = super().filter_queryset(queryset)
+        has_figi = self.form.cleaned_data.get("has_figi")
+        return with_figi.compare_keys(matching) if has_figi else matching
+
     def filter_maturity(
         self, queryset: InstrumentQuerySet, name: str, value: dt.date
     ) -> InstrumentQuerySet:
@@ -253,14 +259,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_has_figi(
         self, queryset: InstrumentQuerySet, name: str, value: bool
     ) -> InstrumentQuerySet:
-        figis = Figi.objects.filter(is_current=True).order_by()
-        condition = Exists(figis.filter(isin=OuterRef("isin")))
-        if not value:
-            return queryset.filter(~condition)
-        if figis.values("isin")[:MANY].count() >= MANY:
-            # Instruments are asked for in the order of ISINs: behind the last FIGI there may be millions.
-            return queryset.filter(condition, isin__lte=figis.order_by("-isin").values("isin")[:1])
-        return queryset.filter(pk__in=figis.values("isin")).alias(**{search.FEW: Value(True)})
+        return with_figi.filter_by_figi(queryset, has_figi=value)
 
     def filter_has_entity(
         self, queryset: InstrumentQuerySet, name: str, value: bool

@@ -148,6 +148,16 @@ def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
 
 
+def is_among(table: str, condition: str) -> RawSQL:
+    """Return the condition that the ISIN of what the index selects is in the few rows of a table.
+
+    Their keys are compared before a row of instruments is read, and not looked up in the index one by one,
+    which the plus sign prevents.
+    """
+    keys = f"SELECT {key_in_sql('few.isin')} FROM {table} few WHERE {condition}"
+    return RawSQL(f"+{INDEX}.rowid IN ({keys})", [], BooleanField())
+
+
 class _Matched(ExtraWhere):
     """The query of the index: one for any number of words and codes, since FTS5 takes only a few."""
 

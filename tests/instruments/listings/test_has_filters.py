@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from instruments.listings import filters
+from instruments.listings import with_figi
 from instruments.models import Figi, Instrument, LegalEntity
 
 LIST = "/api/v1/instruments/"
@@ -32,10 +32,14 @@ def test_instruments_with_and_without_a_figi_are_all_instruments(
     expected = {first.isin, third.isin}
 
     for many in (1, 1_000):
-        monkeypatch.setattr(filters, "MANY", many)
+        monkeypatch.setattr(with_figi, "MANY", many)
         assert read_isins(client, has_figi="true") == expected
         assert read_isins(client, has_figi="TRUE", cfi=first.cfi_code) >= {first.isin}
         assert read_isins(client, has_figi="false") == every - expected
+        for words in (first.full_name, first.full_name.split()[0]):
+            named = read_isins(client, q=words)
+            assert first.isin in named
+            assert read_isins(client, has_figi="true", q=words) == named & expected
     page = client.get("/?has_figi=true").content.decode()
     assert '<h1 class="small">2 instruments</h1>' in page
     assert "<summary>Filters: <strong>FIGI With a FIGI</strong></summary>" in page
