@@ -29,8 +29,12 @@ from tests.snapshots import Snapshots
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 PACKAGE = "generated_client"
-# The generator knows no other type of a binary answer.
-CONFIG = "content_type_overrides:\n  application/zip: application/octet-stream\n"
+# The generator knows no other type of a binary answer, or of a body that is neither JSON nor a form.
+CONFIG = (
+    "content_type_overrides:\n"
+    "  application/zip: application/octet-stream\n"
+    "  text/csv: application/octet-stream\n"
+)
 
 
 @pytest.fixture(scope="module")
