@@ -64,7 +64,7 @@ class ApiView(APIView):
 
 
 class RootView(ApiView):
-    """Reference data of every instrument tradable in the EU, from ESMA's FIRDS."""
+    """Reference data of every instrument tradable in the EU and the UK, from ESMA and the FCA."""
 
     name = "API"
     needs = {"GET": reading("instruments.view_instrument")}

@@ -365,8 +365,17 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "MarketData",
-    "DESCRIPTION": "Reference data of every instrument tradable in the EU, from ESMA's FIRDS.",
+    "DESCRIPTION": "Reference data of every instrument tradable in the EU and the UK, from ESMA and the FCA.",
     "VERSION": "1",
+    "TAGS": [  # in the order of the documentation: what people need first
+        {"name": name}
+        for names in (
+            "instruments lookup reportability lists transparency volume-cap venues entities figis cfi",
+            "issuer-differences profiles webhooks watchlists notes tags problems corrections curation",
+            "files runs rejects reconciliations scope storage stats health auth api-keys users roles audit",
+        )
+        for name in names.split()
+    ],
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["marketdata.api.permissions.Needs"],
