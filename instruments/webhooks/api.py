@@ -28,11 +28,14 @@ class WebhookFilterSerializer(StrictSerializer):
     """The changes that are sent: those that meet all conditions."""
 
     registers = serializers.ListField(
-        child=serializers.ChoiceField(choices=Register.choices), required=False
+        child=serializers.ChoiceField(choices=Register.choices),
+        required=False,
+        max_length=selection.MAX_CODES,
     )
     categories = serializers.ListField(
         child=serializers.CharField(max_length=1),
         required=False,
+        max_length=selection.MAX_CODES,
         help_text="First letters of CFI codes",
     )
     mics = serializers.ListField(
@@ -44,6 +47,7 @@ class WebhookFilterSerializer(StrictSerializer):
     kinds = serializers.ListField(
         child=serializers.ChoiceField(choices=changes.KINDS),
         required=False,
+        max_length=selection.MAX_CODES,
         help_text="Kinds of changes",
     )
 
