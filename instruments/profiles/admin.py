@@ -16,7 +16,7 @@ from marketdata.web.admin import ReadOnlyAdmin
 
 
 class ProfileForm(forms.ModelForm[OutputProfile]):
-    """A new version of a profile; it is saved while it is checked."""
+    """A new version of a profile."""
 
     rows = forms.ChoiceField(
         choices=[("", "as the parent, else instruments"), *((n, n) for n in FIELDS)],
@@ -43,11 +43,14 @@ class ProfileForm(forms.ModelForm[OutputProfile]):
         if self.errors:
             return values
         try:
-            content = {**values, "parent": values["inherits_from"]}
-            self.instance = saving.save(values["name"], content, **self.author)
+            saving.check(values["name"], self.get_content(values), **self.author)
         except MarketDataError as error:
             raise ValidationError(str(error)) from error
         return values
+
+    def get_content(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the content of a version as `saving` takes it."""
+        return {**values, "parent": values["inherits_from"]}
 
 
 @admin.register(OutputProfile)
@@ -80,12 +83,17 @@ class OutputProfileAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        author = {"by": request.user.get_username(), "request": request}
-        author["may_manage"] = request.user.has_perm(saving.MANAGE)
-        return type(form.__name__, (form,), {"author": author})
+        return type(form.__name__, (form,), {"author": self._get_author(request)})
+
+    def _get_author(self, request: HttpRequest) -> dict[str, Any]:
+        may_manage = request.user.has_perm(saving.MANAGE)
+        return {"by": request.user.get_username(), "may_manage": may_manage}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Do nothing: the form has saved it."""
+        values, author = form.cleaned_data, self._get_author(request)
+        content = form.get_content(values)
+        saved = saving.save(values["name"], content, **author, request=request)
+        obj.pk, obj.version = saved.pk, saved.version
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         try:

@@ -33,15 +33,8 @@ def get_profile(reference: str, *, parameter: str = "profile") -> OutputProfile:
     return profile
 
 
-def save(
-    name: str,
-    values: dict[str, Any],
-    *,
-    by: str,
-    may_manage: bool = False,
-    request: Any = None,
-) -> OutputProfile:
-    """Save a profile as a new version.
+def check(name: str, values: dict[str, Any], *, by: str, may_manage: bool = False) -> OutputProfile:
+    """Return the next version of a profile, unsaved.
 
     `values` are `rows`, `title`, `parent` (a reference), `columns` and `omitted`, all but the columns
     optional. Raises InvalidQuery, NotInDatabase (the parent), NotPermitted (a profile of somebody else).
@@ -68,6 +61,19 @@ def save(
     _check_parents(profile)
     _choose_rows(profile, values.get("rows", ""))
     shapes.get_shape(profile)
+    return profile
+
+
+def save(
+    name: str,
+    values: dict[str, Any],
+    *,
+    by: str,
+    may_manage: bool = False,
+    request: Any = None,
+) -> OutputProfile:
+    """Save a profile as a new version. `values` and errors are those of `check`."""
+    profile = check(name, values, by=by, may_manage=may_manage)
     try:
         with transaction.atomic():
             profile.save()

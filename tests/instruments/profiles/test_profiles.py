@@ -21,6 +21,7 @@ from audit.models import Event
 from instruments.listings.export import FIELDS
 from instruments.models import Instrument, OutputProfile
 from instruments.profiles import saving, shapes
+from instruments.profiles.admin import ProfileForm
 from instruments.profiles.formats import get_formatter
 from marketdata.common.errors import InvalidQuery, WrongState
 from tests.accounts.clients import make_user
@@ -236,6 +237,9 @@ def test_the_admin_saves_and_deletes_profiles(admin_client: Client) -> None:
         "/admin/instruments/outputprofile/add/", {**form, "columns": '["isn"]'}
     )
     assert b"Did you mean" in wrong.content
+    checked = type("CheckedForm", (ProfileForm,), {"author": {"by": "admin"}})(form)
+    assert checked.is_valid()
+    assert not OutputProfile.objects.exists()  # a form that is only checked saves nothing
     admin_client.post("/admin/instruments/outputprofile/add/", form)
     profile = OutputProfile.objects.get()
     assert (str(profile), profile.columns) == ("vendor@1", VENDOR["columns"])
