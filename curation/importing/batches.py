@@ -3,9 +3,11 @@
 Rows are independent: an invalid one is left out and reported, and the others are imported.
 """
 
+import datetime as dt
 from typing import Any
 
 import tablib
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -80,6 +82,13 @@ def commit(batch: ImportBatch, *, by: str, request: Any = None, user: Any = None
     )
 
 
+def delete_old(now: dt.datetime) -> int:
+    """Delete the imports that are older than IMPORTS_KEEP_DAYS, committed or not; return their number."""
+    oldest = now - dt.timedelta(days=settings.IMPORTS_KEEP_DAYS)
+    deleted, _ = ImportBatch.objects.filter(created_at__lt=oldest).delete()
+    return deleted
+
+
 def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list[dict[str, Any]]:
     """Return the fate of each row: `outcome` (new, update, skip, invalid), `changes` and `problems`."""
     resource = TABLES[batch.kind].resource(by=by, request=request)
@@ -105,7 +114,7 @@ def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list
         report.append(
             {
                 "row": number,
-                "key": " ".join(row.get(name, "").strip() for name in resource.key).strip(),
+                "key": " ".join(" ".join(row.get(name, "") for name in resource.key).split()),
                 "outcome": outcome.import_type,
                 "changes": changes,
                 "problems": problems,

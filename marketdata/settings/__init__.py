@@ -326,6 +326,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
 # yields while it is to be reviewed, because the register publishes a third value.
 CORRECTIONS_NEED_TWO = env.read("CORRECTIONS_NEED_TWO", env.flag, True)
 CORRECTIONS_IN_REVIEW = env.read("CORRECTIONS_IN_REVIEW", env.one_of("hold", "yield"), "yield")
+# Imports of curators are deleted by night after so many days (curation/importing/batches.py).
+IMPORTS_KEEP_DAYS = env.read("IMPORTS_KEEP_DAYS", env.positive, 90)
 
 # Permission for webhooks with http or private addresses, and the failures after which one is switched off.
 WEBHOOK_PRIVATE_ADDRESSES = env.read("WEBHOOK_PRIVATE_ADDRESSES", env.flag, False)

@@ -31,6 +31,7 @@ _LOCAL_TASKS = {
         "task": "curation.mail_watch_lists",
         "schedule": crontab(hour="6", minute="45"),
     },
+    "imports": {"task": "curation.delete_old_imports", "schedule": crontab(hour="3", minute="40")},
     "clean": {"task": "esma_files.request_clean_up", "schedule": crontab(hour="3", minute="30")},
 }
 _FETCHING_TASKS = {

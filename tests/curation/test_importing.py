@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime as dt
 import io
 import json
 import zipfile
@@ -12,6 +13,7 @@ import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from audit.models import Event
 from curation.importing import batches, files
 from curation.importing.resources import ADDITION, TABLES
 from curation.models import ImportBatch, WatchList
+from curation.tasks import delete_old_imports
 from instruments.models import Correction, Scope, Venue
 from instruments.venues import load as venue_lists
 from marketdata.common.errors import InvalidQuery, NotPermitted, WrongState
@@ -325,3 +328,16 @@ def test_a_damaged_workbook_is_refused_or_read(data: st.DataObject) -> None:
 
     with contextlib.suppress(InvalidQuery):
         assert files.read_table(content.getvalue(), name="damaged.xlsx")
+
+
+def test_old_imports_are_deleted_by_night(settings: Any) -> None:
+    content = b"register,categories\nESMA,D\n"
+    old = batches.try_import("scope", content, name="old.csv", by="ann")
+    new = batches.try_import("scope", content, name="new.csv", by="ann")
+    ImportBatch.objects.filter(pk=old.pk).update(
+        created_at=timezone.now() - dt.timedelta(days=settings.IMPORTS_KEEP_DAYS + 1)
+    )
+
+    delete_old_imports()
+
+    assert list(ImportBatch.objects.values_list("pk", flat=True)) == [new.pk]
