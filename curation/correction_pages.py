@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from curation import debt, proposals
 from curation.previews import preview
-from instruments.listings.correctable import CORRECTABLE
+from instruments.correctable import GROUPED_FIELDS
 from instruments.listings.status import today
 from instruments.models import Correction, CorrectionState, Register
 from marketdata.common.errors import InvalidQuery, MarketDataError
@@ -42,16 +42,24 @@ class DebtView(GuardedView):
 class ProposalForm(forms.Form):
     """A correction to be proposed. The value that it expects is the one that is published now."""
 
-    isin = forms.CharField(max_length=12, label="ISIN")
-    register = forms.ChoiceField(choices=Register.choices, label="Register")
+    isin = forms.CharField(
+        max_length=12, required=False, label="ISIN", help_text="of an instrument"
+    )
+    register = forms.ChoiceField(
+        choices=Register.choices, required=False, label="Register", help_text="of an instrument"
+    )
+    lei = forms.CharField(
+        max_length=20, required=False, label="LEI", help_text="of a legal entity, without an ISIN"
+    )
     mic = forms.CharField(
-        max_length=4, required=False, label="MIC", help_text="empty for all venues"
+        max_length=4,
+        required=False,
+        label="MIC",
+        help_text="of a venue; with an ISIN one listing, or empty for all",
     )
-    field = forms.ChoiceField(
-        choices=[(name, name) for name in sorted(CORRECTABLE)], label="Field", initial="full_name"
-    )
+    field = forms.ChoiceField(choices=GROUPED_FIELDS, label="Field", initial="full_name")
     value = forms.CharField(
-        max_length=350, required=False, label="Right value", help_text="empty for none"
+        max_length=500, required=False, label="Right value", help_text="empty for none"
     )
     reason = forms.CharField(
         max_length=2_000, label="Reason", widget=forms.Textarea(attrs={"rows": 3})

@@ -75,9 +75,8 @@ def _describe(correction: Correction, day: dt.date, user: Any) -> dict[str, Any]
     owner = correction.proposed_by
     return {
         "number": correction.number,
-        "isin": correction.isin,
-        "register": str(correction.register),
-        "mic": correction.mic or None,
+        "subject": correction.subject,
+        **{name: getattr(correction, name) or None for name in ("isin", "register", "lei", "mic")},
         "field": correction.field,
         "state": str(correction.state),
         "owner": owner if user is None or may_see_user_name(user, owner) else None,

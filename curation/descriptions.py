@@ -3,12 +3,12 @@
 from typing import Any
 
 from curation.models import ImportBatch
-from instruments.listings.correctable import to_value
 from instruments.models import Correction
 from marketdata.common.plain import describe_columns, to_plain
 from marketdata.web.access import may_see_user_name
 
-_COLUMNS = ("register", "isin", "field", "reason", "state", "remark")
+_CODES = ("register", "isin", "lei", "mic")
+_COLUMNS = ("field", "reason", "state", "remark")
 _TIMES = ("valid_from", "valid_to", "reported_on", "proposed_at", "approved_at", "closed_at")
 
 
@@ -24,10 +24,11 @@ def describe_correction(correction: Correction, *, user: Any = None) -> dict[str
 
     return {
         "number": correction.number,
+        "subject": correction.subject,
+        **{name: getattr(correction, name) or None for name in _CODES},
         **describe_columns(correction, _COLUMNS),
-        "mic": correction.mic or None,
-        "expected": to_plain(to_value(correction.field, correction.expected)),
-        "value": to_plain(to_value(correction.field, correction.value)),
+        "expected": to_plain(correction.expected_value),
+        "value": to_plain(correction.right_value),
         "evidence": correction.evidence or None,
         "proposed_by": show(correction.proposed_by),
         "approved_by": show(correction.approved_by),

@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 
 from curation.models import Note, Problem, Subject, Tag
+from instruments.correctable import CorrectionSubject
 from instruments.models import Correction, Register
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
@@ -15,10 +16,15 @@ from marketdata.common.filters import (
 
 
 class CorrectionFilterSet(django_filters.FilterSet):
+    subject = AnyCaseChoiceFilter(
+        choices=[(subject.value, subject.value) for subject in CorrectionSubject],
+        label="instrument, entity or venue",
+    )
     isin = CodeFilter("isin", label="ISIN", max_length=12)
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
-    mic = CodeFilter("mic", label="MIC of a correction of one venue", max_length=4)
-    field = django_filters.CharFilter("field", label="Column of a listing, as full_name")
+    lei = CodeFilter("lei", label="LEI of an entity", max_length=20)
+    mic = CodeFilter("mic", label="MIC of a venue, or of a correction of one listing", max_length=4)
+    field = django_filters.CharFilter("field", label="Column, as full_name or legal_name")
     state = AnyCaseMultipleChoiceFilter(choices=Correction.State, label="State")
 
     class Meta:

@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from audit import trail
 from curation import finding
-from instruments.listings.correctable import check_field, check_value, to_text
+from instruments.correctable import CorrectionSubject, check_field, check_value, to_text
+from instruments.corrected_records import read_rows
+from instruments.entities.questions import check_lei
 from instruments.listings.correcting import reapply
 from instruments.listings.lookup import check_isin
 from instruments.models import Correction, CorrectionState, Listing, Register
@@ -27,17 +29,19 @@ _MAX_EVIDENCE, _MAX_REASON = 500, 2_000
 
 @dataclasses.dataclass(frozen=True)
 class Proposal:
-    """A correction to be proposed. `mic` is empty for all listings of the instrument in the register.
+    """A correction of an instrument, of an entity (with an LEI) or of a venue (with a MIC alone).
 
-    Without `expected`, it is the value that is published now.
+    With an ISIN, `mic` is empty for all listings of the instrument in the register. Without `expected`, it
+    is the value that is published now.
     """
 
-    register: str
-    isin: str
-    field: str
-    value: str
-    reason: str
+    register: str = ""
+    isin: str = ""
+    field: str = ""
+    value: str = ""
+    reason: str = ""
     mic: str = ""
+    lei: str = ""
     expected: str | None = None
     evidence: str = ""
     valid_from: dt.date | None = None
@@ -47,21 +51,21 @@ class Proposal:
 
 def check(proposal: Proposal) -> Correction:
     """Return the proposal as an unsaved correction. Raises InvalidQuery, NotInDatabase, WrongState."""
-    register = proposal.register.strip().upper()
-    if register not in Register.values:
-        raise InvalidQuery("register", f"{proposal.register!r} is not a register: ESMA or FCA.")
-    isin, mic = check_isin(proposal.isin), proposal.mic.strip().upper()
-    check_field(proposal.field)
-    value = check_value(proposal.field, proposal.value)
-    expected = _check_expected(proposal, register=register, isin=isin, mic=mic, value=value)
+    key = _check_key(proposal)
+    subject = key["subject"]
+    check_field(proposal.field, subject)
+    value = check_value(proposal.field, proposal.value, subject=subject)
+    if subject == CorrectionSubject.INSTRUMENT:
+        current = _read_published(proposal, **key, value=value)
+    else:
+        current = _read_published_of_record(proposal, **key)
+    expected = _check_expected(proposal, subject, current)
     if value == expected:
         raise InvalidQuery(
             "value", f"{value!r} is the published value: there is nothing to correct."
         )
     correction = Correction(
-        register=register,
-        isin=isin,
-        mic=mic,
+        **key,
         field=proposal.field,
         expected=expected,
         value=value,
@@ -81,12 +85,43 @@ def check(proposal: Proposal) -> Correction:
     return correction
 
 
-def _check_expected(proposal: Proposal, *, register: str, isin: str, mic: str, value: str) -> str:
+def _check_key(proposal: Proposal) -> dict[str, str]:
+    """Return the subject and the codes of a proposal. Raises InvalidQuery."""
+    mic, lei = proposal.mic.strip().upper(), proposal.lei.strip().upper()
+    isin, register = proposal.isin.strip(), proposal.register.strip().upper()
+    if lei:
+        if isin or mic:
+            raise InvalidQuery("lei", "Give an LEI alone, an ISIN, or a MIC alone.")
+        return {"subject": CorrectionSubject.ENTITY.value, "lei": check_lei(lei)}
+    if mic and not isin:
+        return {"subject": CorrectionSubject.VENUE.value, "mic": mic}
+    if register not in Register.values:
+        raise InvalidQuery("register", f"{proposal.register!r} is not a register: ESMA or FCA.")
+    isin = check_isin(isin)
+    subject = CorrectionSubject.INSTRUMENT.value
+    return {"subject": subject, "register": register, "isin": isin, "mic": mic}
+
+
+def _read_published_of_record(
+    proposal: Proposal, *, subject: str, lei: str = "", mic: str = ""
+) -> str:
+    """Return the published value of an entity or a venue. Raises NotInDatabase."""
+    code = lei or mic
+    row = read_rows(CorrectionSubject(subject), [code]).get(code)
+    if row is None:
+        source = "file of GLEIF" if lei else "list of venues"
+        raise NotInDatabase(f"No loaded {source} has {code}.")
+    return to_text(getattr(row, proposal.field))
+
+
+def _read_published(
+    proposal: Proposal, *, subject: str, register: str, isin: str, mic: str, value: str
+) -> str:
     """Return the published value; it must be that of each listing, but for those that have `value`."""
     listings = Listing.objects.of(isin).filter(register=register)
     if mic:
         listings = listings.filter(mic=mic)
-    probe = Correction(register=register, isin=isin, mic=mic)
+    probe = Correction(subject=subject, register=register, isin=isin, mic=mic)
     published = {
         listing.mic: to_text(getattr(listing, proposal.field))
         for listing in listings
@@ -102,10 +137,14 @@ def _check_expected(proposal: Proposal, *, register: str, isin: str, mic: str, v
             "mic",
             f"The listings have different values ({texts}). Propose a correction for one venue.",
         )
-    current = values[0] if values else value
-    if proposal.expected is None:
+    return values[0] if values else value
+
+
+def _check_expected(proposal: Proposal, subject: str, current: str) -> str:
+    """Return the published value, which must be the one that the proposal expects, if it does."""
+    if proposal.expected is None or proposal.expected == current:
         return current
-    expected = check_value(proposal.field, proposal.expected, parameter="expected")
+    expected = check_value(proposal.field, proposal.expected, subject=subject, parameter="expected")
     if expected != current:
         raise InvalidQuery("expected", f"The published value is {current!r}, not {expected!r}.")
     return expected
@@ -136,8 +175,10 @@ def _check_key_is_free(correction: Correction) -> None:
     other = (
         Correction.objects.open()
         .filter(
+            subject=correction.subject,
             register=correction.register,
             isin=correction.isin,
+            lei=correction.lei,
             mic=correction.mic,
             field=correction.field,
         )
@@ -190,8 +231,13 @@ def approve(correction: Correction, *, by: str, request: Any = None) -> None:
         approved_by=by,
         approved_at=timezone.now(),
     )
-    reapply([correction.isin])
-    finding.look_again([correction.isin])
+    _reapply(correction)
+
+
+def _reapply(correction: Correction) -> None:
+    reapply(correction.subject, [correction.code])
+    if correction.subject == CorrectionSubject.INSTRUMENT:
+        finding.look_again([correction.isin])
     correction.refresh_from_db()
 
 
@@ -219,9 +265,7 @@ def withdraw(
     was_live = correction.is_live
     correction.advance(CorrectionState.WITHDRAWN, remark=remark, by=by, request=request)
     if was_live:
-        reapply([correction.isin])
-        finding.look_again([correction.isin])
-        correction.refresh_from_db()
+        _reapply(correction)
 
 
 @transaction.atomic

@@ -45,3 +45,21 @@ class PeriodSerializer(serializers.Serializer[Any]):
 
     first_day = serializers.DateField(allow_null=True)
     last_day = serializers.DateField(allow_null=True)
+
+
+class RecordCorrectionSerializer(serializers.Serializer[Any]):
+    """A correction of an entity or a venue: the published value beside the served one, when and why."""
+
+    number = serializers.IntegerField(
+        help_text="Its number: `/corrections/{number}/` has all of it"
+    )
+    field = serializers.CharField(help_text="Column of the entity or venue")
+    published = serializers.JSONField(allow_null=True, help_text="The published value")
+    value = serializers.JSONField(allow_null=True, help_text="The corrected value, which is served")
+    state = serializers.ChoiceField(
+        choices=["in_force", "to_review"],
+        help_text="to_review: a third value is published, and CORRECTIONS_IN_REVIEW is hold",
+    )
+    reason = serializers.CharField()
+    evidence = serializers.CharField(allow_null=True, help_text="Address of a document")
+    approved_at = serializers.DateTimeField()

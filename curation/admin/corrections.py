@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 
 from curation import proposals
 from curation.previews import preview
-from instruments.listings.correctable import CORRECTABLE
+from instruments.correctable import GROUPED_FIELDS
 from instruments.models import Correction
 from marketdata.common.errors import InvalidQuery, MarketDataError
 from marketdata.web.access import may_see_user_name
@@ -27,12 +27,12 @@ Decide = Callable[[Correction, str], None]
 class ProposalForm(forms.ModelForm[Correction]):
     """A correction to be proposed. The value that it expects is the one that is published now."""
 
-    field = forms.ChoiceField(choices=[(name, name) for name in sorted(CORRECTABLE)])
+    field = forms.ChoiceField(choices=GROUPED_FIELDS)
 
     class Meta:
         model = Correction
         fields = [
-            *("register", "isin", "mic", "field", "value", "reason"),
+            *("register", "isin", "lei", "mic", "field", "value", "reason"),
             *("valid_from", "valid_to", "reported_on"),
         ]
 
@@ -62,10 +62,10 @@ class CorrectionAdmin(ReadOnlyAdmin):
 
     actions = ["approve", "reject", "withdraw"]
     list_display = ["__str__", "published_value", "right_value", "state", "remark", "proposed_at"]
-    list_filter = ["state", "register"]
+    list_filter = ["state", "subject", "register"]
     show_facets = admin.ShowFacets.ALLOW
-    searched_codes = ("isin",)
-    search_help_text = "An ISIN"
+    searched_codes = ("isin", "lei", "mic")
+    search_help_text = "An ISIN, an LEI or a MIC"
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -85,7 +85,8 @@ class CorrectionAdmin(ReadOnlyAdmin):
         if obj is None:
             return [*ProposalForm.Meta.fields, "evidence"]
         return [
-            *("register", "isin", "mic", "field", "published_value", "right_value", "reason"),
+            *("subject", "register", "isin", "lei", "mic", "field"),
+            *("published_value", "right_value", "reason"),
             *("evidence", "valid_from", "valid_to", "reported_on", "state", "remark"),
             *("proposed_at", "approved_at", "closed_at"),
             *(("proposed_by", "approved_by") if may_see_user_name(request.user) else ()),

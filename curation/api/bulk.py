@@ -16,14 +16,26 @@ class PreviewedListingSerializer(serializers.Serializer[Any]):
     changes = serializers.BooleanField(help_text="The correction changes what is served for it")
 
 
+class PreviewedRecordSerializer(serializers.Serializer[Any]):
+    """The legal entity or the venue that a correction is about."""
+
+    code = serializers.CharField(help_text="LEI or MIC")
+    published = serializers.JSONField(allow_null=True, help_text="The published value")
+    changes = serializers.BooleanField(help_text="The correction changes what is served for it")
+
+
 class PreviewSerializer(serializers.Serializer[Any]):
     """Where a correction would change what is served."""
 
     value = serializers.JSONField(allow_null=True, help_text="The value to be served")
+    record = PreviewedRecordSerializer(
+        allow_null=True, help_text="The entity or venue; null for a correction of an instrument"
+    )
     listings = PreviewedListingSerializer(many=True, help_text="At most 10")
     more = serializers.IntegerField(help_text="Number of the other listings")
     in_lists = serializers.BooleanField(
-        help_text="The reference listing is one of them: lists, search, filters and exports use the value"
+        help_text="Lists, search, filters and exports use the value: it is of an entity or a venue, or the"
+        " reference listing is one of these"
     )
 
 
@@ -74,8 +86,10 @@ class DebtRowSerializer(serializers.Serializer[Any]):
     """A correction that replaces a published value."""
 
     number = serializers.IntegerField()
-    isin = serializers.CharField()
-    register = serializers.CharField()
+    subject = serializers.CharField(help_text="instrument, entity or venue")
+    isin = serializers.CharField(allow_null=True)
+    register = serializers.CharField(allow_null=True)
+    lei = serializers.CharField(allow_null=True)
     mic = serializers.CharField(allow_null=True)
     field = serializers.CharField()
     state = serializers.CharField(help_text="in_force or to_review")

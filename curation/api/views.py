@@ -20,7 +20,7 @@ from curation.debt import get_debt, summarize
 from curation.descriptions import describe_correction
 from curation.filters import CorrectionFilterSet
 from curation.previews import preview
-from instruments.listings.correctable import CORRECTABLE
+from instruments.correctable import ALL_FIELDS
 from instruments.listings.status import today
 from instruments.models import Correction, Register
 from marketdata.api.openapi import path_parameter
@@ -39,8 +39,16 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
     """A correction of a published value, from its proposal to its end."""
 
     number = serializers.IntegerField(read_only=True)
+    subject = serializers.CharField(help_text="instrument, entity or venue")
+    register = serializers.CharField(
+        allow_null=True, help_text="ESMA or FCA; null for entities and venues"
+    )
+    isin = serializers.CharField(allow_null=True)
+    lei = serializers.CharField(allow_null=True, help_text="LEI of a corrected entity")
     mic = serializers.CharField(
-        allow_null=True, help_text="MIC of the listing; null for all listings in the register"
+        allow_null=True,
+        help_text="MIC of a corrected venue; with an ISIN that of the listing, or null for all listings in"
+        " the register",
     )
     expected = serializers.JSONField(
         allow_null=True, help_text="The published value when it was proposed; null if none"
@@ -57,7 +65,8 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
     class Meta:
         model = Correction
         fields = (
-            *("number", "register", "isin", "mic", "field", "expected", "value", "reason"),
+            *("number", "subject", "register", "isin", "lei", "mic", "field", "expected", "value"),
+            "reason",
             *("evidence", "state", "remark", "proposed_by", "proposed_at", "approved_by"),
             *("approved_at", "closed_at", "valid_from", "valid_to", "reported_on"),
         )
@@ -68,25 +77,32 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
 
 
 class ProposalSerializer(StrictSerializer):
-    """A correction to be proposed."""
+    """A correction of an instrument (register and ISIN), of an entity (LEI) or of a venue (MIC alone)."""
 
-    register = serializers.ChoiceField(choices=Register.choices)
-    isin = serializers.CharField(max_length=12)
+    register = serializers.ChoiceField(choices=Register.choices, required=False, allow_blank=True)
+    isin = serializers.CharField(max_length=12, required=False, allow_blank=True)
+    lei = serializers.CharField(
+        max_length=20, required=False, allow_blank=True, help_text="LEI of an entity"
+    )
     mic = serializers.CharField(
         max_length=4,
         required=False,
         allow_blank=True,
-        help_text="Only for the listing on this venue. Default: all listings in the register",
+        help_text="MIC of a venue; with an ISIN only the listing there. Default with an ISIN: all listings"
+        " in the register",
     )
-    field = serializers.ChoiceField(choices=sorted(CORRECTABLE), help_text="Column of a listing")
+    field = serializers.ChoiceField(
+        choices=ALL_FIELDS,
+        help_text="Column of a listing, as full_name; of an entity, as legal_name; or of a venue, as name",
+    )
     expected = serializers.CharField(
-        max_length=350,
+        max_length=500,
         required=False,
         allow_blank=True,
         help_text="The published value, to be sure of it; empty if none. Default: the current one",
     )
     value = serializers.CharField(
-        max_length=350, allow_blank=True, help_text="The right value; empty for none"
+        max_length=500, allow_blank=True, help_text="The right value; empty for none"
     )
     reason = serializers.CharField(max_length=2_000)
     evidence = serializers.CharField(
@@ -162,7 +178,7 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     @extend_schema(
         summary="Propose a correction",
         description="Another person approves it, if CORRECTIONS_NEED_TWO is set. It applies from then on,"
-        " for as long as the register publishes `expected`.",
+        " for as long as the register, GLEIF or the list of venues publishes `expected`.",
         request=ProposalSerializer,
         responses={201: CorrectionSerializer, **_CONFLICT},
     )

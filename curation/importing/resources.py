@@ -104,17 +104,18 @@ class CorrectionResource(_Resource):
     """Corrections: each row of an import is a proposal."""
 
     columns = (
-        *("register", "isin", "mic", "field", "expected", "value", "reason", "evidence"),
+        *("register", "isin", "mic", "field", "expected", "value", "reason", "evidence", "lei"),
         *("valid_from", "valid_to", "reported_on"),
     )
-    required = ("register", "isin", "field", "value", "reason")
-    key = ("register", "isin", "mic", "field")
+    required = ("field", "value", "reason")
+    key = ("register", "isin", "lei", "mic", "field")
 
     class Meta(_Resource.Meta):
         model = Correction
         fields = (
-            *("id", "register", "isin", "mic", "field", "expected", "value", "reason", "evidence"),
-            *("valid_from", "valid_to", "reported_on", "state", "proposed_at", "approved_at"),
+            *("id", "register", "isin", "lei", "mic", "field", "expected", "value", "reason"),
+            *("evidence", "valid_from", "valid_to", "reported_on", "state", "proposed_at"),
+            "approved_at",
         )
         export_order = fields
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from instruments.classification import cfi
+from instruments.corrected_records import correct
 from instruments.entities.parents import read_parents
 from instruments.entities.questions import read_successors_of_ended
 from instruments.figis.questions import NEVER_ASKED, InstrumentFigis, get_figis
@@ -206,6 +207,7 @@ def _add_issuer(
     entity = LegalEntity.objects.filter(lei=lei).select_related("source_file").first()
     sources = reference
     if entity is not None:
+        correct([entity])
         sources = [*reference, Source(entity.source_name, entity.published_on)]
     elif lei:
         _note_nothing(dossier, "gleif_lei2", loaded, f"record of the LEI {lei}")

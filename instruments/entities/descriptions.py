@@ -6,6 +6,7 @@ dictionaries with the serializers of `instruments.entities.api`.
 
 from typing import Any
 
+from instruments.corrected_records import describe_corrections
 from instruments.entities.hierarchy import Hierarchy, Node
 from instruments.entities.questions import Successor, read_successors
 from instruments.entities.sources import describe_source
@@ -25,11 +26,18 @@ def describe_entity(entity: LegalEntity) -> dict[str, Any]:
         **describe_columns(entity, ("entity_status", "registration_status", "created_at")),
         **describe_columns(entity, ("expired_at", "expiration_reason", "first_registered_at")),
         **describe_columns(entity, ("last_updated_at", "next_renewal_at", "managing_lou")),
+        "corrections": describe_corrections(entity),
     }
 
 
-def describe_entity_details(entity: LegalEntity) -> dict[str, Any]:
-    """Return an entity with everything of its level 1 record, and its successors."""
+def describe_entity_details(
+    entity: LegalEntity, *, with_corrections: bool = True
+) -> dict[str, Any]:
+    """Return an entity with everything of its level 1 record, and its successors.
+
+    `with_corrections` is that of `get_entity`: it decides about the names of successors.
+    """
+    successors = read_successors(entity, with_corrections=with_corrections)
     return {
         **describe_entity(entity),
         "names": [
@@ -61,7 +69,7 @@ def describe_entity_details(entity: LegalEntity) -> dict[str, Any]:
             }
         ),
         "events": [_describe_event(event) for event in entity.events.all()],
-        "successors": [_describe_successor(successor) for successor in read_successors(entity)],
+        "successors": [_describe_successor(successor) for successor in successors],
         **describe_source(entity),
     }
 

@@ -6,6 +6,7 @@ import django_filters
 from django.core.validators import RegexValidator
 
 from instruments.models import LegalEntity, LegalEntityQuerySet
+from instruments.served_values import ServedCodeFilter
 from marketdata.common.filters import CodeFilter
 
 
@@ -25,29 +26,31 @@ class LegalEntityFilterSet(django_filters.FilterSet):
     lei = CodeFilter(
         validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")], label="LEI"
     )
-    country = CodeFilter(
+    country = ServedCodeFilter(
         field_name="legal_address_country",
         validators=[_code("[A-Z]{2}", "A country code has two letters.")],
         label="Country of the legal address, as DE (ISO 3166)",
     )
-    jurisdiction = CodeFilter(
+    jurisdiction = ServedCodeFilter(
         validators=[
             _code("[A-Z]{2}(?:-[A-Z0-9]{1,3})?", "A jurisdiction is a code as DE or US-DE.")
         ],
         label="Legal jurisdiction, as DE or US-DE (ISO 3166)",
     )
-    category = CodeFilter(
+    category = ServedCodeFilter(
         validators=[_WORD], label="Category, as GENERAL, FUND, BRANCH or SOLE_PROPRIETOR"
     )
-    entity_status = CodeFilter(validators=[_WORD], label="Status of the entity: ACTIVE or INACTIVE")
-    registration_status = CodeFilter(
+    entity_status = ServedCodeFilter(
+        validators=[_WORD], label="Status of the entity: ACTIVE or INACTIVE"
+    )
+    registration_status = ServedCodeFilter(
         validators=[_WORD], label="Status of the registration, as ISSUED, LAPSED, RETIRED or MERGED"
     )
-    legal_form = CodeFilter(
+    legal_form = ServedCodeFilter(
         validators=[_code("[A-Z0-9]{4}", "A legal form has four letters or digits.")],
         label="Legal form (ISO 20275)",
     )
-    managing_lou = CodeFilter(
+    managing_lou = ServedCodeFilter(
         validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
         label="LEI of the issuer of the LEI (managing LOU)",
     )

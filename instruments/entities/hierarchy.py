@@ -17,6 +17,7 @@ from instruments.models import (
     RelationshipType,
     ReportingException,
 )
+from instruments.served_values import serve_name
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import NotInDatabase
 
@@ -58,7 +59,9 @@ class Hierarchy:
     has_more: bool
 
 
-def read_hierarchy(text: str, *, on: dt.date | None = None) -> Hierarchy:
+def read_hierarchy(
+    text: str, *, on: dt.date | None = None, with_corrections: bool = True
+) -> Hierarchy:
     """Return the tree of an entity by its LEI, as of a day, or of now.
 
     Raises InvalidQuery for a malformed LEI, NotInDatabase for one that no loaded file has.
@@ -75,7 +78,8 @@ def read_hierarchy(text: str, *, on: dt.date | None = None) -> Hierarchy:
         if row.type not in (RelationshipType.DIRECT, RelationshipType.ULTIMATE)
     ]
     ultimate = of_type[RelationshipType.ULTIMATE]
-    names = _read_names({lei, *(step[0] for step in (*parents, *below, *others, *ultimate))})
+    leis = {lei, *(step[0] for step in (*parents, *below, *others, *ultimate))}
+    names = _read_names(leis, with_corrections=with_corrections)
     if lei not in names and not (exceptions or _has_relationships(lei)):
         raise NotInDatabase(f"No loaded file of GLEIF has the LEI {lei}.")
 
@@ -178,9 +182,10 @@ def _has_relationships(lei: str) -> bool:
     return rows.filter(start_lei=lei).exists() or rows.filter(end_lei=lei).exists()
 
 
-def _read_names(leis: Collection[str]) -> dict[str, str]:
+def _read_names(leis: Collection[str], *, with_corrections: bool) -> dict[str, str]:
     names: dict[str, str] = {}
+    served_name = serve_name(with_corrections=with_corrections)
     for batch in in_batches(sorted(leis)):
         rows = LegalEntity.objects.filter(lei__in=batch)
-        names.update(rows.order_by().values_list("lei", "legal_name"))
+        names.update(rows.order_by().values_list("lei", served_name))
     return names

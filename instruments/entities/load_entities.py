@@ -10,10 +10,15 @@ unchanged or late (the tables, or the file, have a newer one); `former_id` is th
 replaced.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
 from esma_files.models import EsmaFile
+from instruments import corrected_records
+from instruments.correctable import CorrectionSubject
 from instruments.entities import search
 from instruments.entities.fields import ENTITY_FIELDS, PARTS
 from instruments.entities.models import (
@@ -26,6 +31,7 @@ from instruments.entities.models import (
 )
 from instruments.entities.sources import Origin, source_name
 from instruments.listings.load.merge import Counts
+from instruments.models import Correction
 
 ENTITY = LegalEntity._meta.db_table
 FILE = EsmaFile._meta.db_table
@@ -101,6 +107,37 @@ _INSERT_WORDS = f"""
 """
 
 
+_CORRECTED = f"""
+    SELECT o.lei FROM temp.entity_outcome o WHERE o.outcome IN ('new', 'changed') AND EXISTS (
+        SELECT 1 FROM {Correction._meta.db_table} k WHERE k.lei = o.lei AND {corrected_records.IS_LIVE})
+"""
+
+
+def _apply_corrections(cursor: CursorWrapper) -> None:
+    """Compare the corrections of the entities that are new or have changed with their new records."""
+    if Correction.objects.about(CorrectionSubject.ENTITY).exists():
+        cursor.execute(_CORRECTED)
+        leis = [lei for (lei,) in cursor.fetchall()]
+        corrected_records.apply(CorrectionSubject.ENTITY, leis)
+
+
+@contextmanager
+def reindexing(cursor: CursorWrapper, leis: Sequence[str]) -> Iterator[None]:
+    """Index the names of at most 500 entities again, whose corrections change in between."""
+    if cursor.db.vendor != "sqlite" or not leis:
+        yield
+        return
+    document = search.document("e", NAME)
+    rows = f"FROM {ENTITY} e WHERE e.lei IN ({', '.join('%s' for _ in leis)})"
+    index = search.INDEX
+    cursor.execute(
+        f"INSERT INTO {index} ({index}, rowid, document) SELECT 'delete', e.id, {document} {rows}",
+        leis,
+    )
+    yield
+    cursor.execute(f"INSERT INTO {index} (rowid, document) SELECT e.id, {document} {rows}", leis)
+
+
 def merge(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[str]) -> Counts:
     """Merge the staging file attached as `stage`, which holds the records of `file`.
 
@@ -124,6 +161,7 @@ def merge_from(cursor: CursorWrapper, origin: Origin, columns: frozenset[str]) -
     cursor.execute(_insert_entities(origin, columns))
     for part in PARTS:
         cursor.execute(_insert_parts(part.table, part.columns))
+    _apply_corrections(cursor)
     if has_index:
         cursor.execute(_INSERT_WORDS)
     cursor.execute("SELECT outcome, count(*) FROM temp.entity_outcome GROUP BY outcome")

@@ -17,6 +17,7 @@ from instruments.models import (
     MappedIssuer,
     Venue,
 )
+from instruments.served_values import serve_name
 from marketdata.common.prepared import PreparedQuery
 
 # CFI categories of exchange-traded derivatives: listed options, and futures.
@@ -71,7 +72,8 @@ _MAPPED_TO = PreparedQuery(
             Subquery(
                 LegalEntity.objects.filter(lei=OuterRef("mapped_lei__lei"))
                 .order_by()
-                .values("legal_name")[:1]
+                .annotate(served_name=serve_name())
+                .values("served_name")[:1]
             ),
             "source_file__name",
             "source_file__published_on",
@@ -127,9 +129,9 @@ def select_differences(comparison: Comparison | None = None) -> InstrumentQueryS
         rows = rows.filter(_is_operator())
     elif comparison == Comparison.DIFFERENT:
         rows = rows.exclude(_is_operator())
-    names = LegalEntity.objects.order_by()
-    name_by_gleif = names.filter(lei=OuterRef("gleif_lei")).values("legal_name")[:1]
-    published_name = names.filter(lei=OuterRef("issuer_lei")).values("legal_name")[:1]
+    names = LegalEntity.objects.order_by().annotate(served_name=serve_name())
+    name_by_gleif = names.filter(lei=OuterRef("gleif_lei")).values("served_name")[:1]
+    published_name = names.filter(lei=OuterRef("issuer_lei")).values("served_name")[:1]
     return rows.annotate(
         gleif_lei=Subquery(mapped.values("mapped_lei__lei")[:1]),
         gleif_name=Subquery(name_by_gleif),

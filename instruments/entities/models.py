@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from esma_files.models import EsmaFile
+from instruments.correctable import CorrectableRow
 from instruments.entities import search
 from instruments.entities.sources import Sourced
 from instruments.listings.models.record import text
@@ -50,7 +51,7 @@ class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
         return self.select_related("source_file").prefetch_related(*parts)
 
 
-class LegalEntity(Sourced):
+class LegalEntity(CorrectableRow, Sourced):
     """A level 1 record: the newest one of an LEI, by its last update.
 
     The columns are those of `instruments.entities.fields.ENTITY_FIELDS`, in its order.

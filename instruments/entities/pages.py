@@ -7,6 +7,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from instruments.corrected_records import correct, describe_corrections
 from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import Hierarchy, read_group_instruments, read_hierarchy
 from instruments.entities.questions import get_entity, read_instruments, read_successors
@@ -59,6 +60,8 @@ class EntitiesView(GuardedView):
         messages = get_messages(filterset)
         entities: Any = LegalEntity.objects.none() if messages else filterset.qs
         page = BoundedPaginator(entities, PAGE_SIZE).get_page(request.GET.get("page"))
+        page.object_list = list(page.object_list)
+        correct(page.object_list)
         context = {
             "form": EntityForm(request.GET),
             "words": words,
@@ -92,6 +95,7 @@ class EntityView(GuardedView):
         facts = {name: getattr(entity, name) for name in _FACTS}
         context = {
             "entity": entity,
+            "corrections": describe_corrections(entity),
             "form": form,
             "messages": {form.fields[name].label: form.errors[name] for name in form.errors},
             "of_group": of_group,

@@ -10,6 +10,7 @@ from instruments.models import (
     RelationshipType,
     ReportingException,
 )
+from instruments.served_values import serve_name
 
 _PARENTS: dict[str, str] = {
     RelationshipType.DIRECT: "direct parent",
@@ -29,7 +30,7 @@ def read_parents(lei: str, day: dt.date) -> tuple[list[dict[str, Any]], list[Sou
     )
     exceptions = list(ReportingException.objects.filter(lei=lei).select_related("source_file"))
     entities = LegalEntity.objects.filter(lei__in=[row.end_lei for row in parents])
-    names = dict(entities.values_list("lei", "legal_name"))
+    names = dict(entities.values_list("lei", serve_name()))
     rows = [
         {
             "relation": _PARENTS[row.type],

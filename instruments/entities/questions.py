@@ -4,8 +4,10 @@ import dataclasses
 from typing import Any
 
 from instruments import lei as check_digits
+from instruments.corrected_records import correct
 from instruments.entities.search import is_lei
 from instruments.models import EntitySuccessor, Instrument, InstrumentQuerySet, LegalEntity
+from instruments.served_values import serve_name
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 # Successors of successors that are followed.
@@ -34,7 +36,7 @@ def check_lei(text: str) -> str:
     return lei
 
 
-def get_entity(text: str) -> LegalEntity:
+def get_entity(text: str, *, with_corrections: bool = True) -> LegalEntity:
     """Return the entity of an LEI, in upper or lower case, with all parts of its record.
 
     Raises InvalidQuery for a malformed LEI, NotInDatabase for one that no loaded record has.
@@ -43,10 +45,12 @@ def get_entity(text: str) -> LegalEntity:
     entity = LegalEntity.objects.complete().filter(lei=lei).first()
     if entity is None:
         raise NotInDatabase(f"No loaded file of GLEIF has a record of the LEI {lei}.")
+    if with_corrections:
+        correct([entity])
     return entity
 
 
-def read_successors(entity: LegalEntity) -> list[Successor]:
+def read_successors(entity: LegalEntity, *, with_corrections: bool = True) -> list[Successor]:
     """Return the successors of an entity, and theirs in turn, nearest first; each LEI once.
 
     One query for each step, and 20 successors at most. Successors may name each other.
@@ -58,14 +62,17 @@ def read_successors(entity: LegalEntity) -> list[Successor]:
         rows = EntitySuccessor.objects.filter(entity_id__in=leis).order_by("pk")[:_MOST_SUCCESSORS]
         named = [row for row in rows if row.successor_lei not in visited]
         leis = list(dict.fromkeys(row.successor_lei for row in named if row.successor_lei))
-        entities = {row.lei: row for row in LegalEntity.objects.filter(lei__in=leis)}
+        known = LegalEntity.objects.annotate(
+            served_name=serve_name(with_corrections=with_corrections)
+        )
+        entities: dict[str, Any] = {row.lei: row for row in known.filter(lei__in=leis)}
         for row in named:
             if row.successor_lei in visited:
                 continue
             if row.successor_lei:
                 visited.add(row.successor_lei)
             successor = entities.get(row.successor_lei or "")
-            name = successor.legal_name if successor else row.successor_name
+            name = successor.served_name if successor else row.successor_name
             successors.append(Successor(row.successor_lei, name, row.entity_id, successor))
     return successors[:_MOST_SUCCESSORS]
 

@@ -14,11 +14,14 @@ from django.db.models import BooleanField, Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.where import AND, ExtraWhere
 
+from instruments.correctable import CorrectionSubject
 from instruments.fields import LEI
 from instruments.index_words import find_beginnings, split_words
+from instruments.served_values import is_served
 
 INDEX = "instruments_entity_index"
 WORDS = "instruments_entity_index_words"  # its words, each once a document, in their order
+_CORRECTIONS = "instruments_correction"
 _MAX_WORDS = 20
 _WORDS = re.compile(r"\w+")
 
@@ -31,9 +34,17 @@ def is_lei(text: str) -> bool:
 
 
 def document(entity: str, names: str) -> str:
-    """Return the SQL of the indexed names of a row of entities; `names` is the table of the other names."""
+    """Return the SQL of the indexed names of a row of entities; `names` is the table of the other names.
+
+    The legal name is the corrected one, where there is one.
+    """
     other_names = f"(SELECT group_concat(n.name, ' ') FROM {names} n WHERE n.lei = {entity}.lei)"
-    return f"{entity}.legal_name || ' ' || coalesce({other_names}, '')"
+    corrected = (
+        f"(SELECT max(c.value) FROM {_CORRECTIONS} c WHERE c.lei = {entity}.lei"
+        " AND c.field = 'legal_name' AND c.replaced IS NOT NULL)"
+    )
+    legal_name = f"coalesce({corrected}, {entity}.legal_name)"
+    return f"{legal_name} || ' ' || coalesce({other_names}, '')"
 
 
 def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
@@ -78,7 +89,9 @@ def after_key(entities: "models.QuerySet[M]", key: int) -> "models.QuerySet[M]":
 def _compared(entities: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
     """Match a word by LIKE, which reads all names; only a space separates words."""
     name_model: Any = entities.model._meta.get_field("names").related_model
-    own = Q(legal_name__istartswith=word) | Q(legal_name__icontains=f" {word}")
+    subject, column = CorrectionSubject.ENTITY, "legal_name"
+    own = is_served(subject, column, istartswith=word)
+    own |= is_served(subject, column, icontains=f" {word}")
     other = Q(name__istartswith=word) | Q(name__icontains=f" {word}")
     named_otherwise = name_model._default_manager.filter(other, entity=OuterRef("lei")).order_by()
     return entities.filter(own | Exists(named_otherwise))

@@ -8,8 +8,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
+from instruments.correctable import IN_INSTRUMENT, to_text, to_value
 from instruments.listings import history
-from instruments.listings.correctable import IN_INSTRUMENT, to_text, to_value
 from instruments.models import Correction, CorrectionState, Instrument, Listing
 from marketdata.common.plain import to_plain
 from marketdata.common.prepared import PreparedQuery
@@ -156,8 +156,8 @@ def describe_in_use(correction: Correction) -> dict[str, Any]:
     return {
         "number": correction.number,
         "field": correction.field,
-        "published": to_plain(to_value(correction.field, correction.expected)),
-        "value": to_plain(to_value(correction.field, correction.value)),
+        "published": to_plain(correction.expected_value),
+        "value": to_plain(correction.right_value),
         "state": str(correction.state),
         "reason": correction.reason,
         "approved_at": to_plain(correction.approved_at),
@@ -197,7 +197,7 @@ def describe_applied(applied: AppliedCorrection) -> dict[str, Any]:
         "register": str(correction.register),
         "mics": list(applied.mics),
         "published": to_plain(applied.published),
-        "value": to_plain(to_value(correction.field, correction.value)),
+        "value": to_plain(correction.right_value),
         "state": str(correction.state),
         "reason": correction.reason,
         "evidence": correction.evidence or None,

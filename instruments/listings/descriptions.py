@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from instruments.classification.descriptions import describe_classification
+from instruments.correctable import to_text
 from instruments.entities.mapped_issuers import read_mapped_issuer
 from instruments.listings import corrections, reportability, status
 from instruments.listings.categories import describe_terms
-from instruments.listings.correctable import to_text
 from instruments.listings.corrections import AppliedCorrection
 from instruments.listings.history import Version, get_basis
 from instruments.listings.issuers import Issuer, read_issuer, select_operators

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from instruments.corrected_records import correct
 from instruments.listings.descriptions import describe_listing
 from instruments.listings.status import today
 from instruments.models import Figi, LegalEntity, Listing, Register, Venue
@@ -39,13 +40,24 @@ def parse(text: str) -> list[str]:
     return names
 
 
-def add(rows: Rows, names: Sequence[str], day: dt.date | None = None) -> None:
+def add(
+    rows: Rows,
+    names: Sequence[str],
+    day: dt.date | None = None,
+    *,
+    with_corrections: bool = True,
+) -> None:
     """Add parts to rows of `describe_instruments`, as they are on a day (today by default).
+
+    Without corrections, issuers and venues are as published.
 
     An unknown part is an empty list (listings, figis) or None. Three queries at most for a part of 500 rows.
     """
     for name in names:
-        values = _READERS[name](rows, day or today())
+        if name in _CORRECTED:
+            values = _CORRECTED[name](rows, with_corrections)
+        else:
+            values = _READERS[name](rows, day or today())
         for row in rows:
             row[name] = values.get(row["isin"], [] if name in _LISTS else None)
 
@@ -61,13 +73,15 @@ def _read_listings(rows: Rows, day: dt.date) -> dict[str, Any]:
     return described
 
 
-def _read_issuers(rows: Rows, day: dt.date) -> dict[str, Any]:
+def _read_issuers(rows: Rows, with_corrections: bool) -> dict[str, Any]:
     """Return GLEIF's names and status of the published issuers; operators of venues are none."""
     leis = sorted({row["issuer_lei"] for row in rows if row["issuer_lei"]})
     entities: dict[str, dict[str, Any]] = {}
     for batch in in_batches(leis):
-        known = LegalEntity.objects.filter(lei__in=batch).order_by()
-        entities |= {row.pop("lei"): row for row in known.values("lei", *ENTITY_COLUMNS)}
+        known = list(LegalEntity.objects.filter(lei__in=batch))
+        if with_corrections:
+            correct(known)
+        entities |= {row.lei: describe_columns(row, ENTITY_COLUMNS) for row in known}
     unknown = dict.fromkeys(ENTITY_COLUMNS)
     return {
         row["isin"]: {"lei": lei, **entities.get(lei, unknown)}
@@ -104,7 +118,7 @@ def _describe_liquidity(answer: Applicable) -> dict[str, Any]:
     }
 
 
-def _read_venues(rows: Rows, day: dt.date) -> dict[str, Any]:
+def _read_venues(rows: Rows, with_corrections: bool) -> dict[str, Any]:
     venues: dict[str, dict[str, Any]] = {}
     for batch in in_batches(sorted({row["mic"] for row in rows})):
         known = Venue.objects.filter(pk__in=batch).order_by()
@@ -118,9 +132,11 @@ def _get_isins(rows: Rows) -> Any:
 
 _READERS: dict[str, Callable[[Rows, dt.date], dict[str, Any]]] = {
     "listings": _read_listings,
-    "issuer": _read_issuers,
     "figis": _read_figis,
     "transparency": _read_transparency,
+}
+_CORRECTED: dict[str, Callable[[Rows, bool], dict[str, Any]]] = {
+    "issuer": _read_issuers,
     "venue": _read_venues,
 }
 _LISTS = ("listings", "figis")

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from instruments.classification import cfi
+from instruments.corrected_records import correct
 from instruments.entities.parents import read_parents
 from instruments.entities.questions import read_successors_of_ended
 from instruments.figis.questions import get_figis
@@ -130,6 +131,8 @@ def _read_issuer(lei: str, day: dt.date) -> dict[str, Any]:
         return {"entity": None, "parents": [], "successors": []}
     parents, _ = read_parents(lei, day)
     entity = LegalEntity.objects.filter(lei=lei).first()
+    if entity is not None:
+        correct([entity])
     successors = read_successors_of_ended(entity)
     return {"entity": entity, "parents": parents, "successors": successors}
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from instruments.corrected_records import correct
 from instruments.models import Instrument, LegalEntity, Status, Venue
 from marketdata.web.access import GuardedView, is_met, reading
 
@@ -56,7 +57,8 @@ def _suggest_instruments(words: str) -> list[Suggestion]:
 
 
 def _suggest_entities(words: str) -> list[Suggestion]:
-    rows = LegalEntity.objects.search(words)[:_OTHERS_SHOWN]
+    rows = list(LegalEntity.objects.search(words)[:_OTHERS_SHOWN])
+    correct(rows)
     return [
         Suggestion("Entity", row.lei, row.legal_name, reverse("entity", args=[row.lei]))
         for row in rows

@@ -14,7 +14,7 @@ from instruments.models import Correction
 from marketdata.common import output
 
 _LIST_COLUMNS = (
-    *("number", "register", "isin", "mic", "field", "expected", "value", "state"),
+    *("number", "register", "isin", "lei", "mic", "field", "expected", "value", "state"),
     *("proposed_by", "approved_by"),
 )
 
@@ -29,6 +29,8 @@ class Command(RecordedCommand, AnsweringCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|debt|apply")
         listing = actions.add_parser("list", help="list corrections, newest first")
         listing.add_argument("--isin", help="only those of this instrument")
+        listing.add_argument("--lei", help="only those of this legal entity")
+        listing.add_argument("--mic", help="only those of this venue, and of listings there")
         listing.add_argument("--state", choices=Correction.State.values, help="only in this state")
         listing.add_argument("--limit", type=int, default=100, help="default: 100")
         debt = actions.add_parser(
@@ -46,8 +48,9 @@ class Command(RecordedCommand, AnsweringCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         corrections = Correction.objects.all()
-        if options["isin"]:
-            corrections = corrections.filter(isin=options["isin"].strip().upper())
+        for name in ("isin", "lei", "mic"):
+            if options[name]:
+                corrections = corrections.filter(**{name: options[name].strip().upper()})
         if options["state"]:
             corrections = corrections.filter(state=options["state"])
         rows = list(map(describe_correction, corrections[: options["limit"]]))
@@ -83,5 +86,7 @@ class Command(RecordedCommand, AnsweringCommand):
             self.stdout.write(if_empty)
 
     def _apply(self, options: dict[str, Any]) -> None:
-        instruments = reapply_due(today())
-        self.stdout.write(f"Instruments with corrections that have begun or ended: {instruments:,}")
+        records = reapply_due(today())
+        self.stdout.write(
+            f"Instruments, entities and venues with corrections that have begun or ended: {records:,}"
+        )

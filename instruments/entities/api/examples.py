@@ -33,6 +33,7 @@ ENTITY: dict[str, Any] = {
     "last_updated_at": "2023-02-02T09:07:52.390000Z",
     "next_renewal_at": "2024-02-17T00:00:00Z",
     "managing_lou": "213800WAVVOPS85N2205",
+    "corrections": [],
     "names": [
         {"name": "DENTSU AEGIS NETWORK LTD.", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},
         {"name": "AEGIS GROUP PLC", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},

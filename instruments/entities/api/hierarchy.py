@@ -5,10 +5,11 @@ from typing import Any
 from rest_framework import serializers
 
 from instruments.api_fields import text
+from instruments.listings.api.parameters import CorrectionsSerializer
 from marketdata.api.parameters import QuerySerializer
 
 
-class HierarchyQuerySerializer(QuerySerializer):
+class HierarchyQuerySerializer(CorrectionsSerializer):
     """The day of a hierarchy."""
 
     on = serializers.DateField(

@@ -8,7 +8,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from instruments.api_fields import text
+from instruments.api_fields import RecordCorrectionSerializer, text
+from instruments.corrected_records import correct
 from instruments.entities import descriptions
 from instruments.models import LegalEntity
 
@@ -110,8 +111,22 @@ class EntitySuccessorSerializer(serializers.Serializer[Any]):
     )
 
 
+class _EntityListSerializer(serializers.ListSerializer[Any]):
+    """Corrects the entities of a page together, so that the number of queries is fixed."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows = list(data)
+        if self.context.get("with_corrections", True):
+            correct(rows)
+        return super().to_representation(rows)
+
+
 class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
     """A legal entity in a list."""
+
+    corrections = RecordCorrectionSerializer(
+        many=True, read_only=True, help_text="Corrections that apply; none with corrections=off"
+    )
 
     created_at = _time("creation of the entity")
     expired_at = _time("end of the entity")
@@ -140,8 +155,10 @@ class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
             "last_updated_at",
             "next_renewal_at",
             "managing_lou",
+            "corrections",
         )
         read_only_fields = fields
+        list_serializer_class = _EntityListSerializer
 
     def to_representation(self, instance: LegalEntity) -> Any:
         return descriptions.describe_entity(instance)

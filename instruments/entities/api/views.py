@@ -25,6 +25,7 @@ from instruments.entities.api.serializers import EntityDetailSerializer, EntityS
 from instruments.entities.filters import LegalEntityFilterSet
 from instruments.entities.hierarchy import read_group_instruments, read_hierarchy
 from instruments.entities.questions import get_entity, read_instruments
+from instruments.listings.api.parameters import CorrectionsSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import LegalEntity
 from marketdata.api.pagination import KeysetPages
@@ -52,6 +53,8 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
         ("list", "retrieve", "instruments", "hierarchy"), reading("instruments.view_legalentity")
     )
     query_serializers = {
+        "list": CorrectionsSerializer,
+        "retrieve": CorrectionsSerializer,
         "hierarchy": HierarchyQuerySerializer,
         "instruments": GroupQuerySerializer,
     }
@@ -66,8 +69,15 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
         """Return the entity. Raises InvalidQuery, NotInDatabase."""
         return get_entity(self.kwargs["lei"])
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        with_corrections = self.query.get("corrections", "on") == "on"
+        return {**super().get_serializer_context(), "with_corrections": with_corrections}
+
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(descriptions.describe_entity_details(self.get_object()))
+        with_corrections = self.query["corrections"] == "on"
+        entity = get_entity(self.kwargs["lei"], with_corrections=with_corrections)
+        described = descriptions.describe_entity_details(entity, with_corrections=with_corrections)
+        return Response(described)
 
     @extend_schema(
         operation_id="entities_hierarchy",
@@ -78,7 +88,10 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
     )
     @action(detail=True, filterset_class=None, pagination_class=None)
     def hierarchy(self, request: Request, lei: str) -> Response:
-        return Response(descriptions.describe_hierarchy(read_hierarchy(lei, **self.query)))
+        query = self.query
+        with_corrections = query.pop("corrections") == "on"
+        hierarchy = read_hierarchy(lei, **query, with_corrections=with_corrections)
+        return Response(descriptions.describe_hierarchy(hierarchy))
 
     @extend_schema(
         operation_id="entities_instruments_list",

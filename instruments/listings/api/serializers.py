@@ -35,7 +35,8 @@ class _InstrumentListSerializer(serializers.ListSerializer[Any]):
     def to_representation(self, data: Any) -> Any:
         with_corrections = self.context.get("with_corrections", True)
         rows = descriptions.describe_instruments(data, with_corrections=with_corrections)
-        included.add(rows, self.context.get("include", ()))
+        parts = self.context.get("include", ())
+        included.add(rows, parts, with_corrections=with_corrections)
         return rows
 
 

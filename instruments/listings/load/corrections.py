@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from django.db.backends.utils import CursorWrapper
 
-from instruments.listings.correctable import IN_INSTRUMENT, to_text
+from instruments.correctable import IN_INSTRUMENT, CorrectionSubject, to_text
 from instruments.listings.load import temporary_tables
 from instruments.listings.models.correction import LIVE
 from instruments.models import Correction, Listing
@@ -36,7 +36,7 @@ _Values = dict[str, str]
 
 def apply(cursor: CursorWrapper) -> None:
     """Compare the corrections of the instruments in `derived_instrument`, and replace values there."""
-    if not Correction.objects.live().exists():
+    if not Correction.objects.live().about(CorrectionSubject.INSTRUMENT).exists():
         return
     cursor.execute(_CORRECTED)
     references = {isin: (key, mic, register) for isin, key, mic, register in cursor.fetchall()}

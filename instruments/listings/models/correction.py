@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from audit import trail
+from instruments.correctable import CorrectionSubject, to_value
 from instruments.listings.models.listing import Listing
 from instruments.listings.models.record import Register, Status
 from marketdata.common.errors import WrongState
@@ -42,6 +43,7 @@ ADVANCES: dict[str, tuple[str, ...]] = {
 # Approved and not closed: each load compares them with what the register publishes.
 LIVE = (_STATE.APPROVED, _STATE.IN_FORCE, _STATE.TO_REVIEW)
 OPEN = (_STATE.PROPOSED, *LIVE)
+_LONGEST = 500  # letters of a value, as of the legal name of an entity
 
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):
@@ -52,6 +54,10 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
     def open(self) -> "CorrectionQuerySet":
         """Corrections that are proposed, or approved and not closed."""
         return self.filter(state__in=OPEN)
+
+    def about(self, subject: str) -> "CorrectionQuerySet":
+        """Corrections of instruments, of legal entities or of venues."""
+        return self.filter(subject=subject)
 
     def of(self, isins: Collection[str]) -> "CorrectionQuerySet":
         """Corrections of these instruments, at most 1,000."""
@@ -64,26 +70,40 @@ class CorrectionQuerySet(models.QuerySet["Correction"]):
 
 
 class Correction(models.Model):
-    """A value to be served in place of a published one, for as long as the register publishes `expected`.
+    """A value to be served in place of a published one, for as long as its publisher publishes `expected`.
 
-    Its key is (register, ISIN, MIC or all venues, field). Values are texts, as the API shows them; an
-    absent value is "". The listings are never edited: `instruments.listings.corrections` applies the value
+    Its key is (register, ISIN, MIC or all venues, field) for an instrument, (LEI, field) for a legal entity,
+    and (MIC, field) for a venue. Values are texts, as the API shows them; an absent value is "". Loaded rows
+    are never edited: `instruments.listings.corrections` and `instruments.corrected_records` apply the value
     to what is served.
     """
 
     State = CorrectionState
 
-    register = models.CharField(max_length=5, choices=Register)
-    isin = models.CharField("ISIN", max_length=12)
-    mic = models.CharField(
-        "MIC", max_length=4, blank=True, help_text="venue of the listing; empty for all listings"
+    subject = models.CharField(
+        max_length=10,
+        choices=[(subject.value, subject.value) for subject in CorrectionSubject],
+        default=CorrectionSubject.INSTRUMENT.value,
     )
-    field = models.CharField(max_length=40, help_text="column of a listing, as full_name")
+    register = models.CharField(
+        max_length=5, choices=Register, blank=True, help_text="of a listing; else empty"
+    )
+    isin = models.CharField("ISIN", max_length=12, blank=True, help_text="of an instrument")
+    lei = models.CharField("LEI", max_length=20, blank=True, help_text="of a legal entity")
+    mic = models.CharField(
+        "MIC",
+        max_length=4,
+        blank=True,
+        help_text="of a venue; with an ISIN, the venue of the listing, or empty for all listings",
+    )
+    field = models.CharField(max_length=40, help_text="column, as full_name or legal_name")
     expected = models.CharField(
-        max_length=350, blank=True, help_text="published value when it was proposed; empty if none"
+        max_length=_LONGEST,
+        blank=True,
+        help_text="published value when it was proposed; empty if none",
     )
     value = models.CharField(
-        max_length=350, blank=True, help_text="value to be served instead; empty for none"
+        max_length=_LONGEST, blank=True, help_text="value to be served instead; empty for none"
     )
     reason = models.TextField(max_length=2_000)
     evidence = models.URLField(
@@ -107,8 +127,9 @@ class Correction(models.Model):
     remark = models.CharField(
         max_length=500, blank=True, help_text="the reason for the latest state, in a sentence"
     )
-    # The published value that it replaces in the row of `Instrument`; NULL where it does not.
-    replaced = models.CharField(max_length=350, null=True, editable=False)
+    # The published value that it replaces in the row of `Instrument`, or in what is served of an entity or a
+    # venue; NULL where it does not.
+    replaced = models.CharField(max_length=_LONGEST, null=True, editable=False)
 
     objects = CorrectionQuerySet.as_manager()
 
@@ -119,17 +140,36 @@ class Correction(models.Model):
         indexes = [
             models.Index(fields=["isin", "state"], name="correction_isin_idx"),
             models.Index(fields=["state", "isin"], name="correction_state_idx"),
+            models.Index(fields=["lei", "field"], name="correction_lei_idx"),
+            models.Index(fields=["subject", "mic", "field"], name="correction_subject_idx"),
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["register", "isin", "mic", "field"],
+                fields=["subject", "register", "isin", "lei", "mic", "field"],
                 condition=Q(state__in=OPEN),
                 name="one_open_correction_of_a_value",
             )
         ]
 
     def __str__(self) -> str:
+        if self.subject != CorrectionSubject.INSTRUMENT:
+            return f"{self.pk} {self.code} {self.field}"
         return f"{self.pk} {self.isin} {self.mic or 'all venues'} {self.register} {self.field}"
+
+    @property
+    def code(self) -> str:
+        """The ISIN of its instrument, the LEI of its entity, or the MIC of its venue."""
+        return str(getattr(self, CorrectionSubject(self.subject).key))
+
+    @property
+    def right_value(self) -> Any:
+        """The value to be served; None for none."""
+        return to_value(self.field, self.value, self.subject)
+
+    @property
+    def expected_value(self) -> Any:
+        """The value that was published when it was proposed; None for none."""
+        return to_value(self.field, self.expected, self.subject)
 
     @property
     def number(self) -> int:
@@ -164,20 +204,21 @@ class Correction(models.Model):
     def compare(self, published: Iterable[str], day: dt.date) -> tuple[str, str] | None:
         """Return the state that follows from the published values on a day, and why; None for no change.
 
-        `published` are the values of the listings that it concerns.
+        `published` are the values of the listings, the entity or the venue that it concerns.
         """
         values = set(published)
         if self.valid_to is not None and self.valid_to < day:
             return CorrectionState.EXPIRED, f"Its last day was {self.valid_to}."
         if not values or not self.applies_on(day):
             return None
+        publisher = CorrectionSubject(self.subject).publisher
         if values == {self.value}:
-            return CorrectionState.OVERTAKEN, "The register publishes the corrected value."
+            return CorrectionState.OVERTAKEN, f"{publisher} publishes the corrected value."
         others = sorted(values - {self.value, self.expected})
         if others:
-            following, remark = CorrectionState.TO_REVIEW, f"The register publishes {others[0]!r}."
+            following, remark = CorrectionState.TO_REVIEW, f"{publisher} publishes {others[0]!r}."
         else:
-            following, remark = CorrectionState.IN_FORCE, "The register publishes the old value."
+            following, remark = CorrectionState.IN_FORCE, f"{publisher} publishes the old value."
         return (following, remark) if following in ADVANCES[self.state] else None
 
     def advance(

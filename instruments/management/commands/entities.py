@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from audit import trail
+from instruments.corrected_records import correct, describe_corrections
 from instruments.entities import difference_rows
 from instruments.entities.descriptions import (
     describe_entity,
@@ -86,6 +87,7 @@ class Command(AnsweringCommand):
         entities = LegalEntity.objects.order_by("lei")
         matching = command_options.filter_queryset(LegalEntityFilterSet, options, entities)
         rows = list(matching[: options["limit"]])
+        correct(rows)
         if options["format"] == "json":
             output.print_json(self.stdout, [describe_entity(row) for row in rows])
         elif not rows:
@@ -99,6 +101,10 @@ class Command(AnsweringCommand):
             output.print_json(self.stdout, describe_entity_details(entity))
             return
         output.print_table(self.stdout, [_row(entity)])
+        corrections = [
+            {name: row[name] for name in ("field", "published", "value", "reason")}
+            for row in describe_corrections(entity)
+        ]
         names = [
             {"other name": name.name, "type": name.type, "language": name.language}
             for name in entity.names.all()
@@ -111,7 +117,7 @@ class Command(AnsweringCommand):
             }
             for successor in read_successors(entity)
         ]
-        for rows in (names, successors):
+        for rows in (corrections, names, successors):
             if rows:
                 self.stdout.write("")
                 output.print_table(self.stdout, rows)
