@@ -88,9 +88,23 @@ ENTITY_CORRECTABLE: dict[str, Field] = {
     for field in ENTITY_FIELDS
     if field.column not in ("lei", "last_updated_at")
 }
+VENUE_CORRECTABLE: dict[str, Field] = {
+    field.column: field
+    for field in (
+        Field("name", "", Type.TEXT, 350, required=True),
+        Field("legal_entity_name", "", Type.TEXT, 350),
+        Field("category", "", Type.CODE, 4, "[A-Z]{4}"),
+        Field("acronym", "", Type.TEXT, 100),
+        Field("country", "", Type.CODE, 2, _COUNTRY, required=True),
+        Field("city", "", Type.TEXT, 100),
+        Field("website", "", Type.TEXT, 350),
+        Field("status", "", Type.CODE, 10, "ACTIVE|UPDATED|EXPIRED", required=True),
+    )
+}
 FIELDS_BY_SUBJECT: Mapping[str, dict[str, Field]] = {
     CorrectionSubject.INSTRUMENT: CORRECTABLE,
     CorrectionSubject.ENTITY: ENTITY_CORRECTABLE,
+    CorrectionSubject.VENUE: VENUE_CORRECTABLE,
 }
 ALL_FIELDS = sorted({name for fields in FIELDS_BY_SUBJECT.values() for name in fields})
 # Choices of forms, by what they are about.
@@ -148,7 +162,7 @@ def check_field(column: str, subject: str = _INSTRUMENT) -> Field:
     fields = FIELDS_BY_SUBJECT[subject]
     if column not in fields:
         raise InvalidQuery(
-            "field", f"{column!r} of an {subject} cannot be corrected. Fields: {', '.join(fields)}."
+            "field", f"{column!r} ({subject}) cannot be corrected. Fields: {', '.join(fields)}."
         )
     return fields[column]
 

@@ -40,6 +40,12 @@ def apply(subject: CorrectionSubject, codes: Collection[str]) -> None:
             _compare(correction, row and to_text(getattr(row, correction.field)), today)
 
 
+def apply_all(subject: CorrectionSubject) -> None:
+    """Do as `apply` for all codes with corrections, where there are few rows, as of venues."""
+    about = Correction.objects.about(subject).filter(state__in=LIVE)
+    apply(subject, set(about.order_by().values_list(subject.key, flat=True)))
+
+
 def _compare(correction: Correction, published: str | None, today: dt.date) -> None:
     values = [] if published is None else [published]
     if correction.is_live and (following := correction.compare(values, today)):

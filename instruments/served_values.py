@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from instruments.correctable import CorrectionSubject
 from marketdata.common.filters import CodeFilter
+from marketdata.common.unchanged import remember
 
 _MODELS = {"LegalEntity": CorrectionSubject.ENTITY, "Venue": CorrectionSubject.VENUE}
 
@@ -27,9 +28,21 @@ def serve(subject: CorrectionSubject, column: str) -> Coalesce:
     return Coalesce(Subquery(applied.values("value")[:1]), F(column))
 
 
+def serve_venue(column: str = "name") -> Coalesce:
+    """Return the expression of a column of venues, as their name."""
+    return serve(CorrectionSubject.VENUE, column)
+
+
 def serve_name(*, with_corrections: bool = True) -> Any:
     """Return the expression of the legal name of an entity, or of the published one."""
     return serve(CorrectionSubject.ENTITY, "legal_name") if with_corrections else F("legal_name")
+
+
+def _read_corrected() -> set[tuple[str, str]]:
+    """Return the columns that have a correction whose value is served, each with its subject."""
+    corrections: QuerySet[Any] = apps.get_model("instruments", "Correction")._default_manager.all()
+    rows = corrections.exclude(replaced=None).order_by().values_list("subject", "field").distinct()
+    return set(rows)
 
 
 def is_served(subject: CorrectionSubject, column: str, **condition: Any) -> Q:
@@ -37,7 +50,7 @@ def is_served(subject: CorrectionSubject, column: str, **condition: Any) -> Q:
     [(lookup, value)] = condition.items()
     applied = select_applied(subject, column)
     published = Q(**{f"{column}__{lookup}": value})
-    if not applied.exists():
+    if (subject.value, column) not in remember("corrected columns", _read_corrected):
         return published
     matching = applied.filter(**{f"value__{lookup}": value})
     in_force = Q(**{f"{subject.key}__in": matching.values(subject.key)})

@@ -15,6 +15,8 @@ from import_export import fields, resources
 from audit import trail
 from curation import proposals, watching
 from curation.models import WatchList
+from instruments import corrected_records
+from instruments.correctable import CorrectionSubject
 from instruments.fields import LEI
 from instruments.lei import is_valid as is_valid_lei
 from instruments.listings import scoping
@@ -204,6 +206,7 @@ class VenueResource(_Resource):
             about=instance,
             new={name: _text(getattr(instance, name)) for name in self.columns},
         )
+        corrected_records.apply(CorrectionSubject.VENUE, [instance.mic])
         DataVersion.objects.renew(DataSubject.VENUES)
 
 

@@ -26,6 +26,7 @@ from instruments.models import (
     Status,
     Venue,
 )
+from instruments.served_values import serve_venue
 from marketdata.web.access import GuardedView, is_met, reading
 from marketdata.web.charts import ColumnChart, TimeAxis, draw_columns
 
@@ -118,7 +119,11 @@ def _read_venues() -> tuple[list[Share], list[Share], int]:
 
 def _read_names() -> Any:
     listed = ListedVenue.objects.exclude(listings=0).order_by().values("mic")
-    return Venue.objects.filter(pk__in=listed).order_by().values_list("mic", "name", "country")
+    return (
+        Venue.objects.filter(pk__in=listed)
+        .order_by()
+        .values_list("mic", serve_venue(), serve_venue("country"))
+    )
 
 
 def _share(numbers: dict[str, tuple[str, int]]) -> list[Share]:

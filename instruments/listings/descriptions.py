@@ -21,6 +21,7 @@ from instruments.listings.reportability import Reportability, VenueAnswer
 from instruments.listings.terms import Terms
 from instruments.listings.underlyings import NamedUnderlying
 from instruments.models import Correction, Instrument, Link, Listing, ListingRecord, Venue
+from instruments.served_values import serve_venue
 from marketdata.common.plain import to_plain
 
 _SUMMARY = ("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency")
@@ -151,7 +152,7 @@ def _describe_most_relevant_market(
             mic = record.relevant_venue
             listing = next((listing for listing in listings if listing.mic == mic), None)
             if listing is None:
-                name = Venue.objects.filter(pk=mic).values_list("name", flat=True).first()
+                name = Venue.objects.filter(pk=mic).values_list(serve_venue(), flat=True).first()
             else:
                 name = getattr(listing, "venue_name", None)
             return {

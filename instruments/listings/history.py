@@ -35,6 +35,7 @@ from instruments.models import (
     Venue,
     WithdrawnRecord,
 )
+from instruments.served_values import serve_venue
 from marketdata.common.errors import NotInDatabase
 
 Timeline = list[ListingRecord]
@@ -149,7 +150,7 @@ def read_timelines_of(
         # Another file may have published the same record.
         records += [record for record in withdrawn if _get_content(record) not in published]
     mics = {record.mic for record in records}
-    names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", "name"))
+    names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", serve_venue()))
     for record in records:
         record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
     records.sort(key=lambda r: (*get_key(r), r.source_file.sequence, r.source_position))

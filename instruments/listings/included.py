@@ -121,7 +121,9 @@ def _describe_liquidity(answer: Applicable) -> dict[str, Any]:
 def _read_venues(rows: Rows, with_corrections: bool) -> dict[str, Any]:
     venues: dict[str, dict[str, Any]] = {}
     for batch in in_batches(sorted({row["mic"] for row in rows})):
-        known = Venue.objects.filter(pk__in=batch).order_by()
+        known = list(Venue.objects.filter(pk__in=batch).order_by())
+        if with_corrections:
+            correct(known)
         venues |= {venue.mic: describe_columns(venue, VENUE_COLUMNS) for venue in known}
     return {row["isin"]: venues.get(row["mic"]) for row in rows}
 

@@ -8,6 +8,7 @@ list of venues (ISO 10383) gives as an operator's is therefore never presented a
 import dataclasses
 from collections.abc import Iterable
 
+from instruments.corrected_records import correct
 from instruments.models import Venue
 from marketdata.common.batches import in_batches
 from marketdata.common.prepared import PreparedQuery
@@ -40,6 +41,7 @@ def read_issuer(lei: str) -> Issuer:
     if not lei:
         return Issuer("")
     venues = list(Venue.objects.filter(lei=lei).order_by("mic"))
+    correct(venues)
     name = venues[0].legal_entity_name if venues else ""
     return Issuer(lei, tuple(venue.mic for venue in venues), name)
 

@@ -8,7 +8,7 @@ from django.http import QueryDict
 from instruments.classification import cfi
 from instruments.listings import facets
 from instruments.models import LegalEntity, Register, Status, Venue
-from instruments.served_values import serve_name
+from instruments.served_values import serve_name, serve_venue
 
 LABELS = {
     "category": "Category",
@@ -73,7 +73,7 @@ def _get_address(query: QueryDict, name: str, value: str) -> str:
 
 def _read_names(values: dict[str, list[str]]) -> dict[str, dict[str, str]]:
     """Return what is shown for the values of each facet. Two queries."""
-    venues = Venue.objects.filter(mic__in=values["mic_exact"]).values_list("mic", "name")
+    venues = Venue.objects.filter(mic__in=values["mic_exact"]).values_list("mic", serve_venue())
     issuers = LegalEntity.objects.filter(lei__in=values["issuer"]).values_list("lei", serve_name())
     return {
         "category": cfi.category_names(),

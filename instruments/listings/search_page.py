@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from instruments.classification import cfi
+from instruments.corrected_records import correct
 from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
@@ -181,6 +182,7 @@ def _find_code_pages(code: str) -> list[tuple[str, str, str]]:
     """Return the kind, name and address of the pages of a MIC or a CFI code; none for other words."""
     pages = []
     if len(code) == _MIC_LENGTH and (venue := Venue.objects.filter(pk=code).first()):
+        correct([venue])
         pages.append(("a venue", venue.name, reverse("venue", args=[code])))
     if len(code) == cfi.LENGTH and code.isascii() and code.isalpha():
         decoded = cfi.decode(code)

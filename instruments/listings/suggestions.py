@@ -7,8 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from instruments.correctable import CorrectionSubject
 from instruments.corrected_records import correct
 from instruments.models import Instrument, LegalEntity, Status, Venue
+from instruments.served_values import is_served
 from marketdata.web.access import GuardedView, is_met, reading
 
 MAX_LENGTH = 100  # characters of a search
@@ -66,8 +68,11 @@ def _suggest_entities(words: str) -> list[Suggestion]:
 
 
 def _suggest_venues(words: str) -> list[Suggestion]:
-    matching = Venue.objects.filter(Q(mic=words.upper()) | Q(name__istartswith=words))
+    matching = Venue.objects.filter(
+        Q(mic=words.upper()) | is_served(CorrectionSubject.VENUE, "name", istartswith=words)
+    )
+    rows = list(matching.order_by("mic")[:_OTHERS_SHOWN])
+    correct(rows)
     return [
-        Suggestion("Venue", row.mic, row.name, reverse("venue", args=[row.mic]))
-        for row in matching.order_by("mic")[:_OTHERS_SHOWN]
+        Suggestion("Venue", row.mic, row.name, reverse("venue", args=[row.mic])) for row in rows
     ]

@@ -10,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments import path_parameters
-from instruments.listings.api.parameters import RegisterSerializer
+from instruments.api_fields import RecordCorrectionSerializer
+from instruments.corrected_records import correct
+from instruments.listings.api.parameters import CorrectionsSerializer, RegisterSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue
 from instruments.venues import questions
@@ -20,8 +22,22 @@ from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 
 
+class _VenueListSerializer(serializers.ListSerializer[Any]):
+    """Corrects the venues of a page together, so that the number of queries is fixed."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows = list(data)
+        if self.context.get("with_corrections", True):
+            correct(rows)
+        return super().to_representation(rows)
+
+
 class VenueSerializer(serializers.ModelSerializer[Venue]):
     """A row of the ISO 10383 list."""
+
+    corrections = RecordCorrectionSerializer(
+        many=True, read_only=True, help_text="Corrections that apply; none with corrections=off"
+    )
 
     listings = serializers.IntegerField(help_text="loaded listings on the venue, of any status")
     eu_listings = serializers.IntegerField(help_text="listings in the register of ESMA")
@@ -29,7 +45,8 @@ class VenueSerializer(serializers.ModelSerializer[Venue]):
 
     class Meta:
         model = Venue
-        fields = questions.COLUMNS
+        fields = (*questions.COLUMNS, "corrections")
+        list_serializer_class = _VenueListSerializer
 
     def to_representation(self, instance: Venue) -> Any:
         return questions.describe_venue(instance)
@@ -94,7 +111,12 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
         ("list", "retrieve", "segments", "instruments", "countries", "statistics"),
         reading("instruments.view_venue"),
     )
-    query_serializers = {"instruments": RegisterSerializer}
+    query_serializers = {
+        "list": CorrectionsSerializer,
+        "retrieve": CorrectionsSerializer,
+        "segments": CorrectionsSerializer,
+        "instruments": RegisterSerializer,
+    }
     serializer_class = VenueSerializer
     filterset_class = VenueFilterSet
     lookup_field = "mic"
@@ -102,7 +124,12 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
 
     def get_object(self) -> Venue:
         """Return the venue; 400 for a malformed MIC, 404 for one that the list of venues lacks."""
-        return questions.get_venue(self.kwargs["mic"])
+        with_corrections = self.get_serializer_context()["with_corrections"]
+        return questions.get_venue(self.kwargs["mic"], with_corrections=with_corrections)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        with_corrections = self.query.get("corrections", "on") == "on"
+        return {**super().get_serializer_context(), "with_corrections": with_corrections}
 
     @extend_schema(
         summary="List the market segments of a venue",
@@ -115,7 +142,8 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
         page: Any = self.paginate_queryset(
             questions.with_listings().segments_of(self.get_object().mic)
         )
-        return self.get_paginated_response(VenueSerializer(page, many=True).data)
+        segments = VenueSerializer(page, many=True, context=self.get_serializer_context())
+        return self.get_paginated_response(segments.data)
 
     @extend_schema(
         summary="List the instruments with a listing on a venue, whatever its status",

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef
 
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
+from instruments.served_values import ServedCodeFilter
 from marketdata.common.filters import AnyCaseChoiceFilter, CodeFilter, TrueFalseFilter
 
 
@@ -15,15 +16,15 @@ def _code(pattern: str, message: str) -> RegexValidator:
 
 
 class VenueFilterSet(django_filters.FilterSet):
-    country = CodeFilter(
+    country = ServedCodeFilter(
         validators=[_code("[A-Z]{2}", "A country code has two letters.")],
         label="Country, as DE (ISO 3166)",
     )
-    status = CodeFilter(
+    status = ServedCodeFilter(
         validators=[_code("[A-Z]{1,10}", "A status is one word.")],
         label="Status, as ACTIVE or EXPIRED",
     )
-    category = CodeFilter(
+    category = ServedCodeFilter(
         validators=[_code("[A-Z]{4}", "A market category has four letters.")],
         label="Market category, as RMKT (regulated market), MLTF, OTFS or SINT",
     )

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from stdnum import lei
 
+from instruments import corrected_records
+from instruments.correctable import CorrectionSubject
 from instruments.models import DataSubject, DataVersion, Venue
 from instruments.venues.errors import BadVenueList
 from instruments.venues.layout import Row, rows
@@ -90,6 +92,7 @@ def load(content: bytes, *, name: str) -> Counts:
                 changed += [venue] if outcome == "changed" else []
         Venue.objects.bulk_create(new, batch_size=100)
         Venue.objects.bulk_update(changed, _COLUMNS, batch_size=50)
+        corrected_records.apply_all(CorrectionSubject.VENUE)
         if new or changed:
             DataVersion.objects.renew(DataSubject.VENUES)
     counts.new = len(new)

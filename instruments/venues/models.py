@@ -5,6 +5,9 @@ from collections.abc import Collection
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
+from instruments.correctable import CorrectableRow, CorrectionSubject
+from instruments.served_values import is_served, serve_venue
+
 
 class VenueQuerySet(models.QuerySet["Venue"]):
     def search(self, words: str) -> "VenueQuerySet":
@@ -13,7 +16,7 @@ class VenueQuerySet(models.QuerySet["Venue"]):
         for word in words.split():
             condition = Q(mic__iexact=word)
             for column in ("name", "acronym", "legal_entity_name", "city"):
-                condition |= Q(**{f"{column}__icontains": word})
+                condition |= is_served(CorrectionSubject.VENUE, column, icontains=word)
             venues = venues.filter(condition)
         return venues
 
@@ -31,14 +34,14 @@ class VenueQuerySet(models.QuerySet["Venue"]):
     def operators(self, leis: Collection[str]) -> dict[str, str]:
         """Return those of these LEIs that are of a venue operator, with the operator's name."""
         rows = self.filter(lei__in=[lei for lei in leis if lei]).order_by("lei", "mic")
-        return dict(rows.values_list("lei", "legal_entity_name"))
+        return dict(rows.values_list("lei", serve_venue("legal_entity_name")))
 
     def segments_of(self, mic: str) -> "VenueQuerySet":
         """The market segments of an operating MIC, without itself."""
         return self.filter(operating_mic=mic).exclude(mic=mic)
 
 
-class Venue(models.Model):
+class Venue(CorrectableRow, models.Model):
     """A row of the ISO 10383 list of market identifier codes (MICs), with all its 17 columns.
 
     Texts are as published, in upper case. Expired venues stay, since old records name them, and so does a row

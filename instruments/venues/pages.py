@@ -6,6 +6,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from instruments.corrected_records import correct
 from instruments.models import LegalEntity, Venue
 from instruments.venues.filters import VenueFilterSet
 from instruments.venues.questions import describe_venue, get_venue, with_listings
@@ -65,6 +66,8 @@ class VenuesView(GuardedView):
         messages = get_messages(filterset)
         venues: Any = Venue.objects.none() if messages else filterset.qs
         page = BoundedPaginator(venues, PAGE_SIZE).get_page(request.GET.get("page"))
+        page.object_list = list(page.object_list)
+        correct(page.object_list)
         query = request.GET.copy()
         query.pop("page", None)
         context = {"form": form, "messages": messages, "page": page, "query": query.urlencode()}
@@ -82,6 +85,10 @@ class VenueView(GuardedView):
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
         described = describe_venue(venue)
+        segments = list(with_listings().segments_of(venue.mic).order_by("mic"))
+        correct(segments)
+        operators = list(LegalEntity.objects.filter(lei=venue.lei)[:1])
+        correct(operators)
         facts = {name: described[name] for name in _FACTS if described[name]}
         for name, meanings in (("kind", _KINDS), ("category", _CATEGORIES)):
             if meaning := meanings.get(described[name]):
@@ -89,7 +96,8 @@ class VenueView(GuardedView):
         context = {
             "venue": described,
             "facts": facts,
-            "operator": LegalEntity.objects.filter(lei=venue.lei).only("lei", "legal_name").first(),
-            "segments": with_listings().segments_of(venue.mic).order_by("mic"),
+            "operator": operators[0] if operators else None,
+            "segments": segments,
+            "corrections": described["corrections"],
         }
         return render(request, "instruments/venue.html", context)

@@ -7,7 +7,9 @@ from typing import Any
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
+from instruments.corrected_records import correct, describe_corrections
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
+from instruments.served_values import serve_venue
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.plain import describe_columns
 
@@ -30,7 +32,7 @@ def with_listings() -> VenueQuerySet:
     )
 
 
-def get_venue(text: str) -> Venue:
+def get_venue(text: str, *, with_corrections: bool = True) -> Venue:
     """Return the venue of a MIC, in upper or lower case, with its counts of listings.
 
     Raises InvalidQuery for a malformed MIC and NotInDatabase for one that the list of venues lacks.
@@ -43,12 +45,14 @@ def get_venue(text: str) -> Venue:
         used = ListedVenue.objects.filter(pk=mic).first()
         hint = f", although {used.listings:,} listings use it" if used else ""
         raise NotInDatabase(f"The loaded ISO 10383 list has no {mic}{hint}.")
+    if with_corrections:
+        correct([venue])
     return venue
 
 
 def describe_venue(venue: Venue) -> dict[str, Any]:
     """Return a venue of `with_listings` as plain values."""
-    return describe_columns(venue, COLUMNS)
+    return {**describe_columns(venue, COLUMNS), "corrections": describe_corrections(venue)}
 
 
 def describe_listed_venue(listed: ListedVenue) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def count_by_country() -> list[dict[str, Any]]:
     )
     country_of = {}
     for mic, country, status in Venue.objects.order_by("country", "mic").values_list(
-        "mic", "country", "status"
+        "mic", serve_venue("country"), serve_venue("status")
     ):
         country_of[mic] = country
         by_country[country]["venues"] += 1
@@ -83,8 +87,13 @@ def get_statistics() -> dict[str, Any]:
     """Return the list of venues in numbers, and the MICs of listings that it lacks, in seven queries."""
 
     def count_by(column: str) -> list[dict[str, Any]]:
-        counted = Venue.objects.order_by(column).values(column).annotate(venues=Count("pk"))
-        return [{"value": row[column], "venues": row["venues"]} for row in counted]
+        served = Venue.objects.annotate(served=serve_venue(column)).order_by("served")
+        counted = served.values("served").annotate(venues=Count("pk"))
+        return [{"value": row["served"], "venues": row["venues"]} for row in counted]
+
+    def count_by_kind() -> list[dict[str, Any]]:
+        counted = Venue.objects.order_by("kind").values("kind").annotate(venues=Count("pk"))
+        return [{"value": row["kind"], "venues": row["venues"]} for row in counted]
 
     venues = Venue.objects.all()
     return {
@@ -92,7 +101,7 @@ def get_statistics() -> dict[str, Any]:
         "listed": venues.filter(pk__in=ListedVenue.objects.order_by().values("pk")).count(),
         "countries": venues.order_by().values("country").distinct().count(),
         "by_status": count_by("status"),
-        "by_kind": count_by("kind"),
+        "by_kind": count_by_kind(),
         "by_category": count_by("category"),
         "missing": [describe_listed_venue(listed) for listed in ListedVenue.objects.missing()],
     }

@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 from esma_files.models import EsmaFile
 from instruments.listings.models.change import ChangeSet
 from instruments.listings.models.record import ListingRecord, Status
+from instruments.served_values import serve_venue
 from instruments.venues.models import Venue
 from marketdata.common.prepared import PreparedQuery
 
@@ -20,8 +21,9 @@ class ListingQuerySet(models.QuerySet["Listing"]):
 
     def with_venues(self) -> "ListingQuerySet":
         """With `venue_name`, from the ISO 10383 list; None where that lacks the MIC."""
-        venue = Venue.objects.filter(pk=OuterRef("mic")).order_by()
-        return self.annotate(venue_name=Subquery(venue.values("name")))
+        venues = Venue.objects.annotate(served_name=serve_venue())
+        venue = venues.filter(pk=OuterRef("mic")).order_by()
+        return self.annotate(venue_name=Subquery(venue.values("served_name")))
 
 
 class Listing(ListingRecord):

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from instruments.corrected_records import correct
 from instruments.listings.facts import flatten
 from instruments.management.answering import AnsweringCommand
 from instruments.models import ListedVenue
@@ -43,8 +44,10 @@ class Command(AnsweringCommand):
         matching = command_options.filter_queryset(
             VenueFilterSet, options, questions.with_listings()
         )
+        venues = list(matching[: options["limit"]])
+        correct(venues)
         self._print(
-            [questions.describe_venue(venue) for venue in matching[: options["limit"]]],
+            [questions.describe_venue(venue) for venue in venues],
             options,
             "No venue matches; `manage.py load_venues` loads the list.",
         )
@@ -74,7 +77,8 @@ class Command(AnsweringCommand):
             return
         rows = [{"field": name, "value": value} for name, value in flatten(fields) if value != ""]
         output.print_table(self.stdout, rows, title=venue.mic)
-        segments = questions.with_listings().segments_of(venue.mic)
+        segments = list(questions.with_listings().segments_of(venue.mic))
+        correct(segments)
         if segments:
             described = map(questions.describe_venue, segments)
             table = [{name: row[name] for name in _IN_TABLE} for row in described]
