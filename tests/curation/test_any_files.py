@@ -23,20 +23,28 @@ OLD, RIGHT, THIRD = "OLD NAME", "RIGHT NAME", "THIRD NAME"
 MICS = ("AAAA", "BBBB")
 
 
+FULL_DAYS, DELTA_DAYS = (5, 7), (4, 6, 8)
+
+
 class Publication(NamedTuple):
-    """A delta of a day, or its republication; `names` are those of the venues that it has a record of."""
+    """A file of a day, or its republication; `names` are those of the venues that it has a record of.
+
+    A full set has a record of both venues.
+    """
 
     number: int
     revision: int
     names: tuple[str | None, str | None]
 
     def write(self, make_zip: Write) -> EsmaFile:
+        is_full = self.number in FULL_DAYS
+        tag = "RefData" if is_full else "ModfdRcrd"
         records = [
-            firds.record("ModfdRcrd", VOLVO, mic, name=name, period=day(self.number))
+            firds.record(tag, VOLVO, mic, name=name, period=day(self.number), relevant="AAAA")
             for mic, name in zip(MICS, self.names, strict=True)
             if name is not None
         ]
-        name = delta(self.number)
+        name = full(self.number) if is_full else delta(self.number)
         created = f"{day(self.number)}T0{3 + self.revision}:00:00Z"
         path = make_zip(
             name, firds.message(name, *records, created=created), folder=f"r{self.revision}"
@@ -45,12 +53,20 @@ class Publication(NamedTuple):
         return file
 
 
-_NAMES = st.one_of(st.none(), st.sampled_from([OLD, RIGHT, THIRD]))
+_NAMES = st.sampled_from([OLD, RIGHT, THIRD])
+_NAME_OR_NONE = st.one_of(st.none(), _NAMES)
+_DELTAS = st.builds(
+    Publication,
+    st.sampled_from(DELTA_DAYS),
+    st.integers(0, 1),
+    st.tuples(_NAME_OR_NONE, _NAME_OR_NONE).filter(any),
+)
+_FULL_SETS = st.builds(
+    Publication, st.sampled_from(FULL_DAYS), st.integers(0, 1), st.tuples(_NAMES, _NAMES)
+)
 _PUBLICATIONS = st.lists(
-    st.builds(Publication, st.integers(4, 7), st.integers(0, 1), st.tuples(_NAMES, _NAMES)).filter(
-        lambda publication: any(publication.names)
-    ),
-    max_size=5,
+    st.one_of(_DELTAS, _FULL_SETS),
+    max_size=6,
     unique_by=lambda publication: publication[:2],
 )
 
