@@ -54,8 +54,13 @@ def _bench(records: int, folder: Path, console: Console) -> None:
         _measure("load the same files again", "load", paths, folder, keep=True),
         _measure("load next week's, unchanged", "load", next_week, folder, keep=True),
     ]
+    done.append(_measure_corrected(paths, folder))
     console.print(table_of(done))
-    plain, _, smaller, loaded, again, unchanged = done
+    plain, _, smaller, loaded, again, unchanged, corrected = done
+    console.print(
+        f"corrections: {corrected.cpu_seconds / loaded.cpu_seconds:.2f} times the CPU seconds of the load "
+        f"without; {_count_replaced(folder / 'corrected'):,} values were replaced"
+    )
     size, rows = _size(folder / "load")
     console.print(
         f"load: {loaded.rate / plain.rate:.1f} times the plain loader's records/s, "
@@ -135,6 +140,29 @@ def _measure(
     if not keep:
         shutil.rmtree(database)
     return result
+
+
+def _measure_corrected(paths: list[Path], folder: Path) -> measure.Measured:
+    """Load the files into an empty database that has 10,000 corrections of their instruments."""
+    database = folder / "corrected"
+    database.mkdir()
+    measure.run("migrate", "tests.benchmarks.step", "migrate", folder=database)
+    loaded = str(folder / "load" / "marketdata.sqlite3")
+    corrections = measure.run(
+        "correct", "tests.benchmarks.step", "correct", loaded, folder=database
+    )
+    return measure.run(
+        f"load, with {corrections.records:,} corrections",
+        *("tests.benchmarks.step", "load", *map(str, paths)),
+        folder=database,
+    )
+
+
+def _count_replaced(folder: Path) -> int:
+    with sqlite3.connect(folder / "marketdata.sqlite3") as connection:
+        query = "SELECT count(*) FROM instruments_correction WHERE replaced IS NOT NULL"
+        (number,) = connection.execute(query).fetchone()
+    return int(number)
 
 
 def _size(folder: Path) -> tuple[int, int]:

@@ -1,6 +1,8 @@
 """One step of the benchmark, in its own process: `python -m tests.benchmarks.step WHAT PATH...`."""
 
+import contextlib
 import json
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -72,6 +74,33 @@ def migrate(paths: list[Path]) -> int:
     return 0
 
 
+def correct(paths: list[Path]) -> int:
+    """Approve 10,000 corrections of names, for instruments of a database in which they are loaded."""
+    from django.utils import timezone
+
+    from instruments.models import Correction, CorrectionState
+
+    number = 10_000
+    query = "SELECT isin, mic, register, full_name FROM instruments_instrument ORDER BY isin"
+    with contextlib.closing(sqlite3.connect(paths[0])) as connection:
+        rows = connection.execute(query).fetchall()
+    Correction.objects.bulk_create(
+        Correction(
+            register=register,
+            isin=isin,
+            mic=mic,
+            field="full_name",
+            expected=name,
+            value=f"CORRECTED {name}"[:350],
+            reason="Benchmark",
+            state=CorrectionState.APPROVED,
+            approved_at=timezone.now(),
+        )
+        for isin, mic, register, name in rows[:: max(len(rows) // number, 1)][:number]
+    )
+    return Correction.objects.count()
+
+
 def publish(paths: list[Path]) -> int:
     """Publish the lake, as `manage.py lake publish` does."""
     from lake import publishing
@@ -85,6 +114,6 @@ def _say(**what: float) -> None:
 
 if __name__ == "__main__":
     django.setup()
-    steps = (parse, load, baseline, plain_results, plain_entities, migrate, publish)
+    steps = (parse, load, baseline, plain_results, plain_entities, migrate, correct, publish)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
     _say(records=step([Path(argument) for argument in sys.argv[2:]]))
