@@ -12,9 +12,10 @@ from pytest_django.live_server_helper import LiveServer
 from curation import finding
 from curation.models import ImportBatch, Problem
 from instruments.models import Correction, Instrument
+from instruments.venues.load import load_bundled_if_none
 from tests.accounts.clients import make_user
 from tests.browsing import Visit
-from tests.demo_files import BOND, SHARE
+from tests.demo_files import BOND, HOLDING, SHARE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -82,6 +83,45 @@ def test_a_proposal_of_an_analyst_is_approved_by_a_curator_and_served(sign_in: S
     assert read_name(analyst, SHARE) == "NORDLICHT RIGHT AG"
     analyst.open(f"/instruments/{SHARE}/")
     assert page.locator("#corrections").count() == 1
+    analyst.check()
+    curator.check()
+
+
+@pytest.mark.parametrize(
+    ("subject", "code", "field"), [("entities", HOLDING, "legal_name"), ("venues", "XETR", "name")]
+)
+def test_a_correction_of_an_entity_or_a_venue_is_served(
+    sign_in: SignIn, subject: str, code: str, field: str
+) -> None:
+    load_bundled_if_none()
+    analyst, curator = sign_in("ann", "analyst"), sign_in("carl", "curator")
+    page = analyst.page
+    analyst.open(f"/{subject}/{code}/")
+    page.get_by_role("link", name="Propose a correction").click()
+    page.fill("input[name=value]", "THE RIGHT NAME")
+    page.fill("textarea[name=reason]", "The register of companies has this name")
+    page.get_by_role("button", name="Show what changes").click()
+    assert page.get_by_role("cell", name="THE RIGHT NAME").count() == 1
+    analyst.check_accessible()
+    page.get_by_role("button", name="Propose", exact=True).click()
+    page.get_by_text("It waits for a curator.").wait_for()
+
+    curator.open(QUEUE)
+    choose(curator, "approve")
+    curator.page.get_by_role("button", name="Approve").click()
+    curator.page.get_by_text("Approve: 1 of 1 done.").wait_for()
+
+    answer = page.request.get(f"{analyst.server}/api/v1/{subject}/{code}/").json()
+    assert answer[field] == "THE RIGHT NAME"
+    [correction] = answer["corrections"]
+    assert correction["published"] not in (None, "THE RIGHT NAME")
+    analyst.open(f"/{subject}/{code}/")
+    assert page.get_by_role("heading", name="THE RIGHT NAME").count() == 1
+    assert page.get_by_role("cell", name=correction["published"]).count() == 1
+    analyst.check_accessible()
+    analyst.open("/corrections/")
+    assert page.get_by_role("link", name=code).count() == 1
+    analyst.check_accessible()
     analyst.check()
     curator.check()
 
