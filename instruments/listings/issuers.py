@@ -37,7 +37,7 @@ class Issuer:
 
 
 def read_issuer(lei: str) -> Issuer:
-    """Return the issuer with a published LEI, checked against the list of venues. One query."""
+    """Return the issuer with a published LEI, checked against the list of venues: one or two queries."""
     if not lei:
         return Issuer("")
     venues = list(Venue.objects.filter(lei=lei).order_by("mic"))

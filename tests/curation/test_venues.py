@@ -27,7 +27,7 @@ _HEADER = (
 
 def publish(name: str, day_of_june: int, mic: str = "AAAA") -> None:
     """Load a list with one venue, validated on a day of June 2023."""
-    row = f"{mic},{mic},OPRT,{name},NORDEN AB,,RMKT,,SE,OSLO,,ACTIVE,,,202306{day_of_june:02},,"
+    row = f"{mic},{mic},OPRT,{name},OPERATOR AB,,RMKT,,SE,OSLO,,ACTIVE,,,202306{day_of_june:02},,"
     venue_lists.load(f"{_HEADER}\n{row}\n".encode(), name="list.csv")
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from instruments.models import (
+    Correction,
     EntityName,
     EntityRelationship,
     EntitySuccessor,
@@ -35,6 +36,14 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite]
 def load_everything(folder: Path) -> tuple[list[Any], list[list[Any]]]:
     """Load files of all subjects into empty tables; return counts by outcome, and all rows."""
     call_command("flush", interactive=False, verbosity=0)
+    Correction.objects.create(
+        subject="entity",
+        lei=A,
+        field="legal_name",
+        expected="Changed",
+        value="Right",
+        state="approved",
+    )
     successor = (
         f"<lei:SuccessorEntity><lei:SuccessorLEI>{B}</lei:SuccessorLEI></lei:SuccessorEntity>"
     )
@@ -68,7 +77,9 @@ def load_everything(folder: Path) -> tuple[list[Any], list[list[Any]]]:
         MappedLei,
         MappedIssuer,
     )
-    return counts, [list(model._default_manager.order_by("pk").values()) for model in models]
+    rows = [list(model._default_manager.order_by("pk").values()) for model in models]
+    rows.append(list(Correction.objects.values_list("state", "replaced")))
+    return counts, rows
 
 
 @pytest.mark.slow
@@ -85,5 +96,6 @@ def test_the_merges_of_entities_come_to_the_same_through_t_sql(
     assert counts[1:5] == [(0, 1, 0, 0, 0), (0, 0, 0, 1, 0), (2, 0, 0, 0, 0), (0, 1, 1, 0, 0)]
     assert counts[-3:] == [(0, 1, 1, 0, 0), (2, 0, 0, 0, 0), (0, 1, 1, 0, 0)]
     assert rows == plain_rows
+    assert rows[-1] == [("in_force", "Changed")]
     assert all(rows)
     sql_server.clear()  # what was executed is SQLite's

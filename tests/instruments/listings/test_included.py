@@ -111,7 +111,7 @@ def test_the_number_of_queries_does_not_depend_on_the_rows(client: Client) -> No
     for size in (5, 60, 200):
         with CaptureQueriesContext(connection) as queries:
             get(client, include=ALL, per_page=size)
-        assert len(queries) <= 11, size
+        assert len(queries) <= 13, size
 
 
 def test_only_what_is_asked_for_is_added(client: Client) -> None:

@@ -60,6 +60,6 @@ def test_invalid_filters_are_explained(client: Client) -> None:
 def test_the_number_of_queries_is_fixed(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for path, number in (("/venues/", 2), ("/venues/?country=DE", 2), ("/venues/XETR/", 3)):
+    for path, number in (("/venues/", 3), ("/venues/?country=DE", 4), ("/venues/XETR/", 5)):
         with django_assert_num_queries(number):
             client.get(path)

@@ -115,7 +115,7 @@ def test_a_venue_with_its_segments_and_instruments(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("path", "queries"),
-    [("", 2), ("XETR/", 1), ("XETR/segments/", 3), ("countries/", 2), ("statistics/", 7)],
+    [("", 3), ("XETR/", 2), ("XETR/segments/", 5), ("countries/", 2), ("statistics/", 7)],
 )
 def test_the_number_of_queries_is_fixed(
     client: Client,
