@@ -26,7 +26,7 @@ from marketdata.common.plain import to_plain
 
 
 class CorrectionSubject(enum.StrEnum):
-    """What a correction is about, and the column of its code."""
+    """The kind of record that a correction is about, with the column of its code."""
 
     INSTRUMENT = "instrument"
     ENTITY = "entity"
@@ -38,7 +38,7 @@ class CorrectionSubject(enum.StrEnum):
 
     @property
     def publisher(self) -> str:
-        """Who publishes its values, as the subject of a sentence."""
+        """The publisher of its values, as the subject of a sentence."""
         names = {"instrument": "The register", "entity": "GLEIF", "venue": "The list of venues"}
         return names[self.value]
 
