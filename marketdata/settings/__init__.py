@@ -403,6 +403,7 @@ SPECTACULAR_SETTINGS = {
         "ResultSubject": "instruments.models.Subject.choices",
         "CurationTable": "curation.models.ImportBatch.KINDS",
         "ApiKeyState": ["usable", "expired", "revoked"],
+        "AppliedCorrectionState": ["in_force", "to_review"],
         "ServiceState": ["connected", "unavailable", "unknown"],
     },
 }
