@@ -187,7 +187,8 @@ EXPORT_TIMEOUT_SECONDS = env.read("EXPORT_TIMEOUT_SECONDS", env.positive, 60)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
 REDIS_URL = env.read("REDIS_URL", str, "")
 CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
-DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+# They are a traceback for each answer; the health check `cache` logs that Redis is gone, and back.
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
 RATELIMIT_USE_CACHE = "counts"
 RATELIMIT_IP_META_KEY = "marketdata.web.address.client_network"
 

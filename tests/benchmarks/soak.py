@@ -1,22 +1,21 @@
-"""`make bench-soak`: the service under load while files are loaded and its parts are killed.
+"""`make bench-soak`: the service under load while files are loaded, parts are killed and the disk is full.
 
-Real processes: the web server as `deploy/start` runs it, a worker, Redis. Clients look up, list, search,
-export and sign in all the time, and a timeline of events happens meanwhile. After the events with a fault,
-errors are allowed for some seconds, and only clear ones: 503, or a refused connection.
+Real processes: the web server as `deploy/start` runs it, a supervised worker, Redis. Clients look up, list,
+search, export and sign in all the time. Meanwhile the worker loads a full set and a delta, then faults
+happen: Redis and a process of the web server are killed, the worker while it loads another delta, the disk of
+the staging folder is full when it should load one more, and another program locks the database.
 
-Exit status 1 if an error was seen elsewhere, if 95 % of the requests during loads took longer than two
-seconds or than three times those before them, or if the memory of the web server grew by a quarter.
+After faults that requests notice, they may fail for some seconds, with clear errors: 503, or no connection.
+All files must be loaded in the end, without help. Prints each criterion with its figures; exit status 1
+if one is not met. Needs root, since a small file system is mounted as the staging folder.
 """
 
 import argparse
 import contextlib
 import dataclasses
 import datetime as dt
-import math
 import os
-import random
 import sqlite3
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,103 +28,127 @@ import django
 import psutil
 import requests
 from rich.console import Console
-from rich.table import Table
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
 django.setup()  # before modules that import models
 
 from tests import servers  # noqa: E402
+from tests.benchmarks import soak_report  # noqa: E402
 from tests.benchmarks.generator import grow, grow_delta  # noqa: E402
+from tests.benchmarks.soak_clients import Clients  # noqa: E402
+from tests.benchmarks.soak_report import Criterion, Event  # noqa: E402
 from tests.installation import ROOT, Installation  # noqa: E402
 
 SOURCES = Path(__file__).parent.parent / "data"
 DAY = dt.date(2026, 1, 3)
-_RECOVERY_SECONDS = 20.0
 _LOCK_SECONDS = 5.0
-_MOST_P95, _MOST_TIMES_IDLE, _MOST_GROWTH = 2.0, 3.0, 1.25
+_PATIENCE_SECONDS = (
+    600.0  # for the start, and for the loads that are left at the end, on a slow machine
+)
+_REQUEST_LOADS = """
+from pathlib import Path
+from esma_files import queue
+from esma_files.models import Run
+from instruments import pipeline
+for file in pipeline.register_files([Path(path) for path in {paths!r}]):
+    queue.request_run(Run.Kind.LOAD, file=file)
+"""
+_NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+_LOADING = "SELECT count(*) FROM esma_files_esmafile WHERE state = 'loading' AND name = '{}'"
+_DISK_FULL = "SELECT count(*) FROM esma_files_esmafile WHERE problem LIKE '%cannot be staged in%'"
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """One answer; `at` and `seconds` on the clock of the run, status 0 where there was no connection."""
+@dataclasses.dataclass
+class Files:
+    """Published files of four days: a full set and the deltas after it."""
 
-    at: float
-    request: str
-    status: int
-    seconds: float
+    first: list[Path]
+    full: list[Path]
+    delta: Path
+    delta_of_killed_worker: Path
+    delta_of_full_disk: Path
 
-
-class Clients:
-    """Threads that ask as people and programs do, with pauses, until `stop`."""
-
-    def __init__(self, address: str, *, key: str, password: str, isins: list[str]) -> None:
-        self._address, self._key, self._password, self._isins = address, key, password, isins
-        self.answers: list[Answer] = []
-        self._is_over = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._begin = time.monotonic()
-
-    def start(self, count: int) -> None:
-        self._begin = time.monotonic()
-        for number in range(count):
-            thread = threading.Thread(target=self._play, args=(random.Random(number),))
-            thread.start()
-            self._threads.append(thread)
-
-    def stop(self) -> None:
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _play(self, chance: random.Random) -> None:
-        while not self._is_over.wait(chance.uniform(0.5, 2.5)):
-            isin = chance.choice(self._isins)
-            [request] = chance.choices(
-                ("look up", "list", "search", "changes", "export", "sign in"),
-                (60, 15, 10, 5, 5, 5),
+    @classmethod
+    def create(cls, folder: Path, *, records: int) -> "Files":
+        sources = sorted(SOURCES.glob("firds*/*INS_*.zip"))
+        changes, next_day = max(100, records // 20), DAY + dt.timedelta(days=7)
+        deltas = [
+            grow_delta(
+                sources,
+                records=records,
+                changes=changes,
+                folder=folder / "next",
+                day=next_day + dt.timedelta(days=days),
             )
-            path, parameters = {
-                "look up": (f"instruments/{isin}/", {}),
-                "list": ("instruments/", {"category": chance.choice("DEORS")}),
-                "search": ("instruments/", {"q": isin[:6]}),
-                "changes": ("instruments/changes/", {}),
-                "export": ("instruments/export/", {"isin": isin}),
-                "sign in": ("auth/token/", {}),
-            }[request]
-            start, status = time.monotonic(), 0
-            url = f"{self._address}/api/v1/{path}"
-            with contextlib.suppress(requests.RequestException):
-                if request == "sign in":
-                    body = {"username": "client", "password": self._password}
-                    answer = requests.post(url, json=body, timeout=60)
-                else:
-                    headers = {"Authorization": f"Api-Key {self._key}"}
-                    answer = requests.get(url, params=parameters, headers=headers, timeout=60)
-                status = answer.status_code
-            now = time.monotonic()
-            self.answers.append(Answer(start - self._begin, request, status, now - start))
-
-
-@contextlib.contextmanager
-def _service(installation: Installation, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    path = f"{Path(sys.executable).parent}:{installation.environment['PATH']}"
-    environment = {**installation.environment, "PORT": str(port), "PATH": path}
-    with installation.log.open("ab") as log:
-        process = subprocess.Popen(
-            ["bash", "deploy/start", "web"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            for days in (1, 2, 3)
+        ]
+        return cls(
+            grow(sources, records=records, folder=folder / "first", day=DAY),
+            grow(sources, records=records, folder=folder / "next", day=next_day),
+            *deltas,
         )
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(requests.RequestException):
-                if requests.get(f"http://127.0.0.1:{port}/health/ready/", timeout=5).ok:
-                    break
-            assert time.monotonic() < deadline, installation.log.read_text()
-            time.sleep(0.5)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+
+
+class Faults:
+    """The loads and faults; `criteria` says whether each fault has happened as it should."""
+
+    def __init__(
+        self, installation: Installation, files: Files, service: "subprocess.Popen[bytes]"
+    ) -> None:
+        self._installation, self._files, self._service = installation, files, service
+        self.criteria: list[Criterion] = []
+
+    def load(self) -> None:
+        self._request(*self._files.full, self._files.delta)
+
+    def kill_a_web_process(self) -> None:
+        psutil.Process(self._service.pid).children(recursive=True)[-1].kill()
+
+    def kill_the_worker(self) -> None:
+        """Kill all processes of the worker while it loads a delta."""
+        path = self._files.delta_of_killed_worker
+        self._request(path)
+        has_begun = self._wait(_LOADING.format(path.name), 1)
+        workers = self._installation.processes("celery", "worker")
+        for process in workers:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        figure = f"{len(workers)} processes" + ("" if has_begun else ", but it loaded nothing")
+        self.criteria.append(Criterion("the worker is killed during a load", figure, has_begun))
+
+    def fill_the_disk(self) -> None:
+        """Fill the staging folder, request a load, and make room when it has failed."""
+        staging = self._installation.staging
+        ballast = staging / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+        self._request(self._files.delta_of_full_disk)
+        start = time.monotonic()
+        is_named = self._wait(_DISK_FULL, 1)
+        figure = f"cannot be staged in ... after {time.monotonic() - start:.0f} s"
+        ballast.unlink()
+        self.criteria.append(Criterion("a load on a full disk says so", figure, is_named))
+
+    def lock_the_database(self) -> None:
+        """Hold the write lock for some seconds, as a program that forgot to commit."""
+        opened = sqlite3.connect(self._installation.database, timeout=60, isolation_level=None)
+        with contextlib.closing(opened) as lock:
+            lock.execute("BEGIN IMMEDIATE")
+            time.sleep(_LOCK_SECONDS)
+            lock.execute("ROLLBACK")
+
+    def _request(self, *paths: Path) -> None:
+        self._installation.run("shell", "-c", _REQUEST_LOADS.format(paths=[*map(str, paths)]))
+
+    def _wait(self, sql: str, at_least: int) -> bool:
+        """Return whether the number that a query selects has reached a value in time."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if self._installation.read_number(sql) >= at_least:
+                return True
+            time.sleep(0.05)
+        return False
 
 
 def main() -> None:
@@ -135,52 +158,54 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=100_000)
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
-    with tempfile.TemporaryDirectory(prefix="soak-") as name, servers.restartable_redis() as redis:
+    with (
+        tempfile.TemporaryDirectory(prefix="soak-") as name,
+        servers.restartable_redis() as redis,
+        _small_disk(Path(name) / "staging", megabytes=max(64, options.records // 250)),
+    ):
         folder = Path(name)
         console.print(f"Loading {options.records:,} records ...")
-        sources = sorted(SOURCES.glob("firds*/*INS_*.zip"))
-        records, next_day = options.records, DAY + dt.timedelta(days=7)
-        first = grow(sources, records=records, folder=folder / "first", day=DAY)
-        full = grow(sources, records=records, folder=folder / "next", day=next_day)
-        changes, day_after = max(100, records // 20), DAY + dt.timedelta(days=8)
-        delta = grow_delta(
-            sources, records=records, changes=changes, folder=folder / "next", day=day_after
-        )
+        files = Files.create(folder, records=options.records)
         installation = _install(folder, redis.address)
-        installation.run("load", *first)
-        password = installation.run("create_admin", "--username", "client").splitlines()[0].split()
-        permissions = ("instruments.view_instrument", "instruments.export_instrument")
-        options_of_key = ("create", "client", "soak", "--permission", *permissions)
-        key = installation.run("api_keys", *options_of_key).strip()
-        with contextlib.closing(sqlite3.connect(installation.database)) as database:
-            sql = "SELECT isin FROM instruments_instrument ORDER BY random() LIMIT 1000"
-            isins = [isin for (isin,) in database.execute(sql)]
+        installation.run("load", *files.first)
         port = servers.free_port()
+        clients = _create_clients(installation, f"http://127.0.0.1:{port}")
         with _service(installation, port) as service, installation.supervised_worker():
-            clients = Clients(
-                f"http://127.0.0.1:{port}", key=key, password=password[-1], isins=isins
-            )
-
-            def kill_a_web_process() -> None:
-                psutil.Process(service.pid).children(recursive=True)[-1].kill()
-
-            def kill_the_worker() -> None:
-                installation.processes("celery", "worker")[-1].kill()
-
-            load = _Load(installation, [*full, delta])
+            faults = Faults(installation, files, service)
             timeline: list[tuple[float, str, Callable[[], object], bool]] = [
-                (0.30, "load a full set and a delta", load.begin, False),
+                (0.30, "load a full set and a delta", faults.load, False),
                 (0.60, "kill Redis", redis.kill, True),
                 (0.63, "start Redis", redis.start_if_ended, True),
-                (0.70, "kill a process of the web server", kill_a_web_process, True),
-                (0.78, "kill the worker", kill_the_worker, False),
-                (0.86, "lock the database", lambda: _lock(installation.database), False),
+                (0.68, "kill a process of the web server", faults.kill_a_web_process, True),
+                (0.74, "kill the worker while it loads", faults.kill_the_worker, False),
+                (0.84, "fill the disk of the staging folder", faults.fill_the_disk, False),
+                (0.94, "lock the database", faults.lock_the_database, False),
             ]
-            memory, happened = _run(clients, options, timeline, service, console)
-            problems = load.finish(console)
-        problems += _report(clients.answers, memory, happened, options.seconds, console)
-    if problems:
-        sys.exit("; ".join(problems))
+            memory, events = _run(clients, options, timeline, service, console)
+            phases = soak_report.split(clients.answers, events, options.seconds)
+            soak_report.print_answers(phases, console)
+            criteria = [
+                *soak_report.judge_answers(phases, events, console),
+                soak_report.judge_memory(memory, events, options.seconds),
+                *faults.criteria,
+                *_judge_end(installation, f"http://127.0.0.1:{port}"),
+            ]
+        if not soak_report.print_criteria(criteria, console):
+            console.print(f"The last lines of the log:\n{_last_lines(installation.log)}")
+            sys.exit(1)
+
+
+@contextlib.contextmanager
+def _small_disk(folder: Path, *, megabytes: int) -> Iterator[None]:
+    """Mount a file system in memory, which can be filled without harm to others."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "soak", str(folder)]
+    if subprocess.run(command, check=False).returncode:
+        raise SystemExit("bench-soak has to be run by root: it mounts a small file system.")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _install(folder: Path, redis: str) -> Installation:
@@ -194,6 +219,7 @@ def _install(folder: Path, redis: str) -> Installation:
         FETCH_ON_SCHEDULE="false",
         STATIC_ROOT=str(folder / "static"),
         ALLOWED_HOSTS="127.0.0.1",
+        RETRY_SECONDS="10",
         **generous,
     )
     installation.run("migrate", "--verbosity", "0")
@@ -201,32 +227,44 @@ def _install(folder: Path, redis: str) -> Installation:
     return installation
 
 
-class _Load:
-    """A load of files in a process of its own, which may go on after the last request."""
-
-    def __init__(self, installation: Installation, paths: list[Path]) -> None:
-        self._installation, self._paths = installation, paths
-        self._process: subprocess.Popen[str] | None = None
-        self._begin = 0.0
-
-    def begin(self) -> None:
-        self._begin = time.monotonic()
-        self._process = self._installation.start("load", *self._paths)
-
-    def finish(self, console: Console) -> list[str]:
-        """Wait for the end; return what went wrong."""
-        assert self._process
-        _, errors = self._process.communicate()
-        console.print(f"the load ended {time.monotonic() - self._begin:.0f} s after its begin")
-        return [errors.strip()] if self._process.returncode else []
+def _create_clients(installation: Installation, address: str) -> Clients:
+    password = installation.run("create_admin", "--username", "client").splitlines()[0].split()
+    permissions = ("instruments.view_instrument", "instruments.export_instrument")
+    options_of_key = ("create", "client", "soak", "--permission", *permissions)
+    key = installation.run("api_keys", *options_of_key).strip()
+    with contextlib.closing(sqlite3.connect(installation.database)) as database:
+        sql = "SELECT isin FROM instruments_instrument ORDER BY random() LIMIT 1000"
+        isins = [isin for (isin,) in database.execute(sql)]
+    return Clients(address, key=key, password=password[-1], isins=isins)
 
 
-def _lock(database: Path) -> None:
-    """Hold the write lock for some seconds, as a program that forgot to commit."""
-    with contextlib.closing(sqlite3.connect(database, timeout=60, isolation_level=None)) as lock:
-        lock.execute("BEGIN IMMEDIATE")
-        time.sleep(_LOCK_SECONDS)
-        lock.execute("ROLLBACK")
+@contextlib.contextmanager
+def _service(installation: Installation, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    path = f"{Path(sys.executable).parent}:{installation.environment['PATH']}"
+    environment = {**installation.environment, "PORT": str(port), "PATH": path}
+    with installation.log.open("ab") as log:
+        process = subprocess.Popen(
+            ["bash", "deploy/start", "web"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    try:
+        assert _is_ready(f"http://127.0.0.1:{port}", seconds=_PATIENCE_SECONDS), (
+            installation.log.read_text()
+        )
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _is_ready(address: str, *, seconds: float) -> bool:
+    """Return whether the service becomes ready in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException):
+            if requests.get(f"{address}/health/ready/", timeout=5).ok:
+                return True
+        time.sleep(0.5)
+    return False
 
 
 def _run(
@@ -235,17 +273,18 @@ def _run(
     timeline: list[tuple[float, str, Callable[[], object], bool]],
     service: "subprocess.Popen[bytes]",
     console: Console,
-) -> tuple[list[tuple[float, float]], list[tuple[float, str, bool]]]:
-    """Play the timeline. Return the megabytes of the web server and the events, each by the second."""
-    memory, happened, waiting = [], [], list(timeline)
+) -> tuple[list[tuple[float, float]], list[Event]]:
+    """Play the timeline, each event in a thread. Return the megabytes of the web server, and the events."""
+    memory, events, waiting, threads = [], [], list(timeline), []
     clients.start(options.clients)
     start = time.monotonic()
     while (now := time.monotonic() - start) < options.seconds:
         if waiting and now >= waiting[0][0] * options.seconds:
             _, name, act, is_fault = waiting.pop(0)
             console.print(f"{now:6.0f} s  {name}")
-            happened.append((now, name, is_fault))
-            act()
+            events.append(Event(now, name, is_fault))
+            threads.append(threading.Thread(target=act))
+            threads[-1].start()
         processes = [psutil.Process(service.pid)]
         processes += processes[0].children(recursive=True)
         used = 0
@@ -255,73 +294,39 @@ def _run(
         memory.append((now, used / 1e6))
         time.sleep(1)
     clients.stop()
-    return memory, happened
+    for thread in threads:
+        thread.join()
+    return memory, events
 
 
-def _report(
-    answers: list[Answer],
-    memory: list[tuple[float, float]],
-    happened: list[tuple[float, str, bool]],
-    seconds: float,
-    console: Console,
-) -> list[str]:
-    """Print the answers by phase and request; return what is not as it should be."""
-    load = next(at for at, name, _ in happened if name.startswith("load"))
-    faults = [at for at, _, is_fault in happened if is_fault]
-    first_fault = min(faults)
-    phases = {
-        "idle": [a for a in answers if 0.05 * seconds <= a.at < load],
-        "load": [a for a in answers if load <= a.at < first_fault],
-        "faults": [a for a in answers if a.at >= first_fault],
-    }
-    table = Table(header_style="bold")
-    for column in ("phase", "request", "answers", "errors", "median s", "95 % s", "longest s"):
-        table.add_column(column, justify="left" if column in ("phase", "request") else "right")
-    for phase, of_phase in phases.items():
-        for request in ("", *sorted({answer.request for answer in of_phase})):
-            rows = [a for a in of_phase if request in ("", a.request)]
-            times = [a.seconds for a in rows]
-            errors = sum(a.status != 200 for a in rows)
-            numbers = (statistics.median(times), _p95(times), max(times))
-            table.add_row(
-                phase,
-                request or "all",
-                str(len(rows)),
-                str(errors),
-                *(f"{number:.2f}" for number in numbers),
-            )
-    console.print(table)
-    problems = []
-    unexpected = [
-        a
-        for a in answers
-        if a.status != 200
-        and not (
-            a.status in (0, 503)
-            and any(at - a.seconds <= a.at <= at + _RECOVERY_SECONDS for at in faults)
-        )
+def _judge_end(installation: Installation, address: str) -> list[Criterion]:
+    """Wait until everything is loaded, and look at what is left."""
+    start = time.monotonic()
+    while (left := installation.read_number(_NOT_LOADED)) and (
+        time.monotonic() < start + _PATIENCE_SECONDS
+    ):
+        time.sleep(0.5)
+    waited = time.monotonic() - start
+    log = installation.log.read_text(errors="replace")
+    remains = [path.name for path in installation.staging.iterdir()]
+    is_ready = _is_ready(address, seconds=10)
+    workers = installation.processes("celery", "worker")
+    tracebacks = log.count("Traceback (most recent call last)")
+    return [
+        Criterion(
+            "all files are loaded in the end",
+            f"{left} are not, {waited:.0f} s after the last request",
+            not left,
+        ),
+        Criterion("nothing is left in the staging folder", str(remains or "empty"), not remains),
+        Criterion("the service is ready in the end", str(is_ready), is_ready),
+        Criterion("a worker runs in the end", f"{len(workers)} processes", bool(workers)),
+        Criterion("no traceback in the log", f"{tracebacks} tracebacks", not tracebacks),
     ]
-    for answer in unexpected[:10]:
-        console.print(f"{answer.at:6.0f} s  {answer.request}: {answer.status}")
-    if unexpected:
-        problems.append(f"{len(unexpected)} unexpected errors")
-    idle, busy = (_p95([a.seconds for a in phases[name]]) for name in ("idle", "load"))
-    if busy > _MOST_P95:
-        problems.append(f"95 % took {busy:.2f} s during loads, more than {_MOST_P95} s")
-    if busy > _MOST_TIMES_IDLE * idle:
-        problems.append(f"95 % took {busy / idle:.1f} times as long during loads")
-    before = statistics.median(mb for at, mb in memory if 0.1 * seconds < at < load)
-    after = statistics.median(mb for at, mb in memory if at > 0.9 * seconds)
-    console.print(
-        f"memory of the web server: {before:,.0f} MB before the loads, {after:,.0f} after"
-    )
-    if after > _MOST_GROWTH * before:
-        problems.append(f"memory grew from {before:,.0f} to {after:,.0f} MB")
-    return problems
 
 
-def _p95(times: list[float]) -> float:
-    return sorted(times)[math.ceil(0.95 * len(times)) - 1] if times else 0.0
+def _last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-40:])
 
 
 if __name__ == "__main__":
