@@ -54,7 +54,10 @@ for file in pipeline.register_files([Path(path) for path in {paths!r}]):
     queue.request_run(Run.Kind.LOAD, file=file)
 """
 _NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
-_LOADING = "SELECT count(*) FROM esma_files_esmafile WHERE state = 'loading' AND name = '{}'"
+_BEGUN = (
+    "SELECT count(*) FROM esma_files_esmafile WHERE state IN ('loading', 'loaded') AND name = '{}'"
+)
+_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state = 'loaded' AND name = '{}'"
 _DISK_FULL = "SELECT count(*) FROM esma_files_esmafile WHERE problem LIKE '%cannot be staged in%'"
 
 
@@ -108,13 +111,14 @@ class Faults:
         """Kill all processes of the worker while it loads a delta."""
         path = self._files.delta_of_killed_worker
         self._request(path)
-        has_begun = self._wait(_LOADING.format(path.name), 1)
+        has_begun = self._wait(_BEGUN.format(path.name), 1)
+        is_loading = has_begun and not self._installation.read_number(_LOADED.format(path.name))
         workers = self._installation.processes("celery", "worker")
         for process in workers:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        figure = f"{len(workers)} processes" + ("" if has_begun else ", but it loaded nothing")
-        self.criteria.append(Criterion("the worker is killed during a load", figure, has_begun))
+        figure = f"{len(workers)} processes" + ("" if is_loading else ", but it loaded nothing")
+        self.criteria.append(Criterion("the worker is killed during a load", figure, is_loading))
 
     def fill_the_disk(self) -> None:
         """Fill the staging folder, request a load, and make room when it has failed."""
@@ -188,6 +192,11 @@ def main() -> None:
                 *soak_report.judge_answers(phases, events, console),
                 soak_report.judge_memory(memory, events, options.seconds),
                 *faults.criteria,
+                Criterion(
+                    "each fault has happened",
+                    f"{len(faults.criteria)} of 2 were looked at",
+                    len(faults.criteria) == 2,
+                ),
                 *_judge_end(installation, f"http://127.0.0.1:{port}"),
             ]
         if not soak_report.print_criteria(criteria, console):
