@@ -5,6 +5,7 @@ A piece holds elements and text only (`cleaning.py`). It begins with a tag, and 
 """
 
 import dataclasses
+import functools
 import re
 
 import numpy as np
@@ -21,6 +22,18 @@ _BEGINS_TAG[np.frombuffer(b"/_:", dtype=np.uint8)] = True
 _BEGINS_TAG[ord("A") : ord("Z") + 1] = _BEGINS_TAG[ord("a") : ord("z") + 1] = True
 _BEGINS_TAG[128:] = True  # letters beyond ASCII, in UTF-8
 _SPACE = 0x20
+_WORD = 8
+# Of a word of eight bytes: the low bits of each, the highest bit of each, and what carries a visible
+# character (beyond the space) into its highest bit.
+_LOW, _HIGH, _CARRY = (
+    np.uint64(int.from_bytes(bytes([byte] * _WORD))) for byte in (0x7F, 0x80, 0x5F)
+)
+# The highest bits of the first bytes of a word, by their number.
+_FIRST = np.array(
+    [0x8080808080808080 & ((1 << 8 * size) - 1) for size in range(_WORD + 1)], np.uint64
+)
+# Longer ranges are rare, and would be looked at in too many steps.
+_LONGEST_BY_WORDS = 64
 
 
 class IllFormed(Exception):
@@ -36,11 +49,13 @@ class IllFormed(Exception):
 class Tags:
     """The tags of a piece. The arrays have an entry per tag, in order."""
 
+    piece: bytes
     opens: np.ndarray  # offset of `<`
     closes: np.ndarray  # offset of `>`
     ends: np.ndarray  # offset of the next `<`, or the end of the piece
     is_end: np.ndarray  # an end tag, as </Id>
     is_empty: np.ndarray  # an empty element, as <Id/>
+    has_equals: np.ndarray  # a tag with attributes
     attributes: int  # number of `=` in tags
     has_open_quote: bool  # an attribute value holds a `>`, which was taken for the end of the tag
 
@@ -49,15 +64,22 @@ class Tags:
 
     def levels(self, before: int) -> np.ndarray:
         """Return how many elements are open after each tag, where `before` were before the first."""
-        change = np.ones(len(self), dtype=np.int32)
-        change[self.is_end] = -1
-        change[self.is_empty] = 0
-        levels: np.ndarray = before + np.cumsum(change)
+        change = (1 - 2 * self.is_end.view(np.int8)) * (1 - self.is_empty.view(np.int8))
+        levels: np.ndarray = before + np.cumsum(change, dtype=np.int32)
         return levels
 
-    def name(self, piece: bytes, number: int) -> str:
+    @functools.cached_property
+    def words(self) -> np.ndarray:
+        """The eight bytes before each offset of the piece, and before the eight behind its end: uint64.
+
+        The first byte is the lowest. Bytes outside the piece are 0.
+        """
+        padded = b"".join((bytes(_WORD), self.piece, bytes(_WORD)))
+        return np.ndarray((len(padded) - _WORD + 1,), "<u8", buffer=padded, strides=(1,))
+
+    def name(self, number: int) -> str:
         """Return the local name of a tag."""
-        inside = piece[self.opens[number] + 1 : self.closes[number]].lstrip(b"/").rstrip(b"/")
+        inside = self.piece[self.opens[number] + 1 : self.closes[number]].lstrip(b"/").rstrip(b"/")
         name = inside.split(maxsplit=1)[0].rpartition(b":")[2]
         return name.decode("utf-8", "replace")[:100]
 
@@ -78,14 +100,19 @@ def find_tags(piece: bytes) -> Tags:
     of_tags = np.searchsorted(opens, equals) - 1
     inside = of_tags >= 0
     inside[inside] = equals[inside] < closes[of_tags[inside]]
-    last = data[closes[of_tags[inside]] - 1]
+    of_tags = of_tags[inside]
+    last = data[closes[of_tags] - 1]
+    has_equals = np.zeros(len(opens), dtype=bool)
+    has_equals[of_tags] = True
     return Tags(
+        piece=piece,
         opens=opens,
         closes=closes,
         ends=ends,
         is_end=following == _SLASH,
         is_empty=data[closes - 1] == _SLASH,
-        attributes=int(np.count_nonzero(inside)),
+        has_equals=has_equals,
+        attributes=len(of_tags),
         has_open_quote=not _ENDS_TAG[last].all(),
     )
 
@@ -117,11 +144,54 @@ def _escaped(tag: bytes) -> bytes:
     return re.sub(rb""""[^"]*"|'[^']*'""", value, tag)
 
 
-def is_blank(piece: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Tell for each range of a piece whether it holds white space only; no range may begin the piece.
+def is_blank(tags: Tags, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Tell for each range of the piece whether it holds white space only.
 
     Control characters other than white space have been refused before.
     """
-    visible = np.cumsum(np.frombuffer(piece, dtype=np.uint8) > _SPACE, dtype=np.int32)
-    blank: np.ndarray = visible[starts - 1] == visible[ends - 1]
+    blank = np.ones(len(starts), dtype=bool)
+    lengths = ends - starts
+    if len(lengths) and lengths.max() > _LONGEST_BY_WORDS:
+        visible = np.cumsum(np.frombuffer(tags.piece, dtype=np.uint8) > _SPACE, dtype=np.int32)
+        visible = np.append(np.int32(0), visible)
+        blank = visible[starts] == visible[ends]
+        return blank
+    ranges = np.arange(len(starts))
+    while len(ranges):
+        words = tags.words[starts + _WORD]
+        visible = (((words & _LOW) + _CARRY) | words) & _FIRST[np.minimum(lengths, _WORD)]
+        blank[ranges[visible != 0]] = False
+        is_longer = lengths > _WORD
+        ranges, starts, lengths = (
+            ranges[is_longer],
+            starts[is_longer] + _WORD,
+            lengths[is_longer] - _WORD,
+        )
     return blank
+
+
+def find_words(tags: Tags, *texts: bytes) -> np.ndarray:
+    """Return the offsets of texts of at most eight bytes that begin with the same byte, in the piece."""
+    data = np.frombuffer(tags.piece, dtype=np.uint8)
+    places = np.flatnonzero(data == texts[0][0])
+    words = tags.words[places + _WORD]
+    matches = np.zeros(len(places), dtype=bool)
+    for text in texts:
+        first = words & np.uint64((1 << 8 * len(text)) - 1)
+        matches |= first == np.uint64(int.from_bytes(text, "little"))
+    return places[matches]
+
+
+def may_end_with(tags: Tags, numbers: np.ndarray, text: bytes) -> np.ndarray:
+    """Tell for each of some tags whether its name may end with a text, by its last eight bytes.
+
+    Of tags with attributes or white space behind the name nothing is known.
+    """
+    last = text[-_WORD:]
+    words = tags.words[tags.closes[numbers] - tags.is_empty[numbers]]
+    is_text = words >> np.uint64(8 * (_WORD - len(last))) == np.uint64(
+        int.from_bytes(last, "little")
+    )
+    has_space = words >> np.uint64(8 * (_WORD - 1)) <= np.uint64(_SPACE)
+    may: np.ndarray = is_text | has_space | tags.has_equals[numbers]
+    return may

@@ -6,11 +6,19 @@ to end with `2`, and so on. And empty elements around what is not kept are left 
 
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
-from esma_files.parsing.pipe import Readable
+import numpy as np
+
+from esma_files.parsing import markup
+from esma_files.parsing.markup import Tags
 
 # A tag up to the end of its name: a slash, a prefix, the local name.
 _BEGIN = rb"<(/?)(?:[^\s/>:]*:)?(%s)(?=[\s/>])"
+
+
+class TaggedStream(Protocol):
+    def read_tags(self) -> Tags | None: ...
 
 
 class Rewritten:
@@ -21,17 +29,12 @@ class Rewritten:
     """
 
     def __init__(
-        self, stream: Readable, *, numbered: tuple[str, ...], optional: tuple[str, ...]
+        self, stream: TaggedStream, *, numbered: tuple[str, ...], optional: tuple[str, ...]
     ) -> None:
         self._stream = stream
         self._tag = re.compile(_BEGIN % _any_of(numbered))
-        # An end tag of a name, and behind it a start tag of the same: most elements are alone, so only
-        # these are looked for. A pattern that begins with a word is found much faster.
-        names = [re.escape(name).encode() for name in numbered]
-        self._pairs = [
-            re.compile(rb"%s\s*>\s*<(?:[^\s/>:]*:)?%s(?=[\s/>])" % (name, name)) for name in names
-        ]
-        self._optional = [re.compile(re.escape(name).encode() + rb"\s*/>") for name in optional]
+        self._names = [name.encode() for name in numbered]
+        self._optional = [name.encode() for name in optional]
         self._empty = re.compile(rb"<(?:[^\s/>:]*:)?(?:%s)\s*/>" % _any_of(optional))
         # At the end of a piece: the element whose end tag was the last tag, and one that is still open,
         # each with its number.
@@ -41,61 +44,98 @@ class Rewritten:
 
     def read(self, size: int = -1) -> bytes:
         """Return the next piece, b"" at the end."""
-        while piece := self._stream.read(size):
-            if rewritten := self._with_numbers(self._without_empty(piece)):
+        while (tags := self._stream.read_tags()) is not None:
+            if rewritten := self._rewritten(tags):
                 return rewritten
         return b""
 
-    def _without_empty(self, piece: bytes) -> bytes:
+    def _rewritten(self, tags: Tags) -> bytes:
+        piece, left_out = tags.piece, self._find_empty(tags)
+        self.left_out += len(left_out)
+        # Places of the piece, and what is written there instead.
+        edits = [(int(tags.opens[n]), int(tags.closes[n]) + 1, b"") for n in left_out]
+        if len(left_out) < len(tags):
+            numbers = self._number_tags(tags, left_out)
+            edits += [(place, place, b"%d" % number) for place, number in numbers]
         kept, at = [], 0
-        places = sorted(match.start() for name in self._optional for match in name.finditer(piece))
-        for place in places:
-            tag = self._empty.match(piece, max(piece.rfind(b"<", 0, place), 0))
-            if tag and tag.end() > place:  # a text may hold such a name too
-                kept.append(piece[at : tag.start()])
-                at = tag.end()
-                self.left_out += 1
+        for begin, end, text in sorted(edits):
+            kept += [piece[at:begin], text]
+            at = end
         return b"".join((*kept, piece[at:])) if kept else piece
 
-    def _with_numbers(self, piece: bytes) -> bytes:
-        begin = piece.find(b"<")
-        if begin < 0:  # all its tags were left out
-            return piece
-        numbers: list[tuple[int, int]] = []  # where a name ends, and the number to write there
+    def _find_empty(self, tags: Tags) -> list[int]:
+        """Return the numbers of the tags that are left out."""
+        empty = np.flatnonzero(tags.is_empty)
+        may = np.zeros(len(empty), dtype=bool)
+        for name in self._optional:
+            may |= markup.may_end_with(tags, empty, name)
+        return [
+            number
+            for number in empty[may].tolist()
+            if self._empty.match(tags.piece, int(tags.opens[number]))
+        ]
+
+    def _is_blank(self, text: bytes) -> bool:
+        """Tell whether a text, and tags that are left out, hold white space only."""
+        return not text.strip() or not self._empty.sub(b"", text).strip()
+
+    def _number_tags(self, tags: Tags, left_out: list[int]) -> list[tuple[int, int]]:
+        """Return where names end in the tags that are kept, and the number to be written there."""
+        piece = tags.piece
+        kept_first, kept_last = 0, len(tags) - 1
+        is_left_out = set(left_out)
+        while kept_first in is_left_out:
+            kept_first += 1
+        while kept_last in is_left_out:
+            kept_last -= 1
+        begin = int(tags.opens[kept_first])
+        numbers: list[tuple[int, int]] = []
         ended = self._ended  # the element that ended last, by its name and number
         ended_at = -1  # where the name in its end tag ends; at -1 in an earlier piece
         if self._open:
             ended, ended_at = self._close(piece, 0, *self._open, numbers)
-        elif ended and not piece[:begin].strip():
+        elif ended and self._is_blank(piece[:begin]):
             first = self._tag.match(piece, begin)
             if first and not first[1] and first[2] == ended[0]:
                 ended, ended_at = self._number(piece, first.end(), ended[0], ended[1] + 1, numbers)
-        for name, place, start in self._find_pairs(piece):
+        for name, place, start in self._find_pairs(tags, left_out):
             if self._open:
                 break
             is_next = ended is not None and ended[0] == name and ended_at == place
             number = ended[1] + 1 if is_next and ended else 2
             ended, ended_at = self._number(piece, start, name, number, numbers)
         self._ended = None
-        last = self._tag.match(piece, piece.rfind(b"<"))
-        if last and last[1] and not piece[last.end() :].partition(b">")[2].strip():
+        last = self._tag.match(piece, int(tags.opens[kept_last]))
+        if last and last[1] and self._is_blank(piece[tags.closes[kept_last] + 1 :]):
             is_numbered = ended is not None and ended_at == last.end()
             self._ended = (last[2], ended[1] if is_numbered and ended else 1)
-        kept, at = [], 0
-        for place, number in sorted(numbers):
-            kept += [piece[at:place], b"%d" % number]
-            at = place
-        return b"".join((*kept, piece[at:])) if kept else piece
+        return numbers
 
-    def _find_pairs(self, piece: bytes) -> Iterator[tuple[bytes, int, int]]:
-        """Yield for each pair its name, and where the name ends in its end tag and in its start tag."""
-        pairs = sorted(
-            (match.start(), match.end()) for pair in self._pairs for match in pair.finditer(piece)
-        )
-        for place, start in pairs:
-            end_tag = self._tag.match(piece, max(piece.rfind(b"<", 0, place), 0))
-            if end_tag and end_tag[1] and end_tag.end() > place:  # a text may hold such a name too
-                yield end_tag[2], end_tag.end(), start
+    def _find_pairs(self, tags: Tags, left_out: list[int]) -> Iterator[tuple[bytes, int, int]]:
+        """Find an end tag of a name, and behind it a start tag of the same: most elements are alone.
+
+        Yields for each such pair its name, and where the name ends in its end tag and in its start tag.
+        """
+        piece = tags.piece
+        ends = np.flatnonzero(tags.is_end[:-1] & ~tags.is_end[1:])
+        starts = ends + 1
+        for number in left_out:
+            place = np.searchsorted(starts, number)
+            if place < len(starts) and starts[place] == number:
+                starts[place] = min(number + 1, len(tags) - 1)
+        candidates = np.zeros(len(ends), dtype=bool)
+        for name in self._names:
+            both = np.flatnonzero(markup.may_end_with(tags, ends, name))
+            candidates[both[markup.may_end_with(tags, starts[both], name)]] = True
+        for number, following in zip(
+            ends[candidates].tolist(), starts[candidates].tolist(), strict=True
+        ):
+            end = self._tag.match(piece, int(tags.opens[number]))
+            start = self._tag.match(piece, int(tags.opens[following]))
+            if not (end and start and end[2] == start[2]) or start[1]:
+                continue
+            if self._is_blank(piece[tags.closes[number] + 1 : start.start()]):
+                yield end[2], end.end(), start.end()
 
     def _number(
         self, piece: bytes, place: int, name: bytes, number: int, numbers: list[tuple[int, int]]

@@ -33,7 +33,6 @@ _ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,8}));")
 _NONCHARACTERS = "\ufffe\uffff"
 _CUT_REFERENCE = re.compile(rb"&[^;]{0,9}\Z")
-_NAMESPACE = re.compile(rb"xmlns[:=]")  # begins with letters: that is found much faster
 _HOLD_ONE = ("Pyld", "Document")
 
 
@@ -70,8 +69,9 @@ class CheckedStream:
         self.has_stray_text = False
         self.problem: FileProblem | None = None
         self._pieces = self._read_pieces()
-        self.head = next(self._pieces, b"")
-        self._buffer = memoryview(self.head)
+        self._next = next(self._pieces, None)
+        self.head = b"" if self._next is None else self._next.piece
+        self._buffer = memoryview(b"")
 
     @property
     def bytes_read(self) -> int:
@@ -80,12 +80,20 @@ class CheckedStream:
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes, b"" at the end. Without a size, a piece that ends before a tag."""
         if not self._buffer:
-            self._buffer = memoryview(next(self._pieces, b""))
+            tags = self.read_tags()
+            self._buffer = memoryview(b"" if tags is None else tags.piece)
         taken = self._buffer if size < 0 else self._buffer[:size]
         self._buffer = self._buffer[len(taken) :]
         return bytes(taken)
 
-    def _read_pieces(self) -> Iterator[bytes]:
+    def read_tags(self) -> Tags | None:
+        """Return the next piece, with its tags; None at the end."""
+        if self._next is None:
+            return next(self._pieces, None)
+        tags, self._next = self._next, None
+        return tags
+
+    def _read_pieces(self) -> Iterator[Tags]:
         """Yield the document in pieces that begin with a tag and end where another one begins.
 
         A problem is kept too: the parser that reads from here may wrap it or lose it.
@@ -135,8 +143,8 @@ class CheckedStream:
             problem = TruncatedFile if self._level else BadXml
             raise problem(self._file_name, reason)
 
-    def _checked(self, piece: bytes) -> bytes:
-        """Check a piece and count its tags; returns it with long texts shortened."""
+    def _checked(self, piece: bytes) -> Tags:
+        """Check a piece and count its tags; returns those of the piece with long texts shortened."""
         length = len(piece)
         try:
             tags = markup.find_tags(piece)
@@ -146,14 +154,16 @@ class CheckedStream:
                 if tags.has_open_quote:
                     raise IllFormed(0, "an attribute value is not closed")
             self._check_text(piece)
-            self._follow(piece, tags)
-            piece = self._with_short_texts(piece, tags)
+            self._follow(tags)
+            short = self._with_short_texts(tags)
+            if short is not piece:
+                tags = markup.find_tags(short)
         except IllFormed as error:
             place = self._place(error.place)
             reason = f"not well-formed XML at about byte {place:,}: {error.problem}"
             raise BadXml(self._file_name, reason) from None
         self._offset += length
-        return piece
+        return tags
 
     def _place(self, offset: int) -> int:
         """Return the place in the file of a byte of the current piece; inexact near comments."""
@@ -175,10 +185,10 @@ class CheckedStream:
         if b"]" in piece and (place := piece.find(b"]]>")) >= 0:
             raise IllFormed(place, "`]]>` in a text")
 
-    def _follow(self, piece: bytes, tags: Tags) -> None:
+    def _follow(self, tags: Tags) -> None:
         """Follow levels, the elements around the records, and text that is in no leaf."""
         if not len(tags):
-            if piece.strip():
+            if tags.piece.strip():
                 raise IllFormed(0, "text outside the root element")
             return
         levels = tags.levels(self._level)
@@ -186,26 +196,26 @@ class CheckedStream:
         if self._is_over or lowest <= 0:
             first = 0 if self._is_over else int(np.argmax(levels <= 0)) + 1
             if first < len(tags):
-                name = tags.name(piece, first)
+                name = tags.name(first)
                 problem = f"<{name}> after the end of the root element"
                 raise IllFormed(int(tags.opens[first]), problem)
         if lowest <= self._root_level:
-            self._follow_outline(piece, tags, levels)
-        self._follow_text(piece, tags, levels)
+            self._follow_outline(tags, levels)
+        self._follow_text(tags, levels)
         self._level = int(levels[-1])
         self._is_over = lowest <= 0
         self.tags += len(tags)
         self.attributes += tags.attributes
-        self.namespaces += _namespaces(piece, tags)
+        self.namespaces += _namespaces(tags)
 
-    def _follow_outline(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
+    def _follow_outline(self, tags: Tags, levels: np.ndarray) -> None:
         """Raise BadXml where a file holds more than one message."""
         own_level = levels + (tags.is_end | tags.is_empty)
         for number in np.flatnonzero(own_level <= self._root_level).tolist():
             if tags.is_end[number]:
                 self._path = self._path[: int(levels[number])]
                 continue
-            name = tags.name(piece, number)
+            name = tags.name(number)
             if self._path:
                 parent, children = self._path[-1]
                 if parent in _HOLD_ONE and children:
@@ -216,8 +226,8 @@ class CheckedStream:
             if not tags.is_empty[number]:
                 self._path.append((name, 0))
 
-    def _follow_text(self, piece: bytes, tags: Tags, levels: np.ndarray) -> None:
-        starts, ends = tags.closes + 1, tags.ends
+    def _follow_text(self, tags: Tags, levels: np.ndarray) -> None:
+        piece, starts, ends = tags.piece, tags.closes + 1, tags.ends
         is_start = ~(tags.is_end | tags.is_empty)
         before = piece[: tags.opens[0]]
         if before.strip():
@@ -227,7 +237,7 @@ class CheckedStream:
         in_leaf = is_start & np.append(tags.is_end[1:], True)
         beside = np.flatnonzero((ends > starts) & ~in_leaf)
         if len(beside):
-            beside = beside[~markup.is_blank(piece, starts[beside], ends[beside])]
+            beside = beside[~markup.is_blank(tags, starts[beside], ends[beside])]
         if len(beside):
             self.has_stray_text = True
             if (levels[beside] <= 0).any():
@@ -235,7 +245,8 @@ class CheckedStream:
         self._after_start = bool(is_start[-1])
         self._has_text = self._after_start and bool(piece[int(starts[-1]) :].strip())
 
-    def _with_short_texts(self, piece: bytes, tags: Tags) -> bytes:
+    def _with_short_texts(self, tags: Tags) -> bytes:
+        piece = tags.piece
         if not len(tags) or (tags.ends - tags.opens).max() <= LONGEST_TEXT:
             return piece
         starts, ends = tags.closes + 1, tags.ends
@@ -276,11 +287,11 @@ class CheckedStream:
                 return tag + short + mark + rest
 
 
-def _namespaces(piece: bytes, tags: Tags) -> int:
+def _namespaces(tags: Tags) -> int:
     """Count the declarations of namespaces in tags."""
-    if b"xmlns" not in piece:
+    if b"xmlns" not in tags.piece:
         return 0
-    places = np.array([match.start() for match in _NAMESPACE.finditer(piece)], dtype=np.int64)
+    places = markup.find_words(tags, b"xmlns:", b"xmlns=")
     of_tags = np.searchsorted(tags.opens, places) - 1
     inside = of_tags >= 0
     inside[inside] = places[inside] < tags.closes[of_tags[inside]]

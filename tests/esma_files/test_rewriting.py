@@ -7,6 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from esma_files.parsing import markup
+from esma_files.parsing.markup import Tags
 from esma_files.parsing.rewriting import Rewritten
 from tests.properties import examples
 
@@ -15,13 +17,14 @@ SPACE = st.sampled_from([b"", b" ", b"\n  "])
 
 
 class Pieces:
-    """A stream of pieces."""
+    """A stream of pieces with their tags."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = iter(pieces)
 
-    def read(self, size: int = -1) -> bytes:
-        return next(self._pieces, b"")
+    def read_tags(self) -> Tags | None:
+        piece = next(self._pieces, None)
+        return markup.find_tags(piece) if piece else None
 
 
 def expect(document: bytes) -> tuple[bytes, int]:
