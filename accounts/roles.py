@@ -28,6 +28,7 @@ _VIEWER = (
     "instruments.view_legalentity",
     "instruments.view_mappedissuer",
     "instruments.view_entityname",
+    "instruments.view_entitybic",
     "instruments.view_entitysuccessor",
     "instruments.view_reconciliation",
     "instruments.view_difference",

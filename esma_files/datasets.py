@@ -17,6 +17,7 @@ class Dataset(models.TextChoices):
     GLEIF_RR = "gleif_rr", "GLEIF relationships"
     GLEIF_REPEX = "gleif_repex", "GLEIF reporting exceptions"
     GLEIF_ISIN_LEI = "gleif_isin_lei", "GLEIF ISIN-LEI mapping"
+    GLEIF_BIC_LEI = "gleif_bic_lei", "GLEIF BIC-LEI mapping"
 
     @property
     def publication(self) -> "Publication":
@@ -75,15 +76,16 @@ PUBLICATIONS: dict[Dataset, Publication] = {
     Dataset.GLEIF_LEI2: Publication("GLEIF", (), _GLEIF, "lei2", "", "firds", folder="gleif"),
     Dataset.GLEIF_RR: Publication("GLEIF", (), _GLEIF, "rr", "", "firds", folder="gleif"),
     Dataset.GLEIF_REPEX: Publication("GLEIF", (), _GLEIF, "repex", "", "firds", folder="gleif"),
-    Dataset.GLEIF_ISIN_LEI: Publication(
-        "GLEIF",
-        (),
-        "GLEIF_ISIN_LEI_URL",
-        "",
-        "",
-        "firds",
-        folder="gleif",
-        names_in_links=False,
-    ),
+    **{
+        dataset: Publication(
+            "GLEIF", (), url_setting, "", "", "firds", folder="gleif", names_in_links=False
+        )
+        for dataset, url_setting in (
+            (Dataset.GLEIF_ISIN_LEI, "GLEIF_ISIN_LEI_URL"),
+            (Dataset.GLEIF_BIC_LEI, "GLEIF_BIC_LEI_URL"),
+        )
+    },
 }
+# GLEIF's relations of LEIs to other identifiers: each file has all pairs, and replaces those before.
+MAPPINGS = (Dataset.GLEIF_ISIN_LEI, Dataset.GLEIF_BIC_LEI)
 CONTAINERS = sorted({publication.container for publication in PUBLICATIONS.values()})

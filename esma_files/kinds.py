@@ -50,6 +50,8 @@ _VOLUME_CAP = f"{_DAY}(?:_[A-Za-z0-9]{{1,20}}){{0,5}}"
 _GOLDEN_COPY = r"(?P<day>[0-9]{8})-[0-9]{4}-gleif-goldencopy-"
 # isin-lei-20260810T071513
 _ISIN_LEI = "isin-lei-(?P<day>[0-9]{8})T[0-9]{6}"
+# LEI-BIC-20260828
+_BIC_LEI = "LEI-BIC-(?P<day>[0-9]{8})"
 _DELTA_OF = "(?P<result_group>intra-day|last-day|last-week|last-month)"
 _MESSAGE_OF_ISO = ("BizData", "Pyld", "Document")
 
@@ -142,6 +144,26 @@ def _golden_copies(
             layout=f"instruments.entities.layouts.{code}",
             merge=f"instruments.entities.load.{code}",
         )
+
+
+def _mapping(code: str, dataset: Dataset, subject: str, own_name: str) -> FileKind:
+    """A relation of LEIs to other identifiers: a CSV with all pairs, which replaces those before."""
+    return FileKind(
+        code=code,
+        title=f"GLEIF: {subject}",
+        datasets=(dataset,),
+        content=Content.FULL,
+        cadence=Cadence.IRREGULAR,  # none is missing, though they are published daily or monthly
+        weekday=None,
+        place_in_day=1,
+        name_pattern="",
+        own_name=own_name,
+        ending=".csv",
+        message="",
+        root="",
+        layout=f"instruments.entities.layouts.{code}",
+        merge=f"instruments.entities.load.{code}",
+    )
 
 
 _FIRDS = (Dataset.ESMA_FIRDS, Dataset.FCA_FIRDS)
@@ -283,22 +305,8 @@ _TABLE = (
         "reporting exceptions",
         ("ReportingExceptionData", "ReportingExceptions"),
     ),
-    FileKind(
-        code="ISINLEI",
-        title="GLEIF: the LEI of the issuer of each ISIN",
-        datasets=(Dataset.GLEIF_ISIN_LEI,),
-        content=Content.FULL,
-        cadence=Cadence.IRREGULAR,  # daily, and each file replaces those before: none is missing
-        weekday=None,
-        place_in_day=1,
-        name_pattern="",
-        own_name=_ISIN_LEI,
-        ending=".csv",
-        message="",
-        root="",
-        layout="instruments.entities.layouts.ISINLEI",
-        merge="instruments.entities.load.ISINLEI",
-    ),
+    _mapping("ISINLEI", Dataset.GLEIF_ISIN_LEI, "the LEI of the issuer of each ISIN", _ISIN_LEI),
+    _mapping("BICLEI", Dataset.GLEIF_BIC_LEI, "the LEI of each BIC", _BIC_LEI),
 )
 KINDS: dict[str, FileKind] = {kind.code: kind for kind in _TABLE}
 

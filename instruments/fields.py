@@ -38,12 +38,15 @@ ISIN = "[A-Z]{2}[A-Z0-9]{9}[0-9]"
 LEI = "[A-Z0-9]{18}(0[2-9]|[1-8][0-9]|9[0-8])"
 MIC = "[A-Z0-9]{4}"
 CURRENCY = "[A-Z]{3}"
+# ISO 9362: business party prefix, country, party suffix, and a branch if any.
+BIC = "[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?"
 # Patterns in words, for the reasons why records are rejected.
 FORMS = {
     ISIN: "an ISIN has two capital letters, nine capital letters or digits, and a digit",
     LEI: "an LEI has 18 capital letters or digits, and check digits from 02 to 98",
     MIC: "a MIC has four capital letters or digits",
     CURRENCY: "a currency code has three capital letters",
+    BIC: "a BIC has 8 or 11 capital letters or digits, with the letters of a country from the fifth",
 }
 # A four-letter code of an ISO 20022 external list: the lists grow, so they are not checked.
 CODE4 = "[A-Z0-9]{4}"

@@ -4,6 +4,7 @@ from instruments.enrichment.models import Coverage
 from instruments.entities.models import (
     EntityAddress,
     EntityAuthority,
+    EntityBic,
     EntityEvent,
     EntityName,
     EntityRelationship,
@@ -62,6 +63,7 @@ __all__ = [
     "Difference",
     "EntityAddress",
     "EntityAuthority",
+    "EntityBic",
     "EntityEvent",
     "EntityName",
     "EntityRelationship",

@@ -65,6 +65,7 @@ def _get_models() -> frozenset[type[models.Model]]:
             tables.EntityEvent,
             tables.EntityAuthority,
             tables.EntitySuccessor,
+            tables.EntityBic,
             tables.EntityRelationship,
             tables.ReportingException,
             tables.MappedLei,

@@ -154,8 +154,8 @@ def is_blank(tags: Tags, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     if len(lengths) and lengths.max() > _LONGEST_BY_WORDS:
         visible = np.cumsum(np.frombuffer(tags.piece, dtype=np.uint8) > _SPACE, dtype=np.int32)
         visible = np.append(np.int32(0), visible)
-        blank = visible[starts] == visible[ends]
-        return blank
+        same: np.ndarray = visible[starts] == visible[ends]
+        return same
     ranges = np.arange(len(starts))
     while len(ranges):
         words = tags.words[starts + _WORD]

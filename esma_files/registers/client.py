@@ -1,4 +1,4 @@
-"""Questions to a register, answered page by page; GLEIF's by `golden_copies.py` and `isin_lei.py`.
+"""Questions to a register, answered page by page; GLEIF's by `golden_copies.py` and `mapping_files.py`.
 
 ESMA: Solr, one core per dataset, as
 `CORE/select?q=*&fq=publication_date:[2025-08-30T00:00:00Z TO 2025-08-30T23:59:59Z]&wt=json&start=0&rows=9`.
@@ -14,10 +14,10 @@ from collections.abc import Collection
 import requests
 from django.conf import settings
 
-from esma_files.datasets import Dataset, Publication
+from esma_files.datasets import MAPPINGS, Dataset, Publication
 from esma_files.errors import RegisterChanged
 from esma_files.kinds import FileKind, kinds_of
-from esma_files.registers import answers, golden_copies, isin_lei
+from esma_files.registers import answers, golden_copies, mapping_files
 from esma_files.registers.answers import Entry
 from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file
 from marketdata.common import http
@@ -96,8 +96,8 @@ def published(
     asked_kinds = [kind for kind in kinds_of(dataset) if not kinds or kind.code in kinds]
     if not asked_kinds:
         return RegisterEntries([], [])
-    if Dataset(dataset) == Dataset.GLEIF_ISIN_LEI:
-        return RegisterEntries(*isin_lei.read_newest(since, until))
+    if dataset in MAPPINGS:
+        return RegisterEntries(*mapping_files.read_newest(Dataset(dataset), since, until))
     if Dataset(dataset).authority == "GLEIF":
         return RegisterEntries(*golden_copies.read_list(dataset, since, until, kinds=asked_kinds))
     question = _Question(Dataset(dataset), since, until, asked_kinds)

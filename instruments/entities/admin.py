@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from instruments.models import (
+    EntityBic,
     EntityName,
     EntityRequest,
     EntitySuccessor,
@@ -29,6 +30,11 @@ class NameInline(_ReadOnlyInline):
     model = EntityName
 
 
+class BicInline(_ReadOnlyInline):
+    model = EntityBic
+    fields = ["bic", "source_file"]
+
+
 class SuccessorInline(_ReadOnlyInline):
     model = EntitySuccessor
 
@@ -45,8 +51,8 @@ class LegalEntityAdmin(ReadOnlyAdmin):
         "last_updated_at",
     ]
     search_fields = ["lei"]
-    search_help_text = "An LEI, or words of a name"
-    inlines = [NameInline, SuccessorInline]
+    search_help_text = "An LEI, a BIC, or words of a name"
+    inlines = [NameInline, BicInline, SuccessorInline]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -33,7 +33,7 @@ def describe_entity(entity: LegalEntity) -> dict[str, Any]:
 def describe_entity_details(
     entity: LegalEntity, *, with_corrections: bool = True
 ) -> dict[str, Any]:
-    """Return an entity with everything of its level 1 record, and its successors.
+    """Return an entity with everything of its level 1 record, its BICs and its successors.
 
     `with_corrections` is that of `get_entity`: it decides about the names of successors.
     """
@@ -43,6 +43,7 @@ def describe_entity_details(
         "names": [
             describe_columns(name, ("name", "type", "language")) for name in entity.names.all()
         ],
+        "bics": [row.bic for row in entity.bics.all()],
         "legal_address": _describe_address(entity, "legal_address_"),
         "headquarters_address": _describe_address(entity, "headquarters_"),
         "other_addresses": [

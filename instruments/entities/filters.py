@@ -5,7 +5,8 @@ import re
 import django_filters
 from django.core.validators import RegexValidator
 
-from instruments.models import LegalEntity, LegalEntityQuerySet
+from instruments.fields import BIC
+from instruments.models import EntityBic, LegalEntity, LegalEntityQuerySet
 from instruments.served_values import ServedCodeFilter
 from marketdata.common.filters import CodeFilter
 
@@ -21,10 +22,15 @@ class LegalEntityFilterSet(django_filters.FilterSet):
     q = django_filters.CharFilter(
         max_length=200,
         method="filter_q",
-        label="An LEI, or words of a name in any of its forms: legal, former, trading, transliterated",
+        label="An LEI, a BIC, or words of a name in any of its forms: legal, former, trading, transliterated",
     )
     lei = CodeFilter(
         validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")], label="LEI"
+    )
+    bic = CodeFilter(
+        method="filter_bic",
+        validators=[_code(BIC, "A BIC has 8 or 11 letters and digits.")],
+        label="BIC (ISO 9362) of 8 or 11 characters; 8 are the same as with XXX behind them",
     )
     country = ServedCodeFilter(
         field_name="legal_address_country",
@@ -61,3 +67,9 @@ class LegalEntityFilterSet(django_filters.FilterSet):
 
     def filter_q(self, queryset: LegalEntityQuerySet, name: str, value: str) -> LegalEntityQuerySet:
         return queryset.search(value)
+
+    def filter_bic(
+        self, queryset: LegalEntityQuerySet, name: str, value: str
+    ) -> LegalEntityQuerySet:
+        bics = EntityBic.objects.of_bic(value).order_by()
+        return queryset.filter(lei__in=bics.values("entity_id"))

@@ -1,6 +1,7 @@
 """Legal entities (GLEIF level 1, LEI-CDF 3.1), with what a record may have several of in tables beside."""
 
 import datetime as dt
+import re
 from typing import Any, cast
 
 from django.db import models
@@ -10,6 +11,7 @@ from esma_files.models import EsmaFile
 from instruments.correctable import CorrectableRow
 from instruments.entities import search
 from instruments.entities.sources import Sourced
+from instruments.fields import BIC
 from instruments.listings.models.record import text
 from marketdata.web.pages import get_cursor, parse_cursor, rows_after
 
@@ -22,13 +24,17 @@ def _time() -> "models.DateTimeField[Any, Any]":
 
 class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
     def search(self, words: str) -> "LegalEntityQuerySet":
-        """By an LEI, or by words that each begin a word of a name, in any of its forms; 20 words at most.
+        """By an LEI, a BIC that is known, or words that each begin a word of a name in any of its forms.
+
+        The first 20 words count.
 
         By words, they are in the order in which they were loaded (on SQLite).
         """
         lei = words.strip().upper()
         if search.is_lei(lei):
             return self.filter(lei=lei)
+        if leis := list(EntityBic.objects.of_bic(lei).values_list("entity_id", flat=True)):
+            return self.filter(lei__in=leis)
         return cast(LegalEntityQuerySet, search.named(self, words))
 
     def after(self, cursor: str) -> "LegalEntityQuerySet":
@@ -47,7 +53,7 @@ class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
 
     def complete(self) -> "LegalEntityQuerySet":
         """With all parts of the records."""
-        parts = ("names", "addresses", "events", "authorities", "successors")
+        parts = ("names", "addresses", "events", "authorities", "successors", "bics")
         return self.select_related("source_file").prefetch_related(*parts)
 
 
@@ -235,6 +241,42 @@ class EntitySuccessor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.successor_lei or self.successor_name}"
+
+
+class BicQuerySet(models.QuerySet["EntityBic"]):
+    def of_bic(self, text: str) -> "BicQuerySet":
+        """The rows of a BIC, in upper or lower case; none for a text without the form of one.
+
+        One of eight characters names the main office, as the same with `XXX` behind it.
+        """
+        bic = text.strip().upper()
+        if not re.fullmatch(BIC, bic):
+            return self.none()
+        is_main = bic[8:] in ("", "XXX")
+        return self.filter(bic__in=[bic[:8], f"{bic[:8]}XXX"] if is_main else [bic])
+
+
+class EntityBic(models.Model):
+    """A business identifier code (ISO 9362) of an entity, by GLEIF's newest BIC-LEI file.
+
+    `source_file` is the first file that had the pair. The file may have LEIs without a record.
+    """
+
+    entity = _entity("bics")
+    bic = models.CharField(max_length=11)
+    source_file = models.ForeignKey(
+        EsmaFile, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+
+    objects = BicQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["bic"]
+        constraints = [models.UniqueConstraint(fields=["bic", "entity"], name="entity_bic_once")]
+        verbose_name = "BIC"
+
+    def __str__(self) -> str:
+        return self.bic
 
 
 class RelationshipType(models.TextChoices):

@@ -36,7 +36,7 @@ _ADDRESS = ("first_line", "second_line", "third_line", "fourth_line", "postal_co
 class EntityForm(forms.Form):
     """The search of legal entities."""
 
-    q = forms.CharField(required=False, max_length=100, label="LEI or words of a name")
+    q = forms.CharField(required=False, max_length=100, label="LEI, BIC or words of a name")
 
 
 class GroupForm(forms.Form):
@@ -100,6 +100,7 @@ class EntityView(GuardedView):
             "messages": {form.fields[name].label: form.errors[name] for name in form.errors},
             "of_group": of_group,
             "facts": {name: _shorten(value) for name, value in facts.items() if value},
+            "bics": [row.bic for row in entity.bics.all()],
             "legal_address": _join_address(entity, "legal_address_"),
             "headquarters": _join_address(entity, "headquarters_"),
             "hierarchy": hierarchy,

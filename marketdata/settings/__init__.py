@@ -252,6 +252,9 @@ GLEIF_GOLDEN_COPY_URL = env.read(
 GLEIF_ISIN_LEI_URL = env.read(
     "GLEIF_ISIN_LEI_URL", env.url, "https://mapping.gleif.org/api/v2/isin-lei/latest"
 )
+GLEIF_BIC_LEI_URL = env.read(
+    "GLEIF_BIC_LEI_URL", env.url, "https://mapping.gleif.org/api/v2/bic-lei/latest"
+)
 # A delta that a register removes within so many days is reported with the gaps.
 REGISTER_NOTICE_DAYS = env.read("REGISTER_NOTICE_DAYS", env.positive, 7)
 REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)

@@ -35,6 +35,7 @@ DAY = dt.date(2021, 4, 1)
         ("DVCRES_20210401_2_final.zip", "DVCRES", "", "", 1, 1),
         ("20210401-0800-gleif-goldencopy-lei2-golden-copy.xml.zip", "LEI2", "", "", 1, 1),
         ("isin-lei-20210401T071511.zip", "ISINLEI", "", "", 1, 1),
+        ("LEI-BIC-20210401.zip", "BICLEI", "", "", 1, 1),
         ("20210401-1600-gleif-goldencopy-lei2-last-day.xml.zip", "LEI2DELTA", "", "last-day", 1, 1),
     ],
 )
@@ -111,6 +112,7 @@ def test_a_declaration_of_a_kind_is_complete(kind: FileKind) -> None:
             *(f"{kind.code}_{form}" for form in forms),
             *(f"20210401-0800-gleif-goldencopy-{content}" for content in contents),
             "isin-lei-20210401T071511",
+            "LEI-BIC-20210401",
         )
         name = next(n for n in names if kind.pattern.fullmatch(n))
         layout = layout_of(name)

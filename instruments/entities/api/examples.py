@@ -38,6 +38,7 @@ ENTITY: dict[str, Any] = {
         {"name": "DENTSU AEGIS NETWORK LTD.", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},
         {"name": "AEGIS GROUP PLC", "type": "PREVIOUS_LEGAL_NAME", "language": "en"},
     ],
+    "bics": [],
     "legal_address": _ADDRESS,
     "headquarters_address": _ADDRESS,
     "other_addresses": [],

@@ -165,9 +165,14 @@ class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
 
 
 class EntityDetailSerializer(EntitySerializer):
-    """A legal entity with everything of its level 1 record."""
+    """A legal entity with everything of its level 1 record, and its BICs."""
 
     names = EntityNameSerializer(many=True, help_text="former, trading and transliterated names")
+    bics = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="business identifier codes (ISO 9362), by GLEIF's BIC-LEI file",
+    )
     legal_address = EntityAddressSerializer(read_only=True)
     headquarters_address = EntityAddressSerializer(read_only=True)
     other_addresses = EntityTypedAddressSerializer(many=True, read_only=True)
@@ -186,6 +191,7 @@ class EntityDetailSerializer(EntitySerializer):
         fields = (
             *EntitySerializer.Meta.fields,
             "names",
+            "bics",
             "legal_address",
             "headquarters_address",
             "other_addresses",

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from audit.commands import RecordedCommand
 from esma_files import downloading, steps
-from esma_files.datasets import Dataset
+from esma_files.datasets import MAPPINGS, Dataset
 from esma_files.models import EsmaFile
 from instruments import pipeline
 from instruments.entities import syncing
@@ -26,9 +26,9 @@ _COUNTS = [f.name for f in dataclasses.fields(syncing.SyncCounts) if f.name != "
 class Command(RecordedCommand):
     help = (
         "List, fetch and load what GLEIF has published: the golden copies of each month, the deltas of each"
-        " day, and the newest ISIN-LEI file. The schedule does the same for the datasets in REGISTERS. With"
-        " LEIs, --missing or --due, GLEIF's API is asked for records and relationships instead, as the"
-        " enrichment of each night does while no golden copy is loaded."
+        " day, and the newest ISIN-LEI and BIC-LEI files. The schedule does the same for the datasets in"
+        " REGISTERS. With LEIs, --missing or --due, GLEIF's API is asked for records and relationships"
+        " instead, as the enrichment of each night does while no golden copy is loaded."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -155,7 +155,7 @@ def _without_old_copies(files: list[EsmaFile]) -> list[EsmaFile]:
     newest = max((file for file in files if file.file_kind.is_full), key=_name, default=None)
     if newest is None:
         return files
-    if newest.kind == "ISINLEI":
+    if newest.dataset in MAPPINGS:
         return [newest]
     return [file for file in files if file.name >= newest.name[: len("YYYYMMDD-HHMM")]]
 

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from instruments.listings.load import search_index
 from instruments.models import (
@@ -114,3 +116,18 @@ def test_the_page_of_an_entity_lists_the_instruments_of_its_group(client: Client
     assert f"/instruments/{isin}/" in of_group
     matches = client.get("/", {"issuer_group": parent}).content.decode()
     assert f"/instruments/{isin}/" in matches
+
+
+def test_the_admin_reads_a_search_in_the_order_of_the_index(
+    admin_client: Client, excerpt: None
+) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        page = admin_client.get("/admin/instruments/legalentity/", {"q": "limited"})
+
+    assert DENTSU in page.content.decode()
+    searches = [query["sql"] for query in queries if "entity_index MATCH" in query["sql"]]
+    assert searches
+    with connection.cursor() as cursor:
+        for sql in searches:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            assert "TEMP B-TREE" not in str(cursor.fetchall())

@@ -27,7 +27,7 @@ VOLVO = "549300HGV012CNC8JD22"
 PUBLISHES = "/publishes"
 
 
-MAPPING = "/isin-lei/latest"
+MAPPING, BICS = "/isin-lei/latest", "/bic-lei/latest"
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def gleif(settings: LazySettings) -> Iterator[FakeRegister]:
     with register.running() as running:
         settings.GLEIF_GOLDEN_COPY_URL = f"{running.url}{PUBLISHES}"
         settings.GLEIF_ISIN_LEI_URL = f"{running.url}{MAPPING}"
+        settings.GLEIF_BIC_LEI_URL = f"{running.url}{BICS}"
         settings.DOWNLOAD_HOSTS = [running.url]
         settings.HTTP_TIMEOUT_SECONDS = 2
         yield running
@@ -214,7 +215,7 @@ def test_a_file_of_another_day_is_not_listed(gleif: FakeRegister, tmp_path: Path
 
 def test_an_entry_with_another_name_or_host_is_reported(gleif: FakeRegister) -> None:
     for name_, url, problem in (
-        ("LEI-BIC-20260828.zip", f"{gleif.url}/x", "not a published file's name"),
+        ("LEI-MIC-20260828.zip", f"{gleif.url}/x", "not a published file's name"),
         ("isin-lei-20260810T071513.zip", "https://example.org/x", "example.org"),
         ("20230605-0800-gleif-goldencopy-lei2-golden-copy.zip", f"{gleif.url}/x", "has no files"),
     ):

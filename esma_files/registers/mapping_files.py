@@ -1,7 +1,8 @@
-"""GLEIF's newest ISIN-LEI file, by its mapping API (version 2): JSON:API, one file.
+"""GLEIF's newest ISIN-LEI or BIC-LEI file, by its mapping API (version 2): JSON:API, one file.
 
-GLEIF publishes a file a day and keeps all of them. Each has all ISINs, so only the newest is listed. Its
-name is in `fileName` and its address in `downloadLink`, which does not end with the name.
+GLEIF publishes a file of ISINs a day and one of BICs a month, and keeps all of them. Each has all pairs, so
+only the newest is listed. Its name is in `fileName` and its address in `downloadLink`, which does not end
+with the name.
 """
 
 import datetime as dt
@@ -19,15 +20,16 @@ from marketdata.common import http
 _MAX_ANSWER_BYTES = 1_000_000
 
 
-def read_newest(since: dt.date, until: dt.date) -> tuple[list[PublishedFile], list[UnusableEntry]]:
-    """Return the newest file if it was published in these days, both included, or its entry if it is invalid.
+def read_newest(
+    dataset: Dataset, since: dt.date, until: dt.date
+) -> tuple[list[PublishedFile], list[UnusableEntry]]:
+    """Return the newest file of a dataset if it was published in these days, or its entry if it is invalid.
 
     Raises Unavailable (after retries), Refused, UnknownAnswer.
     """
     try:
-        file = PublishedFile.from_entry(
-            _read_entry(settings.GLEIF_ISIN_LEI_URL), dataset=Dataset.GLEIF_ISIN_LEI
-        )
+        entry = _read_entry(getattr(settings, dataset.publication.url_setting))
+        file = PublishedFile.from_entry(entry, dataset=dataset)
     except UnusableEntry as error:
         return [], [error]
     return [file] if since <= file.name.published_on <= until else [], []
