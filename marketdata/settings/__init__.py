@@ -11,6 +11,7 @@ from marketdata.settings import (
     entra,
     env,
     limits,
+    passwords,
     private,
     schedule,
     secrets,
@@ -133,22 +134,7 @@ DATABASE_CONNECTION_POOLING = AZURE_SQL_POOL_SIZE > 0  # mssql-django's name
 NAMED_DATABASES = databases.by_name(BASE_DIR)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
-AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": f"django.contrib.auth.password_validation.{name}",
-        "OPTIONS": {"min_length": 12} if name == "MinimumLengthValidator" else {},
-    }
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",  # for passwords set before Argon2 was introduced
-]
+AUTH_PASSWORD_VALIDATORS, PASSWORD_HASHERS = passwords.VALIDATORS, passwords.HASHERS
 AUTHENTICATION_BACKENDS = [
     # The first three can refuse an attempt; the last one checks the password.
     "accounts.sign_in_limits.NetworkLimitBackend",
