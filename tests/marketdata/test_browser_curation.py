@@ -117,10 +117,11 @@ def test_a_correction_of_an_entity_or_a_venue_is_served(
     assert correction["published"] not in (None, "THE RIGHT NAME")
     analyst.open(f"/{subject}/{code}/")
     assert page.get_by_role("heading", name="THE RIGHT NAME").count() == 1
-    assert page.get_by_role("cell", name=correction["published"]).count() == 1
+    shown = page.locator("#corrections + .scroll")
+    assert shown.get_by_role("cell", name=correction["published"], exact=True).count() == 1
     analyst.check_accessible()
     analyst.open("/corrections/")
-    assert page.get_by_role("link", name=code).count() == 1
+    assert page.get_by_role("link", name=code, exact=True).count() == 1
     analyst.check_accessible()
     analyst.check()
     curator.check()
