@@ -110,13 +110,16 @@ class Faults:
     def kill_the_worker(self) -> None:
         """Kill all processes of the worker while it loads a delta."""
         path = self._files.delta_of_killed_worker
-        self._request(path)
+        request = self._installation.start(
+            "shell", "-c", _REQUEST_LOADS.format(paths=[str(path)])
+        )  # not waited for: the load may end before this process does
         has_begun = self._wait(_BEGUN.format(path.name), 1)
         is_loading = has_begun and not self._installation.read_number(_LOADED.format(path.name))
         workers = self._installation.processes("celery", "worker")
         for process in workers:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+        request.communicate()
         figure = f"{len(workers)} processes" + ("" if is_loading else ", but it loaded nothing")
         self.criteria.append(Criterion("the worker is killed during a load", figure, is_loading))
 
