@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
 
 from accounts.roles import ROLES
 
@@ -72,9 +73,12 @@ class User(AbstractUser):
         names = {group.name for group in self.groups.all()}
         return [*(name for name in ROLES if name in names), *sorted(names - set(ROLES))]
 
-    @property
+    @cached_property
     def limit_name(self) -> str:
-        """Key in settings.LIMITS: the highest role that has limits of its own, else "client"."""
+        """Key in settings.LIMITS: the highest role that has limits of its own, else "client".
+
+        Asked several times in a request, so the groups are read once.
+        """
         names = [role for role in self.roles if role in settings.LIMITS]
         return names[-1] if names else "client"
 

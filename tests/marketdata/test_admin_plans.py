@@ -32,6 +32,7 @@ SMALL = {
     "instruments_scope",
     "instruments_subclasstransparency",
     "instruments_venue",
+    "instruments_webhook",  # a few a user
     "services_requestbudget",
 }
 # The list of files is searched for parts of names, and shows gaps and the use of the storage from all files:
