@@ -113,10 +113,15 @@ def _add(timeline: list[_Shown], new: _Shown) -> None:
     timeline.insert(place, new)
 
 
+def in_publication_order(files: Iterable[MadeFile]) -> list[MadeFile]:
+    """Return files in the order of their days, the parts of a set in that of their names."""
+    return sorted(files, key=lambda file: (file.order, file.name))
+
+
 def expected(files: Iterable[MadeFile]) -> State:
     """Listings and versions: of each key the distinct records, in the order first published."""
     timelines: dict[tuple[str, str], list[_Shown]] = {}
-    by_order = sorted(set(files), key=lambda file: (file.order, file.name))
+    by_order = in_publication_order(set(files))
     for file in by_order:
         for record in file.records:
             timeline = timelines.setdefault((record.isin, record.mic), [])

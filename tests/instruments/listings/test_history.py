@@ -18,7 +18,7 @@ from instruments.models import Instrument, ListedVenue, Listing, ListingVersion
 from tests import firds
 from tests.conftest import DATA
 from tests.instruments.listings.merging import VOLVO, Write, cancelled, day, delta, full, load
-from tests.instruments.listings.model import MadeFile, MadeRecord
+from tests.instruments.listings.model import MadeFile, MadeRecord, in_publication_order
 from tests.properties import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -262,7 +262,7 @@ def test_real_records_answer_for_any_day(
 def published(files: list[MadeFile], known_on: dt.date) -> list[tuple[str, MadeRecord, dt.date]]:
     """Return venue, record and first day of each distinct record known on a day, in order."""
     records: dict[tuple[Any, ...], tuple[str, MadeRecord, dt.date]] = {}
-    for file in sorted(files, key=lambda file: file.order):
+    for file in in_publication_order(files):
         published_on = dt.date.fromisoformat(file.day)
         for record in file.records if published_on <= known_on else ():
             cancelled = record.tag == "CancRcrd"

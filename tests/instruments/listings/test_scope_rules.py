@@ -20,7 +20,13 @@ from instruments.models import (
 from tests import firds
 from tests.conftest import FIRDS
 from tests.instruments.listings.merging import VOLVO, Write, counts, day, delta, full, load
-from tests.instruments.listings.model import MadeFile, MadeRecord, expected, found
+from tests.instruments.listings.model import (
+    MadeFile,
+    MadeRecord,
+    expected,
+    found,
+    in_publication_order,
+)
 from tests.instruments.listings.test_any_order import FILES, KEYS, clear, dump
 from tests.instruments.listings.test_scope import EU, set_scope, total
 from tests.properties import examples
@@ -76,7 +82,7 @@ def taken(files: Iterable[MadeFile], criteria: Criteria) -> list[MadeFile]:
     """Return the records that count: those of a listing from its first record in scope on."""
     followed: set[tuple[str, str]] = set()
     left = []
-    for file in sorted(files, key=lambda file: file.order):
+    for file in in_publication_order(files):
         letters = [] if criteria["isins"] else criteria["categories"]
         is_skipped = file.name.startswith("FULINS_E") and "E" not in (letters or ["E"])
         records = []
@@ -191,7 +197,7 @@ def test_widened_and_filled_is_as_wide_from_the_beginning(
     fill()
     assert found() == expected(taken(files, narrow))
     once = dump()
-    load_made(make_zip, sorted(files, key=lambda file: file.order)[:1])
+    load_made(make_zip, in_publication_order(files)[:1])
     fill()
     assert dump() == once
     event(f"{'some' if Listing.objects.exists() else 'none'} in the narrow scope")
@@ -201,7 +207,7 @@ def test_widened_and_filled_is_as_wide_from_the_beginning(
     widened = state()
     assert found() == expected(taken(files, wide))
     clear()
-    load_made(make_zip, sorted(files, key=lambda file: file.order))
+    load_made(make_zip, in_publication_order(files))
     assert state() == widened
 
 
