@@ -57,7 +57,7 @@ class ProposalForm(forms.Form):
         label="MIC",
         help_text="of a venue; with an ISIN one listing, or empty for all",
     )
-    field = forms.ChoiceField(choices=GROUPED_FIELDS, label="Field")
+    field = forms.ChoiceField(choices=GROUPED_FIELDS, label="Field", initial="full_name")
     value = forms.CharField(
         max_length=500, required=False, label="Right value", help_text="empty for none"
     )
@@ -80,13 +80,6 @@ class ProposalForm(forms.Form):
     )
 
 
-def _usual_field(given: dict[str, str]) -> str:
-    """Return the field that is corrected most often: the name of what the correction is about."""
-    if given.get("isin"):
-        return "full_name"
-    return "legal_name" if given.get("lei") else "name" if given.get("mic") else "full_name"
-
-
 class ProposeView(GuardedView):
     """Propose a correction, after a look at the listings that it would change."""
 
@@ -96,7 +89,7 @@ class ProposeView(GuardedView):
         given = {
             name: request.GET[name] for name in ProposalForm.base_fields if name in request.GET
         }
-        return self._show(request, ProposalForm(initial={"field": _usual_field(given), **given}))
+        return self._show(request, ProposalForm(initial=given))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Show the preview; with `propose`, propose the correction."""

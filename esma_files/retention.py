@@ -196,9 +196,8 @@ def remove_file(file: EsmaFile) -> None:
     """
     state = EsmaFile.State
     EsmaFile.objects.filter(pk=file.pk).release_abandoned()
-    half_loaded = models.Q(
-        is_partly_merged=True, loaded_at=None
-    )  # its bytes are needed to undo that
+    # The bytes of a file of which a part is merged are needed to undo that.
+    half_loaded = models.Q(is_partly_merged=True, loaded_at=None)
     idle = EsmaFile.objects.filter(~half_loaded, pk=file.pk, kept=False)
     idle = idle.exclude(state__in=EsmaFile.BEFORE)
     fresh = {"state_since": timezone.now(), "problem": "", "attempts": 0, "not_before": None}

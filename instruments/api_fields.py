@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from instruments.corrected_records import correct
+
 
 class Section(serializers.Serializer[Any]):
     """Some fields of a record as a nested object; null as a whole if all of them are absent."""
@@ -63,3 +65,13 @@ class RecordCorrectionSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField()
     evidence = serializers.CharField(allow_null=True, help_text="Address of a document")
     approved_at = serializers.DateTimeField()
+
+
+class CorrectedListSerializer(serializers.ListSerializer[Any]):
+    """Corrects the entities or venues of a page together, so that the number of queries is fixed."""
+
+    def to_representation(self, data: Any) -> Any:
+        rows = list(data)
+        if self.context.get("with_corrections", True):
+            correct(rows)
+        return super().to_representation(rows)

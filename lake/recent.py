@@ -23,7 +23,6 @@ class RecentRows:
     """The publication of the recent rows of a table."""
 
     def __init__(self, deltalake: Any, table: RecentTable, state: State) -> None:
-        self._deltalake = deltalake
         self._table = table
         self._state = state
         self._publication = Publication(deltalake, table, state)

@@ -50,7 +50,7 @@ class ReportabilityListQuerySerializer(StrictSerializer):
         " to /api/v1/lists/",
     )
     on = serializers.DateField(
-        required=False, help_text="Day of items without one. Default: today (UTC)"
+        required=False, help_text="Day for items that name none. Default: today (UTC)"
     )
     known_on = serializers.DateField(
         required=False, help_text="Use only what had been published by the end of this day"

@@ -37,7 +37,7 @@ class ListForm(forms.Form):
         label="Or a text or CSV file",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
     )
-    on = day_field("Day of lines without one", "Default: today")
+    on = day_field("Day for lines that name none", "Default: today")
     known_on = day_field("Known on", "Only what had been published by this day")
     register = forms.ChoiceField(
         required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"

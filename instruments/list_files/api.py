@@ -50,7 +50,7 @@ class NewListSerializer(QuerySerializer):
     )
     on = serializers.DateField(
         required=False,
-        help_text="reportability: day of lines without one. Default: the day on which the run answers",
+        help_text="reportability: day for lines that name none. Default: the day on which the run answers",
     )
     known_on = serializers.DateField(
         required=False,

@@ -31,7 +31,7 @@ class ListFileForm(forms.Form):
         ],
         label="Question",
     )
-    on = day_field("Day of lines without one", "Reportability; default: today")
+    on = day_field("Day for lines that name none", "Reportability; default: today")
     known_on = day_field("Known on", "Reportability; only what had been published by this day")
     register = forms.ChoiceField(
         required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"

@@ -54,15 +54,12 @@ def add(
     An unknown part is an empty list (listings, figis) or None. Three queries at most for a part of 500 rows.
     """
     for name in names:
-        if name in _CORRECTED:
-            values = _CORRECTED[name](rows, with_corrections)
-        else:
-            values = _READERS[name](rows, day or today())
+        values = _READERS[name](rows, day or today(), with_corrections)
         for row in rows:
             row[name] = values.get(row["isin"], [] if name in _LISTS else None)
 
 
-def _read_listings(rows: Rows, day: dt.date) -> dict[str, Any]:
+def _read_listings(rows: Rows, day: dt.date, with_corrections: bool) -> dict[str, Any]:
     described: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for batch in _get_isins(rows):
         listings = Listing.objects.with_venues().filter(isin__in=batch)
@@ -73,7 +70,7 @@ def _read_listings(rows: Rows, day: dt.date) -> dict[str, Any]:
     return described
 
 
-def _read_issuers(rows: Rows, with_corrections: bool) -> dict[str, Any]:
+def _read_issuers(rows: Rows, day: dt.date, with_corrections: bool) -> dict[str, Any]:
     """Return GLEIF's names and status of the published issuers; operators of venues are none."""
     leis = sorted({row["issuer_lei"] for row in rows if row["issuer_lei"]})
     entities: dict[str, dict[str, Any]] = {}
@@ -90,7 +87,7 @@ def _read_issuers(rows: Rows, with_corrections: bool) -> dict[str, Any]:
     }
 
 
-def _read_figis(rows: Rows, day: dt.date) -> dict[str, Any]:
+def _read_figis(rows: Rows, day: dt.date, with_corrections: bool) -> dict[str, Any]:
     described: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for batch in _get_isins(rows):
         figis = Figi.objects.filter(isin__in=batch, is_current=True).order_by("isin", "figi")
@@ -99,7 +96,7 @@ def _read_figis(rows: Rows, day: dt.date) -> dict[str, Any]:
     return described
 
 
-def _read_transparency(rows: Rows, day: dt.date) -> dict[str, Any]:
+def _read_transparency(rows: Rows, day: dt.date, with_corrections: bool) -> dict[str, Any]:
     liquidity: dict[str, Applicable] = {}
     for batch in _get_isins(rows):
         liquidity |= get_liquidity(batch, day, register=Register.ESMA)
@@ -118,7 +115,7 @@ def _describe_liquidity(answer: Applicable) -> dict[str, Any]:
     }
 
 
-def _read_venues(rows: Rows, with_corrections: bool) -> dict[str, Any]:
+def _read_venues(rows: Rows, day: dt.date, with_corrections: bool) -> dict[str, Any]:
     venues: dict[str, dict[str, Any]] = {}
     for batch in in_batches(sorted({row["mic"] for row in rows})):
         known = list(Venue.objects.filter(pk__in=batch).order_by())
@@ -132,13 +129,11 @@ def _get_isins(rows: Rows) -> Any:
     return in_batches([row["isin"] for row in rows])
 
 
-_READERS: dict[str, Callable[[Rows, dt.date], dict[str, Any]]] = {
+_READERS: dict[str, Callable[[Rows, dt.date, bool], dict[str, Any]]] = {
     "listings": _read_listings,
+    "issuer": _read_issuers,
     "figis": _read_figis,
     "transparency": _read_transparency,
-}
-_CORRECTED: dict[str, Callable[[Rows, bool], dict[str, Any]]] = {
-    "issuer": _read_issuers,
     "venue": _read_venues,
 }
 _LISTS = ("listings", "figis")

@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments import path_parameters
-from instruments.api_fields import RecordCorrectionSerializer
-from instruments.corrected_records import correct
+from instruments.api_fields import CorrectedListSerializer, RecordCorrectionSerializer
 from instruments.listings.api.parameters import CorrectionsSerializer, RegisterSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue
@@ -20,16 +19,6 @@ from instruments.venues.filters import VenueFilterSet
 from marketdata.api.pagination import KeysetPages, NumberedPages
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
-
-
-class _VenueListSerializer(serializers.ListSerializer[Any]):
-    """Corrects the venues of a page together, so that the number of queries is fixed."""
-
-    def to_representation(self, data: Any) -> Any:
-        rows = list(data)
-        if self.context.get("with_corrections", True):
-            correct(rows)
-        return super().to_representation(rows)
 
 
 class VenueSerializer(serializers.ModelSerializer[Venue]):
@@ -46,7 +35,7 @@ class VenueSerializer(serializers.ModelSerializer[Venue]):
     class Meta:
         model = Venue
         fields = (*questions.COLUMNS, "corrections")
-        list_serializer_class = _VenueListSerializer
+        list_serializer_class = CorrectedListSerializer
 
     def to_representation(self, instance: Venue) -> Any:
         return questions.describe_venue(instance)

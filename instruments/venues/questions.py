@@ -91,17 +91,13 @@ def get_statistics() -> dict[str, Any]:
         counted = served.values("served").annotate(venues=Count("pk"))
         return [{"value": row["served"], "venues": row["venues"]} for row in counted]
 
-    def count_by_kind() -> list[dict[str, Any]]:
-        counted = Venue.objects.order_by("kind").values("kind").annotate(venues=Count("pk"))
-        return [{"value": row["kind"], "venues": row["venues"]} for row in counted]
-
     venues = Venue.objects.all()
     return {
         "venues": venues.count(),
         "listed": venues.filter(pk__in=ListedVenue.objects.order_by().values("pk")).count(),
         "countries": venues.order_by().values("country").distinct().count(),
         "by_status": count_by("status"),
-        "by_kind": count_by_kind(),
+        "by_kind": count_by("kind"),
         "by_category": count_by("category"),
         "missing": [describe_listed_venue(listed) for listed in ListedVenue.objects.missing()],
     }

@@ -20,17 +20,8 @@ from marketdata.common.plain import describe_columns
 
 KEEP = "instruments.keep_webhook"
 _COLUMNS = (
-    *(
-        "url",
-        "with_record",
-        "filter",
-        "is_active",
-        "cursor",
-        "failures",
-        "next_attempt_at",
-        "problem",
-    ),
-    "created_at",
+    *("url", "with_record", "filter", "is_active", "cursor", "failures"),
+    *("next_attempt_at", "problem", "created_at"),
 )
 _DELIVERY_COLUMNS = (
     *("message_id", "sent_at", "changes", "cursor", "status", "milliseconds", "problem"),

@@ -157,7 +157,7 @@ def _count_failure(webhook: Webhook, problem: str) -> None:
     if webhook.failures >= settings.WEBHOOK_MAX_FAILURES:
         _disable(
             webhook,
-            f"{webhook.failures} attempts have failed. The reason of the last one: {problem}",
+            f"{webhook.failures} attempts in a row have failed, the last one with: {problem}",
         )
         return
     next_attempt_at = timezone.now() + keeping.get_pause(webhook.failures)

@@ -8,8 +8,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from instruments.api_fields import RecordCorrectionSerializer, text
-from instruments.corrected_records import correct
+from instruments.api_fields import CorrectedListSerializer, RecordCorrectionSerializer, text
 from instruments.entities import descriptions
 from instruments.models import LegalEntity
 
@@ -111,16 +110,6 @@ class EntitySuccessorSerializer(serializers.Serializer[Any]):
     )
 
 
-class _EntityListSerializer(serializers.ListSerializer[Any]):
-    """Corrects the entities of a page together, so that the number of queries is fixed."""
-
-    def to_representation(self, data: Any) -> Any:
-        rows = list(data)
-        if self.context.get("with_corrections", True):
-            correct(rows)
-        return super().to_representation(rows)
-
-
 class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
     """A legal entity in a list."""
 
@@ -158,7 +147,7 @@ class EntitySerializer(serializers.ModelSerializer[LegalEntity]):
             "corrections",
         )
         read_only_fields = fields
-        list_serializer_class = _EntityListSerializer
+        list_serializer_class = CorrectedListSerializer
 
     def to_representation(self, instance: LegalEntity) -> Any:
         return descriptions.describe_entity(instance)

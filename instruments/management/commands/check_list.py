@@ -29,7 +29,7 @@ class Command(AnsweringCommand):
             " line; - reads standard input",
         )
         parser.add_argument(
-            "--on", type=dt.date.fromisoformat, help="day of lines without one; default: today"
+            "--on", type=dt.date.fromisoformat, help="day for lines that name none; default: today"
         )
         parser.add_argument(
             "--known_on",

@@ -32,7 +32,7 @@ class Command(BaseCommand):
         send.add_argument("path", type=Path, metavar="FILE")
         send.add_argument("--question", choices=ListFile.Question.values, default="reportability")
         for name, text in (
-            ("on", "day of lines without one (reportability)"),
+            ("on", "day for lines that name none (reportability; default: today)"),
             ("known_on", "use only what had been published by this day (reportability)"),
         ):
             send.add_argument(f"--{name}", type=dt.date.fromisoformat, help=text)
