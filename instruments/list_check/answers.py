@@ -39,7 +39,7 @@ class CheckStatus(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What is asked of all items: the day for those that name none, the day of knowledge and the register."""
+    """The question for all items: the day for those that name none, the day of knowledge, the register."""
 
     on: dt.date | None = None
     known_on: dt.date | None = None

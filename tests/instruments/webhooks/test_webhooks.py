@@ -1,15 +1,10 @@
 """Webhooks: changes are signed and sent, sent again after failures, and only to public addresses."""
 
 import base64
-import collections
-import contextlib
 import hashlib
 import hmac
 import json
 import ssl
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -27,63 +22,9 @@ from instruments.webhooks import keeping, sending
 from marketdata.common import posting
 from marketdata.common.errors import ForbiddenAddress, InvalidQuery, Unavailable
 from tests.accounts.clients import make_user
+from tests.instruments.webhooks.receiving import Receiver, receiving
 
 ROOT = "/api/v1/webhooks/"
-
-
-class Receiver:
-    """A server on loopback that keeps what it is sent. `statuses` are its next answers, then 204."""
-
-    def __init__(self) -> None:
-        self.messages: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: collections.deque[int] = collections.deque()
-        self.url = ""
-
-    def get_changes(self) -> list[dict[str, Any]]:
-        return [change for _, body in self.messages for change in json.loads(body)["changes"]]
-
-
-@contextlib.contextmanager
-def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.messages.append((headers, body))
-            self.send_response(receiver.statuses.popleft() if receiver.statuses else 204)
-            self.send_header("Location", "http://127.0.0.1:1/")
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            """Write nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    scheme = "http" if context is None else "https"
-    receiver.url = f"{scheme}://localhost:{server.server_address[1]}/hook?a=b"
-    yield receiver
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def receiver(settings: LazySettings) -> Iterator[Receiver]:
-    settings.WEBHOOK_PRIVATE_ADDRESSES = True
-    with receiving() as running:
-        yield running
-
-
-@pytest.fixture
-def curator(db: None) -> Client:
-    user = make_user("carla", "curator")
-    User.objects.filter(pk=user.pk).update(email="carla@example.org")
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def make(client: Client, url: str) -> Any:
@@ -291,103 +232,6 @@ def test_two_workers_do_not_send_to_the_same_webhook(curator: Client, receiver: 
     assert sending._claim(webhook)
     assert not sending._claim(same)
     assert changes.get_last_cursor().listing > 0
-
-
-def _read_expected(**conditions: Any) -> set[tuple[str, str]]:
-    return set(Listing.objects.filter(**conditions).values_list("isin", "mic"))
-
-
-def _read_listings_by_kind() -> dict[str, set[tuple[str, str]]]:
-    """Return the listings of each kind of change in the whole feed."""
-    listings: dict[str, set[tuple[str, str]]] = {}
-    page = changes.read_page("2000-01-01", 100, with_record=False)
-    while page.changes:
-        for change in page.changes:
-            listings.setdefault(change["kind"], set()).add((change["isin"], change["mic"]))
-        page = changes.read_page(str(page.cursor), 100, with_record=False)
-    return listings
-
-
-@pytest.mark.usefixtures("real_instruments")
-@pytest.mark.parametrize("with_record", [False, True])
-def test_a_filter_selects_what_is_sent(
-    curator: Client, receiver: Receiver, with_record: bool
-) -> None:
-    first, last = Listing.objects.earliest("pk"), Listing.objects.latest("pk")
-    debt = Listing.objects.filter(cfi_code__startswith="D", register="ESMA").first()
-    assert debt is not None
-    mic = debt.mic
-    by_kind = _read_listings_by_kind()
-    kind = min(by_kind, key=lambda name: len(by_kind[name]))
-    cases: tuple[tuple[dict[str, list[str]], set[tuple[str, str]]], ...] = (
-        (
-            {"isins": [first.isin.lower(), last.isin]},
-            _read_expected(isin__in=[first.isin, last.isin]),
-        ),
-        (
-            {"mics": [mic], "categories": ["d"]},
-            _read_expected(mic=mic, cfi_code__startswith="D"),
-        ),
-        ({"registers": ["ESMA"], "kinds": [kind]}, by_kind[kind]),
-    )
-    for conditions, expected in cases:
-        receiver.messages.clear()
-        body = {"url": receiver.url, "with_record": with_record, "filter": conditions}
-        made = curator.post(ROOT, body, "application/json").json()
-        keeping.replay(Webhook.objects.get(pk=made["number"]), "2000-01-01")
-        for _ in range(3):
-            send_webhooks()
-
-        sent = {(change["isin"], change["mic"]) for change in receiver.get_changes()}
-        assert sent == expected
-        assert expected
-        assert all(
-            len(json.loads(body)["changes"]) <= sending.PAGE for _, body in receiver.messages
-        )
-        read = changes.read_page(str(changes.get_last_cursor()), 1, with_record=False)
-        cursor = Webhook.objects.get(pk=made["number"]).cursor
-        assert changes.read_page(cursor, 1, with_record=False).changes == read.changes == []
-        assert curator.delete(f"{ROOT}{made['number']}/").status_code == 204
-
-
-@pytest.mark.usefixtures("real_instruments")
-def test_more_changes_than_a_message_has_are_sent_in_several(
-    curator: Client, receiver: Receiver
-) -> None:
-    conditions = {"registers": ["ESMA"]}
-    webhook = keeping.create("carla", url=receiver.url, filter=conditions)
-    keeping.replay(webhook, "2000-01-01")
-    send_webhooks()
-
-    sent = [(change["isin"], change["mic"]) for change in receiver.get_changes()]
-    assert len(sent) == len(set(sent))
-    assert set(sent) == _read_expected(register="ESMA")
-    assert len(receiver.messages) > 1
-    assert [json.loads(body)["more"] for _, body in receiver.messages[:-1]] == [True] * (
-        len(receiver.messages) - 1
-    )
-
-
-@pytest.mark.parametrize(
-    ("conditions", "name"),
-    [
-        ({"registers": ["BAFIN"]}, "registers"),
-        ({"categories": ["Z"]}, "categories"),
-        ({"mics": ["XETRA"]}, "mics"),
-        ({"isins": ["DE000A1R07V4"]}, "isins"),
-        ({"kinds": ["moved"]}, "kinds"),
-        ({"isins": ["DE000A1R07V3"] * 1_001}, "isins"),
-        ({"isin": ["DE000A1R07V3"]}, "isin"),
-    ],
-)
-def test_an_invalid_filter_is_refused(
-    curator: Client, receiver: Receiver, conditions: Any, name: str
-) -> None:
-    body = {"url": receiver.url, "filter": conditions}
-    response = curator.post(ROOT, body, "application/json")
-    assert response.status_code == 400
-    assert name in response.json()["detail"]
-    assert not Webhook.objects.exists()
 
 
 def test_a_webhook_is_kept_on_its_page(curator: Client, receiver: Receiver) -> None:
