@@ -16,7 +16,7 @@ from accounts.models.api_key import key_digest
 from accounts.permissions import permission_names, permissions_by_name
 from audit import trail
 from marketdata.common.unchanged import remember
-from marketdata.web.credentials import KEY_PATTERN
+from marketdata.settings.masking import KEY_PATTERN
 
 # API keys are for data. Accounts are managed by people only.
 _EXCLUDED_PREFIXES = ("accounts.", "auth.", "admin.", "axes.", "sessions.", "token_blacklist.")

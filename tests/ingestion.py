@@ -67,7 +67,7 @@ def running(port: int = 0) -> Iterator[Ingestion]:
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     ingestion.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield ingestion

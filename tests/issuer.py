@@ -1,6 +1,7 @@
 """An issuer of tokens as Entra ID is one: real keys, real signatures, real HTTP on loopback."""
 
 import base64
+import functools
 import hashlib
 import json
 import threading
@@ -21,10 +22,17 @@ AUDIENCE = "api://marketdata"
 CLIENT, SECRET = "99999999-aaaa-bbbb-cccc-dddddddddddd", "the client's secret"
 
 
+@functools.cache
+def _make_key(number: int) -> rsa.RSAPrivateKey:
+    """Return the key of a number; all tenants of a process share these, since making one takes 0.1 s."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Issuer:
     """One tenant. `keys` are published; the newest signs."""
 
     def __init__(self) -> None:
+        self._keys_made = 0
         self.keys: list[tuple[str, rsa.RSAPrivateKey]] = []
         self.codes: dict[str, dict[str, Any]] = {}
         self.asked_for_keys = 0
@@ -48,7 +56,8 @@ class Issuer:
 
     def rotate(self, *, keep: bool = False) -> None:
         """Sign with a new key from now on; the old ones go, unless they are kept for a while."""
-        new = (uuid.uuid4().hex, rsa.generate_private_key(public_exponent=65537, key_size=2048))
+        new = (uuid.uuid4().hex, _make_key(self._keys_made))
+        self._keys_made += 1
         self.keys = [*(self.keys if keep else []), new]
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def running_issuer() -> Iterator[Issuer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     issuer.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield issuer

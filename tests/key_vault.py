@@ -98,7 +98,10 @@ def running(folder: Path) -> Iterator[KeyVaultServer]:
     servers[0].socket = context.wrap_socket(servers[0].socket, server_side=True)
     vault.url = f"https://127.0.0.1:{servers[0].server_port}"
     vault.identity_url = f"http://127.0.0.1:{servers[1].server_port}"
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        for server in servers
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -224,7 +224,7 @@ def serving(register: R) -> Iterator[R]:
     server = _Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     register.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield register

@@ -9,29 +9,12 @@ from typing import TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured
 
+from marketdata.settings.masking import Secret
+
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-
-
-# The values of all secrets that this process has read, for `mask`.
-_secret_values: set[str] = set()
-_SHORTEST_MASKED = 8  # characters; a shorter value would hide ordinary words
-
-
-class Secret(str):
-    """Text that is not shown: its representation, as in `diffsettings` and error pages, is masked."""
-
-    __slots__ = ()
-
-    def __new__(cls, value: str) -> "Secret":
-        if len(value) >= _SHORTEST_MASKED:
-            _secret_values.add(str(value))
-        return super().__new__(cls, value)
-
-    def __repr__(self) -> str:
-        return "'********'"
 
 
 def _read_environment(name: str) -> str:
@@ -89,13 +72,6 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
                 " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
             ) from None
         raise ImproperlyConfigured(f"{name}={raw!r} is not a valid {convert.__name__}.") from error
-
-
-def mask(text: str) -> str:
-    """Return text in which the values of secrets are replaced by asterisks."""
-    for value in _secret_values:
-        text = text.replace(value, "********")
-    return text
 
 
 def flag(raw: str) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.settings import env
+from marketdata.settings.masking import Secret
 
 if TYPE_CHECKING:  # slow to import, and only used if it is configured
     from azure.keyvault.secrets import SecretClient
@@ -67,7 +68,7 @@ class KeyVault:
                 value = self._fetch(name) if self._values.get(name) else ""
                 if value and value != self._values[name]:
                     changed[name] = self._values[name] = value
-        return {name: env.Secret(value) for name, value in changed.items()}
+        return {name: Secret(value) for name, value in changed.items()}
 
     def describe_missing(self, name: str) -> str:
         return f"Store the secret {_vault_name(name)} in the key vault {self._host}: {name} is required."

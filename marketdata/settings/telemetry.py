@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.common import logs
-from marketdata.settings import env
+from marketdata.settings import env, masking
 
 _EXPORTERS = ("azure", "opencensus", "prometheus")
 
@@ -22,8 +22,8 @@ def logging(*, is_production: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "line": {"()": "marketdata.common.logs.LineFormatter", "mask": env.mask},
-            "json": {"()": "marketdata.common.logs.JsonFormatter", "mask": env.mask},
+            "line": {"()": "marketdata.common.logs.LineFormatter", "mask": masking.mask},
+            "json": {"()": "marketdata.common.logs.JsonFormatter", "mask": masking.mask},
         },
         "filters": {
             "refusals": {"()": "marketdata.common.logs.LinesOfRefusals"},

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.settings import env
+from marketdata.settings.masking import Secret
 
 
 def simple_jwt(secret_key: str) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def _keys(secret_key: str) -> dict[str, str]:
         name, private = "JWT_PRIVATE_KEY_FILE", env.read("JWT_PRIVATE_KEY_FILE", env.pem_file, "")
     if not private:
         derived = hmac.new(secret_key.encode(), b"tokens", hashlib.sha256).hexdigest()
-        return {"ALGORITHM": "HS256", "SIGNING_KEY": env.Secret(derived)}
+        return {"ALGORITHM": "HS256", "SIGNING_KEY": Secret(derived)}
     try:
         key = serialization.load_pem_private_key(private.encode(), password=None)
     except (ValueError, TypeError) as error:
@@ -47,6 +48,6 @@ def _keys(secret_key: str) -> dict[str, str]:
     )
     return {
         "ALGORITHM": "RS256",
-        "SIGNING_KEY": env.Secret(private),
+        "SIGNING_KEY": Secret(private),
         "VERIFYING_KEY": public.decode(),
     }

@@ -1,19 +1,15 @@
 """API keys and tokens in addresses and logs: the former are refused, the latter masked."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from django.http import HttpRequest
 
-# Text of an API key: prefix and secret.
-KEY_PATTERN = r"md_([0-9a-f]{12})_([A-Za-z0-9_-]{43})"
-_JWT_PATTERN = r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"
-_CREDENTIAL = re.compile(f"{KEY_PATTERN}|{_JWT_PATTERN}")
+from marketdata.settings.masking import CREDENTIAL, mask_credentials
+
 _PARAMETERS = {"api_key", "apikey", "api-key", "key", "token", "access_token"}
-_MASK = "[masked]"
 
 
 def has_credentials(request: HttpRequest) -> bool:
@@ -21,12 +17,7 @@ def has_credentials(request: HttpRequest) -> bool:
     if any(name.lower() in _PARAMETERS for name in request.GET):
         return True
     address = f"{request.path} {request.META.get('QUERY_STRING', '')}"
-    return any(_CREDENTIAL.search(text) for text in (address, unquote(address)))
-
-
-def mask(text: str) -> str:
-    """Return the text with [masked] in place of the secrets of API keys and of tokens."""
-    return _CREDENTIAL.sub(lambda m: f"md_{m[1]}_{_MASK}" if m[1] else _MASK, text)
+    return any(CREDENTIAL.search(text) for text in (address, unquote(address)))
 
 
 def mask_log_records() -> None:
@@ -40,17 +31,17 @@ def _masking(factory: Callable[..., logging.LogRecord]) -> Callable[..., logging
     def create_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = factory(*args, **kwargs)
         # Arguments are masked one by one, since some formatters read them.
-        record.msg = mask(record.msg) if isinstance(record.msg, str) else record.msg
+        record.msg = mask_credentials(record.msg) if isinstance(record.msg, str) else record.msg
         record.args = _mask_arguments(record.args)
         try:
             message = record.getMessage()
         except (TypeError, ValueError):  # logging reports it when the record is written
             return record
-        if mask(message) != message:
-            record.msg, record.args = mask(message), None
+        if mask_credentials(message) != message:
+            record.msg, record.args = mask_credentials(message), None
         if record.exc_info:
             text = logging.Formatter().formatException(record.exc_info)
-            record.exc_text = mask(text) if mask(text) != text else None
+            record.exc_text = mask_credentials(text) if mask_credentials(text) != text else None
         return record
 
     create_record.masks_credentials = True  # type: ignore[attr-defined]
@@ -59,9 +50,11 @@ def _masking(factory: Callable[..., logging.LogRecord]) -> Callable[..., logging
 
 def _mask_arguments(arguments: Any) -> Any:
     if isinstance(arguments, tuple):
-        return tuple(mask(value) if isinstance(value, str) else value for value in arguments)
+        return tuple(
+            mask_credentials(value) if isinstance(value, str) else value for value in arguments
+        )
     if isinstance(arguments, Mapping) and any(
-        isinstance(value, str) and mask(value) != value for value in arguments.values()
+        isinstance(value, str) and mask_credentials(value) != value for value in arguments.values()
     ):
-        return {k: mask(v) if isinstance(v, str) else v for k, v in arguments.items()}
+        return {k: mask_credentials(v) if isinstance(v, str) else v for k, v in arguments.items()}
     return arguments

@@ -15,9 +15,8 @@ from django.urls import Resolver404
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
-from marketdata.settings import env
+from marketdata.settings import masking
 from marketdata.web import time_limits
-from marketdata.web.credentials import mask
 from marketdata.web.problems import answer_problem
 
 logger = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ _PASSING = (
 
 def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse:
     """Return an error: problem details for clients of the API, a page for people and their browsers."""
-    path = mask(request.path)
+    path = masking.mask(request.path)
     if is_api_path(request.path) and not _prefers_a_page(request):
         return answer_problem(request, status, detail, path=path)
     context = {
@@ -120,10 +119,10 @@ class MaskingReporter(ExceptionReporter):
     """Django's report of an error, the page while DEBUG, without secrets (DEFAULT_EXCEPTION_REPORTER)."""
 
     def get_traceback_html(self) -> SafeString:
-        return SafeString(env.mask(super().get_traceback_html()))
+        return SafeString(masking.mask(super().get_traceback_html()))
 
     def get_traceback_text(self) -> SafeString:
-        return SafeString(env.mask(super().get_traceback_text()))
+        return SafeString(masking.mask(super().get_traceback_text()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from marketdata import __version__
-from marketdata.settings import env
+from marketdata.settings import masking
 from monitoring.health import services
 from monitoring.health.changes import Changes, log_change
 from monitoring.health.checks import CHECKS, Check, Outcome, Status
@@ -68,7 +68,7 @@ def run_check(check: Check) -> Result:
     try:
         outcome = check.run()
     except Exception as error:  # noqa: BLE001  # whatever is wrong, the report says that it is
-        raised = env.mask(repr(error))
+        raised = masking.mask(repr(error))
         outcome = Outcome(Status.FAILED, f"{type(error).__name__}; the log has the details")
         if isinstance(error, (DatabaseError, InterfaceError)):
             connection.close()

@@ -37,7 +37,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_contex
 from marketdata import __version__  # noqa: E402
 from marketdata.common import logs  # noqa: E402
 from marketdata.common.telemetry import RUN_COUNTERS, Call, Gauge, Operation  # noqa: E402
-from marketdata.settings import env  # noqa: E402
+from marketdata.settings import masking  # noqa: E402
 
 # The exporter's own lines must not be exported again. Django's lines about requests and refusals quote
 # what a client has sent, and the requests themselves are exported anyway.
@@ -63,7 +63,7 @@ class _MaskingHandler(LoggingHandler):
         if record.exc_info and record.exc_info[1] is not None:
             message += "\n" + "".join(traceback.format_exception(record.exc_info[1]))
         place = (record.name, record.levelno, record.pathname, record.lineno)
-        masked = logging.LogRecord(*place, env.mask(message), (), None, record.funcName)
+        masked = logging.LogRecord(*place, masking.mask(message), (), None, record.funcName)
         masked.created = record.created
         masked.request_id, masked.run_id = logs.request_id.get(), logs.run_id.get() or 0
         super().emit(masked)
@@ -73,8 +73,8 @@ def _describe(error: BaseException) -> dict[str, str]:
     """Return the attributes of an exception in OpenTelemetry's conventions, without secrets."""
     return {
         "exception.type": type(error).__qualname__,
-        "exception.message": env.mask(str(error)),
-        "exception.stacktrace": env.mask("".join(traceback.format_exception(error))),
+        "exception.message": masking.mask(str(error)),
+        "exception.stacktrace": masking.mask("".join(traceback.format_exception(error))),
     }
 
 

@@ -17,7 +17,7 @@ from opencensus.ext.azure.trace_exporter import AzureExporter
 from opencensus.ext.django.middleware import OpencensusMiddleware
 from opencensus.trace.samplers import AlwaysOnSampler
 
-from marketdata.settings import env
+from marketdata.settings import masking
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ def remove_data_of_clients(envelope: Any) -> None:
     data = envelope.data.baseData
     for exception in data.get("exceptions") or []:
         for name in ("message", "stack"):
-            exception[name] = env.mask(exception.get(name) or "")
+            exception[name] = masking.mask(exception.get(name) or "")
     properties = data.get("properties") or {}
     for name, value in properties.items():
-        properties[name] = env.mask(str(value))
+        properties[name] = masking.mask(str(value))
     for name in _REMOVED_PROPERTIES:
         properties.pop(name, None)
     if data.get("url"):

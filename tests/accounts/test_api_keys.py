@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import api_keys, users
 from accounts.models import ApiKey, User
 from audit.models import Event
-from marketdata.web.credentials import KEY_PATTERN
+from marketdata.settings.masking import KEY_PATTERN
 from tests.accounts.clients import ApiClient, client_of_new_user, client_with_token, make_user
 
 READ = "instruments.view_instrument"

@@ -31,6 +31,7 @@ def guess_from(addresses: list[str], username: str = "bob") -> list[int]:
     return [sign_in_by_api(username, "guess", address).status_code for address in addresses]
 
 
+@pytest.mark.slow
 def test_an_attacker_at_one_address_does_not_lock_out_the_owner_at_another() -> None:
     make_user("bob")
 

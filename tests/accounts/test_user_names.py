@@ -79,6 +79,7 @@ def addresses_without_keys() -> list[str]:
     return addresses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["anonymous", "curator"])
 def test_no_address_shows_the_names_of_others(
     work_of_carla: list[Any], role: str, client: Client

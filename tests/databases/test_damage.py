@@ -11,6 +11,9 @@ from databases.backups.create import digest
 from databases.errors import DamagedBackup, DamagedDatabase
 from tests.databases.conftest import execute
 
+# Its database takes eight seconds to make.
+pytestmark = pytest.mark.slow
+
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])

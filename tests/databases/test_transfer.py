@@ -53,6 +53,7 @@ def test_the_source_is_backed_up_and_not_written(source: Path, target: Path) -> 
     assert set(connections) == {"default"}, "nothing is left in the settings"
 
 
+@pytest.mark.slow
 def test_keys_that_were_given_are_not_given_again(source: Path, target: Path) -> None:
     execute(source, "DROP TRIGGER audit_event_no_delete")
     execute(source, "DELETE FROM audit_event")  # the highest keys are gone, and known
@@ -146,6 +147,7 @@ def test_a_source_that_was_written_meanwhile_is_noticed(source: Path, target: Pa
     assert differences(source, target) == {}
 
 
+@pytest.mark.slow
 def test_a_target_that_is_in_use_by_now_is_left_alone(source: Path, target: Path) -> None:
     transfer(source, target)
     execute(target, "INSERT INTO instruments_cficode VALUES ('ZZZZZZ')")
@@ -164,6 +166,7 @@ def test_another_source_is_not_mixed_in(
         transfer(copy_of_filled("other"), target)
 
 
+@pytest.mark.slow
 def test_a_target_with_rows_of_its_own_is_left_alone(
     copy_of_filled: Callable[[str], Path], source: Path
 ) -> None:
@@ -232,6 +235,7 @@ def test_a_row_that_the_target_refuses_is_named(source: Path, target: Path) -> N
     assert differences(source, target) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "value", "problem"),
     [
@@ -258,6 +262,7 @@ def test_text_that_is_none_is_named(source: Path, target: Path) -> None:
         transfer(source, target)
 
 
+@pytest.mark.slow
 def test_tables_that_no_model_has_are_named_and_derived_ones_made_anew(
     source: Path, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

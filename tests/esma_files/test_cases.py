@@ -49,6 +49,7 @@ def xml_of(case: str) -> bytes:
         return archive.read(archive.namelist()[0])
 
 
+@pytest.mark.slow
 def test_names_with_two_groups_of_letters_are_loaded_as_results_by_sub_class() -> None:
     load("nyar_names")
 
@@ -66,6 +67,7 @@ def test_there_is_no_gap_between_lists_of_cancelled_records_that_come_weekly() -
     assert gaps.find() == []
 
 
+@pytest.mark.slow
 def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_the_option_that_loads_it() -> None:
     load("esma_fitrs_same")
     before = TransparencyResult.objects.values().get()

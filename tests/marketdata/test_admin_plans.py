@@ -81,6 +81,7 @@ def growing_scans(plans: list[tuple[str, list[str]]], *, is_search: bool) -> lis
     return growing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ADMINS, ids=lambda model: model._meta.label)
 def test_a_list_of_the_admin_reads_no_growing_table(model: Any, client: Client) -> None:
     client.force_login(make_user("ada", "admin"))

@@ -111,6 +111,7 @@ def test_other_answers_are_sent_as_they_are(response: HttpResponse, method: str)
     assert answer(response, method).content == content
 
 
+@pytest.mark.django_db(transaction=True)  # the end of a response looks at the connections
 def test_streams_are_read_bit_by_bit_and_closed() -> None:
     read: list[int] = []
 

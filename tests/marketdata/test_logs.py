@@ -14,7 +14,7 @@ from esma_files.tasks import forget_run
 from marketdata.common import logs
 from marketdata.common.logs import JsonFormatter
 from marketdata.settings import telemetry
-from marketdata.settings.env import Secret
+from marketdata.settings.masking import Secret
 from marketdata.web_worker import ServerLog
 
 

@@ -257,6 +257,7 @@ def manage(*command: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

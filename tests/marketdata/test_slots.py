@@ -60,6 +60,7 @@ def test_an_address_with_too_many_requests_is_refused_and_another_is_not(
     assert client.get("/api/v1/").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_user_has_two_exports_at_a_time_from_any_address(real_instruments: None) -> None:
     analyst, other = client_of_new_user("anna", "analyst"), client_of_new_user("otto", "analyst")
     running: list[Any] = [analyst("get", "/instruments/export/") for _ in range(2)]

@@ -104,10 +104,12 @@ def test_a_slow_statement_of_the_api_is_answered_by_a_problem(site: Client) -> N
     assert problem["detail"] == time_limits.DETAIL
 
 
+@pytest.mark.slow
 def test_many_short_statements_are_limited_together(site: Client) -> None:
     assert site.get("/repeat/").status_code == 503
 
 
+@pytest.mark.slow
 def test_the_connection_is_usable_after_a_statement_was_stopped(site: Client) -> None:
     site.get("/count/")
 
@@ -115,6 +117,7 @@ def test_the_connection_is_usable_after_a_statement_was_stopped(site: Client) ->
     assert site.get("/write/").content == b"written"
 
 
+@pytest.mark.slow
 def test_a_stream_is_broken_off_at_the_part_that_takes_too_long(site: Client) -> None:
     parts = iter(site.get("/stream/").streaming_content)  # type: ignore[attr-defined]
 
@@ -134,6 +137,7 @@ def test_waiting_for_another_writer_is_limited(site: Client) -> None:
     assert fetch("PRAGMA busy_timeout") == [(60_000,)]
 
 
+@pytest.mark.slow
 def test_statements_outside_of_requests_have_no_limit() -> None:
     assert time_limits.remaining_seconds() is None
     with time_limits.limit(1), pytest.raises(OperationalError):

@@ -17,6 +17,9 @@ from monitoring.databases.check import check
 from monitoring.databases.finding import Finding, Level
 from tests import tsql
 
+# All queries are parsed for SQL Server.
+pytestmark = pytest.mark.slow
+
 
 def findings_for(settings: dict[str, Any]) -> dict[str, Finding]:
     """Return the findings about the database with these settings, by name."""

@@ -21,7 +21,7 @@ from accounts.models import User
 from esma_files.models import EsmaFile, Heartbeat, Run
 from esma_files.names import FileName
 from marketdata import __version__
-from marketdata.settings.env import Secret
+from marketdata.settings.masking import Secret
 from monitoring import tasks
 from monitoring.health import report, services
 from monitoring.health.checks import CHECKS, Check, Outcome, check_data_age

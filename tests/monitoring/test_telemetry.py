@@ -28,6 +28,7 @@ from tests.ingestion import Ingestion
 from tests.installation import ROOT, Installation
 
 CANARY = "canary-of-a-client"
+API_KEY = f"md_0123456789ab_{CANARY:x<43}"
 # A process of the service: a page, an unknown page, a failing page and a run, with values of a client.
 SCRIPT = f"""
 import logging, sys, django
@@ -42,7 +43,7 @@ from marketdata.common import telemetry
 import marketdata.urls
 
 def fail(request, name):
-    raise RuntimeError(f"the example has failed with {{settings.SECRET_KEY}}")
+    raise RuntimeError(f"the example has failed with {{settings.SECRET_KEY}} and {API_KEY}")
 
 settings.STORAGES["staticfiles"] = {{"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 caches["counts"].get("{CANARY}")
@@ -239,6 +240,8 @@ def test_opencensus_sends_requests_and_says_that_it_is_retired(
     assert "secret=" not in sent
     assert f"Bearer {CANARY}" not in sent
     assert f"sessionid={CANARY}" not in sent
+    assert API_KEY not in sent
+    assert "and md_0123456789ab_[masked]" in sent
     assert installation.environment["SECRET_KEY"] not in sent
 
 

@@ -155,6 +155,7 @@ def test_the_schedule_asks_for_what_is_missing_or_due_up_to_a_limit(
     assert openfigi.asked_jobs[-1] == [{"idType": "ID_ISIN", "idValue": IBM}]
 
 
+@pytest.mark.slow
 def test_the_next_attempt_of_a_killed_worker_asks_for_the_rest(
     curator: ApiClient, openfigi: FakeOpenFigi
 ) -> None:

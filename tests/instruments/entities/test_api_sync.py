@@ -157,6 +157,7 @@ def test_an_lei_that_gleif_does_not_know_is_remembered_and_asked_for_again_later
     assert LegalEntity.objects.filter(lei=VOLVO).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api_first", [True, False])
 @pytest.mark.parametrize(
     ("updated", "day", "newest"),
@@ -226,7 +227,7 @@ def test_a_list_that_is_gone_is_left_out(gleif_api: FakeGleif) -> None:
         (Trouble(body=b"[]"), UnreadableAnswer),
         (Trouble(body=b'{"data": [{"type": "isins"}]}'), UnreadableAnswer),
         (Trouble(cut_after=400), Unavailable),
-        (Trouble(wait=2.5), Unavailable),
+        pytest.param(Trouble(wait=2.5), Unavailable, marks=pytest.mark.slow),
     ],
 )
 def test_a_useless_answer_gives_the_requests_back(

@@ -51,6 +51,7 @@ def test_a_file_replaces_the_one_before(months: list[Path]) -> None:
     assert pairs() == {(VOLVO, MAIN), (VOLVO, BRANCH)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_newest_file_counts_in_whatever_order_files_are_loaded(
     months: list[Path], order: tuple[int, ...]

@@ -49,6 +49,7 @@ def test_a_file_replaces_the_one_before(days: list[Path]) -> None:
     assert files == {A: days[1].name, C: days[2].name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_the_newest_file_counts_in_whatever_order_files_are_loaded(
     days: list[Path], order: tuple[int, ...]

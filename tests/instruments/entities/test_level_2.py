@@ -117,6 +117,7 @@ def test_the_real_excerpts_are_loaded_whole(tmp_path: Path) -> None:
     assert ReportingException.objects.get(lei=A).reason == "NO_KNOWN_PERSON"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", mostly_slow(itertools.permutations(range(4))))
 def test_the_tables_depend_on_the_set_of_files_and_not_on_their_order(
     tmp_path: Path, order: tuple[int, ...]
@@ -147,6 +148,7 @@ def test_the_tables_depend_on_the_set_of_files_and_not_on_their_order(
     assert sorted(rows) == [(B, A, "INACTIVE"), (D, C, "ACTIVE")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_of_exceptions_those_of_the_newest_file_count(
     tmp_path: Path, order: tuple[int, ...]

@@ -127,15 +127,14 @@ def test_the_command_fetches_and_loads_what_is_published(
 @pytest.mark.parametrize(
     ("trouble", "error"),
     [
-        (Trouble(body=b"<html>"), UnknownAnswer),
-        (Trouble(body=b'{"data": [{"lei2": {}}]}'), UnknownAnswer),
-        (Trouble(body=b'{"data": [1]}'), UnknownAnswer),
-        (Trouble(status=404), Refused),
-        (Trouble(status=503), Unavailable),
-        (Trouble(cut_after=5), Unavailable),
-        (Trouble(wait=3), Unavailable),
+        pytest.param(Trouble(body=b"<html>"), UnknownAnswer, id="html"),
+        pytest.param(Trouble(body=b'{"data": [{"lei2": {}}]}'), UnknownAnswer, id="fields"),
+        pytest.param(Trouble(body=b'{"data": [1]}'), UnknownAnswer, id="number"),
+        pytest.param(Trouble(status=404), Refused, id="404"),
+        pytest.param(Trouble(status=503), Unavailable, id="503"),
+        pytest.param(Trouble(cut_after=5), Unavailable, id="cut"),
+        pytest.param(Trouble(wait=3), Unavailable, id="slow", marks=pytest.mark.slow),
     ],
-    ids=["html", "fields", "number", "404", "503", "cut", "slow"],
 )
 def test_an_answer_that_is_no_list_changes_nothing(
     gleif: FakeRegister, trouble: Trouble, error: type[Exception], settings: LazySettings

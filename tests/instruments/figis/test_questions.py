@@ -105,6 +105,7 @@ def test_unknown_and_malformed_figis_are_told_apart(client: Client) -> None:
     assert "two consonants" in get(client, "figis/US4592001014/", 400)["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("synced")
 @pytest.mark.parametrize("code", [IBM_US, IBM_CLASS, "ibm"])
 def test_a_figi_or_ticker_is_taken_where_an_isin_is(client: Client, code: str) -> None:
@@ -214,6 +215,7 @@ def test_no_exchange_code_is_that_of_a_composite() -> None:
     assert composites.isdisjoint(MICS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("synced")
 @pytest.mark.parametrize("code", [IBM_US, IBM_US.lower(), IBM_CLASS, "IBM"])
 def test_a_figi_or_ticker_leads_to_the_results_and_derivatives_of_its_isin(

@@ -14,7 +14,7 @@ from instruments import tasks
 from instruments.listings import figures
 from instruments.models import Figure, FigureSubject, Instrument, Listing, Venue
 
-pytestmark = pytest.mark.usefixtures("anonymous_reading")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("anonymous_reading")]
 
 
 @pytest.mark.usefixtures("real_instruments")

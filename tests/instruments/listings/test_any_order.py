@@ -109,6 +109,7 @@ def test_a_record_that_comes_late_may_be_the_last_that_was_known(make_zip: Write
     assert Instrument.objects.search("two").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "another"),
     [("ESVUFR", "ESNUFR"), ("SEK", "EUR"), ("549300GDPG70E3MBBU98", "529900T8BM49AURSDO55")],

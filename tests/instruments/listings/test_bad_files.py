@@ -149,6 +149,7 @@ def test_a_bad_file_fails_with_its_reason_and_nothing_of_it_is_loaded(
     assert list(Path(settings.STAGING_DIR).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked(tmp_path: Path, settings: LazySettings) -> None:
     bomb = zipped(good() + b" " * 30_000_000)
     settings.ARCHIVE_MAX_BYTES = 20_000_000

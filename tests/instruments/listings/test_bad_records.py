@@ -162,6 +162,7 @@ def test_an_lei_that_ends_in_98_and_an_isin_that_begins_with_ez_are_loaded(tmp_p
     assert (loaded.run.rejected, loaded.run.new) == (0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "is_change"),
     [
@@ -245,6 +246,7 @@ REPEATS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REPEATS)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_record_that_repeats_an_element_is_rejected_and_the_rest_is_loaded(

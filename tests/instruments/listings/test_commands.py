@@ -26,6 +26,7 @@ def as_json(*arguments: str | Path) -> Any:
     return json.loads(run(*arguments, "--format", "json"))
 
 
+@pytest.mark.slow
 def test_load_takes_folders_in_publication_order_and_counts(tmp_path: Path) -> None:
     for path in [*FIRDS.glob("FULINS_*.zip"), FIRDS / "DLTINS_20210117_01of01.zip"]:
         (tmp_path / path.name).symlink_to(path)

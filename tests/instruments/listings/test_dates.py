@@ -44,6 +44,7 @@ def read_whole_list(client: Client, parameters: dict[str, str]) -> list[str]:
         response = client.get(answer["pagination"]["next"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["maturity_date", "first_trade_at"])
 @pytest.mark.parametrize("cursor", mostly_slow([{}, {"cursor": ""}]))
 @pytest.mark.parametrize(

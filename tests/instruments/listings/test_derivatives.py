@@ -79,6 +79,7 @@ def test_the_rows_agree_with_the_listings(real_instruments: None) -> None:
     assert {link for _, _, link in rows()} >= {Link.SINGLE, Link.INDEX, Link.BASKET}
 
 
+@pytest.mark.slow
 def test_the_rows_follow_changes_of_the_listings(make_zip: Write) -> None:
     def put(number: int, tag: str, mic: str, extra: str, **options: str) -> None:
         name = full(number) if tag == "RefData" else delta(number)

@@ -69,6 +69,7 @@ def test_each_listing_has_a_row_with_every_field(analyst: Client) -> None:
     assert len(rows) > 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", list(export.FIELDS))
 def test_formats_agree_on_every_field(analyst: Client, rows: str) -> None:
     expected = ndjson(analyst, rows=rows, fields="ALL")

@@ -49,6 +49,7 @@ def count_in_table(**conditions: Any) -> dict[str, dict[str, int]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "conditions"),
     [

@@ -267,6 +267,7 @@ def test_a_record_with_a_malformed_isin_holds_its_listing() -> None:
     assert not Listing.objects.exclude(status="active").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("isin", "mic", "active"),
     [

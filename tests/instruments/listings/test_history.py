@@ -109,6 +109,7 @@ def test_a_cancelled_listing_was_known_but_never_valid(make_zip: Write) -> None:
     assert venues(as_of=date(15)) == {"XPAR": "There", "XSTO": "Anew"}
 
 
+@pytest.mark.slow
 def test_a_repeated_cancellation_in_a_list_cancels_nothing_new(make_zip: Write) -> None:
     def listed(name: str) -> str:
         return firds.record("CxlData", VOLVO, "XSTO", name=name, period=day(1))
@@ -175,6 +176,7 @@ def test_history_lists_each_record_and_its_changes(client: Client) -> None:
     assert versions[-1]["changes"] == {}
 
 
+@pytest.mark.slow
 def test_no_record_ends_before_it_begins(real_instruments: None, client: Client) -> None:
     for isin in Instrument.objects.values_list("pk", flat=True)[::5]:
         for version in history.read_versions(isin):

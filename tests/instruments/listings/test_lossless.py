@@ -55,7 +55,7 @@ def as_value(field: Field | None, text: str) -> Any:
 
 BY_PATH = {field.path: field for field in BY_COLUMN.values()}
 FILES = sorted([*DATA.glob("firds/*.zip"), *DATA.glob("firds_2021/*.zip")])
-SLOW_FROM_BYTES = 60_000
+SLOW_FROM_BYTES = 40_000
 
 
 def parameters(paths: list[Path]) -> list[Any]:

@@ -71,6 +71,7 @@ def test_an_unknown_instrument_is_a_page_with_a_search_box(client: Client) -> No
     assert b'name="q"' in response.content
 
 
+@pytest.mark.slow
 def test_every_admin_page_opens_and_data_cannot_be_changed(client: Client) -> None:
     client.force_login(User.objects.create_superuser("admin"))
     for model in admin.site._registry:

@@ -305,6 +305,7 @@ def test_an_invalid_question_is_a_problem(
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.slow
 def test_real_records_answer_for_every_year(real_instruments: None, client: Client) -> None:
     for isin in Instrument.objects.order_by("pk").values_list("pk", flat=True)[::20]:
         for year in (1, 1999, 2019, 2025, 9999):

@@ -67,6 +67,7 @@ def state() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order", mostly_slow(itertools.permutations(["1", "2", "d1", "d2"])), ids="-".join
 )

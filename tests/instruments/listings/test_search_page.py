@@ -71,6 +71,7 @@ def test_an_invalid_filter_is_explained(client: Client, query: str, message: str
     assert "No instrument found" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("anonymous_reading", "transactional_db")
 def test_next_leads_to_the_end_of_a_long_list(client: Client, make_zip: Write) -> None:
     isins = load_names(make_zip, *(f"Call {n}" for n in range(1_030)))
@@ -142,6 +143,7 @@ def test_an_export_has_the_columns_that_are_shown(admin_client: Client) -> None:
     assert len(lines) == 1 + 9
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("anonymous_reading", "transactional_db")
 @pytest.mark.parametrize("active", [2, 1_010])
 def test_active_instruments_come_before_those_that_have_ended(

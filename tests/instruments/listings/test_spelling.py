@@ -12,6 +12,7 @@ from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("anonymous_reading"),
 ]

@@ -188,6 +188,7 @@ def made_isins() -> Iterator[str]:
         yield body + calc_check_digit(body)
 
 
+@pytest.mark.slow
 def test_the_filters_and_the_rows_agree(make_zip: Write) -> None:
     """For all combinations of termination, expiry and maturity on up to two listings."""
     records, ended = [], []

@@ -234,6 +234,7 @@ def test_another_thread_may_read_on(tmp_path: Path) -> None:
     assert len(read) == len(first) > 0
 
 
+@pytest.mark.slow
 def test_without_a_bulk_load_rows_are_inserted_and_it_is_said(
     tmp_path: Path, db: None, caplog: pytest.LogCaptureFixture
 ) -> None:

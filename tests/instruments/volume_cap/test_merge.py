@@ -73,6 +73,7 @@ def test_a_correction_supersedes_the_earlier_result_which_stays(make_zip: Write)
     assert [str(v.percentage) for v in now.venues.all()] == ["0.3", "4.3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [

@@ -41,7 +41,7 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     scheme = "http" if context is None else "https"
     receiver.url = f"{scheme}://localhost:{server.server_address[1]}/hook?a=b"
     yield receiver
