@@ -32,7 +32,7 @@ class Clients:
     def start(self, count: int) -> None:
         self._begin = time.monotonic()
         for number in range(count):
-            thread = threading.Thread(target=self._play, args=(random.Random(number),))
+            thread = threading.Thread(target=self._play, args=(number,))
             thread.start()
             self._threads.append(thread)
 
@@ -41,7 +41,8 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def _play(self, chance: random.Random) -> None:
+    def _play(self, number: int) -> None:
+        chance = random.Random(number)
         while not self._is_over.wait(chance.uniform(0.5, 2.5)):
             isin = chance.choice(self._isins)
             [request] = chance.choices(
@@ -60,7 +61,7 @@ class Clients:
             url = f"{self._address}/api/v1/{path}"
             with contextlib.suppress(requests.RequestException):
                 if request == "sign in":
-                    body = {"username": "client", "password": self._password}
+                    body = {"username": f"client-{number}", "password": self._password}
                     answer = requests.post(url, json=body, timeout=60)
                 else:
                     headers = {"Authorization": f"Api-Key {self._key}"}
