@@ -79,7 +79,7 @@ def read_hierarchy(
     ]
     ultimate = of_type[RelationshipType.ULTIMATE]
     leis = {lei, *(step[0] for step in (*parents, *below, *others, *ultimate))}
-    names = _read_names(leis, with_corrections=with_corrections)
+    names = read_names(leis, with_corrections=with_corrections)
     if lei not in names and not (exceptions or _has_relationships(lei)):
         raise NotInDatabase(f"No loaded file of GLEIF has the LEI {lei}.")
 
@@ -182,7 +182,8 @@ def _has_relationships(lei: str) -> bool:
     return rows.filter(start_lei=lei).exists() or rows.filter(end_lei=lei).exists()
 
 
-def _read_names(leis: Collection[str], *, with_corrections: bool) -> dict[str, str]:
+def read_names(leis: Collection[str], *, with_corrections: bool = True) -> dict[str, str]:
+    """Return the legal name of each LEI that a loaded record has."""
     names: dict[str, str] = {}
     served_name = serve_name(with_corrections=with_corrections)
     for batch in in_batches(sorted(leis)):

@@ -11,6 +11,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from instruments.entities.hierarchy import read_names
 from instruments.list_check.answers import CheckStatus, Question, answer_items, format_csv
 from instruments.list_check.items import Item, parse_lines
 from instruments.models import Register
@@ -105,7 +106,7 @@ class CheckListView(GuardedView):
 
 
 def _summarize(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first answers, and how many there are of each kind."""
+    """Return the first answers with the names of their issuers, and how many there are of each kind."""
     shown: list[dict[str, Any]] = []
     counts = dict.fromkeys(("lines", "reportable", "not_reportable", "unknown", "invalid"), 0)
     for answer in answers:
@@ -116,6 +117,9 @@ def _summarize(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
             counts["reportable" if answer["reportable"] else "not_reportable"] += 1
         else:
             counts[answer["status"]] += 1
+    names = read_names({answer["issuer_lei"] for answer in shown if answer["issuer_lei"]})
+    for answer in shown:
+        answer["issuer_name"] = names.get(answer["issuer_lei"])
     return {"answers": shown, "counts": counts, "is_cut": counts["lines"] > len(shown)}
 
 

@@ -6,6 +6,8 @@ import json
 import logging
 import re
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,6 +20,10 @@ run_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("run_id", de
 REQUEST_ID_HEADER = "X-Request-ID"
 # An id from outside is only taken over if it cannot be mistaken for anything else in a log.
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+# The extra of a line that may be logged in each request: see RepeatedLines.
+_REPEATED = "is_repeated"
+REPEATED = {_REPEATED: True}
+_SECONDS_BETWEEN_REPEATS = 60
 # Django logs some refusals after all middleware, with the request.
 _META_KEY = "marketdata.request_id"
 
@@ -67,6 +73,34 @@ class LinesOfRefusals(logging.Filter):
                 record.levelno, record.levelname = logging.WARNING, "WARNING"
         path = getattr(getattr(record, "request", None), "path", "")
         return not (is_unavailable and path.startswith("/health"))
+
+
+class RepeatedLines(logging.Filter):
+    """Let a line that is logged with `extra=logs.REPEATED` through once a minute, with the number left out.
+
+    It is for what fails in each request while something outside of the process is away.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._left_out: dict[tuple[str, str], int] = {}
+        self._next: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not getattr(record, _REPEATED, False):
+            return True
+        line, now = (record.name, str(record.msg)), self._clock()
+        with self._lock:
+            if now < self._next.get(line, now):
+                self._left_out[line] = self._left_out.get(line, 0) + 1
+                return False
+            self._next[line] = now + _SECONDS_BETWEEN_REPEATS
+            left_out = self._left_out.pop(line, 0)
+        if left_out:
+            record.msg = f"{record.msg} ({left_out} more such lines were left out)"
+        return True
 
 
 class LineFormatter(logging.Formatter):

@@ -27,12 +27,13 @@ def logging(*, is_production: bool) -> dict[str, Any]:
         },
         "filters": {
             "refusals": {"()": "marketdata.common.logs.LinesOfRefusals"},
+            "repeated": {"()": "marketdata.common.logs.RepeatedLines"},
         },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
                 "formatter": line_format,
-                "filters": ["refusals"],
+                "filters": ["refusals", "repeated"],
             }
         },
         "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 
+from marketdata.common.logs import REPEATED
+
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +65,7 @@ def count(
         try:
             counts = get_usage(request, group=name, key=key, rate=rate, increment=increment)
         except _counting_errors() as error:
-            log.error("Requests are not counted: %s", error)
+            log.error("Requests are not counted: %s", error, extra=REPEATED)
             return None
         if counts is not None:
             usages.append(

@@ -179,3 +179,24 @@ def test_warnings_are_log_lines_in_production(
     [record] = caplog.records
     assert record.name == "py.warnings"
     assert "\n" not in JsonFormatter().format(record)
+
+
+def test_a_line_that_repeats_is_written_once_a_minute_with_the_number_left_out() -> None:
+    time = [100.0]
+    repeated = logs.RepeatedLines(clock=lambda: time[0])
+
+    def written(number: int, extra: dict[str, bool]) -> str | None:
+        logger = logging.getLogger("example")
+        record = logger.makeRecord(
+            "example", 40, __file__, 1, "Lost: %s", (number,), None, extra=extra
+        )
+        return record.getMessage() if repeated.filter(record) else None
+
+    assert written(1, logs.REPEATED) == "Lost: 1"
+    assert [written(n, logs.REPEATED) for n in (2, 3)] == [None, None]
+    assert [written(n, {}) for n in (4, 5)] == ["Lost: 4", "Lost: 5"]
+    time[0] += 60
+    assert written(6, logs.REPEATED) == "Lost: 6 (2 more such lines were left out)"
+    assert written(7, logs.REPEATED) is None
+    time[0] += 60
+    assert written(8, logs.REPEATED) == "Lost: 8 (1 more such lines were left out)"

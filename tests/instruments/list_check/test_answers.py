@@ -15,10 +15,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from esma_files.models import EsmaFile
 from instruments.list_check import answers
 from instruments.list_check.answers import Question, answer_items
 from instruments.list_check.items import make_item
-from instruments.models import Figi, Instrument, Listing
+from instruments.models import Figi, Instrument, LegalEntity, Listing
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
 
@@ -212,6 +213,25 @@ def test_the_page_shows_each_line_and_the_counts(client: Client) -> None:
     assert f'<a href="/instruments/{BOND}/?on=2020-06-30">{BOND}</a>' in content
     for text in ("<strong>3</strong> lines", "<strong>1</strong> reportable", "Not an ISIN"):
         assert text in content
+
+
+def test_the_page_names_and_links_issuers(client: Client) -> None:
+    lei = Instrument.objects.get(isin=BOND).issuer_lei
+    without_name = client.post(PAGE, {"lines": BOND}).content.decode()
+    LegalEntity.objects.create(
+        lei=lei,
+        legal_name="KfW & Co",
+        last_updated_at=timezone.now(),
+        source_file=EsmaFile.objects.latest("pk"),
+        source_position=1,
+        fingerprint=1,
+    )
+
+    with_name = client.post(PAGE, {"lines": BOND}).content.decode()
+
+    link = f'<a href="/entities/{lei}/">'
+    assert f'{link}<span class="code">{lei}</span></a>' in without_name
+    assert f'{link}KfW &amp; Co</a> <span class="code">{lei}</span>' in with_name
 
 
 def test_a_file_is_read_and_its_answers_can_be_downloaded(client: Client) -> None:
