@@ -75,6 +75,26 @@ class LinesOfRefusals(logging.Filter):
         return not (is_unavailable and path.startswith("/health"))
 
 
+class LinesOfLostBroker(logging.Filter):
+    """Let Celery's lines about a broker that is away be one line each: their tracebacks say nothing more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name.partition(".")[0] in ("celery", "kombu") and _is_lost_connection(error):
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _is_lost_connection(error: BaseException | None) -> bool:
+    """Return True if an error, or one that was handled when it was raised, is of a connection."""
+    while error is not None:
+        # By its module, since the library of Redis is only imported where it is used.
+        if isinstance(error, OSError) or type(error).__module__ == "redis.exceptions":
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class RepeatedLines(logging.Filter):
     """Let a line that is logged with `extra=logs.REPEATED` through once a minute, with the number left out.
 

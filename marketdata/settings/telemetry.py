@@ -27,13 +27,14 @@ def logging(*, is_production: bool) -> dict[str, Any]:
         },
         "filters": {
             "refusals": {"()": "marketdata.common.logs.LinesOfRefusals"},
+            "broker": {"()": "marketdata.common.logs.LinesOfLostBroker"},
             "repeated": {"()": "marketdata.common.logs.RepeatedLines"},
         },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
                 "formatter": line_format,
-                "filters": ["refusals", "repeated"],
+                "filters": ["refusals", "broker", "repeated"],
             }
         },
         "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},

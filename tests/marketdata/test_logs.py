@@ -8,6 +8,7 @@ import warnings
 import pytest
 from django.test import Client
 from gunicorn.config import Config
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from esma_files.models import Run
 from esma_files.tasks import forget_run
@@ -200,3 +201,27 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_the_number_left_out()
     assert written(7, logs.REPEATED) is None
     time[0] += 60
     assert written(8, logs.REPEATED) == "Lost: 8 (1 more such lines were left out)"
+
+
+@pytest.mark.parametrize(
+    ("logger", "first", "has_traceback"),
+    [
+        ("kombu.asynchronous.hub", RedisConnectionError("refused"), False),
+        ("celery.worker", ConnectionRefusedError("refused"), False),
+        ("kombu.asynchronous.hub", ValueError("a defect"), True),
+        ("instruments.tasks", ConnectionRefusedError("refused"), True),
+    ],
+)
+def test_a_broker_that_is_away_is_a_line_without_a_traceback(
+    logger: str, first: Exception, has_traceback: bool
+) -> None:
+    try:
+        try:
+            raise first
+        except type(first):
+            raise AttributeError("the channel is closed")  # noqa: B904  # as kombu does
+    except AttributeError:
+        record = logging.LogRecord(logger, 40, __file__, 1, "Error in timer", (), sys.exc_info())
+
+    assert logs.LinesOfLostBroker().filter(record)
+    assert ("exception" in json.loads(JsonFormatter().format(record))) is has_traceback
