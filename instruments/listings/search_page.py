@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -22,6 +23,7 @@ from instruments.listings.status import EffectiveStatus, today
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Status, Venue
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
+from marketdata.web import time_limits
 from marketdata.web.access import GuardedView, holding, is_met, reading
 from marketdata.web.forms import day_field
 from marketdata.web.pages import BoundedPaginator
@@ -229,7 +231,11 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         return context | {"messages": {"after": [str(error)]}}
     context["page"] = page
     if page is not None and rows:
-        context["facets"] = search_facets.describe(matching, parameters, query)
+        try:
+            with time_limits.limit_part(settings.FACETS_TIMEOUT_SECONDS):
+                context["facets"] = search_facets.describe(matching, parameters, query)
+        except time_limits.TimeLimitExceeded:
+            context["has_no_facets"] = True
     instruments = [
         {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
         for row in descriptions.describe_instruments(rows)

@@ -57,6 +57,22 @@ def limit(seconds: float) -> Iterator[None]:
         _restore_lock_timeouts()
 
 
+@contextlib.contextmanager
+def limit_part(seconds: float) -> Iterator[None]:
+    """Stop the statements in the block after `seconds`, so that the rest of an answer can do without them.
+
+    Raises TimeLimitExceeded. It never extends the limit of the request.
+    """
+    left = remaining_seconds()
+    with limit(seconds if left is None else min(seconds, left)):
+        try:
+            yield
+        except OperationalError as error:
+            if is_exceeded():  # on reading rows, too
+                raise TimeLimitExceeded(DETAIL) from error
+            raise
+
+
 def extend() -> None:
     """Allow a few seconds more, for the answer to a request whose limit is exceeded."""
     _thread.end = time.monotonic() + _GRACE_SECONDS

@@ -153,3 +153,21 @@ def test_another_thread_is_not_under_the_limit_of_this_one() -> None:
         thread.join()
 
     assert remaining == [None]
+
+
+@pytest.mark.parametrize("sql", [COUNTING, READING])
+def test_a_part_has_a_shorter_limit_and_the_rest_goes_on(sql: str) -> None:
+    with time_limits.limit(60):
+        with pytest.raises(time_limits.TimeLimitExceeded), time_limits.limit_part(0.1):
+            fetch(sql)
+
+        assert fetch("SELECT 1") == [(1,)]
+        assert (time_limits.remaining_seconds() or 0) > 30
+
+
+def test_a_part_never_extends_the_limit_around_it() -> None:
+    with time_limits.limit(0.1):
+        with pytest.raises(time_limits.TimeLimitExceeded), time_limits.limit_part(60):
+            fetch(COUNTING)
+        with pytest.raises(time_limits.TimeLimitExceeded):
+            fetch("SELECT 1")

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -168,6 +169,23 @@ def test_active_instruments_come_before_those_that_have_ended(
     by_relevance = [*isins[1_030 - active :], *ended]
     assert first == by_relevance[:20]
     assert walked == by_relevance[980:]
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_results_are_shown_without_facets_that_take_too_long(
+    client: Client, settings: LazySettings
+) -> None:
+    query = {"category": "D"}
+    assert 'class="facets"' in client.get("/", query).content.decode()
+    settings.FACETS_TIMEOUT_SECONDS = 0
+
+    page = client.get("/", query)
+
+    content = page.content.decode()
+    assert page.status_code == 200
+    assert 'class="facets"' not in content
+    assert "Counting these results by category, venue and issuer takes too long" in content
+    assert '<td class="code"><a href="/instruments/' in content
 
 
 @pytest.mark.usefixtures("demo", "anonymous_reading")
