@@ -82,8 +82,8 @@ class ServerLog(Logger):  # type: ignore[misc]  # untyped
 
 def _mask(text: str) -> str:
     """Mask secrets. A process that has not read the settings, such as gunicorn's first one, knows none."""
-    settings = sys.modules.get("marketdata.settings.masking")
-    masked: str = settings.mask(text) if settings is not None else text
+    masking = sys.modules.get("marketdata.settings.masking")
+    masked: str = masking.mask(text) if masking is not None else text
     return masked
 
 

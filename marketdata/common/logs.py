@@ -24,6 +24,8 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _REPEATED = "is_repeated"
 REPEATED = {_REPEATED: True}
 _SECONDS_BETWEEN_REPEATS = 60
+_LOGGERS_OF_CONNECTIONS = ("kombu.", "celery.beat", "celery.worker.consumer")
+_CONNECTION_ERRORS = {"redis.exceptions.ConnectionError", "redis.exceptions.TimeoutError"}
 # Django logs some refusals after all middleware, with the request.
 _META_KEY = "marketdata.request_id"
 
@@ -76,20 +78,24 @@ class LinesOfRefusals(logging.Filter):
 
 
 class LinesOfLostBroker(logging.Filter):
-    """Let Celery's lines about a broker that is away be one line each: their tracebacks say nothing more."""
+    """Let the lines of Celery's connections about a broker that is away be one line each.
+
+    Their tracebacks say nothing more. Those of failed tasks (`celery.app.trace`) stay, whatever the error is.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if record.name.partition(".")[0] in ("celery", "kombu") and _is_lost_connection(error):
+        if record.name.startswith(_LOGGERS_OF_CONNECTIONS) and _is_lost_connection(error):
             record.exc_info = record.exc_text = None
         return True
 
 
 def _is_lost_connection(error: BaseException | None) -> bool:
-    """Return True if an error, or one that was handled when it was raised, is of a connection."""
+    """Return True if an error is of a connection, or was raised while one of a connection was handled."""
     while error is not None:
-        # By its module, since the library of Redis is only imported where it is used.
-        if isinstance(error, OSError) or type(error).__module__ == "redis.exceptions":
+        # By their names, since the library of Redis is only imported where it is used.
+        names = {f"{base.__module__}.{base.__name__}" for base in type(error).__mro__}
+        if isinstance(error, (ConnectionError, TimeoutError)) or names & _CONNECTION_ERRORS:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -119,7 +125,7 @@ class RepeatedLines(logging.Filter):
             self._next[line] = now + _SECONDS_BETWEEN_REPEATS
             left_out = self._left_out.pop(line, 0)
         if left_out:
-            record.msg = f"{record.msg} ({left_out} more such lines were left out)"
+            record.msg = f"{record.msg} (such lines left out since the last one: {left_out})"
         return True
 
 

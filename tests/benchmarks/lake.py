@@ -5,21 +5,22 @@ Everything is measured in the same run, so that all steps see the same load of t
 
 import argparse
 import datetime as dt
+import io
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import deltalake
 import duckdb
 from rich.console import Console
 
 from tests.benchmarks import generator, measure
 from tests.benchmarks.loading import SOURCES, table_of
+from tests.lake.recipes import run_recipe
 
 _DAY = dt.date(2025, 8, 30)
 _SCANS = 5
@@ -77,7 +78,10 @@ def print_scans(folder: Path) -> None:
         closing(sqlite3.connect(folder / "marketdata.sqlite3")) as database,
         duckdb.connect() as engine,
     ):
-        _open_current(engine, folder / "lake", "listings")
+        lake = str(folder / "lake")
+        with redirect_stdout(io.StringIO()):  # the recipe prints an answer
+            open_current: Any = run_recipe("DuckDB", lake)["open_current"]
+        open_current(engine, lake, "listings")
         for sql in _ASKED:
             in_database, stored = best(partial(_ask, database, sql.format("instruments_listing")))
             in_lake, read = best(partial(_ask, engine, sql.format("listings")))
@@ -87,23 +91,6 @@ def print_scans(folder: Path) -> None:
                 f"SQLite {in_database:.3f} s, DuckDB {in_lake:.3f} s,"
                 f" {in_database / in_lake:.0f} times as fast: {sql.format('listings')}"
             )
-
-
-_CURRENT = """
-    CREATE VIEW {0} AS
-    WITH newest AS (SELECT isin, max(data_version) AS data_version FROM {0}_recent GROUP BY isin)
-    SELECT * FROM {0}_base WHERE isin NOT IN (SELECT isin FROM newest)
-    UNION ALL BY NAME
-    SELECT * EXCLUDE (data_version, removed) FROM {0}_recent
-    WHERE (isin, data_version) IN (SELECT (isin, data_version) FROM newest) AND NOT removed
-"""
-
-
-def _open_current(engine: duckdb.DuckDBPyConnection, lake: Path, name: str) -> None:
-    base, recent = (deltalake.DeltaTable(lake / part) for part in (name, f"{name}_recent"))
-    engine.read_parquet(base.file_uris(), hive_partitioning=True).create_view(f"{name}_base")
-    engine.read_parquet(recent.file_uris()).create_view(f"{name}_recent")
-    engine.execute(_CURRENT.format(name))
 
 
 def _ask(engine: Any, sql: str) -> list[tuple[object, ...]]:

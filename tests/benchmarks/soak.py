@@ -66,8 +66,9 @@ _BEGUN = (
     "SELECT count(*) FROM esma_files_esmafile WHERE state IN ('loading', 'loaded') AND name = '{}'"
 )
 _LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state = 'loaded' AND name = '{}'"
-# The first line of a traceback that is not indented; JSON writes the end of a line as two characters.
-_EXCEPTION = re.compile(r"(?:\n|\\n)([A-Za-z_][\w.]*[^\n\\]{0,100})")
+# The type and message of an exception: the first line of its traceback that is not indented. In JSON, the end
+# of a line is the two characters of its escape.
+_EXCEPTION_LINE = re.compile(r"(?:\n|\\n)([A-Za-z_][\w.]*[^\n\\]{0,100})")
 _DISK_FULL = "SELECT count(*) FROM esma_files_esmafile WHERE problem LIKE '%cannot be staged in%'"
 
 
@@ -358,10 +359,10 @@ def _judge_end(installation: Installation, address: str) -> list[Criterion]:
 
 
 def _count_tracebacks(log: str) -> Counter[str]:
-    """Return how many tracebacks the log has, by the line of their exceptions."""
-    pieces = log.split("Traceback (most recent call last)")[1:]
-    found = (_EXCEPTION.search(piece) for piece in pieces)
-    return Counter(match[1] if match else "an unknown exception" for match in found)
+    """Return how many tracebacks the log has, by the type and message of the exception."""
+    tracebacks = log.split("Traceback (most recent call last)")[1:]
+    matches = map(_EXCEPTION_LINE.search, tracebacks)
+    return Counter(match[1] if match else "an exception without a line" for match in matches)
 
 
 def _show_tracebacks(log: Path) -> str:

@@ -197,18 +197,20 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_the_number_left_out()
     assert [written(n, logs.REPEATED) for n in (2, 3)] == [None, None]
     assert [written(n, {}) for n in (4, 5)] == ["Lost: 4", "Lost: 5"]
     time[0] += 60
-    assert written(6, logs.REPEATED) == "Lost: 6 (2 more such lines were left out)"
+    assert written(6, logs.REPEATED) == "Lost: 6 (such lines left out since the last one: 2)"
     assert written(7, logs.REPEATED) is None
     time[0] += 60
-    assert written(8, logs.REPEATED) == "Lost: 8 (1 more such lines were left out)"
+    assert written(8, logs.REPEATED) == "Lost: 8 (such lines left out since the last one: 1)"
 
 
 @pytest.mark.parametrize(
     ("logger", "first", "has_traceback"),
     [
         ("kombu.asynchronous.hub", RedisConnectionError("refused"), False),
-        ("celery.worker", ConnectionRefusedError("refused"), False),
+        ("celery.worker.consumer.consumer", ConnectionRefusedError("refused"), False),
         ("kombu.asynchronous.hub", ValueError("a defect"), True),
+        ("kombu.asynchronous.hub", FileNotFoundError("a defect"), True),
+        ("celery.app.trace", ConnectionRefusedError("a task has failed"), True),
         ("instruments.tasks", ConnectionRefusedError("refused"), True),
     ],
 )
