@@ -19,7 +19,7 @@ from storages.backends.azure_storage import AzureStorage
 
 from esma_files.errors import LostFile
 from marketdata.common.errors import RetryableError
-from marketdata.common.telemetry import measure_call
+from marketdata.common.telemetry import measured
 
 # Bytes of a blob that are held in memory; a larger one goes to a temporary file.
 _IN_MEMORY = 32 * 1024 * 1024
@@ -79,7 +79,7 @@ class BlobStorage(Storage):
         storage, blob = self._place(name)
         return cast(BlobClient, storage.client.get_blob_client(blob))
 
-    @measure_call("storage", target="blob", name="open")
+    @measured("storage", target="blob", name="open")
     def _open(self, name: str, mode: str = "rb") -> File[bytes]:
         """Return the blob, in memory or in a temporary file without a name, of which nothing stays behind.
 
@@ -102,7 +102,7 @@ class BlobStorage(Storage):
         fetched.seek(0)
         return File(fetched, name=name)
 
-    @measure_call("storage", target="blob", name="save")
+    @measured("storage", target="blob", name="save")
     def _save(self, name: str, content: File[Any]) -> str:
         storage, blob = self._place(name)
         try:

@@ -8,7 +8,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 from django.utils.deconstruct import deconstructible
 
-from marketdata.common.telemetry import measure_call
+from marketdata.common.telemetry import measured
 
 
 @deconstructible
@@ -19,12 +19,12 @@ class LocalStorage(FileSystemStorage):
         # A name has a part of the MD5 in it: a file that exists has the same bytes, or some of them.
         super().__init__(allow_overwrite=True)
 
-    @measure_call("storage", target="local", name="open")
+    @measured("storage", target="local", name="open")
     def _open(self, name: str, mode: str = "rb") -> File[Any]:
         opened: File[Any] = super()._open(name, mode)  # type: ignore[misc]  # not in the stubs
         return opened
 
-    @measure_call("storage", target="local", name="save")
+    @measured("storage", target="local", name="save")
     def _save(self, name: str, content: File[Any]) -> str:
         saved: str = super()._save(name, content)  # type: ignore[misc]  # not in the stubs
         return saved

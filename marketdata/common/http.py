@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
-from marketdata.common.telemetry import measure_call
+from marketdata.common.telemetry import Call
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def _get(
     headers: Mapping[str, str] | None = None,
 ) -> requests.Response:
     timeout = (_CONNECT_SECONDS, settings.HTTP_TIMEOUT_SECONDS)
-    with measure_call("http", target=urlsplit(url).netloc, name="GET"):
+    with Call("http", urlsplit(url).netloc, "GET"):
         return session.get(
             url, params=params, headers=headers, stream=True, allow_redirects=False, timeout=timeout
         )

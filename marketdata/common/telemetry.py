@@ -1,44 +1,68 @@
 """The interface between the service and its telemetry: the service reports to it, and exporters pass it on.
 
 Exporters (monitoring/telemetry) add themselves if they are configured. Without any, nothing is measured: the
-middleware and the hooks of the database are not installed, and `measure_call` returns at once.
+middleware and the hooks of the database are not installed, and other calls are timed but not reported.
 
 No value that a client has sent is reported: the route instead of the address, and the first word of a query.
 """
 
-import contextlib
 import contextvars
 import dataclasses
+import functools
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
+from marketdata.common.logs import request_id
+
+P = ParamSpec("P")
+T = TypeVar("T")
 _lock = threading.Lock()
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Call:
-    """A call of something outside the process: kind is database, http, storage or cache."""
+    """A call of something outside the process, made within `with`: it is reported at its end.
+
+    kind is database, http, storage or cache.
+    """
 
     kind: str
     target: str  # the host, or the alias of a database
     name: str  # the first word of a query, or the method of a request
-    start: int  # nanoseconds since 1970
+    start: int = 0  # nanoseconds since 1970, of a call that is reported individually
     seconds: float = 0.0
     is_ok: bool = True
     is_hit: bool | None = None  # of a read from a cache
+    _began: float = dataclasses.field(default=0.0, repr=False)
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if exporters:
+            self.seconds = time.perf_counter() - self._began
+            self.is_ok = kind is None
+            if (operation := current.get()) is not None:
+                operation.add(self)
+            for exporter in exporters:
+                exporter.call(self)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class Operation:
-    """A request or a task. `calls` are those that were slow or failed; `counts` and `sums` cover all."""
+    """A request or a task, handled within `with`: it is reported at its end with the calls within it.
+
+    `calls` are those that were slow or failed; `counts` and `sums` cover all.
+    """
 
     kind: str  # request or task
     name: str  # method and route of a request, name of a task
-    start: int  # nanoseconds since 1970
+    start: int = 0  # nanoseconds since 1970
     identifier: str = ""  # the id of the request
     seconds: float = 0.0
     status: int = 0  # of the response; 0 for a task
@@ -47,17 +71,35 @@ class Operation:
     calls: list[Call] = dataclasses.field(default_factory=list)
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     sums: dict[str, float] = dataclasses.field(default_factory=dict)
+    _began: float = dataclasses.field(default=0.0, repr=False)
+    _token: "contextvars.Token[Operation | None] | None" = dataclasses.field(
+        default=None, repr=False
+    )
+
+    def __enter__(self) -> Self:
+        self.start, self._began = time.time_ns(), time.perf_counter()
+        self._token = current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, *raised: object
+    ) -> None:
+        self.seconds = time.perf_counter() - self._began
+        if error is not None:
+            self.is_ok, self.error = False, error
+        if self._token is not None:
+            current.reset(self._token)
+        for exporter in exporters:
+            exporter.operation(self)
 
     def add(self, call: Call) -> None:
         """Count a call, of any thread of this operation."""
         with _lock:
-            self._add(call)
-
-    def _add(self, call: Call) -> None:
-        self.counts[call.kind] = self.counts.get(call.kind, 0) + 1
-        self.sums[call.kind] = self.sums.get(call.kind, 0.0) + call.seconds
-        if (call.seconds >= _SLOW_SECONDS or not call.is_ok) and len(self.calls) < _MAX_CALLS:
-            self.calls.append(call)
+            self.counts[call.kind] = self.counts.get(call.kind, 0) + 1
+            self.sums[call.kind] = self.sums.get(call.kind, 0.0) + call.seconds
+            if (call.seconds >= _SLOW_SECONDS or not call.is_ok) and len(self.calls) < _MAX_CALLS:
+                call.start = time.time_ns() - int(call.seconds * 1e9)
+                self.calls.append(call)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,45 +144,26 @@ _METHODS = {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}
 _MAX_CALLS = 50
 
 
-@contextlib.contextmanager
-def measure_call(kind: str, *, target: str, name: str) -> Iterator[Call]:
-    """Report a call to a service. Does nothing without exporters."""
-    call = Call(kind, target, name, 0)
-    if not exporters:
-        yield call
-        return
-    call.start, start = time.time_ns(), time.perf_counter()
-    try:
-        yield call
-    except BaseException:
-        call.is_ok = False
-        raise
-    finally:
-        call.seconds = time.perf_counter() - start
-        _report_call(call)
+def measured(kind: str, *, target: str, name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Return a decorator: each call of the function is a call of a service."""
 
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def measure(*args: P.args, **options: P.kwargs) -> T:
+            with Call(kind, target, name):
+                return function(*args, **options)
 
-def _report_call(call: Call) -> None:
-    if (operation := current.get()) is not None:
-        operation.add(call)
-    for exporter in exporters:
-        exporter.call(call)
+        return measure
+
+    return decorate
 
 
 def measure_query(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
 ) -> Any:
     """Report a query; an `execute_wrapper` of Django."""
-    call = Call("database", context["connection"].alias, _first_word(sql), time.time_ns())
-    start = time.perf_counter()
-    try:
+    with Call("database", context["connection"].alias, _first_word(sql)):
         return execute(sql, params, many, context)
-    except BaseException:
-        call.is_ok = False
-        raise
-    finally:
-        call.seconds = time.perf_counter() - start
-        _report_call(call)
 
 
 def _first_word(sql: str) -> str:
@@ -159,22 +182,6 @@ def report_stage(name: str, seconds: float) -> None:
         exporter.stage(name, seconds)
 
 
-@contextlib.contextmanager
-def measure_operation(operation: Operation) -> Iterator[Operation]:
-    """Collect the calls within an operation, and report it when it ends."""
-    token, start = current.set(operation), time.perf_counter()
-    try:
-        yield operation
-    except BaseException as error:
-        operation.is_ok, operation.error = False, error
-        raise
-    finally:
-        operation.seconds = time.perf_counter() - start
-        current.reset(token)
-        for exporter in exporters:
-            exporter.operation(operation)
-
-
 class TelemetryMiddleware:
     """Report each request. Only installed if there are exporters."""
 
@@ -182,9 +189,7 @@ class TelemetryMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        from marketdata.common.logs import request_id  # noqa: PLC0415
-
-        with measure_operation(Operation("request", "", time.time_ns())) as operation:
+        with Operation("request", "") as operation:
             response = self._get_response(request)
             match = request.resolver_match
             # Routes that are regular expressions begin with "^" and end with "$".

@@ -20,7 +20,7 @@ from django.conf import settings
 
 from marketdata.common import http
 from marketdata.common.errors import Refused, Unavailable
-from marketdata.common.telemetry import measure_call
+from marketdata.common.telemetry import Call
 from marketdata.services.errors import (
     BudgetSpent,
     KeyRejected,
@@ -111,7 +111,7 @@ class JsonClient:
         address = url.partition("?")[0]  # a query may have hundreds of codes
         with (
             http.translated(address),
-            measure_call("http", target=host, name=method),
+            Call("http", host, method),
             self._session.request(
                 method,
                 url,

@@ -4,7 +4,7 @@ from typing import Any
 
 from django_redis.cache import RedisCache
 
-from marketdata.common.telemetry import measure_call
+from marketdata.common.telemetry import Call
 from marketdata.web.counts import FileCounts
 
 
@@ -13,17 +13,17 @@ class _Measured:
 
     def get(self, key: Any, default: Any = None, *args: Any, **options: Any) -> Any:
         missing = object()
-        with measure_call("cache", target="counts", name="get") as call:
+        with Call("cache", "counts", "get") as call:
             value = super().get(key, missing, *args, **options)  # type: ignore[misc]
             call.is_hit = value is not missing
         return value if call.is_hit else default
 
     def add(self, *args: Any, **options: Any) -> Any:
-        with measure_call("cache", target="counts", name="add"):
+        with Call("cache", "counts", "add"):
             return super().add(*args, **options)  # type: ignore[misc]
 
     def incr(self, *args: Any, **options: Any) -> Any:
-        with measure_call("cache", target="counts", name="incr"):
+        with Call("cache", "counts", "incr"):
             return super().incr(*args, **options)  # type: ignore[misc]
 
 

@@ -1,9 +1,17 @@
 """Metrics for Prometheus, of all processes of this machine: /metrics.
 
-Processes share their numbers by files in METRICS_DIR (prometheus-client's multiprocess mode).
+Processes share their numbers by files in METRICS_DIR (prometheus-client's multiprocess mode). Writing one
+number takes as long as a small query, so a request only queues them: a thread writes them each second,
+those of one series together (decision 95).
 """
 
-from collections.abc import Iterable
+import atexit
+import bisect
+import collections
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -17,22 +25,29 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from esma_files.models import Run
+from marketdata.common import telemetry
 from marketdata.common.telemetry import RUN_COUNTERS, Call, Gauge, Operation
 from monitoring.telemetry.gauges import read_gauges
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+_WRITE_SECONDS = 1
+# Numbers that may wait to be written: who adds one more writes them.
+_MAX_WAITING = 10_000
+# A metric and the values of its labels.
+_Series = tuple[Any, ...]
 
 
-class ByLabels(dict[tuple[Any, ...], Any]):
-    """The series of a metric by its labels; `labels` of the library takes as long as counting does."""
+class BatchHistogram(Histogram):
+    """A histogram that takes many observations of one series at once."""
 
-    def __init__(self, metric: Counter | Histogram) -> None:
-        super().__init__()
-        self.metric = metric
-
-    def __missing__(self, labels: tuple[Any, ...]) -> Any:
-        series = self[labels] = self.metric.labels(*labels)
-        return series
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Count the amounts; the same as `observe` for each, with one write a bucket."""
+        numbers = collections.Counter(
+            bisect.bisect_left(self._upper_bounds, amount) for amount in amounts
+        )
+        self._sum.inc(sum(amounts))
+        for bucket, number in numbers.items():
+            self._buckets[bucket].inc(number)
 
 
 class Prometheus:
@@ -40,28 +55,28 @@ class Prometheus:
 
     def __init__(self) -> None:
         settings.METRICS_DIR.mkdir(parents=True, exist_ok=True)
-        requests = Histogram(
+        self._requests = BatchHistogram(
             "marketdata_request_seconds",
             "Duration of requests",
             ["route", "status"],
             buckets=_SECONDS,
         )
-        queries = Histogram(
+        self._queries = BatchHistogram(
             "marketdata_request_queries",
             "Database queries of a request",
             ["route"],
             buckets=(0, 1, 2, 5, 10, 20, 50, 100, 500),
         )
-        self._tasks = Histogram(
+        self._tasks = BatchHistogram(
             "marketdata_task_seconds", "Duration of tasks", ["task", "ok"], buckets=_SECONDS
         )
-        calls = Histogram(
+        self._calls = BatchHistogram(
             "marketdata_call_seconds",
             "Duration of calls of the database, other services and the storage",
             ["kind", "target", "ok"],
             buckets=_SECONDS,
         )
-        cache_reads = Counter("marketdata_cache_reads", "Reads of caches", ["cache", "hit"])
+        self._cache_reads = Counter("marketdata_cache_reads", "Reads of caches", ["cache", "hit"])
         self._stage_seconds = Counter(
             "marketdata_load_stage_seconds", "Duration of the stages of loads", ["stage"]
         )
@@ -70,20 +85,55 @@ class Prometheus:
         self._records = Counter(
             "marketdata_records", "Records of ended runs by outcome", ["kind", "outcome"]
         )
-        self._requests, self._queries = ByLabels(requests), ByLabels(queries)
-        self._calls, self._cache_reads = ByLabels(calls), ByLabels(cache_reads)
+        self._waiting: collections.deque[tuple[_Series, float]] = collections.deque()
+        self._writing = threading.Lock()
+        self._has_thread = False
+        os.register_at_fork(after_in_child=self._begin_anew)
+        atexit.register(self.flush)
 
     def operation(self, operation: Operation) -> None:
         if operation.kind == "task":
-            self._tasks.labels(operation.name, operation.is_ok).observe(operation.seconds)
+            self._add((self._tasks, operation.name, operation.is_ok), operation.seconds)
             return
-        self._requests[operation.name, operation.status].observe(operation.seconds)
-        self._queries[(operation.name,)].observe(operation.counts.get("database", 0))
+        self._add((self._requests, operation.name, operation.status), operation.seconds)
+        self._add((self._queries, operation.name), operation.counts.get("database", 0))
 
     def call(self, call: Call) -> None:
-        self._calls[call.kind, call.target, call.is_ok].observe(call.seconds)
+        self._add((self._calls, call.kind, call.target, call.is_ok), call.seconds)
         if call.is_hit is not None:
-            self._cache_reads[call.target, call.is_hit].inc()
+            self._add((self._cache_reads, call.target, call.is_hit), 1)
+
+    def _add(self, series: _Series, number: float) -> None:
+        self._waiting.append((series, number))
+        if not self._has_thread:
+            self._has_thread = True
+            threading.Thread(target=self._write_each_second, daemon=True, name="metrics").start()
+        elif len(self._waiting) > _MAX_WAITING:
+            self.flush()
+
+    def _begin_anew(self) -> None:
+        """Forget, in a process that has just been forked, what its parent will write."""
+        self._waiting.clear()
+        self._writing = threading.Lock()
+        self._has_thread = False
+
+    def _write_each_second(self) -> None:
+        while True:
+            time.sleep(_WRITE_SECONDS)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the numbers that wait."""
+        with self._writing:
+            numbers = collections.defaultdict(list)
+            for _ in range(len(self._waiting)):
+                series, number = self._waiting.popleft()
+                numbers[series].append(number)
+            for (metric, *labels), amounts in numbers.items():
+                if isinstance(metric, BatchHistogram):
+                    metric.labels(*labels).observe_all(amounts)
+                else:
+                    metric.labels(*labels).inc(sum(amounts))
 
     def stage(self, name: str, seconds: float) -> None:
         self._stage_seconds.labels(name).inc(seconds)
@@ -112,7 +162,13 @@ class _DatabaseGauges:
 
 
 def exposition() -> bytes:
-    """Return the numbers of all processes in Prometheus' text format."""
+    """Return the numbers of all processes in Prometheus' text format.
+
+    Those of the last second of other processes may be missing.
+    """
+    for exporter in telemetry.exporters:
+        if isinstance(exporter, Prometheus):
+            exporter.flush()
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry, path=str(settings.METRICS_DIR))  # type: ignore[no-untyped-call]
     registry.register(_DatabaseGauges())

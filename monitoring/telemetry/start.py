@@ -1,6 +1,5 @@
 """Install the hooks and the exporters that the settings ask for."""
 
-import time
 from typing import Any
 
 from celery.signals import task_postrun, task_prerun, worker_process_shutdown
@@ -41,21 +40,19 @@ def _observe_connection(*, connection: Any, **signal: Any) -> None:
         connection.execute_wrappers.append(measure_query)
 
 
-_tasks: dict[str, tuple[Any, Any]] = {}
+_tasks: dict[str, Operation] = {}
 
 
 def _begin_task(*, task_id: str, task: Any, **signal: Any) -> None:
-    measuring = telemetry.measure_operation(Operation("task", task.name, time.time_ns()))
-    _tasks[task_id] = (measuring, measuring.__enter__())
+    _tasks[task_id] = Operation("task", task.name).__enter__()
 
 
 def _end_task(*, task_id: str, state: str | None = None, retval: Any = None, **signal: Any) -> None:
     """End the operation of a task; `retval` is its exception if it has failed."""
-    if (begun := _tasks.pop(task_id, None)) is not None:
-        measuring, operation = begun
+    if (operation := _tasks.pop(task_id, None)) is not None:
         operation.is_ok = state == "SUCCESS"
         operation.error = retval if isinstance(retval, BaseException) else None
-        measuring.__exit__(None, None, None)
+        operation.__exit__(None, None)
 
 
 def _flush(**signal: Any) -> None:

@@ -17,12 +17,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.test import Client
 from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
 from pytest_django import DjangoAssertNumQueries
 
 from marketdata.common import telemetry
 from marketdata.services.models import RequestBudget
 from marketdata.settings import telemetry as telemetry_settings
 from monitoring.telemetry.gauges import read_gauges
+from monitoring.telemetry.prometheus import BatchHistogram
 from tests import ingestion
 from tests.ingestion import Ingestion
 from tests.installation import ROOT, Installation
@@ -48,7 +50,7 @@ def fail(request, name):
 settings.STORAGES["staticfiles"] = {{"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 caches["counts"].get("{CANARY}")
 telemetry.report_stage("staging", 1.5)
-with telemetry.measure_call("http", target="example.org", name="GET"):
+with telemetry.Call("http", "example.org", "GET"):
     pass
 marketdata.urls.urlpatterns.insert(0, path("example/<str:name>/", fail))
 client = Client(raise_request_exception=False)
@@ -270,6 +272,24 @@ print(exposition().decode())
     assert CANARY not in text
 
 
+def test_many_observations_at_once_are_counted_as_one_by_one() -> None:
+    bounds = (0.0, 0.5, 1.0, 2.5)
+    registries = CollectorRegistry(), CollectorRegistry()
+    one_by_one, at_once = (
+        BatchHistogram("seconds", "", ["route"], buckets=bounds, registry=registry)
+        for registry in registries
+    )
+    amounts = [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 2.5, 2.75, 1000.0]
+
+    for amount in amounts:
+        one_by_one.labels("a").observe(amount)
+    at_once.labels("a").observe_all(amounts)
+
+    texts = [re.sub(r".*_created.*\n", "", generate_latest(r).decode()) for r in registries]
+    assert texts[0] == texts[1]
+    assert 'seconds_bucket{le="1.0",route="a"} 6.0' in texts[1]
+
+
 @pytest.mark.django_db
 def test_the_requests_left_to_outside_services_are_a_metric() -> None:
     RequestBudget.objects.claim("openfigi", requests=25, seconds=60)
@@ -347,7 +367,7 @@ class TestWithoutTelemetry:
     def test_calls_are_not_measured(
         self, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
     ) -> None:
-        with telemetry.measure_call("http", target="example", name="GET"):
+        with telemetry.Call("http", "example", "GET"):
             assert telemetry.current.get() is None
 
 
