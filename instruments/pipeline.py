@@ -4,7 +4,9 @@ Commands, workers and pages all load files with `load`. While one file is merged
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
+import gc
 import os
 import sys
 import threading
@@ -90,6 +92,7 @@ def load(
             _STAGING_THREADS, initializer=_lower_priority
         ) as threads,
         WriteAheadLog(connection).kept_short() as log,
+        _fewer_collections(),
     ):
         ahead: list[FileLoad] = []
         try:
@@ -141,6 +144,16 @@ def _interrupted_first(
     for file in files:
         if file.pk not in finished:
             yield _Request(file, run if run and run.file_id == file.pk else None, again)
+
+
+@contextlib.contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Leave all objects that exist already out of garbage collection, for which every thread waits."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _lower_priority() -> None:

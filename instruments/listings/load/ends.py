@@ -4,25 +4,62 @@ They express `instruments.listings.status` in SQL: each day's effective status f
 `ended_as` and `terminates_after` without reading a listing.
 """
 
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.staging.dialect import day_of
 
 END_COLUMNS = ("ended_as", "active_until", "terminates_after")
-_OPEN = "'9999-12-31'"  # later than every end that counts
-_NEVER = "'0001-01-01'"  # the last active day of what is not published as active
-_FIRST_PLACEHOLDER = "'2900-01-01'"  # registers write far days for "none"
+_LAST_DAY, _FIRST_DAY, _FIRST_FAR_DAY = "9999-12-31", "0001-01-01", "2900-01-01"
+_OPEN = f"'{_LAST_DAY}'"  # later than every end that counts
+_NEVER = f"'{_FIRST_DAY}'"  # the last active day of what is not published as active
+_FIRST_PLACEHOLDER = f"'{_FIRST_FAR_DAY}'"  # registers write far days for "none"
 
 
 def active_until(row: str) -> str:
-    """Return the last day on which a listing is active, the first or the last possible day where none is."""
+    """Return the last day on which a listing is active, the first or the last possible day where none is.
+
+    Most listings have one of the three days at most, for which the expression is shorter.
+    """
     end = _earlier(_earlier(_terminated(row), _expired(row)), _matured(row))
-    return f"CASE WHEN {row}.status = 'active' THEN {end} ELSE {_NEVER} END"
+    return f"""CASE WHEN {row}.status <> 'active' THEN {_NEVER}
+        WHEN {row}.terminated_at IS NULL AND {row}.maturity_date IS NULL THEN {_expired(row)}
+        WHEN {row}.terminated_at IS NULL AND {row}.expiry_date IS NULL THEN {_matured(row)}
+        ELSE {end} END"""
+
+
+def find_active_until(columns: Mapping[str, pa.Array], size: int, *, is_active: bool) -> pa.Array:
+    """Return the same of staged records, all of which are active or not, from those columns that they have.
+
+    Files are staged beside a merge, for which all others wait, and this is much faster than SQL.
+    """
+    if not is_active:
+        return pa.repeat(_FIRST_DAY, size)
+    ends = [
+        _find_real_days(columns[name])
+        for name in ("terminated_at", "expiry_date", "maturity_date")
+        if name in columns
+    ]
+    if not ends:
+        return pa.repeat(_LAST_DAY, size)
+    return pc.fill_null(pc.min_element_wise(*ends), _LAST_DAY)
+
+
+def _find_real_days(texts: pa.StringArray) -> pa.StringArray:
+    """Return the days of dates, or of dates and times; NULL for none and for a placeholder."""
+    days = pc.utf8_slice_codeunits(texts, 0, len(_LAST_DAY))
+    is_real = pc.and_(pc.greater_equal(days, str(FIRST_REAL_DAY)), pc.less(days, _FIRST_FAR_DAY))
+    return pc.if_else(is_real, days, None)
 
 
 def columns(row: str, until: str) -> dict[str, str]:
     """Return the SQL of each of END_COLUMNS.
 
-    `row` is the reference listing, `until` the latest `active_until` of all listings of the instrument.
+    `row` is the reference listing, `until` the latest `active_until` of all listings of the instrument. It is
+    repeated, so it has to be a column: SQLite computes an expression anew each time.
     """
     is_active = f"{row}.status = 'active'"
     return {

@@ -23,6 +23,8 @@ from instruments.listings.publications import (
 )
 from instruments.models import FullFile, Reconciliation
 
+_PAGE = 10_000  # keys
+
 
 def note_listings(
     merge: MergeContext, *, differences: reconciliation.Differences, relisted: int
@@ -73,8 +75,14 @@ def _add_new_listings(merge: MergeContext, held: BitMap64) -> None:
 
 
 def _fetch_keys(cursor: CursorWrapper) -> BitMap64:
-    """Return the keys in the result of a query, which may be millions, without a list of them."""
-    return BitMap64(array("Q", itertools.chain.from_iterable(cursor)))
+    """Return the keys in the result of a query, which may be millions, without a list of them.
+
+    Django does so much for each row of an iteration that pages are five times as fast.
+    """
+    keys = array("Q")
+    while page := cursor.fetchmany(_PAGE):
+        keys.extend(itertools.chain.from_iterable(page))
+    return BitMap64(keys)
 
 
 def withdraw_files(merge: MergeContext, files: list[int]) -> BitMap64:

@@ -181,7 +181,7 @@ def _derive_from_record(register: Register) -> str:
     return _derive_row(
         "s",
         {"listing_count": "1", **counts},
-        until=ends.active_until("s"),
+        until="s.active_until",
         register=f"'{register}'",
         source="temp.record_outcome c CROSS JOIN stage.record s ON s.position = c.position",
         where=f"""(

@@ -28,6 +28,7 @@ from instruments.listings.fields import (
     GROUPS,
     RecordKind,
 )
+from instruments.listings.load import ends
 from instruments.staging import checks, fingerprint
 from instruments.staging.checks import Refusal
 from instruments.staging.layout import Checked, Groups, Layout
@@ -58,12 +59,16 @@ _ANY_ISIN = "AA0000000000"
 def _derive(checked: Checked, day: str) -> dict[str, pa.Array]:
     """Return the columns that follow from a record, its kind and the `day` of its file."""
     periods = [checked.columns[name] for name in _VALID_FROM if name in checked.columns]
+    status = _STATUS_OF_KIND.get(RecordKind(checked.kind), _ACTIVE)
     return {
         "record_kind": pa.repeat(checked.kind, checked.size),
-        "status": pa.repeat(_STATUS_OF_KIND.get(RecordKind(checked.kind), _ACTIVE), checked.size),
+        "status": pa.repeat(status, checked.size),
         "valid_from": pc.coalesce(*periods, day) if periods else pa.repeat(day, checked.size),
         "fingerprint": pa.array(checked.summed(checked.hashes, fingerprint.MASK)),
         "isin_key": _isins_as_numbers(checked.columns.get("isin"), checked.size),
+        "active_until": ends.find_active_until(
+            checked.columns, checked.size, is_active=status == _ACTIVE
+        ),
     }
 
 
@@ -185,6 +190,7 @@ def _layout(mapping: Mapping) -> Layout:
             "valid_from": "TEXT",
             "fingerprint": "INTEGER",
             "isin_key": "INTEGER",
+            "active_until": "TEXT",
             **dict.fromkeys(GROUP_COLUMNS, "TEXT"),
         },
         derive=_derive,
