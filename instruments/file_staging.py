@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import adbc_driver_manager.dbapi as adbc
+import adbc_driver_manager as adbc
 from django.conf import settings
 from django.db import connection
 

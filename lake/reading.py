@@ -1,42 +1,41 @@
 """Rows of the database as Arrow tables, all of them from one state of the database."""
 
 import contextlib
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import IO, Any, Protocol, cast
+import itertools
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import OperationalError, connection, models, transaction
+from django.db import connection, models, transaction
 
+from lake import sqlite_readers
+from lake.sqlite_readers import Answer, Rows
 from lake.tables import LakeTable
-
-_PROCESS = Path(__file__).with_name("sqlite_process.py")
 
 # Keys of one query: SQL Server takes 2,100 parameters.
 _KEYS = 900
 _KEYS_OF_SQLITE = 20_000
 _MOST_ROWS = 10_000_000
 
-Answer = Callable[[], pa.Table]
-
 
 class Reader(Protocol):
-    """Reads queries of Django from one state of the database."""
+    """Reads queries of Django from one state of the database, `at_a_time` of them at the same time."""
+
+    at_a_time: int
 
     def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
         """Begin to read a query of at most so many rows, with the columns of `schema`.
 
-        Return a function that waits for its rows. It is called before the next query is asked.
+        Return a function that waits for its rows. These are called in the order of the queries, and the first
+        one before more than `at_a_time` are asked.
         """
 
 
 def read(reader: Reader, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Any:
     """Return the rows of a query of at most so many rows."""
-    return reader.ask(query, schema, rows)()
+    return reader.ask(query, schema, rows)().convert()
 
 
 @contextlib.contextmanager
@@ -47,8 +46,8 @@ def snapshot() -> Iterator[Reader]:
     ALLOW_SNAPSHOT_ISOLATION, which Azure SQL always has.
     """
     if connection.vendor == "sqlite":
-        with _start_process(str(connection.settings_dict["NAME"])) as reader:
-            yield reader
+        with sqlite_readers.started(str(connection.settings_dict["NAME"])) as readers:
+            yield readers
         return
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL SNAPSHOT")
@@ -60,65 +59,20 @@ def snapshot() -> Iterator[Reader]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
 
-@contextlib.contextmanager
-def _start_process(path: str) -> Iterator["SqliteReader"]:
-    command = [sys.executable, str(_PROCESS), path]
-    with subprocess.Popen(  # noqa: S603  # our own script
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        try:
-            yield SqliteReader(cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
-        finally:
-            process.kill()
-
-
-class SqliteReader:
-    """Reads by ADBC: columns of a SQLite file, without a Python object for each value."""
-
-    def __init__(self, questions: IO[bytes], answers: IO[bytes]) -> None:
-        self._questions, self._answers = questions, answers
-
-    def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
-        sql, parameters = query.query.sql_with_params()
-        question = {"sql": sql.replace("%s", "?"), "parameters": parameters, "rows": rows}
-        self._questions.write(json.dumps(question).encode() + b"\n")
-        self._questions.flush()
-        return lambda: self._receive(schema)
-
-    def _receive(self, schema: pa.Schema) -> pa.Table:
-        try:
-            answer = pa.ipc.open_stream(self._answers).read_all()
-        except pa.ArrowInvalid as error:
-            raise OperationalError("The process that reads the database has ended.") from error
-        if answer.column_names == ["error"]:
-            raise OperationalError(answer.column(0)[0].as_py())
-        columns = zip(answer.combine_chunks().columns, schema, strict=True)
-        return pa.table([_cast(column, field.type) for column, field in columns], schema=schema)
-
-
 class DjangoReader:
     """Reads by Django, from any database."""
+
+    at_a_time = 1
 
     def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
         return lambda: self._read(query, schema)
 
-    def _read(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema) -> pa.Table:
+    def _read(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema) -> Rows:
         columns = list(zip(*query, strict=True)) or [() for _ in schema]
         arrays = [
             pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
         ]
-        return pa.table(arrays, schema=schema)
-
-
-def _cast(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
-    """Convert a column from the type that SQLite stores."""
-    if column.type == type_:
-        return column
-    if column.null_count == len(column):
-        return pa.chunked_array([pa.nulls(len(column), type_)])
-    if pa.types.is_timestamp(type_):
-        return pc.assume_timezone(column.cast(pa.timestamp("us")), "UTC")
-    return column.cast(type_)
+        return Rows([pa.table(arrays, schema=schema)], schema)
 
 
 def read_slices(
@@ -132,15 +86,15 @@ def read_slices(
     most = table.slice_rows * (1 if is_new else 2)
 
     def ask(begin: str) -> Answer:
-        return reader.ask(table.query(begin, stop)[: most + 1], table.schema, most + 1)
+        return _ask_halves(reader, table, begin, stop, most + 1)
 
     answer = ask(start)
     while True:
         rows = answer()
         if len(rows) <= most:
-            yield start, rows
+            yield start, rows.convert()
             return
-        keys = rows.column(table.key_column)
+        keys = rows.get_texts(table.key_column)
         length = _find_first(keys, table.slice_rows) or _find_first(keys, most)
         if not length:  # a value with more rows than that
             most *= 2
@@ -148,8 +102,28 @@ def read_slices(
             continue
         begin = keys[length].as_py()
         answer = ask(begin)  # is read while this slice is written
-        yield start, rows.slice(0, length)
+        yield start, rows.convert().slice(0, length)
         start = begin
+
+
+def _ask_halves(
+    reader: Reader, table: LakeTable, start: str, stop: str | None, most: int
+) -> Answer:
+    """Begin to read at most so many rows, by two processes if the reader has them."""
+    first = 0
+    if reader.at_a_time > 1:
+        half = most // 2
+        keys = read(reader, table.query_key(start, stop)[: half + 1], table.key_schema, half + 1)
+        keys = keys.column(0)
+        first = _find_first(keys, half) if len(keys) > half else 0
+    if not first:
+        return reader.ask(table.query(start, stop)[:most], table.schema, most)
+    middle, rest = keys[first].as_py(), most - first
+    answers = [
+        reader.ask(table.query(start, middle), table.schema, first),
+        reader.ask(table.query(middle, stop)[:rest], table.schema, rest),
+    ]
+    return lambda: Rows([part for answer in answers for part in answer().parts], table.schema)
 
 
 def read_keys(
@@ -157,13 +131,14 @@ def read_keys(
 ) -> Iterator[tuple[Sequence[str], pa.Table]]:
     """Yield the rows of some values of the key, with the values. The next ones are read meanwhile."""
     most = _KEYS_OF_SQLITE if connection.vendor == "sqlite" else _KEYS
-    parts = [keys[start : start + most] for start in range(0, len(keys), most)]
-    answers = (reader.ask(table.query_keys(part), table.schema, _MOST_ROWS) for part in parts)
-    answer = next(answers, None)
-    for part in parts:
-        rows = answer() if answer else None
-        answer = next(answers, None)
-        yield part, rows
+    parts = (keys[start : start + most] for start in range(0, len(keys), most))
+    asked = ((part, reader.ask(table.query_keys(part), table.schema, _MOST_ROWS)) for part in parts)
+    waiting = deque(itertools.islice(asked, reader.at_a_time))
+    while waiting:
+        part, answer = waiting.popleft()
+        rows = answer()
+        waiting.extend(itertools.islice(asked, 1))
+        yield part, rows.convert()
 
 
 def _find_first(keys: pa.ChunkedArray, place: int) -> int:

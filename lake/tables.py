@@ -116,6 +116,11 @@ class LakeTable:
         return next(column.name for column in self.columns if column.lookup == self.key)
 
     @property
+    def key_schema(self) -> pa.Schema:
+        """The column of the key."""
+        return pa.schema([self.schema.field(self.key_column)])
+
+    @property
     def schema(self) -> pa.Schema:
         """The columns that are read from the database."""
         return pa.schema([column.arrow_field for column in self.columns])
@@ -148,10 +153,18 @@ class LakeTable:
 
     def query(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
         """Return the rows from one value of the key up to another, in order; None is the end."""
+        return self._select(self._between(start, stop))
+
+    def query_key(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
+        """Return the keys of these rows, in order, for which an index is enough."""
+        rows = self.model._base_manager.filter(**self._between(start, stop))
+        return rows.order_by(self.key).values_list(self.key)
+
+    def _between(self, start: str, stop: str | None) -> dict[str, Any]:
         condition = {f"{self.key}__gte": start} if start else {}
         if stop is not None:
             condition[f"{self.key}__lt"] = stop
-        return self._select(condition)
+        return condition
 
     def query_keys(self, keys: Sequence[str]) -> "models.QuerySet[Any, Any]":
         """Return the rows with one of some values of the key, in order.

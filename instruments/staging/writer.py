@@ -1,7 +1,9 @@
-"""Writes a staging file: batches of records are checked and appended."""
+"""Writes a staging file: batches of records are checked and appended.
+
+It does without `adbc_driver_manager.dbapi`, which imports pandas and polars where they are installed.
+"""
 
 import contextlib
-import functools
 import hashlib
 import json
 import sqlite3
@@ -12,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import adbc_driver_manager.dbapi as adbc
+import adbc_driver_manager as adbc
 import adbc_driver_sqlite
 import numpy as np
 import pyarrow as pa
@@ -57,21 +59,19 @@ class StageWriter:
         self._selection = selection
         self._fields = {field.path: field for field in layout.fields}
         self._day = day
-        self._connection = adbc.connect(
-            driver=adbc_driver_sqlite._driver_path(),
-            db_kwargs={"uri": str(path)},
-            autocommit=True,
-        )
+        self._database = adbc.AdbcDatabase(driver=adbc_driver_sqlite._driver_path(), uri=str(path))
+        self._connection = adbc.AdbcConnection(self._database)
         self.columns: set[str] = set()  # that have a value in some record
         self.known = 0
         self._waiting: dict[str, list[Batch]] = {}
 
     def __enter__(self) -> Self:
         self._selection.__enter__()
-        self._cursor = self._connection.cursor()
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-32768"):
-            self._cursor.execute(f"PRAGMA {pragma}")
-        self._connection.adbc_connection.set_autocommit(False)
+            with adbc.AdbcStatement(self._connection) as statement:
+                statement.set_sql_query(f"PRAGMA {pragma}")
+                statement.execute_update()
+        self._connection.set_autocommit(False)
         self._appender = ThreadPoolExecutor(1, "append")
         self._appending: deque[Future[int]] = deque()
         return self
@@ -86,10 +86,10 @@ class StageWriter:
             self._appender.shutdown(cancel_futures=error is not None)
             if error is None:
                 self._await(0)
-                self._connection.adbc_connection.commit()
+                self._connection.commit()
         finally:
-            self._cursor.close()
             self._connection.close()
+            self._database.close()
             self._selection.__exit__(error_type, error, traceback)
 
     def write(self, batch: Batch) -> None:
@@ -187,9 +187,18 @@ class StageWriter:
 
     def _ingest(self, table: str, rows: pa.RecordBatch) -> None:
         if len(rows):
-            append = functools.partial(self._cursor.adbc_ingest, table, rows, mode="append")
-            self._appending.append(self._appender.submit(append))
+            self._appending.append(self._appender.submit(self._append, table, rows))
             self._await(_MAX_WAITING)
+
+    def _append(self, table: str, rows: pa.RecordBatch) -> int:
+        options = {
+            adbc.INGEST_OPTION_TARGET_TABLE: table,
+            adbc.INGEST_OPTION_MODE: adbc.INGEST_OPTION_MODE_APPEND,
+        }
+        with adbc.AdbcStatement(self._connection) as statement:
+            statement.set_options(**options)
+            statement.bind(rows)
+            return int(statement.execute_update())
 
     def _await(self, remaining: int) -> None:
         while len(self._appending) > remaining:

@@ -1,0 +1,162 @@
+"""Processes that read a SQLite file by ADBC, all of them the same state of it."""
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import logging
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db import OperationalError, models
+
+_PROCESS = Path(__file__).with_name("sqlite_process.py")
+# One is busy for longer than the process that writes files; two of them leave it little time to wait.
+_PROCESSES = min(2, os.cpu_count() or 1)
+_LOCK_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows of a query as they were received: the next ones can be asked for before these are converted."""
+
+    parts: Sequence[pa.Table]
+    schema: pa.Schema
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def get_texts(self, name: str) -> pa.ChunkedArray:
+        """Return a column of texts."""
+        place = self.schema.get_field_index(name)
+        chunks = [chunk for part in self.parts for chunk in part.column(place).chunks if len(chunk)]
+        return pa.chunked_array(chunks, self.schema.field(place).type)
+
+    def convert(self) -> pa.Table:
+        """Return the rows with the types of the lake."""
+        return pa.concat_tables([_with_schema(part, self.schema) for part in self.parts])
+
+
+# Waits for the rows of a query.
+Answer = Callable[[], Rows]
+
+
+@contextlib.contextmanager
+def started(
+    path: str, *, processes: int = _PROCESSES, lock_seconds: float = _LOCK_SECONDS
+) -> Iterator["SqliteReaders"]:
+    """Give readers of a SQLite file, which see it as it is now, whatever is loaded meanwhile.
+
+    To begin together, they wait at most so many seconds for a load to end its transaction.
+    """
+    with contextlib.ExitStack() as stack:
+        readers = [stack.enter_context(_start_process(path)) for _ in range(processes)]
+        yield SqliteReaders(_begin_together(path, readers, lock_seconds))
+
+
+@contextlib.contextmanager
+def _start_process(path: str) -> Iterator["SqliteReader"]:
+    command = [sys.executable, str(_PROCESS), path]
+    with subprocess.Popen(  # noqa: S603  # our own script
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield SqliteReader(cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout))
+        finally:
+            process.kill()
+
+
+def _begin_together(
+    path: str, readers: list["SqliteReader"], lock_seconds: float
+) -> list["SqliteReader"]:
+    """Let the readers begin at one state; return those that have: the first alone if a load is in the way.
+
+    While somebody may write, nobody else may. So nothing is written between the beginnings.
+    """
+    for answer in [reader.execute("SELECT 1") for reader in readers]:  # they have started
+        answer()
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=lock_seconds, isolation_level=None)
+        ) as own:
+            own.execute("BEGIN IMMEDIATE")
+            for answer in [
+                reader.execute("SELECT count(*) FROM sqlite_master") for reader in readers
+            ]:
+                answer()
+            own.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        logger.info("One process reads %s, not %s: %s", path, len(readers), error)
+        return readers[:1]
+    return readers
+
+
+class SqliteReader:
+    """Reads by ADBC: columns of a SQLite file, without a Python object for each value."""
+
+    def __init__(self, questions: IO[bytes], answers: IO[bytes]) -> None:
+        self._questions, self._answers = questions, answers
+
+    def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
+        sql, parameters = query.query.sql_with_params()
+        answer = self.execute(sql.replace("%s", "?"), parameters, rows)
+        return lambda: Rows([answer()], schema)
+
+    def execute(
+        self, sql: str, parameters: Sequence[Any] = (), rows: int = 1
+    ) -> Callable[[], pa.Table]:
+        """Begin to execute a statement; its answer is read before the next one is sent."""
+        question = {"sql": sql, "parameters": parameters, "rows": rows}
+        self._questions.write(json.dumps(question).encode() + b"\n")
+        self._questions.flush()
+        return self._receive
+
+    def _receive(self) -> pa.Table:
+        try:
+            answer = pa.ipc.open_stream(self._answers).read_all()
+        except pa.ArrowInvalid as error:
+            raise OperationalError("The process that reads the database has ended.") from error
+        if answer.column_names == ["error"]:
+            raise OperationalError(answer.column(0)[0].as_py())
+        return answer
+
+
+class SqliteReaders:
+    """Asks several readers in turn."""
+
+    def __init__(self, readers: Sequence[SqliteReader]) -> None:
+        self.at_a_time = len(readers)
+        self._next = itertools.cycle(readers)
+
+    def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
+        return next(self._next).ask(query, schema, rows)
+
+    def execute(self, sql: str) -> Callable[[], pa.Table]:
+        return next(self._next).execute(sql)
+
+
+def _with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    if rows.schema.equals(schema, check_metadata=True):
+        return rows
+    columns = zip(rows.combine_chunks().columns, schema, strict=True)
+    return pa.table([_cast(column, field.type) for column, field in columns], schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    """Convert a column from the type that SQLite stores."""
+    if column.type == type_:
+        return column
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), type_)])
+    if pa.types.is_timestamp(type_):
+        return pc.assume_timezone(column.cast(pa.timestamp("us")), "UTC")
+    return column.cast(type_)
