@@ -99,11 +99,11 @@ _DELETE_WORDS = f"""
     FROM temp.entity_outcome o CROSS JOIN {ENTITY} e ON e.id = o.former_id
     WHERE o.outcome = 'changed'
 """
+# The rows that a merge inserts have the greatest keys: so they are read in one go, and not looked up by LEI.
+_LAST_KEY = f"SELECT coalesce(max(id), 0) FROM {ENTITY}"
 _INSERT_WORDS = f"""
     INSERT INTO {search.INDEX} (rowid, document)
-    SELECT e.id, {search.document("e", NAME)}
-    FROM temp.entity_outcome o CROSS JOIN {ENTITY} e ON e.lei = o.lei
-    WHERE o.outcome IN ('new', 'changed')
+    SELECT e.id, {search.document("e", NAME)} FROM {ENTITY} e WHERE e.id > %s
 """
 
 
@@ -158,12 +158,14 @@ def merge_from(cursor: CursorWrapper, origin: Origin, columns: frozenset[str]) -
     for model in PART_MODELS.values():
         cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE lei IN ({_CHANGED})")
     cursor.execute(f"DELETE FROM {ENTITY} WHERE lei IN ({_CHANGED})")
+    cursor.execute(_LAST_KEY)
+    [(last_key,)] = cursor.fetchall()
     cursor.execute(_insert_entities(origin, columns))
     for part in PARTS:
         cursor.execute(_insert_parts(part.table, part.columns))
     _apply_corrections(cursor)
     if has_index:
-        cursor.execute(_INSERT_WORDS)
+        cursor.execute(_INSERT_WORDS, [last_key])
     cursor.execute("SELECT outcome, count(*) FROM temp.entity_outcome GROUP BY outcome")
     counts = dict(cursor.fetchall())
     cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")

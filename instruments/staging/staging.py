@@ -23,6 +23,8 @@ from instruments.staging.writer import StageWriter, create
 
 # Called with the number of records read so far, and the share of the file, from 0 to 1.
 Progress = Callable[[int, float], None]
+# A staging file that is not completed is deleted, so that nothing need be kept to undo its changes.
+_COMPLETING = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32768;"
 _PAIRS = 60  # a function of SQLite takes at most 127 arguments
 
 
@@ -164,7 +166,7 @@ def _complete(path: Path, layout: Layout) -> list[str]:
     Returns the remarks of the layout.
     """
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_delete_rejected(layout))
+        connection.executescript(_COMPLETING + _delete_rejected(layout))
         layout.groups.bring_in(connection)
         connection.execute(layout.index)
         connection.commit()
