@@ -44,7 +44,7 @@ def describe_instruments(
 ) -> list[dict[str, Any]]:
     """Return instruments as rows of a list, with their effective status on a day (today by default).
 
-    Without corrections, the values are the published ones. Three queries per 1,000 instruments.
+    Without corrections, the values are the published ones. Two queries per 1,000 instruments.
     """
     rows = list(instruments)
     replaced: dict[str, list[Correction]] = {}
@@ -52,13 +52,13 @@ def describe_instruments(
         replaced = corrections.read_replaced(rows)
     else:
         corrections.restore_published(rows)
-    statuses = status.read_effective_statuses(rows, day or status.today())
+    day = day or status.today()
     operators = select_operators(row.issuer_lei for row in rows)
     return [
         {
             **_describe_summary(
                 row,
-                effective_status=statuses[row.isin],
+                effective_status=status.get_effective_status_of_row(row, day),
                 is_operator=row.issuer_lei in operators,
             ),
             "corrections": [

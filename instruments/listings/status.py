@@ -9,19 +9,16 @@ Dates before 1900 are placeholders and end nothing (`instruments.listings.terms.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
-from typing import NamedTuple
 
 from django.db import models
 from django.db.models import Q, Value
 
 from instruments.listings import search
 from instruments.listings.terms import FIRST_REAL_DAY
-from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingRecord, Status
-from marketdata.common.batches import in_batches
-from marketdata.common.prepared import PreparedQuery
+from instruments.models import Instrument, InstrumentQuerySet, ListingRecord, Status
 
 # If so many instruments have a status, it is one in a hundred even in the largest database.
 MANY = 100_000
@@ -43,28 +40,7 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-class _Dates(NamedTuple):
-    """The columns that decide the effective status: a model of all columns would take 100 times as long."""
-
-    isin: str
-    mic: str
-    register: str
-    status: str
-    terminated_at: dt.datetime | None
-    expiry_date: dt.date | None
-    maturity_date: dt.date | None
-
-
-_ACTIVE_LISTINGS = PreparedQuery(
-    lambda isins: (
-        Listing.objects.filter(isin__in=isins, status=Status.ACTIVE)
-        .order_by()
-        .values_list(*_Dates._fields)
-    )
-)
-
-
-def get_effective_status(record: ListingRecord | _Dates, day: dt.date) -> EffectiveStatus:
+def get_effective_status(record: ListingRecord, day: dt.date) -> EffectiveStatus:
     """Return the effective status of a listing on a day.
 
     A listing is active on its termination, expiry or maturity day itself, and ended the day after. A
@@ -86,7 +62,7 @@ def get_effective_status(record: ListingRecord | _Dates, day: dt.date) -> Effect
 
 
 def get_effective_status_of_all(
-    listings: Iterable[ListingRecord | _Dates], reference: ListingRecord | _Dates, day: dt.date
+    listings: Iterable[ListingRecord], reference: ListingRecord, day: dt.date
 ) -> EffectiveStatus:
     """Return the effective status of an instrument on a day.
 
@@ -97,31 +73,22 @@ def get_effective_status_of_all(
     return get_effective_status(reference, day)
 
 
-def read_effective_statuses(
-    instruments: Sequence[Instrument], day: dt.date
-) -> dict[str, EffectiveStatus]:
-    """Return the effective status of each instrument by ISIN, with one query per 500 instruments."""
-    statuses = {i.isin: EffectiveStatus(i.status) for i in instruments}
-    references = {i.isin: (i.mic, i.register) for i in instruments if i.status == Status.ACTIVE}
-    for batch in in_batches(list(references)):
-        listings: dict[str, list[_Dates]] = {}
-        for values in _ACTIVE_LISTINGS.read(*batch):
-            listing = _Dates(*values)
-            listings.setdefault(listing.isin, []).append(listing)
-        for isin, active in listings.items():
-            reference = next(
-                (row for row in active if (row.mic, row.register) == references[isin]), active[0]
-            )
-            statuses[isin] = get_effective_status_of_all(active, reference, day)
-    return statuses
+def get_effective_status_of_row(instrument: Instrument, day: dt.date) -> EffectiveStatus:
+    """Return the effective status of an instrument on a day, by the columns that a load derives."""
+    ends_on, terminates_after = instrument.active_until, instrument.terminates_after
+    if instrument.status != Status.ACTIVE or ends_on is None or ends_on >= day:
+        return EffectiveStatus(instrument.status)
+    if terminates_after is not None and terminates_after < day:
+        return EffectiveStatus.TERMINATED
+    return EffectiveStatus(str(instrument.ended_as))
 
 
 def filter_by_effective_status(
     instruments: InstrumentQuerySet, status: str, day: dt.date, *, many: int = MANY
 ) -> InstrumentQuerySet:
-    """Return the instruments with this effective status on a day, by the columns that a load derives.
+    """Return the instruments with this effective status on a day, as `get_effective_status_of_row` has it.
 
-    Listings are not read. Fewer than `many` instruments are found by the index of their ends; otherwise a
+    Fewer than `many` instruments are found by the index of their ends; otherwise a
     list in the order of ISINs soon has a page of them.
     """
     if status in (EffectiveStatus.DROPPED, EffectiveStatus.CANCELLED):

@@ -82,9 +82,9 @@ def test_an_export_without_a_match_is_a_file(analyst: Client) -> None:
 def test_only_one_page_is_read_at_a_time(
     real_instruments: None, django_assert_num_queries: Any
 ) -> None:
-    """Four a page: instruments, listings for the effective status, venue operators, corrections."""
+    """Three a page: instruments, venue operators, corrections."""
     pages = export.read_pages(Instrument.objects.all(), size=100)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(next(pages)) == 100
 
 

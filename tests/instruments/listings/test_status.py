@@ -20,7 +20,7 @@ from instruments.listings.status import (
     filter_by_effective_status,
     get_effective_status,
     get_effective_status_of_all,
-    read_effective_statuses,
+    get_effective_status_of_row,
 )
 from instruments.models import Instrument, Listing
 from instruments.staging.dialect import translating_cursor
@@ -212,7 +212,7 @@ def test_the_filters_and_the_rows_agree(make_zip: Write) -> None:
     load(make_zip, full(2), *records)
     load(make_zip, delta(3), *ended)
     instruments = list(Instrument.objects.all())
-    assert set(read_effective_statuses(instruments, DAY).values()) == {
+    assert {get_effective_status_of_row(instrument, DAY) for instrument in instruments} == {
         *("active", "expired", "matured", "terminated")
     }
 
@@ -228,8 +228,9 @@ def test_the_filters_and_the_rows_agree(make_zip: Write) -> None:
 
 def check_statuses(instruments: list[Instrument], *, many: int = MANY) -> None:
     """Compare the rows and all filters with the listings, on several days."""
+    rows = list(Instrument.objects.filter(pk__in=[instrument.isin for instrument in instruments]))
     for day_ in DAYS:
-        statuses = read_effective_statuses(instruments, day_)
+        statuses = {row.isin: get_effective_status_of_row(row, day_) for row in rows}
         for instrument in instruments:
             assert statuses[instrument.isin] == get_effective_status_of_all(
                 instrument.listings, instrument.authoritative, day_
