@@ -2,10 +2,19 @@
 """Django's command line for this project."""
 
 import os
+import select
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+
+
+def is_closed_by_reader(output: int) -> bool:
+    """Return whether the reader of a pipe has ended, as in `manage.py changes | head -1`."""
+    poll = select.poll()
+    poll.register(output, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
@@ -13,3 +22,8 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"The configuration is not valid. {error}")
+    except BrokenPipeError:
+        if not is_closed_by_reader(sys.stdout.fileno()):
+            raise  # of another pipe, or a connection
+        # Python must not write again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,5 @@
 """manage.py changes"""
 
-import os
-import sys
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -42,6 +40,3 @@ class Command(AnsweringCommand):
                 self.stdout.write(output.escape_controls(encoder.encode(change)))
         except InvalidQuery as error:
             raise CommandError(f"--{error.parameter}: {error}") from error
-        except BrokenPipeError:
-            # The reader has closed the pipe. Python must not write to it again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from tests import firds
+from tests.conftest import ROOT
 from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta, load
 from tests.instruments.listings.test_changes import ask
 
@@ -45,13 +47,10 @@ def test_the_command_writes_one_line_per_change(client: Client, make_zip: Write)
 @pytest.mark.usefixtures("real_instruments")
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     """As in `manage.py changes | head -1`, in a process of its own."""
-    script = (
-        "import django, sys; django.setup(); from django.db import connection;"
-        f"connection.settings_dict['NAME'] = {str(connection.settings_dict['NAME'])!r};"
-        "from django.core.management import call_command; call_command('changes', expand='record')"
-    )
+    command = [sys.executable, str(ROOT / "manage.py"), "changes", "--expand", "record"]
+    environment = {**os.environ, "SQLITE_DB_PATH": str(connection.settings_dict["NAME"])}
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
