@@ -125,7 +125,9 @@ class RepeatedLines(logging.Filter):
             self._next[line] = now + _SECONDS_BETWEEN_REPEATS
             left_out = self._left_out.pop(line, 0)
         if left_out:
-            record.msg = f"{record.msg} (such lines left out since the last one: {left_out})"
+            record.msg = (
+                f"{record.msg} (similar messages not logged since the last one: {left_out})"
+            )
         return True
 
 

@@ -8,6 +8,7 @@ those of one series together (decision 95).
 import atexit
 import bisect
 import collections
+import logging
 import os
 import threading
 import time
@@ -26,15 +27,18 @@ from prometheus_client.core import GaugeMetricFamily
 
 from esma_files.models import Run
 from marketdata.common import telemetry
+from marketdata.common.logs import REPEATED
 from marketdata.common.telemetry import RUN_COUNTERS, Call, Gauge, Operation
 from monitoring.telemetry.gauges import read_gauges
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _WRITE_SECONDS = 1
-# Numbers that may wait to be written: who adds one more writes them.
-_MAX_WAITING = 10_000
+# Numbers that may wait to be written, many times those of a second: beyond, the oldest are lost.
+_MAX_WAITING = 100_000
 # A metric and the values of its labels.
 _Series = tuple[Any, ...]
+
+logger = logging.getLogger(__name__)
 
 
 class BatchHistogram(Histogram):
@@ -85,7 +89,9 @@ class Prometheus:
         self._records = Counter(
             "marketdata_records", "Records of ended runs by outcome", ["kind", "outcome"]
         )
-        self._waiting: collections.deque[tuple[_Series, float]] = collections.deque()
+        self._waiting: collections.deque[tuple[_Series, float]] = collections.deque(
+            maxlen=_MAX_WAITING
+        )
         self._writing = threading.Lock()
         self._has_thread = False
         os.register_at_fork(after_in_child=self._begin_anew)
@@ -108,8 +114,6 @@ class Prometheus:
         if not self._has_thread:
             self._has_thread = True
             threading.Thread(target=self._write_each_second, daemon=True, name="metrics").start()
-        elif len(self._waiting) > _MAX_WAITING:
-            self.flush()
 
     def _begin_anew(self) -> None:
         """Forget, in a process that has just been forked, what its parent will write."""
@@ -123,17 +127,20 @@ class Prometheus:
             self.flush()
 
     def flush(self) -> None:
-        """Write the numbers that wait."""
+        """Write the numbers that wait. Those of a series that cannot be written are lost, and logged."""
         with self._writing:
             numbers = collections.defaultdict(list)
             for _ in range(len(self._waiting)):
                 series, number = self._waiting.popleft()
                 numbers[series].append(number)
             for (metric, *labels), amounts in numbers.items():
-                if isinstance(metric, BatchHistogram):
-                    metric.labels(*labels).observe_all(amounts)
-                else:
-                    metric.labels(*labels).inc(sum(amounts))
+                try:
+                    if isinstance(metric, BatchHistogram):
+                        metric.labels(*labels).observe_all(amounts)
+                    else:
+                        metric.labels(*labels).inc(sum(amounts))
+                except Exception:  # of one series, or of the disk: requests and later numbers go on
+                    logger.exception("A metric cannot be written.", extra=REPEATED)
 
     def stage(self, name: str, seconds: float) -> None:
         self._stage_seconds.labels(name).inc(seconds)

@@ -272,6 +272,25 @@ print(exposition().decode())
     assert CANARY not in text
 
 
+@pytest.mark.slow
+def test_a_metric_that_cannot_be_written_does_not_stop_the_others(
+    installation: Installation,
+) -> None:
+    ask = """
+from marketdata.common.telemetry import Operation
+from monitoring.telemetry.prometheus import exposition
+for name, queries in (("GET /bad/", "three"), ("GET /good/", 3)):
+    with Operation("request", name, status=200) as operation:
+        operation.counts["database"] = queries
+print(exposition().decode())
+"""
+    process = run_service(installation, ask, TELEMETRY="prometheus")
+
+    assert 'marketdata_request_queries_count{route="GET /good/"} 1.0' in process.stdout
+    assert 'marketdata_request_seconds_count{route="GET /bad/",status="200"} 1.0' in process.stdout
+    assert "A metric cannot be written." in process.stderr
+
+
 def test_many_observations_at_once_are_counted_as_one_by_one() -> None:
     bounds = (0.0, 0.5, 1.0, 2.5)
     registries = CollectorRegistry(), CollectorRegistry()

@@ -32,9 +32,11 @@ def active_until(row: str) -> str:
 
 
 def find_active_until(columns: Mapping[str, pa.Array], size: int, *, is_active: bool) -> pa.Array:
-    """Return the same of staged records, all of which are active or not, from those columns that they have.
+    """Return the last active day of each of `size` staged records, as `active_until` does it for listings.
 
-    Files are staged beside a merge, for which all others wait, and this is much faster than SQL.
+    `columns` has the texts of those of the three days that some record has. `is_active`: whether the records
+    are published as active; those of one kind all are, or none. It is done while a file is staged, since a
+    load takes as long as its merges (decision 113).
     """
     if not is_active:
         return pa.repeat(_FIRST_DAY, size)
