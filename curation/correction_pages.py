@@ -43,7 +43,10 @@ class ProposalForm(forms.Form):
     """A correction to be proposed. The value that it expects is the one that is published now."""
 
     isin = forms.CharField(
-        max_length=12, required=False, label="ISIN", help_text="of an instrument"
+        max_length=100,
+        required=False,
+        label="ISIN, FIGI or ticker",
+        help_text="of an instrument",
     )
     register = forms.ChoiceField(
         choices=Register.choices, required=False, label="Register", help_text="of an instrument"

@@ -3,9 +3,11 @@
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
 
 from curation.models import Note, Problem, Subject, Tag
 from instruments.correctable import CorrectionSubject
+from instruments.listings.lookup import find_isins
 from instruments.models import Correction, Register
 from marketdata.common.filters import (
     AnyCaseChoiceFilter,
@@ -15,12 +17,19 @@ from marketdata.common.filters import (
 )
 
 
+class IsinFilter(django_filters.CharFilter):
+    """Rows of an instrument, by its ISIN, or by a FIGI or ticker."""
+
+    def filter(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(isin__in=find_isins(value)) if value else queryset
+
+
 class CorrectionFilterSet(django_filters.FilterSet):
     subject = AnyCaseChoiceFilter(
         choices=[(subject.value, subject.value) for subject in CorrectionSubject],
         label="instrument, entity or venue",
     )
-    isin = CodeFilter("isin", label="ISIN", max_length=12)
+    isin = IsinFilter("isin", label="ISIN, FIGI or ticker", max_length=100)
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
     lei = CodeFilter("lei", label="LEI of an entity", max_length=20)
     mic = CodeFilter("mic", label="MIC of a venue, or of a correction of one listing", max_length=4)
@@ -33,7 +42,7 @@ class CorrectionFilterSet(django_filters.FilterSet):
 
 
 class ProblemFilterSet(django_filters.FilterSet):
-    isin = CodeFilter("isin", label="ISIN", max_length=12)
+    isin = IsinFilter("isin", label="ISIN, FIGI or ticker", max_length=100)
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
     mic = CodeFilter("mic", label="MIC", max_length=4)
     category = CodeFilter("category", label="CFI category", max_length=1)

@@ -32,7 +32,7 @@ class ProblemsView(GuardedView):
 class ProblemForm(forms.Form):
     """The filters of the problems of a kind."""
 
-    isin = forms.CharField(required=False, max_length=12, label="ISIN")
+    isin = forms.CharField(required=False, max_length=100, label="ISIN, FIGI or ticker")
     register = forms.ChoiceField(
         required=False, choices=[_ANY, *Register.choices], label="Register"
     )

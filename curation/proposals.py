@@ -19,7 +19,7 @@ from instruments.correctable import CorrectionSubject, check_field, check_value,
 from instruments.corrected_records import read_rows
 from instruments.entities.questions import check_lei
 from instruments.listings.correcting import reapply
-from instruments.listings.lookup import check_isin
+from instruments.listings.lookup import resolve_isin
 from instruments.models import Correction, CorrectionState, Listing, Register
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
 
@@ -97,7 +97,7 @@ def _check_key(proposal: Proposal) -> dict[str, str]:
         return {"subject": CorrectionSubject.VENUE.value, "mic": mic}
     if register not in Register.values:
         raise InvalidQuery("register", f"{proposal.register!r} is not a register: ESMA or FCA.")
-    isin = check_isin(isin)
+    isin = resolve_isin(isin)
     subject = CorrectionSubject.INSTRUMENT.value
     return {"subject": subject, "register": register, "isin": isin, "mic": mic}
 

@@ -22,7 +22,7 @@ class WatchListForm(forms.Form):
     isins = forms.CharField(
         required=False,
         max_length=20_000,
-        label="ISINs, one in each line",
+        label="ISINs, FIGIs or tickers, one in each line",
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
     )
     filter = forms.CharField(

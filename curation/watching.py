@@ -18,7 +18,7 @@ from curation.models import WatchList
 from instruments.listings import changes
 from instruments.listings.fields import FIELDS
 from instruments.listings.filters import InstrumentFilterSet
-from instruments.listings.lookup import check_isin
+from instruments.listings.lookup import resolve_isins
 from instruments.models import ChangeSet, Instrument, Listing, ListingVersion
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
 from marketdata.common.filters import get_messages
@@ -71,8 +71,14 @@ def check_filter(text: str) -> str:
 
 
 def check_isins(isins: Iterable[str]) -> list[str]:
-    """Return ISINs in upper case, each once, in order. Raises InvalidQuery."""
-    unique = sorted({check_isin(isin) for isin in isins if isin.strip()})
+    """Return the ISINs that ISINs, FIGIs and tickers mean, each once, in order.
+
+    Raises InvalidQuery.
+    """
+    try:
+        unique = sorted(set(resolve_isins(isin for isin in isins if isin.strip())))
+    except NotInDatabase as error:
+        raise InvalidQuery("isins", str(error)) from error
     if len(unique) > WatchList.MAX_ISINS:
         raise InvalidQuery(
             "isins", f"At most {WatchList.MAX_ISINS:,} ISINs; these are {len(unique):,}."

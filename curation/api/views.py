@@ -80,7 +80,12 @@ class ProposalSerializer(StrictSerializer):
     """A correction of an instrument (register and ISIN), of an entity (LEI) or of a venue (MIC alone)."""
 
     register = serializers.ChoiceField(choices=Register.choices, required=False, allow_blank=True)
-    isin = serializers.CharField(max_length=12, required=False, allow_blank=True)
+    isin = serializers.CharField(
+        max_length=100,
+        required=False,
+        allow_blank=True,
+        help_text="ISIN, or a FIGI or ticker that only one instrument has",
+    )
     lei = serializers.CharField(
         max_length=20, required=False, allow_blank=True, help_text="LEI of an entity"
     )

@@ -38,7 +38,10 @@ class WatchListBodySerializer(StrictSerializer):
 
     name = serializers.CharField(max_length=100)
     isins = serializers.ListField(
-        child=serializers.CharField(max_length=12), required=False, max_length=WatchList.MAX_ISINS
+        child=serializers.CharField(max_length=100),
+        required=False,
+        max_length=WatchList.MAX_ISINS,
+        help_text="ISINs, or FIGIs or tickers, for which the ISINs of their instruments are kept",
     )
     filter = serializers.CharField(
         max_length=500,

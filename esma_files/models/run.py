@@ -179,7 +179,7 @@ class Run(models.Model):
             return None
         if not running.update(state=state.ABANDONED, **ended):
             return None  # another process was first
-        return Run.objects.create(
+        next_attempt = Run.objects.create(
             kind=self.kind,
             file=self.file,
             arguments=self.arguments,
@@ -187,6 +187,9 @@ class Run(models.Model):
             attempt=self.attempt + 1,
             state=state.QUEUED,
         )
+        problem = f"{ended['problem']} Run {next_attempt.pk} is its next attempt."
+        Run.objects.filter(pk=self.pk).update(problem=problem)
+        return next_attempt
 
     def _file_has_failed(self) -> bool:
         if self.file is None:

@@ -26,6 +26,7 @@ class MarkdownRenderer(BaseRenderer):
 
     media_type = _MARKDOWN
     format = "markdown"
+    other_formats = ("md",)
     charset = "utf-8"
 
     def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
@@ -37,7 +38,7 @@ class DossierQuerySerializer(QuerySerializer):
 
     on = serializers.DateField(required=False, help_text="Day to answer for; default: today")
     output = AnyCaseChoiceField(
-        choices=["json", "markdown"],
+        choices=["json", "markdown", "md"],
         required=False,
         help_text="Form of the answer; default: by the header Accept (application/json, text/markdown)",
     )
@@ -200,7 +201,7 @@ class DossierView(ApiView):
         answer = get_dossier(isin, on=self.query.get("on")).describe()
         output = self.query.get("output")
         if output:
-            renderer = MarkdownRenderer() if output == "markdown" else JSONRenderer()
+            renderer = MarkdownRenderer() if output in ("markdown", "md") else JSONRenderer()
             request.accepted_renderer = renderer
             request.accepted_media_type = renderer.media_type
         return Response(answer)

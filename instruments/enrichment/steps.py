@@ -17,7 +17,7 @@ from instruments.entities import syncing as entities
 from instruments.entities.search import is_lei
 from instruments.figis import syncing as figis
 from instruments.lei import is_valid
-from instruments.listings.lookup import resolve_isin
+from instruments.listings.lookup import resolve_isins
 from instruments.models import EntityRequest, FigiRequest, Instrument
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, MarketDataError, NotInDatabase
@@ -31,7 +31,7 @@ def request(isins: Collection[str], *, requested_by: str = "") -> Run:
     A FIGI or ticker that only one instrument has may take the place of an ISIN. Raises InvalidQuery for
     malformed, unknown or too many ISINs, NotInDatabase for a single unknown one.
     """
-    codes = sorted({resolve_isin(isin) for isin in isins})
+    codes = sorted(set(resolve_isins(isins)))
     if len(codes) > MAX_ISINS:
         raise InvalidQuery("isins", f"At most {MAX_ISINS:,} ISINs; these are {len(codes):,}.")
     known: set[str] = set()

@@ -3,7 +3,7 @@
 import dataclasses
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from instruments.figis import exchange_codes
 from instruments.figis.models import FIGI_PATTERN
@@ -144,7 +144,14 @@ def resolve_one(code: str) -> str | None:
 
     Raises InvalidQuery, with the ISINs, where it means several.
     """
-    isins = resolve([code]).get(code, [])
+    return check_unambiguous(code, resolve([code]).get(code, []))
+
+
+def check_unambiguous(code: str, isins: Sequence[str]) -> str | None:
+    """Return the only ISIN that a FIGI or ticker means; None where it means none.
+
+    Raises InvalidQuery, with the ISINs, where it means several.
+    """
     if len(isins) > 1:
         listed = ", ".join(isins[:10]) + (", ..." if len(isins) > 10 else "")
         raise InvalidQuery(

@@ -46,21 +46,15 @@ def check_isins(text: str) -> None:
             raise ValidationError("%(isin)s: %(problem)s.", params=parameters)
 
 
-def check_isins_and_figis(text: str) -> None:
-    """Raise ValidationError if a comma-separated text contains anything but ISINs and FIGIs."""
-    for code in lookup.split_isins(text):
-        if not FIGI_PATTERN.fullmatch(code):
-            check_isins(code)
-
-
 def check_list(text: str) -> None:
-    """Raise ValidationError for one invalid ISIN, or for too many.
+    """Raise ValidationError for a single code that is no ISIN, FIGI or ticker, or for too many codes.
 
-    In a list of several, an invalid ISIN is reported for itself (`instruments.listings.lookup`).
+    In a list of several, an invalid ISIN is reported for itself (`instruments.listings.lookup`). A ticker is
+    one that an instrument has.
     """
     isins = lookup.split_isins(text)
-    if len(isins) == 1:
-        check_isins_and_figis(isins[0])
+    if len(isins) == 1 and not FIGI_PATTERN.fullmatch(isins[0]) and not lookup.find_isins(text):
+        check_isins(isins[0])
     if len(isins) > lookup.MAX_ISINS:
         raise ValidationError(f"At most {lookup.MAX_ISINS:,} ISINs; these are {len(isins):,}.")
 
@@ -105,8 +99,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_isin",
         validators=[check_list],
         widget=CommaSeparatedInput,
-        label="One ISIN or FIGI, or up to 1,000 separated by commas or by repeating the parameter; the answer"
-        " has the outcome for each",
+        label="One ISIN, FIGI or ticker, or up to 1,000 separated by commas or by repeating the parameter;"
+        " the answer has the outcome for each",
     )
     figi = django_filters.CharFilter(
         method="filter_figi",

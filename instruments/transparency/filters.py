@@ -59,7 +59,7 @@ class TransparencyFilterSet(ResultFilterSet):
         method="filter_isin",
         validators=[check_list],
         widget=CommaSeparatedInput,
-        label="One ISIN or FIGI or several, with commas between or the parameter repeated",
+        label="One ISIN, FIGI or ticker, or several, with commas between or the parameter repeated",
     )
     methodology = CodeFilter(validators=[_CODE4], label="YEAR, SINT, ESTM or FFWK; of equity only")
     relevant_market = CodeFilter(validators=[_CODE4], label="MIC of the most relevant market")

@@ -22,7 +22,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
         method="filter_isin",
         validators=[check_list],
         widget=CommaSeparatedInput,
-        label="One ISIN or FIGI or several, with commas between or the parameter repeated",
+        label="One ISIN, FIGI or ticker, or several, with commas between or the parameter repeated",
     )
     mic = django_filters.CharFilter(
         method="filter_venues",

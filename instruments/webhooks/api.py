@@ -42,7 +42,10 @@ class WebhookFilterSerializer(StrictSerializer):
         child=serializers.CharField(max_length=4), required=False, max_length=selection.MAX_CODES
     )
     isins = serializers.ListField(
-        child=serializers.CharField(max_length=12), required=False, max_length=selection.MAX_CODES
+        child=serializers.CharField(max_length=100),
+        required=False,
+        max_length=selection.MAX_CODES,
+        help_text="ISINs, or FIGIs or tickers, for which the ISINs of their instruments are kept",
     )
     kinds = serializers.ListField(
         child=serializers.ChoiceField(choices=changes.KINDS),

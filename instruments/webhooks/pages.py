@@ -28,7 +28,7 @@ class WebhookForm(forms.Form):
     isins = forms.CharField(
         required=False,
         max_length=20_000,
-        label="ISINs",
+        label="ISINs, FIGIs or tickers",
         help_text="What is empty does not matter; conditions are met together",
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
     )

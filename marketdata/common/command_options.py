@@ -1,5 +1,7 @@
 """Filters of the API as options of commands, so that each filter is defined once."""
 
+import argparse
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +39,14 @@ def filter_queryset(
     except InvalidQuery as error:
         raise CommandError(f"--{error.parameter}: {error}") from error
     return rows
+
+
+def day(text: str) -> dt.date:
+    """Return a day in ISO 8601; for `type=` of an option such as --on."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day as 2025-08-30") from None
 
 
 def positive_integer(text: str) -> int:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import call_command
+from django.utils import timezone
 
 from curation import watching
 from curation.models import WatchList
+from instruments.models import Figi
 from marketdata.common.errors import InvalidQuery, WrongState
 from tests.accounts.clients import client_of_new_user
 from tests.curation.test_admin import sign_in
@@ -52,6 +54,16 @@ def test_a_list_of_isins_shows_what_changed_since_it_was_seen(make_zip: Write) -
     assert {"field": "full_name", "old": "VOLVO AB", "new": "AB Volvo"} in row["differences"]
     watching.mark_as_seen(watch_list, read.until)
     assert watching.read_changes(watch_list).listings == []
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_figi_or_ticker_stands_for_its_instrument() -> None:
+    figi = "BBG000BDSLM5"
+    Figi.objects.create(isin=VOLVO, figi=figi, ticker="VOLVB", fetched_at=timezone.now())
+
+    assert make_list(isins=[figi, "volvb", BOND]).isins == sorted([BOND, VOLVO])
+    with pytest.raises(InvalidQuery, match="BBG000BDSLM6"):
+        make_list(name="Other", isins=["BBG000BDSLM6"])
 
 
 @pytest.mark.usefixtures("loaded")

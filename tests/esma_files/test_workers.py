@@ -246,7 +246,9 @@ class TestAbandonedRuns:
         first, second = self.abandon(requested_by="carla", arguments={"a": "b"})
 
         assert (first.state, first.attempt) == (Run.State.ABANDONED, 1)
-        assert "worker ended" in first.problem
+        assert first.problem == (
+            f"The worker ended during this run. Run {second.pk} is its next attempt."
+        )
         assert (second.state, second.attempt, second.requested_by) == ("queued", 2, "carla")
         assert (second.kind, second.arguments) == (Run.Kind.CLEAN, {"a": "b"})
 

@@ -74,7 +74,7 @@ def test_hostile_bodies_are_answered_by_a_problem(
         ("get", "/api/v1/nothing/", 404),
         ("get", "/api/v1/reconciliations/abc/differences/", 404),
         ("get", "/api/v1/reconciliations/1/differences/", 404),
-        ("get", "/api/v1/venues/?format=xml", 404),
+        ("get", "/api/v1/venues/?format=xml", 400),
         ("put", "/api/v1/venues/", 405),
         ("get", "/api/v1/users/", 401),
     ],

@@ -1,6 +1,5 @@
 """manage.py sync_register"""
 
-import datetime as dt
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from esma_files import steps
 from esma_files.datasets import Dataset
 from esma_files.kinds import KINDS
 from esma_files.models import Run
-from marketdata.common import output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _COUNTS = ("read", "new", "changed", "unchanged", "rejected")
@@ -27,13 +26,12 @@ class Command(RecordedCommand):
             choices=Dataset.values,
             help="a dataset; repeat for another one (default: those in REGISTERS)",
         )
-        day = dt.date.fromisoformat
         parser.add_argument(
             "--since",
-            type=day,
+            type=command_options.day,
             help="first day, YYYY-MM-DD (default: two weeks ago, or the oldest gap)",
         )
-        parser.add_argument("--until", type=day, help="last day (default: today)")
+        parser.add_argument("--until", type=command_options.day, help="last day (default: today)")
         parser.add_argument(
             "--kind",
             action="append",

@@ -1,7 +1,6 @@
 """manage.py check_list"""
 
 import contextlib
-import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from instruments.list_check.answers import Question, answer_items, format_csv
 from instruments.list_check.items import parse_lines
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Register
-from marketdata.common import output
+from marketdata.common import command_options, output
 
 
 class Command(AnsweringCommand):
@@ -29,12 +28,12 @@ class Command(AnsweringCommand):
             " line; - reads standard input",
         )
         parser.add_argument(
-            "--on", type=dt.date.fromisoformat, help="day for lines that name none; default: today"
+            "--on", type=command_options.day, help="day for lines that name none; default: today"
         )
         parser.add_argument(
             "--known_on",
             "--known-on",
-            type=dt.date.fromisoformat,
+            type=command_options.day,
             help="use only what had been published by the end of this day",
         )
         parser.add_argument(

@@ -1,6 +1,5 @@
 """manage.py entities list|get|hierarchy|differences"""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class Command(AnsweringCommand):
         getting.add_argument("lei", metavar="LEI")
         tree = actions.add_parser("hierarchy", help="the entities above and below one")
         tree.add_argument("lei", metavar="LEI")
-        tree.add_argument("--on", type=dt.date.fromisoformat, help="as of this day (now)")
+        tree.add_argument("--on", type=command_options.day, help="as of this day (now)")
         differing = actions.add_parser(
             "differences", help="instruments for which FIRDS and GLEIF have different issuers"
         )

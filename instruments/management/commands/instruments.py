@@ -1,7 +1,5 @@
 """manage.py instruments list|get|lookup|reportable|derivatives|underlyings|dossier"""
 
-import argparse
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +76,7 @@ class Command(AnsweringCommand):
         getting = actions.add_parser("get", help="show one instrument")
         getting.add_argument("isin", metavar="ISIN")
         getting.add_argument(
-            "--as-of", type=_day, help="as the register read on this day, YYYY-MM-DD"
+            "--as-of", type=command_options.day, help="as the register read on this day, YYYY-MM-DD"
         )
         _add_knowledge_options(getting)
         getting.add_argument(
@@ -99,7 +97,7 @@ class Command(AnsweringCommand):
         )
         reportable.add_argument("isin", metavar="ISIN")
         reportable.add_argument(
-            "--on", type=_day, help="day of the trade, YYYY-MM-DD (default: today)"
+            "--on", type=command_options.day, help="day of the trade, YYYY-MM-DD (default: today)"
         )
         _add_knowledge_options(reportable)
         output.add_format(reportable)
@@ -120,7 +118,7 @@ class Command(AnsweringCommand):
         )
         dossier.add_argument("isin", metavar="ISIN")
         dossier.add_argument(
-            "--on", type=_day, help="day to answer for, YYYY-MM-DD (default: today)"
+            "--on", type=command_options.day, help="day to answer for, YYYY-MM-DD (default: today)"
         )
         dossier.add_argument(
             "--format",
@@ -292,16 +290,11 @@ def _select(rows: Sequence[dict[str, Any]], columns: tuple[str, ...]) -> list[di
     return [{name: row[name] for name in columns} for row in rows]
 
 
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day as 2025-08-30") from None
-
-
 def _add_knowledge_options(parser: CommandParser) -> None:
     parser.add_argument(
-        "--known-on", type=_day, help="use only what had been published by this day, YYYY-MM-DD"
+        "--known-on",
+        type=command_options.day,
+        help="use only what had been published by this day, YYYY-MM-DD",
     )
     parser.add_argument(
         "--register",

@@ -1,7 +1,6 @@
 """manage.py list_files send|list|answers|delete"""
 
 import contextlib
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from esma_files.descriptions import describe_runs
 from instruments.list_files import keeping
 from instruments.management.whole_files import write_whole_file
 from instruments.models import ListFile, Register
-from marketdata.common import output
+from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 
 _COLUMNS = ("number", "name", "question", "lines", "state", "done", "is_answered", "expires_at")
@@ -35,7 +34,7 @@ class Command(BaseCommand):
             ("on", "day for lines that name none (reportability; default: today)"),
             ("known_on", "use only what had been published by this day (reportability)"),
         ):
-            send.add_argument(f"--{name}", type=dt.date.fromisoformat, help=text)
+            send.add_argument(f"--{name}", type=command_options.day, help=text)
         send.add_argument("--register", type=str.upper, choices=Register.values)
         listing = actions.add_parser("list", help="the files with the progress of their runs")
         answers = actions.add_parser("answers", help="write the answers for a file")

@@ -57,7 +57,7 @@ class Command(RecordedCommand):
         )
         parser.add_argument(
             "--since",
-            type=dt.date.fromisoformat,
+            type=command_options.day,
             help="first day, YYYY-MM-DD (default: 31 days ago, as long as GLEIF keeps deltas)",
         )
         output.add_format(parser)

@@ -1,6 +1,5 @@
 """manage.py sync_figis"""
 
-import argparse
 import dataclasses
 from typing import Any
 
@@ -8,11 +7,10 @@ from django.core.management.base import CommandError, CommandParser
 
 from audit.commands import RecordedCommand
 from instruments.figis import syncing
-from instruments.isin import problem_of
+from instruments.listings.lookup import resolve_isins
 from instruments.models import FigiRequest
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
-from marketdata.common.lookup import clean_code
 from marketdata.common.progress import progress_bars
 
 _COUNTS = [f.name for f in dataclasses.fields(syncing.SyncCounts) if f.name != "problems"]
@@ -26,7 +24,10 @@ class Command(RecordedCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "isins", metavar="ISIN", nargs="*", type=_isin, help="ask for these, due or not"
+            "isins",
+            metavar="ISIN",
+            nargs="*",
+            help="ask for these, due or not; a FIGI or ticker stands for its instrument",
         )
         parser.add_argument(
             "--mic",
@@ -45,7 +46,7 @@ class Command(RecordedCommand):
         output.add_format(parser)
 
     def handle(self, **options: Any) -> None:
-        isins, limit = options["isins"] or None, options["limit"]
+        isins, limit = _resolve(options["isins"]) or None, options["limit"]
         if options["mic"] and not isins:
             raise CommandError("--mic needs the ISINs to ask for.")
         if isins and options["missing"]:
@@ -80,8 +81,8 @@ class Command(RecordedCommand):
             return syncing.sync(limit=limit, isins=isins, mic=mic, progress=show)
 
 
-def _isin(text: str) -> str:
+def _resolve(codes: list[str]) -> list[str]:
     try:
-        return clean_code(text, "isin", problem_of)
+        return resolve_isins(codes)
     except MarketDataError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise CommandError(str(error)) from None

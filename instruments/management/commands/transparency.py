@@ -1,6 +1,5 @@
 """manage.py transparency list|get"""
 
-import datetime as dt
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -28,9 +27,13 @@ class Command(AnsweringCommand):
         command_options.add_filter_options(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
-        getting.add_argument("--on", type=_day, help="the day to answer for, as 2025-08-30 (today)")
         getting.add_argument(
-            "--known-on", type=_day, help="answer from what had been published by this day"
+            "--on", type=command_options.day, help="the day to answer for, as 2025-08-30 (today)"
+        )
+        getting.add_argument(
+            "--known-on",
+            type=command_options.day,
+            help="answer from what had been published by this day",
         )
         getting.add_argument(
             "--register", choices=Register.values, default=Register.ESMA, help="ESMA, or FCA (UK)"
@@ -116,7 +119,3 @@ def _size(result: TransparencyResult, column: str) -> str:
     if amount is not None:
         return f"{amount:f} {getattr(result, f'{column}_currency') or ''}".strip()
     return "" if number is None else f"{number:f}"
-
-
-def _day(raw: str) -> dt.date:
-    return dt.date.fromisoformat(raw)

@@ -1,7 +1,6 @@
 """manage.py volume_cap list|get|load_suspensions"""
 
 import dataclasses
-import datetime as dt
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,7 @@ class Command(RecordedCommand, AnsweringCommand):
         getting.add_argument(
             "--above", type=_percentage, help="only venues with a larger percentage"
         )
-        getting.add_argument(
-            "--on", type=dt.date.fromisoformat, help="suspended on this day (today)"
-        )
+        getting.add_argument("--on", type=command_options.day, help="suspended on this day (today)")
         loading = actions.add_parser(
             "load_suspensions", help="a CSV list of suspensions under the single volume cap"
         )

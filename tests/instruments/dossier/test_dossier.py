@@ -286,6 +286,9 @@ def test_the_number_of_queries_does_not_depend_on_the_size(make_zip: Callable[..
 def test_markdown_is_chosen_by_parameter_or_header_and_escapes_names(client: Client) -> None:
     by_parameter = client.get(f"{ROOT}{IBM}/dossier/", {"output": "markdown"})
     by_header = client.get(f"{ROOT}{IBM}/dossier/", headers={"accept": "text/markdown"})
+    for parameters in ({"output": "md"}, {"format": "md"}, {"format": "markdown"}):
+        by_other_name = client.get(f"{ROOT}{IBM}/dossier/", parameters)
+        assert by_other_name.content == by_parameter.content
 
     assert by_parameter.headers["Content-Type"] == "text/markdown; charset=utf-8"
     assert by_header.content == by_parameter.content
@@ -325,6 +328,8 @@ def test_the_answer_matches_its_schema(client: Client, isin: str) -> None:
 def test_wrong_questions_are_refused(client: Client) -> None:
     assert "on" in get(client, BOND, 400, on="yesterday")["errors"]
     assert "Did you mean 'output'" in get(client, BOND, 400, outpt="json")["detail"]
+    detail = get(client, BOND, 400, format="pdf")["detail"]
+    assert detail == "format: 'pdf' is not a valid choice. Choose one of: json, markdown, api."
     get(client, "SE0000115446", 404)
     problem = client.get(f"{ROOT}SE0000115446/dossier/", headers={"accept": "text/markdown"})
     assert problem.headers["Content-Type"] == "application/problem+json"

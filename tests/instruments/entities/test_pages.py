@@ -16,13 +16,14 @@ from instruments.models import (
     RelationshipType,
 )
 from tests import demo_files, golden_copy
+from tests.conftest import DATA
 from tests.golden_copy import EXCERPT, FULL
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("anonymous_reading"),
 ]
-DENTSU = "213800FERQ5LE3H7WJ58"
+DENTSU, FUND = "213800FERQ5LE3H7WJ58", "001GPB6A9XPE8XJICC14"
 
 
 @pytest.fixture
@@ -63,6 +64,28 @@ def test_every_entity_has_a_page_with_its_names_group_and_instruments(client: Cl
         "GB00B0000005",
     ):
         assert text in page
+
+
+@pytest.mark.usefixtures("excerpt")
+def test_related_entities_are_links_only_where_their_record_is_loaded(
+    client: Client, tmp_path: Path
+) -> None:
+    stem = golden_copy.name(subject="rr")
+    content = (DATA / "gleif" / f"{stem}.xml").read_bytes()
+    golden_copy.load(golden_copy.put(tmp_path, stem, content))
+    relationship = EntityRelationship.objects.get(start_lei=FUND, type="IS_SUBFUND_OF")
+    address = f'href="/entities/{relationship.end_lei}/"'
+
+    page = client.get(f"/entities/{FUND}/").content.decode()
+
+    assert relationship.end_lei in page
+    assert address not in page
+    known = LegalEntity.objects.get(lei=DENTSU)
+    EntityRelationship.objects.filter(pk=relationship.pk).update(
+        end_lei=known.lei, type=RelationshipType.DIRECT
+    )
+    page = client.get(f"/entities/{FUND}/").content.decode()
+    assert page.count(f'href="/entities/{known.lei}/"') == 2  # in the tree, and in the table
 
 
 @pytest.mark.parametrize("lei", [DENTSU, "x", "213800FERQ5LE3H7WJ59"])

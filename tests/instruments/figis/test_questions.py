@@ -14,7 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from instruments.figis import syncing
 from instruments.figis.exchange_codes import MICS
-from instruments.models import Figi, FigiRequest, Venue
+from instruments.isin import problem_of
+from instruments.listings.lookup import find_isins, resolve_isins
+from instruments.models import Figi, FigiRequest, Instrument, Venue
+from marketdata.common.errors import InvalidQuery, NotInDatabase
 from tests.accounts.clients import make_user
 from tests.conftest import DATA
 from tests.instruments.figis.conftest import ERICSSON, VOLVO
@@ -22,6 +25,7 @@ from tests.instruments.listings.test_answers_match_the_schema import check
 from tests.openfigi import IBM, FakeOpenFigi
 
 IBM_US, IBM_CLASS = "BBG000BLNNH6", "BBG001S5S399"
+IBM_AS_ISIN = "BBG000NBXN20"  # of IBM too, and with the check digit of an ISIN
 ROOT = "/api/v1/"
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -107,7 +111,7 @@ def test_unknown_and_malformed_figis_are_told_apart(client: Client) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("synced")
-@pytest.mark.parametrize("code", [IBM_US, IBM_CLASS, "ibm"])
+@pytest.mark.parametrize("code", [IBM_US, IBM_CLASS, IBM_AS_ISIN, "ibm"])
 def test_a_figi_or_ticker_is_taken_where_an_isin_is(client: Client, code: str) -> None:
     assert get(client, f"instruments/{code}/")["isin"] == IBM
     assert get(client, f"instruments/{code}/figis/")["isin"] == IBM
@@ -217,7 +221,7 @@ def test_no_exchange_code_is_that_of_a_composite() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("synced")
-@pytest.mark.parametrize("code", [IBM_US, IBM_US.lower(), IBM_CLASS, "IBM"])
+@pytest.mark.parametrize("code", [IBM_US, IBM_US.lower(), IBM_CLASS, IBM_AS_ISIN, "IBM"])
 def test_a_figi_or_ticker_leads_to_the_results_and_derivatives_of_its_isin(
     client: Client, code: str
 ) -> None:
@@ -241,10 +245,36 @@ def _links(answer: Any, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("synced")
-def test_lists_of_results_take_figis(client: Client) -> None:
-    for path in ("transparency/", "volume-cap/"):
-        assert get(client, path, isin=f"{IBM_US},{VOLVO}")["results"] == []
-        get(client, path, 400, isin="IBM")
-    assert [row["isin"] for row in get(client, "instruments/", isin=IBM_US)["results"]] == [IBM]
+def test_lists_take_figis_and_tickers(client: Client) -> None:
+    for code in (IBM_US, IBM_AS_ISIN, "ibm"):
+        for path in ("transparency/", "volume-cap/"):
+            assert get(client, path, isin=f"{code},{VOLVO}")["results"] == []
+            lookup = get(client, path, isin=code)["lookup"]
+            assert [row["status"] for row in lookup] == ["unknown"]
+            assert lookup[0]["reason"] == "No loaded file has a result of it."
+        assert [row["isin"] for row in get(client, "instruments/", isin=code)["results"]] == [IBM]
+    get(client, "instruments/", 400, isin="IBMX")
     get(client, "instruments/BBG000000000/transparency/", 404)
     get(client, "instruments/SE0000115447/transparency/", 400)
+
+
+@pytest.mark.usefixtures("synced")
+def test_a_figi_with_the_check_digit_of_an_isin_is_an_isin_where_an_instrument_has_it() -> None:
+    assert problem_of(IBM_AS_ISIN) is None
+    assert resolve_isins([IBM_AS_ISIN, VOLVO, "ibm", "US0378331005"]) == [
+        IBM,
+        VOLVO,
+        IBM,
+        "US0378331005",
+    ]
+    assert find_isins(f"{IBM_AS_ISIN},nothing") == [IBM_AS_ISIN, IBM]
+
+    Instrument.objects.filter(pk=VOLVO).update(isin=IBM_AS_ISIN)
+
+    assert resolve_isins([IBM_AS_ISIN]) == [IBM_AS_ISIN]
+    assert find_isins(IBM_AS_ISIN) == [IBM_AS_ISIN]
+    Figi.objects.all().delete()
+    with pytest.raises(NotInDatabase, match=IBM_US):
+        resolve_isins([IBM_US])
+    with pytest.raises(InvalidQuery, match=IBM_US):
+        resolve_isins([IBM_US, VOLVO])

@@ -242,6 +242,16 @@ def test_the_command_asks_for_missing_instruments_up_to_a_limit(openfigi: FakeOp
     assert json.loads(run("--missing", "--format", "json"))["asked"] == 0
 
 
+@pytest.mark.usefixtures("instruments")
+def test_the_command_takes_a_figi_or_ticker_of_an_instrument(openfigi: FakeOpenFigi) -> None:
+    run(IBM)
+    openfigi.asked_jobs.clear()
+
+    run("ibm", "BBG000NBXN20")
+
+    assert openfigi.asked_jobs == [[{"idType": "ID_ISIN", "idValue": IBM}]]
+
+
 def test_the_command_names_what_is_wrong(openfigi: FakeOpenFigi, settings: LazySettings) -> None:
     settings.OPENFIGI_API_KEY = "a-secret-key"
     with pytest.raises(CommandError, match="check the key") as raised:

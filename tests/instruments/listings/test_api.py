@@ -169,7 +169,7 @@ def test_an_invalid_parameter_is_a_problem_that_names_it(
         (f"{LIST}?page=9999", 400, "Pages by number end at row 1,000"),
         (f"{LIST}?q=unheard&page=2", 404, "No such page"),
         ("/api/v1/nothing/", 404, "/api/docs/"),
-        (f"{LIST}?format=no-such-format", 404, ""),
+        (f"{LIST}?format=csv", 400, "'csv' is not a valid choice. Choose one of: json, api."),
     ],
 )
 def test_an_unknown_address_or_instrument_is_a_problem(

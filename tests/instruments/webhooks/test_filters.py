@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from instruments.listings import changes
-from instruments.models import Listing, Webhook
+from instruments.models import Figi, Listing, Webhook
 from instruments.tasks import send_webhooks
 from instruments.webhooks import keeping, sending
 from tests.instruments.webhooks.receiving import Receiver
@@ -41,7 +42,11 @@ def test_a_filter_selects_what_is_sent(
     mic = debt.mic
     by_kind = _read_listings_by_kind()
     kind = min(by_kind, key=lambda name: len(by_kind[name]))
+    Figi.objects.create(
+        isin=first.isin, figi="BBG000BDSLM5", ticker="ABC", fetched_at=timezone.now()
+    )
     cases: tuple[tuple[dict[str, list[str]], set[tuple[str, str]]], ...] = (
+        ({"isins": ["bbg000bdslm5", "ABC"]}, _read_expected(isin=first.isin)),
         (
             {"isins": [first.isin.lower(), last.isin]},
             _read_expected(isin__in=[first.isin, last.isin]),
@@ -97,6 +102,7 @@ def test_more_changes_than_a_message_has_are_sent_in_several(
         ({"categories": ["Z"]}, "categories"),
         ({"mics": ["XETRA"]}, "mics"),
         ({"isins": ["DE000A1R07V4"]}, "isins"),
+        ({"isins": ["BBG000BDSLM6"]}, "isins"),
         ({"kinds": ["moved"]}, "kinds"),
         ({"isins": ["DE000A1R07V3"] * 1_001}, "isins"),
         ({"isin": ["DE000A1R07V3"]}, "isin"),
