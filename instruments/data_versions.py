@@ -7,7 +7,7 @@ A database that is restored therefore has the versions of its content.
 import datetime as dt
 import enum
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from django.db import DEFAULT_DB_ALIAS, models
 from django.utils import timezone
@@ -37,8 +37,16 @@ class DataVersionQuerySet(models.QuerySet["DataVersion"]):
 
         On SQLite no query is needed as long as nothing in the database has changed.
         """
-        is_default = self.db == DEFAULT_DB_ALIAS
-        rows = remember("data versions", self._read_all) if is_default else self._read_all()
+        if self.db != DEFAULT_DB_ALIAS:
+            return self._combine(self._read_all(), subjects)
+        return remember(
+            ("data version", *subjects),
+            lambda: self._combine(remember("data versions", self._read_all), subjects),
+        )
+
+    def _combine(
+        self, rows: Mapping[str, "DataVersion"], subjects: Collection[DataSubject]
+    ) -> tuple[str, dt.datetime | None]:
         chosen = [rows[subject.value] for subject in sorted(subjects) if subject.value in rows]
         version = ".".join(f"{row.subject}-{row.version}" for row in chosen)
         return version, max((row.changed_at for row in chosen), default=None)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 T = TypeVar("T")
 
@@ -22,10 +22,10 @@ def remember(key: Hashable, compute: Callable[[], T]) -> T:
     Nothing is remembered within a transaction, because it may be rolled back. Values are kept by
     connection, which is to say by thread: they must not be changed, unless the database is changed too.
     """
-    state = _get_state()
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]
+    state = _get_state(wrapper)
     if state is None:
         return compute()
-    wrapper: Any = connection
     values: dict[Hashable, Any]
     state_before, values = getattr(wrapper, "remembered", (None, {}))
     if state_before != state or len(values) >= _MAX_VALUES:
@@ -38,11 +38,11 @@ def remember(key: Hashable, compute: Callable[[], T]) -> T:
 
 def forget() -> None:
     """Drop what this connection remembers: after the whole database was replaced through it."""
-    wrapper: Any = connection
+    wrapper: Any = connections[DEFAULT_DB_ALIAS]
     wrapper.remembered = (None, {})
 
 
-def _get_state() -> tuple[sqlite3.Connection, int, int] | None:
+def _get_state(connection: Any) -> tuple[sqlite3.Connection, int, int] | None:
     """Return what differs after any change to the database; None if that cannot be told."""
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         return None

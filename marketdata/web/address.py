@@ -1,5 +1,6 @@
 """The network address of a client, and whether it may make sensitive requests."""
 
+import functools
 import ipaddress
 import re
 
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 # Some proxies (Azure's among them) add the port.
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 _IPV6_CLIENT_BITS = 64  # a provider gives each customer at least such a network
+# Each request needs its network a few times, and most clients ask again.
+_REMEMBERED_ADDRESSES = 1_000
 
 
 def client_address(request: HttpRequest) -> str:
@@ -33,6 +36,7 @@ def client_network(request: HttpRequest) -> str:
     return network_of(client_address(request))
 
 
+@functools.lru_cache(maxsize=_REMEMBERED_ADDRESSES)
 def network_of(text: str) -> str:
     """Return what counts as one client: an IPv4 address itself, or the first address of its /64 for IPv6.
 
@@ -54,6 +58,7 @@ def is_allowed(request: HttpRequest) -> bool:
     return any(address in network for network in networks)
 
 
+@functools.lru_cache(maxsize=_REMEMBERED_ADDRESSES)
 def _normalized(text: str) -> str:
     """Return an address without port and brackets, "" for an invalid one."""
     if "%" in text:

@@ -32,6 +32,7 @@ class ContentSecurityPolicyMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self._last: tuple[Policy, str] = ({}, "")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         nonce = SimpleLazyObject(lambda: secrets.token_urlsafe(16))
@@ -40,8 +41,18 @@ class ContentSecurityPolicyMiddleware:
         if _HEADER not in response.headers:
             policy: Policy = getattr(response, "_csp_config", settings.SECURE_CSP)
             is_used = nonce._wrapped is not empty
-            response.headers[_HEADER] = build_policy(policy, str(nonce) if is_used else "")
+            response.headers[_HEADER] = (
+                build_policy(policy, str(nonce)) if is_used else self._without_nonce(policy)
+            )
         return response
+
+    def _without_nonce(self, policy: Policy) -> str:
+        """Return the value of the header; most responses have the same policy as the one before."""
+        last, value = self._last
+        if policy is not last:
+            value = build_policy(policy)
+            self._last = (policy, value)
+        return value
 
 
 def build_policy(policy: Policy, nonce: str = "") -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django_ratelimit.core import get_usage
 
 from marketdata.common.logs import REPEATED
@@ -135,6 +136,14 @@ def count_costly(request: HttpRequest) -> int:
 def usage_of(request: HttpRequest) -> Usage | None:
     """Return the usage kept on the request."""
     return getattr(request, "limit_usage", None)
+
+
+def add_headers(response: HttpResponseBase, request: HttpRequest) -> None:
+    """Add the headers of the usage kept on the request."""
+    usage = usage_of(request)
+    if usage is not None:
+        for name, value in usage.headers().items():
+            response.headers[name] = value
 
 
 def _nearness_to_end(usage: Usage) -> tuple[bool, int]:

@@ -88,9 +88,7 @@ class Guard:
         usage = limits.usage_of(request)
         if getattr(request, "sign_in_refusal", "") == "limit" and usage is not None:
             response = too_many_requests(request, usage.seconds)
-        if usage is not None:
-            for name, value in usage.headers().items():
-                response.headers[name] = value
+        limits.add_headers(response, request)
         return response
 
     def process_view(

@@ -5,9 +5,7 @@ costly one also a slot of its user, or of the owner of its API key. Slots are co
 threads are.
 """
 
-import functools
 import threading
-import weakref
 from collections import Counter
 
 from django.conf import settings
@@ -48,6 +46,18 @@ class _Slots:
 _slots = _Slots()
 
 
+class _Release:
+    """Frees slots when it is called, or dropped with the response that it belongs to."""
+
+    def __init__(self, clients: list[str]) -> None:
+        self._clients = clients
+
+    def __call__(self) -> None:
+        _slots.release(self._clients)
+
+    __del__ = __call__
+
+
 def begin(request: HttpRequest) -> bool:
     """Occupy a slot for a request; return False if its client has too many."""
     return _take(request, f"address {client_network(request)}", settings.REQUESTS_AT_A_TIME)
@@ -65,9 +75,7 @@ def end(request: HttpRequest) -> None:
 
 def end_with(response: HttpResponseBase, request: HttpRequest) -> None:
     """Free the slots of a request when its response is closed, or dropped unsent."""
-    release = functools.partial(_slots.release, _taken(request))
-    response._resource_closers.append(release)  # type: ignore[attr-defined]  # as Django does
-    weakref.finalize(response, release)
+    response._resource_closers.append(_Release(_taken(request)))  # type: ignore[attr-defined]  # as Django does
 
 
 def _take(request: HttpRequest, client: str, limit: int) -> bool:

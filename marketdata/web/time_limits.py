@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db import OperationalError, connections
+from django.db import OperationalError
 
 DETAIL = "The answer took longer than the time limit of a request. Narrow the filters, or try again later."
 RETRY_AFTER_SECONDS = 30
@@ -28,9 +28,15 @@ class TimeLimitExceeded(OperationalError):
 
 
 class _Thread(threading.local):
-    """The end of the time limit that this thread is under, of `time.monotonic()`; None without a limit."""
+    """The end of the time limit that this thread is under, of `time.monotonic()`; None without a limit.
+
+    `limited` are its SQLite connections whose waiting for locks is limited, too.
+    """
 
     end: float | None = None
+
+    def __init__(self) -> None:
+        self.limited: list[Any] = []
 
 
 _thread = _Thread()
@@ -95,9 +101,9 @@ def _execute_within_limit(
     if seconds == 0:
         raise TimeLimitExceeded(DETAIL)
     connection = context["connection"]
-    if connection.vendor == "sqlite" and not getattr(connection, "has_lock_timeout", False):
+    if connection.vendor == "sqlite" and connection not in _thread.limited:
         _set_lock_timeout(connection, math.ceil(seconds * 1000))
-        connection.has_lock_timeout = True
+        _thread.limited.append(connection)
     try:
         return execute(sql, params, many, context)
     except OperationalError as error:
@@ -112,12 +118,11 @@ def _set_lock_timeout(connection: Any, milliseconds: int) -> None:
 
 
 def _restore_lock_timeouts() -> None:
-    for connection in connections.all(initialized_only=True):
-        if getattr(connection, "has_lock_timeout", False):
-            connection.has_lock_timeout = False  # type: ignore[attr-defined]
-            if connection.connection is not None:
-                seconds = connection.settings_dict["OPTIONS"].get("timeout", 5)
-                _set_lock_timeout(connection, round(seconds * 1000))
+    while _thread.limited:
+        connection = _thread.limited.pop()
+        if connection.connection is not None:
+            seconds = connection.settings_dict["OPTIONS"].get("timeout", 5)
+            _set_lock_timeout(connection, round(seconds * 1000))
 
 
 def is_due_to_limit(error: BaseException | None) -> bool:

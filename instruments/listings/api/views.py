@@ -1,5 +1,7 @@
 """Lists of instruments, look-ups, and the questions about one instrument."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -155,23 +157,24 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         """Return the instrument. Raises InvalidQuery, NotInDatabase."""
         return lookup.get_instrument(self.kwargs["isin"])
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the parts to include, too: before a kept answer, which does not depend on the user."""
-        if getattr(self, "action", None) == "list":
-            self._parts = included.parse(request.query_params.get("include", ""))
-        super().initial(request, *args, **kwargs)
+    @functools.cached_property
+    def _parts(self) -> Sequence[str]:
+        """The parts that a list is asked to include. Raises InvalidQuery."""
+        if getattr(self, "action", None) != "list":
+            return ()
+        return included.parse(self.request.query_params.get("include", ""))
 
     def check_permissions(self, request: Request) -> None:
+        """Check the parts to include, too: a kept answer does not depend on the user."""
         super().check_permissions(request)
-        for name in getattr(self, "_parts", ()):
+        for name in self._parts:
             permission = included.PARTS[name]
             if not is_met(reading(permission), request.user):
                 raise NotPermitted(f"To include {name} requires the permission {permission}.")
 
     def get_serializer_context(self) -> dict[str, Any]:
         with_corrections = self.query.get("corrections", "on") == "on"
-        parts = getattr(self, "_parts", ())
-        context = {"with_corrections": with_corrections, "include": parts}
+        context = {"with_corrections": with_corrections, "include": self._parts}
         return {**super().get_serializer_context(), **context}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
