@@ -26,6 +26,10 @@ class ByRelevance:
         keys = _read_keys(self._active, number)
         return [*keys, *_read_keys(self._ended, number - len(keys))], len(keys)
 
+    def get_parts(self) -> list[tuple[str, InstrumentQuerySet]]:
+        """Return the parts of the list, each with what its cursors begin with."""
+        return [("", self._active), (ENDED, self._ended)]
+
     def read_after(self, cursor: str, number: int) -> list[tuple[str, Instrument]]:
         """Return the instruments after a cursor, each with the cursor after it. Raises InvalidQuery."""
         rows: list[tuple[str, Instrument]] = []
@@ -39,23 +43,20 @@ class ByRelevance:
 class RelevancePaginator(BoundedPaginator):
     """A paginator of the first 1,000 instruments by relevance."""
 
-    def __init__(self, instruments: ByRelevance, per_page: int) -> None:
-        super().__init__([], per_page)
+    def __init__(self, instruments: ByRelevance, per_page: int, *, count_seconds: float) -> None:
+        super().__init__([], per_page, count_seconds=count_seconds)
         self.instruments = instruments
+        self._found: list[str] = []  # the keys that were searched last
+        self._active = 0  # the number of active instruments among them
 
     def get_cursor(self) -> str:
-        """Return the cursor after the last row of the paginator."""
-        keys, active = self._searched
-        key = keys[self.max_rows - 1]
-        return key if active >= self.max_rows else f"{ENDED}{key}"
+        """Return the cursor after the last row that is counted."""
+        key = self._found[self.count - 1]
+        return key if self._active >= self.count else f"{ENDED}{key}"
 
-    @cached_property
-    def _searched(self) -> tuple[list[str], int]:
-        return self.instruments.read_keys(self.max_rows + 1)
-
-    @cached_property
-    def _keys(self) -> list[Any]:
-        return self._searched[0]
+    def _find_keys(self, number: int) -> list[Any]:
+        self._found, self._active = self.instruments.read_keys(number)
+        return self._found
 
     @cached_property
     def _read_rows(self) -> Callable[[list[Any]], Any]:

@@ -148,6 +148,13 @@ def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
 
 
+def up_to(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
+    """Return the instruments up to `isin` in the order of ISINs, that one included."""
+    if not is_asked(instruments):
+        return instruments.filter(isin__lte=isin)
+    return instruments.filter(RawSQL(f"{INDEX}.rowid <= %s", [key_of(isin)], BooleanField()))
+
+
 def is_among(table: str, condition: str) -> RawSQL:
     """Return the condition that the ISIN of what the index selects is in the few rows of a table.
 

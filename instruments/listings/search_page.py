@@ -1,11 +1,10 @@
 """The front page: an overview of the data, and the search with filters."""
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.conf import settings
-from django.core.paginator import Page
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,20 +14,18 @@ from instruments.corrected_records import correct
 from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import dates, descriptions, search_facets, spelling
+from instruments.listings import dates, descriptions, search_facets, search_results, spelling
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
-from instruments.listings.relevance import ByRelevance, RelevancePaginator
-from instruments.listings.status import EffectiveStatus, today
+from instruments.listings.search_results import PAGE_SIZE
+from instruments.listings.status import EffectiveStatus
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Status, Venue
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
-from marketdata.web import time_limits
 from marketdata.web.access import GuardedView, holding, is_met, reading
 from marketdata.web.forms import day_field
-from marketdata.web.pages import BoundedPaginator
 
-PAGE_SIZE = 20
+PATIENT = "wait"  # the parameter of an address whose answer takes the time that it needs
 _MIC_LENGTH = 4
 MAX_LENGTH = 100  # characters of a search, as in the search box
 _REGISTERS = [("", "EU and UK"), *Register.choices]
@@ -125,7 +122,9 @@ class SearchView(GuardedView):
 
     Query parameters are `q`, those of FilterForm, and `register`; `column` for each column to show; `page`
     up to row 1,000, then `after`, the ISIN after which to continue. Where no name has a word, the
-    instruments are those of a search with the most similar words, and the page says so.
+    instruments are those of a search with the most similar words, and the page says so. Without `wait`, an
+    answer that takes long is shown as far as it is ready, and loads the rest itself
+    (`instruments.listings.search_results`).
     """
 
     needs = reading("instruments.view_instrument")
@@ -147,27 +146,37 @@ class SearchView(GuardedView):
         filters = {name: value for name, value in filters.items() if value}
         # Twelve characters with a digit at the end are probably meant as an ISIN.
         looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
-        context = {
+        is_asked = bool(words or filters)
+        context: dict[str, Any] = {
             "words": words,
             "register": register,
             "registers": _REGISTERS,
             "form": form,
             "filters": filters,
             "chosen": form.describe_chosen(),
-            "is_asked": bool(words or filters),
+            "is_asked": is_asked,
             "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
             "code_pages": _find_code_pages(words.upper()),
             "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
             "isin_problem": problem if looks_like_isin else None,
         }
-        if words or filters:
+        if is_asked:
             values = {**filters, "q": words, "register": register}
             context |= _find(request, values)
-            is_nothing = not (context["instruments"] or context["messages"] or by_code)
-            if is_nothing and not looks_like_isin and (corrected := spelling.correct(words)):
+            is_found = context["instruments"] or context["messages"] or by_code
+            is_searched = context["results"].is_searched
+            if (
+                is_searched
+                and not is_found
+                and not looks_like_isin
+                and (corrected := spelling.correct(words))
+            ):
                 context |= _find(request, {**values, "q": corrected})
                 context["corrected"] = corrected if context["instruments"] else ""
             context["can_export"] = is_met(_EXPORTING, request.user)
+            patient = request.GET.copy()
+            patient[PATIENT] = "1"
+            context["patient_query"] = patient.urlencode()
         else:
             changes = read_changes()
             context |= {
@@ -177,7 +186,11 @@ class SearchView(GuardedView):
                 "changes": changes[-1] if changes else None,
                 "changes_chart": draw_changes(changes),
             }
-        return render(request, "instruments/search.html", context)
+        is_stopped = is_asked and context["results"].is_stopped
+        # A part of a page is put in its place only with an answer that is good.
+        is_error = is_stopped and "HX-Request" not in request.headers
+        status = HTTPStatus.SERVICE_UNAVAILABLE if is_error else HTTPStatus.OK
+        return render(request, "instruments/search.html", context, status=status)
 
 
 def _find_code_pages(code: str) -> list[tuple[str, str, str]]:
@@ -210,61 +223,28 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         "export_formats": EXPORT_FORMATS,
         "columns": [(name, COLUMNS[name]) for name in columns],
         "column_choices": [(name, label, name in columns) for name, label in COLUMNS.items()],
-        "page": None,
         "instruments": [],
+        "results": search_results.Results(),
         "messages": {},
     }
     filterset = ListFilterSet(parameters, Instrument.objects.all())
     if messages := get_messages(filterset):
         return context | {"messages": messages}
-    try:
-        matching: Any = filterset.qs
-    except InvalidQuery as error:
-        return context | {"messages": {error.parameter: [str(error)]}}
-    after = request.GET.get("after", "")
     # Words are a question, whose best answers come first; filters alone make a list.
-    is_question = "q" in parameters and not parameters.keys() & {"ordering", "effective_status"}
-    by_relevance = ByRelevance(matching, today()) if is_question else None
+    asked = search_results.Search(
+        find=lambda: filterset.qs,
+        is_question="q" in parameters and not parameters.keys() & {"ordering", "effective_status"},
+        after=request.GET.get("after", ""),
+        page=request.GET.get("page"),
+        describe=lambda matching: search_facets.describe(matching, parameters, query),
+    )
     try:
-        rows, following, page = _read_page(request, matching, by_relevance, after)
+        results = search_results.read(asked, is_patient=PATIENT in request.GET)
     except InvalidQuery as error:
-        return context | {"messages": {"after": [str(error)]}}
-    context["page"] = page
-    if page is not None and rows:
-        try:
-            with time_limits.limit_part(settings.FACETS_TIMEOUT_SECONDS):
-                context["facets"] = search_facets.describe(matching, parameters, query)
-        except time_limits.TimeLimitExceeded:
-            context["has_no_facets"] = True
+        name = "after" if error.parameter == "cursor" else error.parameter
+        return context | {"messages": {name: [str(error)]}}
     instruments = [
         {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
-        for row in descriptions.describe_instruments(rows)
+        for row in descriptions.describe_instruments(results.rows)
     ]
-    return context | {"instruments": instruments, "following": following, "after": after}
-
-
-def _read_page(
-    request: HttpRequest, matching: Any, by_relevance: ByRelevance | None, after: str
-) -> tuple[list[Instrument], str | None, Page[Any] | None]:
-    """Return the instruments of a page, the cursor after them if more follow, and the page up to row 1,000.
-
-    Raises InvalidQuery for an invalid cursor.
-    """
-    if after:
-        pairs = (
-            by_relevance.read_after(after, PAGE_SIZE + 1)
-            if by_relevance
-            else [(matching.get_cursor(row), row) for row in matching.after(after)[: PAGE_SIZE + 1]]
-        )
-        following = pairs[PAGE_SIZE - 1][0] if len(pairs) > PAGE_SIZE else None
-        return [row for _, row in pairs[:PAGE_SIZE]], following, None
-    paginator: Any = (
-        RelevancePaginator(by_relevance, PAGE_SIZE)
-        if by_relevance
-        else BoundedPaginator(matching, PAGE_SIZE)
-    )
-    page = paginator.get_page(request.GET.get("page"))
-    rows = list(page)
-    if page.has_next() or not paginator.has_more:
-        return rows, None, page
-    return rows, paginator.get_cursor() if by_relevance else matching.get_cursor(rows[-1]), page
+    return context | {"instruments": instruments, "results": results, "after": asked.after}

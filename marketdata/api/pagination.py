@@ -117,7 +117,8 @@ class KeysetPages(NumberedPages):
 
     The first 1,000 rows also have page numbers. Further on, and with the parameter `cursor`, the links
     have a cursor, the key of the last row read: nothing is counted or skipped, so the last page costs no
-    more than the first. A total is exact up to 1,000; else it is null, and `total_at_least` is 1,000.
+    more than the first. A total is exact up to 1,000; else it is null, and `total_at_least` is 1,000, or
+    the number of rows up to this page if counting took too long.
 
     The queryset must have the methods `after(cursor)`, which returns the rows in the order of their keys
     and raises InvalidQuery for what is not a cursor, and `get_cursor(row)`.

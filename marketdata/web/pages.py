@@ -1,14 +1,17 @@
 """Pages of long lists."""
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from django.core.paginator import Page, Paginator
+from django.conf import settings
+from django.core.paginator import EmptyPage, InvalidPage, Page, Paginator
 from django.db.models import Q, QuerySet
 from django.utils.functional import cached_property
 
 from marketdata.common.errors import InvalidQuery
+from marketdata.web import time_limits
 
 CURSOR_HELP = "Pass the `cursor` of the previous answer, or an empty value to start."
 
@@ -18,45 +21,117 @@ class BoundedPaginator(Paginator[Any]):
 
     `has_more` tells that there are rows beyond these, so that `count` is not the number of all rows.
 
+    Counting is stopped after `count_seconds` (COUNT_TIMEOUT_SECONDS): a page of rows that few others meet
+    can be read long before all of them are found. `count` is then the number of the rows up to the page
+    that was read last, and `has_more` tells whether a row follows it.
+
     A queryset may have a method `rows_of_search(keys)`, for lists in which finding the rows costs more than
     reading them. The keys are then searched once, for both the count and the page.
     """
 
     max_rows = 1_000
 
-    @cached_property
+    def __init__(self, *args: Any, count_seconds: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        default = settings.COUNT_TIMEOUT_SECONDS
+        self._count_seconds = default if count_seconds is None else count_seconds
+        # Without a count: the number of rows known so far, and whether there are others.
+        self._seen: tuple[int, bool] | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Return False if counting took too long."""
+        return self._counted is not None
+
+    def count_again(self, seconds: float) -> None:
+        """Count with another time limit, if counting took too long."""
+        if not self.is_counted:
+            self._count_seconds = seconds
+            del self._counted
+
+    @property
     def count(self) -> int:
-        return min(self._counted, self.max_rows)
+        return min(self._known[0], self.max_rows)
+
+    @property
+    def num_pages(self) -> int:
+        pages = max(1, math.ceil(self.count / self.per_page))
+        is_next_page_unread = not self.is_counted and self.has_more and self.count < self.max_rows
+        return pages + is_next_page_unread
 
     @property
     def has_more(self) -> bool:
-        return self._counted > self.max_rows
+        known, is_followed = self._known
+        return is_followed or known > self.max_rows
+
+    @property
+    def _known(self) -> tuple[int, bool]:
+        if self._counted is not None:
+            return self._counted, False
+        if self._seen is None:
+            self._read_uncounted(1)
+        return cast(tuple[int, bool], self._seen)
 
     @cached_property
-    def _counted(self) -> int:
-        """The number of rows, up to one more than the paginator shows."""
-        if self._read_rows is not None:
-            return len(self._keys)
-        rows = cast(QuerySet[Any], self.object_list)
-        return rows.order_by().values("pk")[: self.max_rows + 1].count()
+    def _counted(self) -> int | None:
+        """The number of rows, up to one more than the paginator shows; None if counting took too long."""
+        try:
+            with time_limits.limit_part(self._count_seconds):
+                if self._read_rows is not None:
+                    return len(self._keys)
+                rows = cast(QuerySet[Any], self.object_list)
+                return rows.order_by().values("pk")[: self.max_rows + 1].count()
+        except time_limits.TimeLimitExceeded:
+            return None
+
+    def get_page(self, number: Any) -> Page[Any]:
+        if self.is_counted:
+            return super().get_page(number)
+        try:
+            return self.page(number)
+        except InvalidPage:
+            return self.page(1)
 
     def page(self, number: int | str) -> Page[Any]:
+        if self._counted is None:
+            return self._read_uncounted(number)
         if self._read_rows is None:
             return super().page(number)
         number = self.validate_number(number)
         keys = self._keys[(number - 1) * self.per_page : number * self.per_page]
         return Page(self._read_rows(keys), number, self)
 
+    def _read_uncounted(self, number: int | str) -> Page[Any]:
+        """Read a page and one row more. Raises EmptyPage if it has no rows, unless it is the first."""
+        self._seen = self.max_rows, True  # any page up to there may exist
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        end = min(start + self.per_page, self.max_rows)
+        rows: Sequence[Any]
+        if self._read_rows is None:
+            rows = list(cast(QuerySet[Any], self.object_list)[start : end + 1])
+        else:
+            rows = self._find_keys(end + 1)[start:]
+        if not rows and number > 1:
+            raise EmptyPage("That page contains no results")
+        shown = rows[: end - start]
+        self._seen = start + len(shown), len(rows) > len(shown)
+        return Page(self._read_rows(list(shown)) if self._read_rows else shown, number, self)
+
     @cached_property
-    def _read_rows(self) -> Callable[[list[Any]], QuerySet[Any]] | None:
+    def _read_rows(self) -> Callable[[list[Any]], Any] | None:
         method: Callable[[list[Any]], QuerySet[Any]] | None
         method = getattr(self.object_list, "rows_of_search", None)
         return method
 
     @cached_property
     def _keys(self) -> list[Any]:
+        return self._find_keys(self.max_rows + 1)
+
+    def _find_keys(self, number: int) -> list[Any]:
+        """Return the keys of the first rows."""
         rows = cast(QuerySet[Any], self.object_list)
-        return list(rows.values_list("pk", flat=True)[: self.max_rows + 1])
+        return list(rows.values_list("pk", flat=True)[:number])
 
 
 def rows_after(rows: "QuerySet[Any]", column: str, cursor: str) -> "QuerySet[Any]":

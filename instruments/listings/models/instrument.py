@@ -128,6 +128,17 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
             return self.filter(**{f"{_DERIVATIVE}__gt": isin})
         return cast(InstrumentQuerySet, search.after(self, isin))
 
+    @property
+    def is_by_isin(self) -> bool:
+        """Return True if the instruments are in the order of ISINs."""
+        return ORDERED_BY not in self.query.annotations
+
+    def up_to(self, isin: str) -> "InstrumentQuerySet":
+        """Return the instruments of a list in the order of ISINs that come up to this ISIN, and it."""
+        if _DERIVATIVE in self.query.annotations:
+            return self.filter(**{f"{_DERIVATIVE}__lte": isin})
+        return cast(InstrumentQuerySet, search.up_to(self, isin))
+
     def _after_value(self, cursor: str) -> "InstrumentQuerySet":
         if not cursor:
             return self

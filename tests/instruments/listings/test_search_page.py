@@ -179,13 +179,61 @@ def test_results_are_shown_without_facets_that_take_too_long(
     assert 'class="facets"' in client.get("/", query).content.decode()
     settings.FACETS_TIMEOUT_SECONDS = 0
 
-    page = client.get("/", query)
+    page = client.get("/", {**query, "wait": "1"})
 
     content = page.content.decode()
     assert page.status_code == 200
     assert 'class="facets"' not in content
     assert "Counting these results by category, venue and issuer takes too long" in content
     assert '<td class="code"><a href="/instruments/' in content
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+@pytest.mark.parametrize("query", ["category=D", "q=nordlicht", "has_entity=false&currency=EUR"])
+def test_what_is_not_ready_is_loaded_into_the_page(
+    client: Client, settings: LazySettings, query: str
+) -> None:
+    ready = client.get(f"/?{query}").content.decode()
+    settings.FIRST_ANSWER_MILLISECONDS = 0
+
+    first = client.get(f"/?{query}").content.decode()
+    patient = re.search(r'id="results" hx-get="(\?[^"]+)" hx-trigger="load"', first)
+    assert patient is not None
+    address = patient[1].replace("&amp;", "&")
+    answer = client.get(f"/{address}", headers={"HX-Request": "true"}).content.decode()
+
+    results = re.compile('<section id="results".*?</section>', re.DOTALL)
+    assert "Searching" in first
+    assert not _LINK.findall(first)
+    assert "hx-trigger" not in results.findall(answer)[0]
+    assert results.findall(answer) == results.findall(ready)
+    assert f'href="{patient[1]}">Wait for the results</a>' in first  # without JavaScript
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_a_misspelt_word_is_not_corrected_before_it_is_searched(
+    client: Client, settings: LazySettings
+) -> None:
+    settings.FIRST_ANSWER_MILLISECONDS = 0
+
+    first = client.get("/?q=nordlihct").content.decode()
+    patient = client.get("/?q=nordlihct&wait=1").content.decode()
+
+    assert "These are the instruments for" not in first
+    assert "These are the instruments for “nordlicht”" in patient
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_a_search_that_is_stopped_says_so(client: Client, settings: LazySettings) -> None:
+    settings.REQUEST_TIMEOUT_SECONDS = 2  # which are kept for the page
+
+    page = client.get("/?category=D&wait=1")
+    part = client.get("/?category=D&wait=1", headers={"HX-Request": "true"})
+
+    assert (page.status_code, part.status_code) == (503, 200)
+    for answer in (page, part):
+        assert "The search was stopped" in answer.content.decode()
+        assert "No instrument found" not in answer.content.decode()
 
 
 @pytest.mark.usefixtures("demo", "anonymous_reading")

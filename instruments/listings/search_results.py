@@ -1,0 +1,219 @@
+"""The results of a search, as far as they are found in the time of an answer.
+
+Where many instruments meet one filter and few of them another, all of the many are read, which takes
+seconds with ten millions. The search page is shown without what is not ready after
+FIRST_ANSWER_MILLISECONDS, and then asks again with patience. That answer looks through the instruments in
+pieces of the order of ISINs, so that it says how far it came when the time of a request is over.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Page
+
+from instruments.listings.relevance import ENDED, ByRelevance, RelevancePaginator
+from instruments.listings.status import today
+from instruments.models import Instrument, InstrumentQuerySet
+from marketdata.web import time_limits
+from marketdata.web.pages import BoundedPaginator
+
+PAGE_SIZE = 20
+# The part of the time for a page that counting may take, so that there is enough left to read the rows.
+_COUNTING = 0.4
+# The time that the facets may take after the first rows, as a part of the time for these.
+_FACETS = 0.5
+# The part of the time of a patient search in which it reads a page as all lists are read.
+_WHOLE = 1 / 6
+_SECONDS_PER_PIECE = 2
+_SECONDS_FOR_PAGE = 2  # left of the time of a request, for all else that the page shows
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched for: a function that applies the filters, and the place in the list.
+
+    A question (words) has its best answers first; else the list has the order of ISINs, or of a date.
+    `after` is a cursor, "" for a page by its number. `describe` counts the facets of the instruments.
+    """
+
+    find: Callable[[], InstrumentQuerySet]
+    is_question: bool
+    after: str
+    page: str | None
+    describe: Callable[[InstrumentQuerySet], list[dict[str, Any]]]
+
+
+@dataclasses.dataclass
+class Results:
+    """The instruments of a page, and what is known of the others.
+
+    `page` is None beyond row 1,000, and where pieces were searched. `following` is the cursor after which
+    more follow. `total` is the number of instruments, of which there are more if `has_more`; None beyond
+    row 1,000. `searched_to` is the cursor that the search came to before its time was over. `is_pending`
+    tells that a patient search would find more of this; `is_stopped` that it found nothing in its time.
+    """
+
+    rows: list[Instrument] = dataclasses.field(default_factory=list)
+    page: Page[Any] | None = None
+    following: str | None = None
+    total: int | None = None
+    has_more: bool = False
+    searched_to: str = ""
+    facets: list[dict[str, Any]] | None = None
+    has_no_facets: bool = False
+    is_pending: bool = False
+    is_stopped: bool = False
+
+    @property
+    def is_searched(self) -> bool:
+        """Return False if there may be instruments although there are no rows."""
+        return not (self.is_pending or self.is_stopped or self.searched_to)
+
+    @property
+    def has_searched_active(self) -> bool:
+        """Return True if a question has been looked for among all active instruments."""
+        return self.searched_to.startswith(ENDED)
+
+    @property
+    def searched_isin(self) -> str:
+        return self.searched_to.removeprefix(ENDED)
+
+
+def read(asked: Search, *, is_patient: bool) -> Results:
+    """Return the results of a search. Raises InvalidQuery for an invalid filter or cursor."""
+    seconds = settings.FIRST_ANSWER_MILLISECONDS / 1000
+    facet_seconds = seconds * _FACETS
+    if is_patient:
+        seconds = _get_patient_seconds() * _WHOLE
+        facet_seconds = settings.FACETS_TIMEOUT_SECONDS
+    try:
+        with time_limits.limit_part(seconds):
+            matching = asked.find()
+            results = _read_page(asked, matching, seconds * _COUNTING)
+    except time_limits.TimeLimitExceeded:
+        return _read_pieces(asked) if is_patient else Results(is_pending=True)
+    if results.page is None or not results.rows:
+        return results
+    paginator: Any = results.page.paginator
+    if is_patient:
+        paginator.count_again(facet_seconds)
+        results.total, results.has_more = paginator.count, paginator.has_more
+    elif not paginator.is_counted:  # so counting by facets would take too long, too
+        results.is_pending = True
+        return results
+    try:
+        with time_limits.limit_part(facet_seconds):
+            results.facets = asked.describe(matching)
+    except time_limits.TimeLimitExceeded:
+        results.has_no_facets, results.is_pending = is_patient, not is_patient
+    return results
+
+
+def _get_patient_seconds() -> float:
+    """Return the seconds that a patient search has left."""
+    left = time_limits.remaining_seconds()
+    seconds = settings.REQUEST_TIMEOUT_SECONDS if left is None else left
+    return float(max(0, seconds - _SECONDS_FOR_PAGE))
+
+
+def _read_page(asked: Search, matching: InstrumentQuerySet, count_seconds: float) -> Results:
+    by_relevance = ByRelevance(matching, today()) if asked.is_question else None
+    if asked.after:
+        pairs = (
+            by_relevance.read_after(asked.after, PAGE_SIZE + 1)
+            if by_relevance
+            else _with_cursors(matching.after(asked.after)[: PAGE_SIZE + 1])
+        )
+        return Results([row for _, row in pairs[:PAGE_SIZE]], following=_get_following(pairs))
+    paginator: Any = (
+        RelevancePaginator(by_relevance, PAGE_SIZE, count_seconds=count_seconds)
+        if by_relevance
+        else BoundedPaginator(matching, PAGE_SIZE, count_seconds=count_seconds)
+    )
+    page = paginator.get_page(asked.page)
+    results = Results(list(page), page, total=paginator.count, has_more=paginator.has_more)
+    # Without a count, a page by number may lie beyond the last one.
+    if results.has_more and not (paginator.is_counted and page.has_next()):
+        last = results.rows[-1]
+        results.following = paginator.get_cursor() if by_relevance else matching.get_cursor(last)
+    return results
+
+
+def _read_pieces(asked: Search) -> Results:
+    """Return the results from pieces of the list, one after another until a page is full or time is over."""
+    if asked.page not in {None, "", "1"}:  # which is not where the pieces begin
+        return Results(is_stopped=True)
+    pairs: list[tuple[str, Instrument]] = []
+    searched_to = ""
+    try:
+        with time_limits.limit_part(_get_patient_seconds()):
+            matching = asked.find()
+            parts = (
+                ByRelevance(matching, today()).get_parts()
+                if asked.is_question
+                else [("", matching)]
+            )
+            for cursor, piece in cut(parts, asked.after):
+                searched_to = cursor
+                pairs += piece
+                if len(pairs) > PAGE_SIZE:
+                    break
+    except time_limits.TimeLimitExceeded:
+        if not searched_to:
+            return Results(is_stopped=True)
+    is_full = len(pairs) > PAGE_SIZE
+    return Results(
+        [row for _, row in pairs[:PAGE_SIZE]],
+        following=_get_following(pairs),
+        total=None if asked.after else min(len(pairs), PAGE_SIZE),
+        has_more=is_full or bool(searched_to),
+        searched_to="" if is_full else searched_to,
+    )
+
+
+def cut(
+    parts: list[tuple[str, InstrumentQuerySet]], after: str, size: int = 100_000
+) -> Iterator[tuple[str, list[tuple[str, Instrument]]]]:
+    """Yield the first instruments of each piece of a list, with their cursors, after a cursor.
+
+    `parts` is the list in parts, each with what its cursors begin with, the first one with nothing. A piece
+    has `size` instruments of the database, and the next one twice as many if that took little time. Each
+    comes with the cursor that was searched to, which is "" at the end of the list.
+    """
+    place = next(
+        i for i, (prefix, _) in reversed(list(enumerate(parts))) if after.startswith(prefix)
+    )
+    start: str | None = after.removeprefix(parts[place][0])
+    for prefix, instruments in parts[place:]:
+        is_last = prefix == parts[-1][0]
+        while start is not None:
+            began = time.monotonic()
+            end = _find_end(start, size) if instruments.is_by_isin else None
+            rows = instruments.after(start)
+            rows = rows if end is None else rows.up_to(end)
+            pairs = [(f"{prefix}{at}", row) for at, row in _with_cursors(rows[: PAGE_SIZE + 1])]
+            if end is not None:
+                yield f"{prefix}{end}", pairs
+            else:
+                yield "" if is_last else parts[-1][0], pairs
+            start = end
+            if time.monotonic() - began < _SECONDS_PER_PIECE:
+                size *= 2
+        start = ""
+
+
+def _find_end(start: str, size: int) -> str | None:
+    """Return the ISIN so many instruments after another; None where the list ends before."""
+    following = Instrument.objects.filter(isin__gt=start).order_by("isin")
+    return following.values_list("isin", flat=True)[size : size + 1].first()
+
+
+def _with_cursors(rows: InstrumentQuerySet) -> list[tuple[str, Instrument]]:
+    return [(rows.get_cursor(row), row) for row in rows]
+
+
+def _get_following(pairs: list[tuple[str, Instrument]]) -> str | None:
+    return pairs[PAGE_SIZE - 1][0] if len(pairs) > PAGE_SIZE else None

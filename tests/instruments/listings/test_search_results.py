@@ -1,0 +1,140 @@
+"""Searches that take longer than an answer may take: pages without a count, and pieces of a list."""
+
+from typing import Any
+
+import pytest
+from django.core.paginator import EmptyPage
+
+from instruments.listings import search_results
+from instruments.listings.filters import ListFilterSet
+from instruments.listings.relevance import ByRelevance, RelevancePaginator
+from instruments.listings.search_results import PAGE_SIZE, Search, cut
+from instruments.listings.status import today
+from instruments.models import Instrument, InstrumentQuerySet
+from marketdata.web import time_limits
+from marketdata.web.pages import BoundedPaginator
+
+QUERIES: list[dict[str, str]] = [
+    {"category": "D"},
+    {"q": "bank"},
+    {"currency": "EUR", "maturity_after": "2000-01-01"},
+    {"has_entity": "false"},
+    {"effective_status": "terminated"},
+]
+
+
+def find(query: dict[str, str]) -> InstrumentQuerySet:
+    instruments: InstrumentQuerySet = ListFilterSet(query, Instrument.objects.all()).qs
+    return instruments
+
+
+def ask(query: dict[str, str], *, after: str = "", page: str | None = None) -> Search:
+    return Search(lambda: find(query), "q" in query, after, page, lambda matching: [])
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+@pytest.mark.parametrize("per_page", [7, 400])
+def test_pages_without_a_count_are_those_with_one(query: dict[str, str], per_page: int) -> None:
+    instruments = find(query)
+    counted = BoundedPaginator(instruments, per_page)
+
+    for number in range(1, counted.num_pages + 1):
+        uncounted = BoundedPaginator(instruments, per_page, count_seconds=0)
+        page = uncounted.get_page(number)
+
+        assert not uncounted.is_counted
+        assert list(page) == list(counted.page(number))
+        assert page.has_next() == uncounted.has_more == (number < counted.num_pages)
+        assert uncounted.count == min(number * per_page, counted.count)
+    beyond = BoundedPaginator(instruments, per_page, count_seconds=0)
+    with pytest.raises(EmptyPage):
+        beyond.page(counted.num_pages + 1)
+    assert list(beyond.get_page(counted.num_pages + 1)) == list(counted.page(1))
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_the_count_of_a_list_that_takes_too_long_is_that_of_its_first_page() -> None:
+    instruments = find({"category": "D"})
+
+    paginator = BoundedPaginator(instruments, 5, count_seconds=0)
+
+    assert (paginator.count, paginator.has_more, paginator.num_pages) == (5, True, 2)
+    paginator.count_again(20)
+    assert (paginator.count, paginator.has_more) == (instruments.count(), False)
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_relevance_without_a_count_leads_on_by_its_cursor() -> None:
+    by_relevance = ByRelevance(find({"q": "bank"}), today())
+    keys, _ = by_relevance.read_keys(1_001)
+    assert len(keys) > 5
+    walked: list[str] = []
+    paginator = RelevancePaginator(by_relevance, 2, count_seconds=0)
+
+    walked += [row.pk for row in paginator.get_page(1)]
+    cursor = paginator.get_cursor()
+    walked += [row.pk for _, row in by_relevance.read_after(cursor, 1_000)]
+
+    assert walked == keys
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("size", [1, 10, 1_000_000])
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_pieces_have_all_of_a_list(query: dict[str, str], size: int) -> None:
+    instruments = find(query)
+    by_relevance = ByRelevance(instruments, today())
+    is_question = "q" in query
+    whole = (
+        by_relevance.read_after("", 10_000)
+        if is_question
+        else [(row.pk, row) for row in instruments.after("")]
+    )
+    assert whole
+    parts = by_relevance.get_parts() if is_question else [("", instruments)]
+    cursors = [cursor for cursor, _ in whole]
+
+    for start in ("", cursors[0], cursors[len(cursors) // 2]):
+        pieces = list(cut(parts, start, size))
+        found = [cursor for _, pairs in pieces for cursor, _ in pairs]
+        expected = cursors[cursors.index(start) + 1 :] if start else cursors
+
+        assert [to for to, _ in pieces[:-1] if not to] == []
+        assert pieces[-1][0] == ""
+        # A piece has the first instruments of a page and one more.
+        assert found[: PAGE_SIZE + 1] == expected[: PAGE_SIZE + 1]
+        if max(len(pairs) for _, pairs in pieces) <= PAGE_SIZE:
+            assert found == expected
+        for to, _ in pieces[:-1]:  # a search goes on from there
+            following = [cursor for _, pairs in cut(parts, to, 1_000_000) for cursor, _ in pairs]
+            assert following[:PAGE_SIZE] == [c for c in expected if _comes_after(c, to)][:PAGE_SIZE]
+
+
+def _comes_after(cursor: str, other: str) -> bool:
+    return (cursor.startswith("ended."), cursor) > (other.startswith("ended."), other)
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_a_list_by_date_is_searched_in_one_piece() -> None:
+    query = {"category": "D", "ordering": "-maturity_date"}
+    instruments = find(query)
+
+    pieces: list[Any] = list(cut([("", instruments)], "", 1))
+
+    assert len(pieces) == 1
+    assert [row for _, row in pieces[0][1]] == list(instruments[: PAGE_SIZE + 1])
+
+
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_a_search_without_time_says_that_it_was_stopped(query: dict[str, str]) -> None:
+    with time_limits.limit(0):
+        patient = search_results.read(ask(query), is_patient=True)
+        first = search_results.read(ask(query), is_patient=False)
+
+    assert patient.is_stopped
+    assert first.is_pending
+    for results in (patient, first):
+        assert not results.rows
+        assert not results.is_searched
