@@ -33,7 +33,7 @@ _SECONDS_FOR_PAGE = 2  # left of the time of a request, for all else that the pa
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """What is searched for: a function that applies the filters, and the place in the list.
+    """A search: a function that applies the filters, and the place in the list.
 
     A question (words) has its best answers first; else the list has the order of ISINs, or of a date.
     `after` is a cursor, "" for a page by its number. `describe` counts the facets of the instruments.
