@@ -6,7 +6,8 @@ Screenshots of every page are kept in var/screenshots, which Git ignores, to be 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from django.conf import LazySettings
+from playwright.sync_api import Browser, Page, Route
 from pytest_django.live_server_helper import LiveServer
 
 from esma_files.models import EsmaFile, Run
@@ -31,6 +32,7 @@ def reader(
     request: pytest.FixtureRequest, browser: Browser, server: LiveServer
 ) -> Iterator[tuple[str, Visit]]:
     """A wide light window, and a narrow dark one, as on a telephone."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     width = 1280 if request.param == "light" else 390
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=request.param
@@ -41,13 +43,26 @@ def reader(
 
 def look_at(visit: Visit, pages: dict[str, str], scheme: str) -> None:
     """Open each page, keep a screenshot of it, and check it; nothing may move after it was laid out."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     visit.page.add_init_script(NOTE_SHIFTS)
     for name, path in pages.items():
         visit.open(path)
         assert visit.page.evaluate("window.shift") < MOST_SHIFT, path
-        visit.page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png", full_page=True)
         visit.check_for_everybody()
+        if scheme == "light":
+            take_screenshots(visit.page, name)
+
+
+def take_screenshots(page: Page, name: str) -> None:
+    """Keep pictures of a page, light and dark, wide and narrow."""
+    size = page.viewport_size
+    assert size is not None
+    for width, window in ((1280, "wide"), (390, "narrow")):
+        page.set_viewport_size({"width": width, "height": size["height"]})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{window}-{scheme}.png", full_page=True)
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme="light")
 
 
 @pytest.mark.slow
@@ -60,6 +75,16 @@ def test_every_page_is_small_and_accessible(reader: tuple[str, Visit]) -> None:
     visit.open("/instruments/SE0000115446/")
     visit.complaints.clear()  # the console names every answer with 404
     visit.check_for_everybody()
+    if scheme == "light":
+        take_screenshots(visit.page, "not_found")
+
+    visit.open("/check/")
+    visit.page.fill("textarea", f"{SHARE}, XETR, 2026-07-20\n{BOND}\nDE0000000001\nSE0000115446")
+    visit.page.get_by_role("button", name="Check", exact=True).click()
+    visit.page.get_by_role("table").first.wait_for()
+    visit.check_for_everybody()
+    if scheme == "light":
+        take_screenshots(visit.page, "checked")
 
 
 @pytest.mark.slow
@@ -110,6 +135,29 @@ def test_a_reader_searches_opens_goes_back_in_time_and_compares(visit: Visit) ->
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url("**all=on**")
     assert page.get_by_role("rowheader", name="Full name", exact=True).is_visible()
+    visit.check()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_instruments")
+def test_a_search_that_takes_longer_loads_its_results(
+    reader: tuple[str, Visit], settings: LazySettings
+) -> None:
+    scheme, visit = reader
+    page = visit.page
+    settings.FIRST_ANSWER_MILLISECONDS = 0
+    answers: list[Route] = []
+    page.route("**/*wait=1*", answers.append)  # held back
+    page.goto(f"{visit.server}/?q=kfw&category=D")
+
+    page.get_by_role("status").get_by_text("it takes some seconds").wait_for()
+    visit.check_for_everybody()
+    if scheme == "light":
+        take_screenshots(page, "pending")
+    for answer in answers:
+        answer.continue_()
+    page.get_by_role("link", name=ISIN).wait_for()
+    assert page.get_by_role("group", name="Narrow the list").is_visible()
     visit.check()
 
 
