@@ -5,15 +5,15 @@ looked up by its index; for others each instrument is compared, and a page of th
 """
 
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
 from django.db import connections, models
-from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 
 from instruments.listings import search
 from instruments.listings.models.instrument import ORDERED_BY
-from instruments.listings.status import MANY
+from instruments.listings.search import MANY
 from instruments.models import ChangeSet, Instrument, InstrumentQuerySet, Listing
 from marketdata.common.errors import InvalidQuery
 
@@ -59,9 +59,10 @@ def _filter(
     matching = instruments.filter(
         Exists(listings.filter(**{column: OuterRef(column) for column in key}))
     )
-    if listings.values("isin")[:many].count() >= many:
+    keys = listings.values("isin")
+    if (number := keys[:many].count()) >= many:
         return matching
-    return matching.filter(pk__in=listings.values("isin")).alias(**{search.FEW: Value(True)})
+    return cast(InstrumentQuerySet, search.among(matching, keys, number))
 
 
 def order(

@@ -3,6 +3,7 @@
 import datetime as dt
 import difflib
 import re
+from typing import cast
 
 import django_filters
 from django.core.exceptions import ValidationError
@@ -159,6 +160,12 @@ class InstrumentFilterSet(django_filters.FilterSet):
         method="filter_changed_since",
         label="A listing was loaded or changed here at this time or later: a day, or a time in ISO 8601",
     )
+    # Words and the codes in `q`, which may leave few instruments too.
+    q = django_filters.CharFilter(
+        max_length=100,
+        method="filter_q",
+        label="Words of the full or short name or beginnings of words, an ISIN, the start of one, or a FIGI",
+    )
     effective_status = AnyCaseChoiceFilter(
         method="filter_effective_status",
         choices=EffectiveStatus.choices,
@@ -224,11 +231,6 @@ class InstrumentFilterSet(django_filters.FilterSet):
         choices=Status.choices,
         label="Published status of the instrument",
     )
-    q = django_filters.CharFilter(
-        max_length=100,
-        method="filter_q",
-        label="Words of the full or short name or beginnings of words, an ISIN, the start of one, or a FIGI",
-    )
 
     class Meta:
         model = Instrument
@@ -237,8 +239,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_queryset(self, queryset: InstrumentQuerySet) -> InstrumentQuerySet:
         """Return the instruments that match all filters."""
         matching: InstrumentQuerySet = super().filter_queryset(queryset)
-        has_figi = self.form.cleaned_data.get("has_figi")
-        return with_figi.compare_keys(matching) if has_figi else matching
+        return cast(InstrumentQuerySet, search.compare_keys(matching))
 
     def filter_maturity(
         self, queryset: InstrumentQuerySet, name: str, value: dt.date
@@ -293,19 +294,21 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_isin(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.filter(pk__in=lookup.find_isins(value))
+        isins = lookup.find_isins(value)
+        keys = Instrument.objects.filter(pk__in=isins).order_by().values("isin")
+        return cast(InstrumentQuerySet, search.among(queryset, keys, len(isins)))
 
     def filter_figi(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        isins = Figi.objects.of_any_kind(value.upper()).order_by().values("isin")
-        return queryset.filter(pk__in=isins)
+        return queryset.with_figi(value.upper())
 
     def filter_ticker(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
         figis = Figi.objects.filter(ticker=value.strip().upper(), is_current=True)
-        return queryset.filter(pk__in=figis.order_by().values("isin"))
+        keys = figis.order_by().values("isin")
+        return cast(InstrumentQuerySet, search.among(queryset, keys, search.HARDLY_ANY))
 
     def filter_category(
         self, queryset: InstrumentQuerySet, name: str, value: str

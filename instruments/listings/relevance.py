@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils.functional import cached_property
 
+from instruments.listings import search
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status
 from instruments.models import Instrument, InstrumentQuerySet, Status
 from marketdata.web.pages import BoundedPaginator
@@ -18,7 +19,8 @@ class ByRelevance:
     """The instruments that match a search, in the order of their relevance on a day."""
 
     def __init__(self, matching: InstrumentQuerySet, day: dt.date) -> None:
-        self._active = filter_by_effective_status(matching, EffectiveStatus.ACTIVE, day)
+        active = filter_by_effective_status(matching, EffectiveStatus.ACTIVE, day)
+        self._active: Any = active if search.is_asked(matching) else search.compare_keys(active)
         self._ended = matching.filter(~Q(status=Status.ACTIVE) | Q(active_until__lt=day))
 
     def read_keys(self, number: int) -> tuple[list[str], int]:

@@ -10,10 +10,10 @@ databases names are compared one by one, and codes have indexes of their own.
 import re
 import string
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections, models
-from django.db.models import BooleanField, Q
+from django.db.models import BooleanField, Q, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.where import AND, ExtraWhere
 
@@ -33,8 +33,15 @@ MARKS = {
     "register": "\ue006",
 }
 NAMED = ("full_name", "short_name")  # the columns of `Instrument` that names are in
-# The annotation of instruments that something else than the index selects, and of which there are few.
+# The annotation of instruments whose ISINs are among a few keys, which something else than the index found.
 FEW = "is_one_of_few"
+# If so many instruments meet a condition, it is one in a hundred even in the largest database.
+MANY = 100_000
+# So few keys are looked up in the index one by one, each in some 70 us; more are compared with its matches.
+_LOOKED_UP = 5_000
+HARDLY_ANY = 1  # instead of a number that is not worth counting
+# The annotation with the start of the ISIN of instruments of which there are many.
+_START = "isin_starts_with"
 _MAX_WORDS = 20
 _DIGITS = string.digits + string.ascii_uppercase
 _MARKED = re.compile(f"[{''.join(MARKS.values())}]")
@@ -116,7 +123,12 @@ def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
     for word in text.encode(errors="replace").decode().split()[:_MAX_WORDS]:
         start = word.upper()
         if _START_OF_ISIN.fullmatch(start) and _beginning(every.all(), start).exists():
-            instruments = _beginning(instruments, start)
+            keys = _beginning(instruments.model._default_manager.order_by(), start).values("isin")
+            if (number := keys[:MANY].count()) < MANY:
+                instruments = among(instruments, keys, number)
+            else:
+                many = _beginning(instruments, start)
+                instruments = many.alias(**{_START: Value(start)})
         elif by_index:
             instruments = _with_word(instruments, word)
         else:
@@ -155,14 +167,52 @@ def up_to(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     return instruments.filter(RawSQL(f"{INDEX}.rowid <= %s", [key_of(isin)], BooleanField()))
 
 
-def is_among(table: str, condition: str) -> RawSQL:
-    """Return the condition that the ISIN of what the index selects is in the few rows of a table.
+def among(instruments: "models.QuerySet[M]", keys: Any, number: int) -> "models.QuerySet[M]":
+    """Return the instruments whose ISIN is among `number` keys, fewer than MANY; the index is not needed.
 
-    Their keys are compared before a row of instruments is read, and not looked up in the index one by one,
-    which the plus sign prevents.
+    `keys` is a queryset of one column, `isin`. Codes and words that are asked for later need not be looked up
+    for all that have them (`coded`, `compare_keys`).
     """
-    keys = f"SELECT {key_in_sql('few.isin')} FROM {table} few WHERE {condition}"
-    return RawSQL(f"+{INDEX}.rowid IN ({keys})", [], BooleanField())
+    among_them: models.QuerySet[M] = instruments.filter(pk__in=keys)
+    if FEW in instruments.query.annotations:
+        return among_them
+    few: models.QuerySet[M] = among_them.alias(**{FEW: _Keys(keys, number)})
+    return few
+
+
+class _Keys(Value):
+    """True, in the annotation FEW, with the query of the keys and their number."""
+
+    def __init__(self, keys: Any, number: int) -> None:
+        super().__init__(True)
+        self.keys = keys
+        self.number = number
+
+
+def compare_keys(instruments: "models.QuerySet[M]") -> "models.QuerySet[M]":
+    """Return the same instruments, found faster if both the index and keys select them.
+
+    A few keys are then looked up in the index, or compared with the matches before a row of instruments is
+    read: the plus sign prevents that many are looked up one by one. Of ISINs with the same start, the
+    index is read between the first and the last.
+    """
+    if not is_asked(instruments):
+        return instruments
+    keys: Any = instruments.query.annotations.get(FEW)
+    start: Any = instruments.query.annotations.get(_START)
+    if start is not None:
+        ends = [key_of(start.value), key_of(f"{start.value:Z<11}9")]
+        within = RawSQL(f"{INDEX}.rowid BETWEEN %s AND %s", ends, BooleanField())
+        instruments = instruments.filter(within)
+    if not isinstance(keys, _Keys):
+        return instruments
+    sql, parameters = keys.keys.query.get_compiler(instruments.db).as_sql()
+    plus = "" if keys.number <= _LOOKED_UP else "+"
+    condition = f"{plus}{INDEX}.rowid IN (SELECT {key_in_sql('few.isin')} FROM ({sql}) few)"
+    compared: models.QuerySet[M] = instruments.filter(
+        RawSQL(condition, parameters, BooleanField())
+    )
+    return compared
 
 
 class _Matched(ExtraWhere):

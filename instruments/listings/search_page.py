@@ -1,5 +1,6 @@
 """The front page: an overview of the data, and the search with filters."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +20,7 @@ from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.search_results import PAGE_SIZE
 from instruments.listings.status import EffectiveStatus
+from instruments.listings.suggestions import suggest_others
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Status, Venue
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
@@ -53,6 +55,8 @@ DEFAULT_COLUMNS = (
 )
 _EXPORTING = holding("instruments.export_instrument")
 EXPORT_FORMATS = {"xlsx": "Excel", "csv": "CSV", "parquet": "Parquet", "ndjson": "NDJSON"}
+# A label, spaces and invisible characters.
+_NOT_OF_ISINS = re.compile(r"^\s*ISIN\b\W*|[\s\u200b-\u200f\u2060\ufeff]+")
 EXAMPLES = ("Volkswagen", "XETR", "ESVUFR")  # a name, a MIC and a CFI code
 # Those of these instruments that are loaded are examples too.
 EXAMPLE_ISINS = ("DE0007664039", "DE000A1R07V3", "US0378331005", "ZZNORDSHARE8")
@@ -131,9 +135,10 @@ class SearchView(GuardedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         words = request.GET.get("q", "").strip()[:MAX_LENGTH]
-        problem = problem_of(words.upper())
-        if problem is None and Instrument.objects.filter(pk=words.upper()).exists():
-            return redirect("instrument", isin=words.upper())
+        isin = _NOT_OF_ISINS.sub("", words.upper())  # as printed in groups, or copied with a label
+        problem = problem_of(isin)
+        if problem is None and Instrument.objects.filter(pk=isin).exists():
+            return redirect("instrument", isin=isin)
         if is_lei(words.upper()) and LegalEntity.objects.filter(lei=words.upper()).exists():
             return redirect("entity", lei=words.upper())
         by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
@@ -159,6 +164,7 @@ class SearchView(GuardedView):
             "code_pages": _find_code_pages(words.upper()),
             "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
             "isin_problem": problem if looks_like_isin else None,
+            "isin": isin if problem is None else "",
         }
         if is_asked:
             values = {**filters, "q": words, "register": register}
@@ -173,6 +179,8 @@ class SearchView(GuardedView):
             ):
                 context |= _find(request, {**values, "q": corrected})
                 context["corrected"] = corrected if context["instruments"] else ""
+            if words and is_searched and not context["instruments"]:
+                context["others"] = suggest_others(words, request.user)
             context["can_export"] = is_met(_EXPORTING, request.user)
             patient = request.GET.copy()
             patient[PATIENT] = "1"

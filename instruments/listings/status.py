@@ -12,16 +12,15 @@ import datetime as dt
 from collections.abc import Iterable
 from functools import reduce
 from operator import or_
+from typing import cast
 
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Q
 
 from instruments.listings import search
+from instruments.listings.search import MANY
 from instruments.listings.terms import FIRST_REAL_DAY
 from instruments.models import Instrument, InstrumentQuerySet, ListingRecord, Status
-
-# If so many instruments have a status, it is one in a hundred even in the largest database.
-MANY = 100_000
 
 
 class EffectiveStatus(models.TextChoices):
@@ -98,12 +97,12 @@ def filter_by_effective_status(
         return instruments.with_status(Status.ACTIVE).filter(is_active)
     conditions = _get_end_conditions(status, day)
     every = Instrument.objects.order_by()
-    matching = [every.filter(condition).values("pk") for condition in conditions]
-    if sum(keys[:many].count() for keys in matching) >= many:
+    matching = [every.filter(condition).values("isin") for condition in conditions]
+    if (number := sum(keys[:many].count() for keys in matching)) >= many:
         return instruments.filter(reduce(or_, conditions))
     first, *others = matching
     keys = first.union(*others, all=True) if others else first
-    return instruments.filter(pk__in=keys).alias(**{search.FEW: Value(True)})
+    return cast(InstrumentQuerySet, search.among(instruments, keys, number))
 
 
 def _get_end_conditions(status: str, day: dt.date) -> list[Q]:

@@ -1,6 +1,7 @@
 """Suggestions for the search box: instruments, legal entities and venues by the first words of a search."""
 
 import dataclasses
+from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -41,13 +42,19 @@ class SuggestionsView(GuardedView):
         words = request.GET.get("q", "").strip()[:MAX_LENGTH]
         suggestions: list[Suggestion] = []
         if len(words) >= _LEAST_LETTERS:
-            suggestions = _suggest_instruments(words)
-            if is_met(_READING_ENTITIES, request.user):
-                suggestions += _suggest_entities(words)
-            if is_met(_READING_VENUES, request.user):
-                suggestions += _suggest_venues(words)
+            suggestions = _suggest_instruments(words) + suggest_others(words, request.user)
         context = {"suggestions": suggestions, "words": words}
         return render(request, "instruments/suggestions.html", context)
+
+
+def suggest_others(words: str, user: Any) -> list[Suggestion]:
+    """Return the entities and venues whose names begin with these words, that a user may read."""
+    suggestions: list[Suggestion] = []
+    if is_met(_READING_ENTITIES, user):
+        suggestions += _suggest_entities(words)
+    if is_met(_READING_VENUES, user):
+        suggestions += _suggest_venues(words)
+    return suggestions
 
 
 def _suggest_instruments(words: str) -> list[Suggestion]:

@@ -1,9 +1,11 @@
 """Instruments with or without a FIGI, of which few among millions may have one."""
 
-from django.db.models import Exists, OuterRef, Value
+from typing import cast
+
+from django.db.models import Exists, OuterRef
 
 from instruments.listings import search
-from instruments.listings.status import MANY
+from instruments.listings.search import MANY
 from instruments.models import Figi, InstrumentQuerySet
 
 
@@ -13,14 +15,8 @@ def filter_by_figi(instruments: InstrumentQuerySet, *, has_figi: bool) -> Instru
     condition = Exists(figis.filter(isin=OuterRef("isin")))
     if not has_figi:
         return instruments.filter(~condition)
-    if figis.values("isin")[:MANY].count() >= MANY:
+    keys = figis.values("isin")
+    if (number := keys[:MANY].count()) >= MANY:
         # Instruments are asked for in the order of ISINs: behind the last FIGI there may be millions.
         return instruments.filter(condition, isin__lte=figis.order_by("-isin").values("isin")[:1])
-    return instruments.filter(pk__in=figis.values("isin")).alias(**{search.FEW: Value(True)})
-
-
-def compare_keys(instruments: InstrumentQuerySet) -> InstrumentQuerySet:
-    """Return the same instruments, those with a FIGI, found faster if words select them too."""
-    if search.FEW in instruments.query.annotations and search.is_asked(instruments):
-        return instruments.filter(search.is_among(Figi._meta.db_table, "few.is_current"))
-    return instruments
+    return cast(InstrumentQuerySet, search.among(instruments, keys, number))

@@ -147,7 +147,11 @@ def test_a_search_that_takes_longer_loads_its_results(
     page = visit.page
     settings.FIRST_ANSWER_MILLISECONDS = 0
     answers: list[Route] = []
-    page.route("**/*wait=1*", answers.append)  # held back
+
+    def hold(answer: Route) -> None:
+        answers.append(answer)
+
+    page.route("**/*wait=1*", hold)
     page.goto(f"{visit.server}/?q=kfw&category=D")
 
     page.get_by_role("status").get_by_text("it takes some seconds").wait_for()

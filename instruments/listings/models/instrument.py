@@ -90,20 +90,33 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     def derived_from_issuers(self, *leis: str) -> "InstrumentQuerySet":
         """Instruments with an underlying that is, or is issued by, one of these LEIs; at most 1,000."""
-        every = self.model._default_manager.using(self.db)
+        every = Instrument.objects.all()
         issued = every.issued_by(*leis).order_by().values("isin")
         named = Q(underlyings__code__in=leis) | Q(underlyings__code__in=issued)
-        return self.filter(pk__in=every.filter(named).order_by().values("pk"))
+        keys = every.filter(named).order_by().values("isin")
+        if (number := keys[: search.MANY].count()) < search.MANY:
+            return cast(InstrumentQuerySet, search.among(self, keys, number))
+        return self.filter(pk__in=keys)
 
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN or FIGI, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
         code = words.strip().upper()
         if FIGI_PATTERN.fullmatch(code):
-            isins = Figi.objects.of_any_kind(code).order_by().values("isin")
-            return self.filter(Q(pk=code) | Q(pk__in=isins))
+            return self.with_figi(code, or_isin=True)
         if problem_of(code) is None:
-            return self.filter(pk=code)
+            return self._with_key(Q(pk=code))
         return cast(InstrumentQuerySet, search.named(self, words))
+
+    def with_figi(self, figi: str, *, or_isin: bool = False) -> "InstrumentQuerySet":
+        """By a FIGI of any kind; with `or_isin`, also by the same code as an ISIN."""
+        isins = Figi.objects.of_any_kind(figi).order_by().values("isin")
+        has_figi = Q(pk__in=isins)
+        return self._with_key(has_figi | Q(pk=figi) if or_isin else has_figi)
+
+    def _with_key(self, condition: Q) -> "InstrumentQuerySet":
+        """Instruments that meet a condition that hardly any does."""
+        keys = Instrument.objects.order_by().filter(condition).values("isin")
+        return cast(InstrumentQuerySet, search.among(self, keys, search.HARDLY_ANY))
 
     @property
     def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:

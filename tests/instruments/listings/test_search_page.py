@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from instruments.listings.load import search_index
-from instruments.models import Instrument, Listing
+from instruments.models import Instrument, Listing, Venue
 from tests import demo_files
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
@@ -262,3 +262,32 @@ def test_the_cfi_facet_leads_from_letter_to_letter(client: Client) -> None:
     assert '<strong>DB Bonds</strong> <a href="?q=nordlicht">Remove</a>' in page
     assert re.search(r'href="\?q=nordlicht&amp;cfi=DBF">DBF [A-Z][^<]+</a>', page)
     assert "<summary>Filters: <strong>CFI code, or its start DB</strong></summary>" in page
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zznordshare8",
+        " ZZN ORD SHARE8\u00a0",
+        "ISIN: ZZNORDSHARE8",
+        "\u200bZZNORDSHARE8",
+        "isin ZZNORDSHARE8",
+    ],
+)
+def test_an_isin_is_found_however_it_was_copied(client: Client, text: str) -> None:
+    answer = client.get("/", {"q": text})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/instruments/ZZNORDSHARE8/")
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_a_search_without_instruments_says_why_and_leads_on(client: Client) -> None:
+    Venue.objects.create(mic="XTST", operating_mic="XTST", name="XTEST EXCHANGE", country="DE")
+    valid = client.get("/?q=US0378331005").content.decode()
+    venue = client.get("/?q=xtest").content.decode()
+    entity = client.get("/?q=polarstern").content.decode()
+
+    assert "US0378331005 is a valid ISIN, but no file that was loaded has it." in valid
+    assert re.search(r'venue <a href="/venues/XTST/">XTEST EXCHANGE</a>', venue)
+    assert re.search(r'entity <a href="/entities/\w{20}/">Polarstern Holding SE', entity)

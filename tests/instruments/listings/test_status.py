@@ -14,8 +14,8 @@ from django.test import Client
 from stdnum.isin import calc_check_digit
 
 from instruments.listings.load.instruments import rederiving
+from instruments.listings.search import MANY
 from instruments.listings.status import (
-    MANY,
     EffectiveStatus,
     filter_by_effective_status,
     get_effective_status,
