@@ -68,6 +68,10 @@ class UnknownAnswer(PermanentError):
     """A register answered in an unknown form."""
 
 
+class UnpackingEnded(RetryableError):
+    """The process that unpacks a zip was killed."""
+
+
 class RegisterChanged(RetryableError):
     """The register changed while its pages were read: some entries may have been missed."""
 

@@ -170,28 +170,16 @@ def is_blank(tags: Tags, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return blank
 
 
-def find_words(tags: Tags, *texts: bytes) -> np.ndarray:
-    """Return the offsets of texts of at most eight bytes that begin with the same byte, in the piece."""
-    data = np.frombuffer(tags.piece, dtype=np.uint8)
-    places = np.flatnonzero(data == texts[0][0])
-    words = tags.words[places + _WORD]
-    matches = np.zeros(len(places), dtype=bool)
-    for text in texts:
-        first = words & np.uint64((1 << 8 * len(text)) - 1)
-        matches |= first == np.uint64(int.from_bytes(text, "little"))
-    return places[matches]
-
-
-def may_end_with(tags: Tags, numbers: np.ndarray, text: bytes) -> np.ndarray:
-    """Tell for each of some tags whether its name may end with a text, by its last eight bytes.
+def may_end_with(tags: Tags, numbers: np.ndarray, *texts: bytes) -> np.ndarray:
+    """Tell for each of some tags whether its name may end with one of these texts, by its last eight bytes.
 
     Of tags with attributes or white space behind the name nothing is known.
     """
-    last = text[-_WORD:]
     words = tags.words[tags.closes[numbers] - tags.is_empty[numbers]]
-    is_text = words >> np.uint64(8 * (_WORD - len(last))) == np.uint64(
-        int.from_bytes(last, "little")
-    )
     has_space = words >> np.uint64(8 * (_WORD - 1)) <= np.uint64(_SPACE)
-    may: np.ndarray = is_text | has_space | tags.has_equals[numbers]
+    may: np.ndarray = has_space | tags.has_equals[numbers]
+    for text in texts:
+        last = text[-_WORD:]
+        ending = words >> np.uint64(8 * (_WORD - len(last))) if len(last) < _WORD else words
+        may |= ending == np.uint64(int.from_bytes(last, "little"))
     return may

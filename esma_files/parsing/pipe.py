@@ -31,25 +31,38 @@ def piped(stream: Readable) -> Iterator[str]:
         with contextlib.suppress(PermissionError):
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _CAPACITY)
     raised: list[BaseException] = []
-
-    def feed() -> None:
-        try:
-            with open(writing, "wb", buffering=0) as out:
-                while chunk := stream.read():
-                    view = memoryview(chunk)
-                    while view:
-                        view = view[out.write(view) :]
-        except BrokenPipeError:
-            pass
-        except BaseException as error:  # noqa: BLE001  # raised again by the reading side
-            raised.append(error)
-
-    feeder = threading.Thread(target=feed, name="xml-feeder", daemon=True)
+    feeder = threading.Thread(
+        target=_feed, args=(stream, writing, raised), name="xml-feeder", daemon=True
+    )
     feeder.start()
     try:
         yield f"/dev/fd/{reading}"
-    finally:
-        os.close(reading)
-        feeder.join()
+    except Exception as error:
+        _end(reading, feeder)
+        if raised:  # this is why the reader has met the end of the file
+            raise raised[0] from error
+        raise
+    except BaseException:
+        _end(reading, feeder)
+        raise
+    _end(reading, feeder)
     if raised:
         raise raised[0]
+
+
+def _feed(stream: Readable, writing: int, raised: list[BaseException]) -> None:
+    try:
+        with open(writing, "wb", buffering=0) as out:
+            while chunk := stream.read():
+                view = memoryview(chunk)
+                while view:
+                    view = view[out.write(view) :]
+    except BrokenPipeError:
+        pass
+    except BaseException as error:  # noqa: BLE001  # raised again by the reading side
+        raised.append(error)
+
+
+def _end(reading: int, feeder: threading.Thread) -> None:
+    os.close(reading)
+    feeder.join()

@@ -1,6 +1,7 @@
 """One published file, from zip to record batches, in bounded memory."""
 
 import abc
+import contextlib
 import dataclasses
 import datetime as dt
 import zipfile
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import xml2arrow
 
-from esma_files import archive
+from esma_files import archive, unpacking
 from esma_files.errors import BadArchive, BadXml, EmptyFile, RepeatedElement
 from esma_files.names import FileName
 from esma_files.parsing import envelope, markup, unmapped
@@ -182,11 +183,11 @@ class EsmaReader(FileReader):
 
     @contextmanager
     def _checked(self, opened: archive.Archive, entry: zipfile.ZipInfo) -> Iterator[CheckedStream]:
-        try:
-            xml = opened.open(entry)
-        except archive.DAMAGE as error:
-            raise BadArchive(self._file_name, f"the zip is damaged ({error})") from error
-        with xml:
+        with contextlib.ExitStack() as stack:
+            try:
+                xml = stack.enter_context(unpacking.opened_entry(opened, entry))
+            except archive.DAMAGE as error:
+                raise BadArchive(self._file_name, f"the zip is damaged ({error})") from error
             yield CheckedStream(xml, file_name=self._file_name, document=self._expected.document)
 
     def _records_of(self, stream: CheckedStream) -> Generator[Batch, None, bool]:

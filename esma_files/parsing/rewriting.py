@@ -66,12 +66,11 @@ class Rewritten:
     def _find_empty(self, tags: Tags) -> list[int]:
         """Return the numbers of the tags that are left out."""
         empty = np.flatnonzero(tags.is_empty)
-        may = np.zeros(len(empty), dtype=bool)
-        for name in self._optional:
-            may |= markup.may_end_with(tags, empty, name)
+        if not len(empty):
+            return []
         return [
             number
-            for number in empty[may].tolist()
+            for number in empty[markup.may_end_with(tags, empty, *self._optional)].tolist()
             if self._empty.match(tags.piece, int(tags.opens[number]))
         ]
 
@@ -123,13 +122,11 @@ class Rewritten:
             place = np.searchsorted(starts, number)
             if place < len(starts) and starts[place] == number:
                 starts[place] = min(number + 1, len(tags) - 1)
-        candidates = np.zeros(len(ends), dtype=bool)
-        for name in self._names:
-            both = np.flatnonzero(markup.may_end_with(tags, ends, name))
-            candidates[both[markup.may_end_with(tags, starts[both], name)]] = True
-        for number, following in zip(
-            ends[candidates].tolist(), starts[candidates].tolist(), strict=True
-        ):
+        may = markup.may_end_with(tags, ends, *self._names)
+        ends, starts = ends[may], starts[may]
+        may = markup.may_end_with(tags, starts, *self._names)
+        ends, starts = ends[may], starts[may]
+        for number, following in zip(ends.tolist(), starts.tolist(), strict=True):
             end = self._tag.match(piece, int(tags.opens[number]))
             start = self._tag.match(piece, int(tags.opens[following]))
             if not (end and start and end[2] == start[2]) or start[1]:

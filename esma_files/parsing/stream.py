@@ -291,11 +291,10 @@ def _namespaces(tags: Tags) -> int:
     """Count the declarations of namespaces in tags."""
     if b"xmlns" not in tags.piece:
         return 0
-    places = markup.find_words(tags, b"xmlns:", b"xmlns=")
-    of_tags = np.searchsorted(tags.opens, places) - 1
-    inside = of_tags >= 0
-    inside[inside] = places[inside] < tags.closes[of_tags[inside]]
-    return int(np.count_nonzero(inside))
+    piece, numbers = tags.piece, np.flatnonzero(tags.has_equals)
+    places = zip(tags.opens[numbers].tolist(), tags.closes[numbers].tolist(), strict=True)
+    with_attributes = b"".join([piece[begin:end] for begin, end in places])
+    return with_attributes.count(b"xmlns:") + with_attributes.count(b"xmlns=")
 
 
 def _shortened(text: bytes, *, size: int, digest: str) -> bytes:
