@@ -32,6 +32,7 @@ from marketdata.web.access import holding, reading
 
 _NUMBER = path_parameter("number", "Number of a correction", pattern="^[0-9]{1,18}$")
 _MAX_DEBT = 1_000  # corrections in one answer; the summary counts all of them
+_MAX_NAME = 100  # of a column
 _CONFLICT = documented({409: "The state of the correction does not permit this."})
 
 
@@ -76,6 +77,14 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
         return describe_correction(instance, user=self.context["request"].user)
 
 
+class CorrectableField(serializers.ChoiceField):
+    """A column of any subject. `proposals.check` refuses those of others, and lists those of the subject."""
+
+    def to_internal_value(self, data: Any) -> str:
+        name: str = serializers.CharField(max_length=_MAX_NAME).run_validation(data)
+        return name
+
+
 class ProposalSerializer(StrictSerializer):
     """A correction of an instrument (register and ISIN), of an entity (LEI) or of a venue (MIC alone)."""
 
@@ -96,7 +105,7 @@ class ProposalSerializer(StrictSerializer):
         help_text="MIC of a venue; with an ISIN only the listing there. Default with an ISIN: all listings"
         " in the register",
     )
-    field = serializers.ChoiceField(
+    field = CorrectableField(
         choices=ALL_FIELDS,
         help_text="Column of a listing, as full_name; of an entity, as legal_name; or of a venue, as name",
     )

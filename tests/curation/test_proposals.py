@@ -103,6 +103,34 @@ def test_a_correction_is_served_with_the_published_value_beside_it() -> None:
     assert set(Listing.objects.values_list("full_name", flat=True)) == {"WOLWO"}
 
 
+@pytest.mark.parametrize(
+    ("subject", "fields", "others"),
+    [
+        ({"register": "ESMA", "isin": VOLVO}, "cfi_code", ["legal_name", "acronym"]),
+        ({"lei": "5493001KJTIIGC8Y1R12"}, "legal_name", ["cfi_code", "acronym"]),
+        ({"mic": "XSTO"}, "acronym", ["cfi_code", "legal_name"]),
+    ],
+)
+@pytest.mark.usefixtures("volvo")
+def test_the_error_of_a_wrong_field_lists_those_of_the_subject(
+    subject: dict[str, str], fields: str, others: list[str]
+) -> None:
+    analyst = client_of_new_user("ann", "analyst")
+    for wrong in ("colour", others[0]):
+        body = {**subject, "field": wrong, "value": "X", "reason": "Wrong"}
+        response = analyst("post", "/corrections/", body)
+
+        assert response.status_code == 400
+        [message] = response.json()["errors"]["field"]
+        named = message.partition("Fields: ")[2].rstrip(".").split(", ")
+        assert fields in named
+        assert not set(others) & set(named)
+    values: list[Any] = [{}, [], None, "x" * 101]
+    for value in values:
+        response = analyst("post", "/corrections/", {**body, "field": value})
+        assert (response.status_code, list(response.json()["errors"])) == (400, ["field"])
+
+
 @pytest.mark.usefixtures("volvo", "anonymous_reading")
 def test_lists_search_exports_pages_and_the_dossier_have_the_corrected_value(client: Any) -> None:
     correct()
