@@ -24,7 +24,7 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _REPEATED = "is_repeated"
 REPEATED = {_REPEATED: True}
 _SECONDS_BETWEEN_REPEATS = 60
-_LOGGERS_OF_CONNECTIONS = ("kombu.", "celery.beat", "celery.worker.consumer")
+_LOGGERS_OF_CONNECTIONS = ("kombu.", "celery.beat", "celery.bootsteps", "celery.worker.consumer")
 _CONNECTION_ERRORS = {"redis.exceptions.ConnectionError", "redis.exceptions.TimeoutError"}
 # Django logs some refusals after all middleware, with the request.
 _META_KEY = "marketdata.request_id"

@@ -211,6 +211,7 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_the_number_left_out()
     ("logger", "first", "has_traceback"),
     [
         ("kombu.asynchronous.hub", RedisConnectionError("refused"), False),
+        ("celery.bootsteps", RedisConnectionError("closed"), False),
         ("celery.worker.consumer.consumer", ConnectionRefusedError("refused"), False),
         ("kombu.asynchronous.hub", ValueError("a defect"), True),
         ("kombu.asynchronous.hub", FileNotFoundError("a defect"), True),
