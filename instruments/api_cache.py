@@ -92,7 +92,11 @@ class CachedAnswers(ApiView):
         # What is not committed may be rolled back.
         if not subjects or method not in _METHODS or connection.in_atomic_block:
             return None
-        return _Place(request._request, subjects, media_type)
+        asked: Any = request._request
+        place: _Place | None = getattr(asked, "place_of_answer", None)
+        if place is None or place.media_type != media_type:
+            place = asked.place_of_answer = _Place(asked, subjects, media_type)
+        return place
 
 
 class _NotKept(Exception):
@@ -152,7 +156,7 @@ class _Place:
     def __init__(
         self, request: HttpRequest, subjects: Collection[DataSubject], media_type: str
     ) -> None:
-        self._subjects = subjects
+        self._subjects, self.media_type = subjects, media_type
         self._version, self._changed_at = DataVersion.objects.read(subjects)
         self._today = dt.datetime.now(dt.UTC).date()
         address = f"{request.scheme}://{request.get_host()}{request.get_full_path()}"

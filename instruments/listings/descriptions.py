@@ -24,8 +24,6 @@ from instruments.models import Correction, Instrument, Link, Listing, ListingRec
 from instruments.served_values import serve_venue
 from marketdata.common.plain import to_plain
 
-_SUMMARY = ("isin", "full_name", "short_name", "cfi_code", "category", "notional_currency")
-_REFERENCE = ("mic", "register", "listing_count", "eu_listings", "uk_listings")
 _OF_LISTING = (
     *("full_name", "short_name", "issuer_requested"),
     *("admission_approved_at", "admission_requested_at", "first_trade_at", "terminated_at"),
@@ -75,12 +73,21 @@ def _describe_summary(
 ) -> dict[str, Any]:
     lei = instrument.issuer_lei
     return {
-        **{name: getattr(instrument, name) for name in _SUMMARY},
+        "isin": instrument.isin,
+        "full_name": instrument.full_name,
+        "short_name": instrument.short_name,
+        "cfi_code": instrument.cfi_code,
+        "category": instrument.category,
+        "notional_currency": instrument.notional_currency,
         "issuer_lei": "" if is_operator else lei,
         "operator_lei": lei if is_operator else "",
         "status": str(instrument.status),
         "effective_status": str(effective_status),
-        **{name: getattr(instrument, name) for name in _REFERENCE},
+        "mic": instrument.mic,
+        "register": instrument.register,
+        "listing_count": instrument.listing_count,
+        "eu_listings": instrument.eu_listings,
+        "uk_listings": instrument.uk_listings,
     }
 
 

@@ -209,9 +209,7 @@ def compare_keys(instruments: "models.QuerySet[M]") -> "models.QuerySet[M]":
     sql, parameters = keys.keys.query.get_compiler(instruments.db).as_sql()
     plus = "" if keys.number <= _LOOKED_UP else "+"
     condition = f"{plus}{INDEX}.rowid IN (SELECT {key_in_sql('few.isin')} FROM ({sql}) few)"
-    compared: models.QuerySet[M] = instruments.filter(
-        RawSQL(condition, parameters, BooleanField())
-    )
+    compared: models.QuerySet[M] = instruments.filter(RawSQL(condition, parameters, BooleanField()))
     return compared
 
 

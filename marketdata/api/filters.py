@@ -7,7 +7,6 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from marketdata.api import parameters
 from marketdata.common import filters
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
@@ -15,7 +14,7 @@ if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Refuse parameters that are neither filters nor pagination; list the choices of a filter."""
+    """List the choices of a filter whose value is refused. Unknown names are refused by `ApiView`."""
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: "APIView"
@@ -23,8 +22,6 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         if filterset_class is None:
             return queryset
-        accepted = parameters.get_accepted_parameters(view, str(request.method))
-        parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
         filter_names = frozenset(filterset_class.base_filters) & frozenset(request.query_params)
         arguments = self.get_filterset_kwargs(request, queryset, view)
         filterset = filters.narrow(filterset_class, filter_names)(**arguments)

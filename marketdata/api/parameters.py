@@ -48,7 +48,7 @@ def get_accepted_parameters(view: "APIView", method: str) -> set[str]:
     names = {"format"}
     serializer_class = get_for_method(view, getattr(view, "query_serializers", {}), method)
     if serializer_class is not None:
-        names |= _get_field_names(serializer_class)
+        names |= get_field_names(serializer_class)
     if method == "GET" and getattr(view, "action", None) != "retrieve":
         if getattr(view, "filter_backends", ()):
             filterset_class = getattr(view, "filterset_class", None)
@@ -58,8 +58,20 @@ def get_accepted_parameters(view: "APIView", method: str) -> set[str]:
 
 
 @functools.cache
-def _get_field_names(serializer_class: type[serializers.Serializer[Any]]) -> frozenset[str]:
+def get_field_names(serializer_class: type[serializers.Serializer[Any]]) -> frozenset[str]:
     return frozenset(serializer_class().fields)
+
+
+@functools.cache
+def get_defaults(serializer_class: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
+    """Return the values of a request without any of the parameters; raise ValidationError if one is required.
+
+    Defaults are constants, so they are validated once.
+    """
+    serializer = serializer_class(data={})
+    serializer.is_valid(raise_exception=True)
+    defaults: Mapping[str, Any] = serializer.validated_data
+    return defaults
 
 
 def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: str) -> None:

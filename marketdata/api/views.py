@@ -57,6 +57,8 @@ class ApiView(APIView):
         serializer_class = parameters.get_for_method(self, self.query_serializers, method)
         if serializer_class is None:
             return {}
+        if not parameters.get_field_names(serializer_class) & self.request.query_params.keys():
+            return dict(parameters.get_defaults(serializer_class))
         serializer = serializer_class(data=self.request.query_params)
         serializer.is_valid(raise_exception=True)
         validated: dict[str, Any] = serializer.validated_data

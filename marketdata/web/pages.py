@@ -7,10 +7,13 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.paginator import EmptyPage, InvalidPage, Page, Paginator
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q, QuerySet
+from django.db.models.sql import Query
 from django.utils.functional import cached_property
 
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.unchanged import remember
 from marketdata.web import time_limits
 
 CURSOR_HELP = "Pass the `cursor` of the previous answer, or an empty value to start."
@@ -79,8 +82,7 @@ class BoundedPaginator(Paginator[Any]):
             with time_limits.limit_part(self._count_seconds):
                 if self._read_rows is not None:
                     return len(self._keys)
-                rows = cast(QuerySet[Any], self.object_list)
-                return rows.order_by().values("pk")[: self.max_rows + 1].count()
+                return _count(cast(QuerySet[Any], self.object_list), self.max_rows + 1)
         except time_limits.TimeLimitExceeded:
             return None
 
@@ -132,6 +134,28 @@ class BoundedPaginator(Paginator[Any]):
         """Return the keys of the first rows."""
         rows = cast(QuerySet[Any], self.object_list)
         return list(rows.values_list("pk", flat=True)[:number])
+
+
+def _count(rows: QuerySet[Any], limit: int) -> int:
+    """Return the number of rows, up to a limit; that of a whole table is remembered until the data change."""
+
+    def count() -> int:
+        return rows.order_by().values("pk")[:limit].count()
+
+    is_remembered = rows.db == DEFAULT_DB_ALIAS and _is_whole_table(rows.query)
+    return remember(("rows", rows.model, limit), count) if is_remembered else count()
+
+
+def _is_whole_table(query: Query) -> bool:
+    """Return whether a query has all rows of a table, each once."""
+    return not (
+        query.where
+        or query.distinct
+        or query.combinator
+        or query.extra_tables
+        or query.group_by is not None
+        or len(query.alias_map) > 1
+    )
 
 
 def rows_after(rows: "QuerySet[Any]", column: str, cursor: str) -> "QuerySet[Any]":
