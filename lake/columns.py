@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.db import models
 
 from esma_files.models import EsmaFile
@@ -200,3 +201,14 @@ def _paths(model: type[models.Model]) -> dict[str, str]:
         "ReportingException": of(EXCEPTION_FIELDS),
     }
     return known.get(model.__name__, {})
+
+
+def cast(column: Any, type_: pa.DataType) -> Any:
+    """Convert a column from the type that SQLite stores."""
+    if column.type == type_:
+        return column
+    if column.null_count == len(column):
+        return pa.nulls(len(column), type_)
+    if pa.types.is_timestamp(type_):
+        return pc.assume_timezone(column.cast(pa.timestamp("us")), "UTC")
+    return column.cast(type_)

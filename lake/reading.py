@@ -24,6 +24,7 @@ class Reader(Protocol):
     """Reads queries of Django from one state of the database, `at_a_time` of them at the same time."""
 
     at_a_time: int
+    reads_packs: bool  # whether it takes queries whose sparse columns are packed
 
     def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
         """Begin to read a query of at most so many rows, with the columns of `schema`.
@@ -62,7 +63,7 @@ def snapshot() -> Iterator[Reader]:
 class DjangoReader:
     """Reads by Django, from any database."""
 
-    at_a_time = 1
+    at_a_time, reads_packs = 1, False
 
     def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
         return lambda: self._read(query, schema)
@@ -92,7 +93,7 @@ def read_slices(
     while True:
         rows = answer()
         if len(rows) <= most:
-            yield start, rows.convert()
+            yield start, _convert(table, rows)
             return
         keys = rows.get_texts(table.key_column)
         length = _find_first(keys, table.slice_rows) or _find_first(keys, most)
@@ -102,7 +103,7 @@ def read_slices(
             continue
         begin = keys[length].as_py()
         answer = ask(begin)  # is read while this slice is written
-        yield start, rows.convert().slice(0, length)
+        yield start, _convert(table, rows).slice(0, length)
         start = begin
 
 
@@ -110,20 +111,24 @@ def _ask_halves(
     reader: Reader, table: LakeTable, start: str, stop: str | None, most: int
 ) -> Answer:
     """Begin to read at most so many rows, by two processes if the reader has them."""
-    first = 0
+    first, schema = 0, table.packs.schema if reader.reads_packs else table.schema
+
+    def query(begin: str, end: str | None) -> "models.QuerySet[Any, Any]":
+        return table.query(begin, end, packed=reader.reads_packs)
+
     if reader.at_a_time > 1:
         half = most // 2
         keys = read(reader, table.query_key(start, stop)[: half + 1], table.key_schema, half + 1)
         keys = keys.column(0)
         first = _find_first(keys, half) if len(keys) > half else 0
     if not first:
-        return reader.ask(table.query(start, stop)[:most], table.schema, most)
+        return reader.ask(query(start, stop)[:most], schema, most)
     middle, rest = keys[first].as_py(), most - first
     answers = [
-        reader.ask(table.query(start, middle), table.schema, first),
-        reader.ask(table.query(middle, stop)[:rest], table.schema, rest),
+        reader.ask(query(start, middle), schema, first),
+        reader.ask(query(middle, stop)[:rest], schema, rest),
     ]
-    return lambda: Rows([part for answer in answers for part in answer().parts], table.schema)
+    return lambda: Rows([part for answer in answers for part in answer().parts], schema)
 
 
 def read_keys(
@@ -132,15 +137,25 @@ def read_keys(
     """Yield the rows of some values of the key, with the values. The next ones are read meanwhile."""
     most = _KEYS_OF_SQLITE if connection.vendor == "sqlite" else _KEYS
     parts = (keys[start : start + most] for start in range(0, len(keys), most))
-    asked = ((part, reader.ask(table.query_keys(part), table.schema, _MOST_ROWS)) for part in parts)
+    packed = reader.reads_packs
+    schema = table.packs.schema if packed else table.schema
+    asked = (
+        (part, reader.ask(table.query_keys(part, packed=packed), schema, _MOST_ROWS))
+        for part in parts
+    )
     waiting = deque(itertools.islice(asked, reader.at_a_time))
     while waiting:
         part, answer = waiting.popleft()
         rows = answer()
         waiting.extend(itertools.islice(asked, 1))
-        yield part, rows.convert()
+        yield part, _convert(table, rows)
 
 
 def _find_first(keys: pa.ChunkedArray, place: int) -> int:
     """Return the place of the first key that equals the one at a place."""
     return int(pc.index(keys, keys[place]).as_py())
+
+
+def _convert(table: LakeTable, rows: Rows) -> pa.Table:
+    """Return rows with the columns and types of the table."""
+    return table.packs.unpack(rows.convert(), table.schema)

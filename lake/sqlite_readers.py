@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.db import OperationalError, models
+
+from lake.columns import cast as cast_column
 
 _PROCESS = Path(__file__).with_name("sqlite_process.py")
 # One is busy for longer than the process that writes files; two of them leave it little time to wait.
@@ -133,6 +134,8 @@ class SqliteReader:
 class SqliteReaders:
     """Asks several readers in turn."""
 
+    reads_packs = True
+
     def __init__(self, readers: Sequence[SqliteReader]) -> None:
         self.at_a_time = len(readers)
         self._next = itertools.cycle(readers)
@@ -148,15 +151,4 @@ def _with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     if rows.schema.equals(schema, check_metadata=True):
         return rows
     columns = zip(rows.combine_chunks().columns, schema, strict=True)
-    return pa.table([_cast(column, field.type) for column, field in columns], schema=schema)
-
-
-def _cast(column: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
-    """Convert a column from the type that SQLite stores."""
-    if column.type == type_:
-        return column
-    if column.null_count == len(column):
-        return pa.chunked_array([pa.nulls(len(column), type_)])
-    if pa.types.is_timestamp(type_):
-        return pc.assume_timezone(column.cast(pa.timestamp("us")), "UTC")
-    return column.cast(type_)
+    return pa.table([cast_column(column, field.type) for column, field in columns], schema=schema)

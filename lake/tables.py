@@ -40,6 +40,7 @@ from instruments.models import (
 )
 from lake.columns import Column, columns_of
 from lake.errors import NoSuchTable
+from lake.packing import Packs
 
 # Surrogate keys and hashes mean nothing outside the database.
 _INTERNAL = ("id", "fingerprint", "result_key", "published_again")
@@ -105,6 +106,12 @@ class LakeTable:
     subject: DataSubject | None = None
     left_out: tuple[str, ...] = _INTERNAL
     joined: tuple[Column, ...] = ()
+    sparse: tuple[tuple[str, ...], ...] = ()  # beginnings of the names of columns: see packing.py
+
+    @functools.cached_property
+    def packs(self) -> Packs:
+        """The columns as they are read from SQLite."""
+        return Packs.of(self.columns, self.sparse)
 
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -148,12 +155,15 @@ class LakeTable:
             slice_rows=self.slice_rows,
             left_out=self.left_out,
             joined=self.joined,
+            sparse=self.sparse,
             base_partition=self.partition,
         )
 
-    def query(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
+    def query(
+        self, start: str, stop: str | None, *, packed: bool = False
+    ) -> "models.QuerySet[Any, Any]":
         """Return the rows from one value of the key up to another, in order; None is the end."""
-        return self._select(self._between(start, stop))
+        return self._select(self._between(start, stop), packed=packed)
 
     def query_key(self, start: str, stop: str | None) -> "models.QuerySet[Any, Any]":
         """Return the keys of these rows, in order, for which an index is enough."""
@@ -166,21 +176,27 @@ class LakeTable:
             condition[f"{self.key}__lt"] = stop
         return condition
 
-    def query_keys(self, keys: Sequence[str]) -> "models.QuerySet[Any, Any]":
+    def query_keys(
+        self, keys: Sequence[str], *, packed: bool = False
+    ) -> "models.QuerySet[Any, Any]":
         """Return the rows with one of some values of the key, in order.
 
         SQLite takes them as one parameter: to read thousands of parameters costs more than to find the rows.
         """
         if connection.vendor == "sqlite":
             listed = RawSQL("SELECT value FROM json_each(%s)", [json.dumps(keys)])
-            return self._select({f"{self.key}__in": listed})
-        return self._select({f"{self.key}__in": keys})
+            return self._select({f"{self.key}__in": listed}, packed=packed)
+        return self._select({f"{self.key}__in": keys}, packed=packed)
 
-    def _select(self, condition: dict[str, Any]) -> "models.QuerySet[Any, Any]":
+    def _select(self, condition: dict[str, Any], *, packed: bool) -> "models.QuerySet[Any, Any]":
         rows = self.model._base_manager.filter(**condition).order_by(self.key, *self.order)
-        texts = {f"{c.name}_text": Cast(c.lookup, TextField()) for c in self.columns if c.is_json}
-        names = (f"{c.name}_text" if c.is_json else c.lookup for c in self.columns)
-        answer: models.QuerySet[Any, Any] = rows.annotate(**texts).values_list(*names)
+        columns = self.packs.plain if packed else self.columns
+        packs = self.packs.expressions if packed else {}
+        texts = {f"{c.name}_text": Cast(c.lookup, TextField()) for c in columns if c.is_json}
+        names = (f"{c.name}_text" if c.is_json else c.lookup for c in columns)
+        answer: models.QuerySet[Any, Any] = rows.annotate(**texts, **packs).values_list(
+            *names, *packs
+        )
         return answer
 
 
@@ -206,6 +222,22 @@ class RecentTable(LakeTable):
         )
 
 
+# Columns of few categories, or that registers seldom fill: of a million listings, one in ten at most has one.
+_SPARSE = (
+    ("floating_rate_", "seniority"),
+    ("underlying_index_", "underlying_lei"),
+    ("strike_sign", "strike_percentage", "strike_yield", "strike_basis_points", "strike_pending"),
+    (
+        *("commodity_product", "commodity_base_", "commodity_sub_", "commodity_additional_"),
+        *("commodity_transaction_", "commodity_final_"),
+    ),
+    ("interest_rate_",),
+    ("first_leg_", "other_leg_"),
+    (
+        *("known_from", "inconsistent", "last_updated_at", "submitted_at", "published_on"),
+        *("published_to", "never_published", "technical_record_id"),
+    ),
+)
 _LISTING_ORDER = ("mic", "register")
 _RESULT_ORDER = ("result_key", "fingerprint", "register")
 _LEI = ("entity_id", ("pk",))
@@ -229,6 +261,7 @@ TABLES = (
         partition=_CATEGORY,
         slice_rows=_ROWS,
         isin_lookup="isin",
+        sparse=_SPARSE,
     ),
     LakeTable(
         "listing_versions",
@@ -238,6 +271,7 @@ TABLES = (
         order=(*_LISTING_ORDER, "valid_from", "pk"),
         partition=_MONTH,
         isin_lookup="isin",
+        sparse=_SPARSE,
     ),
     LakeTable(
         "underlyings",
