@@ -66,7 +66,7 @@ def _file_of(archive: Archive) -> int | None:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a process writes, and the error that it ends with."""
+    """The output of a process as a stream, and its end as an error."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         super().__init__()
