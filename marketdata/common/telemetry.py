@@ -23,29 +23,31 @@ T = TypeVar("T")
 _lock = threading.Lock()
 
 
-@dataclasses.dataclass(slots=True)
 class Call:
     """A call of something outside the process, made within `with`: it is reported at its end.
 
-    kind is database, http, storage or cache.
+    kind is database, http, storage or cache. Each query makes one, so it sets nothing before it is needed.
     """
 
-    kind: str
-    target: str  # the host, or the alias of a database
-    name: str  # the first word of a query, or the method of a request
-    start: int = 0  # nanoseconds since 1970, of a call that is reported individually
-    seconds: float = 0.0
-    is_ok: bool = True
-    is_hit: bool | None = None  # of a read from a cache
-    _began: float = dataclasses.field(default=0.0, repr=False)
+    __slots__ = ("is_hit", "is_ok", "kind", "name", "seconds", "start", "target")
+
+    seconds: float  # at the end; before it, the time of the beginning
+    is_ok: bool
+    start: int  # nanoseconds since 1970, of a call that is reported individually
+
+    def __init__(self, kind: str, target: str, name: str) -> None:
+        self.kind = kind
+        self.target = target  # the host, or the alias of a database
+        self.name = name  # the first word of a query, or the method of a request
+        self.is_hit: bool | None = None  # of a read from a cache
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter()
+        self.seconds = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if exporters:
-            self.seconds = time.perf_counter() - self._began
+            self.seconds = time.perf_counter() - self.seconds
             self.is_ok = kind is None
             if (operation := current.get()) is not None:
                 operation.add(self)
@@ -162,12 +164,20 @@ def measure_query(
     execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
 ) -> Any:
     """Report a query; an `execute_wrapper` of Django."""
-    with Call("database", context["connection"].alias, _first_word(sql)):
+    with Call("database", context["connection"].alias, _first_word(sql[:20])):
         return execute(sql, params, many, context)
 
 
+@functools.lru_cache(maxsize=1_000)
 def _first_word(sql: str) -> str:
-    return sql[:20].split(maxsplit=1)[0].upper() if sql.strip() else ""
+    return sql.split(maxsplit=1)[0].upper() if sql.strip() else ""
+
+
+@functools.lru_cache(maxsize=1_000)
+def _name_request(method: str | None, route: str | None) -> str:
+    """Return the method and the route of a request; that of a regular expression without its ends."""
+    named = "unknown" if route is None else f"/{route.removeprefix('^').removesuffix('$')}"
+    return f"{method if method in _METHODS else 'OTHER'} {named}"
 
 
 def report_run(run: Any) -> None:
@@ -192,14 +202,7 @@ class TelemetryMiddleware:
         with Operation("request", "") as operation:
             response = self._get_response(request)
             match = request.resolver_match
-            # Routes that are regular expressions begin with "^" and end with "$".
-            route = (
-                f"/{match.route.removeprefix('^').removesuffix('$')}"
-                if match is not None
-                else "unknown"
-            )
-            method = request.method if request.method in _METHODS else "OTHER"
-            operation.name = f"{method} {route}"
+            operation.name = _name_request(request.method, match and match.route)
             operation.identifier = request_id.get()
             operation.status = response.status_code
             operation.is_ok = response.status_code < 500

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -89,28 +89,35 @@ class Prometheus:
         self._records = Counter(
             "marketdata_records", "Records of ended runs by outcome", ["kind", "outcome"]
         )
-        self._waiting: collections.deque[tuple[_Series, float]] = collections.deque(
-            maxlen=_MAX_WAITING
-        )
+        self._waiting: collections.deque[Operation | Call] = collections.deque(maxlen=_MAX_WAITING)
         self._writing = threading.Lock()
         self._has_thread = False
         os.register_at_fork(after_in_child=self._begin_anew)
         atexit.register(self.flush)
 
     def operation(self, operation: Operation) -> None:
-        if operation.kind == "task":
-            self._add((self._tasks, operation.name, operation.is_ok), operation.seconds)
-            return
-        self._add((self._requests, operation.name, operation.status), operation.seconds)
-        self._add((self._queries, operation.name), operation.counts.get("database", 0))
+        self._waiting.append(operation)
+        if not self._has_thread:
+            self._start_thread()
 
     def call(self, call: Call) -> None:
-        self._add((self._calls, call.kind, call.target, call.is_ok), call.seconds)
-        if call.is_hit is not None:
-            self._add((self._cache_reads, call.target, call.is_hit), 1)
+        self._waiting.append(call)
+        if not self._has_thread:
+            self._start_thread()
 
-    def _add(self, series: _Series, number: float) -> None:
-        self._waiting.append((series, number))
+    def _get_numbers(self, ended: Operation | Call) -> Iterator[tuple[_Series, float]]:
+        """Yield the numbers of what has ended, each with its series."""
+        if isinstance(ended, Call):
+            yield (self._calls, ended.kind, ended.target, ended.is_ok), ended.seconds
+            if ended.is_hit is not None:
+                yield (self._cache_reads, ended.target, ended.is_hit), 1
+        elif ended.kind == "task":
+            yield (self._tasks, ended.name, ended.is_ok), ended.seconds
+        else:
+            yield (self._requests, ended.name, ended.status), ended.seconds
+            yield (self._queries, ended.name), ended.counts.get("database", 0)
+
+    def _start_thread(self) -> None:
         if not self._has_thread:
             self._has_thread = True
             threading.Thread(target=self._write_each_second, daemon=True, name="metrics").start()
@@ -131,8 +138,8 @@ class Prometheus:
         with self._writing:
             numbers = collections.defaultdict(list)
             for _ in range(len(self._waiting)):
-                series, number = self._waiting.popleft()
-                numbers[series].append(number)
+                for series, number in self._get_numbers(self._waiting.popleft()):
+                    numbers[series].append(number)
             for (metric, *labels), amounts in numbers.items():
                 try:
                     if isinstance(metric, BatchHistogram):
