@@ -149,6 +149,8 @@ def compiled_too() -> Iterator[list[str]]:
             if self.connection.vendor == "microsoft":
                 return execute_sql(self, *arguments, **options)
             executed_sql: list[str] = []
+            # A wrapper that is added to a new connection within the block would be removed at its end.
+            self.connection.ensure_connection()
             with self.connection.execute_wrapper(_recording(executed_sql)):
                 result = execute_sql(self, *arguments, **options)
             refused.extend(_too_long(self.query))
