@@ -124,7 +124,7 @@ def named(instruments: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
         start = word.upper()
         if _START_OF_ISIN.fullmatch(start) and _beginning(every.all(), start).exists():
             keys = _beginning(instruments.model._default_manager.order_by(), start).values("isin")
-            if (number := keys[:MANY].count()) < MANY:
+            if (number := keys.using(instruments.db)[:MANY].count()) < MANY:
                 instruments = among(instruments, keys, number)
             else:
                 many = _beginning(instruments, start)

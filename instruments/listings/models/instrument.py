@@ -95,7 +95,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         issued = every.issued_by(*leis).order_by().values("isin")
         named = Q(underlyings__code__in=leis) | Q(underlyings__code__in=issued)
         keys = every.filter(named).order_by().values("isin")
-        if (number := keys[: search.MANY].count()) < search.MANY:
+        if (number := keys.using(self.db)[: search.MANY].count()) < search.MANY:
             return cast(InstrumentQuerySet, search.among(self, keys, number))
         return self.filter(pk__in=keys)
 
