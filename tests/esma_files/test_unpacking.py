@@ -5,10 +5,11 @@ import os
 import random
 import signal
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+import psutil
 import pytest
 
 from esma_files import archive, unpacking
@@ -37,38 +38,43 @@ def read_entry(source: IO[bytes], place: int) -> Iterator[bytes]:
                 yield chunk
 
 
-def has_children() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
+@pytest.fixture
+def read_children() -> Callable[[], list[int]]:
+    """A function that returns the processes that this test has started, zombies too."""
+
+    def read() -> set[int]:
+        return {child.pid for child in psutil.Process().children()}
+
+    others = read()  # servers that other tests have started, too
+    return lambda: list(read() - others)
 
 
 @pytest.mark.parametrize(("place", "content"), [(0, b"small"), (1, CONTENT)])
 def test_another_process_unpacks_the_entry_at_its_place(
-    zipped: Path, place: int, content: bytes
+    zipped: Path, read_children: Callable[[], list[int]], place: int, content: bytes
 ) -> None:
     with zipped.open("rb") as source:
         chunks = list(read_entry(source, place))
 
     assert b"".join(chunks) == content
     assert {len(chunk) for chunk in chunks[:-1]} <= {100_000}  # as large as asked for
-    assert not has_children()
+    assert read_children() == []
 
 
 def test_a_zip_that_is_no_file_on_disk_is_unpacked_here(zipped: Path) -> None:
     assert b"".join(read_entry(io.BytesIO(zipped.read_bytes()), 1)) == CONTENT
 
 
-def test_a_reader_that_stops_early_ends_the_process(zipped: Path) -> None:
+def test_a_reader_that_stops_early_ends_the_process(
+    zipped: Path, read_children: Callable[[], list[int]]
+) -> None:
     with zipped.open("rb") as source:
         chunks = read_entry(source, 1)
         next(chunks)
-        assert has_children()
+        assert len(read_children()) == 1
         chunks.close()  # type: ignore[attr-defined]  # a generator
 
-    assert not has_children()
+    assert read_children() == []
 
 
 def test_damage_is_an_error_with_the_same_words_as_without_the_process(zipped: Path) -> None:
@@ -84,19 +90,16 @@ def test_damage_is_an_error_with_the_same_words_as_without_the_process(zipped: P
     assert str(aside.value) == str(here.value)
 
 
-def test_a_killed_process_is_told_from_damage(zipped: Path) -> None:
+def test_a_killed_process_is_told_from_damage(
+    zipped: Path, read_children: Callable[[], list[int]]
+) -> None:
     with zipped.open("rb") as source:
         chunks = read_entry(source, 1)
         next(chunks)
-        [child] = _read_children()
+        [child] = read_children()
         os.kill(child, signal.SIGKILL)
         with pytest.raises(UnpackingEnded, match="signal 9"):
             list(chunks)
-
-
-def _read_children() -> list[int]:
-    lists = Path("/proc/self/task").glob("*/children")
-    return [int(number) for children in lists for number in children.read_text().split()]
 
 
 def test_the_error_of_a_stream_counts_and_not_what_its_reader_makes_of_the_end() -> None:
