@@ -18,7 +18,7 @@ from curation.models import WatchList
 from instruments.listings import changes
 from instruments.listings.fields import FIELDS
 from instruments.listings.filters import InstrumentFilterSet
-from instruments.listings.lookup import resolve_isins
+from instruments.listings.lookup import resolve_list
 from instruments.models import ChangeSet, Instrument, Listing, ListingVersion
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
 from marketdata.common.filters import get_messages
@@ -75,10 +75,7 @@ def check_isins(isins: Iterable[str]) -> list[str]:
 
     Raises InvalidQuery.
     """
-    try:
-        unique = sorted(set(resolve_isins(isin for isin in isins if isin.strip())))
-    except NotInDatabase as error:
-        raise InvalidQuery("isins", str(error)) from error
+    unique = sorted(set(resolve_list((isin for isin in isins if isin.strip()), "isins")))
     if len(unique) > WatchList.MAX_ISINS:
         raise InvalidQuery(
             "isins", f"At most {WatchList.MAX_ISINS:,} ISINs; these are {len(unique):,}."

@@ -14,18 +14,21 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError, connection
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, resolve
 from django.utils.cache import set_response_etag
 from django.utils.http import http_date
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments.data_versions import DataSubject
 from instruments.models import DataVersion
 from marketdata.api.views import ApiView
+from marketdata.common.errors import MarketDataError
 from marketdata.web import limits
 
 _KEPT_SECONDS = 3_600
@@ -103,6 +106,18 @@ class _NotKept(Exception):
     """There is no kept answer to a request."""
 
 
+# Why a request has no kept answer: the ordinary way meets the same refusal or fault, and answers it.
+_REFUSALS = (
+    _NotKept,
+    APIException,
+    MarketDataError,
+    Http404,
+    PermissionDenied,
+    SuspiciousOperation,
+    DatabaseError,
+)
+
+
 class KeptAnswersMiddleware:
     """Answer requests with an API key from the kept answers, without the rest of the way to a view.
 
@@ -135,7 +150,7 @@ def _find_kept(request: HttpRequest) -> HttpResponseBase | None:
         if not issubclass(getattr(match.func, "cls", type(None)), CachedAnswers):
             return None
         response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-    except Exception:  # noqa: BLE001  # the ordinary way meets the same error, and answers it
+    except _REFUSALS:
         return None
     finally:
         request.is_on_short_way = False  # type: ignore[attr-defined]

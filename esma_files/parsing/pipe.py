@@ -35,19 +35,18 @@ def piped(stream: Readable) -> Iterator[str]:
         target=_feed, args=(stream, writing, raised), name="xml-feeder", daemon=True
     )
     feeder.start()
+    problem: Exception | None = None
     try:
         yield f"/dev/fd/{reading}"
-    except Exception as error:
-        _end(reading, feeder)
-        if raised:  # this is why the reader has met the end of the file
-            raise raised[0] from error
-        raise
-    except BaseException:
-        _end(reading, feeder)
-        raise
-    _end(reading, feeder)
-    if raised:
-        raise raised[0]
+    except Exception as error:  # noqa: BLE001  # raised again below
+        problem = error
+    finally:
+        os.close(reading)
+        feeder.join()
+    if raised:  # this is why the reader has met the end of the file
+        raise raised[0] from problem
+    if problem is not None:
+        raise problem
 
 
 def _feed(stream: Readable, writing: int, raised: list[BaseException]) -> None:
@@ -61,8 +60,3 @@ def _feed(stream: Readable, writing: int, raised: list[BaseException]) -> None:
         pass
     except BaseException as error:  # noqa: BLE001  # raised again by the reading side
         raised.append(error)
-
-
-def _end(reading: int, feeder: threading.Thread) -> None:
-    os.close(reading)
-    feeder.join()

@@ -77,6 +77,14 @@ def resolve_isins(texts: Iterable[str]) -> list[str]:
     return [resolve_code(code) for code in codes]
 
 
+def resolve_list(texts: Iterable[str], parameter: str) -> list[str]:
+    """Return what `resolve_isins` does for a parameter that is a list. Raises InvalidQuery of that name."""
+    try:
+        return resolve_isins(texts)
+    except (InvalidQuery, NotInDatabase) as error:
+        raise InvalidQuery(parameter, str(error)) from error
+
+
 def find_isins(text: str) -> list[str]:
     """Return the ISINs of a comma-separated text of ISINs, FIGIs and tickers; others are left out.
 

@@ -7,9 +7,9 @@ from typing import Any
 from instruments.classification import cfi
 from instruments.isin import problem_of
 from instruments.listings import changes
-from instruments.listings.lookup import resolve_isins
+from instruments.listings.lookup import resolve_list
 from instruments.models import Instrument, Register
-from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.errors import InvalidQuery
 
 MAX_CODES = 1_000
 _MIC = re.compile("[A-Z0-9]{4}")
@@ -44,21 +44,13 @@ def check(conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         if len(codes) > MAX_CODES:
             raise InvalidQuery(name, f"At most {MAX_CODES:,} values; these are {len(codes):,}.")
         if name == "isins":
-            codes = _resolve(codes)
+            codes = resolve_list(codes, "isins")
         for code in codes:
             if problem := _PROBLEMS[name](code):
                 raise InvalidQuery(name, f"{code[:50]!r}: {problem}.")
         if codes:
             checked[name] = list(dict.fromkeys(codes))
     return checked
-
-
-def _resolve(codes: list[str]) -> list[str]:
-    """Return the ISINs that ISINs, FIGIs and tickers mean. Raises InvalidQuery."""
-    try:
-        return resolve_isins(codes)
-    except (InvalidQuery, NotInDatabase) as error:
-        raise InvalidQuery("isins", str(error)) from error
 
 
 def select(

@@ -125,9 +125,7 @@ class RepeatedLines(logging.Filter):
             self._next[line] = now + _SECONDS_BETWEEN_REPEATS
             left_out = self._left_out.pop(line, 0)
         if left_out:
-            record.msg = (
-                f"{record.msg} (similar messages not logged since the last one: {left_out})"
-            )
+            record.msg = f"{record.msg} (not logged meanwhile: {left_out} more of these)"
         return True
 
 

@@ -29,9 +29,9 @@ class Call:
     kind is database, http, storage or cache. Each query makes one, so it sets nothing before it is needed.
     """
 
-    __slots__ = ("is_hit", "is_ok", "kind", "name", "seconds", "start", "target")
+    __slots__ = ("_began", "is_hit", "is_ok", "kind", "name", "seconds", "start", "target")
 
-    seconds: float  # at the end; before it, the time of the beginning
+    seconds: float
     is_ok: bool
     start: int  # nanoseconds since 1970, of a call that is reported individually
 
@@ -42,12 +42,12 @@ class Call:
         self.is_hit: bool | None = None  # of a read from a cache
 
     def __enter__(self) -> Self:
-        self.seconds = time.perf_counter()
+        self._began = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         if exporters:
-            self.seconds = time.perf_counter() - self.seconds
+            self.seconds = time.perf_counter() - self._began
             self.is_ok = kind is None
             if (operation := current.get()) is not None:
                 operation.add(self)

@@ -25,8 +25,8 @@ class BoundedPaginator(Paginator[Any]):
     `has_more` tells that there are rows beyond these, so that `count` is not the number of all rows.
 
     Counting is stopped after `count_seconds` (COUNT_TIMEOUT_SECONDS): a page of rows that few others meet
-    can be read long before all of them are found. `count` is then the number of the rows up to the page
-    that was read last, and `has_more` tells whether a row follows it.
+    can be read long before all of them are found. `count` is then the number of rows up to the end of
+    the page that was read last, and `has_more` tells whether a row follows.
 
     A queryset may have a method `rows_of_search(keys)`, for lists in which finding the rows costs more than
     reading them. The keys are then searched once, for both the count and the page.

@@ -197,14 +197,10 @@ def test_a_line_that_repeats_is_written_once_a_minute_with_the_number_left_out()
     assert [written(n, logs.REPEATED) for n in (2, 3)] == [None, None]
     assert [written(n, {}) for n in (4, 5)] == ["Lost: 4", "Lost: 5"]
     time[0] += 60
-    assert (
-        written(6, logs.REPEATED) == "Lost: 6 (similar messages not logged since the last one: 2)"
-    )
+    assert written(6, logs.REPEATED) == "Lost: 6 (not logged meanwhile: 2 more of these)"
     assert written(7, logs.REPEATED) is None
     time[0] += 60
-    assert (
-        written(8, logs.REPEATED) == "Lost: 8 (similar messages not logged since the last one: 1)"
-    )
+    assert written(8, logs.REPEATED) == "Lost: 8 (not logged meanwhile: 1 more of these)"
 
 
 @pytest.mark.parametrize(

@@ -97,15 +97,15 @@ def test_pieces_have_all_of_a_list(query: dict[str, str], size: int) -> None:
 
     for start in ("", cursors[0], cursors[len(cursors) // 2]):
         pieces = list(cut(parts, start, size))
-        found = [cursor for _, pairs in pieces for cursor, _ in pairs]
+        cursors_of_pieces = [cursor for _, pairs in pieces for cursor, _ in pairs]
         expected = cursors[cursors.index(start) + 1 :] if start else cursors
 
         assert [to for to, _ in pieces[:-1] if not to] == []
         assert pieces[-1][0] == ""
         # A piece has the first instruments of a page and one more.
-        assert found[: PAGE_SIZE + 1] == expected[: PAGE_SIZE + 1]
+        assert cursors_of_pieces[: PAGE_SIZE + 1] == expected[: PAGE_SIZE + 1]
         if max(len(pairs) for _, pairs in pieces) <= PAGE_SIZE:
-            assert found == expected
+            assert cursors_of_pieces == expected
         for to, _ in pieces[:-1]:  # a search goes on from there
             following = [cursor for _, pairs in cut(parts, to, 1_000_000) for cursor, _ in pairs]
             assert following[:PAGE_SIZE] == [c for c in expected if _comes_after(c, to)][:PAGE_SIZE]
