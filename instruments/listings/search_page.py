@@ -135,22 +135,14 @@ class SearchView(GuardedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         words = request.GET.get("q", "").strip()[:MAX_LENGTH]
-        isin = _NOT_OF_ISINS.sub("", words.upper())  # as printed in groups, or copied with a label
-        problem = problem_of(isin)
-        if problem is None and Instrument.objects.filter(pk=isin).exists():
-            return redirect("instrument", isin=isin)
-        if is_lei(words.upper()) and LegalEntity.objects.filter(lei=words.upper()).exists():
-            return redirect("entity", lei=words.upper())
         by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
-        if len(by_code) == 1 and problem_of_figi(words.upper()) is None:
-            return redirect("instrument", isin=by_code[0])
+        if (page := _find_page(words, by_code)) is not None:
+            return page
         register = request.GET.get("register", "").upper()
         register = register if register in Register.values else ""
         form = FilterForm(request.GET)
         filters = {name: request.GET.get(name, "").strip() for name in form.fields}
         filters = {name: value for name, value in filters.items() if value}
-        # Twelve characters with a digit at the end are probably meant as an ISIN.
-        looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
         is_asked = bool(words or filters)
         context: dict[str, Any] = {
             "words": words,
@@ -161,44 +153,73 @@ class SearchView(GuardedView):
             "chosen": form.describe_chosen(),
             "is_asked": is_asked,
             "has_uk_listings": ListedVenue.objects.filter(uk_listings__gt=0).exists(),
-            "code_pages": _find_code_pages(words.upper()),
-            "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
-            "isin_problem": problem if looks_like_isin else None,
-            "isin": isin if problem is None else "",
         }
-        if is_asked:
-            values = {**filters, "q": words, "register": register}
-            context |= _find(request, values)
-            is_found = context["instruments"] or context["messages"] or by_code
-            is_searched = context["results"].is_searched
-            if (
-                is_searched
-                and not is_found
-                and not looks_like_isin
-                and (corrected := spelling.correct(words))
-            ):
-                context |= _find(request, {**values, "q": corrected})
-                context["corrected"] = corrected if context["instruments"] else ""
-            if words and is_searched and not context["instruments"]:
-                context["others"] = suggest_others(words, request.user)
-            context["can_export"] = is_met(_EXPORTING, request.user)
-            patient = request.GET.copy()
-            patient[PATIENT] = "1"
-            context["patient_query"] = patient.urlencode()
-        else:
-            changes = read_changes()
-            context |= {
-                "overview": read_overview(),
-                "examples": EXAMPLES,
-                "example_instruments": Instrument.objects.filter(pk__in=EXAMPLE_ISINS),
-                "changes": changes[-1] if changes else None,
-                "changes_chart": draw_changes(changes),
-            }
-        is_stopped = is_asked and context["results"].is_stopped
+        if not is_asked:
+            return render(request, "instruments/search.html", context | _describe_overview())
+        answer = _answer(request, words, by_code, {**filters, "q": words, "register": register})
         # A part of a page is put in its place only with an answer that is good.
-        is_error = is_stopped and "HX-Request" not in request.headers
+        is_error = answer["results"].is_stopped and "HX-Request" not in request.headers
         status = HTTPStatus.SERVICE_UNAVAILABLE if is_error else HTTPStatus.OK
-        return render(request, "instruments/search.html", context, status=status)
+        return render(request, "instruments/search.html", context | answer, status=status)
+
+
+def _read_isin(words: str) -> str:
+    """Return an ISIN without what it was copied with: a label, or spaces between its groups."""
+    return _NOT_OF_ISINS.sub("", words.upper())
+
+
+def _find_page(words: str, by_code: list[str]) -> HttpResponse | None:
+    """Redirect to the page of what the words name, an instrument or an entity; None for other words."""
+    code, isin = words.upper(), _read_isin(words)
+    if problem_of(isin) is None and Instrument.objects.filter(pk=isin).exists():
+        return redirect("instrument", isin=isin)
+    if is_lei(code) and LegalEntity.objects.filter(lei=code).exists():
+        return redirect("entity", lei=code)
+    if len(by_code) == 1 and problem_of_figi(code) is None:
+        return redirect("instrument", isin=by_code[0])
+    return None
+
+
+def _describe_overview() -> dict[str, Any]:
+    """Return what the page shows before anything is asked."""
+    changes = read_changes()
+    return {
+        "overview": read_overview(),
+        "examples": EXAMPLES,
+        "example_instruments": Instrument.objects.filter(pk__in=EXAMPLE_ISINS),
+        "changes": changes[-1] if changes else None,
+        "changes_chart": draw_changes(changes),
+    }
+
+
+def _answer(
+    request: HttpRequest, words: str, by_code: list[str], values: dict[str, str]
+) -> dict[str, Any]:
+    """Return what the page shows for a search: the instruments, and what else the words may mean."""
+    isin = _read_isin(words)
+    problem = problem_of(isin)
+    # Twelve characters with a digit at the end are probably meant as an ISIN.
+    looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
+    patient = request.GET.copy()
+    patient[PATIENT] = "1"
+    answer = {
+        "code_pages": _find_code_pages(words.upper()),
+        "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
+        "isin_problem": problem if looks_like_isin else None,
+        "isin": isin if problem is None else "",
+        "can_export": is_met(_EXPORTING, request.user),
+        "patient_query": patient.urlencode(),
+        **_find(request, values),
+    }
+    if not answer["results"].is_searched:
+        return answer
+    is_empty = not (answer["instruments"] or answer["messages"] or by_code)
+    if is_empty and not looks_like_isin and (corrected := spelling.correct(words)):
+        answer |= _find(request, {**values, "q": corrected})
+        answer["corrected"] = corrected if answer["instruments"] else ""
+    if words and not answer["instruments"]:
+        answer["others"] = suggest_others(words, request.user)
+    return answer
 
 
 def _find_code_pages(code: str) -> list[tuple[str, str, str]]:

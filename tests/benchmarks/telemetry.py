@@ -4,7 +4,9 @@ Each line is a process with a database of its own, which sends to a server on lo
 processes play the same requests in a random order, so that all of them see the same load of the machine;
 what is compared is a process with the one without telemetry in the same round. The median and the middle
 half of these differences are printed. One more process without telemetry is the control: its line shows what
-the method takes for a difference where there is none.
+the method takes for a difference where there is none. The plain lines are a middleware that calls
+prometheus-client, or Microsoft's exporter, itself (plain_telemetry.py): what it costs whoever adds these in
+the simplest way.
 
 Processor time is that of the whole process since its last turn, so that the threads that send in the
 background count. A turn of 100 requests ends with sending what it has left. Both views are asked through all
@@ -30,15 +32,18 @@ from rich.table import Table
 from tests import ingestion
 
 ROOT = Path(__file__).parent.parent.parent
-_OFF, _CONTROL = "off", "off (control)"
-# What TELEMETRY is for each line.
-_EXPORTERS = {
-    _OFF: "",
-    _CONTROL: "",
-    "prometheus": "prometheus",
-    "azure": "azure",
-    "prometheus, azure": "prometheus,azure",
-    "opencensus": "opencensus",
+_OFF = "off"
+_PLAIN = "tests.benchmarks.plain_telemetry."
+# What TELEMETRY is for each line, and the middleware beside those of the service.
+_LINES = {
+    _OFF: ("", ""),
+    "off (control)": ("", ""),
+    "plain metrics": ("", f"{_PLAIN}PlainMetrics"),
+    "prometheus": ("prometheus", ""),
+    "plain spans": ("", f"{_PLAIN}PlainSpans"),
+    "azure": ("azure", ""),
+    "prometheus, azure": ("prometheus,azure", ""),
+    "opencensus": ("opencensus", ""),
 }
 _VIEWS = {"plain view": "/plain/", "list of the API": "/api/v1/venues/"}
 _REQUESTS = 100  # of a turn
@@ -51,19 +56,22 @@ from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
 from marketdata.common import telemetry
+from tests.benchmarks import plain_telemetry
 settings.ROOT_URLCONF = "tests.benchmarks.plain_view"
+settings.MIDDLEWARE = [*filter(None, [sys.argv[2]]), *settings.MIDDLEWARE]
 call_command("migrate", verbosity=0)
 client = Client()
 def play(address, requests):
     for _ in range(requests):
         assert client.get(address).status_code == 200
-for address in sys.argv[2:]:
+for address in sys.argv[3:]:
     play(address, 100)
 requests, used = int(sys.argv[1]), time.process_time()
 for line in sys.stdin:
     play(line.strip(), requests)
     for exporter in telemetry.exporters:
         getattr(exporter, "flush", bool)()
+    plain_telemetry.flush()
     now = time.process_time()
     print((now - used) / requests * 1e6, flush=True)
     used = now
@@ -81,17 +89,21 @@ class _Cost:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
-    rounds = parser.parse_args().rounds
-    costs = {(view, line): _Cost() for view in _VIEWS for line in _EXPORTERS}
+    parser.add_argument("--views", nargs="+", choices=_VIEWS, default=list(_VIEWS))
+    parser.add_argument("--lines", nargs="+", choices=_LINES, default=list(_LINES))
+    options = parser.parse_args()
+    costs = {(view, line): _Cost() for view in options.views for line in options.lines}
     with contextlib.ExitStack() as stack:
         received = stack.enter_context(ingestion.running())
         players = {
-            line: stack.enter_context(_player(exporters, received))
-            for line, exporters in _EXPORTERS.items()
+            line: stack.enter_context(_player(exporters, middleware, received))
+            for line, (exporters, middleware) in _LINES.items()
+            if line in options.lines
         }
         chance = random.Random(1)
-        for _ in range(rounds):
-            for view, address in _VIEWS.items():
+        for _ in range(options.rounds):
+            for view in options.views:
+                address = _VIEWS[view]
                 order = chance.sample(list(players), len(players))
                 played = {line: _play(players[line], address) for line in order}
                 for line, microseconds in played.items():
@@ -124,10 +136,13 @@ def _play(player: "subprocess.Popen[str]", address: str) -> float:
 
 
 @contextlib.contextmanager
-def _player(exporters: str, received: ingestion.Ingestion) -> Iterator["subprocess.Popen[str]"]:
-    needs_address = {"azure", "opencensus"} & set(exporters.split(","))
+def _player(
+    exporters: str, middleware: str, received: ingestion.Ingestion
+) -> Iterator["subprocess.Popen[str]"]:
+    needs_address = {"azure", "opencensus"} & set(exporters.split(",")) or "Spans" in middleware
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
+        (folder / "metrics").mkdir()
         settings = {
             "DJANGO_SETTINGS_MODULE": "marketdata.settings",
             "ENV_FILE": os.devnull,
@@ -142,6 +157,7 @@ def _player(exporters: str, received: ingestion.Ingestion) -> Iterator["subproce
             "COUNTS_PATH": str(folder / "counts.sqlite3"),
             "TELEMETRY_DIR": str(folder / "telemetry"),
             "METRICS_DIR": str(folder / "metrics"),
+            "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
             "TELEMETRY": exporters,
             "TELEMETRY_SECONDS": "3600",  # a turn ends with sending, however long the turns of others take
             "APPLICATIONINSIGHTS_CONNECTION_STRING": (
@@ -149,7 +165,7 @@ def _player(exporters: str, received: ingestion.Ingestion) -> Iterator["subproce
             ),
         }
         with subprocess.Popen(
-            [sys.executable, "-c", _PLAY, str(_REQUESTS), *_VIEWS.values()],
+            [sys.executable, "-c", _PLAY, str(_REQUESTS), middleware, *_VIEWS.values()],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdin=subprocess.PIPE,
