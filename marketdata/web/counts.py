@@ -33,18 +33,25 @@ class FileCounts(BaseCache):
         self._path = Path(location)
         self._open: tuple[int, sqlite3.Connection] | None = None
         self._swept = 0.0
+        # The ends of counters that run, as far as this object has seen them: `add` need not ask again.
+        self._ends: dict[str, float] = {}
 
     def add(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
         """Start a counter unless it exists and has not expired. Return whether it was started."""
-        now = time.time()
+        name, now = self.make_key(key, version), time.time()
+        if self._ends.get(name, 0.0) > now:
+            return False
         if now > self._swept + _SWEEP_SECONDS:
             self._connection().execute("DELETE FROM counts WHERE ends <= ?", (now,))
+            self._ends = {name: ends for name, ends in self._ends.items() if ends > now}
             self._swept = now
         seconds = (self.default_timeout or 0) if timeout is DEFAULT_TIMEOUT else timeout
-        row = (self.make_key(key, version), int(value), now + seconds, now)
-        return self._connection().execute(_ADD, row).rowcount == 1
+        is_new = self._connection().execute(_ADD, (name, int(value), now + seconds, now)).rowcount
+        ends = self._connection().execute("SELECT ends FROM counts WHERE key = ?", (name,))
+        self._ends[name] = max((row[0] for row in ends), default=0.0)
+        return is_new == 1
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         row = (self.make_key(key, version), time.time())
@@ -54,14 +61,16 @@ class FileCounts(BaseCache):
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Add to a counter and return it. Raises ValueError, as Django does, if it does not exist."""
-        row = (delta, self.make_key(key, version), time.time())
-        result = self._connection().execute(_INCREASE, row).fetchone()
+        name = self.make_key(key, version)
+        result = self._connection().execute(_INCREASE, (delta, name, time.time())).fetchone()
         if result is None:
+            self._ends.pop(name, None)
             raise ValueError(f"Key {key!r} not found")
         return int(result[0])
 
     def clear(self) -> None:
         self._connection().execute("DELETE FROM counts")
+        self._ends = {}
 
     def _connection(self) -> sqlite3.Connection:
         """Return the connection of this thread and process.
