@@ -6,7 +6,7 @@ from celery.signals import task_prerun
 from marketdata.common import telemetry
 from monitoring import secret_rotation
 from monitoring.health import report, services
-from monitoring.health.report import Result
+from monitoring.health.checks import Result
 from monitoring.telemetry.gauges import read_gauges
 
 task_prerun.connect(secret_rotation.rotate_if_due, dispatch_uid="monitoring.secret_rotation")

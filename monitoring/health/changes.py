@@ -2,18 +2,13 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from monitoring.models import CheckResult
-
-if TYPE_CHECKING:
-    from monitoring.health.report import Result
+from monitoring.health.checks import Result, Status
 
 logger = logging.getLogger(__name__)
-Status = CheckResult.Status
 
 
-def log_change(result: "Result", *, before: str) -> None:
+def log_change(result: Result, *, before: str) -> None:
     """Log the status of a check with its reason, unless its status before was the same."""
     if result.status == before:
         return
@@ -33,7 +28,7 @@ class Changes:
     def __init__(self) -> None:
         self._statuses: dict[str, str] = {}
 
-    def log(self, results: Iterable["Result"]) -> None:
+    def log(self, results: Iterable[Result]) -> None:
         """Log the changes of checks of this installation; tasks log those of outside services."""
         for result in results:
             if not result.is_outside:

@@ -54,6 +54,23 @@ class Check:
     for_readiness: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The result of a check. `since` is None where it has not been recorded yet.
+
+    `error` is the exception that the check has raised, for the log and the command: it may name hosts.
+    """
+
+    name: str
+    status: str
+    reason: str
+    milliseconds: float
+    since: dt.datetime | None = None
+    for_readiness: bool = False
+    is_outside: bool = False
+    error: str = ""
+
+
 def check_database() -> Outcome:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")

@@ -13,28 +13,11 @@ from marketdata import __version__
 from marketdata.settings import masking
 from monitoring.health import services
 from monitoring.health.changes import Changes, log_change
-from monitoring.health.checks import CHECKS, Check, Outcome, Status
+from monitoring.health.checks import CHECKS, Check, Outcome, Result, Status
 from monitoring.models import CheckResult
 
 # Seconds for which a process repeats its last report instead of running the checks again.
 _REPEAT_SECONDS = 5.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """The result of a check. `since` is None where it has not been recorded yet.
-
-    `error` is the exception that the check has raised, for the log and the command: it may name hosts.
-    """
-
-    name: str
-    status: str
-    reason: str
-    milliseconds: float
-    since: dt.datetime | None = None
-    for_readiness: bool = False
-    is_outside: bool = False
-    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,8 +24,8 @@ from marketdata import __version__
 from marketdata.settings.masking import Secret
 from monitoring import tasks
 from monitoring.health import report, services
-from monitoring.health.checks import CHECKS, Check, Outcome, check_data_age
-from monitoring.health.report import Report, Result
+from monitoring.health.checks import CHECKS, Check, Outcome, Result, check_data_age
+from monitoring.health.report import Report
 from monitoring.models import CheckResult
 from tests import register, servers
 from tests.register import FakeRegister, Trouble

@@ -10,7 +10,7 @@ from django.test import Client
 
 from marketdata.common.logs import LinesOfRefusals
 from monitoring.health import report
-from monitoring.health.report import Result
+from monitoring.health.checks import Result
 
 pytestmark = pytest.mark.django_db
 
