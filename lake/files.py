@@ -4,8 +4,9 @@ import dataclasses
 import datetime as dt
 import io
 import json
+import operator
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ import xxhash
 from lake.tables import NO_VALUE, LakeTable
 
 _FIRST = "-"  # in the name of a slice that begins at the beginning
+# Rows that wait for others to make row groups with them. They are what takes most memory.
+_WAITING = 100_000
 _DIFFERENT = ("isin", "instrument_isin", "full_name", "source_position")
 
 
@@ -63,74 +66,114 @@ def _decode(name: str) -> str:
     return "" if name == _FIRST else name
 
 
+Made = tuple[DataFile, bytes, str]
+
+
 def make_files(
-    table: LakeTable, start: str, rows: pa.Table, version: int
-) -> Iterator[tuple[DataFile, bytes, str]]:
-    """Yield the files of a slice, their bytes, and their statistics as Delta Lake writes them."""
-    for partition, part in split(table, rows):
-        yield make_file(table, start, partition, part, version)
+    table: LakeTable,
+    start: str,
+    batches: Iterable[pa.Table],
+    version: int,
+    *,
+    most_waiting: int = _WAITING,
+) -> Iterator[Made]:
+    """Yield the files of a slice, their bytes, and their statistics as Delta Lake writes them.
 
-
-def make_file(
-    table: LakeTable, start: str, partition: str, part: pa.Table, version: int
-) -> tuple[DataFile, bytes, str]:
-    """Return the file of one partition of a slice, as `make_files` does."""
-    part = part.combine_chunks()
-    buffer = io.BytesIO()
-    names = part.schema.names
-    pq.write_table(
-        part,
-        buffer,
-        compression="zstd",
-        # Footers are read before anything else: with the comments of columns they were a tenth of the bytes.
-        store_schema=False,
-        write_statistics=[
-            name for name in names if _has_statistics(table, part.schema.field(name))
-        ],
-        # Nearly each row has another value: a dictionary would be written, and given up.
-        use_dictionary=[name for name in names if name not in _DIFFERENT],
-    )
-    content = buffer.getvalue()
-    digest = xxhash.xxh3_128_hexdigest(content)
-    file = DataFile(partition, start, digest, version, len(part), len(content))
-    return file, content, _get_statistics(table, part)
+    There is one for each value of the partition. When more than `most_waiting` rows wait, those of the file
+    that has most of them are written as a row group.
+    """
+    files: dict[str, _ParquetFile] = {}
+    for rows in batches:
+        for partition, part in split(table, rows):
+            if partition not in files:
+                files[partition] = _ParquetFile(table)
+            files[partition].add(part)
+        while sum(file.waiting for file in files.values()) > most_waiting:
+            max(files.values(), key=operator.attrgetter("waiting")).write()
+    if not files:  # a table has a file at least, from which engines know its columns
+        files["" if table.partition is None else NO_VALUE] = _ParquetFile(table)
+    for partition, file in sorted(files.items()):
+        content, statistics = file.close()
+        digest = xxhash.xxh3_128_hexdigest(content)
+        size = len(content)
+        yield (
+            DataFile(partition, start, digest, version, file.rows, size),
+            content,
+            statistics,
+        )
 
 
 def split(table: LakeTable, rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the values of the partition that rows have, each with its rows.
-
-    Without rows there is one value: a table has a file at least, from which engines know its columns.
-    """
+    """Yield the values of the partition that rows have, each with its rows."""
+    if not len(rows):
+        return
     if table.partition is None:
         yield "", rows
-        return
-    if not len(rows):
-        yield NO_VALUE, rows
         return
     values = table.partition.get_values(rows)
     for value in sorted(pc.unique(values).to_pylist()):
         yield value, rows.filter(pc.equal(values, value))
 
 
-def _get_statistics(table: LakeTable, rows: pa.Table) -> str:
-    """Return the number of rows, and least and greatest values of the key and of dates.
+class _ParquetFile:
+    """A Parquet file, to which row groups are written one after another. `waiting` is a number of rows."""
+
+    def __init__(self, table: LakeTable) -> None:
+        schema = table.file_schema
+        self._buffer = io.BytesIO()
+        self._parts: list[pa.Table] = []
+        self._writer = pq.ParquetWriter(
+            self._buffer,
+            schema,
+            compression="zstd",
+            # Footers are read before anything else: comments of columns were a tenth of the bytes.
+            store_schema=False,
+            write_statistics=[field.name for field in schema if _has_statistics(table, field)],
+            # Nearly each row has another value: a dictionary would be written, and given up.
+            use_dictionary=[name for name in schema.names if name not in _DIFFERENT],
+        )
+        self.rows = self.waiting = 0
+
+    def add(self, part: pa.Table) -> None:
+        """Add rows to those that wait."""
+        self._parts.append(part)
+        self.rows += len(part)
+        self.waiting += len(part)
+
+    def write(self) -> None:
+        """Write the rows that wait as a row group."""
+        rows = pa.concat_tables(self._parts).combine_chunks()
+        self._writer.write_table(rows, row_group_size=len(rows))
+        self._parts, self.waiting = [], 0
+
+    def close(self) -> tuple[bytes, str]:
+        """Write the rest. Return the bytes, and the statistics."""
+        if self.waiting:
+            self.write()
+        self._writer.close()
+        return self._buffer.getvalue(), _get_statistics(pq.read_metadata(self._buffer))
+
+
+def _get_statistics(metadata: pq.FileMetaData) -> str:
+    """Return the number of rows, and least and greatest values of the key and of dates, which the file has.
 
     Engines skip files by them. Other columns have the same values in every file.
     """
     least: dict[str, Any] = {}
     greatest: dict[str, Any] = {}
     nulls: dict[str, int] = {}
-    for field in rows.schema:
-        if not _has_statistics(table, field):
-            continue
-        column = rows.column(field.name)
-        nulls[field.name] = column.null_count
-        if column.null_count < len(rows):
-            both = pc.min_max(column)
-            least[field.name] = _plain(both["min"].as_py())
-            greatest[field.name] = _plain(both["max"].as_py())
-    statistics = {"numRecords": len(rows), "minValues": least, "maxValues": greatest}
-    return json.dumps({**statistics, "nullCount": nulls})
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if (statistics := column.statistics) is None:
+                continue
+            name = column.path_in_schema
+            nulls[name] = nulls.get(name, 0) + statistics.null_count
+            if statistics.has_min_max:
+                low, high = _plain(statistics.min), _plain(statistics.max)
+                least[name] = min(least.get(name, low), low)
+                greatest[name] = max(greatest.get(name, high), high)
+    content = {"numRecords": metadata.num_rows, "minValues": least, "maxValues": greatest}
+    return json.dumps({**content, "nullCount": nulls})
 
 
 def _has_statistics(table: LakeTable, field: pa.Field) -> bool:

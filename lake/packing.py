@@ -10,8 +10,8 @@ import json
 import operator
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.db.models import Case, Expression, F, Func, Q, TextField, When
 
 from lake.columns import Column, cast
@@ -64,10 +64,11 @@ def _pack(group: tuple[Column, ...]) -> Expression:
 
 
 def _unpack(packed: pa.ChunkedArray, group: tuple[Column, ...]) -> dict[str, pa.Array]:
-    is_packed = packed.is_valid().to_numpy()
-    if not is_packed.any():
+    if packed.null_count == len(packed):
         return {column.name: pa.nulls(len(packed), column.type) for column in group}
-    places = pa.array(np.cumsum(is_packed) - 1, mask=~is_packed)
+    is_packed = packed.is_valid()
+    counted = pc.cumulative_sum(is_packed.cast(pa.int64()))
+    places = pc.if_else(is_packed, pc.subtract(counted, 1), None)
     texts = packed.drop_null().to_pylist()
     columns: list[list[str | int | None]] = [[] for _ in group]
     # Not all at once: garbage collection would look through the arrays of all rows.

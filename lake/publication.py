@@ -1,7 +1,7 @@
 """The publication of one table: its files as they are, and those to add and to remove in one commit."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -9,8 +9,8 @@ from django.conf import settings
 
 from lake import location
 from lake.files import DataFile, make_files, now
-from lake.state import Bounds, State, get_slices
-from lake.tables import LakeTable
+from lake.state import State, get_slices
+from lake.tables import Bounds, LakeTable
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -87,10 +87,10 @@ class Publication:
         self._remarks[name] = value
 
     def get_ranges(self, *, full: bool) -> list[Bounds]:
-        """Return the slices to read again: the first of the keys of each, and the one to stop before."""
+        """Return the slices to read again, all rows as one if `full`: they are cut anew then."""
         if not full and not self._may_have_changed():
             return []
-        files = {} if self._is_replaced else self._files
+        files = {} if full or self._is_replaced else self._files
         return get_slices(file.start for file in files.values())
 
     def _may_have_changed(self) -> bool:
@@ -100,18 +100,20 @@ class Publication:
             return True
         return before.get_version(subject) != self._state.get_version(subject)
 
-    def publish_range(self, slices: Iterator[tuple[str, pa.Table]], bounds: Bounds) -> None:
+    def publish_range(
+        self, slices: Iterable[tuple[str, Iterable[pa.Table]]], bounds: Bounds
+    ) -> None:
         """Write the files of a range that are not in the table yet, and note those that it has no longer."""
         before = {} if self._is_replaced else self._get_files(*bounds)
-        for start, rows in slices:
-            for file, content, statistics in make_files(self._table, start, rows, self._version):
+        for start, batches in slices:
+            for file, content, statistics in make_files(self._table, start, batches, self._version):
                 if before.pop(file.identity, None) is None:
                     self._write(file, content, statistics)
         self._removed += before.values()
 
-    def add(self, start: str, rows: pa.Table) -> None:
+    def add(self, start: str, batches: Iterable[pa.Table]) -> None:
         """Write the files of some rows, and keep all others."""
-        for made in make_files(self._table, start, rows, self._version):
+        for made in make_files(self._table, start, batches, self._version):
             self._write(*made)
 
     def _get_files(self, start: str, stop: str | None) -> dict[tuple[str, str, str], DataFile]:

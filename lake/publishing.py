@@ -1,8 +1,8 @@
 """Publish the database as Delta Lake tables: only files whose rows have changed are written.
 
-A slice of rows is in memory at a time. All changes of a table are one commit, so readers see the table as it
-was before or as it is after. A publication that is killed leaves files that no commit names; `vacuum`
-deletes them.
+Rows are read in batches, and written as row groups. All changes of a table are one commit, so readers see
+the table as it was before or as it is after. A publication that is killed leaves files that no commit names;
+`vacuum` deletes them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -82,12 +82,18 @@ def _commit(publication: Publication, recent: RecentRows | None) -> list[Publish
 
 
 def _show(
-    slices: Iterator[tuple[str, pa.Table]], table: LakeTable, progress: Progress
-) -> Iterator[tuple[str, pa.Table]]:
+    slices: Iterator[tuple[str, Iterator[pa.Table]]], table: LakeTable, progress: Progress
+) -> Iterator[tuple[str, Iterator[pa.Table]]]:
     """Yield slices, and report how many rows of the table have been read."""
     count = 0
+
+    def counted(batches: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        nonlocal count
+        for rows in batches:
+            yield rows
+            count += len(rows)
+            progress(table.name, count)
+
     progress(table.name, 0)
-    for start, rows in slices:
-        yield start, rows
-        count += len(rows)
-        progress(table.name, count)
+    for start, batches in slices:
+        yield start, counted(batches)

@@ -3,20 +3,19 @@
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from django.db import connection, models, transaction
 
 from lake import sqlite_readers
 from lake.sqlite_readers import Answer, Rows
-from lake.tables import LakeTable
+from lake.tables import Bounds, LakeTable
 
 # Keys of one query: SQL Server takes 2,100 parameters.
 _KEYS = 900
-_KEYS_OF_SQLITE = 20_000
 _MOST_ROWS = 10_000_000
 
 
@@ -73,89 +72,66 @@ class DjangoReader:
         arrays = [
             pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
         ]
-        return Rows([pa.table(arrays, schema=schema)], schema)
+        return Rows(pa.table(arrays, schema=schema), schema)
 
 
 def read_slices(
     reader: Reader, table: LakeTable, start: str, stop: str | None, *, is_new: bool
-) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows between two values of the key in slices, with the value that each begins at.
+) -> Iterator[tuple[str, Iterator[pa.Table]]]:
+    """Yield the value of the key that each slice between two of them begins at, and its rows in batches.
 
-    All rows of one value of the key are in one slice. The first begins at `start`, and may be empty. A slice
-    that is not new may grow to twice its size before it is cut, so that few of them change.
+    All rows of one value of the key are in one batch. The first slice begins at `start`, and may be empty. A
+    slice that is not new may grow to twice its size before it is cut, so that few of them change.
     """
-    most = table.slice_rows * (1 if is_new else 2)
+    bounds = list(_find_batches(reader, table, start, stop))
+    length = max(table.slice_rows // table.batch_rows, 1)
+    if not is_new and len(bounds) <= 2 * length:
+        length = len(bounds)
+    batches = _read_ahead(reader, table, (partial(table.query, *between) for between in bounds))
+    for first in range(0, len(bounds), length):
+        yield bounds[first][0], itertools.islice(batches, min(length, len(bounds) - first))
 
-    def ask(begin: str) -> Answer:
-        return _ask_halves(reader, table, begin, stop, most + 1)
 
-    answer = ask(start)
+def _find_batches(
+    reader: Reader, table: LakeTable, start: str, stop: str | None
+) -> Iterator[Bounds]:
+    """Yield the bounds of batches one after another, of which an index of the key is enough to know them."""
+    rows = table.batch_rows
     while True:
-        rows = answer()
-        if len(rows) <= most:
-            yield start, _convert(table, rows)
+        keys = table.query_key(start, stop)[rows : rows + 1]
+        following = read(reader, keys, table.key_schema, 1).column(0).to_pylist()
+        if not following:
+            yield start, stop
             return
-        keys = rows.get_texts(table.key_column)
-        length = _find_first(keys, table.slice_rows) or _find_first(keys, most)
-        if not length:  # a value with more rows than that
-            most *= 2
-            answer = ask(start)
+        if following[0] == start:  # a value with more rows than that
+            rows *= 2
             continue
-        begin = keys[length].as_py()
-        answer = ask(begin)  # is read while this slice is written
-        yield start, _convert(table, rows).slice(0, length)
-        start = begin
-
-
-def _ask_halves(
-    reader: Reader, table: LakeTable, start: str, stop: str | None, most: int
-) -> Answer:
-    """Begin to read at most so many rows, by two processes if the reader has them."""
-    first, schema = 0, table.packs.schema if reader.reads_packs else table.schema
-
-    def query(begin: str, end: str | None) -> "models.QuerySet[Any, Any]":
-        return table.query(begin, end, packed=reader.reads_packs)
-
-    if reader.at_a_time > 1:
-        half = most // 2
-        keys = read(reader, table.query_key(start, stop)[: half + 1], table.key_schema, half + 1)
-        keys = keys.column(0)
-        first = _find_first(keys, half) if len(keys) > half else 0
-    if not first:
-        return reader.ask(query(start, stop)[:most], schema, most)
-    middle, rest = keys[first].as_py(), most - first
-    answers = [
-        reader.ask(query(start, middle), schema, first),
-        reader.ask(query(middle, stop)[:rest], schema, rest),
-    ]
-    return lambda: Rows([part for answer in answers for part in answer().parts], schema)
+        yield start, following[0]
+        start, rows = following[0], table.batch_rows
 
 
 def read_keys(
     reader: Reader, table: LakeTable, keys: Sequence[str]
 ) -> Iterator[tuple[Sequence[str], pa.Table]]:
-    """Yield the rows of some values of the key, with the values. The next ones are read meanwhile."""
-    most = _KEYS_OF_SQLITE if connection.vendor == "sqlite" else _KEYS
-    parts = (keys[start : start + most] for start in range(0, len(keys), most))
+    """Yield the rows of some values of the key, with the values."""
+    most = table.keys_at_a_time if connection.vendor == "sqlite" else _KEYS
+    parts = [keys[start : start + most] for start in range(0, len(keys), most)]
+    yield from zip(
+        parts,
+        _read_ahead(reader, table, (partial(table.query_keys, part) for part in parts)),
+        strict=True,
+    )
+
+
+def _read_ahead(
+    reader: Reader, table: LakeTable, queries: Iterable[Callable[..., "models.QuerySet[Any, Any]"]]
+) -> Iterator[pa.Table]:
+    """Yield the rows of each query. The next ones are read meanwhile."""
     packed = reader.reads_packs
     schema = table.packs.schema if packed else table.schema
-    asked = (
-        (part, reader.ask(table.query_keys(part, packed=packed), schema, _MOST_ROWS))
-        for part in parts
-    )
+    asked = (reader.ask(query(packed=packed), schema, _MOST_ROWS) for query in queries)
     waiting = deque(itertools.islice(asked, reader.at_a_time))
     while waiting:
-        part, answer = waiting.popleft()
-        rows = answer()
+        rows = waiting.popleft()()
         waiting.extend(itertools.islice(asked, 1))
-        yield part, _convert(table, rows)
-
-
-def _find_first(keys: pa.ChunkedArray, place: int) -> int:
-    """Return the place of the first key that equals the one at a place."""
-    return int(pc.index(keys, keys[place]).as_py())
-
-
-def _convert(table: LakeTable, rows: Rows) -> pa.Table:
-    """Return rows with the columns and types of the table."""
-    return table.packs.unpack(rows.convert(), table.schema)
+        yield table.packs.unpack(rows.convert(), table.schema)

@@ -1,6 +1,6 @@
 """Rows that have changed since a table was written, in a table beside it: the table itself stays as it is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +15,6 @@ from lake.tables import DATA_VERSION, REMOVED, LakeTable, RecentTable, get_table
 
 # The data version of the table beside, in each commit: rows that were added to another one do not count.
 _FOLDED_AT = "foldedAt"
-# Rows of a file: few files are read faster.
-_ROWS = 50_000
 
 
 class RecentRows:
@@ -41,7 +39,9 @@ class RecentRows:
         if changed is None or self._publication.rows + len(changed) > most:
             return False
         self._publication.remark(_FOLDED_AT, folded_at.data_version)
-        self._write(changed, read_keys(reader, self._table, changed))
+        if changed:
+            parts = read_keys(reader, self._table, changed)
+            self._publication.add(changed[0], (self._complete(keys, rows) for keys, rows in parts))
         return True
 
     def _is_worthwhile(self, base: LakeTable) -> bool:
@@ -54,27 +54,17 @@ class RecentRows:
         rows = pa.table(listings.get_add_actions()).column("num_records")
         return bool((pc.sum(rows).as_py() or 0) >= base.recent_from)
 
-    def _write(
-        self, changed: Sequence[str], parts: Iterable[tuple[Sequence[str], pa.Table]]
-    ) -> None:
-        kept: list[pa.Table] = []
-        for keys, rows in parts:
-            kept.append(self._complete(keys, rows))
-            if sum(map(len, kept)) >= _ROWS or keys[-1] == changed[-1]:
-                together = pa.concat_tables(kept)
-                self._publication.add(together.column(self._table.key_column)[0].as_py(), together)
-                kept = []
-
     def _complete(self, keys: Sequence[str], rows: pa.Table) -> pa.Table:
         """Return rows in the order of their ISINs, with one for each ISIN that has none."""
         name = self._table.key_column
-        absent = sorted({*keys} - {*rows.column(name).to_pylist()})
+        asked = pa.array(keys, pa.string())
+        absent = asked.filter(pc.invert(pc.is_in(asked, rows.column(name))))
         partition = self._table.base_partition
         if partition is not None:
             rows = rows.append_column(partition.arrow_field, partition.get_values(rows))
         rows = rows.append_column(REMOVED, pa.repeat(False, len(rows)))
-        if absent:
-            marks = {name: pa.array(absent, pa.string()), REMOVED: pa.repeat(True, len(absent))}
+        if len(absent):
+            marks = {name: absent, REMOVED: pa.repeat(True, len(absent))}
             rows = pa.concat_tables([rows, pa.table(marks)], promote_options="default")
             rows = rows.take(pc.sort_indices(rows.column(name)))
         version = pa.scalar(self._state.data_version, pa.int64())
@@ -85,7 +75,7 @@ class RecentRows:
         """Remove all rows: the table beside is written whole."""
         self._publication.remark(_FOLDED_AT, self._state.data_version)
         no_rows = self._table.full_schema.empty_table()
-        self._publication.publish_range(iter([("", no_rows)]), ("", None))
+        self._publication.publish_range([("", [no_rows])], ("", None))
         return self.commit()
 
     def commit(self) -> Published:

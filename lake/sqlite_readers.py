@@ -30,21 +30,17 @@ logger = logging.getLogger(__name__)
 class Rows:
     """Rows of a query as they were received: the next ones can be asked for before these are converted."""
 
-    parts: Sequence[pa.Table]
+    received: pa.Table
     schema: pa.Schema
-
-    def __len__(self) -> int:
-        return sum(map(len, self.parts))
-
-    def get_texts(self, name: str) -> pa.ChunkedArray:
-        """Return a column of texts."""
-        place = self.schema.get_field_index(name)
-        chunks = [chunk for part in self.parts for chunk in part.column(place).chunks if len(chunk)]
-        return pa.chunked_array(chunks, self.schema.field(place).type)
 
     def convert(self) -> pa.Table:
         """Return the rows with the types of the lake."""
-        return pa.concat_tables([_with_schema(part, self.schema) for part in self.parts])
+        rows = self.received
+        if rows.schema.equals(self.schema, check_metadata=True):
+            return rows
+        columns = zip(rows.combine_chunks().columns, self.schema, strict=True)
+        converted = [cast_column(column, field.type) for column, field in columns]
+        return pa.table(converted, schema=self.schema)
 
 
 # Waits for the rows of a query.
@@ -110,7 +106,7 @@ class SqliteReader:
     def ask(self, query: "models.QuerySet[Any, Any]", schema: pa.Schema, rows: int) -> Answer:
         sql, parameters = query.query.sql_with_params()
         answer = self.execute(sql.replace("%s", "?"), parameters, rows)
-        return lambda: Rows([answer()], schema)
+        return lambda: Rows(answer(), schema)
 
     def execute(
         self, sql: str, parameters: Sequence[Any] = (), rows: int = 1
@@ -145,10 +141,3 @@ class SqliteReaders:
 
     def execute(self, sql: str) -> Callable[[], pa.Table]:
         return next(self._next).execute(sql)
-
-
-def _with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    if rows.schema.equals(schema, check_metadata=True):
-        return rows
-    columns = zip(rows.combine_chunks().columns, schema, strict=True)
-    return pa.table([cast_column(column, field.type) for column, field in columns], schema=schema)

@@ -17,6 +17,7 @@ from instruments.models import (
     WithdrawnRecord,
 )
 from lake.reading import Reader, read
+from lake.tables import Bounds
 
 # With more records changed, the whole table is read again.
 _MOST = 1_000_000
@@ -123,9 +124,6 @@ class ChangedIsins:
                 return None
             changed.update(rows.unique().to_pylist())
         return sorted(changed)
-
-
-Bounds = tuple[str, str | None]
 
 
 def get_slices(starts: Iterable[str]) -> list[Bounds]:

@@ -44,11 +44,16 @@ from lake.packing import Packs
 
 # Surrogate keys and hashes mean nothing outside the database.
 _INTERNAL = ("id", "fingerprint", "result_key", "published_again")
-# Rows of one slice: what is in memory, and what is written again when one row of it changes.
-_ROWS, _MANY_ROWS = 100_000, 200_000
+# Rows of one slice: what is written again when one row of it changes. Few files are read faster.
+_SLICE_ROWS = 500_000
+# Rows that are read at a time: to read more at a time is not faster, and takes memory.
+_BATCH_ROWS = 25_000
+_KEYS = 20_000
 NO_VALUE = "none"
 _RECENT = "_recent"
 REMOVED, DATA_VERSION = "removed", "data_version"
+# The first value of the key, and the one to stop before; None is the end.
+Bounds = tuple[str, str | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +105,9 @@ class LakeTable:
     key: str
     order: tuple[str, ...] = ()
     partition: Partition | None = None
-    slice_rows: int = _MANY_ROWS
+    slice_rows: int = _SLICE_ROWS
+    batch_rows: int = _BATCH_ROWS
+    keys_at_a_time: int = _KEYS  # of which rows are read from SQLite
     isin_lookup: str | None = None
     recent_from: int = 100_000
     subject: DataSubject | None = None
@@ -141,6 +148,11 @@ class LakeTable:
             else self.schema.append(self.partition.arrow_field)
         )
 
+    @property
+    def file_schema(self) -> pa.Schema:
+        """The columns that files have."""
+        return self.schema
+
     @functools.cached_property
     def recent(self) -> "RecentTable | None":
         """The table with the rows that have changed since this one was written; None if there is none."""
@@ -152,7 +164,8 @@ class LakeTable:
             description=f"Rows of the ISINs that have changed since the table {self.name} was written.",
             key=self.isin_lookup,
             order=self.order,
-            slice_rows=self.slice_rows,
+            batch_rows=self.batch_rows,
+            keys_at_a_time=self.keys_at_a_time,
             left_out=self.left_out,
             joined=self.joined,
             sparse=self.sparse,
@@ -221,6 +234,10 @@ class RecentTable(LakeTable):
             pa.field(DATA_VERSION, pa.int64(), metadata=version)
         )
 
+    @property
+    def file_schema(self) -> pa.Schema:
+        return self.full_schema
+
 
 # Columns of few categories, or that registers seldom fill: of a million listings, one in ten at most has one.
 _SPARSE = (
@@ -249,7 +266,6 @@ TABLES = (
         "One row an ISIN, with the attributes of its authoritative listing.",
         key="isin",
         partition=_CATEGORY,
-        slice_rows=_ROWS,
         isin_lookup="isin",
     ),
     LakeTable(
@@ -259,7 +275,6 @@ TABLES = (
         key="isin",
         order=_LISTING_ORDER,
         partition=_CATEGORY,
-        slice_rows=_ROWS,
         isin_lookup="isin",
         sparse=_SPARSE,
     ),
@@ -280,6 +295,7 @@ TABLES = (
         key="code",
         isin_lookup="instrument_id",
         order=("instrument_id",),
+        keys_at_a_time=500_000,  # all rows are read for those of some ISINs, for which there is no index
     ),
     LakeTable(
         "transparency_results",

@@ -16,7 +16,7 @@ _PEAK_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Seconds on the clock and of CPU (user and system, all threads), peak memory in bytes.
+    """Seconds on the clock and of CPU (user and system, all threads and processes), peak memory in bytes.
 
     `ready_seconds`: until all that was loaded could be asked for; the rest is tidying up.
     """
@@ -36,7 +36,8 @@ class Measured:
 def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
     """Run `python -m module` on a database in `folder`.
 
-    It prints `{"records": n}` at last, and may print `{"ready_at": t}` before, of `time.monotonic()`.
+    It prints `{"records": n}` at last, and may print `{"ready_at": t}` before, of `time.monotonic()`, and
+    `{"peak_bytes": n}`, which counts its processes together.
     """
     started = time.monotonic()
     measured, out = _run(what, module, *arguments, folder=folder)
@@ -46,7 +47,10 @@ def run(what: str, module: str, *arguments: str, folder: Path) -> Measured:
             reported |= json.loads(line)
     ready = reported["ready_at"] - started if "ready_at" in reported else measured.seconds
     return dataclasses.replace(
-        measured, records=int(reported.get("records", 0)), ready_seconds=ready
+        measured,
+        records=int(reported.get("records", 0)),
+        ready_seconds=ready,
+        peak_bytes=int(reported.get("peak_bytes", measured.peak_bytes)),
     )
 
 

@@ -4,10 +4,17 @@ import contextlib
 import json
 import sqlite3
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any
 
 import django
+import psutil
+
+_SAMPLE_SECONDS = 0.2
 
 
 def parse(paths: list[Path]) -> int:
@@ -101,11 +108,52 @@ def correct(paths: list[Path]) -> int:
     return Correction.objects.count()
 
 
+def start(paths: list[Path]) -> int:
+    """Start Django, and end."""
+    return 0
+
+
 def publish(paths: list[Path]) -> int:
     """Publish the lake, as `manage.py lake publish` does."""
     from lake import publishing
 
-    return sum(item.rows for item in publishing.publish())
+    with _peak_reported():
+        return sum(item.rows for item in publishing.publish())
+
+
+@contextlib.contextmanager
+def _peak_reported() -> Iterator[None]:
+    """Report the greatest memory that this process and its children had together."""
+    is_over, greatest = threading.Event(), 0
+
+    def watch() -> None:
+        nonlocal greatest
+        own = psutil.Process()
+        while not is_over.wait(_SAMPLE_SECONDS):
+            together = own.memory_info().rss
+            for child in own.children():
+                with contextlib.suppress(psutil.Error):
+                    together += child.memory_info().rss
+            greatest = max(greatest, together)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watching.join()
+        _say(peak_bytes=greatest)
+
+
+def _hide_pandas() -> None:
+    """Let no import find pandas, which tests need and an installation has not: pyarrow would import it."""
+    find: Any = PathFinder.find_spec
+
+    def find_others(name: str, *arguments: Any) -> Any:
+        return None if name == "pandas" else find(name, *arguments)
+
+    PathFinder.find_spec = staticmethod(find_others)  # type: ignore[method-assign,assignment]
 
 
 def _say(**what: float) -> None:
@@ -113,7 +161,8 @@ def _say(**what: float) -> None:
 
 
 if __name__ == "__main__":
+    _hide_pandas()
     django.setup()
-    steps = (parse, load, baseline, plain_results, plain_entities, migrate, correct, publish)
+    steps = (parse, load, baseline, plain_results, plain_entities, migrate, correct, start, publish)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
     _say(records=step([Path(argument) for argument in sys.argv[2:]]))

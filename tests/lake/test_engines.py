@@ -112,6 +112,17 @@ def test_the_recipes_read_what_the_database_has(
 
 
 @pytest.mark.slow
+def test_duckdb_reads_a_table_without_recent_rows(own_lake: Path) -> None:
+    publish(LISTINGS)
+
+    rows = read_by_duckdb(str(own_lake), "listings")
+
+    names = LISTINGS.schema.names
+    assert {*rows.column_names} == {*names, "category"}
+    assert get_checksum(rows.select(names)) == get_checksum(read_database(LISTINGS))
+
+
+@pytest.mark.slow
 def test_duckdb_counts_and_adds_as_the_database_does() -> None:
     publish(LISTINGS)
     listings = history.open_published(LISTINGS).to_pyarrow_dataset()

@@ -44,6 +44,6 @@ def test_packed_values_are_read_as_they_are(make_zip: Write, values: dict[str, o
     Listing.objects.filter(isin="SE0000108656").update(**values)
 
     with snapshot() as reader:
-        [(_, rows)] = read_slices(reader, LISTINGS, "", None, is_new=True)
+        [[rows]] = [list(rows) for _, rows in read_slices(reader, LISTINGS, "", None, is_new=True)]
 
     assert rows.equals(read_database(LISTINGS))

@@ -32,7 +32,7 @@ from instruments.models import (
 from lake import history, publishing
 from lake.columns import RTS_23
 from lake.errors import LakeBusy, NotPublished
-from lake.reading import read, snapshot
+from lake.reading import read, read_slices, snapshot
 from lake.recent import RecentRows
 from lake.state import read_state
 from lake.tables import TABLES, LakeTable, get_table
@@ -82,7 +82,7 @@ def filled(transactional_db: None, own_folders: None, snapshots: Snapshots) -> N
 
 
 def in_small_slices(table: LakeTable, rows: int = 150) -> LakeTable:
-    return dataclasses.replace(table, slice_rows=rows)
+    return dataclasses.replace(table, slice_rows=rows, batch_rows=max(rows // 3, 1))
 
 
 def with_recent_rows(table: LakeTable) -> LakeTable:
@@ -119,6 +119,28 @@ def test_small_slices_hold_the_same_rows_in_order_and_by_category() -> None:
         isins = rows.column("isin").to_pylist()
         assert isins == sorted(isins)
         assert {code[:1] for code in rows.column("cfi_code").to_pylist()} == {category}
+
+
+@pytest.mark.slow
+def test_the_listings_of_an_isin_are_read_together(make_zip: Write) -> None:
+    mics = ("XSTO", "XHEL", "XCSE", "XOSL", "XICE")
+    records = [firds.record("RefData", VOLVO, mic, period=day(1)) for mic in mics]
+    others = [record("RefData", make_isin(number), day(1)) for number in range(5)]
+    load(make_zip, full(2), *records, *others)
+    listings = dataclasses.replace(LISTINGS, slice_rows=4, batch_rows=2)
+
+    with snapshot() as reader:
+        slices = [
+            (start, [batch.column("isin").to_pylist() for batch in batches])
+            for start, batches in read_slices(reader, listings, "", None, is_new=True)
+        ]
+
+    read_isins = [isin for _, batches in slices for batch in batches for isin in batch]
+    assert read_isins == list(Listing.objects.order_by("isin").values_list("isin", flat=True))
+    sizes = [len(batch) for _, batches in slices for batch in batches]
+    assert sorted(sizes)[-2:] == [2, 5]
+    assert [len(batches) for _, batches in slices[:-1]] == [2] * (len(slices) - 1)
+    assert [start for start, _ in slices[1:]] == [batches[0][0] for _, batches in slices[1:]]
 
 
 @pytest.mark.slow
