@@ -8,7 +8,7 @@ and stays small.
 import sys
 import zipfile
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 
 
 def main() -> None:

@@ -171,15 +171,25 @@ def is_blank(tags: Tags, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def may_end_with(tags: Tags, numbers: np.ndarray, *texts: bytes) -> np.ndarray:
-    """Tell for each of some tags whether its name may end with one of these texts, by its last eight bytes.
+    """Tell for each of some tags whether its name may end with one of these texts, by its last 16 bytes.
 
     Of tags with attributes or white space behind the name nothing is known.
     """
-    words = tags.words[tags.closes[numbers] - tags.is_empty[numbers]]
+    ends = tags.closes[numbers] - tags.is_empty[numbers]
+    words = tags.words[ends]
     has_space = words >> np.uint64(8 * (_WORD - 1)) <= np.uint64(_SPACE)
     may: np.ndarray = has_space | tags.has_equals[numbers]
     for text in texts:
-        last = text[-_WORD:]
-        ending = words >> np.uint64(8 * (_WORD - len(last))) if len(last) < _WORD else words
-        may |= ending == np.uint64(int.from_bytes(last, "little"))
+        is_same = _end_with(words, text[-_WORD:])
+        if len(text) > _WORD and len(same := np.flatnonzero(is_same)):
+            before = tags.words[np.maximum(ends[same] - _WORD, 0)]
+            is_same[same] = _end_with(before, text[-2 * _WORD : -_WORD])
+        may |= is_same
     return may
+
+
+def _end_with(words: np.ndarray, text: bytes) -> np.ndarray:
+    """Tell for each word whether its last bytes are a text of at most eight."""
+    ending = words >> np.uint64(8 * (_WORD - len(text)))
+    is_same: np.ndarray = ending == np.uint64(int.from_bytes(text, "little"))
+    return is_same

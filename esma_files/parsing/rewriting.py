@@ -117,13 +117,11 @@ class Rewritten:
         """
         piece = tags.piece
         ends = np.flatnonzero(tags.is_end[:-1] & ~tags.is_end[1:])
+        ends = ends[markup.may_end_with(tags, ends, *self._names)]
         starts = ends + 1
-        for number in left_out:
-            place = np.searchsorted(starts, number)
-            if place < len(starts) and starts[place] == number:
-                starts[place] = min(number + 1, len(tags) - 1)
-        may = markup.may_end_with(tags, ends, *self._names)
-        ends, starts = ends[may], starts[may]
+        while left_out and (skipped := np.isin(starts, left_out)).any():
+            starts[skipped] += 1
+        ends, starts = ends[starts < len(tags)], starts[starts < len(tags)]
         may = markup.may_end_with(tags, starts, *self._names)
         ends, starts = ends[may], starts[may]
         for number, following in zip(ends.tolist(), starts.tolist(), strict=True):

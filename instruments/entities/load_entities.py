@@ -6,8 +6,8 @@ copy, a delta and an answer of the API are merged in the same way: GLEIF removes
 changes is rewritten with its parts.
 
 The temporary table `entity_outcome` has a row for each staged record. Its `outcome` is new, changed,
-unchanged or late (the tables, or the file, have a newer one); `former_id` is the key of the row that is
-replaced.
+unchanged or late (the tables, or the file, have a newer one); `fingerprint` is that of the record with its
+parts, and `former_id` the key of the row that is replaced.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +32,7 @@ from instruments.entities.models import (
 from instruments.entities.sources import Origin, source_name
 from instruments.listings.load.merge import Counts
 from instruments.models import Correction
+from instruments.staging import fingerprint
 
 ENTITY = LegalEntity._meta.db_table
 FILE = EsmaFile._meta.db_table
@@ -46,7 +47,8 @@ PART_MODELS: dict[str, type[Model]] = {
 }
 _OUTCOME = """
     CREATE TEMP TABLE entity_outcome (
-        position INTEGER PRIMARY KEY, lei VARCHAR(20), former_id INTEGER, outcome VARCHAR(10))
+        position INTEGER PRIMARY KEY, lei VARCHAR(20), fingerprint INTEGER, former_id INTEGER,
+        outcome VARCHAR(10))
 """
 _CHANGED = "SELECT lei FROM temp.entity_outcome WHERE outcome = 'changed'"
 
@@ -56,17 +58,21 @@ def _compare(origin: Origin) -> str:
     is_newer = f"""(s.last_updated_at > e.last_updated_at OR (s.last_updated_at = e.last_updated_at
         AND {source_name("e", "f")} <= '{origin.name}'))"""
     return f"""
-        INSERT INTO temp.entity_outcome (position, lei, former_id, outcome)
-        SELECT s.position, s.lei, e.id, CASE
-            WHEN s.place > 1 THEN 'late'
+        INSERT INTO temp.entity_outcome (position, lei, fingerprint, former_id, outcome)
+        SELECT s.position, s.lei, s.fingerprint, e.id, CASE
+            WHEN s.is_newest = 0 THEN 'late'
             WHEN e.id IS NULL THEN 'new'
             WHEN s.fingerprint = e.fingerprint THEN 'unchanged'
             WHEN {is_newer} THEN 'changed'
             ELSE 'late' END
         FROM (
-            SELECT r.position, r.lei, r.last_updated_at, r.fingerprint, row_number() OVER (
-                PARTITION BY r.lei ORDER BY r.last_updated_at DESC, r.position DESC) AS place
-            FROM stage.record r
+            SELECT r.position, r.lei, r.last_updated_at,
+                (r.fingerprint + coalesce(p.total, 0)) & {fingerprint.MASK} AS fingerprint,
+                CASE WHEN EXISTS (SELECT 1 FROM stage.record n WHERE n.lei = r.lei
+                    AND (n.last_updated_at > r.last_updated_at
+                        OR (n.last_updated_at = r.last_updated_at AND n.position > r.position)))
+                THEN 0 ELSE 1 END AS is_newest
+            FROM stage.record r LEFT JOIN stage.part_total p ON p.position = r.position
         ) AS s
         LEFT JOIN {ENTITY} e ON e.lei = s.lei
         LEFT JOIN {FILE} f ON f.id = e.source_file_id
@@ -78,7 +84,7 @@ def _insert_entities(origin: Origin, columns: frozenset[str]) -> str:
     return f"""
         INSERT OR FAIL INTO {ENTITY}
             (source_file_id, source_answer, source_position, fingerprint, {", ".join(fields)})
-        SELECT {origin.values}, o.position, r.fingerprint, {", ".join(f"r.{field}" for field in fields)}
+        SELECT {origin.values}, o.position, o.fingerprint, {", ".join(f"r.{field}" for field in fields)}
         FROM temp.entity_outcome o CROSS JOIN stage.record r ON r.position = o.position
         WHERE o.outcome IN ('new', 'changed')
     """
@@ -101,10 +107,14 @@ _DELETE_WORDS = f"""
 """
 # The rows that a merge inserts have the greatest keys: so they are read in one go, and not looked up by LEI.
 _LAST_KEY = f"SELECT coalesce(max(id), 0) FROM {ENTITY}"
-_INSERT_WORDS = f"""
-    INSERT INTO {search.INDEX} (rowid, document)
-    SELECT e.id, {search.document("e", NAME)} FROM {ENTITY} e WHERE e.id > %s
-"""
+
+
+def _insert_words(*, has_corrections: bool) -> str:
+    document = search.document("e", NAME, has_corrections=has_corrections)
+    return f"""
+        INSERT INTO {search.INDEX} (rowid, document)
+        SELECT e.id, {document} FROM {ENTITY} e WHERE e.id > %s
+    """
 
 
 _CORRECTED = f"""
@@ -113,12 +123,17 @@ _CORRECTED = f"""
 """
 
 
-def _apply_corrections(cursor: CursorWrapper) -> None:
-    """Compare the corrections of the entities that are new or have changed with their new records."""
-    if Correction.objects.about(CorrectionSubject.ENTITY).exists():
+def _apply_corrections(cursor: CursorWrapper) -> bool:
+    """Compare the corrections of the entities that are new or have changed with their new records.
+
+    Returns whether there are any corrections of entities.
+    """
+    has_corrections = Correction.objects.about(CorrectionSubject.ENTITY).exists()
+    if has_corrections:
         cursor.execute(_CORRECTED)
         leis = [lei for (lei,) in cursor.fetchall()]
         corrected_records.apply(CorrectionSubject.ENTITY, leis)
+    return has_corrections
 
 
 @contextmanager
@@ -152,26 +167,31 @@ def merge_from(cursor: CursorWrapper, origin: Origin, columns: frozenset[str]) -
     cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
     cursor.execute(_OUTCOME)
     cursor.execute(_compare(origin))
-    has_index = cursor.db.vendor == "sqlite"
-    if has_index:
+    cursor.execute("SELECT outcome, count(*) FROM temp.entity_outcome GROUP BY outcome")
+    counts = Counts(**dict(cursor.fetchall()))
+    if counts.changed:
+        _delete_changed(cursor)
+    if counts.new or counts.changed:
+        _insert(cursor, origin, columns)
+    cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
+    return counts
+
+
+def _delete_changed(cursor: CursorWrapper) -> None:
+    if cursor.db.vendor == "sqlite":
         cursor.execute(_DELETE_WORDS)
     for model in PART_MODELS.values():
         cursor.execute(f"DELETE FROM {model._meta.db_table} WHERE lei IN ({_CHANGED})")
     cursor.execute(f"DELETE FROM {ENTITY} WHERE lei IN ({_CHANGED})")
+
+
+def _insert(cursor: CursorWrapper, origin: Origin, columns: frozenset[str]) -> None:
+    """Insert the entities that are new or have changed, with their parts and the words of their names."""
     cursor.execute(_LAST_KEY)
     [(last_key,)] = cursor.fetchall()
     cursor.execute(_insert_entities(origin, columns))
     for part in PARTS:
         cursor.execute(_insert_parts(part.table, part.columns))
-    _apply_corrections(cursor)
-    if has_index:
-        cursor.execute(_INSERT_WORDS, [last_key])
-    cursor.execute("SELECT outcome, count(*) FROM temp.entity_outcome GROUP BY outcome")
-    counts = dict(cursor.fetchall())
-    cursor.execute("DROP TABLE IF EXISTS temp.entity_outcome")
-    return Counts(
-        new=counts.get("new", 0),
-        changed=counts.get("changed", 0),
-        late=counts.get("late", 0),
-        unchanged=counts.get("unchanged", 0),
-    )
+    has_corrections = _apply_corrections(cursor)
+    if cursor.db.vendor == "sqlite":
+        cursor.execute(_insert_words(has_corrections=has_corrections), [last_key])

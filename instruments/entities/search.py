@@ -33,17 +33,20 @@ def is_lei(text: str) -> bool:
     return re.fullmatch(LEI, text) is not None
 
 
-def document(entity: str, names: str) -> str:
+def document(entity: str, names: str, *, has_corrections: bool = True) -> str:
     """Return the SQL of the indexed names of a row of entities; `names` is the table of the other names.
 
-    The legal name is the corrected one, where there is one.
+    The legal name is the corrected one, where there is one; `has_corrections` is False if there is none at
+    all.
     """
     other_names = f"(SELECT group_concat(n.name, ' ') FROM {names} n WHERE n.lei = {entity}.lei)"
-    corrected = (
-        f"(SELECT max(c.value) FROM {_CORRECTIONS} c WHERE c.lei = {entity}.lei"
-        " AND c.field = 'legal_name' AND c.replaced IS NOT NULL)"
-    )
-    legal_name = f"coalesce({corrected}, {entity}.legal_name)"
+    legal_name = f"{entity}.legal_name"
+    if has_corrections:
+        corrected = (
+            f"(SELECT max(c.value) FROM {_CORRECTIONS} c WHERE c.lei = {entity}.lei"
+            " AND c.field = 'legal_name' AND c.replaced IS NOT NULL)"
+        )
+        legal_name = f"coalesce({corrected}, {legal_name})"
     return f"{legal_name} || ' ' || coalesce({other_names}, '')"
 
 

@@ -22,6 +22,7 @@ from marketdata.azure_sql.collation import COLLATION
 _MERGED = (
     *("record", "result", "venue", "known", "outside", "rejected"),
     *("entity_name", "entity_address", "entity_event", "entity_authority", "entity_successor"),
+    "part_total",
     *("confirmed", "withdrawn"),  # of a republished file
 )
 _BATCH = 20_000  # rows
