@@ -7,13 +7,13 @@ pieces of the order of ISINs, so that it says how far it came when the time of a
 """
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.paginator import Page
 
+from instruments.listings import pieces
 from instruments.listings.relevance import ENDED, ByRelevance, RelevancePaginator
 from instruments.listings.status import today
 from instruments.models import Instrument, InstrumentQuerySet
@@ -25,10 +25,6 @@ PAGE_SIZE = 20
 _COUNTING = 0.4
 # The time that the facets may take after the first rows, as a part of the time for these.
 _FACETS = 0.5
-# The part of the time of a patient search in which it reads a page as all lists are read.
-_WHOLE = 1 / 6
-_SECONDS_PER_PIECE = 2
-_SECONDS_FOR_PAGE = 2  # left of the time of a request, for all else that the page shows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +83,7 @@ def read(asked: Search, *, is_patient: bool) -> Results:
     seconds = settings.FIRST_ANSWER_MILLISECONDS / 1000
     facet_seconds = seconds * _FACETS
     if is_patient:
-        seconds = _get_patient_seconds() * _WHOLE
+        seconds = pieces.get_seconds_left() * pieces.WHOLE
         facet_seconds = settings.FACETS_TIMEOUT_SECONDS
     try:
         with time_limits.limit_part(seconds):
@@ -112,20 +108,13 @@ def read(asked: Search, *, is_patient: bool) -> Results:
     return results
 
 
-def _get_patient_seconds() -> float:
-    """Return the seconds that a patient search has left."""
-    left = time_limits.remaining_seconds()
-    seconds = settings.REQUEST_TIMEOUT_SECONDS if left is None else left
-    return float(max(0, seconds - _SECONDS_FOR_PAGE))
-
-
 def _read_page(asked: Search, matching: InstrumentQuerySet, count_seconds: float) -> Results:
     by_relevance = ByRelevance(matching, today()) if asked.is_question else None
     if asked.after:
         pairs = (
             by_relevance.read_after(asked.after, PAGE_SIZE + 1)
             if by_relevance
-            else _with_cursors(matching.after(asked.after)[: PAGE_SIZE + 1])
+            else pieces.with_cursors(matching.after(asked.after)[: PAGE_SIZE + 1])
         )
         return Results([row for _, row in pairs[:PAGE_SIZE]], following=_get_following(pairs))
     paginator: Any = (
@@ -146,24 +135,19 @@ def _read_pieces(asked: Search) -> Results:
     """Return the results from pieces of the list, one after another until a page is full or time is over."""
     if asked.page not in {None, "", "1"}:  # which is not where the pieces begin
         return Results(is_stopped=True)
-    pairs: list[tuple[str, Instrument]] = []
-    searched_to = ""
     try:
-        with time_limits.limit_part(_get_patient_seconds()):
+        with time_limits.limit_part(pieces.get_seconds_left()):
             matching = asked.find()
             parts = (
                 ByRelevance(matching, today()).get_parts()
                 if asked.is_question
                 else [("", matching)]
             )
-            for cursor, piece in cut(parts, asked.after):
-                searched_to = cursor
-                pairs += piece
-                if len(pairs) > PAGE_SIZE:
-                    break
+        pairs, searched_to = pieces.read_for(
+            pieces.get_seconds_left(), parts, asked.after, PAGE_SIZE
+        )
     except time_limits.TimeLimitExceeded:
-        if not searched_to:
-            return Results(is_stopped=True)
+        return Results(is_stopped=True)
     is_full = len(pairs) > PAGE_SIZE
     return Results(
         [row for _, row in pairs[:PAGE_SIZE]],
@@ -174,46 +158,5 @@ def _read_pieces(asked: Search) -> Results:
     )
 
 
-def cut(
-    parts: list[tuple[str, InstrumentQuerySet]], after: str, size: int = 100_000
-) -> Iterator[tuple[str, list[tuple[str, Instrument]]]]:
-    """Yield the first instruments of each piece of a list, with their cursors, after a cursor.
-
-    `parts` is the list in parts, each with what its cursors begin with, the first one with nothing. A piece
-    has `size` instruments of the database, and the next one twice as many if that took little time. Each
-    comes with the cursor that was searched to, which is "" at the end of the list.
-    """
-    place = next(
-        i for i, (prefix, _) in reversed(list(enumerate(parts))) if after.startswith(prefix)
-    )
-    start: str | None = after.removeprefix(parts[place][0])
-    for prefix, instruments in parts[place:]:
-        is_last = prefix == parts[-1][0]
-        while start is not None:
-            began = time.monotonic()
-            end = _find_end(start, size) if instruments.is_by_isin else None
-            rows = instruments.after(start)
-            rows = rows if end is None else rows.up_to(end)
-            pairs = [(f"{prefix}{at}", row) for at, row in _with_cursors(rows[: PAGE_SIZE + 1])]
-            if end is not None:
-                yield f"{prefix}{end}", pairs
-            else:
-                yield "" if is_last else parts[-1][0], pairs
-            start = end
-            if time.monotonic() - began < _SECONDS_PER_PIECE:
-                size *= 2
-        start = ""
-
-
-def _find_end(start: str, size: int) -> str | None:
-    """Return the ISIN so many instruments after another; None where the list ends before."""
-    following = Instrument.objects.filter(isin__gt=start).order_by("isin")
-    return following.values_list("isin", flat=True)[size : size + 1].first()
-
-
-def _with_cursors(rows: InstrumentQuerySet) -> list[tuple[str, Instrument]]:
-    return [(rows.get_cursor(row), row) for row in rows]
-
-
-def _get_following(pairs: list[tuple[str, Instrument]]) -> str | None:
+def _get_following(pairs: pieces.Pairs) -> str | None:
     return pairs[PAGE_SIZE - 1][0] if len(pairs) > PAGE_SIZE else None

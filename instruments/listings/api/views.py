@@ -15,7 +15,7 @@ from instruments import path_parameters
 from instruments.api_cache import CachedAnswers
 from instruments.listings import corrections, descriptions, facets, history, included, lookup
 from instruments.listings.api.included_parts import ListedInstrumentSerializer
-from instruments.listings.api.lookup_pages import LookupPages
+from instruments.listings.api.instrument_pages import InstrumentPages
 from instruments.listings.api.parameters import (
     ListSerializer,
     RegisterSerializer,
@@ -37,49 +37,6 @@ from marketdata.api.pagination import NumberedPages
 from marketdata.api.parameters import StrictSerializer
 from marketdata.common.errors import NotPermitted
 from marketdata.web.access import is_met, reading
-
-
-class InstrumentPages(LookupPages):
-    """Pages of instruments."""
-
-    schema_name = "InstrumentListWithLookup"
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        envelope = super().get_paginated_response_schema(schema)
-        properties = dict.fromkeys(facets.FACETS, _FACET)
-        envelope["properties"]["facets"] = {
-            "type": "object",
-            "properties": properties,
-            "description": "The counts that the parameter `facets` asks for. Absent without it",
-        }
-        return envelope
-
-
-_FACET = {
-    "type": "object",
-    "required": ["values", "others", "is_exact", "counted_on"],
-    "properties": {
-        "values": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["value", "count"],
-                "properties": {"value": {"type": "string"}, "count": {"type": "integer"}},
-            },
-            "description": "The most frequent values first; empty for instruments without a value",
-        },
-        "others": {"type": "integer", "description": "Instruments with values that are not shown"},
-        "is_exact": {
-            "type": "boolean",
-            "description": f"false: lower bounds, counted among {facets.COUNTED:,} instruments",
-        },
-        "counted_on": {
-            "type": ["string", "null"],
-            "format": "date",
-            "description": "The day of counts that are made by night; null for counts of the answer",
-        },
-    },
-}
 
 
 class LookupQuerySerializer(StrictSerializer):

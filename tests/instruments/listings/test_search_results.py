@@ -1,14 +1,23 @@
 """Searches that take longer than an answer may take: pages without a count, and pieces of a list."""
 
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.conf import LazySettings
+from django.core.cache import caches
 from django.core.paginator import EmptyPage
+from django.db import connection
+from django.test import Client
 
 from instruments.listings import search_results
 from instruments.listings.filters import ListFilterSet
+from instruments.listings.pieces import cut, read_for
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
-from instruments.listings.search_results import PAGE_SIZE, Search, cut
+from instruments.listings.search_results import PAGE_SIZE, Search
 from instruments.listings.status import today
 from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.web import time_limits
@@ -96,7 +105,7 @@ def test_pieces_have_all_of_a_list(query: dict[str, str], size: int) -> None:
     cursors = [cursor for cursor, _ in whole]
 
     for start in ("", cursors[0], cursors[len(cursors) // 2]):
-        pieces = list(cut(parts, start, size))
+        pieces = list(cut(parts, start, PAGE_SIZE, size))
         cursors_of_pieces = [cursor for _, pairs in pieces for cursor, _ in pairs]
         expected = cursors[cursors.index(start) + 1 :] if start else cursors
 
@@ -107,7 +116,9 @@ def test_pieces_have_all_of_a_list(query: dict[str, str], size: int) -> None:
         if max(len(pairs) for _, pairs in pieces) <= PAGE_SIZE:
             assert cursors_of_pieces == expected
         for to, _ in pieces[:-1]:  # a search goes on from there
-            following = [cursor for _, pairs in cut(parts, to, 1_000_000) for cursor, _ in pairs]
+            following = [
+                cursor for _, pairs in cut(parts, to, PAGE_SIZE, 1_000_000) for cursor, _ in pairs
+            ]
             assert following[:PAGE_SIZE] == [c for c in expected if _comes_after(c, to)][:PAGE_SIZE]
 
 
@@ -115,12 +126,74 @@ def _comes_after(cursor: str, other: str) -> bool:
     return (cursor.startswith("ended."), cursor) > (other.startswith("ended."), other)
 
 
+@contextlib.contextmanager
+def slow_statements(seconds: float) -> Iterator[None]:
+    """Let each statement take so much longer, as on a slow disk."""
+
+    def wait(execute: Callable[..., Any], *arguments: Any) -> Any:
+        time.sleep(seconds)
+        return execute(*arguments)
+
+    with connection.execute_wrapper(wait):
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_instruments")
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_a_search_goes_on_where_its_time_was_over(query: dict[str, str]) -> None:
+    instruments = find(query)
+    by_relevance = ByRelevance(instruments, today())
+    is_question = "q" in query
+    parts = by_relevance.get_parts() if is_question else [("", instruments)]
+    rows = [row for _, pairs in cut(parts, "", 10_000) for _, row in pairs]
+    walked: list[Instrument] = []
+    cursor, answers = "", 0
+    size = Instrument.objects.count() // 16
+
+    with slow_statements(0.1):
+        while cursor or not answers:
+            pairs, cursor = read_for(0.5, parts, cursor, 10_000, size)
+            walked += [row for _, row in pairs]
+            answers += 1
+        with pytest.raises(time_limits.TimeLimitExceeded):
+            read_for(0.05, parts, "", 10_000)
+
+    assert walked == rows
+    assert answers > 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_instruments", "anonymous_reading")
+@pytest.mark.parametrize("query", QUERIES[::2], ids=str)
+def test_a_list_of_the_api_that_takes_too_long_is_read_in_pieces(
+    query: dict[str, str], client: Client, settings: LazySettings
+) -> None:
+    address = f"/api/v1/instruments/?{urlencode({**query, 'per_page': 5, 'fields': 'isin'})}"
+    whole = client.get(f"{address}&cursor=").json()["results"]
+    caches["answers"].clear()
+    settings.REQUEST_TIMEOUT_SECONDS = 5  # a sixth of three seconds, for the page as a whole
+
+    with slow_statements(0.6):
+        answer = client.get(address).json()
+        second = client.get(f"{address}&page=2")
+        all_of_it = client.get(address.replace("per_page=5", "per_page=999")).json()
+    rest = client.get(answer["pagination"]["next"]).json()["results"]
+
+    assert answer["results"] == whole
+    assert answer["pagination"]["page"] is answer["pagination"]["total"] is None
+    assert rest == client.get(f"{address}&page=2").json()["results"]
+    assert second.status_code == 503
+    assert all_of_it["results"][: len(whole)] == whole
+    assert all_of_it["pagination"]["page"] is all_of_it["pagination"]["next"] is None
+
+
 @pytest.mark.usefixtures("real_instruments")
 def test_a_list_by_date_is_searched_in_one_piece() -> None:
     query = {"category": "D", "ordering": "-maturity_date"}
     instruments = find(query)
 
-    pieces: list[Any] = list(cut([("", instruments)], "", 1))
+    pieces: list[Any] = list(cut([("", instruments)], "", PAGE_SIZE, 1))
 
     assert len(pieces) == 1
     assert [row for _, row in pieces[0][1]] == list(instruments[: PAGE_SIZE + 1])

@@ -1,0 +1,94 @@
+"""A list of instruments in pieces of the order of ISINs, so that an answer can say how far it came.
+
+Where many instruments meet one filter and few of them another, all of the many are read, which takes
+seconds with ten millions.
+"""
+
+import time
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from instruments.models import Instrument, InstrumentQuerySet
+from marketdata.web import time_limits
+
+# Instruments with their cursors.
+Pairs = list[tuple[str, Instrument]]
+# A list in parts, each with what its cursors begin with: nothing for the first one.
+Parts = list[tuple[str, InstrumentQuerySet]]
+# The part of the time of an answer in which a page is read as short lists are, before pieces are.
+WHOLE = 1 / 6
+_SECONDS_PER_PIECE = 2
+_FIRST_PIECE = 100_000  # instruments of the database
+_SECONDS_FOR_REST = 2  # of the time of a request, for all else that the answer has
+
+
+def get_seconds_left() -> float:
+    """Return the seconds that the request which is being answered has for a list."""
+    left = time_limits.remaining_seconds()
+    seconds = settings.REQUEST_TIMEOUT_SECONDS if left is None else left
+    return float(max(0, seconds - _SECONDS_FOR_REST))
+
+
+def read_for(
+    seconds: float, parts: Parts, after: str, rows: int, size: int = _FIRST_PIECE
+) -> tuple[Pairs, str]:
+    """Return so many rows after a cursor with one more, or fewer if the time is over.
+
+    The text is the cursor up to which the list was searched, "" up to its end. Raises TimeLimitExceeded if
+    the time was not enough for a piece.
+    """
+    pairs: Pairs = []
+    searched_to = ""
+    try:
+        with time_limits.limit_part(seconds):
+            for cursor, piece in cut(parts, after, rows, size):
+                searched_to = cursor
+                pairs += piece
+                if len(pairs) > rows:
+                    break
+    except time_limits.TimeLimitExceeded:
+        if not searched_to:
+            raise
+    return pairs[: rows + 1], searched_to
+
+
+def cut(
+    parts: Parts, after: str, rows: int, size: int = _FIRST_PIECE
+) -> Iterator[tuple[str, Pairs]]:
+    """Yield the first rows of each piece of a list after a cursor, at most `rows` and one more.
+
+    A piece has `size` instruments of the database, and the next one twice as many if that took little time.
+    Each comes with the cursor that was searched to, which is "" at the end of the list.
+    """
+    place = next(
+        i for i, (prefix, _) in reversed(list(enumerate(parts))) if after.startswith(prefix)
+    )
+    start: str | None = after.removeprefix(parts[place][0])
+    for prefix, instruments in parts[place:]:
+        is_last = prefix == parts[-1][0]
+        while start is not None:
+            began = time.monotonic()
+            end = _find_end(start, size) if instruments.is_by_isin else None
+            piece = instruments.after(start)
+            piece = piece if end is None else piece.up_to(end)
+            first = with_cursors(piece[: rows + 1])
+            pairs = [(f"{prefix}{cursor}", row) for cursor, row in first]
+            if end is not None:
+                yield f"{prefix}{end}", pairs
+            else:
+                yield "" if is_last else parts[-1][0], pairs
+            start = end
+            if time.monotonic() - began < _SECONDS_PER_PIECE:
+                size *= 2
+        start = ""
+
+
+def _find_end(start: str, size: int) -> str | None:
+    """Return the ISIN so many instruments after another; None where the list ends before."""
+    following = Instrument.objects.filter(isin__gt=start).order_by("isin")
+    return following.values_list("isin", flat=True)[size : size + 1].first()
+
+
+def with_cursors(rows: InstrumentQuerySet) -> Pairs:
+    return [(rows.get_cursor(row), row) for row in rows]
