@@ -37,6 +37,7 @@ _HEADER_BYTES = 65_536  # longer ones are left to the parser, which refuses them
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 # Bytes of a body that are waited for before a thread reads them; a socket holds more.
 _AWAITED_BYTES = 16_384
+_DISCARDED_BYTES = 32_768  # of a body that nobody reads; gunicorn discards up to twice as many
 _PAUSE_SECONDS = (
     0.1  # between two looks at incomplete headers and at connections that are to be closed
 )
@@ -94,6 +95,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
         self._reading: dict[socket.socket, float] = {}  # the end of the time for a body, by socket
         self._polled: set[Any] = set()  # incomplete connections that the poller waits for
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        application = vars(self)["wsgi"]
+        self.wsgi = functools.partial(_announce_close, application)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection to a thread when its header has arrived (called in the event loop)."""
@@ -176,6 +182,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
                 self._lingering[connection] = time.monotonic() + LINGER_SECONDS
                 return
         connection.close()
+
+
+def _announce_close(application: Any, environ: Any, start_response: Any) -> Any:
+    """Run the application; announce the end of the connection if it leaves much of the body unread.
+
+    gunicorn discards no more than `_DISCARDED_BYTES` of such a body, and else closes the connection.
+    """
+
+    def start(*arguments: Any) -> Any:
+        unread = getattr(environ["wsgi.input"].reader, "length", 0)
+        if unread > _DISCARDED_BYTES:
+            start_response.__self__.force_close()
+        return start_response(*arguments)
+
+    return application(environ, start)
 
 
 def _peek(connection: socket.socket) -> bytes | None:

@@ -152,6 +152,19 @@ def test_requests_one_after_another_on_one_connection_are_answered(port: int) ->
         assert read_all(link).count(b"page") == 3
 
 
+@pytest.mark.parametrize(("length", "is_kept"), [(100, True), (1_000_000, False)])
+def test_a_body_that_is_left_unread_ends_the_connection_with_notice(
+    port: int, length: int, is_kept: bool
+) -> None:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    with contextlib.closing(link):
+        for _ in range(3):
+            link.request("PUT", "/", body=b"x" * length)
+            with link.getresponse() as response:
+                assert response.read() == b"page"
+                assert (response.getheader("Connection") == "close") is not is_kept
+
+
 def test_requests_that_follow_their_connections_late_do_not_end_the_process(port: int) -> None:
     """Such a request may arrive between two looks of the worker; the next socket has the same number."""
     process = get(port, "/process")
