@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django_filters.fields import ChoiceField, IsoDateTimeField, MultipleChoiceField
 
 _MAX_CHOICES = 40
+_DAY, _TIME = "2026-07-18", "2026-07-18T06:00:00Z (with an offset, write + as %2B in addresses)"
 
 
 class CommaSeparatedInput(forms.TextInput):
@@ -40,13 +41,15 @@ class CodeFilter(django_filters.CharFilter):
 class TimeField(IsoDateTimeField):
     """A time in ISO 8601, converted to UTC. It is invalid if that is outside of the years 1 to 9999."""
 
+    form = f"a time as {_TIME}"
+
     def clean(self, value: Any) -> dt.datetime | None:
         time: dt.datetime | None = super().clean(value)
         try:
             return time and time.astimezone(dt.UTC)
         except OverflowError as error:
             raise forms.ValidationError(
-                "Enter a time between the years 1 and 9999 in UTC.", code="invalid"
+                "Enter a time between the years 1 and 9999 in UTC.", code="range"
             ) from error
 
 
@@ -58,6 +61,8 @@ class TimeFilter(django_filters.IsoDateTimeFilter):
 
 class _MomentField(TimeField):
     """A day, which stands for its beginning in UTC, or a time in ISO 8601."""
+
+    form = f"a day as {_DAY}, or a time as {_TIME}"
 
     def clean(self, value: Any) -> dt.datetime | None:
         try:
@@ -131,12 +136,16 @@ def get_messages(filterset: Any) -> dict[str, list[str]]:
     messages: dict[str, list[str]] = {}
     for name, errors in filterset.errors.as_data().items():
         messages[name] = []
-        choices = getattr(filterset.form.fields.get(name), "choices", None)
+        field = filterset.form.fields.get(name)
+        choices = getattr(field, "choices", None)
         for error in errors:
             if error.code == "invalid_choice" and choices is not None:
                 value = (error.params or {}).get("value", "")
                 allowed = describe_choices([choice for choice, label in choices])
                 messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
+            elif error.code == "invalid" and isinstance(field, forms.DateField | TimeField):
+                form = getattr(field, "form", f"a day as {_DAY}")
+                messages[name].append(f"{str(filterset.form[name].data)[:50]!r} is not {form}.")
             else:
                 messages[name] += error.messages
     return messages

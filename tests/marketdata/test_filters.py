@@ -8,6 +8,8 @@ import pytest
 from django.http import QueryDict
 from django.urls import get_resolver
 
+from marketdata.common.filters import get_messages
+
 
 def filter_sets(parent: Any = django_filters.FilterSet) -> Iterator[Any]:
     for child in parent.__subclasses__():
@@ -42,6 +44,32 @@ def test_choices_are_taken_in_any_case(filter_set: Any, name: str) -> None:
             cleaned = filters.form.cleaned_data[name]
             expected = {"true": True, "false": False}.get(value, value)
             assert cleaned in (expected, [expected])
+
+
+def date_filters() -> list[Any]:
+    assert get_resolver().url_patterns  # which imports all filter sets
+    kinds = (django_filters.DateFilter, django_filters.IsoDateTimeFilter)
+    return [
+        pytest.param(filter_set, name, id=f"{filter_set.__name__}-{name}")
+        for filter_set in sorted(set(filter_sets()), key=str)
+        for name, filter_ in filter_set.base_filters.items()
+        if isinstance(filter_, kinds)
+    ]
+
+
+@pytest.mark.parametrize(("filter_set", "name"), date_filters())
+def test_days_are_taken_in_iso_8601_alone(filter_set: Any, name: str) -> None:
+    """01/02/2026 is the second of January for some, and the first of February for others."""
+    rows = filter_set._meta.model._default_manager.none()
+    for text in ("01/02/2026", "1/2/26", "Feb 1 2026", "1 February 2026", "2026-02-30"):
+        filters = filter_set(QueryDict(f"{name}={text}"), rows)
+        [message] = get_messages(filters)[name]
+        assert message.startswith(f"{text!r} is not a ")
+        assert "2026-07-18" in message
+    assert (
+        name
+        not in filter_set(QueryDict(f"{name}=2026-02-01T00:00:00Z"[: len(name) + 11]), rows).errors
+    )
 
 
 def test_other_values_are_refused_with_the_choices() -> None:
