@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from audit import trail
 from audit.models import Event
+from marketdata.api.negotiation import choose_file
 from marketdata.api.no_store import NoStore
 from marketdata.api.problems import documented
 from marketdata.common.filters import AnyCaseChoiceFilter, TimeFilter
@@ -68,7 +69,9 @@ class ExportFilterSet(EventFilterSet):
     """The same filters, and the format of the file."""
 
     file = AnyCaseChoiceFilter(
-        method="ignore", choices=[("csv", "CSV"), ("ndjson", "NDJSON")], label="Format of the file."
+        method="ignore",
+        choices=[("csv", "CSV"), ("ndjson", "NDJSON")],
+        label="Format of the file: by default that of the header Accept, else CSV",
     )
 
     def ignore(self, events: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
@@ -98,6 +101,7 @@ class AuditExportView(NoStore, generics.GenericAPIView[Event]):
     queryset = Event.objects.order_by("at", "pk")
     serializer_class = EventSerializer
     filterset_class = ExportFilterSet
+    file_types = ("text/csv", "application/x-ndjson")
 
     @extend_schema(
         summary="Export audit events as CSV or NDJSON",
@@ -111,7 +115,9 @@ class AuditExportView(NoStore, generics.GenericAPIView[Event]):
     def get(self, request: Request) -> StreamingHttpResponse:
         events: QuerySet[Event] = self.filter_queryset(self.get_queryset())
         trail.record("audit.exported", request=request, new=request.query_params.dict())
-        file_format = request.query_params.get("file") or "csv"
+        media_types = {name: media for name, (media, _) in _FORMATS.items()}
+        chosen = request.query_params.get("file", "").strip().casefold()
+        file_format = chosen or choose_file(request, media_types)
         content_type, write_lines = _FORMATS[file_format]
         name = f"audit-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{file_format}"
         return StreamingHttpResponse(

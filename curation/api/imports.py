@@ -16,8 +16,9 @@ from curation.descriptions import describe_batch
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
 from curation.models import ImportBatch
+from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import file_responses, path_parameter
-from marketdata.api.parameters import QuerySerializer, StrictSerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted
@@ -162,7 +163,11 @@ class CommitView(ApiView):
 class FileQuerySerializer(QuerySerializer):
     """The form of the file."""
 
-    file = serializers.ChoiceField(choices=list(files.FORMATS), default="csv")
+    file = AnyCaseChoiceField(
+        choices=list(files.FORMATS),
+        required=False,
+        help_text="Format of the file. Default: by the header Accept, else csv",
+    )
 
 
 class ExportView(ApiView):
@@ -171,19 +176,20 @@ class ExportView(ApiView):
     name = "Export"
     needs = {"GET": holding(_VIEW, costly=True)}
     query_serializers = {"GET": FileQuerySerializer}
+    file_types = tuple(files.FORMATS.values())
 
     @extend_schema(
         operation_id="curation_export",
         summary="Export corrections, additions to the venues, or scopes as CSV or XLSX",
         parameters=[_KIND],
-        responses=file_responses(files.FORMATS.values()),
+        responses=file_responses(file_types),
     )
     def get(self, request: Request, kind: str) -> HttpResponse:
         if kind not in TABLES:
             raise NotInDatabase(f"{kind!r} is not a table: {', '.join(TABLES)}.")
         if not request.user.has_perm(TABLES[kind].to_export):
             raise NotPermitted("Your roles do not permit you to read this table.")
-        format_ = self.query["file"]
+        format_ = self.query.get("file") or choose_file(request, files.FORMATS)
         by = request.user.get_username()
         content = batches.export_table(kind, format_, by=by, request=request)
         name = f"{kind}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%SZ}.{format_}"

@@ -236,6 +236,9 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         parameters=[_NAME],
         responses={
             (200, "application/zip"): OpenApiResponse(OpenApiTypes.BINARY, "The file"),
+            (200, "application/xml"): OpenApiResponse(
+                OpenApiTypes.BINARY, "The file, if it is XML"
+            ),
             302: OpenApiResponse(
                 description="The file is in Blob Storage: a short-lived link to it"
             ),
@@ -243,7 +246,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         },
         filters=False,
     )
-    @action(detail=True, filterset_class=None)
+    @action(detail=True, filterset_class=None, file_types=("application/zip", "application/xml"))
     def content(self, request: Request, name: str) -> HttpResponseBase:
         """The file as it is stored; `md5` is that of the published bytes."""
         file = self.get_object()

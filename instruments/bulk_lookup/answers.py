@@ -110,7 +110,8 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
 def _answer(item: Item, rows: list[dict[str, Any]]) -> Answer:
     where = f" with a listing on {item.mic}" if item.mic else ""
     if not rows:
-        day = f" on {item.as_of or item.known_on}" if item.as_of or item.known_on else ""
+        day = f" on {item.as_of}" if item.as_of else ""
+        day += f", by what was known on {item.known_on}" if item.known_on else ""
         return {"warning": f"No instrument{where} has the {item.id_type} {item.value}{day}."}
     if len(rows) > MAX_MATCHES:
         return {

@@ -7,13 +7,15 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from instruments.bulk_lookup.answers import MAX_ITEMS, MAX_MATCHES, IdType, Item, answer_items
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.api.serializers import InstrumentSerializer
-from marketdata.api.parameters import StrictSerializer
+from marketdata.api.parameters import AnyCaseChoiceField, StrictSerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
+
+_WHOLE = api_settings.NON_FIELD_ERRORS_KEY
 
 
 class LookupItemSerializer(StrictSerializer):
@@ -21,6 +23,7 @@ class LookupItemSerializer(StrictSerializer):
 
     idType = AnyCaseChoiceField(  # noqa: N815  # OpenFIGI's name
         choices=[id_type.value for id_type in IdType],
+        default=IdType.ISIN.value,
         help_text="Kind of the identifier, as in OpenFIGI; ID_LEI is the LEI of the issuer",
     )
     idValue = serializers.CharField(  # noqa: N815
@@ -29,6 +32,7 @@ class LookupItemSerializer(StrictSerializer):
     micCode = serializers.RegexField(  # noqa: N815
         "^[A-Za-z0-9]{4}$",
         required=False,
+        error_messages={"invalid": "A MIC has four letters or digits."},
         help_text="Only instruments with a listing on this venue, or on a segment of it",
     )
     as_of = serializers.DateField(
@@ -84,7 +88,11 @@ def _parse(body: Any) -> Item | dict[str, str]:
     serializer = LookupItemSerializer(data=body)
     if not serializer.is_valid():
         errors: Any = serializer.errors
-        return {"error": "; ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items())}
+        messages = [
+            " ".join(texts) if name == _WHOLE else f"{name}: {' '.join(texts)}"
+            for name, texts in errors.items()
+        ]
+        return {"error": "; ".join(messages)}
     values = serializer.validated_data
     return Item(
         IdType(values["idType"]),

@@ -12,9 +12,8 @@ from rest_framework.response import Response
 from instruments import path_parameters
 from instruments.dossier import markdown
 from instruments.dossier.questions import get_dossier
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from marketdata.api.browsable import BrowsableApi
-from marketdata.api.parameters import QuerySerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 

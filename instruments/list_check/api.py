@@ -10,10 +10,9 @@ from rest_framework.views import APIView
 
 from instruments.list_check.answers import COLUMN_HELP, CheckStatus, Question, answer_items
 from instruments.list_check.items import make_item
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.status import EffectiveStatus
 from instruments.models import Register, Status
-from marketdata.api.parameters import StrictSerializer
+from marketdata.api.parameters import AnyCaseChoiceField, StrictSerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -15,11 +14,10 @@ from rest_framework.reverse import reverse
 from esma_files.api.serializers import RunSerializer
 from esma_files.descriptions import describe_runs
 from instruments.list_files import keeping
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.models import ListFile, Register
 from marketdata.api.openapi import file_responses, path_parameter
-from marketdata.api.parameters import QuerySerializer
-from marketdata.api.problems import documented
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
+from marketdata.api.problems import BodyTooLarge, documented
 from marketdata.api.views import ApiView
 from marketdata.web.access import holding
 
@@ -133,7 +131,7 @@ class ListFilesView(ApiView):
     def post(self, request: Request) -> Response:
         query = self.query
         if int(request.META.get("CONTENT_LENGTH") or 0) > keeping.MAX_BYTES:
-            raise RequestDataTooBig
+            raise BodyTooLarge(keeping.MAX_BYTES)
         stream: Any = request.data
         parameters: dict[str, str] = {
             name: str(query[name])
@@ -182,13 +180,14 @@ class ListAnswersView(ApiView):
     """The answers for a file of identifiers."""
 
     name = "Answers"
+    file_types = (_CSV,)
     needs = {"GET": holding(keeping.LOOK_UP, costly=True)}
 
     @extend_schema(
         operation_id="lists_answers",
         summary="Download the answers for a file of identifiers as CSV",
         parameters=[_NUMBER],
-        responses=file_responses([_CSV])
+        responses=file_responses(file_types)
         | documented({409: "They are not complete, or the run has failed."}),
     )
     def get(self, request: Request, number: int) -> StreamingHttpResponse:

@@ -195,3 +195,4 @@ FORMATS: dict[str, tuple[str, Callable[[Iterator[Rows], Layout], Iterator[bytes]
     "parquet": ("application/vnd.apache.parquet", write_parquet),
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_xlsx),
 }
+MEDIA_TYPES = {name: media for name, (media, _) in FORMATS.items()}

@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from instruments.listings import export, export_files
-from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsSerializer
+from instruments.listings.api.parameters import CorrectionsSerializer
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument, OutputProfile
 from instruments.profiles import saving, shapes
+from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import path_parameter
 from marketdata.api.pagination import KeysetPages
-from marketdata.api.parameters import QuerySerializer, StrictSerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.web.access import holding, reading
@@ -33,6 +34,7 @@ _VERSION = path_parameter(
     pattern="^[a-z][a-z0-9-]{0,59}(@[1-9][0-9]{0,8})?$",
 )
 _PROBLEMS = documented({409: "There are 500 profiles, or another one inherits from this one."})
+_ROW_FILES = ("json", "csv", "xml")
 _SAVE = holding("instruments.add_outputprofile")
 
 
@@ -177,10 +179,10 @@ class RowsQuerySerializer(CorrectionsSerializer, QuerySerializer):
     """The form of the rows."""
 
     file = AnyCaseChoiceField(
-        choices=["json", "csv", "xml"],
-        default="json",
+        choices=_ROW_FILES,
+        required=False,
         help_text="json: a page as of other lists. csv and xml: the rows alone, with the next page in the"
-        " header Link",
+        " header Link. Default: by the header Accept, else json",
     )
 
 
@@ -204,6 +206,7 @@ class ProfileRowsView(ApiView, GenericAPIView[Instrument]):
     queryset = Instrument.objects.all()
     filterset_class = InstrumentFilterSet
     pagination_class = RowPages
+    file_types = tuple(export_files.MEDIA_TYPES[name] for name in _ROW_FILES)
     serializer_class = serializers.DictField  # type: ignore[assignment]  # for the schema
 
     @extend_schema(
@@ -228,10 +231,12 @@ class ProfileRowsView(ApiView, GenericAPIView[Instrument]):
             export.read_rows(page, shape.source, with_corrections=with_corrections)
         )
         paginator = cast(RowPages, self.paginator)
-        if query["file"] == "json":
+        media_types = {name: export_files.MEDIA_TYPES[name] for name in _ROW_FILES}
+        format_ = query.get("file") or choose_file(request, media_types)
+        if format_ == "json":
             return paginator.get_paginated_response(export_files.name_values(rows, shape.target))
         links = paginator.get_paginated_response([]).headers.get("Link", "")
-        content_type, write = export_files.FORMATS[query["file"]]
+        content_type, write = export_files.FORMATS[format_]
         content = b"".join(itertools.chain(write(iter([rows]), shape.target)))
         return HttpResponse(
             content, content_type=content_type, headers={"Link": links} if links else None

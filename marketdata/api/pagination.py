@@ -32,6 +32,14 @@ class NumberedPages(PageNumberPagination):
     page_size_query_param = "per_page"
     invalid_page_message = "No such page. See `pages` of the first page for their number."
     parameters = {"page", "per_page", "fields"}
+    # Fields that each row keeps whatever `fields` names: the request has asked for them otherwise.
+    kept_fields: Sequence[str] = ()
+
+    def get_page_number(self, request: Request, paginator: Any) -> str | int:
+        text = str(super().get_page_number(request, paginator))
+        if not re.fullmatch("0*[1-9][0-9]*|last", text, re.ASCII):
+            raise ValidationError({"page": [f"{text[:50]!r} is not a whole number from 1."]})
+        return text
 
     def get_page_size(self, request: Request) -> int:
         text = request.query_params.get("per_page", str(self.page_size))
@@ -41,7 +49,7 @@ class NumberedPages(PageNumberPagination):
         return int(text)
 
     def get_paginated_response(self, data: Any) -> Response:
-        rows = _select_fields(data, cast(Request, self.request))
+        rows = _select_fields(data, cast(Request, self.request), self.kept_fields)
         pagination = self.describe_pagination()
         links = [
             f'<{pagination[rel]}>; rel="{rel}"' for rel in ("next", "previous") if pagination[rel]
@@ -99,7 +107,9 @@ class NumberedPages(PageNumberPagination):
         }
 
 
-def _select_fields(rows: Sequence[Mapping[str, Any]], request: Request) -> Sequence[Any]:
+def _select_fields(
+    rows: Sequence[Mapping[str, Any]], request: Request, kept: Sequence[str] = ()
+) -> Sequence[Any]:
     """Return the rows with the fields that a request asks for, in its order. Raises ValidationError."""
     text = request.query_params.get("fields", "")
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
@@ -109,6 +119,7 @@ def _select_fields(rows: Sequence[Mapping[str, Any]], request: Request) -> Seque
     if unknown := [name for name in names if name not in known]:
         messages = [describe_unknown(name, known, "field") for name in unknown]
         raise ValidationError({"fields": messages})
+    names = list(dict.fromkeys([*names, *kept]))
     return [{name: row[name] for name in names} for row in rows]
 
 

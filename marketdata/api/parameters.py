@@ -7,19 +7,21 @@ declarations are read here, where a request is checked, and by the OpenAPI schem
 
 import difflib
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django_filters import MultipleChoiceFilter
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from marketdata.common.filters import describe_choices
+from marketdata.common.filters import CommaSeparatedInput, SemicolonSeparatedInput, describe_choices
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView
 
 T = TypeVar("T")
 
+_SIMILAR = 0.7  # of difflib: `as_of` is not meant for `has_figi`
 _MAX_NAMES = 20  # unknown names in an error: finding similar ones costs time
 
 
@@ -84,21 +86,54 @@ def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: s
 def describe_unknown(name: str, accepted: Collection[str], noun: str) -> str:
     """Return the message for an unknown name: the closest known name, and the list of all."""
     name = name[:100]
-    close = difflib.get_close_matches(name, accepted, n=1)
+    close = difflib.get_close_matches(name, accepted, n=1, cutoff=_SIMILAR)
+    close = close or sorted(known for known in accepted if name and known.startswith(name))
     suggestion = f" Did you mean {close[0]!r}?" if close else ""
     known = f"Known {noun}s: {', '.join(sorted(accepted))}." if accepted else f"There is no {noun}."
     return f"Unknown {noun} {name!r}.{suggestion} {known}"
 
 
+class AnyCaseChoiceField(serializers.ChoiceField):
+    """One of a list of choices, in upper or lower case."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        choices = {str(choice).casefold(): choice for choice in self.choices}
+        return super().to_internal_value(choices.get(str(data).casefold(), data))
+
+
+def refuse_repeated(values: Iterable[tuple[str, Sequence[Any]]], view: "APIView") -> None:
+    """Raise a ValidationError for each parameter that is given more than once and takes one value."""
+    filters = getattr(getattr(view, "filterset_class", None), "base_filters", {})
+    repeated = [
+        name for name, given in values if len(given) > 1 and not _takes_several(filters.get(name))
+    ]
+    if repeated:
+        message = "Given more than once. Separate several values by commas, where they are taken."
+        raise ValidationError({name: [message] for name in repeated[:_MAX_NAMES]})
+
+
+def _takes_several(filter_: Any) -> bool:
+    widget = getattr(filter_, "extra", {}).get("widget")
+    return isinstance(filter_, MultipleChoiceFilter) or widget in (
+        CommaSeparatedInput,
+        SemicolonSeparatedInput,
+    )
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer of request bodies that refuses unknown fields, with a suggestion of the right name.
 
-    A value that is not among the choices of its field is refused with the list of choices.
+    A value that is not among the choices of its field is refused with the list of choices. Messages have the
+    words of JSON, not those of Python.
     """
+
+    default_error_messages = {"invalid": "Expected an object."}
 
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
         for field in fields.values():
+            if isinstance(field, serializers.ListField | serializers.ListSerializer):
+                field.error_messages["not_a_list"] = "Expected an array."
             if isinstance(field, serializers.ChoiceField):
                 choices = describe_choices(field.choices).replace("{", "{{").replace("}", "}}")
                 field.error_messages["invalid_choice"] = (

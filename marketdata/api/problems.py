@@ -6,6 +6,7 @@ import math
 from http import HTTPStatus
 from typing import Any, cast
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse
@@ -13,9 +14,11 @@ from rest_framework import exceptions, serializers
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from marketdata.api import throttles
+from marketdata.api.negotiation import get_file_types
 from marketdata.common import errors
 from marketdata.web import limits, time_limits
 from marketdata.web.error_pages import get_not_found_message
@@ -25,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 # Characters of a name and of a message, and messages of a field: errors quote what a client has sent.
 _MAX_NAME, _MAX_TEXT, _MAX_MESSAGES = 100, 2_000, 50
+
+# DRF's key of messages about a whole object, and ours for those about a whole request.
+_WHOLE, _REQUEST = api_settings.NON_FIELD_ERRORS_KEY, "request"
 
 # Descriptions of the problems that many operations share. `marketdata.api.openapi` adds them to each
 # operation that can answer them.
@@ -84,7 +90,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
     if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         error, response = _count_refusal(error, response, context)
     messages = None
-    detail = _get_detail(error)
+    detail = _get_detail(error, context.get("view"))
     if isinstance(error, exceptions.ValidationError):
         messages = _get_messages(error)
         detail = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in messages.items())
@@ -118,7 +124,7 @@ def _translate(error: Exception) -> Exception:
         case errors.WrongState():
             return Conflict(str(error))
         case RequestDataTooBig():
-            return BodyTooLarge()
+            return BodyTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     return error
 
 
@@ -135,7 +141,10 @@ def _count_refusal(
     return throttled, cast(Response, exception_handler(throttled, context))
 
 
-def _get_detail(error: Exception) -> str:
+def _get_detail(error: Exception, view: Any) -> str:
+    """Return what is wrong, and what a client can do about it."""
+    if alternatives := _get_alternatives(error, view):
+        return f"{getattr(error, 'detail', error)} {alternatives}"
     if isinstance(error, Http404):
         return get_not_found_message(error)
     if isinstance(error, PermissionDenied):
@@ -145,13 +154,30 @@ def _get_detail(error: Exception) -> str:
     return str(getattr(error, "detail", error))
 
 
+def _get_alternatives(error: Exception, view: Any) -> str:
+    """Return what a view takes instead of the method or media type of a request; else an empty text."""
+    match error:
+        case exceptions.NotAcceptable():
+            renderers = [str(renderer.media_type) for renderer in view.get_renderers()]
+            types = ", ".join(dict.fromkeys([*get_file_types(view), *renderers]))
+            return f"The answer is available as: {types}."
+        case exceptions.UnsupportedMediaType():
+            types = ", ".join(parser.media_type for parser in view.get_parsers())
+            return f"The body may be: {types}."
+        case exceptions.MethodNotAllowed():
+            return f"Allowed: {', '.join(view.allowed_methods)}."
+    return ""
+
+
 def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
     """Return the messages by field. Messages about the request as a whole are under `request`."""
     detail = error.detail
     if not isinstance(detail, dict):
-        detail = {"request": detail}
+        detail = {_WHOLE: detail}
     return {
-        _cut(str(name), _MAX_NAME): [_cut(text, _MAX_TEXT) for text in _shorten(_flatten(messages))]
+        _cut(_REQUEST if name == _WHOLE else str(name), _MAX_NAME): [
+            _cut(text, _MAX_TEXT) for text in _shorten(_flatten(messages))
+        ]
         for name, messages in itertools.islice(detail.items(), _MAX_MESSAGES)
     }
 
@@ -174,7 +200,11 @@ def _flatten(messages: Any, path: str = "") -> list[str]:
     if isinstance(messages, dict):
         items = [(f"item {key}" if isinstance(key, int) else key, m) for key, m in messages.items()]
         return [
-            text for name, m in items for text in _flatten(m, f"{path}, {name}" if path else name)
+            text
+            for name, m in items
+            for text in _flatten(
+                m, ", ".join(part for part in (path, name) if part not in ("", _WHOLE))
+            )
         ]
     if isinstance(messages, list):
         return [text for message in messages for text in _flatten(message, path)]
@@ -189,11 +219,13 @@ class Conflict(exceptions.APIException):
 
 
 class BodyTooLarge(exceptions.APIException):
-    """413: the body has more than MAX_BODY_BYTES."""
+    """413: the body has more bytes than the operation takes."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is too large."
     default_code = "too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is too large: at most {limit:,} bytes.")
 
 
 class NoAnswerNow(exceptions.APIException):

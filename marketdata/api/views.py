@@ -1,10 +1,11 @@
 """The base class of API views, the entry point of the API, and the answer to unknown paths."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.urls import resolve
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -43,12 +44,17 @@ class ApiView(APIView):
 
     needs: Mapping[str, Rule] = {}
     query_serializers: Mapping[str, type[QuerySerializer]] = {}
+    # Media types of the files that this view answers with, which the header Accept may name.
+    file_types: Sequence[str] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check permissions and limits, then the names of the query parameters."""
+        """Check permissions and limits, then the method and the names of the query parameters."""
         super().initial(request, *args, **kwargs)
+        if request.method not in self.allowed_methods and request.method != "HEAD":
+            raise MethodNotAllowed(str(request.method))
         accepted = parameters.get_accepted_parameters(self, str(request.method))
         parameters.refuse_unknown(request.query_params, accepted, noun="parameter")
+        parameters.refuse_repeated(request.query_params.lists(), self)
 
     @property
     def query(self) -> dict[str, Any]:
@@ -104,11 +110,28 @@ class RootView(ApiView):
 
 
 class UnknownPathView(APIView):
-    """Answers every unknown path below /api/ with a problem document, for each HTTP method."""
+    """Answers every unknown path below /api/ with a problem document, whatever the HTTP method.
+
+    Where a slash at the end is all that is missing, the answer says so. A redirect would lose the body of a
+    POST in many clients.
+    """
 
     name = UNKNOWN_PATH
     schema = None
     needs = {"GET": PUBLIC}
 
+    def initial(self, request: Request, *args: Any, **path: str) -> None:
+        super().initial(request, *args, **path)
+        hint = "See /api/docs/ for the paths of this API."
+        if not request.path.endswith("/") and _is_known(f"{request.path_info}/"):
+            hint = f"Paths end with a slash: {request.path}/"
+        raise NotFound(f"No such path. {hint}")
+
     def get(self, request: Request, **path: str) -> Response:
-        raise NotFound("No such path. See /api/docs/ for the paths of this API.")
+        """Never run: declares a method, so that the view has rules for it."""
+        raise NotFound
+
+
+def _is_known(path: str) -> bool:
+    """Return whether a path has a view of its own."""
+    return getattr(resolve(path).func, "cls", None) is not UnknownPathView

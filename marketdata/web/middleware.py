@@ -19,6 +19,7 @@ _CREDENTIALS_IN_ADDRESS = (
     "API keys and tokens are not accepted in addresses, which are logged. Send them in the header"
     " Authorization, and revoke the one that was sent."
 )
+_OTHER_ANSWER = "The answer is not the one that If-Match or If-Unmodified-Since names."
 
 
 class TimeLimits:
@@ -119,8 +120,24 @@ def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
 class ConditionalGet(ConditionalGetMiddleware):
     """Give JSON answers an ETag, and answer 304 to a client that has the same answer already.
 
-    Pages have a token in each form, so that no two are the same.
+    HEAD is answered as GET is, which Django does not do. Pages have a token in each form, so that no two are
+    the same.
     """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        is_head = request.method == "HEAD"
+        if (
+            is_head and isinstance(response, HttpResponse) and response.content
+        ):  # which the server leaves out
+            request.method = "GET"
+        response = super().process_response(request, response)
+        if is_head:
+            request.method = "HEAD"
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            return error_response(request, HTTPStatus.PRECONDITION_FAILED, _OTHER_ANSWER)
+        return response
 
     def needs_etag(self, response: HttpResponseBase) -> bool:
         content_type = response.headers.get("Content-Type", "")

@@ -115,7 +115,7 @@ def test_events_are_exported_as_csv_and_ndjson() -> None:
     assert len(rows) == 300
     assert json.loads(rows[7]["new"]) == {"n": 7}
 
-    response = admin("get", "/audit/export/", {"action": "file", "file": "ndjson"})
+    response = admin("get", "/audit/export/", {"action": "file", "file": "NDJSON "})
     lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
     assert [line["new"]["n"] for line in lines] == list(range(300))
     assert lines[0]["at"].endswith("Z")

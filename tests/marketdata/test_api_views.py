@@ -9,11 +9,12 @@ import pytest
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
-from marketdata.api.parameters import QuerySerializer, StrictSerializer
+from marketdata.api.parameters import QuerySerializer, StrictSerializer, describe_unknown
 from marketdata.api.problems import SHARED_PROBLEMS
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
@@ -24,6 +25,15 @@ from marketdata.web.access import PUBLIC
 class ColourSerializer(QuerySerializer):
     colour = serializers.ChoiceField(choices=["red", "green"], required=False)
     day = serializers.DateField(required=False)
+
+
+class RowSerializer(StrictSerializer):
+    name = serializers.CharField()
+
+
+class BodySerializer(StrictSerializer):
+    names = serializers.ListField(child=serializers.CharField(), required=False)
+    rows = RowSerializer(many=True, required=False)
 
 
 class ColourView(ApiView):
@@ -66,6 +76,36 @@ def test_an_unknown_parameter_is_refused_with_the_closest_name() -> None:
             "Unknown parameter 'color'. Did you mean 'colour'? Known parameters: colour, day, format."
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("co", " Did you mean 'colour'?"), ("as_of", ""), ("", ""), ("\x00", "")]
+)
+def test_only_a_similar_name_or_one_that_begins_so_is_suggested(name: str, hint: str) -> None:
+    names = {"colour", "has_figi", "day"}
+
+    text = describe_unknown(name, names, "parameter")
+
+    assert text == f"Unknown parameter {name!r}.{hint} Known parameters: colour, day, has_figi."
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ([], {"request": ["Expected an object."]}),
+        ({"names": {}}, {"names": ["Expected an array."]}),
+        ({"names": [1, []]}, {"names": ["item 1: Not a valid string."]}),
+        ({"rows": 1}, {"rows": ["Expected an array."]}),
+        ({"rows": [1]}, {"rows": ["item 0: Expected an object."]}),
+    ],
+)
+def test_errors_of_bodies_have_the_words_of_json(body: Any, errors: dict[str, list[str]]) -> None:
+    serializer = BodySerializer(data=body)
+    assert not serializer.is_valid()
+
+    response = ask("/", error=ValidationError(serializer.errors))
+
+    assert response.data["errors"] == errors
 
 
 def test_parameters_of_another_method_are_refused() -> None:

@@ -26,6 +26,7 @@ _SECRETS = {"access", "refresh", "key", "password", "old_password", "new_passwor
 # Binary files, and NDJSON, which is not one JSON value.
 _WITHOUT_EXAMPLES = {
     "application/zip",
+    "application/xml",
     "application/x-ndjson",
     "application/vnd.apache.parquet",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

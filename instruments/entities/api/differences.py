@@ -17,13 +17,13 @@ from instruments.entities.difference_rows import LAYOUT, read_pages
 from instruments.entities.mapped_issuers import DIFFERENCES, Comparison, select_differences
 from instruments.listings import export_files
 from instruments.listings.api.export import check_size
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.export import has_more
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument, InstrumentQuerySet
+from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import file_responses
 from marketdata.api.pagination import KeysetPages
-from marketdata.api.parameters import QuerySerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.web.access import holding, reading
@@ -46,7 +46,9 @@ class DifferencesExportSerializer(DifferencesQuerySerializer):
     """The differences that are exported, and the form of the file."""
 
     file = AnyCaseChoiceField(
-        choices=list(export_files.FORMATS), default="csv", help_text="Format of the file"
+        choices=list(export_files.FORMATS),
+        required=False,
+        help_text="Format of the file. Default: by the header Accept, else csv",
     )
 
 
@@ -113,16 +115,17 @@ class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
     serializer_class = IssuerDifferenceSerializer
     filterset_class = InstrumentFilterSet
     pagination_class = None
+    file_types = tuple(export_files.MEDIA_TYPES.values())
 
     @extend_schema(
         operation_id="issuer_differences_export",
         summary="Export issuer differences as CSV, JSON, NDJSON, XML, Parquet or XLSX",
-        responses=file_responses(media for media, _ in export_files.FORMATS.values())
+        responses=file_responses(file_types)
         | documented({403: "Your roles do not permit exports, or not of as many rows."}),
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         differences: Any = self.filter_queryset(_select(self.query))
-        format_ = self.query["file"]
+        format_ = self.query.get("file") or choose_file(request, export_files.MEDIA_TYPES)
         has_more_rows = functools.partial(has_more, differences)
         check_size(request.user, format_, "differences", has_more_rows)
         trail.record(

@@ -9,10 +9,9 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from instruments.listings import changes
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.listings.api.serializers import CorrectionInUseSerializer, RecordSerializer
 from instruments.models import Listing
-from marketdata.api.parameters import QuerySerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 

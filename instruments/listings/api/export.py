@@ -14,12 +14,14 @@ from rest_framework.request import Request
 
 from audit import trail
 from instruments.listings import changes, export, export_files, lookup
-from instruments.listings.api.parameters import AnyCaseChoiceField, CorrectionsSerializer
+from instruments.listings.api.parameters import CorrectionsSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.models import Instrument
 from instruments.profiles import saving, shapes
+from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import file_responses
+from marketdata.api.parameters import AnyCaseChoiceField
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery, NotPermitted
@@ -36,7 +38,9 @@ class ExportQuerySerializer(CorrectionsSerializer):
     """The form of the file."""
 
     file = AnyCaseChoiceField(
-        choices=list(export_files.FORMATS), default="csv", help_text="Format of the file"
+        choices=list(export_files.FORMATS),
+        required=False,
+        help_text="Format of the file. Default: by the header Accept, else csv",
     )
     rows = AnyCaseChoiceField(
         choices=list(export.FIELDS),
@@ -77,8 +81,6 @@ class ExportQuerySerializer(CorrectionsSerializer):
         if "profile" in attrs and {"rows", "fields"} & set(self.initial_data):
             message = "A profile has rows and fields of its own: pass it alone."
             raise serializers.ValidationError({"profile": [message]})
-        if "spreadsheet" in attrs and attrs["file"] not in export_files.SPREADSHEET_FORMATS:
-            raise serializers.ValidationError({"spreadsheet": ["Only for file=csv."]})
         return attrs
 
 
@@ -91,10 +93,11 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
     serializer_class = InstrumentSerializer
     filterset_class = InstrumentFilterSet
     pagination_class = None
+    file_types = tuple(export_files.MEDIA_TYPES.values())
 
     @extend_schema(
         summary="Export instruments or listings as CSV, JSON, NDJSON, XML, Parquet or XLSX",
-        responses=file_responses(media for media, _ in export_files.FORMATS.values()) | _PROBLEMS,
+        responses=file_responses(file_types) | _PROBLEMS,
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         query = self.query
@@ -106,7 +109,9 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
             layout = export.choose(query["rows"], query.get("fields", ""))
         after = lookup.check_isin(query["after"]) if "after" in query else ""
         instruments: Any = self.filter_queryset(self.get_queryset())
-        format_ = query["file"]
+        format_ = query.get("file") or choose_file(request, export_files.MEDIA_TYPES)
+        if "spreadsheet" in query and format_ not in export_files.SPREADSHEET_FORMATS:
+            raise InvalidQuery("spreadsheet", "Only for file=csv.")
         has_more_rows = functools.partial(export.has_more_rows, instruments, layout)
         check_size(request.user, format_, layout.rows, has_more_rows)
         trail.record("instruments.exported", request=request, new=request.query_params.dict())

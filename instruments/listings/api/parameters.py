@@ -1,20 +1,10 @@
 """Query parameters of the questions about instruments."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from instruments.listings import facets, included
 from instruments.models import Register
-from marketdata.api.parameters import QuerySerializer
-
-
-class AnyCaseChoiceField(serializers.ChoiceField):
-    """One of a list of choices, in upper or lower case."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        choices = {str(choice).casefold(): choice for choice in self.choices}
-        return super().to_internal_value(choices.get(str(data).casefold(), data))
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
 
 
 class RegisterSerializer(QuerySerializer):

@@ -137,7 +137,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if self._parts:
             pages = cast(InstrumentPages, self.paginator)
-            pages.max_page_size = included.MAX_ROWS
+            pages.max_page_size, pages.kept_fields = included.MAX_ROWS, self._parts
         response = super().list(request, *args, **kwargs)
         if isins := ",".join(request.query_params.getlist("isin")):
             matching: Any = self.filter_queryset(self.get_queryset())

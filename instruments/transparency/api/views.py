@@ -7,7 +7,6 @@ from rest_framework.response import Response
 
 from instruments import path_parameters
 from instruments.listings.api.lookup_pages import ListsOfIsins, LookupPages
-from instruments.listings.api.parameters import AnyCaseChoiceField
 from instruments.models import Register, SubclassTransparency, TransparencyResult
 from instruments.transparency import descriptions
 from instruments.transparency.api.serializers import (
@@ -18,7 +17,7 @@ from instruments.transparency.api.serializers import (
 from instruments.transparency.filters import SubclassFilterSet, TransparencyFilterSet
 from instruments.transparency.questions import get_transparency
 from marketdata.api.pagination import KeysetPages
-from marketdata.api.parameters import QuerySerializer
+from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 

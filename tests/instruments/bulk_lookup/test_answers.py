@@ -109,13 +109,15 @@ def test_wrong_and_unknown_items_do_not_affect_the_others(client: Client, shares
         client,
         *wrong,
         {"idType": "ID_ISIN", "idValue": SANDVIK},
-        {"idType": "ID_ISIN", "idValue": VOLVO},
+        {"idValue": VOLVO},
     )
 
     assert all("error" in answer for answer in answers[: len(wrong)])
     assert "SE0000115447" in answers[0]["error"]
     assert "ID_ISIN" in answers[3]["error"]
     assert "Did you mean 'micCode'?" in answers[5]["error"]
+    assert answers[6] == {"error": "micCode: A MIC has four letters or digits."}
+    assert answers[8] == answers[10] == {"error": "Expected an object."}
     assert answers[-2] == {"warning": f"No instrument has the ID_ISIN {SANDVIK}."}
     assert isins(answers[-1]) == [VOLVO]
 
@@ -140,7 +142,9 @@ def test_days_select_the_records(client: Client, make_zip: Write) -> None:
     assert newest["data"][0]["full_name"] == "New"
     assert old["data"][0]["full_name"] == "Old"
     assert list(old["data"][0]) == list(newest["data"][0])
-    assert unknown == {"warning": f"No instrument has the ID_ISIN {VOLVO} on 2025-01-01."}
+    assert unknown == {
+        "warning": f"No instrument has the ID_ISIN {VOLVO}, by what was known on 2025-01-01."
+    }
     assert "with a listing on XPAR" in nowhere["warning"]
 
 

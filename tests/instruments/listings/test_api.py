@@ -54,6 +54,30 @@ def test_rows_have_the_fields_asked_for_in_that_order(client: Client) -> None:
     assert "Did you mean 'status'?" in response.json()["errors"]["fields"][0]
 
 
+def test_rows_keep_the_parts_that_fields_do_not_name(client: Client) -> None:
+    rows = get(client, LIST, fields="isin", include="figis,venue")["results"]
+
+    assert {tuple(row) for row in rows} == {("isin", "figis", "venue")}
+
+
+def test_a_parameter_of_one_value_is_refused_if_it_is_repeated(client: Client) -> None:
+    response = client.get(f"{LIST}?category=D&category=E&fields=isin&fields=status")
+
+    assert response.status_code == 400
+    assert list(response.json()["errors"]) == ["category", "fields"]
+    assert client.get(f"{LIST}?isin=DE000A1R07V3&isin=SE0000115446").status_code == 200
+    assert client.get(f"{LIST}?attribute=voting&attribute=form: registered").status_code == 200
+    assert client.get("/api/v1/runs/?state=done&state=failed").status_code in (200, 401)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "1.5", "abc", "\N{ARABIC-INDIC DIGIT THREE}", "\x00"])
+def test_a_page_that_is_not_a_number_is_an_invalid_parameter(client: Client, page: str) -> None:
+    response = client.get(LIST, {"page": page})
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == {"page": [f"{page!r} is not a whole number from 1."]}
+
+
 @pytest.mark.parametrize("path", [LIST, f"{LIST}DE000A1R07V3/", "/api/v1/cfi/DBFTFB/"])
 def test_an_answer_that_the_client_has_is_not_sent_again(client: Client, path: str) -> None:
     first = client.get(path)
