@@ -5,6 +5,7 @@ the table as it was before or as it is after. A publication that is killed leave
 `vacuum` deletes them.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
@@ -37,7 +38,7 @@ def publish(
     """
     deltalake = location.import_deltalake()
     published: list[Published] = []
-    with snapshot() as reader:
+    with _memory_given_back(), snapshot() as reader:
         state, isins = read_state(reader), ChangedIsins(reader)
         for table in tables:
             try:
@@ -68,6 +69,17 @@ def publish(
                 },
             }
         )
+
+
+@contextlib.contextmanager
+def _memory_given_back() -> Iterator[None]:
+    """Let Arrow take memory from the system: its own allocator keeps a sixth more than that for itself."""
+    pool = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(pool)
 
 
 def _commit(publication: Publication, recent: RecentRows | None) -> list[Published]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import deltalake
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.conf import LazySettings
@@ -423,6 +424,18 @@ def test_old_files_are_deleted_after_their_time(
     assert history.vacuum(LISTINGS) == []  # replaced a moment ago
     assert len(list(folder.rglob("*.parquet"))) == 2
     assert publish(LISTINGS)["listings"].written == 0
+
+
+def test_arrow_takes_memory_from_the_system_while_rows_are_read() -> None:
+    before, pools = pa.default_memory_pool().backend_name, []
+
+    def watch(table: str, rows: int) -> None:
+        pools.append(pa.default_memory_pool().backend_name)
+
+    list(publishing.publish((get_table("venues"),), progress=watch))
+
+    assert {*pools} == {"system"}
+    assert pa.default_memory_pool().backend_name == before
 
 
 def test_without_deltalake_the_command_says_what_to_install(
