@@ -88,7 +88,8 @@ def read(asked: Search, *, is_patient: bool) -> Results:
     try:
         with time_limits.limit_part(seconds):
             matching = asked.find()
-            results = _read_page(asked, matching, seconds * _COUNTING)
+            count_seconds = min(seconds * _COUNTING, settings.COUNT_TIMEOUT_SECONDS)
+            results = _read_page(asked, matching, count_seconds)
     except time_limits.TimeLimitExceeded:
         return _read_pieces(asked) if is_patient else Results(is_pending=True)
     if results.page is None or not results.rows:
