@@ -18,18 +18,23 @@ MAX_PROFILES = 500
 _REFERENCE = re.compile(r"([a-z][a-z0-9-]{0,59})(?:@([1-9][0-9]{0,8}))?")
 
 
-def get_profile(reference: str, *, parameter: str = "profile") -> OutputProfile:
-    """Return a version of a profile: the newest, or that after `@`. Raises InvalidQuery, NotInDatabase."""
+def get_profile(reference: str, *, parameter: str = "") -> OutputProfile:
+    """Return a version of a profile: the newest, or that after `@`. Raises InvalidQuery, NotInDatabase.
+
+    `parameter` is the name of the one that has the reference; without it, the profile itself is asked for,
+    and an unknown one raises NotInDatabase.
+    """
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         message = f"{reference[:100]!r} is not the name of a profile, as vendor or vendor@2."
-        raise InvalidQuery(parameter, message)
+        raise InvalidQuery(parameter or "profile", message)
     versions = OutputProfile.objects.filter(name=match[1])
     if match[2]:
         versions = versions.filter(version=int(match[2]))
     profile = versions.order_by("-version").first()
     if profile is None:
-        raise NotInDatabase(f"There is no profile {reference}.")
+        message = f"There is no profile {reference}."
+        raise InvalidQuery(parameter, message) if parameter else NotInDatabase(message)
     return profile
 
 
@@ -37,7 +42,7 @@ def check(name: str, values: dict[str, Any], *, by: str, may_manage: bool = Fals
     """Return the next version of a profile, unsaved.
 
     `values` are `rows`, `title`, `parent` (a reference), `columns` and `omitted`, all but the columns
-    optional. Raises InvalidQuery, NotInDatabase (the parent), NotPermitted (a profile of somebody else).
+    optional. Raises InvalidQuery, NotPermitted (a profile of somebody else).
     """
     if not shapes.NAME.fullmatch(name):
         message = f"{name[:100]!r} is not a lower-case letter and then letters, digits and hyphens."

@@ -46,7 +46,7 @@ def create(
 ) -> Webhook:
     """Create a webhook that is sent the changes from now on. Raises InvalidQuery, WrongState."""
     conditions = selection.check(filter or {})
-    posting.check_address(url, allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
+    posting.check_new_address(url, allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
     if Webhook.objects.filter(owner=owner).count() >= Webhook.MAX_OF_USER:
         raise WrongState(f"You have {Webhook.MAX_OF_USER} webhooks: delete one first.")
     webhook = Webhook.objects.create(
@@ -69,7 +69,7 @@ def change(webhook: Webhook, values: dict[str, Any], *, request: Any = None) -> 
     Raises InvalidQuery.
     """
     if "url" in values:
-        posting.check_address(values["url"], allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
+        posting.check_new_address(values["url"], allow_private=settings.WEBHOOK_PRIVATE_ADDRESSES)
     if "filter" in values:
         values = {**values, "filter": selection.check(values["filter"])}
     old = {name: getattr(webhook, name) for name in values}

@@ -120,6 +120,26 @@ def _takes_several(filter_: Any) -> bool:
     )
 
 
+class _AnyCase(dict[str, Any]):
+    """The values of choices by their texts, in upper or lower case."""
+
+    def __missing__(self, text: str) -> Any:
+        return {known.casefold(): value for known, value in self.items()}[text.casefold()]
+
+
+def _adapt(field: Any) -> None:
+    """Have a field take choices in any case, list them in its messages, and name the types of JSON there."""
+    if isinstance(field, serializers.ListField | serializers.ListSerializer):
+        field.error_messages["not_a_list"] = "Expected an array."
+        _adapt(field.child)
+    if isinstance(field, serializers.ChoiceField):
+        field.choice_strings_to_values = _AnyCase(field.choice_strings_to_values)
+        choices = describe_choices(field.choices).replace("{", "{{").replace("}", "}}")
+        field.error_messages["invalid_choice"] = (
+            f"'{{input}}' is not a valid choice. Choose one of: {choices}."
+        )
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer of request bodies that refuses unknown fields, with a suggestion of the right name.
 
@@ -132,13 +152,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def get_fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().get_fields()
         for field in fields.values():
-            if isinstance(field, serializers.ListField | serializers.ListSerializer):
-                field.error_messages["not_a_list"] = "Expected an array."
-            if isinstance(field, serializers.ChoiceField):
-                choices = describe_choices(field.choices).replace("{", "{{").replace("}", "}}")
-                field.error_messages["invalid_choice"] = (
-                    f"'{{input}}' is not a valid choice. Choose one of: {choices}."
-                )
+            _adapt(field)
         return fields
 
     def to_internal_value(self, data: Any) -> Any:

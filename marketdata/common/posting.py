@@ -57,6 +57,27 @@ def check_address(url: str, *, allow_private: bool) -> _Target:
     return _Target(parts.scheme, parts.hostname, port, _get_path(parts))
 
 
+def check_new_address(url: str, *, allow_private: bool) -> None:
+    """Check an address that somebody gives: a private one is refused at once. Raises InvalidQuery.
+
+    The address of a name is checked when something is sent, since it may change.
+    """
+    host = check_address(url, allow_private=allow_private).host
+    if not allow_private and _is_private(host):
+        raise InvalidQuery("url", f"{host} is not a public address.")
+
+
+def _is_private(host: str) -> bool:
+    """Return True for an IP address that is not public, in any form that the system reads, and localhost."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        entries = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False  # a name
+    return not all(is_public(str(entry[4][0])) for entry in entries)
+
+
 def _get_path(parts: SplitResult) -> str:
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.path or '/'}{query}"

@@ -33,6 +33,9 @@ class RowSerializer(StrictSerializer):
 
 class BodySerializer(StrictSerializer):
     names = serializers.ListField(child=serializers.CharField(), required=False)
+    colours = serializers.ListField(
+        child=serializers.ChoiceField(choices=["red", "green"]), required=False
+    )
     rows = RowSerializer(many=True, required=False)
 
 
@@ -95,6 +98,10 @@ def test_only_a_similar_name_or_one_that_begins_so_is_suggested(name: str, hint:
         ([], {"request": ["Expected an object."]}),
         ({"names": {}}, {"names": ["Expected an array."]}),
         ({"names": [1, []]}, {"names": ["item 1: Not a valid string."]}),
+        (
+            {"colours": ["blue"]},
+            {"colours": ["item 0: 'blue' is not a valid choice. Choose one of: red, green."]},
+        ),
         ({"rows": 1}, {"rows": ["Expected an array."]}),
         ({"rows": [1]}, {"rows": ["item 0: Expected an object."]}),
     ],
@@ -106,6 +113,14 @@ def test_errors_of_bodies_have_the_words_of_json(body: Any, errors: dict[str, li
     response = ask("/", error=ValidationError(serializer.errors))
 
     assert response.data["errors"] == errors
+
+
+def test_choices_of_bodies_are_taken_in_any_case() -> None:
+    serializer = BodySerializer(data={"colours": ["RED", "Green", "red"]})
+
+    assert serializer.is_valid()
+    assert serializer.validated_data == {"colours": ["red", "green", "red"]}
+    assert ask("/?colour=Red").data == {"colour": "red"}
 
 
 def test_parameters_of_another_method_are_refused() -> None:

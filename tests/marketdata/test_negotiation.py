@@ -59,6 +59,13 @@ def test_the_parameter_precedes_the_header(
     assert response.headers["Content-Type"] == media_type
 
 
+def test_an_unknown_profile_is_an_invalid_parameter(analyst: Client) -> None:
+    response = analyst.get(f"{EXPORT}?profile=nobody")
+
+    assert response.status_code == 400
+    assert response.json()["errors"] == {"profile": ["There is no profile nobody."]}
+
+
 def test_only_csv_is_made_safe_for_spreadsheets(analyst: Client) -> None:
     headers = {"accept": "application/x-ndjson"}
 

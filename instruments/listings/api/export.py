@@ -103,7 +103,7 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
         query = self.query
         shape = None
         if "profile" in query:
-            shape = shapes.get_shape(saving.get_profile(query["profile"]))
+            shape = shapes.get_shape(saving.get_profile(query["profile"], parameter="profile"))
             layout = shape.source
         else:
             layout = export.choose(query["rows"], query.get("fields", ""))

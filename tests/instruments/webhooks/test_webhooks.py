@@ -192,6 +192,20 @@ def test_private_addresses_are_told_from_public_ones(address: str, is_public: bo
     assert posting.is_public(address) is is_public
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "10.0.0.1", "169.254.169.254", "[::1]", "[fd00::1]", "localhost"),
+        *("2130706433", "0x7f000001", "127.1", "a.LOCALHOST"),
+    ],
+)
+def test_a_private_address_is_refused_at_once(host: str) -> None:
+    with pytest.raises(InvalidQuery, match="is not a public address"):
+        posting.check_new_address(f"https://{host}/", allow_private=False)
+    posting.check_new_address(f"https://{host}/", allow_private=True)
+    posting.check_new_address("https://93.184.215.14/", allow_private=False)
+
+
 def test_a_name_that_leads_to_a_private_address_is_refused() -> None:
     with pytest.raises(ForbiddenAddress, match="not public"):
         posting.post("https://localhost/", b"{}", headers={})
