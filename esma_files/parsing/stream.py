@@ -25,7 +25,7 @@ from esma_files.parsing import markup
 from esma_files.parsing.cleaning import Cleaner
 from esma_files.parsing.markup import IllFormed, Tags
 
-CHUNK = 1 << 18
+CHUNK = 1 << 19
 # A text that is longer is shortened: the first bytes, the length and the SHA-256 of all. What is left is
 # longer than any field may be (1,000 characters), so the record is rejected, and its value stays small.
 LONGEST_TEXT, EXCERPT = 10_000, 2_000
