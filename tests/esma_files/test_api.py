@@ -118,7 +118,7 @@ def test_keep_and_delete(staff: Client) -> None:
         (f"files/{LOCAL.name}/download/", 409, "No register has listed"),
         ("files/FULINS_E_19990101_01of01.zip/load/", 404, "a sync lists new files"),
         ("files/99999999999999999999/load/", 404, "There is no file"),
-        ("files/..%2F..%2Fetc%2Fpasswd/load/", 405, ""),
+        ("files/..%2F..%2Fetc%2Fpasswd/load/", 404, "No such path"),
         ("files/sync/", 400, "dataset"),
     ],
 )
