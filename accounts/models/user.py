@@ -60,8 +60,22 @@ class User(AbstractUser):
     key_permissions: frozenset[str] | None = None
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        is_in_scope = self.key_permissions is None or perm in self.key_permissions
-        return is_in_scope and super().has_perm(perm, obj)
+        """Return whether the user, and the API key if there is one, has a permission.
+
+        Django reads the permissions of a user once, but asks every backend each time: the answers are kept.
+        """
+        if self.key_permissions is not None and perm not in self.key_permissions:
+            return False
+        if obj is not None or not self.is_active:
+            return super().has_perm(perm, obj)
+        if perm not in self._kept_answers:
+            self._kept_answers[perm] = super().has_perm(perm)
+        return self._kept_answers[perm]
+
+    @cached_property
+    def _kept_answers(self) -> dict[str, bool]:
+        """By permission, whether the roles have it."""
+        return {}
 
     def get_all_permissions(self, obj: Any = None) -> set[str]:
         permissions = super().get_all_permissions(obj)

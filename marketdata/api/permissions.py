@@ -23,15 +23,14 @@ if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being
 
 def get_rule(view: Any, method: str) -> Rule | None:
     """Return the rule of a view for an HTTP method; None if the view does not have this method."""
+    rule: Rule | None = parameters.get_for_method(view, getattr(view, "needs", {}), method)
+    if rule is not None:
+        return rule
     method = parameters.get_described_method(view, method)
     action = (getattr(view, "action_map", None) or {}).get(method.lower(), "")
     if not action and not hasattr(view, method.lower()):
         return None
-    rule: Rule | None = parameters.get_for_method(view, getattr(view, "needs", {}), method)
-    if rule is None:
-        name = type(view).__name__
-        raise ImproperlyConfigured(f"{name}.needs has no rule for {action or method}.")
-    return rule
+    raise ImproperlyConfigured(f"{type(view).__name__}.needs has no rule for {action or method}.")
 
 
 class Needs(BasePermission):

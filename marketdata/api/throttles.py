@@ -26,10 +26,11 @@ class Limits(BaseThrottle):
         self._seconds = usage.seconds if usage else None
         if usage is not None and usage.is_exceeded:
             return False
-        user = f"user {request.user.pk}" if request.user.is_authenticated else ""
-        if is_costly and not slots.begin_costly(request._request, user):
-            self._seconds = slots.RETRY_AFTER_SECONDS
-            return False
+        if is_costly:
+            user = f"user {request.user.pk}" if request.user.is_authenticated else ""
+            if not slots.begin_costly(request._request, user):
+                self._seconds = slots.RETRY_AFTER_SECONDS
+                return False
         return True
 
     def wait(self) -> float | None:
@@ -39,5 +40,6 @@ class Limits(BaseThrottle):
 
 def count(request: Request, *, costly: bool = False) -> None:
     """Count a request for its API key, its user or its address."""
-    key = request.auth if getattr(request.auth, "is_api_key", False) else None
+    auth = request.auth
+    key = auth if getattr(auth, "is_api_key", False) else None
     limits.count_client(request._request, user=request.user, key=key, costly=costly)

@@ -5,10 +5,10 @@ import datetime as dt
 import json
 import logging
 import re
+import secrets
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -43,7 +43,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get(REQUEST_ID_HEADER, "")
-        identifier = given if _ACCEPTED_ID.fullmatch(given) else uuid.uuid4().hex
+        identifier = given if _ACCEPTED_ID.fullmatch(given) else secrets.token_hex(16)
         request.META[_META_KEY] = identifier
         token = request_id.set(identifier)
         try:

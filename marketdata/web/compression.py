@@ -56,6 +56,8 @@ def choose(accepted: str, codings: Iterable[str]) -> str | None:
 
     Of equal ones it is the first of `codings`.
     """
+    if not accepted:
+        return None
     qualities: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, parameter = part.partition(";")

@@ -109,6 +109,7 @@ def _create_key() -> str:
 
     user, _ = get_user_model().objects.get_or_create(username="bench-key")
     users.set_roles(user, ["viewer"])
+    user.api_keys.all().delete()  # of earlier runs on the same database
     permissions = ["instruments.view_instrument"]
     return api_keys.create(user, name="bench", permissions=permissions, days=1)[1]
 
