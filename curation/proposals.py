@@ -95,6 +95,8 @@ def _check_key(proposal: Proposal) -> dict[str, str]:
         return {"subject": CorrectionSubject.ENTITY.value, "lei": check_lei(lei)}
     if mic and not isin:
         return {"subject": CorrectionSubject.VENUE.value, "mic": mic}
+    if not register:
+        raise InvalidQuery("register", "Required for an instrument: ESMA or FCA.")
     if register not in Register.values:
         raise InvalidQuery("register", f"{proposal.register!r} is not a register: ESMA or FCA.")
     isin = resolve_isin(isin)

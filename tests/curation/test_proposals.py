@@ -287,6 +287,11 @@ def test_an_invalid_proposal_is_refused(values: dict[str, str], error: type[Exce
     assert not Correction.objects.exists()
 
 
+def test_an_instrument_is_proposed_with_its_register() -> None:
+    with pytest.raises(InvalidQuery, match="Required for an instrument: ESMA or FCA"):
+        proposals.propose(proposal(register=""), by="ann")
+
+
 @pytest.mark.usefixtures("volvo")
 def test_a_value_has_one_open_correction_at_a_time() -> None:
     proposals.propose(proposal(), by="ann")
