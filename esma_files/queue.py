@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -126,7 +127,9 @@ class StallDetector:
             return False
         if self._sent_again_at is None:
             queued = Run.objects.filter(state=Run.State.QUEUED)
-            self._sent_again_at = now if all(map(dispatch, queued)) else None
+            # A queue in a file cannot be sent to either while a worker that hangs has locked it.
+            if all(map(dispatch, queued)) or not settings.REDIS_URL:
+                self._sent_again_at = timezone.now()
             return False
         if now - self._sent_again_at < self._patience:
             return False

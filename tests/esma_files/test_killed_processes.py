@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -117,6 +118,29 @@ def test_a_worker_that_hangs_is_restarted(tmp_path: Path, migrated_database: Pat
         request_everything(installation, FILES[:1])
         installation.wait_for(DONE_RUNS, 2, seconds=120)
     assert "has left work waiting for 10 seconds, and is killed" in installation.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_with_the_lock_of_the_queue_is_restarted(
+    tmp_path: Path, migrated_database: Path
+) -> None:
+    installation = Installation(tmp_path, WORKER_STALLED_SECONDS="10")
+    installation.copy_database(migrated_database)
+    with installation.supervised_worker():
+        installation.wait_for("SELECT count(*) FROM esma_files_heartbeat", 2)
+        # The lock is the test's: when a process is suspended cannot be chosen so well.
+        lock = sqlite3.connect(installation.queue / "messages.sqlite3", isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        for process in installation.processes("celery", "worker"):
+            process.suspend()
+        request_everything(installation, FILES[:1])
+        deadline = time.monotonic() + 120
+        while "and is killed" not in installation.log.read_text():
+            assert time.monotonic() < deadline, installation.log.read_text()
+            time.sleep(0.5)
+        lock.close()
+        installation.wait_for(DONE_RUNS, 2, seconds=120)
+    assert "no message could be sent" in installation.log.read_text()
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def check_headers(response: Any) -> None:
         ("get", "/api/v1/", {}, 200),
         ("get", "/api/v1/", HTML, 200),
         ("get", "/api/v1/venues/", {}, 200),
-        ("get", "/api/v1/venues/?page=x", {}, 404),
+        ("get", "/api/v1/venues/?page=x", {}, 400),
         ("get", "/api/v1/venues/?nonsense=1", {}, 400),
         ("get", "/api/v1/users/", {}, 401),
         ("post", "/api/v1/venues/", {}, 405),
