@@ -62,18 +62,19 @@ class User(AbstractUser):
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Return whether the user, and the API key if there is one, has a permission.
 
-        Django reads the permissions of a user once, but asks every backend each time: the answers are kept.
+        Django reads the permissions of a user once, but asks every backend each time: what it has answered is
+        remembered.
         """
         if self.key_permissions is not None and perm not in self.key_permissions:
             return False
         if obj is not None or not self.is_active:
             return super().has_perm(perm, obj)
-        if perm not in self._kept_answers:
-            self._kept_answers[perm] = super().has_perm(perm)
-        return self._kept_answers[perm]
+        if perm not in self._known_permissions:
+            self._known_permissions[perm] = super().has_perm(perm)
+        return self._known_permissions[perm]
 
     @cached_property
-    def _kept_answers(self) -> dict[str, bool]:
+    def _known_permissions(self) -> dict[str, bool]:
         """By permission, whether the roles have it."""
         return {}
 

@@ -33,15 +33,15 @@ def test_rows_that_wait_are_written_in_order_as_row_groups() -> None:
 
     made = list(make_files(LISTINGS, "A", batches, 7, most_waiting=2))
 
-    found = {}
+    isins = {}
     for file, content, statistics in made:
         parquet = pq.ParquetFile(io.BytesIO(content))
-        found[file.partition] = parquet.read().column("isin").to_pylist()
+        isins[file.partition] = parquet.read().column("isin").to_pylist()
         known = json.loads(statistics)
-        assert known["numRecords"] == file.rows == len(found[file.partition])
+        assert known["numRecords"] == file.rows == len(isins[file.partition])
         assert (file.start, file.version, file.size) == ("A", 7, len(content))
-        assert known["minValues"]["isin"] == found[file.partition][0]
-        assert known["maxValues"]["isin"] == found[file.partition][-1]
+        assert known["minValues"]["isin"] == isins[file.partition][0]
+        assert known["maxValues"]["isin"] == isins[file.partition][-1]
         if file.partition == "D":
             assert parquet.num_row_groups > 1
             assert known["minValues"]["valid_from"] == "2024-01-01"
@@ -50,7 +50,7 @@ def test_rows_that_wait_are_written_in_order_as_row_groups() -> None:
         else:
             assert "valid_from" not in known["minValues"]
             assert known["nullCount"]["valid_from"] == 2
-    assert found == {"D": ["A", "C", "D", "E"], "E": ["B", "F"]}
+    assert isins == {"D": ["A", "C", "D", "E"], "E": ["B", "F"]}
 
 
 def test_a_slice_without_rows_has_a_file_with_the_columns() -> None:

@@ -66,10 +66,7 @@ def test_days_are_taken_in_iso_8601_alone(filter_set: Any, name: str) -> None:
         [message] = get_messages(filters)[name]
         assert message.startswith(f"{text!r} is not a ")
         assert "2026-07-18" in message
-    assert (
-        name
-        not in filter_set(QueryDict(f"{name}=2026-02-01T00:00:00Z"[: len(name) + 11]), rows).errors
-    )
+    assert name not in filter_set(QueryDict(f"{name}=2026-02-01"), rows).errors
 
 
 def test_other_values_are_refused_with_the_choices() -> None:
