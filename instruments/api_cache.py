@@ -14,23 +14,20 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import DatabaseError, connection
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import ResolverMatch, resolve
 from django.utils.cache import set_response_etag
 from django.utils.http import http_date
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from instruments import data_versions
 from instruments.data_versions import DataSubject
-from instruments.models import DataVersion
 from marketdata.api.views import ApiView
-from marketdata.common.errors import MarketDataError
-from marketdata.web import limits
 
+JSON = "application/json"
+METHODS = ("GET", "HEAD")
 _KEPT_SECONDS = 3_600
 _MAX_BYTES = 65_536  # larger answers are not kept
 # While one request makes an answer, others for the same one wait for it, but not for longer than this.
@@ -38,12 +35,6 @@ _WAIT_SECONDS = 2
 _PAUSE_SECONDS = 0.01
 # A time in HTTP is in seconds: a second change may follow within the same one.
 _SETTLED_AFTER = dt.timedelta(seconds=2)
-_METHODS = ("GET", "HEAD")
-_JSON = "application/json"
-# Values of the header Accept for which content negotiation chooses plain JSON.
-_ACCEPTS_JSON = ("", "*/*", _JSON)
-_WITH_KEY = "api-key "
-_MAX_PATHS = 1_000  # whose views are remembered
 
 
 class CachedAnswers(ApiView):
@@ -60,119 +51,69 @@ class CachedAnswers(ApiView):
         """Check the request; then let a kept answer take the place of the method."""
         super().initial(request, *args, **kwargs)
         media_type = request.accepted_media_type or ""
-        if request.accepted_renderer.media_type == _JSON and (
+        if request.accepted_renderer.media_type == JSON and (
             place := self._find_place(request, media_type)
         ):
             method = str(request.method).lower()
             setattr(self, method, _Answering(place, getattr(self, method)).answer)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if getattr(request, "is_on_short_way", False):
-            return self._answer_kept(request)
-        return super().dispatch(request, *args, **kwargs)
+        if (restore := getattr(request, "restore_kept", None)) is None:
+            return super().dispatch(request, *args, **kwargs)
+        return self._answer_kept(request, restore)
 
-    def _answer_kept(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the kept answer to a request that accepts JSON; raise an error if it is not to have one.
+    def _answer_kept(
+        self, request: HttpRequest, restore: Callable[[], HttpResponseBase]
+    ) -> HttpResponseBase:
+        """Return what `KeptAnswersMiddleware` has for a request; raise an error if it is not to have it.
 
         The user is found, checked and counted by the same methods as for a new answer.
         """
         self.request = self.initialize_request(request, *self.args, **self.kwargs)
-        self.headers = self.default_response_headers
-        place = self._find_place(self.request, _JSON)
-        kept = place.read() if place is not None else None
-        if place is None or kept is None:
-            raise _NotKept
         self.perform_authentication(self.request)
         self.check_permissions(self.request)
         self.check_throttles(self.request)
-        response: Any = place.restore(kept)
-        return self.finalize_response(self.request, response)
+        return restore()
 
-    def _find_place(self, request: Request, media_type: str) -> "_Place | None":
+    def _find_place(self, request: Request, media_type: str) -> "Place | None":
         """Return the place of the answer to a request; None for one that is not kept."""
-        method = str(request.method)
-        subjects = self.answers_from.get(getattr(self, "action", None) or method)
-        # What is not committed may be rolled back.
-        if not subjects or method not in _METHODS or connection.in_atomic_block:
-            return None
-        asked: Any = request._request
-        place: _Place | None = getattr(asked, "place_of_answer", None)
-        if place is None or place.media_type != media_type:
-            place = asked.place_of_answer = _Place(asked, subjects, media_type)
-        return place
+        subjects = self.subjects_of(getattr(self, "action", None), str(request.method))
+        return find_place(request._request, subjects, media_type) if subjects else None
+
+    @classmethod
+    def subjects_of(cls, action: str | None, method: str) -> Collection[DataSubject]:
+        """Return the subjects that an answer is made from; none if it is not kept."""
+        return cls.answers_from.get(action or method, ()) if method in METHODS else ()
 
 
-class _NotKept(Exception):
-    """There is no kept answer to a request."""
+def find_place(
+    request: HttpRequest, subjects: Collection[DataSubject], media_type: str
+) -> "Place | None":
+    """Return the place of the answer to a request, kept on the request.
 
-
-# Why a request has no kept answer: the ordinary way meets the same refusal or fault, and answers it.
-_REFUSALS = (
-    _NotKept,
-    APIException,
-    MarketDataError,
-    Http404,
-    PermissionDenied,
-    SuspiciousOperation,
-    DatabaseError,
-)
-
-
-class KeptAnswersMiddleware:
-    """Answer requests with an API key from the kept answers, without the rest of the way to a view.
-
-    The address was checked when its answer was made; the user is checked each time, by the view. A request
-    without a kept answer, and one that is refused, goes on to the ordinary way. That one says why, and
-    does not count it a second time.
+    None within a transaction: what is not committed may be rolled back.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = _find_kept(request) if _may_be_kept(request) else None
-        return self._get_response(request) if response is None else response
-
-
-def _may_be_kept(request: HttpRequest) -> bool:
-    return (
-        request.method in _METHODS
-        and request.META.get("HTTP_AUTHORIZATION", "")[: len(_WITH_KEY)].lower() == _WITH_KEY
-        and request.META.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
-    )
-
-
-def _find_kept(request: HttpRequest) -> HttpResponseBase | None:
-    """Return the kept answer, None if there is none for this user."""
-    request.is_on_short_way = True  # type: ignore[attr-defined]
-    try:
-        match = _resolve(request.path_info, settings.ROOT_URLCONF)
-        if not issubclass(getattr(match.func, "cls", type(None)), CachedAnswers):
-            return None
-        response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
-    except _REFUSALS:
+    if connection.in_atomic_block:
         return None
-    finally:
-        request.is_on_short_way = False  # type: ignore[attr-defined]
-    request.resolver_match = match
-    limits.add_headers(response, request)
-    return response
+    place: Place | None = getattr(request, "place_of_answer", None)
+    if place is None or place.media_type != media_type:
+        place = Place(request, subjects, media_type)
+        request.place_of_answer = place  # type: ignore[attr-defined]
+    return place
 
 
-@functools.lru_cache(maxsize=_MAX_PATHS)
-def _resolve(path: str, urlconf: str) -> ResolverMatch:
-    """Return the view of a path: Django compares it with some fifty patterns. Raises Resolver404."""
-    return resolve(path, urlconf)
+class Place:
+    """The place where the answer to one request is kept, for as long as its data do not change.
 
-
-class _Place:
-    """The place where the answer to one request is kept, for as long as its data do not change."""
+    `is_kept` says that there is one, found or made by this request.
+    """
 
     def __init__(
         self, request: HttpRequest, subjects: Collection[DataSubject], media_type: str
     ) -> None:
-        self._subjects, self.media_type = subjects, media_type
-        self._version, self._changed_at = DataVersion.objects.read(subjects)
+        self.media_type, self.is_kept = media_type, False
+        self._subjects = subjects
+        self._version, self._changed_at = data_versions.read(subjects)
         self._today = dt.datetime.now(dt.UTC).date()
         address = f"{request.scheme}://{request.get_host()}{request.get_full_path()}"
         parts = (settings.GIT_COMMIT, self._version, str(self._today), media_type, address)
@@ -181,14 +122,24 @@ class _Place:
 
     def read(self) -> Any:
         """Return what is kept: content and headers; None if there is nothing."""
-        return self._cache.get(self._key)
+        kept = self._cache.get(self._key)
+        self.is_kept = kept is not None
+        return kept
 
     def restore(self, kept: Any) -> HttpResponseBase:
         """Return the answer that was kept."""
         content, headers = kept
-        response = HttpResponse(content, content_type=_JSON, headers=headers)
+        response = HttpResponse(content, content_type=JSON, headers=headers)
         self.add_headers(response)
         return response
+
+    def read_response(self, variant: str) -> Any:
+        """Return what `keep_response` has kept of a variant, such as one coding; None if there is nothing."""
+        return self._cache.get(f"{self._key}.{variant}")
+
+    def keep_response(self, variant: str, response: Any) -> None:
+        """Keep something beside the answer, made from it, for as long as the answer."""
+        self._cache.set(f"{self._key}.{variant}", response, timeout=_KEPT_SECONDS)
 
     def reserve(self) -> bool:
         """Announce that this request makes the answer; return False if another one is making it."""
@@ -209,9 +160,10 @@ class _Place:
         headers = {name: response.headers[name] for name in ("Link",) if name in response.headers}
         set_response_etag(response)
         is_small = len(response.content) <= _MAX_BYTES
-        if is_small and DataVersion.objects.read(self._subjects)[0] == self._version:
+        if is_small and data_versions.read(self._subjects)[0] == self._version:
             headers["ETag"] = response.headers["ETag"]
             self._cache.set(self._key, (response.content, headers), timeout=_KEPT_SECONDS)
+            self.is_kept = True
         self.release()
 
     def add_headers(self, response: HttpResponseBase) -> None:
@@ -233,7 +185,7 @@ def _last_modified(changed_at: dt.datetime, day: dt.date) -> str:
 class _Answering:
     """The answer to one request: a kept one, or a new one that is kept."""
 
-    def __init__(self, place: _Place, make: Callable[..., HttpResponseBase]) -> None:
+    def __init__(self, place: Place, make: Callable[..., HttpResponseBase]) -> None:
         self._place, self._make = place, make
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:

@@ -32,28 +32,6 @@ class DataVersionQuerySet(models.QuerySet["DataVersion"]):
         if not self.filter(pk=subject.value).update(**values):
             self.create(subject=subject.value, **values)
 
-    def read(self, subjects: Collection[DataSubject]) -> tuple[str, dt.datetime | None]:
-        """Return the version of some subjects together, and the time of their last change.
-
-        On SQLite no query is needed as long as nothing in the database has changed.
-        """
-        if self.db != DEFAULT_DB_ALIAS:
-            return self._combine(self._read_all(), subjects)
-        return remember(
-            ("data version", *subjects),
-            lambda: self._combine(remember("data versions", self._read_all), subjects),
-        )
-
-    def _combine(
-        self, rows: Mapping[str, "DataVersion"], subjects: Collection[DataSubject]
-    ) -> tuple[str, dt.datetime | None]:
-        chosen = [rows[subject.value] for subject in sorted(subjects) if subject.value in rows]
-        version = ".".join(f"{row.subject}-{row.version}" for row in chosen)
-        return version, max((row.changed_at for row in chosen), default=None)
-
-    def _read_all(self) -> dict[str, "DataVersion"]:
-        return {row.subject: row for row in self.all()}
-
 
 class DataVersion(models.Model):
     """The version of the data of one subject."""
@@ -69,3 +47,30 @@ class DataVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} {self.version}"
+
+
+def read(
+    subjects: Collection[DataSubject], *, database: str = DEFAULT_DB_ALIAS
+) -> tuple[str, dt.datetime | None]:
+    """Return the version of some subjects together, and the time of their last change.
+
+    On SQLite no query is needed as long as nothing in the database has changed.
+    """
+    if database != DEFAULT_DB_ALIAS:
+        return _combine(_read_all(database), subjects)
+    return remember(
+        ("data version", *subjects),
+        lambda: _combine(remember("data versions", lambda: _read_all(database)), subjects),
+    )
+
+
+def _combine(
+    rows: Mapping[str, DataVersion], subjects: Collection[DataSubject]
+) -> tuple[str, dt.datetime | None]:
+    chosen = [rows[subject.value] for subject in sorted(subjects) if subject.value in rows]
+    version = ".".join(f"{row.subject}-{row.version}" for row in chosen)
+    return version, max((row.changed_at for row in chosen), default=None)
+
+
+def _read_all(database: str) -> dict[str, DataVersion]:
+    return {row.subject: row for row in DataVersion.objects.using(database)}

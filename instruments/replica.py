@@ -21,8 +21,9 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, 
 from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from instruments import data_versions
 from instruments import models as tables
-from instruments.models import DataSubject, DataVersion
+from instruments.data_versions import DataSubject
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +126,8 @@ def is_configured() -> bool:
 def is_current() -> bool:
     """Return whether the replica has the data of the database. Raises DatabaseError of the replica."""
     subjects = list(DataSubject)
-    versions, _ = DataVersion.objects.using(ALIAS).read(subjects)
-    return versions == DataVersion.objects.read(subjects)[0]
+    versions, _ = data_versions.read(subjects, database=ALIAS)
+    return versions == data_versions.read(subjects)[0]
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
@@ -54,14 +54,14 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 def _credentials(request: Request, scheme: str) -> str | None:
     """Return the credentials of the header Authorization, None if it is absent or has another scheme."""
-    parts = get_authorization_header(request).split()
-    if not parts or parts[0].lower() != scheme.encode():
+    parts = request.META.get("HTTP_AUTHORIZATION", "").split()
+    if not parts or parts[0].lower() != scheme:
         return None
     if len(parts) != 2:
         raise AuthenticationFailed(
             f"Invalid header Authorization: expected one word after {scheme.title()}."
         )
-    return parts[1].decode("latin-1")
+    return str(parts[1])
 
 
 class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
+from instruments import data_versions
 from instruments.data_versions import DataSubject
 from instruments.listings.publications import (
     find_drops,
@@ -18,7 +19,7 @@ from instruments.listings.publications import (
     place_of,
     read_publications,
 )
-from instruments.models import DataVersion, FullFile, Listing, ListingRecord, Status
+from instruments.models import FullFile, Listing, ListingRecord, Status
 
 # The full sets before a day that a question looks at: a year of weekly ones.
 _MOST_SETS = 53
@@ -45,7 +46,7 @@ def find_drops_on(day: dt.date, records: Collection[ListingRecord]) -> list[Esma
         if key and record.cfi_code and record.status in (Status.ACTIVE, Status.DROPPED):
             of_category = places.setdefault((record.register, record.cfi_code[0]), {})
             of_category[key] = place_of(record.source_file)
-    version, _ = DataVersion.objects.read([DataSubject.LISTINGS])
+    version, _ = data_versions.read([DataSubject.LISTINGS])
     drops: dict[int, EsmaFile] = {}
     for (register, category), of_listings in places.items():
         publications = read_publications(register, category, until=day)

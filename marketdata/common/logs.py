@@ -18,6 +18,7 @@ request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", d
 run_id: contextvars.ContextVar[int | None] = contextvars.ContextVar("run_id", default=None)
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_META_OF_HEADER = "HTTP_X_REQUEST_ID"
 # An id from outside is only taken over if it cannot be mistaken for anything else in a log.
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 # The extra of a line that may be logged in each request: see RepeatedLines.
@@ -42,7 +43,7 @@ class RequestIdMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        given = request.headers.get(REQUEST_ID_HEADER, "")
+        given = request.META.get(_META_OF_HEADER, "")
         identifier = given if _ACCEPTED_ID.fullmatch(given) else secrets.token_hex(16)
         request.META[_META_KEY] = identifier
         token = request_id.set(identifier)

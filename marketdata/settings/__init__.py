@@ -82,13 +82,13 @@ MIDDLEWARE = [
     *telemetry.middleware(TELEMETRY),
     "marketdata.web.middleware.RequestsAtATime",
     "marketdata.web.middleware.TimeLimits",  # before all that asks the database
+    "instruments.kept_responses.KeptAnswersMiddleware",  # before all whose headers it keeps
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
     "marketdata.web.compression.CompressionMiddleware",  # before ETags are set
     "marketdata.web.middleware.ConditionalGet",
-    "instruments.api_cache.KeptAnswersMiddleware",  # before all that only browsers and new answers need
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -22,7 +22,7 @@ from tests.benchmarks import measure
 
 _BATCHES, _BATCH = 40, 5
 _ROWS = 50
-_LISTINGS = 7  # of the bond that is asked for, so that databases of any size can be compared
+_LISTINGS = (1, 7)  # of the bonds that are asked for, so that databases of any size can be compared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,13 +66,17 @@ def measure_all() -> None:
     from tests.benchmarks.plain_api import PlainViewSet
 
     text, factory = _create_key(), RequestFactory(headers={"host": "localhost"})
-    alike = Instrument.objects.filter(listing_count=_LISTINGS, cfi_code__startswith="DB")
-    isin = alike.order_by("isin").values_list("isin", flat=True)[0]
+    bonds = Instrument.objects.filter(cfi_code__startswith="DB").order_by("isin")
+    one = PlainViewSet.as_view({"get": "retrieve"})
+    requests: list[tuple[str, str, Any, dict[str, str]]] = [
+        (f"list of {_ROWS}", f"?per_page={_ROWS}", PlainViewSet.as_view({"get": "list"}), {})
+    ]
+    for count in _LISTINGS:
+        isin = bonds.filter(listing_count=count).values_list("isin", flat=True)[0]
+        what = f"{isin}, {count} listing{'s' * (count > 1)}"
+        requests.append((what, f"{isin}/", one, {"pk": isin}))
     speeds = []
-    for what, path, plain_view, arguments in (
-        (f"list of {_ROWS}", f"?per_page={_ROWS}", PlainViewSet.as_view({"get": "list"}), {}),
-        (isin, f"{isin}/", PlainViewSet.as_view({"get": "retrieve"}), {"pk": isin}),
-    ):
+    for what, path, plain_view, arguments in requests:
         address = f"/api/v1/instruments/{path}"
 
         def ask(tag: str = "", address: str = address) -> tuple[dict[str, str], bytes]:
@@ -92,13 +96,8 @@ def measure_all() -> None:
         headers, content = ask()
         _check_equal(content, ask_plain())
         tag = headers["ETag"]
-        requests: tuple[Callable[[], Any], ...] = (
-            ask_plain,
-            ask_anew,
-            ask,
-            functools.partial(ask, tag),
-        )
-        speeds.append(dataclasses.asdict(Speed(what, *_measure(requests))))
+        kinds = (ask_plain, ask_anew, ask, functools.partial(ask, tag))
+        speeds.append(dataclasses.asdict(Speed(what, *_measure(kinds))))
     print(json.dumps(speeds))
 
 

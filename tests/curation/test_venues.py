@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from curation import proposals
 from curation.proposals import Proposal
-from instruments.models import Correction, DataSubject, DataVersion, Venue
+from instruments import data_versions
+from instruments.models import Correction, DataSubject, Venue
 from instruments.venues import load as venue_lists
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from tests import firds
@@ -49,7 +50,7 @@ def test_a_correction_is_served_with_the_published_value_beside_it(
     client: Client, make_zip: Write, capsys: Any
 ) -> None:
     load(make_zip, full(2), firds.record("RefData", VOLVO, "AAAA", period=day(1)))
-    before = DataVersion.objects.read([DataSubject.VENUES])[0]
+    before = data_versions.read([DataSubject.VENUES])[0]
     number = correct().number
     correct("STOCKHOLM", "city")
     correct("", "category")
@@ -65,7 +66,7 @@ def test_a_correction_is_served_with_the_published_value_beside_it(
     off = user("get", "/venues/AAAA/", {"corrections": "off"}).json()
     assert (off["name"], off["country"], off["corrections"]) == ("NRODEN", "SE", [])
     assert Venue.objects.get(pk="AAAA").name == "NRODEN"
-    assert DataVersion.objects.read([DataSubject.VENUES])[0] != before
+    assert data_versions.read([DataSubject.VENUES])[0] != before
 
     def select(**filters: str) -> list[str]:
         return [row["mic"] for row in user("get", "/venues/", filters).json()["results"]]

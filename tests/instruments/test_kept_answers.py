@@ -1,5 +1,6 @@
 """Kept answers to requests with an API key, which take a short way."""
 
+import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.test import Client
+from django.utils import timezone
+from django.utils.http import http_date
 
 from accounts import api_keys, users
 from accounts.models import ApiKey, User
@@ -56,13 +59,25 @@ def test_the_short_way_gives_the_same_answer(client: Client, make_zip: Write, ad
     headers = {**create_key(), "origin": "https://elsewhere.example", "accept-encoding": "gzip"}
     first: Any = client.get(address, headers=headers)
     again: Any = client.get(address, headers=headers)
-    unchanged: Any = client.get(
-        address, headers={**headers, "if-none-match": first.headers["ETag"]}
+    condition = {"if-none-match": first.headers["ETag"]}
+    unchanged: Any = client.get(address, headers={**headers, **condition})
+    # A header Accept of another form takes the ordinary way.
+    slowly: Any = client.get(
+        address, headers={**headers, **condition, "accept": "application/json;q=1"}
     )
 
     assert not took_short_way(first)
     assert took_short_way(again)
     assert took_short_way(unchanged)
+    assert not took_short_way(slowly)
+    assert slowly.status_code == 304
+    # Django leaves out the limit, and names a length.
+    assert "RateLimit-Limit" in unchanged.headers
+    for response in (unchanged, slowly):
+        for name in ("RateLimit-Limit", "Content-Length"):
+            response.headers.pop(name, None)
+        response.headers["ETag"] = response.headers["ETag"].removeprefix("W/")
+    assert get_headers(unchanged) == get_headers(slowly)
     assert first.status_code == again.status_code == 200
     assert first.content == again.content
     assert get_headers(first) == get_headers(again)
@@ -70,6 +85,60 @@ def test_the_short_way_gives_the_same_answer(client: Client, make_zip: Write, ad
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     route = first.wsgi_request.resolver_match.route
     assert again.wsgi_request.resolver_match.route == route
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"accept-encoding": "gzip"}, {"accept-encoding": "br"}),
+        ({"accept-encoding": "zstd"}, {}),
+        ({"origin": "https://a.example"}, {"origin": "https://b.example"}),
+        ({"origin": "https://a.example"}, {}),
+    ],
+)
+def test_each_coding_and_origin_has_a_response_of_its_own(
+    client: Client,
+    make_zip: Write,
+    settings: LazySettings,
+    first: dict[str, str],
+    second: dict[str, str],
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://a.example"]
+    load_name(make_zip, "Volvo")
+    key = create_key()
+    before = [client.get(DETAIL, headers={**key, **headers}) for headers in (first, second)]
+    after = [client.get(DETAIL, headers={**key, **headers}) for headers in (first, second)]
+
+    assert [took_short_way(response) for response in before + after] == [False, False, True, True]
+    for ordinary, kept in zip(before, after, strict=True):
+        assert ordinary.content == kept.content
+        assert get_headers(ordinary) == get_headers(kept)
+    assert get_headers(after[0]) != get_headers(after[1])
+
+
+def test_conditions_are_met_on_the_short_way(client: Client, make_zip: Write) -> None:
+    load_name(make_zip, "Volvo")
+    DataVersion.objects.update(changed_at=timezone.now() - dt.timedelta(days=3))
+    key = create_key()
+    tag = client.get(DETAIL, headers=key).headers["ETag"]
+    tomorrow = http_date(timezone.now().timestamp() + 86_400)
+    long_ago = http_date(86_400)
+
+    for headers, status in (
+        ({"if-none-match": tag}, 304),
+        ({"if-none-match": '"other"'}, 200),
+        ({"if-modified-since": tomorrow}, 304),
+        ({"if-modified-since": long_ago}, 200),
+        ({"if-match": tag}, 200),
+        ({"if-match": '"other"'}, 412),
+        ({"if-unmodified-since": long_ago}, 412),
+    ):
+        for response in (
+            client.get(DETAIL, headers={**key, **headers}),
+            client.head(DETAIL, headers={**key, **headers}),
+        ):
+            assert took_short_way(response)
+            assert response.status_code == status, headers
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""Middleware that answers from kept responses, for clients with an API key.
+
+A response is kept as it was sent, with all its headers, beside the answer of the view that it was made from
+(`instruments/api_cache.py`) and for as long as that. So a request for it needs none of the middleware
+between, and no database: only who asks, what he may see and how often is found out each time, by the methods
+of the view.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase, ResponseHeaders
+from django.urls import ResolverMatch, resolve
+from django.utils.cache import get_conditional_response
+from rest_framework.exceptions import APIException
+
+from instruments.api_cache import JSON, METHODS, CachedAnswers, Place, find_place
+from instruments.data_versions import DataSubject
+from marketdata.common.errors import MarketDataError
+from marketdata.web import compression, limits
+from marketdata.web.middleware import ConditionalGet
+
+# Values of the header Accept for which content negotiation chooses plain JSON.
+_ACCEPTS_JSON = ("", "*/*", JSON)
+_WITH_KEY = "api-key "
+_MAX_PATHS = 1_000  # whose views are remembered
+# Headers of a request that ask for a 304 or a 412.
+_NONE_MATCH = "HTTP_IF_NONE_MATCH"
+_CONDITIONS = (
+    *(_NONE_MATCH, "HTTP_IF_MATCH"),
+    *("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"),
+)
+# Headers that each response has of its own, and those that describe a content, which a 304 has not.
+_OF_EACH_RESPONSE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Last-Modified")
+_OF_CONTENT = ("Content-Type", "Content-Length", "Content-Encoding", "Allow", "Link")
+# Why a client gets no kept response: the ordinary way meets the same refusal or fault, and answers it.
+_REFUSALS = (
+    APIException,
+    MarketDataError,
+    Http404,
+    PermissionDenied,
+    SuspiciousOperation,
+    DatabaseError,
+)
+
+
+class KeptAnswersMiddleware:
+    """Answer requests with an API key from the kept responses, without the rest of the way to a view.
+
+    The address was checked when its answer was made; the user is checked each time, by the view. A request
+    without a kept response, and one that is refused, goes on to the ordinary way. That one says why, and
+    does not count it a second time.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        asked = _find(request) if _may_be_kept(request) else None
+        if asked is None:
+            return self._get_response(request)
+        kept = asked.answer()
+        if kept is not None:
+            return kept
+        response = self._get_response(request)
+        asked.keep(response)
+        return response
+
+
+def _may_be_kept(request: HttpRequest) -> bool:
+    return (
+        request.method in METHODS
+        and request.META.get("HTTP_AUTHORIZATION", "")[: len(_WITH_KEY)].lower() == _WITH_KEY
+        and request.META.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
+    )
+
+
+def _find(request: HttpRequest) -> "_Asked | None":
+    """Return what a request asks for; None if its responses are not kept."""
+    try:
+        match, subjects = _find_view(request.path_info, settings.ROOT_URLCONF)
+        place = find_place(request, subjects, JSON) if subjects else None
+    except _REFUSALS:
+        return None
+    return None if place is None else _Asked(request, match, place)
+
+
+@functools.lru_cache(maxsize=_MAX_PATHS)
+def _find_view(path: str, urlconf: str) -> tuple[ResolverMatch, Collection[DataSubject]]:
+    """Return the view of a path, and the subjects that its answers are made from: none if they are not kept.
+
+    It is remembered, for Django compares a path with some fifty patterns. Raises Resolver404.
+    """
+    match = resolve(path, urlconf)
+    view_class = getattr(match.func, "cls", None)
+    if view_class is None or not issubclass(view_class, CachedAnswers):
+        return match, ()
+    action = (getattr(match.func, "actions", None) or {}).get("get")
+    return match, view_class.subjects_of(action, "GET")
+
+
+class _Asked:
+    """A request for a response that may be kept."""
+
+    def __init__(self, request: HttpRequest, match: ResolverMatch, place: Place) -> None:
+        self._request, self._match, self._place = request, match, place
+        coding = _choose_coding(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+        origin = request.META.get("HTTP_ORIGIN", "")  # which the headers of CORS depend on
+        self._variant = hashlib.sha256(f"{coding} {origin}".encode()).hexdigest()
+
+    def answer(self) -> HttpResponse | None:
+        """Return the kept response; None if there is none, or the client may not have it."""
+        kept = self._place.read_response(self._variant)
+        if kept is None:
+            return None
+        request: Any = self._request
+        request.restore_kept = functools.partial(_restore, *kept)
+        try:
+            response: HttpResponse = self._match.func(
+                request, *self._match.args, **self._match.kwargs
+            )
+        except _REFUSALS:
+            return None
+        finally:
+            request.restore_kept = None
+        self._place.add_headers(response)
+        response = _compare(request, response)
+        request.resolver_match = self._match
+        limits.add_headers(response, request)
+        return response
+
+    def keep(self, response: HttpResponseBase) -> None:
+        """Keep the response that the ordinary way has made of the kept answer."""
+        if (
+            not self._place.is_kept
+            or response.status_code != 200
+            or response.cookies
+            or not isinstance(response, HttpResponse)
+        ):
+            return
+        headers = ResponseHeaders(dict(response.items()))
+        for name in _OF_EACH_RESPONSE:
+            headers.pop(name, None)
+        self._place.keep_response(self._variant, (response.content, headers))
+
+
+def _restore(content: bytes, headers: ResponseHeaders) -> HttpResponse:
+    """Return a response with headers that nobody else has: a cache gives a copy to each request."""
+    response = HttpResponse(content, content_type=JSON)
+    response.headers = headers
+    return response
+
+
+def _compare(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the 304 or 412 that the conditions of a request ask for, else the response itself."""
+    conditions = [name for name in _CONDITIONS if request.META.get(name)]
+    if not conditions:
+        return response
+    if conditions == [_NONE_MATCH]:  # as nearly all clients ask: dates need not be compared
+        tag = response.headers["ETag"]
+        compared = cast(HttpResponse, get_conditional_response(request, tag, response=response))
+    else:
+        compare = ConditionalGet(lambda request: response).process_response
+        compared = cast(HttpResponse, compare(request, response))
+    if compared.status_code == 304:
+        compared.headers = response.headers
+        for name in _OF_CONTENT:
+            compared.headers.pop(name, None)
+    return compared
+
+
+@functools.lru_cache(maxsize=1_000)
+def _choose_coding(accepted: str) -> str | None:
+    """Return the coding of an answer for a header Accept-Encoding: few clients differ in it."""
+    return compression.choose(accepted, compression.CODINGS)
