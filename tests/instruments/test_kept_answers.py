@@ -1,12 +1,14 @@
 """Kept answers to requests with an API key, which take a short way."""
 
 import datetime as dt
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 from django.utils.http import http_date
@@ -14,6 +16,8 @@ from django.utils.http import http_date
 from accounts import api_keys, users
 from accounts.models import ApiKey, User
 from instruments.models import DataSubject, DataVersion
+from marketdata.settings import limits
+from tests import servers
 from tests.accounts.clients import make_user
 from tests.instruments.listings.merging import VOLVO, Write
 from tests.instruments.test_api_cache import DETAIL, LIST, load_name
@@ -114,6 +118,38 @@ def test_each_coding_and_origin_has_a_response_of_its_own(
         assert ordinary.content == kept.content
         assert get_headers(ordinary) == get_headers(kept)
     assert get_headers(after[0]) != get_headers(after[1])
+
+
+@pytest.mark.slow
+def test_answers_are_kept_in_redis_and_made_anew_without_it(
+    client: Client, make_zip: Write, settings: LazySettings
+) -> None:
+    load_name(make_zip, "Volvo")
+    key = create_key()
+    with servers.restartable_redis() as redis:
+        settings.CACHES = {
+            **settings.CACHES,
+            "answers": limits.caches(Path("unused"), redis.address)["answers"],
+        }
+        wait_for_redis(redis)
+        responses = [client.get(DETAIL, headers=key) for _ in range(2)]
+        redis.kill()
+        responses.append(client.get(DETAIL, headers=key))
+
+    assert [took_short_way(response) for response in responses] == [False, True, False]
+    assert [response.status_code for response in responses] == [200] * 3
+    assert len({response.content for response in responses}) == 1
+    assert get_headers(responses[0]) == get_headers(responses[1])
+
+
+def wait_for_redis(redis: servers.RestartableRedis) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        caches["answers"].set("is there", 1)
+        if caches["answers"].get("is there"):
+            return
+        time.sleep(0.05)
+    pytest.fail("Redis has not started")
 
 
 def test_conditions_are_met_on_the_short_way(client: Client, make_zip: Write) -> None:
