@@ -60,11 +60,13 @@ class DataProblemSerializer(serializers.Serializer[Any]):
     found_on = serializers.DateField(help_text="First day on which it was found")
 
 
-class ProblemKindsView(ApiView):
+class ProblemKindsView(ApiView, GenericAPIView[Any]):
     """The kinds of problems, with the numbers of the last search for them, by night."""
 
     name = "Problems"
     needs = {"GET": _READ}
+    serializer_class = ProblemKindSerializer
+    filter_backends = ()
 
     @extend_schema(
         operation_id="problems_list",
@@ -72,7 +74,8 @@ class ProblemKindsView(ApiView):
         responses={200: ProblemKindSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        return Response(problems.list_kinds())
+        kinds: Any = problems.list_kinds()
+        return self.get_paginated_response(self.paginate_queryset(kinds))
 
 
 class ProblemsView(ApiView, GenericAPIView[Problem]):

@@ -94,13 +94,15 @@ class SeenSerializer(StrictSerializer):
     )
 
 
-class WatchListViewSet(ApiView, viewsets.ViewSet):
+class WatchListViewSet(ApiView, viewsets.GenericViewSet[WatchList]):
     """Watch lists: named lists of ISINs or saved filters, with what changed since one last looked."""
 
     title = "Watch lists"
     needs = dict.fromkeys(
         ("list", "create", "retrieve", "partial_update", "destroy", "changes", "seen"), _KEEP
     )
+    serializer_class = WatchListSerializer
+    filter_backends = ()
     lookup_field = "number"
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -110,7 +112,8 @@ class WatchListViewSet(ApiView, viewsets.ViewSet):
     @extend_schema(summary="List your watch lists", responses=WatchListSerializer(many=True))
     def list(self, request: Request) -> Response:
         rows = WatchList.objects.filter(owner=request.user.get_username())
-        return Response(list(map(watching.describe_list, rows)))
+        page: Any = self.paginate_queryset(rows)
+        return self.get_paginated_response([watching.describe_list(row) for row in page])
 
     @extend_schema(
         summary="Make a watch list",
@@ -155,7 +158,7 @@ class WatchListViewSet(ApiView, viewsets.ViewSet):
         parameters=[_NUMBER],
         responses=WatchedChangesSerializer,
     )
-    @action(detail=True)
+    @action(detail=True, pagination_class=None)
     def changes(self, request: Request, number: str) -> Response:
         read = watching.read_changes(self._get())
         return Response({"changes": read.listings, "until": read.until, "has_more": read.has_more})

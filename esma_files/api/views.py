@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import exceptions, viewsets
 from rest_framework.decorators import action
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -281,7 +282,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         responses={200: GapSerializer(many=True)},
         filters=False,
     )
-    @action(detail=False, filterset_class=None)
+    @action(detail=False, filterset_class=None, serializer_class=GapSerializer)
     def gaps(self, request: Request) -> Response:
         """Publications that the registers should have made and that are not here, and deltas to fetch in
         time.
@@ -362,20 +363,23 @@ class StorageView(ApiView):
         return Response(UsageSerializer(usage.collect()).data)
 
 
-class RetentionView(ApiView):
+class RetentionView(ApiView, GenericAPIView[Any]):
     """The actions of the next clean-up, with every file and the reason."""
 
     needs = {
         "GET": reading("esma_files.view_esmafile", costly=True),
         "POST": holding("esma_files.delete_esmafile", sensitive=True, costly=True),
     }
+    serializer_class = ActionSerializer
+    filter_backends = ()
 
     @extend_schema(
         summary="Show the actions of the next clean-up",
         responses={200: ActionSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        return Response(ActionSerializer(retention.plan(), many=True).data)
+        page: Any = self.paginate_queryset(retention.plan())
+        return self.get_paginated_response(ActionSerializer(page, many=True).data)
 
     @extend_schema(summary="Clean up", request=None, responses=_REQUESTED)
     def post(self, request: Request) -> Response:

@@ -7,15 +7,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
 from instruments.bulk_lookup.answers import MAX_ITEMS, MAX_MATCHES, IdType, Item, answer_items
 from instruments.listings.api.serializers import InstrumentSerializer
 from marketdata.api.parameters import AnyCaseChoiceField, StrictSerializer
+from marketdata.api.problems import describe_item_error
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
-
-_WHOLE = api_settings.NON_FIELD_ERRORS_KEY
 
 
 class LookupItemSerializer(StrictSerializer):
@@ -87,12 +85,7 @@ def _parse(body: Any) -> Item | dict[str, str]:
     """Return the item, or the answer for an invalid one."""
     serializer = LookupItemSerializer(data=body)
     if not serializer.is_valid():
-        errors: Any = serializer.errors
-        messages = [
-            " ".join(texts) if name == _WHOLE else f"{name}: {' '.join(texts)}"
-            for name, texts in errors.items()
-        ]
-        return {"error": "; ".join(messages)}
+        return {"error": describe_item_error(serializer.errors)}
     values = serializer.validated_data
     return Item(
         IdType(values["idType"]),

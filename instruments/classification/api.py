@@ -101,11 +101,13 @@ class CfiSerializer(serializers.Serializer[Any]):
     )
 
 
-class CategoriesView(ApiView):
+class CategoriesView(ApiView, GenericAPIView[Any]):
     """The categories of ISO 10962 with their groups."""
 
     name = "CFI codes"
     needs = {"GET": reading("instruments.view_instrument")}
+    serializer_class = CategorySerializer
+    filter_backends = ()
 
     @extend_schema(
         operation_id="cfi_list",
@@ -113,7 +115,8 @@ class CategoriesView(ApiView):
         responses={200: CategorySerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        return Response(descriptions.describe_categories())
+        categories: Any = descriptions.describe_categories()
+        return self.get_paginated_response(self.paginate_queryset(categories))
 
 
 class CfiView(ApiView):

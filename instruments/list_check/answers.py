@@ -48,7 +48,7 @@ class Question:
 
 # The columns of an answer, in the order of a table or a CSV file.
 COLUMN_HELP = {
-    "line": "Number of the line or item, from 1",
+    "line": "Number of the line, from 1",
     "isin": "ISIN, of the instrument that a FIGI or ticker means; if it means none, the code as given",
     "mic": "MIC as given: only listings there, or on its segments, count. Empty: on any venue",
     "on": "Day of the answer",

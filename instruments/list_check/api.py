@@ -1,5 +1,6 @@
 """Reportability of a list of instruments over the API."""
 
+import itertools
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -9,10 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from instruments.list_check.answers import COLUMN_HELP, CheckStatus, Question, answer_items
-from instruments.list_check.items import make_item
+from instruments.list_check.items import Item, make_invalid, make_item
 from instruments.listings.status import EffectiveStatus
 from instruments.models import Register, Status
 from marketdata.api.parameters import AnyCaseChoiceField, StrictSerializer
+from marketdata.api.problems import describe_item_error
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 
@@ -64,8 +66,9 @@ class ReportabilityListQuerySerializer(StrictSerializer):
 class ItemAnswerSerializer(serializers.Serializer[Any]):
     """The answer for one item. An invalid or unknown item does not affect the others."""
 
-    line = serializers.IntegerField(help_text=COLUMN_HELP["line"])
-    isin = serializers.CharField(help_text=COLUMN_HELP["isin"])
+    isin = serializers.CharField(
+        allow_null=True, help_text=f"{COLUMN_HELP['isin']}. null if the item has none"
+    )
     mic = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["mic"])
     on = serializers.DateField(help_text=COLUMN_HELP["on"])
     status = serializers.ChoiceField(
@@ -91,7 +94,7 @@ class ItemAnswerSerializer(serializers.Serializer[Any]):
 
 
 class ItemAnswersSerializer(serializers.Serializer[Any]):
-    """The answers, in the order of the request."""
+    """The answers, as many as the items and in their order."""
 
     results = ItemAnswerSerializer(many=True)
 
@@ -106,16 +109,36 @@ class ReportabilityListView(ApiView, APIView):
         operation_id="reportability_list_check",
         summary="Answer for a list of instruments or trades whether they were reportable",
         description="Every item has its own answer, in the order of the request: an invalid or unknown one"
-        " does not affect the others. The rule is that of `instruments/{isin}/reportable/`.",
+        " does not affect the others, and has the reason in `reason`. The rule is that of"
+        " `instruments/{isin}/reportable/`.",
         request=ReportabilityListQuerySerializer,
         responses={200: ItemAnswersSerializer},
     )
     def post(self, request: Request) -> Response:
-        body = ReportabilityListQuerySerializer(data=request.data)
+        body = _BodyWithAnyItems(data=request.data)
         body.is_valid(raise_exception=True)
         values = body.validated_data
-        items = [
-            make_item(line, item["isin"], item.get("mic", ""), item.get("on"))
-            for line, item in enumerate(values.pop("items"), start=1)
-        ]
-        return Response({"results": list(answer_items(items, Question(**values)))})
+        items = list(itertools.starmap(_parse, enumerate(values.pop("items"))))
+        answers = list(answer_items(items, Question(**values)))
+        for answer in answers:
+            del answer["line"]  # of files: items are known by their place
+            answer["isin"] = answer["isin"] or None
+        return Response({"results": answers})
+
+
+class _BodyWithAnyItems(ReportabilityListQuerySerializer):
+    """The body; each of its items is checked for itself."""
+
+    items = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.JSONField(allow_null=True), allow_empty=False, max_length=MAX_ITEMS
+    )
+
+
+def _parse(place: int, body: Any) -> Item:
+    """Return the item, also for an object that is none: then with the problem."""
+    serializer = ItemSerializer(data=body)
+    if serializer.is_valid():
+        values = serializer.validated_data
+        return make_item(place, values["isin"], values.get("mic", ""), values.get("on"))
+    code = body.get("isin") if isinstance(body, dict) else None
+    return make_invalid(place, code, describe_item_error(serializer.errors))

@@ -10,6 +10,7 @@ from instruments.isin import problem_of
 
 _MIC = re.compile(MIC)
 _SEPARATORS = re.compile(r"[,;\t ]+")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]+)?)?")
 _HEADER = "isin"
 _LONGEST_CODE = 50
 
@@ -41,13 +42,26 @@ def make_item(line: int, code: str, mic: str = "", on: dt.date | str | None = No
     elif mic and not _MIC.fullmatch(mic):
         problem = f"Not a MIC: {mic!r} is not four letters or digits."
     if isinstance(on, str) and on.strip():
-        try:
-            day = dt.date.fromisoformat(on.strip()[:10])
-        except ValueError:
-            problem = problem or f"Not a day: {on.strip()!r}. Write days as 2025-08-30."
+        day = _parse_day(on.strip())
+        if day is None:
+            problem = problem or f"Not a day: {on.strip()[:50]!r}. Write days as 2025-08-30."
     elif isinstance(on, dt.date):
         day = on
     return Item(line, code[:_LONGEST_CODE], mic[:10], day, problem)
+
+
+def _parse_day(text: str) -> dt.date | None:
+    """Return the day of a text in ISO 8601, of which a time may be a part; None for other texts."""
+    try:
+        return dt.date.fromisoformat(text[:10]) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def make_invalid(line: int, code: object, problem: str) -> Item:
+    """Return an item that cannot be checked; what is not a text is no code."""
+    text = code.strip().upper() if isinstance(code, str) else ""
+    return Item(line, text[:_LONGEST_CODE], problem=problem)
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[Item]:

@@ -6,6 +6,7 @@ from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,13 +99,15 @@ def _describe(list_file: ListFile, request: Request) -> dict[str, Any]:
     return {**keeping.describe(list_file), "run": described, "answers": link}
 
 
-class ListFilesView(ApiView):
+class ListFilesView(ApiView, GenericAPIView[ListFile]):
     """Your files of identifiers, each answered by a run."""
 
     name = "Lists"
     needs = {"GET": holding(keeping.LOOK_UP), "POST": holding(keeping.LOOK_UP, costly=True)}
     query_serializers = {"POST": NewListSerializer}
     parser_classes = [CsvParser]
+    serializer_class = ListFileSerializer
+    filter_backends = ()
 
     @extend_schema(
         operation_id="lists_list",
@@ -112,8 +115,8 @@ class ListFilesView(ApiView):
         responses={200: ListFileSerializer(many=True)},
     )
     def get(self, request: Request) -> Response:
-        lists = keeping.select(request.user.get_username())
-        return Response([_describe(list_file, request) for list_file in lists])
+        page: Any = self.paginate_queryset(keeping.select(request.user.get_username()))
+        return self.get_paginated_response([_describe(list_file, request) for list_file in page])
 
     @extend_schema(
         operation_id="lists_create",

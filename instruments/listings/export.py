@@ -148,10 +148,16 @@ def read_pages(
 
 
 def read_rows(page: Sequence[Instrument], layout: Layout, *, with_corrections: bool) -> Rows:
-    """Return the rows of some instruments, which are in the order of ISINs."""
+    """Return the rows of some instruments, in the order of these."""
     if layout.rows == DEFAULT.rows:
         return _read_instruments(page, layout.columns, with_corrections=with_corrections)
-    return _READERS[layout.rows](page, layout.columns)
+    read = _READERS[layout.rows]
+    isins = [row.isin for row in page]
+    if isins == sorted(isins):
+        return read(page, layout.columns)
+    places = {isin: place for place, isin in enumerate(isins)}
+    rows = sorted(read(page, ("isin", *layout.columns)), key=lambda row: places[row[0]])
+    return [row[1:] for row in rows]
 
 
 def describe_rows(
@@ -217,8 +223,8 @@ def _read_records(
     fields = [_FILES.get(name, name) for name in columns]
     order = ("isin", "mic", "register", "valid_from", "pk")
     isins = [row.isin for row in page]
-    # A page is in the order of ISINs, and so is each part of it.
-    for batch in in_batches(isins):
+    # Sorted, so that the parts are in the order of ISINs, too.
+    for batch in in_batches(sorted(isins)):
         records = table.objects.filter(isin__in=batch)
         # Equal names of columns must not meet in one statement.
         distinct = list(dict.fromkeys(fields))

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from instruments.listings.export import FIELDS
 from instruments.models import OutputProfile
 from instruments.profiles import saving
-from marketdata.common.errors import MarketDataError
+from marketdata.common.errors import InvalidQuery, MarketDataError
 from marketdata.web.access import may_see_user_name
 from marketdata.web.admin import ReadOnlyAdmin
 
@@ -44,6 +44,8 @@ class ProfileForm(forms.ModelForm[OutputProfile]):
             return values
         try:
             saving.check(values["name"], self.get_content(values), **self.author)
+        except InvalidQuery as error:
+            raise ValidationError(f"{error.parameter}: {error}") from error
         except MarketDataError as error:
             raise ValidationError(str(error)) from error
         return values

@@ -14,13 +14,13 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from instruments.listings import export, export_files
+from instruments.listings.api.instrument_pages import PagesInPieces
 from instruments.listings.api.parameters import CorrectionsSerializer
-from instruments.listings.filters import InstrumentFilterSet
+from instruments.listings.filters import ListFilterSet
 from instruments.models import Instrument, OutputProfile
 from instruments.profiles import saving, shapes
 from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import path_parameter
-from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
@@ -186,10 +186,10 @@ class RowsQuerySerializer(CorrectionsSerializer, QuerySerializer):
     )
 
 
-class RowPages(KeysetPages):
+class RowPages(PagesInPieces):
     """Pages of instruments whose rows have the columns of a profile."""
 
-    parameters = KeysetPages.parameters - {"fields"}
+    parameters = PagesInPieces.parameters - {"fields"}
     page_size = 50
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ class ProfileRowsView(ApiView, GenericAPIView[Instrument]):
     needs = {"GET": reading("instruments.view_instrument")}
     query_serializers = {"GET": RowsQuerySerializer}
     queryset = Instrument.objects.all()
-    filterset_class = InstrumentFilterSet
+    filterset_class = ListFilterSet
     pagination_class = RowPages
     file_types = tuple(export_files.MEDIA_TYPES[name] for name in _ROW_FILES)
     serializer_class = serializers.DictField  # type: ignore[assignment]  # for the schema
@@ -212,8 +212,8 @@ class ProfileRowsView(ApiView, GenericAPIView[Instrument]):
     @extend_schema(
         operation_id="profiles_rows",
         summary="List instruments, listings or versions in the shape of an output profile",
-        description="The filters and pages are those of instruments; a page has all rows of its"
-        " instruments. For whole lists see /instruments/export/ and its parameter `profile`.",
+        description="The filters, the order and the pages are those of instruments; a page has all rows of"
+        " its instruments. For whole lists see /instruments/export/ and its parameter `profile`.",
         parameters=[_VERSION],
         responses={
             (200, "application/json"): serializers.ListSerializer(child=serializers.DictField()),

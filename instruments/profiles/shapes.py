@@ -42,34 +42,33 @@ def parse_columns(items: Any) -> list[Column]:
     """Return the columns of a profile as JSON has them. Raises InvalidQuery."""
     if not isinstance(items, list) or len(items) > MAX_COLUMNS:
         raise InvalidQuery("columns", f"Give a list of at most {MAX_COLUMNS} columns.")
-    columns = [_parse_column(item, number) for number, item in enumerate(items, start=1)]
+    columns = [_parse_column(item, f"columns.{place}") for place, item in enumerate(items)]
     names = [column.name for column in columns]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise InvalidQuery("columns", f"Two columns have the name {repeated[0]!r}.")
     return columns
 
 
-def _parse_column(item: Any, number: int) -> Column:
+def _parse_column(item: Any, path: str) -> Column:
+    """Return the column at a place of a profile, which errors name as `columns.0` and so on."""
     if isinstance(item, str):
         item = {"field": item}
     if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
-        raise InvalidQuery("columns", f"Column {number} is neither a field nor an object of texts.")
+        raise InvalidQuery(path, "A column is the name of a field, or an object of texts.")
     if unknown := sorted(set(item) - _KEYS):
         known = ", ".join(sorted(_KEYS))
-        raise InvalidQuery("columns", f"Column {number}: unknown {unknown[0]!r}. Known: {known}.")
+        raise InvalidQuery(path, f"Unknown {unknown[0][:100]!r}. Known: {known}.")
     if ("field" in item) == ("value" in item):
-        raise InvalidQuery("columns", f"Column {number}: give either `field` or `value`.")
+        raise InvalidQuery(path, "Give either `field` or `value`.")
     column = Column(**{"name": item.get("field", ""), **item})
     if not _COLUMN_NAME.fullmatch(column.name):
-        message = (
-            f"Column {number}: the name {column.name[:100]!r} is not a letter and then letters,"
-        )
-        raise InvalidQuery("columns", f"{message} digits, `_`, `-` or `.`, 100 at most.")
+        message = f"The name {column.name[:100]!r} is not a letter and then letters, digits,"
+        raise InvalidQuery(path, f"{message} `_`, `-` or `.`, 100 at most.")
     if len(column.value) > _MAX_VALUE or not column.value.isprintable():
-        message = f"Column {number}: a value has at most {_MAX_VALUE} printable characters."
-        raise InvalidQuery("columns", message)
+        message = f"A value has at most {_MAX_VALUE} printable characters."
+        raise InvalidQuery(path, message)
     if column.format and not column.field:
-        raise InvalidQuery("columns", f"Column {number}: a value has no format.")
+        raise InvalidQuery(path, "A value has no format.")
     return column
 
 

@@ -16,7 +16,7 @@ from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.models import Instrument, ListedVenue, Venue
 from instruments.venues import questions
 from instruments.venues.filters import VenueFilterSet
-from marketdata.api.pagination import KeysetPages, NumberedPages
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading
 
@@ -140,7 +140,12 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
         responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )
-    @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
+    @action(
+        detail=True,
+        filterset_class=None,
+        pagination_class=KeysetPages,
+        serializer_class=InstrumentSerializer,
+    )
     def instruments(self, request: Request, mic: str) -> Response:
         listed: QuerySet[Any] = Instrument.objects.traded_on(self.get_object().mic, **self.query)
         page: Any = self.paginate_queryset(listed)
@@ -151,7 +156,7 @@ class VenueViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Venue]):
         responses={200: CountrySerializer(many=True)},
         filters=False,
     )
-    @action(detail=False, filterset_class=None, pagination_class=NumberedPages)
+    @action(detail=False, filterset_class=None, serializer_class=CountrySerializer)
     def countries(self, request: Request) -> Response:
         rows: Any = questions.count_by_country()
         page: Any = self.paginate_queryset(rows)

@@ -1,5 +1,7 @@
 """Webhooks over the API. Users see only their own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -16,6 +18,7 @@ from marketdata.api.openapi import path_parameter
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
+from marketdata.common.errors import InvalidQuery
 from marketdata.web.access import holding
 
 _KEEP = holding(keeping.KEEP)
@@ -118,13 +121,26 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
         read_only_fields = fields
 
 
-class WebhookViewSet(ApiView, viewsets.ViewSet):
+@contextmanager
+def _paths_in_body() -> Iterator[None]:
+    """Have errors of conditions name their paths in the body."""
+    try:
+        yield
+    except InvalidQuery as error:
+        if error.parameter not in selection.CONDITIONS:
+            raise
+        raise InvalidQuery(f"filter.{error.parameter}", str(error)) from error
+
+
+class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
     """Webhooks: addresses to which changes of listings are sent, signed by HMAC."""
 
     title = "Webhooks"
     needs = dict.fromkeys(
         ("list", "create", "retrieve", "partial_update", "destroy", "deliveries", "replay"), _KEEP
     )
+    serializer_class = WebhookSerializer
+    filter_backends = ()
     lookup_field = "number"
     lookup_value_regex = "[0-9]{1,18}"
 
@@ -134,7 +150,8 @@ class WebhookViewSet(ApiView, viewsets.ViewSet):
     @extend_schema(summary="List your webhooks", responses=WebhookSerializer(many=True))
     def list(self, request: Request) -> Response:
         webhooks = Webhook.objects.filter(owner=request.user.get_username())
-        return Response(list(map(keeping.describe, webhooks)))
+        page: Any = self.paginate_queryset(webhooks)
+        return self.get_paginated_response([keeping.describe(webhook) for webhook in page])
 
     @extend_schema(
         summary="Create a webhook, which is sent the changes from now on",
@@ -144,9 +161,10 @@ class WebhookViewSet(ApiView, viewsets.ViewSet):
     def create(self, request: Request) -> Response:
         body = NewWebhookSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        webhook = keeping.create(
-            request.user.get_username(), **body.validated_data, request=request
-        )
+        with _paths_in_body():
+            webhook = keeping.create(
+                request.user.get_username(), **body.validated_data, request=request
+            )
         data: dict[str, Any] = keeping.describe(webhook)
         location = reverse("webhook-detail", args=[webhook.pk], request=request)
         headers = {"Location": location, "Cache-Control": "no-store"}
@@ -168,7 +186,8 @@ class WebhookViewSet(ApiView, viewsets.ViewSet):
         body = WebhookChangeSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         webhook = self._get()
-        keeping.change(webhook, body.validated_data, request=request)
+        with _paths_in_body():
+            keeping.change(webhook, body.validated_data, request=request)
         return Response(keeping.describe(webhook))
 
     @extend_schema(summary="Delete a webhook", parameters=[_NUMBER], responses={204: None})
@@ -181,10 +200,11 @@ class WebhookViewSet(ApiView, viewsets.ViewSet):
         parameters=[_NUMBER],
         responses=DeliverySerializer(many=True),
     )
-    @action(detail=True)
+    @action(detail=True, serializer_class=DeliverySerializer)
     def deliveries(self, request: Request, number: str) -> Response:
-        rows = self._get().deliveries.all()[: Delivery.KEPT]
-        return Response(list(map(keeping.describe_delivery, rows)))
+        deliveries: Any = self._get().deliveries.all()[: Delivery.KEPT]
+        page: Any = self.paginate_queryset(deliveries)
+        return self.get_paginated_response([keeping.describe_delivery(row) for row in page])
 
     @extend_schema(
         summary="Send changes again from a cursor or a time, and switch the webhook on",

@@ -1,7 +1,7 @@
 """Pagination of lists: by page number, and by cursor. All lists answer with the same envelope."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from django.core.paginator import Page
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from marketdata.api.parameters import describe_unknown
+from marketdata.api.parameters import MAX_NAMES, describe_unknown, get_field_names
 from marketdata.web.pages import BoundedPaginator
 
 _NUMBER = {"type": ["integer", "null"]}
@@ -35,6 +35,30 @@ class NumberedPages(PageNumberPagination):
     # Fields that each row keeps whatever `fields` names: the request has asked for them otherwise.
     kept_fields: Sequence[str] = ()
 
+    def paginate_queryset(
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
+    ) -> list[Any] | None:
+        self._fields = self._read_fields(request, view)
+        rows: list[Any] | None = super().paginate_queryset(cast(Any, queryset), request, view=view)
+        return rows
+
+    def _read_fields(self, request: Request, view: Any) -> list[str]:
+        """Return the names in `fields`; none for all fields. Raises ValidationError for unknown ones."""
+        text = request.query_params.get("fields", "")
+        names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+        known = self.get_known_fields(view) if names else ()
+        if unknown := [name for name in names if name not in known][:MAX_NAMES]:
+            messages = [self.describe_unknown_field(name, known) for name in unknown]
+            raise ValidationError({"fields": messages})
+        return names
+
+    def get_known_fields(self, view: Any) -> Collection[str]:
+        """Return the names of the fields of a row, whether or not there are rows."""
+        return get_field_names(view.get_serializer_class())
+
+    def describe_unknown_field(self, name: str, known: Collection[str]) -> str:
+        return describe_unknown(name, known, "field")
+
     def get_page_number(self, request: Request, paginator: Any) -> str | int:
         text = str(super().get_page_number(request, paginator))
         if not re.fullmatch("0*[1-9][0-9]*|last", text, re.ASCII):
@@ -49,7 +73,8 @@ class NumberedPages(PageNumberPagination):
         return int(text)
 
     def get_paginated_response(self, data: Any) -> Response:
-        rows = _select_fields(data, cast(Request, self.request), self.kept_fields)
+        names = list(dict.fromkeys([*self._fields, *self.kept_fields]))
+        rows = data if not self._fields else [_select(row, names) for row in data]
         pagination = self.describe_pagination()
         links = [
             f'<{pagination[rel]}>; rel="{rel}"' for rel in ("next", "previous") if pagination[rel]
@@ -107,20 +132,9 @@ class NumberedPages(PageNumberPagination):
         }
 
 
-def _select_fields(
-    rows: Sequence[Mapping[str, Any]], request: Request, kept: Sequence[str] = ()
-) -> Sequence[Any]:
-    """Return the rows with the fields that a request asks for, in its order. Raises ValidationError."""
-    text = request.query_params.get("fields", "")
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names or not rows:
-        return rows
-    known = list(rows[0])
-    if unknown := [name for name in names if name not in known]:
-        messages = [describe_unknown(name, known, "field") for name in unknown]
-        raise ValidationError({"fields": messages})
-    names = list(dict.fromkeys([*names, *kept]))
-    return [{name: row[name] for name in names} for row in rows]
+def _select(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return a row with some of its fields, in their order; some rows lack a field that is optional."""
+    return {name: row[name] for name in names if name in row}
 
 
 class KeysetPages(NumberedPages):
@@ -142,7 +156,7 @@ class KeysetPages(NumberedPages):
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
     ) -> list[Any] | None:
         self.request, rows = request, cast(Any, queryset)
-        size = self.get_page_size(request)
+        self._fields, size = self._read_fields(request, view), self.get_page_size(request)
         self._after = request.query_params.get("cursor")
         if self._after is None:
             self._refuse_far_page(request, size)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being
 T = TypeVar("T")
 
 _SIMILAR = 0.7  # of difflib: `as_of` is not meant for `has_figi`
-_MAX_NAMES = 20  # unknown names in an error: finding similar ones costs time
+MAX_NAMES = 20  # unknown names in an error: finding similar ones costs time
 
 
 def get_for_method(view: Any, table: Mapping[str, T], method: str) -> T | None:
@@ -78,7 +78,7 @@ def get_defaults(serializer_class: type[serializers.Serializer[Any]]) -> Mapping
 
 def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: str) -> None:
     """Raise a ValidationError that names each unknown parameter or field and suggests the right one."""
-    unknown = sorted(set(map(str, names)) - set(accepted))[:_MAX_NAMES]
+    unknown = sorted(set(map(str, names)) - set(accepted))[:MAX_NAMES]
     if unknown:
         raise ValidationError({name: [describe_unknown(name, accepted, noun)] for name in unknown})
 
@@ -109,7 +109,7 @@ def refuse_repeated(values: Iterable[tuple[str, Sequence[Any]]], view: "APIView"
     ]
     if repeated:
         message = "Given more than once. Separate several values by commas, where they are taken."
-        raise ValidationError({name: [message] for name in repeated[:_MAX_NAMES]})
+        raise ValidationError({name: [message] for name in repeated[:MAX_NAMES]})
 
 
 def _takes_several(filter_: Any) -> bool:

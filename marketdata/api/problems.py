@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -58,7 +59,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors = serializers.DictField(  # type: ignore[assignment]  # the field of the body, not DRF's
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
-        help_text="Messages by parameter or field",
+        help_text="Messages by parameter, or by the path of a value in the body, as items.0.isin: positions"
+        " are counted from 0",
     )
 
 
@@ -170,16 +172,22 @@ def _get_alternatives(error: Exception, view: Any) -> str:
 
 
 def _get_messages(error: exceptions.ValidationError) -> dict[str, list[str]]:
-    """Return the messages by field. Messages about the request as a whole are under `request`."""
+    """Return the messages by the path of the value, as `items.0.isin`; positions are counted from 0.
+
+    Messages about the request as a whole are under `request`.
+    """
     detail = error.detail
     if not isinstance(detail, dict):
         detail = {_WHOLE: detail}
-    return {
-        _cut(_REQUEST if name == _WHOLE else str(name), _MAX_NAME): [
-            _cut(text, _MAX_TEXT) for text in _shorten(_flatten(messages))
-        ]
-        for name, messages in itertools.islice(detail.items(), _MAX_MESSAGES)
-    }
+    by_path: dict[str, list[str]] = {}
+    for key, messages in itertools.islice(detail.items(), _MAX_MESSAGES):
+        name = _REQUEST if key == _WHOLE else str(key)
+        texts = _flatten(messages, name)
+        for path, text in itertools.islice(texts, _MAX_MESSAGES):
+            by_path.setdefault(_cut(path, _MAX_NAME), []).append(_cut(text, _MAX_TEXT))
+        if more := sum(1 for _ in texts):
+            by_path.setdefault(_cut(name, _MAX_NAME), []).append(f"{more:,} more such messages.")
+    return by_path
 
 
 def _cut(text: str, length: int) -> str:
@@ -190,25 +198,26 @@ def _cut(text: str, length: int) -> str:
     return f"{text[:half]}… ({len(text):,} characters) …{text[-half:]}"
 
 
-def _shorten(texts: list[str]) -> list[str]:
-    more = len(texts) - _MAX_MESSAGES
-    return texts if more <= 0 else [*texts[:_MAX_MESSAGES], f"{more:,} more such messages."]
-
-
-def _flatten(messages: Any, path: str = "") -> list[str]:
-    """Return the messages of a field as a list; those of an item in a list name its position."""
+def _flatten(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield each message about a field, with the path of the value that it is about."""
     if isinstance(messages, dict):
-        items = [(f"item {key}" if isinstance(key, int) else key, m) for key, m in messages.items()]
-        return [
-            text
-            for name, m in items
-            for text in _flatten(
-                m, ", ".join(part for part in (path, name) if part not in ("", _WHOLE))
-            )
-        ]
-    if isinstance(messages, list):
-        return [text for message in messages for text in _flatten(message, path)]
-    return [f"{path}: {messages}" if path else str(messages)]
+        for key, inner in messages.items():
+            yield from _flatten(inner, path if key == _WHOLE else f"{path}.{key}")
+    elif isinstance(messages, list):
+        for position, inner in enumerate(messages):
+            # DRF has texts about the field itself, or an object for each item of an array.
+            yield from _flatten(inner, f"{path}.{position}" if isinstance(inner, dict) else path)
+    else:
+        yield path, str(messages)
+
+
+def describe_item_error(errors: Any) -> str:
+    """Return the errors of a serializer of one item as the text of its own answer."""
+    messages = _get_messages(exceptions.ValidationError(errors))
+    return "; ".join(
+        " ".join(texts) if name == _REQUEST else f"{name}: {' '.join(texts)}"
+        for name, texts in messages.items()
+    )
 
 
 class Conflict(exceptions.APIException):

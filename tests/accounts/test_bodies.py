@@ -47,11 +47,11 @@ def test_hostile_bodies_of_an_admin_are_refused(path: str) -> None:
         assert response.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_message_about_an_item_of_a_list_names_field_and_position() -> None:
+def test_a_message_about_an_item_of_a_list_names_its_path() -> None:
     admin = client_of_new_user("ada", "admin")
 
     body = {"username": "bob", "password": PASSWORD, "roles": ["viewer", {"a": 1}]}
     response = admin("post", "/users/", body)
 
     assert response.status_code == 400
-    assert json.loads(response.content)["errors"] == {"roles": ["item 1: Not a valid string."]}
+    assert json.loads(response.content)["errors"] == {"roles.1": ["Not a valid string."]}

@@ -172,9 +172,9 @@ def test_the_api_has_only_the_own_lists(make_zip: Write) -> None:
     assert changed.json()["filter"] == "category=E"
     assert ann("patch", path, {"filter": ""}).status_code == 400
     assert carl("get", path).status_code == 404
-    assert carl("get", "/watchlists/").json() == []
+    assert carl("get", "/watchlists/").json()["results"] == []
     assert ann("delete", path).status_code == 204
-    assert ann("get", "/watchlists/").json() == []
+    assert ann("get", "/watchlists/").json()["results"] == []
 
 
 @pytest.mark.usefixtures("loaded")

@@ -184,7 +184,9 @@ def test_storage_retention_and_gaps(staff: Client) -> None:
     storage = staff.get("/api/v1/storage/").json()
     assert storage["bytes"] == sum(path.stat().st_size for path in files)
     assert {share["kind"] for share in storage["shares"]} == {"DLTINS", "FULINS"}
-    planned = {row["file"]: row for row in staff.get("/api/v1/storage/retention/").json()}
+    planned = {
+        row["file"]: row for row in staff.get("/api/v1/storage/retention/").json()["results"]
+    }
     assert planned["DLTINS_20210117_01of01.zip"]["verb"] == "delete"
     assert "not loaded yet" in planned["DLTINS_20171027_01of01.zip"]["reason"]
     [gap] = staff.get("/api/v1/files/gaps/").json()["results"]

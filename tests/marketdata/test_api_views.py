@@ -97,13 +97,18 @@ def test_only_a_similar_name_or_one_that_begins_so_is_suggested(name: str, hint:
     [
         ([], {"request": ["Expected an object."]}),
         ({"names": {}}, {"names": ["Expected an array."]}),
-        ({"names": [1, []]}, {"names": ["item 1: Not a valid string."]}),
+        ({"names": [1, []]}, {"names.1": ["Not a valid string."]}),
         (
             {"colours": ["blue"]},
-            {"colours": ["item 0: 'blue' is not a valid choice. Choose one of: red, green."]},
+            {"colours.0": ["'blue' is not a valid choice. Choose one of: red, green."]},
         ),
         ({"rows": 1}, {"rows": ["Expected an array."]}),
-        ({"rows": [1]}, {"rows": ["item 0: Expected an object."]}),
+        ({"rows": [{"name": "a"}, 1]}, {"rows.1": ["Expected an object."]}),
+        (
+            {"rows": [{"name": "a"}, {"name": "b", "size": 1}]},
+            {"rows.1.size": ["Unknown field 'size'. Known fields: name."]},
+        ),
+        ({"rows": [{"name": "a"}, {}]}, {"rows.1.name": ["This field is required."]}),
     ],
 )
 def test_errors_of_bodies_have_the_words_of_json(body: Any, errors: dict[str, list[str]]) -> None:

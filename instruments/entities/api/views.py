@@ -100,7 +100,7 @@ class LegalEntityViewSet(ApiView, viewsets.ReadOnlyModelViewSet[LegalEntity]):
         responses={200: InstrumentSerializer(many=True)},
         filters=False,
     )
-    @action(detail=True, filterset_class=None, pagination_class=KeysetPages)
+    @action(detail=True, filterset_class=None, serializer_class=InstrumentSerializer)
     def instruments(self, request: Request, lei: str) -> Response:
         entity = self.get_object()
         listed: QuerySet[Any] = read_instruments(entity)

@@ -80,7 +80,12 @@ class ReconciliationViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Reconciliatio
         description="The first 1,000 of each file and kind are kept; the numbers count all.",
         responses={200: DifferenceSerializer(many=True)},
     )
-    @action(detail=True, queryset=Difference.objects.all(), filterset_class=DifferenceFilterSet)
+    @action(
+        detail=True,
+        queryset=Difference.objects.all(),
+        filterset_class=DifferenceFilterSet,
+        serializer_class=DifferenceSerializer,
+    )
     def differences(self, request: Request, pk: str) -> Response:
         full_set = reconciliation.get_reconciliation(pk)
         differences: Any = Difference.objects.filter(reconciliation=full_set).order_by("pk")

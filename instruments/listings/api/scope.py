@@ -88,7 +88,7 @@ class BackfillSerializer(serializers.Serializer[Any]):
     not_stored = serializers.ListField(child=serializers.CharField())
 
 
-class ScopeViewSet(ApiView, viewsets.ViewSet):
+class ScopeViewSet(ApiView, viewsets.GenericViewSet[Scope]):
     """The records of each register that are loaded."""
 
     needs = {
@@ -97,6 +97,8 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
         "update": holding("instruments.add_scope", sensitive=True),
         "backfill": holding("esma_files.load_esmafile", sensitive=True, costly=True),
     }
+    serializer_class = ScopeSerializer
+    filter_backends = ()
     lookup_field = "register"
     lookup_value_regex = "[^/]+"
 
@@ -115,8 +117,9 @@ class ScopeViewSet(ApiView, viewsets.ViewSet):
         responses={200: ScopeSerializer(many=True)},
     )
     def list(self, request: Request) -> Response:
-        scopes = [Scope.objects.current(register) for register in Register]
-        return Response([self._describe(scope) for scope in scopes])
+        scopes: Any = [Scope.objects.current(register) for register in Register]
+        page: Any = self.paginate_queryset(scopes)
+        return self.get_paginated_response([self._describe(scope) for scope in page])
 
     @extend_schema(
         summary="Get the scope of a register",

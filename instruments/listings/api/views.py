@@ -1,6 +1,7 @@
 """Lists of instruments, look-ups, and the questions about one instrument."""
 
 import functools
+import json
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -48,6 +49,18 @@ class LookupQuerySerializer(StrictSerializer):
         max_length=lookup.MAX_ISINS,
         help_text=f"1 to {lookup.MAX_ISINS:,} ISINs, FIGIs or tickers, in upper or lower case",
     )
+
+
+class _BodyWithAnyItems(LookupQuerySerializer):
+    """The body; each of its items is checked for itself."""
+
+    isins = serializers.ListField(
+        child=serializers.JSONField(allow_null=True), min_length=1, max_length=lookup.MAX_ISINS
+    )
+
+    def validate_isins(self, items: Sequence[Any]) -> list[str]:
+        """Return the items as texts, which a look-up answers each."""
+        return [item if isinstance(item, str) else json.dumps(item) for item in items]
 
 
 class LookupAnswerSerializer(LookupResultSerializer):
@@ -180,7 +193,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         pagination_class=None,
     )
     def look_up(self, request: Request) -> Response:
-        body = LookupQuerySerializer(data=request.data)
+        body = _BodyWithAnyItems(data=request.data)
         body.is_valid(raise_exception=True)
         results = lookup.look_up(body.validated_data["isins"])
         known = {result.instrument_isin for result in results if result.instrument_isin}
@@ -213,7 +226,12 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         responses={200: VersionSerializer(many=True)},
         filters=False,
     )
-    @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
+    @action(
+        detail=True,
+        filterset_class=None,
+        pagination_class=NumberedPages,
+        serializer_class=VersionSerializer,
+    )
     def history(self, request: Request, isin: str) -> Response:
         instrument = self.get_object()
         versions: Any = list(history.read_versions(instrument.isin, **self.query))
@@ -228,7 +246,12 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         responses={200: RecordSerializer(many=True)},
         filters=False,
     )
-    @action(detail=True, filterset_class=None, pagination_class=NumberedPages)
+    @action(
+        detail=True,
+        filterset_class=None,
+        pagination_class=NumberedPages,
+        serializer_class=RecordSerializer,
+    )
     def listings(self, request: Request, isin: str) -> Response:
         listings: QuerySet[Any] = Listing.objects.of(self.get_object().isin).filter(**self.query)
         page: Any = self.paginate_queryset(listings.select_related("source_file", "dropped_by"))

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from instruments.models import OutputProfile
 from instruments.profiles import saving
 from marketdata.common import output
-from marketdata.common.errors import MarketDataError
+from marketdata.common.errors import InvalidQuery, MarketDataError
 
 _KEYS = {"title", "rows", "parent", "columns", "omitted"}
 
@@ -36,6 +36,8 @@ class Command(BaseCommand):
     def handle(self, *, action: str, **options: Any) -> None:
         try:
             getattr(self, f"_{action}")(options)
+        except InvalidQuery as error:
+            raise CommandError(f"{error.parameter}: {error}") from error
         except MarketDataError as error:
             raise CommandError(str(error)) from error
 

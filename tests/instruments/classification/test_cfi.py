@@ -253,7 +253,7 @@ def test_the_codes_in_use_are_those_of_the_records() -> None:
 
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 def test_the_table_can_be_browsed(client: Client) -> None:
-    categories = client.get("/api/v1/cfi/").json()
+    categories = client.get("/api/v1/cfi/").json()["results"]
     assert [category["code"] for category in categories] == list(cfi.categories())
     assert {"code": "S", "name": "Common/ordinary shares"} not in categories[0]["groups"]
     assert {"code": "ES", "name": "Common/ordinary shares"} in categories[0]["groups"]
@@ -290,7 +290,7 @@ def test_the_command_says_what_the_api_says(client: Client) -> None:
     for code in ("esvufr", "ES", "ESV***"):
         answer = client.get(f"/api/v1/cfi/{code}/").json()
         assert json.loads(run(code, "--format", "json")) == answer
-    assert json.loads(run("--format", "json")) == client.get("/api/v1/cfi/").json()
+    assert json.loads(run("--format", "json")) == client.get("/api/v1/cfi/").json()["results"]
     assert "Voting" in run("esvufr")
     assert "Not a valid code: position 6 is Q; allowed there: B (Bearer)" in run("ESVUFQ")
     assert "420 valid codes" in run("ES")

@@ -39,6 +39,8 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
         (f"{VOLVO},XST!", "Not a MIC: 'XST!' is not four letters or digits."),
         (f"{VOLVO},XSTO,30.8.2025", "Not a day: '30.8.2025'. Write days as 2025-08-30."),
         (",XSTO", "The first field is empty: it has the ISIN, a FIGI or a ticker."),
+        (f"{VOLVO},20250830", "Not a day: '20250830'."),
+        (f"{VOLVO},2025-08-30x", "Not a day: '2025-08-30x'."),
         (f"{VOLVO},2025-02-30", "Not a day: '2025-02-30'."),
         (f"{VOLVO},XSTO,2025-08-30,more", "4 fields; a line has an ISIN, a MIC and a day"),
         (f'"{VOLVO}' + "x" * 200_000, "Not an ISIN: an ISIN has 12 characters, this has 200012."),

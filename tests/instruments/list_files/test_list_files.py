@@ -194,7 +194,7 @@ def test_lists_are_seen_by_their_owner_alone(client: Client) -> None:
             assert response.status_code == 200
     assert other.delete(f"{API}{number}/").status_code == 404
     assert other.post(f"{PAGE}{number}/delete/").status_code == 404
-    assert other.get(API).json() == []
+    assert other.get(API).json()["results"] == []
     run = other.get(f"/api/v1/runs/{ListFile.objects.get().run_id}/").json()
     assert run["arguments"] == {"list": str(number)}
     actions = set(Event.objects.filter(actor="anna").values_list("action", flat=True))

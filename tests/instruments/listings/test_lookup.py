@@ -62,6 +62,17 @@ def test_a_posted_list_comes_back_in_the_same_order_and_length(client: Client) -
     assert results[1]["instrument"] is None
 
 
+def test_an_item_that_is_no_code_has_its_own_outcome(client: Client) -> None:
+    asked = [BOND, None, 7, {"isin": BOND}, "A" * 200]
+
+    response = client.post(f"{LIST}lookup/", {"isins": asked}, content_type="application/json")
+
+    results = response.json()["results"]
+    assert [item["status"] for item in results] == ["found", *["invalid"] * 4]
+    assert [item["isin"] for item in results[1:4]] == ["NULL", "7", f'{{"ISIN": "{BOND}"}}']
+    assert results[4]["reason"] == "Not an ISIN: an ISIN has 12 characters, this has 200."
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"isins": []}, {"isins": ["x"] * 1001}, {"isins": "x"}, {"isin": ["x"]}]
 )

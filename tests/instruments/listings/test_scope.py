@@ -268,7 +268,7 @@ def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
     assert list(Run.objects.filter(pk__in=asked.json()["runs"]).values_list("state")) == [
         ("queued",)
     ]
-    assert viewer("get", "/scope/").json()[0]["to_backfill"] == [f"{full(9)}.zip"]
+    assert viewer("get", "/scope/").json()["results"][0]["to_backfill"] == [f"{full(9)}.zip"]
     for wrong in ({"categories": ["X"]}, {"mics": ["XSTO"]}, {"isins": "SE"}, {"venues": [1.5]}):
         assert curator("put", address, wrong).status_code == 400, wrong
     countries = {"authorities": [f"{number}" for number in range(301)]}

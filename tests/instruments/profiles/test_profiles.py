@@ -118,6 +118,26 @@ def test_pages_of_rows_lead_through_the_whole_list(analyst: Client) -> None:
     assert 'rel="next"' in page.headers["Link"]
 
 
+@needs_instruments
+@pytest.mark.parametrize("kind", ["instruments", "listings", "versions"])
+@pytest.mark.parametrize("ordering", ["-isin", "-maturity_date"])
+def test_rows_are_in_the_order_of_the_list(analyst: Client, kind: str, ordering: str) -> None:
+    put(analyst, "codes", {"rows": kind, "columns": [{"name": "Code", "field": "isin"}]})
+    query = {"category": "D", "ordering": ordering, "per_page": "100"}
+    listed = analyst.get(f"{ROOT}/instruments/", query).json()["results"]
+
+    address, codes = f"{ROOT}/profiles/codes/rows/?category=D&ordering={ordering}&per_page=7", []
+    while address:
+        answer = analyst.get(address).json()
+        codes += [row["Code"] for row in answer["results"]]
+        address = answer["pagination"]["next"]
+
+    assert len(listed) > 14
+    assert list(dict.fromkeys(codes)) == [row["isin"] for row in listed]
+    refused = analyst.get(f"{ROOT}/profiles/codes/rows/", {"ordering": "name"})
+    assert "Choose one of: isin, -isin" in refused.json()["errors"]["ordering"][0]
+
+
 def test_a_change_is_a_new_version_and_old_ones_stay(analyst: Client) -> None:
     put(analyst, "vendor", VENDOR)
     put(analyst, "child", CHILD)
@@ -151,8 +171,8 @@ def test_a_change_is_a_new_version_and_old_ones_stay(analyst: Client) -> None:
         ({"columns": [{"name": "a", "field": "isin", "format": "0.00"}]}, "upper, lower"),
         ({"columns": [{"name": "a", "field": "fixed_rate", "format": "%s"}]}, "decimal places"),
         ({"columns": [{"name": "a", "field": "listing_count", "format": "0"}]}, "Whole numbers"),
-        ({"columns": [{"field": "isin", "color": "red"}]}, "unknown 'color'"),
-        ({"columns": [7]}, "neither a field nor an object"),
+        ({"columns": [{"field": "isin", "color": "red"}]}, "Unknown 'color'"),
+        ({"columns": ["isin", 7]}, "columns.1: A column is the name of a field, or an object"),
         ({"columns": ["isin"], "rows": "bonds"}, "not a valid choice"),
         ({"columns": ["isin"], "parent": "nobody"}, "There is no profile nobody"),
         ({"columns": ["isin"], "omitted": ["a"]}, "no column 'a'"),

@@ -66,7 +66,7 @@ def test_all_changes_are_sent_once_and_signed(curator: Client, receiver: Receive
     webhook = curator.get(address).json()
     assert webhook["cursor"] == json.loads(receiver.messages[-1][1])["cursor"]
     assert "secret" not in webhook
-    log = curator.get(f"{address}deliveries/").json()
+    log = curator.get(f"{address}deliveries/").json()["results"]
     assert [entry["status"] for entry in log] == [204] * min(number, Delivery.KEPT)
 
 
@@ -141,7 +141,7 @@ def test_webhooks_are_of_their_owners_and_limited(curator: Client, receiver: Rec
     analyst.force_login(make_user("ana", "analyst"))
 
     assert other.get(f"{ROOT}{number}/").status_code == 404
-    assert other.get(ROOT).json() == []
+    assert other.get(ROOT).json()["results"] == []
     assert analyst.get(ROOT).status_code == 403
     for _ in range(Webhook.MAX_OF_USER - 1):
         assert make(curator, receiver.url).status_code == 201
