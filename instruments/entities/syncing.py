@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ from instruments.entities.layouts import LEI2, REPEX, RR
 from instruments.entities.search import is_lei
 from instruments.entities.sources import Origin
 from instruments.lei import is_valid
+from instruments.listings import search
 from instruments.models import DataSubject, DataVersion, EntityRequest, Instrument, LegalEntity
 from instruments.staging.attach import attached
 from instruments.staging.layout import Layout
@@ -35,6 +36,12 @@ from marketdata.common.batches import in_batches
 from marketdata.services.client import Wait
 
 State, Subject = EntityRequest.State, EntityRequest.Subject
+_IS_MISSING = f"""
+    code <> '' AND NOT EXISTS (SELECT 1 FROM {LegalEntity._meta.db_table} e WHERE e.lei = code)
+    AND NOT EXISTS (
+        SELECT 1 FROM {EntityRequest._meta.db_table} r WHERE r.lei = code AND r.subject = '{Subject.RECORD}'
+    )
+"""
 _LAYOUTS: dict[str, tuple[Dataset, Layout]] = {
     "LEI2": (Dataset.GLEIF_LEI2, LEI2),
     "RR": (Dataset.GLEIF_RR, RR),
@@ -75,18 +82,22 @@ def add_missing(limit: int) -> int:
     """
     if has_golden_copy():
         return 0
-    entities = LegalEntity.objects.filter(lei=OuterRef("issuer_lei")).order_by()
-    requests = EntityRequest.objects.filter(lei=OuterRef("issuer_lei"), subject=Subject.RECORD)
-    missing = (
-        Instrument.objects.exclude(issuer_lei="")
-        .filter(~Exists(entities), ~Exists(requests.order_by()))
-        .order_by("issuer_lei")
-        .values_list("issuer_lei", flat=True)
-        .distinct()
-    )
-    leis = [lei for lei in missing[:limit] if is_lei(lei) and is_valid(lei)]
+    leis = [lei for lei in _read_missing(limit) if is_lei(lei) and is_valid(lei)]
     EntityRequest.objects.add(leis)
     return len(leis)
+
+
+def _read_missing(limit: int) -> list[str]:
+    """Return up to `limit` LEIs that instruments have as issuers, without a record or a request."""
+    if connection.vendor == "sqlite":  # the index of codes has each of them once
+        return search.read_codes(DEFAULT_DB_ALIAS, "issuer", condition=_IS_MISSING, limit=limit)
+    entities = LegalEntity.objects.filter(lei=OuterRef("issuer_lei")).order_by()
+    requests = EntityRequest.objects.filter(lei=OuterRef("issuer_lei"), subject=Subject.RECORD)
+    missing = Instrument.objects.exclude(issuer_lei="").filter(
+        ~Exists(entities), ~Exists(requests.order_by())
+    )
+    leis = missing.order_by("issuer_lei").values_list("issuer_lei", flat=True).distinct()
+    return list(leis[:limit])
 
 
 def sync(

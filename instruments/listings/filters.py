@@ -8,21 +8,20 @@ from typing import cast
 import django_filters
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Q, Value
 
 from instruments.classification import cfi
 from instruments.entities.hierarchy import read_group
 from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import PATTERN, problem_of
-from instruments.listings import dates, lookup, search, with_figi
+from instruments.listings import dates, lookup, search, with_entity, with_figi
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.models import (
     Difference,
     Figi,
     Instrument,
     InstrumentQuerySet,
-    LegalEntity,
     Reconciliation,
     Register,
     Status,
@@ -259,8 +258,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_has_entity(
         self, queryset: InstrumentQuerySet, name: str, value: bool
     ) -> InstrumentQuerySet:
-        condition = Exists(LegalEntity.objects.filter(lei=OuterRef("issuer_lei")).order_by())
-        return queryset.filter(condition if value else ~condition)
+        return with_entity.filter_by_entity(queryset, has_entity=value)
 
     def filter_first_trade(
         self, queryset: InstrumentQuerySet, name: str, value: dt.date

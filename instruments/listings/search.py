@@ -149,7 +149,39 @@ def coded(
     is_selected = not is_asked(instruments) and len(query.alias_map) > 1
     if is_selected or FEW in query.annotations or connections[instruments.db].vendor != "sqlite":
         return instruments
-    return _matching(instruments, [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum()])
+    terms = [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum() or not code]
+    return _matching(instruments, terms)
+
+
+def read_codes(database: str, kind: str, *, condition: str, limit: int | None = None) -> list[str]:
+    """Return up to `limit` codes that instruments have, in their order; "" is that of instruments without.
+
+    `condition` is SQL about `code`. The index is read from code to code, which takes some 40 us each, however
+    many instruments have it. For SQLite alone, which has the index.
+    """
+    first_from = f"SELECT term FROM {WORDS} WHERE term >="  # constants alone
+    with connections[database].cursor() as cursor:
+        # Behind a word there is no other before the same with the lowest letter.
+        cursor.execute(
+            f"""
+            WITH RECURSIVE known (term) AS (
+                SELECT ({first_from} %s LIMIT 1)
+                UNION ALL
+                SELECT ({first_from} known.term || char(1) LIMIT 1) FROM known
+                WHERE known.term < %s
+            ), codes (code) AS (
+                SELECT upper(substr(term, 2)) FROM known WHERE term >= %s AND term < %s
+            ) SELECT code FROM codes WHERE {condition} LIMIT %s
+            """,
+            [
+                MARKS[kind],
+                end := chr(ord(MARKS[kind]) + 1),
+                MARKS[kind],
+                end,
+                -1 if limit is None else limit,
+            ],
+        )
+        return [code for (code,) in cursor.fetchall()]
 
 
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":

@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from instruments.listings import with_figi
-from instruments.models import Figi, Instrument, LegalEntity
+from instruments.listings import search, with_entity, with_figi
+from instruments.models import DataSubject, DataVersion, Figi, Instrument, LegalEntity
 
 LIST = "/api/v1/instruments/"
 pytestmark = pytest.mark.usefixtures("real_instruments", "anonymous_reading")
@@ -45,7 +45,14 @@ def test_instruments_with_and_without_a_figi_are_all_instruments(
     assert "<summary>Filters: <strong>FIGI With a FIGI</strong></summary>" in page
 
 
-def test_instruments_with_and_without_the_record_of_their_issuer(client: Client) -> None:
+@pytest.mark.parametrize("most_issuers", [0, 1_000])
+def test_instruments_with_and_without_the_record_of_their_issuer(
+    client: Client, monkeypatch: pytest.MonkeyPatch, most_issuers: int
+) -> None:
+    monkeypatch.setattr(with_entity, "_MOST_ISSUERS", most_issuers)
+    every = read_isins(client)
+    assert read_isins(client, has_entity="true") == set()
+    assert read_isins(client, has_entity="false") == every
     instrument = Instrument.objects.exclude(issuer_lei="").order_by("isin")[0]
     LegalEntity.objects.create(
         lei=instrument.issuer_lei,
@@ -54,11 +61,35 @@ def test_instruments_with_and_without_the_record_of_their_issuer(client: Client)
         fingerprint=1,
         last_updated_at=timezone.now(),
     )
+    DataVersion.objects.renew(DataSubject.ENTITIES)  # as a load does
     same = Instrument.objects.filter(issuer_lei=instrument.issuer_lei)
     expected = set(same.values_list("isin", flat=True))
-    every = read_isins(client)
 
     assert read_isins(client, has_entity="true") == expected
     assert read_isins(client, has_entity="false") == every - expected
+    category = instrument.cfi_code[0]
+    with_entities = read_isins(client, has_entity="true", category=category)
+    without = read_isins(client, has_entity="false", category=category)
+    assert instrument.isin in with_entities
+    assert without
+    assert with_entities | without == read_isins(client, category=category)
+    word = instrument.full_name.split()[0]
+    assert read_isins(client, has_entity="true", q=word) == read_isins(client, q=word) & expected
     assert client.get(LIST, {"has_entity": "perhaps"}).status_code == 400
     assert "An issuer</a>" in client.get(f"/?mic={instrument.mic}").content.decode()
+
+
+@pytest.mark.sqlite
+def test_codes_are_read_from_the_index_once_each() -> None:
+    codes = Instrument.objects.order_by("issuer_lei").values_list("issuer_lei", flat=True)
+    published = list(codes.distinct())
+
+    assert search.read_codes("default", "issuer", condition="true") == published
+    assert (
+        search.read_codes("default", "issuer", condition="code <> ''", limit=2)
+        == [code for code in published if code][:2]
+    )
+    statuses = search.read_codes("default", "status", condition="true")
+    assert statuses == sorted(
+        {status.upper() for status in Instrument.objects.values_list("status", flat=True)}
+    )

@@ -189,7 +189,7 @@ def test_results_are_shown_without_facets_that_take_too_long(
 
 
 @pytest.mark.usefixtures("demo", "anonymous_reading")
-@pytest.mark.parametrize("query", ["category=D", "q=nordlicht", "has_entity=false&currency=EUR"])
+@pytest.mark.parametrize("query", ["category=D", "q=nordlicht", "has_figi=false&currency=EUR"])
 def test_what_is_not_ready_is_loaded_into_the_page(
     client: Client, settings: LazySettings, query: str
 ) -> None:
