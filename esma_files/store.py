@@ -19,6 +19,7 @@ from django.utils import timezone
 from esma_files.errors import BadFileName, LoadedOtherwise
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
+from marketdata.common import named_files
 from marketdata.common.errors import PermanentError
 
 _CHUNK = 1 << 20
@@ -88,7 +89,7 @@ def store_file(path: Path, *, dataset: str = "", excerpt: bool = False) -> EsmaF
         if not (file.has_content and file.content.storage.exists(file.stored_name)):
             _copy(file, path, size=size)
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}") from error
+        raise Unreadable(f"{path}: {named_files.describe(path, error)}") from error
     return file
 
 

@@ -13,6 +13,7 @@ import openpyxl
 import xlsxwriter
 
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.named_files import NOT_UTF_8
 
 MAX_BYTES = 700_000  # of a file
 MAX_ROWS = 1_000
@@ -41,7 +42,9 @@ def read_table(content: bytes, *, name: str) -> Rows:
     try:
         table = _read_xlsx(content) if content[:2] == b"PK" else _read_csv(content)
     except (ValueError, KeyError, csv.Error, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise InvalidQuery("file", f"{name} cannot be read: {error}.") from error
+        is_text = isinstance(error, UnicodeDecodeError)
+        problem = f": {NOT_UTF_8}" if is_text else f" cannot be read: {error}."
+        raise InvalidQuery("file", f"{name}{problem}") from error
     if not table:
         raise InvalidQuery("file", f"{name} has no row.")
     header = [text.strip().lower() for text in table[0]]

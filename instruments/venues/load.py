@@ -15,6 +15,7 @@ from instruments.correctable import CorrectionSubject
 from instruments.models import DataSubject, DataVersion, Venue
 from instruments.venues.errors import BadVenueList
 from instruments.venues.layout import Row, rows
+from marketdata.common import named_files
 
 BUNDLED = Path(__file__).parent / "ISO10383_MIC.csv"
 MAX_BYTES = 20_000_000
@@ -63,7 +64,7 @@ def read_list(path: Path) -> bytes:
             raise BadVenueList(f"{path}: larger than {MAX_BYTES:,} bytes")
         return path.read_bytes()
     except OSError as error:
-        raise BadVenueList(f"{path}: {error.strerror}") from error
+        raise BadVenueList(f"{path}: {named_files.describe(path, error)}") from error
 
 
 def load(content: bytes, *, name: str) -> Counts:

@@ -21,6 +21,7 @@ from django.db import transaction
 
 from instruments.isin import problem_of
 from instruments.models import VolumeCapSuspension
+from marketdata.common import named_files
 from marketdata.common.errors import PermanentError
 
 MAX_BYTES = 20_000_000
@@ -57,7 +58,7 @@ def read_list(path: Path) -> bytes:
             raise BadSuspensionList(f"{path}: larger than {MAX_BYTES:,} bytes")
         return path.read_bytes()
     except OSError as error:
-        raise BadSuspensionList(f"{path}: {error.strerror}") from error
+        raise BadSuspensionList(f"{path}: {named_files.describe(path, error)}") from error
 
 
 def load(content: bytes, *, name: str) -> Counts:

@@ -119,7 +119,7 @@ def test_an_xlsx_file_is_the_same_as_a_csv_file(tmp_path: Path) -> None:
         (b"register,isin\n", "no row below"),
         (b"register,register\na,b\n", "a name of its own"),
         (b"a,b\n1,2,3\n", "more cells than the first row"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "it is not text in UTF-8"),
         (b"PK\x03\x04 no zip", "cannot be read"),
         (b"x" * (files.MAX_BYTES + 1), "more than 700,000"),
         (b"a\n" + b"1\n" * 1_001, "more than 1,000 rows"),

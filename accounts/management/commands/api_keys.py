@@ -19,11 +19,17 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="Create an API key and print it once.")
         create.add_argument("owner", metavar="USERNAME", help="User name of the owner.")
         create.add_argument("name", help="Purpose of the key.")
-        create.add_argument(
+        scope = create.add_mutually_exclusive_group(required=True)
+        scope.add_argument(
             "--permission",
             nargs="+",
-            required=True,
+            metavar="PERMISSION",
             help="Permissions of the key, as in instruments.view_instrument.",
+        )
+        scope.add_argument(
+            "--all-permissions",
+            action="store_true",
+            help="All permissions that the owner may give to a key now.",
         )
         create.add_argument(
             "--days", type=int, default=90, help="Days until the key expires (default: 90)."
@@ -43,9 +49,12 @@ class Command(BaseCommand):
             raise CommandError(f"There is no active user {options['owner']}.")
         if options["days"] < 1:
             raise CommandError("--days must be 1 or more.")
+        permissions = options["permission"] or api_keys.grantable_permissions(owner)
+        if not permissions:
+            raise CommandError(f"{owner.username} has no permission that a key may have.")
         try:
             api_key, text = api_keys.create(
-                owner, name=options["name"], permissions=options["permission"], days=options["days"]
+                owner, name=options["name"], permissions=permissions, days=options["days"]
             )
         except ApiKeyLimitReached as error:
             raise CommandError(str(error)) from error

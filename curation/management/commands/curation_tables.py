@@ -10,7 +10,8 @@ from audit import trail
 from curation.descriptions import describe_batch
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
-from marketdata.common import output
+from marketdata.common import named_files, output
+from marketdata.common.errors import MarketDataError
 
 
 class Command(BaseCommand):
@@ -36,15 +37,15 @@ class Command(BaseCommand):
             )
 
     def handle(self, *, action: str, **options: Any) -> None:
-        getattr(self, f"_{action}")(options)
+        try:
+            getattr(self, f"_{action}")(options)
+        except MarketDataError as error:
+            raise CommandError(str(error)) from error
 
     def _import(self, options: dict[str, Any]) -> None:
         path: Path = options["path"]
-        try:
-            with path.open("rb") as file:
-                content = file.read(files.MAX_BYTES + 1)
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
+        with named_files.open_bytes(path) as file:
+            content = file.read(files.MAX_BYTES + 1)
         by = options["user"] or getpass.getuser()
         batch = batches.try_import(options["kind"], content, name=path.name, by=by)
         if options["commit"]:
@@ -71,9 +72,7 @@ class Command(BaseCommand):
         path: Path = options["path"]
         by = options["user"] or getpass.getuser()
         content = batches.export_table(options["kind"], path.suffix.lstrip(".").lower(), by=by)
-        try:
+        with named_files.writing(path):
             path.write_bytes(content)
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
         trail.record("curation.exported", new={"kind": options["kind"], "file": path.name})
         self.stdout.write(f"Written: {path}")

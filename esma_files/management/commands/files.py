@@ -13,7 +13,7 @@ from esma_files import descriptions, gaps, steps
 from esma_files.datasets import Dataset
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile, Run
-from marketdata.common import command_options, output
+from marketdata.common import command_options, named_files, output
 from marketdata.common.errors import MarketDataError
 
 _IN_TABLE = ("name", "dataset", "published_on", "state", "size", "tier", "kept", "problem")
@@ -191,10 +191,10 @@ def _save(file: EsmaFile, *, folder: Path) -> str:
     trail.record("file.content", about=file)
     target = folder / file.stored_name.rpartition("/")[2]
     try:
-        with file.open() as source, target.open("xb") as copy:
+        with named_files.writing(target), file.open() as source, target.open("xb") as copy:
             shutil.copyfileobj(source, copy)
-    except OSError as error:
-        raise CommandError(f"{file.name} cannot be saved: {error}") from error
+    except named_files.FileUnusable as error:
+        raise CommandError(f"{file.name} cannot be saved. {error}") from error
     return f"saved as {target}"
 
 

@@ -1,10 +1,8 @@
 """manage.py check_list"""
 
-import contextlib
 import json
-import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -12,7 +10,7 @@ from instruments.list_check.answers import Question, answer_items, format_csv
 from instruments.list_check.items import parse_lines
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Register
-from marketdata.common import command_options, output
+from marketdata.common import command_options, named_files, output
 
 
 class Command(AnsweringCommand):
@@ -51,11 +49,11 @@ class Command(AnsweringCommand):
             on=options["on"], known_on=options["known_on"], register=options["register"] or ""
         )
         try:
-            with _open(options["file"]) as lines:
+            with named_files.open_text(options["file"]) as lines:
                 answers = answer_items(parse_lines(lines), question)
                 self._write(answers, options["format"])
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']}: {error}") from error
+        except named_files.FileUnusable as error:
+            raise CommandError(str(error)) from error
 
     def _write(self, answers: Iterator[dict[str, Any]], format_: str) -> None:
         if format_ == "table":
@@ -66,12 +64,3 @@ class Command(AnsweringCommand):
         else:
             for text in format_csv(answers):
                 self.stdout.write(text, ending="")
-
-
-@contextlib.contextmanager
-def _open(path: str) -> Iterator[TextIO]:
-    if path == "-":
-        yield sys.stdin
-    else:
-        with open(path, encoding="utf-8-sig") as file:
-            yield file

@@ -12,7 +12,7 @@ from esma_files.descriptions import describe_runs
 from instruments.list_files import keeping
 from instruments.management.whole_files import write_whole_file
 from instruments.models import ListFile, Register
-from marketdata.common import command_options, output
+from marketdata.common import command_options, named_files, output
 from marketdata.common.errors import MarketDataError
 
 _COLUMNS = ("number", "name", "question", "lines", "state", "done", "is_answered", "expires_at")
@@ -61,17 +61,14 @@ class Command(BaseCommand):
         path: Path = options["path"]
         names = ("on", "known_on", "register")
         parameters = {name: str(options[name]) for name in names if options[name]}
-        try:
-            with path.open("rb") as file:
-                list_file = keeping.create(
-                    owner,
-                    iter(lambda: file.read(_CHUNK_BYTES), b""),
-                    question=options["question"],
-                    name=path.name,
-                    parameters=parameters,
-                )
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
+        with named_files.open_bytes(path) as file:
+            list_file = keeping.create(
+                owner,
+                iter(lambda: file.read(_CHUNK_BYTES), b""),
+                question=options["question"],
+                name=path.name,
+                parameters=parameters,
+            )
         self.stdout.write(f"List {list_file.pk}: {list_file.lines:,} lines wait for a worker.")
         if not queue.has_worker():
             self.stderr.write(self.style.WARNING(queue.NO_WORKER))

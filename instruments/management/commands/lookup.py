@@ -1,11 +1,8 @@
 """manage.py lookup"""
 
-import contextlib
 import csv
 import itertools
 import json
-import sys
-from collections.abc import Iterator
 from typing import Any, TextIO
 
 from django.core.management.base import CommandError, CommandParser
@@ -19,7 +16,7 @@ from instruments.bulk_lookup.files import (
     read_lines,
 )
 from instruments.management.answering import AnsweringCommand
-from marketdata.common import output
+from marketdata.common import named_files, output
 
 
 class Command(AnsweringCommand):
@@ -44,9 +41,11 @@ class Command(AnsweringCommand):
 
     def handle(self, **options: Any) -> None:
         try:
-            with _open(options["file"]) as file:
+            with named_files.open_text(options["file"], newline="") as file:
                 self._write(file, options["format"])
-        except (OSError, UnicodeDecodeError, csv.Error, HeaderInvalid) as error:
+        except named_files.FileUnusable as error:
+            raise CommandError(str(error)) from error
+        except (csv.Error, HeaderInvalid) as error:
             raise CommandError(f"{options['file']}: {error}") from error
 
     def _write(self, file: TextIO, format_: str) -> None:
@@ -60,12 +59,3 @@ class Command(AnsweringCommand):
         first = next(answers, None)
         for text in format_csv(itertools.chain([] if first is None else [first], answers)):
             self.stdout.write(text, ending="")
-
-
-@contextlib.contextmanager
-def _open(path: str) -> Iterator[TextIO]:
-    if path == "-":
-        yield sys.stdin
-    else:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            yield file

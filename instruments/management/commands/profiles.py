@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from instruments.models import OutputProfile
 from instruments.profiles import saving
-from marketdata.common import output
+from marketdata.common import named_files, output
 from marketdata.common.errors import InvalidQuery, MarketDataError
 
 _KEYS = {"title", "rows", "parent", "columns", "omitted"}
@@ -60,9 +60,7 @@ class Command(BaseCommand):
     def _save(self, options: dict[str, Any]) -> None:
         path: Path = options["path"]
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CommandError(f"{path}: {error.strerror}") from error
+            values = json.loads(named_files.read_text(path))
         except ValueError as error:
             raise CommandError(f"{path} is not JSON: {error}") from error
         if not isinstance(values, dict) or not set(values) <= _KEYS:

@@ -1,7 +1,6 @@
 """manage.py scope show|set|backfill|prune"""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,7 +12,7 @@ from instruments.listings import scoping
 from instruments.listings.load.pruning import Page
 from instruments.listings.models.scope import KINDS
 from instruments.models import Listing, Register, Scope
-from marketdata.common import output
+from marketdata.common import named_files, output
 
 _HELP = {
     "categories": "first letters of CFI codes, as E D",
@@ -77,6 +76,8 @@ class Command(BaseCommand):
         try:
             criteria = {kind: _read(options[kind]) for kind in KINDS}
             scope = scoping.change(register, criteria)
+        except named_files.FileUnusable as error:
+            raise CommandError(str(error)) from error
         except ValidationError as error:
             problems = (
                 f"--{kind}: {' '.join(messages)}" for kind, messages in error.message_dict.items()
@@ -152,16 +153,16 @@ class Command(BaseCommand):
 
 
 def _read(arguments: list[str]) -> list[str]:
-    """Return the codes of the arguments and of files named as @FILE, separated by spaces or commas."""
+    """Return the codes of the arguments and of files named as @FILE, separated by spaces or commas.
+
+    Raises FileUnusable.
+    """
     codes: list[str] = []
     for argument in arguments:
-        text = _read_text(Path(argument[1:])) if argument.startswith("@") else argument
-        codes += text.replace(",", " ").split()
+        is_file = argument.startswith("@")
+        text = named_files.read_text(argument[1:]) if is_file else argument
+        found = text.replace(",", " ").split()
+        if is_file and not found:  # without a criterion, all would be loaded
+            raise named_files.FileUnusable(argument[1:], "it has no code.")
+        codes += found
     return codes
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: {error}") from error

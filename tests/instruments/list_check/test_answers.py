@@ -220,7 +220,7 @@ def test_the_command_answers_as_the_api_does(client: Client, tmp_path: Path) -> 
         assert (row["isin"], row["reason"]) == (answer["isin"], answer["reason"])
     assert (rows[0]["reportable"], rows[1]["reportable"]) == ("true", "")
     assert "Not an ISIN" in run(str(path), "--format", "table")
-    with pytest.raises(CommandError, match="No such file"):
+    with pytest.raises(CommandError, match="there is no such file"):
         run(str(tmp_path / "nothing.csv"))
 
 

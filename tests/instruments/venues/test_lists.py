@@ -251,7 +251,7 @@ def test_a_file_that_is_not_a_list_is_refused_whole(content: bytes, message: str
 
 
 def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(BadVenueList, match="No such file"):
+    with pytest.raises(BadVenueList, match="there is no such file"):
         load.read_list(tmp_path / "nothing.csv")
     large = tmp_path / "large.csv"
     with large.open("wb") as file:

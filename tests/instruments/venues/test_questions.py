@@ -223,5 +223,5 @@ def test_load_venues_says_what_it_did(db: None) -> None:
     counted = json.loads(run("load_venues", "--format", "json"))
     assert (counted["read"], counted["unchanged"], counted["problems"]) == (2767, 2767, [])
     assert "2,767" in run("load_venues", str(load.BUNDLED))
-    with pytest.raises(CommandError, match="No such file"):
+    with pytest.raises(CommandError, match="there is no folder"):
         run("load_venues", "/nowhere/list.csv")

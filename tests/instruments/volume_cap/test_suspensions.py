@@ -135,5 +135,5 @@ def test_the_command_loads_a_list_and_shows_it(client: Client, tmp_path: Path) -
         answer
         == client.get(f"/api/v1/instruments/{VOLVO}/volume-cap/", {"on": "2025-12-01"}).json()
     )
-    with pytest.raises(CommandError, match="No such file"):
+    with pytest.raises(CommandError, match="there is no such file"):
         run("volume_cap", "load_suspensions", str(tmp_path / "nothing.csv"))

@@ -1,0 +1,87 @@
+"""Files that a user names in a command: errors say which file, what is wrong with it, and what to do."""
+
+import contextlib
+import getpass
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from marketdata.common.errors import PermanentError
+
+# The name of standard input, for commands that read text.
+STANDARD_INPUT = "-"
+NOT_UTF_8 = "it is not text in UTF-8. Save it as UTF-8 (spreadsheet programs: CSV UTF-8)."
+
+_PROBLEMS: dict[type[OSError], str] = {
+    IsADirectoryError: "this is a folder. Give the name of a file.",
+    NotADirectoryError: "a part of this path is a file, not a folder. Check the path.",
+    FileExistsError: "there is a file of this name already. Move it away, or choose another folder.",
+}
+_PARTICIPLES = {"read": "read", "write": "written"}
+
+
+class FileUnusable(PermanentError):
+    """A file that a user has named cannot be read or written."""
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+
+
+@contextlib.contextmanager
+def open_text(path: Path | str, *, newline: str | None = None) -> Iterator[TextIO]:
+    """Open a file of text in UTF-8, or standard input for `-`. Raises FileUnusable, also while it is read."""
+    name = "standard input" if str(path) == STANDARD_INPUT else path
+    with contextlib.ExitStack() as stack:
+        file: TextIO = sys.stdin
+        if name == path:
+            opened = stack.enter_context(open_bytes(Path(path)))
+            file = io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline)
+        try:
+            yield file
+        except UnicodeDecodeError as error:
+            raise FileUnusable(name, NOT_UTF_8) from error
+
+
+def read_text(path: Path | str) -> str:
+    """Return the text of a file, or of standard input for `-`. Raises FileUnusable."""
+    with open_text(path) as file:
+        return file.read()
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file to read its bytes. Raises FileUnusable."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise FileUnusable(path, describe(path, error)) from error
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn errors of writing a file into FileUnusable."""
+    try:
+        yield
+    except OSError as error:
+        raise FileUnusable(path, describe(path, error, verb="write")) from error
+
+
+def describe(path: Path | str, error: OSError, *, verb: str = "read") -> str:
+    """Return what is wrong with a file and what to do, from an error that was met with it."""
+    if isinstance(error, FileNotFoundError):
+        folder = Path(path).absolute().parent
+        if folder.is_dir():
+            return f"there is no such file in {folder}. Check its name."
+        return f"there is no folder {folder}. Create it, or check the path."
+    if isinstance(error, PermissionError):
+        return f"the user {_get_user()} may not {verb} it. Change its permissions, or copy it."
+    known = next((text for kind, text in _PROBLEMS.items() if isinstance(error, kind)), None)
+    return known or f"it cannot be {_PARTICIPLES[verb]}: {error.strerror or error}."
+
+
+def _get_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "of this process"
