@@ -64,10 +64,11 @@ class McpView(ApiView):
             message: Any = request.data
         except ParseError as error:
             return _refuse(None, _RpcError(_PARSE_ERROR, str(error)), HTTPStatus.BAD_REQUEST)
-        if not _is_message(message):
-            problem = "Not one JSON-RPC 2.0 message with a method, an id and perhaps params."
-            return _refuse(None, _RpcError(_INVALID_REQUEST, problem), HTTPStatus.BAD_REQUEST)
-        if "id" not in message:  # a notification, or an answer: nothing is expected of us
+        try:
+            _check_message(message)
+        except _RpcError as error:
+            return _refuse(_get_id(message), error, HTTPStatus.BAD_REQUEST)
+        if "id" not in message or "method" not in message:  # a notification, or an answer
             return Response(status=HTTPStatus.ACCEPTED)
         version = request.headers.get("MCP-Protocol-Version", "")
         try:
@@ -91,14 +92,31 @@ def _refuse_foreign_origin(request: HttpRequest) -> None:
         raise PermissionDenied(f"Scripts of {host[:100]!r} are not permitted to use this service.")
 
 
-def _is_message(message: Any) -> bool:
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        return False
-    has_method = isinstance(message.get("method"), str)
-    is_answer = "result" in message or "error" in message
-    is_identified = "id" not in message or isinstance(message["id"], (str, int))
-    params = message.get("params", {})
-    return (has_method or is_answer) and is_identified and isinstance(params, dict)
+def _check_message(message: Any) -> None:
+    """Raise _RpcError if a body is not one message of JSON-RPC as MCP has them."""
+    problem = None
+    if isinstance(message, list):
+        problem = "Send one message at a time: batches are not supported."
+    elif not isinstance(message, dict):
+        problem = "A message is an object."
+    elif message.get("jsonrpc") != "2.0":
+        problem = '`jsonrpc` must be "2.0".'
+    elif "id" in message and _get_id(message) is None:
+        problem = "`id` must be a text or a whole number."
+    elif not isinstance(message.get("method", ""), str):
+        problem = "`method` must be a text."
+    elif not {"method", "result", "error"} & message.keys():
+        problem = "The message has no `method`."
+    if problem is not None:
+        raise _RpcError(_INVALID_REQUEST, problem)
+    if not isinstance(message.get("params", {}), dict):
+        raise _RpcError(_INVALID_PARAMS, "`params` must be an object.")
+
+
+def _get_id(message: Any) -> str | int | None:
+    """Return the id of a message; None if there is none of a valid type."""
+    value = message.get("id") if isinstance(message, dict) else None
+    return value if isinstance(value, (str, int)) and not isinstance(value, bool) else None
 
 
 def _refuse(message_id: Any, error: _RpcError, status: HTTPStatus) -> Response:
@@ -130,11 +148,14 @@ def _answer(request: HttpRequest, message: dict[str, Any], version: str) -> dict
             tools = {"tools": [tool.describe() for tool in TOOLS.values()]}
             return _complete(tools, version, is_kept=True)
         case "tools/call":
-            name, arguments = params.get("name"), params.get("arguments") or {}
+            name, arguments = params.get("name"), params.get("arguments")
             if not isinstance(name, str) or name not in TOOLS:
                 raise _RpcError(_INVALID_PARAMS, describe_unknown(str(name), list(TOOLS), "tool"))
+            arguments = {} if arguments is None else arguments
             if not isinstance(arguments, dict):
-                raise _RpcError(_INVALID_PARAMS, "`arguments` is not an object.")
+                known = ", ".join(TOOLS[name].properties)
+                problem = f"`arguments` must be an object with names of: {known}."
+                raise _RpcError(_INVALID_PARAMS, problem)
             return _complete(_call(request, TOOLS[name], arguments), version)
     raise _RpcError(_METHOD_NOT_FOUND, f"There is no method {method[:100]!r}.")
 

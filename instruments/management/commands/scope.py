@@ -161,8 +161,8 @@ def _read(arguments: list[str]) -> list[str]:
     for argument in arguments:
         is_file = argument.startswith("@")
         text = named_files.read_text(argument[1:]) if is_file else argument
-        found = text.replace(",", " ").split()
-        if is_file and not found:  # without a criterion, all would be loaded
+        added = text.replace(",", " ").split()
+        if is_file and not added:  # without a criterion, all would be loaded
             raise named_files.FileUnusable(argument[1:], "it has no code.")
-        codes += found
+        codes += added
     return codes

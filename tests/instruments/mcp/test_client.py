@@ -156,11 +156,16 @@ def test_what_is_no_message_gets_an_error_of_the_protocol(client: Client) -> Non
     assert code("[" * 100 + "]" * 100) == -32700
     assert code("[]") == code('"ping"') == code('{"jsonrpc": "2.0", "id": 1}') == -32600
     assert code({"jsonrpc": "2.0", "id": {}, "method": "ping"}) == -32600
-    assert code({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}) == -32600
+    for wrong in (None, True, 1.5, [], {}):
+        assert code({"jsonrpc": "2.0", "id": wrong, "method": "ping"}) == -32600
+    assert code({"jsonrpc": "2.0", "id": 1, "method": 5}) == -32600
+    assert code({"id": 1, "method": "ping"}) == -32600
+    for wrong in (None, [], ["search"], "search", 5):
+        assert code({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": wrong}) == -32602
     assert code({"jsonrpc": "2.0", "id": 1, "method": "resources/list"}, 200) == -32601
     invalid: list[dict[str, Any]] = [
         {"name": "instruments"},
-        {"name": "instrument", "arguments": [1]},
+        *({"name": "instrument", "arguments": wrong} for wrong in ([1], [], "", "a", 0, 5, False)),
         {"name": ["instrument"]},
         {"name": {}},
         {"name": "x" * 100_000},
@@ -169,6 +174,10 @@ def test_what_is_no_message_gets_an_error_of_the_protocol(client: Client) -> Non
         answer = send(client, "tools/call", params)
         assert answer.json()["error"]["code"] == -32602
         assert len(answer.content) < 1_000
+    assert (
+        "an object with names of: isin"
+        in send(client, "tools/call", invalid[2]).json()["error"]["message"]
+    )
     assert client.get("/mcp/").status_code == 405
     accepted = client.post(
         "/mcp/",
@@ -176,6 +185,25 @@ def test_what_is_no_message_gets_an_error_of_the_protocol(client: Client) -> Non
         content_type="application/json",
     )
     assert (accepted.status_code, accepted.content) == (202, b"")
+    for answer in ({"result": {}}, {"error": {"code": 1, "message": "no"}}):
+        body = {"jsonrpc": "2.0", "id": 7, **answer}
+        accepted = client.post("/mcp/", body, content_type="application/json")
+        assert (accepted.status_code, accepted.content) == (202, b"")
+
+
+@pytest.mark.usefixtures("anonymous_reading")
+def test_an_error_says_what_is_wrong_and_repeats_the_id(client: Client) -> None:
+    def error(body: Any) -> tuple[Any, str]:
+        answer = client.post("/mcp/", body, content_type="application/json").json()
+        return answer["id"], answer["error"]["message"]
+
+    ping = {"jsonrpc": "2.0", "id": "a", "method": "ping"}
+    assert error([ping, ping]) == (None, "Send one message at a time: batches are not supported.")
+    assert error({**ping, "jsonrpc": "1.0"}) == ("a", '`jsonrpc` must be "2.0".')
+    assert error({**ping, "id": True}) == (None, "`id` must be a text or a whole number.")
+    assert error({**ping, "params": []}) == ("a", "`params` must be an object.")
+    assert error({"jsonrpc": "2.0", "id": 1}) == (1, "The message has no `method`.")
+    assert send(client, "tools/call", {"name": "search", "arguments": None}).json()["result"]
 
 
 @pytest.mark.usefixtures("anonymous_reading")
