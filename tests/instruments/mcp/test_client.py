@@ -156,12 +156,14 @@ def test_what_is_no_message_gets_an_error_of_the_protocol(client: Client) -> Non
     assert code("[" * 100 + "]" * 100) == -32700
     assert code("[]") == code('"ping"') == code('{"jsonrpc": "2.0", "id": 1}') == -32600
     assert code({"jsonrpc": "2.0", "id": {}, "method": "ping"}) == -32600
-    for wrong in (None, True, 1.5, [], {}):
+    no_ids: list[Any] = [None, True, 1.5, [], {}]
+    for wrong in no_ids:
         assert code({"jsonrpc": "2.0", "id": wrong, "method": "ping"}) == -32600
     assert code({"jsonrpc": "2.0", "id": 1, "method": 5}) == -32600
     assert code({"id": 1, "method": "ping"}) == -32600
-    for wrong in (None, [], ["search"], "search", 5):
-        assert code({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": wrong}) == -32602
+    no_objects: list[Any] = [None, [], ["search"], "search", 5]
+    for params in no_objects:
+        assert code({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": params}) == -32602
     assert code({"jsonrpc": "2.0", "id": 1, "method": "resources/list"}, 200) == -32601
     invalid: list[dict[str, Any]] = [
         {"name": "instruments"},
