@@ -1,10 +1,8 @@
 """The files of an export: CSV, JSON, NDJSON, XML, Parquet and XLSX, written in parts."""
 
-import contextlib
 import csv
 import io
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from xml.sax.saxutils import escape
@@ -12,25 +10,17 @@ from xml.sax.saxutils import escape
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xlsxwriter
 
 from instruments.listings.export import DEFAULT, Layout, Rows
-from marketdata.common.errors import PermanentError
+from instruments.listings.workbook import write_xlsx
 from marketdata.common.plain import to_plain
 
 # The first characters of a cell that spreadsheet programs read as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 SPREADSHEET_FORMATS = ("csv",)
-# Rows of a sheet, without the line of names.
-XLSX_MAX_ROWS = 1_048_575
-_PART_BYTES = 1_000_000
 # Characters that no XML document may have.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-class TooManyRows(PermanentError):
-    """An export has more rows than a sheet of a spreadsheet program."""
 
 
 def make_spreadsheet_safe(pages: Iterator[Rows]) -> Iterator[Rows]:
@@ -127,44 +117,6 @@ def write_parquet(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[b
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             yield buffer.take()
     yield buffer.take()
-
-
-def write_xlsx(pages: Iterator[Rows], layout: Layout = DEFAULT) -> Iterator[bytes]:
-    """Yield a workbook of one sheet, when it is complete; nothing is yielded for each page before.
-
-    Texts stay texts, decimals have their published digits as texts. Raises TooManyRows.
-    """
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as file:
-        options = {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False}
-        options |= {"strings_to_urls": False, "strings_to_numbers": False}
-        with contextlib.closing(xlsxwriter.Workbook(file, options)) as workbook:
-            sheet = workbook.add_worksheet(layout.rows)
-            sheet.freeze_panes(1, 0)
-            sheet.write_row(0, 0, layout.columns)
-            line = 0
-            for page in pages:
-                for row in page:
-                    line += 1
-                    if line > XLSX_MAX_ROWS:
-                        raise TooManyRows(f"A sheet has at most {XLSX_MAX_ROWS:,} rows.")
-                    for column, value in enumerate(row):
-                        _write_cell(sheet, line, column, value)
-                yield b""  # each page has a time limit of its own
-        file.seek(0)
-        while part := file.read(_PART_BYTES):
-            yield part
-
-
-def _write_cell(sheet: Any, line: int, column: int, value: Any) -> None:
-    plain = to_plain(value)
-    if plain is None or plain == "":
-        return
-    if isinstance(value, bool):
-        sheet.write_boolean(line, column, value)
-    elif isinstance(value, int):
-        sheet.write_number(line, column, value)
-    else:
-        sheet.write_string(line, column, str(plain))
 
 
 class _Buffer(io.RawIOBase):

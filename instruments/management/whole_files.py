@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from instruments.listings.export_files import TooManyRows
+from instruments.listings.workbook import TooManyRows
 from marketdata.common import named_files
 
 

@@ -26,9 +26,10 @@ def read_recipe(name: str) -> str:
     return textwrap.dedent(match[1])
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("real_instruments")
-def test_recipes_in_python_and_duckdb_give_all_rows(
+def test_recipes_in_python_duckdb_and_pandas_give_all_rows(
     server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -36,11 +37,15 @@ def test_recipes_in_python_and_duckdb_give_all_rows(
     user = make_user("analyst", "analyst")
     _, key = api_keys.create(user, name="recipes", permissions=permissions, days=1)
     values: dict[str, Any] = {"HOST": server.url, "KEY": key}
-    for name in ("Python", "DuckDB"):
+    for name in ("Python", "DuckDB", "pandas"):
         exec(read_recipe(name), values)  # noqa: S102  # our own documentation
     debt = Instrument.objects.filter(cfi_code__startswith="D")
     isins = sorted(debt.values_list("pk", flat=True))
     assert isins
     assert [row["isin"] for row in values["rows"]] == isins
     assert sum(number for _, number in values["years"]) == len(isins)
+    assert list(values["bonds"]["isin"]) == list(values["listed"]["isin"]) == isins
+    types = {name: str(kind) for name, kind in values["bonds"].dtypes.items()}
+    assert types["maturity_date"] == "date32[day][pyarrow]"
+    assert types["fixed_rate"] == "decimal128(35, 17)[pyarrow]"
     values["session"].close()

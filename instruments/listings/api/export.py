@@ -13,7 +13,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 
 from audit import trail
-from instruments.listings import changes, export, export_files, lookup
+from instruments.listings import changes, export, export_files, lookup, workbook
 from instruments.listings.api.parameters import CorrectionsSerializer
 from instruments.listings.api.serializers import InstrumentSerializer
 from instruments.listings.filters import InstrumentFilterSet
@@ -144,6 +144,6 @@ def check_size(user: Any, format_: str, rows: str, has_more_rows: Callable[[int]
     limit = settings.EXPORT_MAX_ROWS
     if not user.has_perm(UNLIMITED) and has_more_rows(limit):
         raise NotPermitted(f"More than EXPORT_MAX_ROWS={limit:,} {rows} match: narrow the filters.")
-    limit = export_files.XLSX_MAX_ROWS
+    limit = workbook.XLSX_MAX_ROWS
     if format_ == "xlsx" and has_more_rows(limit):
         raise InvalidQuery("file", f"A sheet has at most {limit:,} rows. Choose another format.")

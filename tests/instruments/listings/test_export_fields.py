@@ -1,6 +1,7 @@
 """Exports with fields by choice, of instruments, listings and all records, in each format."""
 
 import csv
+import datetime as dt
 import io
 import json
 import re
@@ -9,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from django.conf import LazySettings
@@ -16,7 +18,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from lxml import etree
 
-from instruments.listings import export, export_files
+from instruments.listings import export, export_files, workbook
 from instruments.listings.descriptions import describe_record
 from instruments.models import Instrument, Listing, ListingVersion
 from marketdata.common.plain import to_plain
@@ -134,37 +136,59 @@ def test_versions_are_all_records_in_the_order_of_their_validity(
     assert list(rows[0]) == ["valid_to", "full_name", "valid_from", "isin"]
 
 
-def test_a_workbook_has_the_same_cells(analyst: Client) -> None:
-    fields = "isin,full_name,listing_count,fixed_rate,issuer_requested,maturity_date"
+def read_sheet(content: bytes) -> list[tuple[Any, ...]]:
+    """Return the cells of a workbook, as a program for spreadsheets has them."""
+    workbook = openpyxl.load_workbook(io.BytesIO(content))
+    [sheet] = workbook.worksheets
+    return list(sheet.iter_rows())
+
+
+def test_a_workbook_has_days_numbers_and_texts(analyst: Client) -> None:
+    fields = "isin,full_name,listing_count,fixed_rate,issuer_requested,maturity_date,first_trade_at"
     expected = ndjson(analyst, category="D", fields=fields)
 
-    workbook = content(analyst, category="D", fields=fields, file="xlsx")
+    lines = read_sheet(content(analyst, category="D", fields=fields, file="xlsx"))
 
-    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
-        sheet = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
-    lines = [
-        {
-            str(cell.get("r")).rstrip("0123456789"): "".join(map(str, cell.itertext()))
-            for cell in line
-        }
-        for line in sheet.iterfind(".//{*}row")
+    def to_cell(name: str, value: Any) -> Any:
+        if value and name == "fixed_rate":
+            return float(value)
+        # A day of a workbook has no form of its own: it is a time at midnight.
+        is_time = name in ("maturity_date", "first_trade_at")
+        return dt.datetime.fromisoformat(value.rstrip("Z")) if value and is_time else value or None
+
+    assert [cell.value for cell in lines[0]] == fields.split(",")
+    assert [[cell.value or None for cell in line] for line in lines[1:]] == [
+        [to_cell(name, value) or None for name, value in row.items()] for row in expected
     ]
-    letters = "ABCDEF"
-    assert lines[0] == dict(zip(letters, fields.split(","), strict=True))
-    assert lines[1:] == [
-        {
-            letter: "01"[value] if isinstance(value, bool) else str(value)
-            for letter, value in zip(letters, row.values(), strict=True)
-            if value not in (None, "")
-        }
-        for row in expected
+    forms = {str(cell.number_format) for line in lines[1:] for cell in line}
+    assert {"General", "yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"} < forms
+
+
+def test_cells_that_a_spreadsheet_program_cannot_hold_are_texts() -> None:
+    layout = export.Layout(columns=("fixed_rate", "maturity_date", "first_trade_at"))
+    time = dt.datetime(2026, 7, 18, 1, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    rows: list[tuple[Any, ...]] = [
+        (Decimal("1.500"), dt.date(9999, 12, 31), time),
+        (Decimal("12345678901234.5"), dt.date(1901, 1, 1), None),
+        (Decimal("1234567890123456.7"), dt.date(1900, 2, 28), time.replace(year=1899)),
+        (Decimal(7), None, None),
     ]
+
+    lines = read_sheet(b"".join(workbook.write_xlsx(iter([rows]), layout)))[1:]
+
+    assert [line[0].value for line in lines] == [1.5, 12345678901234.5, "1234567890123456.7", 7]
+    assert [line[0].number_format for line in lines] == ["0.000", "0.0", "General", "0"]
+    days = ["9999-12-31 00:00:00", "1901-01-01 00:00:00", "1900-02-28", "None"]
+    assert [str(line[1].value) for line in lines] == days
+    assert [line[1].data_type for line in lines] == ["d", "d", "s", "n"]
+    assert str(lines[0][2].value) == "2026-07-17 23:30:00"
+    assert str(lines[2][2].value).startswith("1899-07-1")
 
 
 def test_names_that_look_like_formulas_are_texts_in_a_workbook(tmp_path: Path) -> None:
     layout = export.Layout(columns=("full_name",))
     names = ("=1+1", "http://example.org", "12", "{=A1}")
-    parts = export_files.write_xlsx(iter([[(name,) for name in names]]), layout)
+    parts = workbook.write_xlsx(iter([[(name,) for name in names]]), layout)
 
     with zipfile.ZipFile(io.BytesIO(b"".join(parts))) as archive:
         sheet = etree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
@@ -214,7 +238,7 @@ def test_the_limit_counts_the_rows_that_are_exported(
 def test_a_sheet_refuses_more_rows_than_it_can_have(
     analyst: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(export_files, "XLSX_MAX_ROWS", 5)
+    monkeypatch.setattr(workbook, "XLSX_MAX_ROWS", 5)
 
     refused = analyst.get(EXPORT, {"file": "xlsx"})
 
