@@ -92,7 +92,7 @@ def check(watch_list: WatchList) -> None:
     if watch_list.filter:
         watch_list.filter = check_filter(watch_list.filter)
     if bool(watch_list.isins) == bool(watch_list.filter):
-        raise InvalidQuery("isins", "Give either ISINs or a filter.")
+        raise InvalidQuery("isins", "Give either ISINs or a filter, and leave the other one empty.")
 
 
 def save(watch_list: WatchList) -> None:

@@ -101,6 +101,7 @@ class AuditExportView(NoStore, generics.GenericAPIView[Event]):
     queryset = Event.objects.order_by("at", "pk")
     serializer_class = EventSerializer
     filterset_class = ExportFilterSet
+    pagination_class = None
     file_types = ("text/csv", "application/x-ndjson")
 
     @extend_schema(

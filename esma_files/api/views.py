@@ -247,7 +247,12 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         },
         filters=False,
     )
-    @action(detail=True, filterset_class=None, file_types=("application/zip", "application/xml"))
+    @action(
+        detail=True,
+        filterset_class=None,
+        pagination_class=None,
+        file_types=("application/zip", "application/xml"),
+    )
     def content(self, request: Request, name: str) -> HttpResponseBase:
         """The file as it is stored; `md5` is that of the published bytes."""
         file = self.get_object()

@@ -202,7 +202,7 @@ def _call(request: HttpRequest, tool: Tool, arguments: dict[str, Any]) -> dict[s
     try:
         path_arguments, query = tool.prepare(arguments)
     except InvalidQuery as error:
-        return _describe_error(str(error))
+        return _describe_error(f"{error.parameter}: {error}")
     response = _get(request, tool.url_name, path_arguments, query)
     answer = json.loads(response.content)
     if response.status_code != HTTPStatus.OK:

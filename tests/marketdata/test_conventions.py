@@ -9,6 +9,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from accounts import tokens
+from marketdata.api.parameters import get_accepted_parameters
 from tests.accounts.clients import make_user
 from tests.marketdata import example_requests
 from tests.snapshots import Snapshots
@@ -69,6 +70,25 @@ def test_every_list_has_the_one_envelope(schema: Any) -> None:
             assert envelope["required"] == ["results", "pagination"], path
             names = set(envelope["properties"]["pagination"]["properties"])
             assert {"page", "per_page", "total", "pages", "next", "previous"} <= names, path
+
+
+def test_the_parameters_that_are_accepted_are_those_of_the_schema(schema: Any) -> None:
+    generator: Any = SchemaGenerator()  # untyped
+    generator._initialise_endpoints()
+    endpoints = generator._get_paths_and_endpoints()
+    problems = []
+    for path, _, method, view in endpoints:
+        operation = schema["paths"].get(path, {}).get(method.lower())
+        if operation is None:  # not for clients, as /mcp/
+            continue
+        parameters = operation.get("parameters", ())
+        documented = {row["name"] for row in parameters if row["in"] == "query"} | {"format"}
+        accepted = get_accepted_parameters(view, method)
+        if documented != accepted:
+            problems.append(f"{method} {path}: {sorted(documented ^ accepted)}")
+
+    assert len(endpoints) > 100
+    assert problems == []
 
 
 @pytest.mark.slow

@@ -120,6 +120,7 @@ class IssuerDifferencesExportView(ApiView, GenericAPIView[Instrument]):
     @extend_schema(
         operation_id="issuer_differences_export",
         summary="Export issuer differences as CSV, JSON, NDJSON, XML, Parquet or XLSX",
+        filters=True,
         responses=file_responses(file_types)
         | documented({403: "Your roles do not permit exports, or not of as many rows."}),
     )

@@ -97,6 +97,7 @@ class ExportView(ApiView, GenericAPIView[Instrument]):
 
     @extend_schema(
         summary="Export instruments or listings as CSV, JSON, NDJSON, XML, Parquet or XLSX",
+        filters=True,
         responses=file_responses(file_types) | _PROBLEMS,
     )
     def get(self, request: Request) -> StreamingHttpResponse:
