@@ -21,6 +21,7 @@ from accounts.models.user import USERNAME_PATTERN, looks_taken
 from accounts.roles import ROLES
 from audit import trail
 from marketdata.common.errors import PermanentError, RetryableError
+from marketdata.common.unchanged import remember
 
 _CLOCK_TOLERANCE = 60  # seconds
 
@@ -50,10 +51,13 @@ def claims_tenant(token: str) -> bool:
     return bool(claims.get("iss") == settings.ENTRA["issuer"])
 
 
-def authenticate(token: str, *, request: Any) -> tuple[User, EntraToken]:
-    """Return the user of an access token. Raises TokenRefused, TenantUnavailable."""
+def authenticate(token: str, *, request: Any, is_reading: bool = False) -> tuple[User, EntraToken]:
+    """Return the user of an access token; `is_reading` is that of `tokens.user_of`.
+
+    Raises TokenRefused, TenantUnavailable.
+    """
     claims = verify(token, audience=settings.ENTRA["audience"])
-    return account_for(claims, request=request), EntraToken(claims)
+    return account_for(claims, request=request, is_reading=is_reading), EntraToken(claims)
 
 
 def verify(token: str, *, audience: str) -> dict[str, Any]:
@@ -79,7 +83,7 @@ def verify(token: str, *, audience: str) -> dict[str, Any]:
     return claims
 
 
-def account_for(claims: dict[str, Any], *, request: Any) -> User:
+def account_for(claims: dict[str, Any], *, request: Any, is_reading: bool = False) -> User:
     """Return the account for these claims, created on first use, with the roles of the claims.
 
     Writes to the database only if something has changed, so that it need not wait for other writers.
@@ -87,6 +91,10 @@ def account_for(claims: dict[str, Any], *, request: Any) -> User:
     """
     entra_id = f"{claims['tid']}/{claims['oid']}"
     accounts = User.objects.prefetch_related("groups").filter(entra_id=entra_id)
+    if is_reading:
+        known = remember(("user", entra_id), accounts.first)
+        if known is not None and known.is_active and _read_roles(claims) == set(known.roles):
+            return known
     user = accounts.first()
     if user is None:
         try:
@@ -95,7 +103,7 @@ def account_for(claims: dict[str, Any], *, request: Any) -> User:
             user = accounts.get()
     if not user.is_active:
         raise TokenRefused("The account has been deactivated")
-    _update_roles(user, claims.get("roles"), request=request)
+    _update_roles(user, _read_roles(claims), request=request)
     return user
 
 
@@ -117,11 +125,16 @@ def _create_account(entra_id: str, claims: dict[str, Any], *, request: Any) -> U
     return user
 
 
-def _update_roles(user: User, app_roles: Any, *, request: Any) -> None:
-    """Give the user the roles of the token and no others, since roles are assigned in the tenant."""
+def _read_roles(claims: dict[str, Any]) -> set[str]:
+    """Return the roles that the app roles of a token stand for."""
+    app_roles = claims.get("roles")
     names = app_roles if isinstance(app_roles, list) else []
     mapping = settings.ENTRA["roles"]
-    roles = {mapping[name] for name in names if isinstance(name, str) and name in mapping}
+    return {mapping[name] for name in names if isinstance(name, str) and name in mapping}
+
+
+def _update_roles(user: User, roles: set[str], *, request: Any) -> None:
+    """Give the user the roles of the token and no others, since roles are assigned in the tenant."""
     old_roles = user.roles
     if roles == set(old_roles):
         return

@@ -28,6 +28,14 @@ from marketdata.api.views import ApiView
 
 JSON = "application/json"
 METHODS = ("GET", "HEAD")
+# What Django finds the host of links in.
+_HOST = (
+    "HTTP_HOST",
+    "HTTP_X_FORWARDED_HOST",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "HTTP_X_FORWARDED_PORT",
+)
 _KEPT_SECONDS = 3_600
 _MAX_BYTES = 65_536  # larger answers are not kept
 # While one request makes an answer, others for the same one wait for it, but not for longer than this.
@@ -115,9 +123,11 @@ class Place:
         self._subjects = subjects
         self._version, self._changed_at = data_versions.read(subjects)
         self._today = dt.datetime.now(dt.UTC).date()
-        address = f"{request.scheme}://{request.get_host()}{request.get_full_path()}"
-        parts = (settings.GIT_COMMIT, self._version, str(self._today), media_type, address)
-        self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        # The host was checked when the answer was made.
+        host = (str(request.META.get(name)) for name in _HOST)
+        address = (str(request.scheme), *host, request.get_full_path())
+        self._parts = (settings.GIT_COMMIT, self._version, str(self._today), media_type, *address)
+        self._key = _digest(*self._parts)
         self._cache = caches["answers"]
 
     def read(self) -> Any:
@@ -135,11 +145,11 @@ class Place:
 
     def read_response(self, variant: str) -> Any:
         """Return what `keep_response` has kept of a variant, such as one coding; None if there is nothing."""
-        return self._cache.get(f"{self._key}.{variant}")
+        return self._cache.get(_digest(*self._parts, variant))
 
     def keep_response(self, variant: str, response: Any) -> None:
         """Keep something beside the answer, made from it, for as long as the answer."""
-        self._cache.set(f"{self._key}.{variant}", response, timeout=_KEPT_SECONDS)
+        self._cache.set(_digest(*self._parts, variant), response, timeout=_KEPT_SECONDS)
 
     def reserve(self) -> bool:
         """Announce that this request makes the answer; return False if another one is making it."""
@@ -173,6 +183,11 @@ class Place:
         if changed_at is None or dt.datetime.now(dt.UTC) - changed_at < _SETTLED_AFTER:
             return
         response.headers["Last-Modified"] = _last_modified(changed_at, self._today)
+
+
+def _digest(*parts: str) -> str:
+    """Return a key of 32 characters: Django's cache in memory looks at each of them."""
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 @functools.lru_cache(maxsize=100)

@@ -1,4 +1,4 @@
-"""Middleware that answers from kept responses, for clients with an API key.
+"""Middleware that answers from kept responses, for clients with an API key or a token.
 
 A response is kept as it was sent, with all its headers, beside the answer of the view that it was made from
 (`instruments/api_cache.py`) and for as long as that. So a request for it needs none of the middleware
@@ -7,17 +7,16 @@ of the view.
 """
 
 import functools
-import hashlib
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.urls import ResolverMatch, resolve
-from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
 from rest_framework.exceptions import APIException
 
 from instruments.api_cache import JSON, METHODS, CachedAnswers, Place, find_place
@@ -28,14 +27,11 @@ from marketdata.web.middleware import ConditionalGet
 
 # Values of the header Accept for which content negotiation chooses plain JSON.
 _ACCEPTS_JSON = ("", "*/*", JSON)
-_WITH_KEY = "api-key "
+_SCHEMES = ("api-key", "bearer")
 _MAX_PATHS = 1_000  # whose views are remembered
 # Headers of a request that ask for a 304 or a 412.
 _NONE_MATCH = "HTTP_IF_NONE_MATCH"
-_CONDITIONS = (
-    *(_NONE_MATCH, "HTTP_IF_MATCH"),
-    *("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"),
-)
+_OTHER_CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 # Headers that each response has of its own, and those that describe a content, which a 304 has not.
 _OF_EACH_RESPONSE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Last-Modified")
 _OF_CONTENT = ("Content-Type", "Content-Length", "Content-Encoding", "Allow", "Link")
@@ -51,7 +47,7 @@ _REFUSALS = (
 
 
 class KeptAnswersMiddleware:
-    """Answer requests with an API key from the kept responses, without the rest of the way to a view.
+    """Answer requests with an API key or token from kept responses, without the rest of the way to a view.
 
     The address was checked when its answer was made; the user is checked each time, by the view. A request
     without a kept response, and one that is refused, goes on to the ordinary way. That one says why, and
@@ -76,7 +72,7 @@ class KeptAnswersMiddleware:
 def _may_be_kept(request: HttpRequest) -> bool:
     return (
         request.method in METHODS
-        and request.META.get("HTTP_AUTHORIZATION", "")[: len(_WITH_KEY)].lower() == _WITH_KEY
+        and request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower() in _SCHEMES
         and request.META.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
     )
 
@@ -112,7 +108,7 @@ class _Asked:
         self._request, self._match, self._place = request, match, place
         coding = _choose_coding(request.META.get("HTTP_ACCEPT_ENCODING", ""))
         origin = request.META.get("HTTP_ORIGIN", "")  # which the headers of CORS depend on
-        self._variant = hashlib.sha256(f"{coding} {origin}".encode()).hexdigest()
+        self._variant = f"{coding} {origin}"
 
     def answer(self) -> HttpResponse | None:
         """Return the kept response; None if there is none, or the client may not have it."""
@@ -120,7 +116,7 @@ class _Asked:
         if kept is None:
             return None
         request: Any = self._request
-        request.restore_kept = functools.partial(_restore, *kept)
+        request.restore_kept = functools.partial(_restore, request, *kept)
         try:
             response: HttpResponse = self._match.func(
                 request, *self._match.args, **self._match.kwargs
@@ -129,11 +125,10 @@ class _Asked:
             return None
         finally:
             request.restore_kept = None
-        self._place.add_headers(response)
-        response = _compare(request, response)
         request.resolver_match = self._match
+        self._place.add_headers(response)
         limits.add_headers(response, request)
-        return response
+        return _compare_dates(request, response)
 
     def keep(self, response: HttpResponseBase) -> None:
         """Keep the response that the ordinary way has made of the kept answer."""
@@ -150,29 +145,46 @@ class _Asked:
         self._place.keep_response(self._variant, (response.content, headers))
 
 
-def _restore(content: bytes, headers: ResponseHeaders) -> HttpResponse:
-    """Return a response with headers that nobody else has: a cache gives a copy to each request."""
-    response = HttpResponse(content, content_type=JSON)
-    response.headers = headers
-    return response
+def _restore(request: HttpRequest, content: bytes, headers: ResponseHeaders) -> HttpResponse:
+    """Return the kept response, or a 304 if the client has it.
 
-
-def _compare(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Return the 304 or 412 that the conditions of a request ask for, else the response itself."""
-    conditions = [name for name in _CONDITIONS if request.META.get(name)]
-    if not conditions:
+    The headers are of this response alone: a cache gives a copy to each request.
+    """
+    if not _is_known(request, headers["ETag"]):
+        response = HttpResponse(content, content_type=JSON)
+        response.headers = headers
         return response
-    if conditions == [_NONE_MATCH]:  # as nearly all clients ask: dates need not be compared
-        tag = response.headers["ETag"]
-        compared = cast(HttpResponse, get_conditional_response(request, tag, response=response))
-    else:
-        compare = ConditionalGet(lambda request: response).process_response
-        compared = cast(HttpResponse, compare(request, response))
+    unchanged = HttpResponseNotModified()
+    for name in _OF_CONTENT:
+        headers.pop(name, None)
+    unchanged.headers = headers
+    return unchanged
+
+
+def _is_known(request: HttpRequest, tag: str) -> bool:
+    """Return True if a request names the ETag in If-None-Match, and has no other condition."""
+    named = request.META.get(_NONE_MATCH)
+    if not named or any(request.META.get(name) for name in _OTHER_CONDITIONS):
+        return False
+    tags = parse_etags(named)
+    return "*" in tags or _strip(tag) in map(_strip, tags)
+
+
+def _compare_dates(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Return the 304 or 412 that other conditions of a request ask for, else the response itself."""
+    if response.status_code == 304 or not any(map(request.META.get, _OTHER_CONDITIONS)):
+        return response
+    compared = ConditionalGet(lambda request: response).process_response(request, response)
     if compared.status_code == 304:
         compared.headers = response.headers
         for name in _OF_CONTENT:
             compared.headers.pop(name, None)
-    return compared
+    return cast(HttpResponse, compared)
+
+
+def _strip(tag: str) -> str:
+    """Return an ETag for a weak comparison, as If-None-Match asks for (RFC 9110, 13.1.2)."""
+    return tag.removeprefix("W/")
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -6,6 +6,7 @@ from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.exceptions import TokenError
 
@@ -24,11 +25,12 @@ class BearerAuthentication(BaseAuthentication):
         text = _credentials(request, "bearer")
         if text is None:
             return None
+        is_reading = request.method in SAFE_METHODS
         try:
             if settings.ENTRA and entra.claims_tenant(text):
-                return entra.authenticate(text, request=request)
-            token = tokens.Access(text)  # type: ignore[arg-type]
-            return tokens.user_of(token), token
+                return entra.authenticate(text, request=request, is_reading=is_reading)
+            token = tokens.read_access(text)
+            return tokens.user_of(token, is_reading=is_reading), token
         except (TokenError, entra.TokenRefused) as error:
             raise AuthenticationFailed(f"{error}: sign in again.") from error
         except entra.TenantUnavailable as error:

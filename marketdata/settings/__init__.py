@@ -1,6 +1,7 @@
 """Settings of the project, read from the environment or `.env`. docs/settings.md explains every variable."""
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 import django_stubs_ext
@@ -180,6 +181,8 @@ CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
 # They are a traceback for each answer; the health check `cache` logs that Redis is gone, and back.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
 RATELIMIT_USE_CACHE = "counts"
+# Its own values: each request asks for them several times, and Django takes long to miss a setting.
+RATELIMIT_ENABLE, RATELIMIT_CACHE_PREFIX, RATELIMIT_HASH_ALGORITHM = True, "rl:", hashlib.sha256
 RATELIMIT_IP_META_KEY = "marketdata.web.address.client_network"
 
 LANGUAGE_CODE = "en-us"

@@ -7,6 +7,9 @@ import stamina.instrumentation
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
+from django.db import reset_queries
 from django.db.backends.signals import connection_created
 
 from marketdata.common import http
@@ -68,3 +71,15 @@ class WebConfig(AppConfig):
         connection_created.connect(_add_sqlite_function, dispatch_uid="decimal_compare")
         stamina.instrumentation.set_on_retry_hooks([http.log_retry])
         connection_created.connect(time_limits.prepare_connection, dispatch_uid="time_limits")
+        _leave_out_idle_receivers()
+
+
+def _leave_out_idle_receivers() -> None:
+    """Disconnect receivers of Django that each request calls, and that have nothing to do here.
+
+    None of the cache backends closes anything after a request, and statements are collected for DEBUG alone.
+    Together they take 6 % of the time of a kept answer.
+    """
+    request_finished.disconnect(close_caches)
+    if not settings.DEBUG:
+        request_started.disconnect(reset_queries)

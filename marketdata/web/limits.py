@@ -110,7 +110,7 @@ def _is_admin(user: Any) -> bool:
 def _is_browsing(request: HttpRequest) -> bool:
     """Return True for a request with a session, as browsers send it, and no token or API key."""
     return (
-        "Authorization" not in request.headers and settings.SESSION_COOKIE_NAME in request.COOKIES
+        "HTTP_AUTHORIZATION" not in request.META and settings.SESSION_COOKIE_NAME in request.COOKIES
     )
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,13 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from accounts import tokens, users
 from accounts.models import User
 from audit.models import Event
-from tests.accounts.clients import PASSWORD, ApiClient, client_with_token, make_user
+from tests.accounts.clients import (
+    PASSWORD,
+    ApiClient,
+    client_of_new_user,
+    client_with_token,
+    make_user,
+)
 from tests.properties import mostly_slow
 
 pytestmark = pytest.mark.django_db
@@ -196,6 +203,35 @@ def test_a_token_expires(settings: Any) -> None:
     token.set_exp(from_time=timezone.now() - dt.timedelta(minutes=16))
 
     assert status_with_token(str(token)) == 401
+
+
+@pytest.mark.slow
+def test_a_token_that_was_used_before_expires() -> None:
+    token = tokens.Refresh.for_user(make_user("bob")).access_token
+    token.set_exp(lifetime=dt.timedelta(seconds=2))
+    statuses = []
+    deadline = time.monotonic() + 60
+
+    while time.monotonic() < deadline and 401 not in statuses:
+        statuses.append(status_with_token(str(token)))
+        time.sleep(0.2)
+
+    assert statuses[0] == 200
+    assert statuses[-1] == 401
+    assert time.time() >= token["exp"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_was_read_before_loses_what_is_taken_away() -> None:
+    client, bob = client_of_new_user("bob"), User.objects.get()
+    for _ in range(2):
+        assert client("get", "/runs/").status_code == 200
+    users.set_roles(bob, [])
+    assert client("get", "/runs/").status_code == 403
+    users.set_roles(bob, ["viewer"])
+    assert client("get", "/runs/").status_code == 200
+    User.objects.update(is_active=False)
+    assert client("get", "/runs/").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Processor time of a list and of one instrument, beside a plain ModelViewSet with the same JSON.
 
 `make bench-requests` prints it. Both answer in one process, without a server. The service is asked through
-all of its middleware, with an API key and limits; the plain view does nothing but answer.
+all of its middleware, with an API key or token and limits; the plain view does nothing but answer.
 """
 
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -65,22 +66,26 @@ def measure_all() -> None:
     from marketdata.wsgi import application
     from tests.benchmarks.plain_api import PlainViewSet
 
-    text, factory = _create_key(), RequestFactory(headers={"host": "localhost"})
+    factory = RequestFactory(headers={"host": "localhost"})
+    with_key, with_token = f"Api-Key {_create_key()}", f"Bearer {_create_token()}"
     bonds = Instrument.objects.filter(cfi_code__startswith="DB").order_by("isin")
     one = PlainViewSet.as_view({"get": "retrieve"})
-    requests: list[tuple[str, str, Any, dict[str, str]]] = [
-        (f"list of {_ROWS}", f"?per_page={_ROWS}", PlainViewSet.as_view({"get": "list"}), {})
+    every = PlainViewSet.as_view({"get": "list"})
+    requests: list[tuple[str, str, str, Any, dict[str, str]]] = [
+        (f"list of {_ROWS}", with_key, f"?per_page={_ROWS}", every, {})
     ]
-    for count in _LISTINGS:
+    for count, sign_in in itertools.product(_LISTINGS, (with_key, with_token)):
         isin = bonds.filter(listing_count=count).values_list("isin", flat=True)[0]
-        what = f"{isin}, {count} listing{'s' * (count > 1)}"
-        requests.append((what, f"{isin}/", one, {"pk": isin}))
+        what = f"{isin}, {count} listing{'s' * (count > 1)}, {sign_in.partition(' ')[0]}"
+        requests.append((what, sign_in, f"{isin}/", one, {"pk": isin}))
     speeds = []
-    for what, path, plain_view, arguments in requests:
+    for what, sign_in, path, plain_view, arguments in requests:
         address = f"/api/v1/instruments/{path}"
 
-        def ask(tag: str = "", address: str = address) -> tuple[dict[str, str], bytes]:
-            headers = {"HTTP_AUTHORIZATION": f"Api-Key {text}", "HTTP_IF_NONE_MATCH": tag}
+        def ask(
+            tag: str = "", address: str = address, sign_in: str = sign_in
+        ) -> tuple[dict[str, str], bytes]:
+            headers = {"HTTP_AUTHORIZATION": sign_in, "HTTP_IF_NONE_MATCH": tag}
             return _ask(application, address, headers)
 
         def ask_anew(ask: Callable[[], Any] = ask) -> None:
@@ -111,6 +116,14 @@ def _create_key() -> str:
     user.api_keys.all().delete()  # of earlier runs on the same database
     permissions = ["instruments.view_instrument"]
     return api_keys.create(user, name="bench", permissions=permissions, days=1)[1]
+
+
+def _create_token() -> str:
+    from django.contrib.auth import get_user_model
+
+    from accounts import tokens
+
+    return tokens.issue(get_user_model().objects.get(username="bench-key"))["access"]
 
 
 def _ask(application: Any, address: str, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
@@ -160,5 +173,7 @@ def _measure(functions: Sequence[Callable[[], Any]]) -> list[float]:
 
 
 if __name__ == "__main__":
-    os.environ |= {"HTTPS": "false", "ALLOWED_HOSTS": "localhost", "LIMIT_KEY": "1000000/m"}
+    rates = "1000000/m,10000000/h"  # two, as a client has by default
+    os.environ |= {"LIMIT_KEY": rates, "LIMIT_CLIENT": rates}
+    os.environ |= {"HTTPS": "false", "ALLOWED_HOSTS": "localhost"}
     measure_all()

@@ -13,12 +13,12 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.http import http_date
 
-from accounts import api_keys, users
+from accounts import api_keys, tokens, users
 from accounts.models import ApiKey, User
 from instruments.models import DataSubject, DataVersion
 from marketdata.settings import limits
 from tests import servers
-from tests.accounts.clients import make_user
+from tests.accounts.clients import PASSWORD, make_user
 from tests.instruments.listings.merging import VOLVO, Write
 from tests.instruments.test_api_cache import DETAIL, LIST, load_name
 
@@ -89,6 +89,23 @@ def test_the_short_way_gives_the_same_answer(client: Client, make_zip: Write, ad
     assert (unchanged.status_code, unchanged.content) == (304, b"")
     route = first.wsgi_request.resolver_match.route
     assert again.wsgi_request.resolver_match.route == route
+
+
+def test_tokens_lead_to_kept_answers_too(client: Client, make_zip: Write) -> None:
+    load_name(make_zip, "Volvo")
+    bob = make_user("bob")
+    token = {"authorization": f"Bearer {tokens.issue(bob)['access']}"}
+    responses = [client.get(DETAIL, headers=headers) for headers in (token, token, create_key())]
+
+    assert [took_short_way(response) for response in responses] == [False, True, True]
+    assert len({response.content for response in responses}) == 1
+    users.set_roles(bob, [])
+    assert client.get(DETAIL, headers=token).status_code == 403
+    users.set_roles(bob, ["viewer"])
+    assert took_short_way(client.get(DETAIL, headers=token))
+    bob.set_password(f"{PASSWORD} 2")
+    bob.save()
+    assert client.get(DETAIL, headers=token).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -184,7 +201,7 @@ def test_conditions_are_met_on_the_short_way(client: Client, make_zip: Write) ->
         {"accept": "application/json; indent=4"},
         {"accept": "image/png"},
         {"authorization": ""},
-        {"authorization": "Bearer a.b.c"},
+        {"authorization": "Basic a"},
     ],
 )
 def test_other_requests_take_the_ordinary_way(
