@@ -34,10 +34,14 @@ def open_text(path: Path | str, *, newline: str | None = None) -> Iterator[TextI
     """Open a file of text in UTF-8, or standard input for `-`. Raises FileUnusable, also while it is read."""
     name = "standard input" if str(path) == STANDARD_INPUT else path
     with contextlib.ExitStack() as stack:
-        file: TextIO = sys.stdin
         if name == path:
             opened = stack.enter_context(open_bytes(Path(path)))
-            file = io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline)
+        elif sys.stdin is None:
+            raise FileUnusable(name, "it is closed. Name a file, or pipe one into the command.")
+        else:
+            opened = sys.stdin.buffer  # the text of which depends on the locale
+        file = io.TextIOWrapper(opened, encoding="utf-8-sig", newline=newline)
+        stack.callback(file.detach)  # standard input stays open
         try:
             yield file
         except UnicodeDecodeError as error:

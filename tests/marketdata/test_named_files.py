@@ -118,3 +118,14 @@ def test_standard_input_that_is_not_utf_8_is_named(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(FileUnusable, match=r"^standard input: it is not text in UTF-8"):
         named_files.read_text("-")
+
+
+def test_standard_input_is_utf_8_whatever_the_locale_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO("\ufeffMünchen".encode()), "ascii", "surrogateescape")
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    assert named_files.read_text("-") == "München"
+    assert not stdin.closed
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(FileUnusable, match=r"^standard input: it is closed\."):
+        named_files.read_text("-")

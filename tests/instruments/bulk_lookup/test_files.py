@@ -110,7 +110,8 @@ def test_a_file_without_lines_has_a_header_alone(tmp_path: Path) -> None:
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     isin = Instrument.objects.order_by("isin")[0].pk
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"idValue\n{isin}\n"))
+    text = f"idValue\n{isin}\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     out = io.StringIO(newline="")
     call_command("lookup", "-", stdout=out)
     assert [row["isins"] for row in read(out.getvalue())] == [isin]
