@@ -157,7 +157,7 @@ def _get_detail(error: Exception, view: Any) -> str:
 
 
 def _get_alternatives(error: Exception, view: Any) -> str:
-    """Return what a view takes instead of the method or media type of a request; else an empty text."""
+    """Return what a view takes instead of what a request has or lacks; else an empty text."""
     match error:
         case exceptions.NotAcceptable():
             renderers = [str(renderer.media_type) for renderer in view.get_renderers()]
@@ -168,6 +168,8 @@ def _get_alternatives(error: Exception, view: Any) -> str:
             return f"The body may be: {types}."
         case exceptions.MethodNotAllowed():
             return f"Allowed: {', '.join(view.allowed_methods)}."
+        case exceptions.NotAuthenticated():
+            return "Send the header `Authorization: Api-Key KEY` or `Authorization: Bearer TOKEN`."
     return ""
 
 

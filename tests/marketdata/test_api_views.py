@@ -14,7 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
-from marketdata.api.parameters import QuerySerializer, StrictSerializer, describe_unknown
+from instruments.listings.api.views import InstrumentViewSet
+from marketdata.api.parameters import (
+    QuerySerializer,
+    StrictSerializer,
+    describe_unknown,
+    get_accepted_parameters,
+)
 from marketdata.api.problems import SHARED_PROBLEMS
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
@@ -90,6 +96,33 @@ def test_only_a_similar_name_or_one_that_begins_so_is_suggested(name: str, hint:
     text = describe_unknown(name, names, "parameter")
 
     assert text == f"Unknown parameter {name!r}.{hint} Known parameters: colour, day, has_figi."
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("limit", "per_page"),
+        ("offset", "cursor"),
+        ("search", "q"),
+        ("Sort", "ordering"),
+        ("cfi_code", "cfi"),
+        ("issuer_lei", "issuer"),
+        ("venue", "mic"),
+        ("CATEGORY", "category"),
+        ("currencies", "currency"),
+        ("maturity", "maturity_after"),
+    ],
+)
+def test_names_of_other_apis_and_of_fields_lead_to_ours(name: str, suggested: str) -> None:
+    accepted = get_accepted_parameters(_get_list_of_instruments(), "GET")
+
+    assert f" Did you mean {suggested!r}?" in describe_unknown(name, accepted, "parameter")
+
+
+def _get_list_of_instruments() -> Any:
+    view = InstrumentViewSet()
+    view.action_map, view.action = {"get": "list"}, "list"
+    return view
 
 
 @pytest.mark.parametrize(
