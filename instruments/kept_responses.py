@@ -1,4 +1,4 @@
-"""Middleware that answers from kept responses, for clients with an API key or a token.
+"""Middleware that answers from kept responses, for clients without a session.
 
 A response is kept as it was sent, with all its headers, beside the answer of the view that it was made from
 (`instruments/api_cache.py`) and for as long as that. So a request for it needs none of the middleware
@@ -47,7 +47,7 @@ _REFUSALS = (
 
 
 class KeptAnswersMiddleware:
-    """Answer requests with an API key or token from kept responses, without the rest of the way to a view.
+    """Answer requests without a session from kept responses, without the rest of the way to a view.
 
     The address was checked when its answer was made; the user is checked each time, by the view. A request
     without a kept response, and one that is refused, goes on to the ordinary way. That one says why, and
@@ -70,10 +70,16 @@ class KeptAnswersMiddleware:
 
 
 def _may_be_kept(request: HttpRequest) -> bool:
+    """Return True for GET and HEAD of JSON, with an API key or token, or without a sign-in.
+
+    A cookie may be that of a session, and then who asks is for the middleware of sessions to find out.
+    """
+    headers = request.META
+    scheme = headers.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
     return (
         request.method in METHODS
-        and request.META.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower() in _SCHEMES
-        and request.META.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
+        and headers.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
+        and (scheme in _SCHEMES if scheme else not headers.get("HTTP_COOKIE"))
     )
 
 
@@ -108,7 +114,8 @@ class _Asked:
         self._request, self._match, self._place = request, match, place
         coding = _choose_coding(request.META.get("HTTP_ACCEPT_ENCODING", ""))
         origin = request.META.get("HTTP_ORIGIN", "")  # which the headers of CORS depend on
-        self._variant = f"{coding} {origin}"
+        is_signed_in = "HTTP_AUTHORIZATION" in request.META  # others get "Vary: Cookie"
+        self._variant = f"{coding} {origin} {is_signed_in}"
 
     def answer(self) -> HttpResponse | None:
         """Return the kept response; None if there is none, or the client may not have it."""

@@ -108,6 +108,25 @@ def test_tokens_lead_to_kept_answers_too(client: Client, make_zip: Write) -> Non
     assert client.get(DETAIL, headers=token).status_code == 401
 
 
+@pytest.mark.usefixtures("anonymous_reading")
+def test_who_does_not_sign_in_gets_kept_answers_too(
+    client: Client, make_zip: Write, settings: LazySettings
+) -> None:
+    load_name(make_zip, "Volvo")
+    key = create_key()
+    responses = [client.get(DETAIL, headers=headers) for headers in (key, {}, {})]
+
+    assert [took_short_way(response) for response in responses] == [False, False, True]
+    assert get_headers(responses[1]) == get_headers(responses[2])
+    assert len({response.content for response in responses}) == 1
+    with_cookie = client.get(DETAIL, headers={"cookie": "sessionid=abc"})
+    assert not took_short_way(with_cookie)
+    assert with_cookie.status_code == 200
+    settings.ANONYMOUS_READ = False
+    assert client.get(DETAIL).status_code == 401
+    assert took_short_way(client.get(DETAIL, headers=key))
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
