@@ -39,6 +39,13 @@ class BrowsableApi(renderers.BrowsableAPIRenderer):
         breadcrumbs: list[tuple[str, str]] = super().get_breadcrumbs(request)
         return [breadcrumb for breadcrumb in breadcrumbs if breadcrumb[0] != UNKNOWN_PATH]
 
+    def get_filter_form(self, data: Any, view: Any, request: Request) -> str | None:
+        """Return the form of the filters, None for a list without any, which may be no queryset."""
+        if not getattr(view, "filter_backends", ()):
+            return None
+        form: str | None = super().get_filter_form(data, view, request)
+        return form
+
     def render(self, *args: Any, **kwargs: Any) -> Any:
         """Return the page with the markup of _MENDED."""
         page = super().render(*args, **kwargs)

@@ -116,6 +116,27 @@ def test_fields_of_every_list_are_those_of_the_schema(schema: Any, snapshots: Sn
             assert set(row["required"]) <= set(whole_row) <= set(known), operation
 
 
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_every_answer_is_shown_in_the_browsable_api(schema: Any, snapshots: Snapshots) -> None:
+    snapshots.provide("examples", example_requests.fill_with_demo)
+    rows = example_requests.add_rows()
+    requests = example_requests.make_requests(rows)
+    client = Client()
+    client.force_login(rows["boss"])
+    statuses = {}
+    for path, method, operation, _ in get_answers(schema):
+        if method == "get" and path.startswith("/api/"):
+            request = example_requests.get_request(operation, path, requests)
+            address = path.format(**request.path)
+            shown = client.get(address, request.query, headers={"accept": "text/html"})
+            statuses[operation["operationId"]] = shown.status_code
+            assert shown.headers["Content-Type"].startswith("text/html"), path
+
+    assert len(statuses) > 50
+    assert {name: status for name, status in statuses.items() if status != 200} == {}
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["instruments/", "venues/", "webhooks/", "volume-cap/"])
 def test_an_empty_list_refuses_what_a_list_with_rows_refuses(path: str, client: Client) -> None:
