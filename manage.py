@@ -7,6 +7,9 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import DatabaseError
+
+from marketdata.common.database_advice import advise
 
 
 def is_closed_by_reader(output: int) -> bool:
@@ -22,6 +25,12 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"The configuration is not valid. {error}")
+    except DatabaseError as error:
+        # A migration that needs what it lacks has a fault, which the traceback shows.
+        is_shown_whole = "--traceback" in sys.argv or sys.argv[1].startswith("migrate")
+        if is_shown_whole or (advice := advise(error)) is None:
+            raise
+        sys.exit(advice)
     except BrokenPipeError:
         if not is_closed_by_reader(sys.stdout.fileno()):
             raise  # of another pipe, or a connection

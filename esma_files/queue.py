@@ -65,14 +65,20 @@ def dispatch(run: Run) -> bool:
 
     If the queue cannot be reached, the schedule does so later.
     """
-    Run.objects.filter(pk=run.pk).update(sent_at=timezone.now())
+    _keep_sent_at(run, timezone.now())
     try:
         current_app.send_task(TASKS[Run.Kind(run.kind)], args=[run.pk])
     except (OperationalError, OSError) as error:
-        Run.objects.filter(pk=run.pk).update(sent_at=None)
+        _keep_sent_at(run, None)
         logger.warning("Run %s stays queued: no message could be sent: %s", run.pk, error)
         return False
     return True
+
+
+def _keep_sent_at(run: Run, sent_at: dt.datetime | None) -> None:
+    """Change the row, and `run` too: the answer to the request for it describes the run from there."""
+    run.sent_at = sent_at
+    Run.objects.filter(pk=run.pk).update(sent_at=sent_at)
 
 
 def dispatch_overdue() -> int:

@@ -157,4 +157,4 @@ def _parse_day(name: str, values: dict[str, str]) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text) if text else None
     except ValueError:
-        raise ValueError(f"{name}: {text[:50]!r} is not a day as 2025-08-30.") from None
+        raise ValueError(f"{name}: {text[:50]!r} is not a valid day, such as 2025-08-30.") from None

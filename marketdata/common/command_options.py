@@ -46,7 +46,9 @@ def day(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day as 2025-08-30") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid day, such as 2025-08-30"
+        ) from None
 
 
 def positive_integer(text: str) -> int:

@@ -14,6 +14,17 @@ from marketdata.settings.masking import Secret
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 
+# What a converter takes, where its name does not tell.
+_EXPECTED = {
+    "count": "number of 0 or more",
+    "counts": "list such as O:60,R:60",
+    "flag": "setting: use true or false",
+    "networks": "list of networks, such as 10.0.0.0/8,192.0.2.7",
+    "pairs": "list such as Reader=viewer,Writer=curator",
+    "positive": "number of 1 or more",
+    "rates": "list of rates, such as 100/m,1000/h",
+    "url": "address that begins with https:// or http://",
+}
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -71,7 +82,8 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
                 f"{name} is too weak. Use at least 50 random characters, for example from"
                 " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
             ) from None
-        raise ImproperlyConfigured(f"{name}={raw!r} is not a valid {convert.__name__}.") from error
+        expected = _EXPECTED.get(convert.__name__, convert.__name__)
+        raise ImproperlyConfigured(f"{name}={raw!r} is not a valid {expected}.") from error
 
 
 def flag(raw: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from curation import watching
@@ -152,6 +152,12 @@ def test_changes_are_mailed_once_to_those_who_may_read_them(make_zip: Write) -> 
     out = io.StringIO()
     call_command("watchlists", "changes", str(WatchList.objects.get(name="Mine").pk), stdout=out)
     assert "AB Volvo" in out.getvalue()
+
+
+@pytest.mark.django_db
+def test_the_command_says_that_a_watch_list_does_not_exist() -> None:
+    with pytest.raises(CommandError, match=r"There is no watch list 7\. `watchlists list` shows"):
+        call_command("watchlists", "changes", "7")
 
 
 @pytest.mark.usefixtures("loaded")

@@ -197,6 +197,15 @@ class TestObstacles:
 
         assert client.get(f"/api/v1/runs/{run.pk}/").json()["obstacle"] == ""
 
+    def test_the_answer_to_a_request_has_no_obstacle_where_the_queue_can_be_reached(
+        self, db: None, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        self.report_a_worker()
+        with django_capture_on_commit_callbacks(execute=True):
+            run = queue.request_run(Run.Kind.CLEAN)
+
+        assert queue.obstacle(run, is_worked=True) == ""
+
     @pytest.mark.parametrize("age", [heartbeat.MISSING_AFTER, dt.timedelta(hours=3)])
     def test_a_worker_without_recent_heartbeat_takes_no_runs(
         self, run: Run, age: dt.timedelta

@@ -17,5 +17,7 @@ from django.core.management import CommandError, call_command
     ],
 )
 def test_a_day_in_another_form_is_refused_in_words(command: tuple[str, ...], option: str) -> None:
-    with pytest.raises(CommandError, match=rf"{option}: '2016-6' is not a day as 2025-08-30"):
+    with pytest.raises(
+        CommandError, match=rf"{option}: '2016-6' is not a valid day, such as 2025-08-30"
+    ):
         call_command(*command, option, "2016-6")

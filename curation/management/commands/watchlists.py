@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from curation import watching
 from curation.models import WatchList
 from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
-from marketdata.common.errors import NotInDatabase
 
 
 class Command(AnsweringCommand):
@@ -39,7 +38,9 @@ class Command(AnsweringCommand):
     def _changes(self, options: dict[str, Any]) -> None:
         watch_list = WatchList.objects.filter(pk=options["number"]).first()
         if watch_list is None:
-            raise NotInDatabase(f"There is no watch list {options['number']}.")
+            raise CommandError(
+                f"There is no watch list {options['number']}. `watchlists list` shows their numbers."
+            )
         read = watching.read_changes(watch_list)
         if options["format"] == "table" and read.listings:
             self.stdout.write(watching.format_mail(watch_list, read))

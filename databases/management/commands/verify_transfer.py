@@ -58,7 +58,10 @@ class Command(BaseCommand):
                 self.stderr.write(f"{table.table}: {table.differing - len(table.shown):,} more")
         differing = sum(table.differing for table in compared)
         if differing or not all(table.same for table in compared):
-            raise CommandError(f"{differing:,} rows differ.")
+            raise CommandError(
+                f"{differing:,} rows differ. If the service or a load has run since the transfer began,"
+                " stop it and begin again: `transfer --restart`, then `verify_transfer`."
+            )
         read = sum(table.source_rows for table in compared)
         self.stderr.write(
             f"Equal: {read:,} rows in {len(compared)} tables, {seconds:,.0f} s,"

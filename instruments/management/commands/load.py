@@ -18,6 +18,8 @@ from marketdata.common.errors import MarketDataError
 from marketdata.common.progress import progress_bars
 
 _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
+# Elements without a field that are named; a golden copy of GLEIF has dozens.
+_SHOWN_PATHS = 3
 
 
 class Command(RecordedCommand):
@@ -75,7 +77,7 @@ class Command(RecordedCommand):
             output.print_json(self.stdout, rows)
         elif rows:
             empty = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
-            hidden = {*empty, "unmapped", "report", "problem"}
+            hidden = {*empty, "run", "unmapped", "report", "problem"}
             shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
             numbers = [*_COUNTS, "seconds", "records_per_second"]
             output.print_table(self.stdout, shown, numbers=numbers)
@@ -91,8 +93,7 @@ class Command(RecordedCommand):
         for row in rows:
             remarks = [*row["report"]]
             if row["unmapped"]:
-                paths = ", ".join(f"{path} ({count})" for path, count in row["unmapped"].items())
-                remarks.append(f"Elements without a field, which are kept in the zip only: {paths}")
+                remarks.append(_describe_unmapped(row["unmapped"], run=row["run"]))
             if row["rejected"]:
                 subject = (
                     "1 record was" if row["rejected"] == 1 else f"{row['rejected']:,} records were"
@@ -100,6 +101,14 @@ class Command(RecordedCommand):
                 remarks.append(f"{subject} rejected: see `rejects list`.")
             for remark in remarks:
                 self.stderr.write(f"{row['file']}: {remark}")
+
+
+def _describe_unmapped(unmapped: dict[str, int], *, run: int | None) -> str:
+    paths = [f"{path} ({count:,})" for path, count in unmapped.items()]
+    text = ", ".join(paths[:_SHOWN_PATHS])
+    if len(paths) > _SHOWN_PATHS:
+        text += f" and {len(paths) - _SHOWN_PATHS} more: see `runs get {run}`"
+    return f"Elements without a field, which are kept in the zip only: {text}."
 
 
 def _row(result: pipeline.LoadResult) -> dict[str, Any]:
@@ -111,6 +120,7 @@ def _row(result: pipeline.LoadResult) -> dict[str, Any]:
         **{name: getattr(run, name) if run else 0 for name in _COUNTS},
         "seconds": round(seconds, 3),
         "records_per_second": round(run.read / seconds) if run and seconds else 0,
+        "run": run.pk if run else None,
         "unmapped": run.unmapped if run else {},
         "report": run.report if run else [],
         "problem": result.file.problem,

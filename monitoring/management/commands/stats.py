@@ -13,6 +13,7 @@ from marketdata.common import output
 from marketdata.common.plain import to_plain
 from monitoring import stats
 
+_TITLES = {"last_loaded": "newest publication loaded"}
 # Lists within the statistics, each printed as a table, and its columns of numbers.
 _TABLES = {
     "registers": ["instruments", "listings"],
@@ -44,7 +45,7 @@ class Command(AnsweringCommand):
             output.print_json(self.stdout, {name: to_plain(values[name]) for name in values})
             return
         totals = [
-            {"total": name.replace("_", " "), "count": value}
+            {"total": _TITLES.get(name, name.replace("_", " ")), "count": to_plain(value)}
             for name, value in dataclasses.asdict(statistics).items()
             if name not in _TABLES
         ]

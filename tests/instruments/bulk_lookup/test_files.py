@@ -73,7 +73,10 @@ def test_each_line_has_the_answer_of_the_api(client: Client, tmp_path: Path) -> 
         ("ID_ISIN,", "idValue has 0 characters"),
         (f"TICKER,{'a' * 101}", "idValue has 101 characters"),
         ("ID_ISIN,SE0000115446,STO", "micCode: 'STO' is not four letters or digits."),
-        ("ID_ISIN,SE0000115446,,1/2/2026", "as_of: '1/2/2026' is not a day as 2025-08-30."),
+        (
+            "ID_ISIN,SE0000115446,,1/2/2026",
+            "as_of: '1/2/2026' is not a valid day, such as 2025-08-30.",
+        ),
         ("ID_ISIN,SE0000115446,,,1", "5 fields; the header has 4."),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from esma_files.models import EsmaFile
+from esma_files.models import EsmaFile, Run
 from instruments.models import Instrument, Venue
 from tests.conftest import FIRDS
 
@@ -151,9 +151,23 @@ def test_an_invalid_option_is_an_error_that_names_it(
         run("instruments", *arguments)
 
 
+def test_a_load_names_three_elements_without_a_field_and_the_run_with_all() -> None:
+    errors = io.StringIO()
+    name = "20230605-0800-gleif-goldencopy-lei2-golden-copy.xml"
+    call_command("load", FIRDS.parent / "gleif" / name, stdout=io.StringIO(), stderr=errors)
+
+    first, last = (
+        "LEIRecord/Extension/Geocoding/original_address (16), ",
+        " and 15 more: see `runs get ",
+    )
+    assert first in errors.getvalue()
+    assert f"{last}{Run.objects.get().pk}`." in errors.getvalue()
+    assert "geocoding_failed" not in errors.getvalue()
+
+
 def test_stats_of_an_empty_database() -> None:
     assert as_json("stats")["instruments"] == 0
-    assert "last loaded" in run("stats")
+    assert "newest publication loaded" in run("stats")
 
 
 def test_create_admin_prints_a_password_once_and_it_works(client: Client) -> None:

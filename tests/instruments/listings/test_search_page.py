@@ -112,7 +112,7 @@ def test_the_front_page_draws_the_changes_of_the_last_days(client: Client) -> No
 def test_problems_are_shown_to_those_who_can_act_on_them(
     client: Client, admin_client: Client
 ) -> None:
-    assert "Wants attention" not in client.get("/").content.decode()
+    assert "Needs attention" not in client.get("/").content.decode()
     page = admin_client.get("/").content.decode()
     assert '<a href="/files/rejects/">Rejected records: 1</a>' in page
 
