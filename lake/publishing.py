@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 from azure.core.exceptions import AzureError
+from django.conf import settings
 from django.utils import timezone
 
 from lake import location
 from lake.errors import LakeBusy, LakeUnavailable
 from lake.publication import Publication, Published
 from lake.reading import read_slices, snapshot
-from lake.recent import RecentRows
+from lake.recent import RecentRows, count_published_listings
 from lake.state import ChangedIsins, read_state
 from lake.tables import TABLES, LakeTable
 
@@ -38,15 +39,23 @@ def publish(
     """
     deltalake = location.import_deltalake()
     published: list[Published] = []
+    listings = 0
     with _memory_given_back(), snapshot() as reader:
         state, isins = read_state(reader), ChangedIsins(reader)
         for table in tables:
             try:
                 if not published:
                     location.prepare()
+                    listings = count_published_listings()
                 publication = Publication(deltalake, table, state)
                 recent = RecentRows(deltalake, table.recent, state) if table.recent else None
-                if recent and not full and recent.add(reader, isins, table, publication):
+                is_large = bool(settings.LAKE_FOLD_PERCENT) and listings >= table.recent_from
+                if (
+                    recent
+                    and is_large
+                    and not full
+                    and recent.add(reader, isins, table, publication)
+                ):
                     done = [publication.leave(), recent.commit()]
                 else:
                     for bounds in publication.get_ranges(full=full):

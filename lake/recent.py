@@ -17,6 +17,15 @@ from lake.tables import DATA_VERSION, REMOVED, LakeTable, RecentTable, get_table
 _FOLDED_AT = "foldedAt"
 
 
+def count_published_listings() -> int:
+    """Return the number of listings that the lake has, without the recent rows."""
+    listings = location.open_table(get_table("listings"))
+    if listings is None:
+        return 0
+    rows = pa.table(listings.get_add_actions()).column("num_records")
+    return pc.sum(rows).as_py() or 0
+
+
 class RecentRows:
     """The publication of the recent rows of a table."""
 
@@ -30,7 +39,7 @@ class RecentRows:
     ) -> bool:
         """Write the rows of the ISINs that have changed. Return False if all rows have to be read instead."""
         before, folded_at = self._publication.before, folded.before
-        if before is None or folded_at is None or not self._is_worthwhile(base):
+        if before is None or folded_at is None:
             return False
         if self._publication.get_remark(_FOLDED_AT) != folded_at.data_version:
             return False
@@ -43,16 +52,6 @@ class RecentRows:
             parts = read_keys(reader, self._table, changed)
             self._publication.add(changed[0], (self._complete(keys, rows) for keys, rows in parts))
         return True
-
-    def _is_worthwhile(self, base: LakeTable) -> bool:
-        """Return whether the lake is so large that to read all of it takes long."""
-        if not settings.LAKE_FOLD_PERCENT:
-            return False
-        listings = location.open_table(get_table("listings"))
-        if listings is None:
-            return False
-        rows = pa.table(listings.get_add_actions()).column("num_records")
-        return bool((pc.sum(rows).as_py() or 0) >= base.recent_from)
 
     def _complete(self, keys: Sequence[str], rows: pa.Table) -> pa.Table:
         """Return rows in the order of their ISINs, with one for each ISIN that has none."""

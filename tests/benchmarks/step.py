@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -146,14 +146,15 @@ def _peak_reported() -> Iterator[None]:
         _say(peak_bytes=greatest)
 
 
-def _hide_pandas() -> None:
-    """Let no import find pandas, which tests need and an installation has not: pyarrow would import it."""
-    find: Any = PathFinder.find_spec
+class _WithoutPandas(PathFinder):
+    """Finds no pandas, which tests need and an installation has not: pyarrow would import it.
 
-    def find_others(name: str, *arguments: Any) -> Any:
-        return None if name == "pandas" else find(name, *arguments)
+    To say so in `sys.modules` is not enough: pyarrow would take the empty entry for the module.
+    """
 
-    PathFinder.find_spec = staticmethod(find_others)  # type: ignore[method-assign,assignment]
+    @classmethod
+    def find_spec(cls, name: str, *arguments: Any) -> ModuleSpec | None:
+        return None if name == "pandas" else super().find_spec(name, *arguments)
 
 
 def _say(**what: float) -> None:
@@ -161,7 +162,7 @@ def _say(**what: float) -> None:
 
 
 if __name__ == "__main__":
-    _hide_pandas()
+    sys.meta_path[sys.meta_path.index(PathFinder)] = _WithoutPandas
     django.setup()
     steps = (parse, load, baseline, plain_results, plain_entities, migrate, correct, start, publish)
     step = {step.__name__: step for step in steps}[sys.argv[1]]
