@@ -80,6 +80,7 @@ def _may_be_kept(request: HttpRequest) -> bool:
         request.method in METHODS
         and headers.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
         and (scheme in _SCHEMES if scheme else not headers.get("HTTP_COOKIE"))
+        and (request.is_secure() or not settings.SECURE_SSL_REDIRECT)  # which needs no database
     )
 
 
