@@ -70,16 +70,17 @@ class KeptAnswersMiddleware:
 
 
 def _may_be_kept(request: HttpRequest) -> bool:
-    """Return True for GET and HEAD of JSON, with an API key or token, or without a sign-in.
+    """Return True for GET and HEAD of JSON, with an API key or token, or by anybody where all may read.
 
     A cookie may be that of a session, and then who asks is for the middleware of sessions to find out.
     """
     headers = request.META
     scheme = headers.get("HTTP_AUTHORIZATION", "").partition(" ")[0].lower()
+    is_signed_out = not scheme and not headers.get("HTTP_COOKIE")
     return (
         request.method in METHODS
         and headers.get("HTTP_ACCEPT", "") in _ACCEPTS_JSON
-        and (scheme in _SCHEMES if scheme else not headers.get("HTTP_COOKIE"))
+        and (scheme in _SCHEMES or (is_signed_out and settings.ANONYMOUS_READ))
         and (request.is_secure() or not settings.SECURE_SSL_REDIRECT)  # which needs no database
     )
 

@@ -1,5 +1,6 @@
 """Authentication of API requests by access token or API key. DRF's own class handles sessions."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts import api_keys, entra, tokens
 from accounts.models import ApiKey, User
+from marketdata.settings.masking import KEY_PATTERN
 
 
 class ServiceUnavailable(APIException):
@@ -25,6 +27,10 @@ class BearerAuthentication(BaseAuthentication):
         text = _credentials(request, "bearer")
         if text is None:
             return None
+        if re.fullmatch(KEY_PATTERN, text):
+            raise AuthenticationFailed(
+                "This is an API key: send it as Authorization: Api-Key <key>."
+            )
         is_reading = request.method in SAFE_METHODS
         try:
             if settings.ENTRA and entra.claims_tenant(text):

@@ -79,7 +79,10 @@ class FileCounts(BaseCache):
         """
         if self._open is None or self._open[0] != os.getpid():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+            # Only its thread uses it, but the garbage collection of any other may close it.
+            connection = sqlite3.connect(
+                self._path, timeout=10, isolation_level=None, check_same_thread=False
+            )
             # Losing counts in a crash does no harm, so writes are not synced.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=OFF")

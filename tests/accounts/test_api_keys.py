@@ -306,3 +306,13 @@ def test_the_number_of_usable_keys_per_user_is_limited(settings: Any) -> None:
     assert client("post", "/api-keys/", body).status_code == 201
     ApiKey.objects.filter(owner=bob).update(expires_at=timezone.now())
     assert client("post", "/api-keys/", body).status_code == 201, "expired keys do not count"
+
+
+def test_a_key_that_is_sent_as_a_token_is_told_how_to_send_it() -> None:
+    owner = make_user("bob")
+    text = api_keys.create(owner, name="n", permissions=[READ], days=1)[1]
+
+    response = ApiClient(f"Bearer {text}")("get", "/auth/me/")
+
+    assert response.status_code == 401
+    assert "Authorization: Api-Key <key>" in response.json()["detail"]
