@@ -38,7 +38,7 @@ _RESULT_FIELDS = ("liquid", "thresholds", "market_size", "methodology", "sub_cla
 class DaysForm(forms.Form):
     """The days of a question about an instrument."""
 
-    on = day_field("Reportable on", "Day of a trade")
+    on = day_field("Reportable on", "Day of a trade; else that of “As of”, or today")
     as_of = day_field("As of", "As the register read on this day")
     known_on = day_field("Known on", "Only what had been published by this day")
 
@@ -51,7 +51,7 @@ class InstrumentView(GuardedView):
     """One instrument: its terms, its listings with every published field, and its reportability on a day.
 
     Query parameters are `register`, `as_of` and `known_on`, which select the records shown, and `on`,
-    the day of the reportability (today by default).
+    the day of the reportability: by default that of `as_of`, or today.
     """
 
     needs = reading("instruments.view_instrument")
@@ -71,7 +71,7 @@ class InstrumentView(GuardedView):
             raise Http404(str(error)) from error
         day = as_of or known_on or today()
         reportability = get_reportability(
-            current.isin, on=days.get_day("on"), known_on=known_on, register=register
+            current.isin, on=days.get_day("on") or as_of, known_on=known_on, register=register
         )
         answer_for_day = descriptions.describe_reportability(reportability)
         answer = descriptions.describe_instrument(

@@ -1,5 +1,7 @@
 """The pages and the admin, on real records."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.test import Client
@@ -62,6 +64,20 @@ def test_an_instrument_shows_its_terms_and_every_listing(client: Client) -> None
         assert shown in terms
     for shown in ("Kreditanst.f.Wiederaufbau     Anl.", "2014-01-14T09:00:00Z", "Relevant venue"):
         assert shown in published
+
+
+def test_the_day_of_the_reportability_is_that_of_the_records_unless_another_is_asked_for(
+    client: Client,
+) -> None:
+    address = "/instruments/DE000A1R07V3/"
+
+    today = client.get(address).content.decode()
+    as_of = client.get(f"{address}?as_of=2021-06-01").content.decode()
+    on = client.get(f"{address}?as_of=2021-06-01&on=2022-03-04").content.decode()
+
+    assert re.findall("<h2>Reportability on (.*)</h2>", today) != ["2021-06-01"]
+    assert re.findall("<h2>Reportability on (.*)</h2>", as_of) == ["2021-06-01"]
+    assert re.findall("<h2>Reportability on (.*)</h2>", on) == ["2022-03-04"]
 
 
 def test_an_unknown_instrument_is_a_page_with_a_search_box(client: Client) -> None:
