@@ -105,7 +105,7 @@ def test_the_command_and_the_page_give_the_same_answer(client: Client) -> None:
             assert venue["reason"] in text
         assert "earliest known" in text.lower().replace("_", " ")
         assert "FULINS_E_20260815_01of01.zip" in text
-    with pytest.raises(CommandError, match="not a day as 2025-08-30"):
+    with pytest.raises(CommandError, match="not a valid day, such as 2025-08-30"):
         run("reportable", KINGFISH, "--on", "yesterday")
 
 
