@@ -113,6 +113,7 @@ bench: .venv/.installed-dev
 	$(BIN)/python -m tests.benchmarks.entities --records $(RECORDS)
 	$(BIN)/python -m tests.benchmarks.entity_lookups
 	$(BIN)/python -m tests.benchmarks.telemetry
+	$(BIN)/python -m tests.benchmarks.mix
 
 # A week of FIRDS and a day's changes: half an hour and 25 GB of disk.
 bench-week: .venv/.installed-dev

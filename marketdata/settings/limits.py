@@ -54,7 +54,8 @@ def caches(base_dir: Path, redis_url: str) -> dict[str, Any]:
 def _answers(redis_url: str) -> dict[str, Any]:
     """Return the cache of answers (`instruments/api_cache.py`): Redis, else the memory of a process."""
     if not redis_url:
-        return {"BACKEND": _MEMORY, "LOCATION": "answers", "OPTIONS": {"MAX_ENTRIES": 1_000}}
+        # Two entries an answer: its content, and the response as it was sent.
+        return {"BACKEND": _MEMORY, "LOCATION": "answers", "OPTIONS": {"MAX_ENTRIES": 2_000}}
     timeouts = {"SOCKET_CONNECT_TIMEOUT": 2, "SOCKET_TIMEOUT": 2}  # seconds
     return {
         "BACKEND": "django_redis.cache.RedisCache",

@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -20,8 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import measure, speed
-from tests.benchmarks.generator import grow
-from tests.benchmarks.loading import DAY, SOURCES
+from tests.benchmarks.grown import filled_folder
 
 _SHOWN = 10
 _AIM = 1_000  # milliseconds that no page may take: all that do are shown
@@ -51,17 +49,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     console = Console(width=140)
-    if options.folder:
-        _print_costs(options.folder, console, options.only)
-        return
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        sources = sorted(SOURCES.glob("firds*/*INS_*.zip"))
-        paths = grow(sources, records=options.records, folder=folder / "files", day=DAY)
-        measure.run("migrate", "tests.benchmarks.step", "migrate", folder=folder)
-        load = ("tests.benchmarks.step", "load", *map(str, paths))
-        console.print(f"Loading {options.records:,} records ...")
-        measure.run("load", *load, folder=folder)
+    with filled_folder(options.folder, options.records, console) as folder:
         _print_costs(folder, console, options.only)
 
 

@@ -67,7 +67,7 @@ def measure_all() -> None:
     from tests.benchmarks.plain_api import PlainViewSet
 
     factory = RequestFactory(headers={"host": "localhost"})
-    with_key, with_token = f"Api-Key {_create_key()}", f"Bearer {_create_token()}"
+    with_key, with_token = f"Api-Key {create_key()}", f"Bearer {_create_token()}"
     bonds = Instrument.objects.filter(cfi_code__startswith="DB").order_by("isin")
     one = PlainViewSet.as_view({"get": "retrieve"})
     every = PlainViewSet.as_view({"get": "list"})
@@ -86,7 +86,7 @@ def measure_all() -> None:
             tag: str = "", address: str = address, sign_in: str = sign_in
         ) -> tuple[dict[str, str], bytes]:
             headers = {"HTTP_AUTHORIZATION": sign_in, "HTTP_IF_NONE_MATCH": tag}
-            return _ask(application, address, headers)
+            return ask_service(application, address, headers)
 
         def ask_anew(ask: Callable[[], Any] = ask) -> None:
             caches["answers"].clear()
@@ -106,7 +106,7 @@ def measure_all() -> None:
     print(json.dumps(speeds))
 
 
-def _create_key() -> str:
+def create_key() -> str:
     from django.contrib.auth import get_user_model
 
     from accounts import api_keys, users
@@ -126,7 +126,9 @@ def _create_token() -> str:
     return tokens.issue(get_user_model().objects.get(username="bench-key"))["access"]
 
 
-def _ask(application: Any, address: str, headers: dict[str, str]) -> tuple[dict[str, str], bytes]:
+def ask_service(
+    application: Any, address: str, headers: dict[str, str]
+) -> tuple[dict[str, str], bytes]:
     """Call the service as a server does."""
     path, _, query = address.partition("?")
     environ = {
