@@ -22,6 +22,24 @@ def split_words(word: str) -> list[str]:
         return [term for (term,) in own.execute('SELECT term FROM parts ORDER BY "offset"')]
 
 
+def walk(words: str, following: str = "known.term || char(1)") -> str:
+    """Return the SQL of a common table expression `known (term)`: words of an index, in their order.
+
+    Parameters: the word to begin with, those of `following`, and the word to end before. One word from there
+    on may be among them, and NULL at the end.
+
+    The table `words` has a row for each place of a word, so each time the first word from `following` on is
+    asked for: behind a word there is no other before the same with the lowest letter.
+    """
+    first_from = f"SELECT term FROM {words} WHERE term >="
+    return f"""known (term) AS (
+        SELECT ({first_from} %s LIMIT 1)
+        UNION ALL
+        SELECT ({first_from} {following} LIMIT 1) FROM known
+        WHERE known.term IS NOT NULL AND known.term < %s
+    )"""
+
+
 def find_beginnings(database: str, words: str, part: str) -> list[str]:
     """Return the terms of FTS5 for a word and for the words of an index that begin with it; [] without any.
 
@@ -34,18 +52,12 @@ def find_beginnings(database: str, words: str, part: str) -> list[str]:
     whole = f"(known.term = %s OR {stem} = known.term)"
     begun = f"substr(known.term, 1, max(length({stem}), {len(part)}) + 1)"
     following = f"CASE WHEN {whole} THEN known.term || char(1) ELSE {begun} || char(1114111) END"
-    first_from = f"SELECT term FROM {words} WHERE term >="
     end = part + chr(0x10FFFF)
     with connections[database].cursor() as cursor:
-        # From word to word: behind a word there is no other before the same with the lowest letter.
         cursor.execute(
             f"""
-            WITH RECURSIVE known (term) AS (
-                SELECT ({first_from} %s LIMIT 1)
-                UNION ALL
-                SELECT ({first_from} {following} LIMIT 1) FROM known
-                WHERE known.term IS NOT NULL AND known.term < %s
-            ) SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
+            WITH RECURSIVE {walk(words, following)}
+            SELECT CASE WHEN {whole} THEN '"' || term || '"' ELSE '"' || {begun} || '" *' END
             FROM known WHERE term >= %s AND term < %s LIMIT %s
             """,
             [part, part, end, part, part, end, _BEGINNINGS + 1],

@@ -137,7 +137,7 @@ class _Asked:
         request.resolver_match = self._match
         self._place.add_headers(response)
         limits.add_headers(response, request)
-        return _compare_dates(request, response)
+        return _meet_other_conditions(request, response)
 
     def keep(self, response: HttpResponseBase) -> None:
         """Keep the response that the ordinary way has made of the kept answer."""
@@ -163,6 +163,11 @@ def _restore(request: HttpRequest, content: bytes, headers: ResponseHeaders) -> 
         response = HttpResponse(content, content_type=JSON)
         response.headers = headers
         return response
+    return _make_unchanged(headers)
+
+
+def _make_unchanged(headers: ResponseHeaders) -> HttpResponse:
+    """Return a 304 with the headers of a response but those of its content."""
     unchanged = HttpResponseNotModified()
     for name in _OF_CONTENT:
         headers.pop(name, None)
@@ -179,15 +184,13 @@ def _is_known(request: HttpRequest, tag: str) -> bool:
     return "*" in tags or _strip(tag) in map(_strip, tags)
 
 
-def _compare_dates(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def _meet_other_conditions(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Return the 304 or 412 that other conditions of a request ask for, else the response itself."""
     if response.status_code == 304 or not any(map(request.META.get, _OTHER_CONDITIONS)):
         return response
     compared = ConditionalGet(lambda request: response).process_response(request, response)
     if compared.status_code == 304:
-        compared.headers = response.headers
-        for name in _OF_CONTENT:
-            compared.headers.pop(name, None)
+        return _make_unchanged(response.headers)
     return cast(HttpResponse, compared)
 
 

@@ -17,7 +17,7 @@ from django.db.models import BooleanField, Q, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.sql.where import AND, ExtraWhere
 
-from instruments.index_words import find_beginnings, split_words
+from instruments.index_words import find_beginnings, split_words, walk
 from instruments.isin import key_of
 
 INDEX = "instruments_name_index"
@@ -159,27 +159,15 @@ def read_codes(database: str, kind: str, *, condition: str, limit: int | None = 
     `condition` is SQL about `code`. The index is read from code to code, which takes some 40 us each, however
     many instruments have it. For SQLite alone, which has the index.
     """
-    first_from = f"SELECT term FROM {WORDS} WHERE term >="  # constants alone
+    mark, end = MARKS[kind], chr(ord(MARKS[kind]) + 1)
     with connections[database].cursor() as cursor:
-        # Behind a word there is no other before the same with the lowest letter.
         cursor.execute(
             f"""
-            WITH RECURSIVE known (term) AS (
-                SELECT ({first_from} %s LIMIT 1)
-                UNION ALL
-                SELECT ({first_from} known.term || char(1) LIMIT 1) FROM known
-                WHERE known.term < %s
-            ), codes (code) AS (
+            WITH RECURSIVE {walk(WORDS)}, codes (code) AS (
                 SELECT upper(substr(term, 2)) FROM known WHERE term >= %s AND term < %s
             ) SELECT code FROM codes WHERE {condition} LIMIT %s
             """,
-            [
-                MARKS[kind],
-                end := chr(ord(MARKS[kind]) + 1),
-                MARKS[kind],
-                end,
-                -1 if limit is None else limit,
-            ],
+            [mark, end, mark, end, -1 if limit is None else limit],
         )
         return [code for (code,) in cursor.fetchall()]
 

@@ -5,6 +5,7 @@ import re
 
 from django.db import connection
 
+from instruments.index_words import walk
 from instruments.listings.search import MARKS, WORDS
 
 # Words with the same beginning that are compared with a misspelt one, each found by one look-up in the index.
@@ -45,23 +46,16 @@ def _correct_word(word: str) -> str:
 
 
 def _read_words(beginning: str, limit: int) -> list[str]:
-    """Return the words of names that begin so, each once, in their order; `limit` at most.
-
-    Read from word to word: the table of words has a row for each of their places.
-    """
+    """Return the words of names that begin so, each once, in their order; `limit` at most."""
     if any(mark in beginning for mark in MARKS.values()):
         return []
-    following = f"SELECT term FROM {WORDS} WHERE term >="
+    end = beginning + _BEHIND
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            WITH RECURSIVE words (term) AS (
-                SELECT ({following} %s LIMIT 1)
-                UNION ALL
-                SELECT ({following} words.term || char(1) LIMIT 1) FROM words
-                WHERE term IS NOT NULL AND term < %s
-            ) SELECT term FROM words WHERE term >= %s AND term < %s LIMIT %s
+            WITH RECURSIVE {walk(WORDS)}
+            SELECT term FROM known WHERE term >= %s AND term < %s LIMIT %s
             """,
-            [beginning, beginning + _BEHIND, beginning, beginning + _BEHIND, limit],
+            [beginning, end, beginning, end, limit],
         )
         return [term for (term,) in cursor.fetchall()]

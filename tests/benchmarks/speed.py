@@ -69,15 +69,15 @@ def measure_all() -> None:
     factory = RequestFactory(headers={"host": "localhost"})
     with_key, with_token = f"Api-Key {create_key()}", f"Bearer {_create_token()}"
     bonds = Instrument.objects.filter(cfi_code__startswith="DB").order_by("isin")
-    one = PlainViewSet.as_view({"get": "retrieve"})
-    every = PlainViewSet.as_view({"get": "list"})
+    plain_detail = PlainViewSet.as_view({"get": "retrieve"})
+    plain_list = PlainViewSet.as_view({"get": "list"})
     requests: list[tuple[str, str, str, Any, dict[str, str]]] = [
-        (f"list of {_ROWS}", with_key, f"?per_page={_ROWS}", every, {})
+        (f"list of {_ROWS}", with_key, f"?per_page={_ROWS}", plain_list, {})
     ]
     for count, sign_in in itertools.product(_LISTINGS, (with_key, with_token)):
         isin = bonds.filter(listing_count=count).values_list("isin", flat=True)[0]
         what = f"{isin}, {count} listing{'s' * (count > 1)}, {sign_in.partition(' ')[0]}"
-        requests.append((what, sign_in, f"{isin}/", one, {"pk": isin}))
+        requests.append((what, sign_in, f"{isin}/", plain_detail, {"pk": isin}))
     speeds = []
     for what, sign_in, path, plain_view, arguments in requests:
         address = f"/api/v1/instruments/{path}"
