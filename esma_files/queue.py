@@ -76,9 +76,12 @@ def dispatch(run: Run) -> bool:
 
 
 def _keep_sent_at(run: Run, sent_at: dt.datetime | None) -> None:
-    """Change the row, and `run` too: the answer to the request for it describes the run from there."""
+    """Change the row while it is queued, and `run` too: answers to requests for a run describe it from there.
+
+    A worker may have claimed the run meanwhile. Then it was sent, whatever became of this message.
+    """
     run.sent_at = sent_at
-    Run.objects.filter(pk=run.pk).update(sent_at=sent_at)
+    Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(sent_at=sent_at)
 
 
 def dispatch_overdue() -> int:

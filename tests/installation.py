@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 from celery import Celery
@@ -159,9 +160,13 @@ class Installation:
 
     def read_number(self, sql: str) -> int:
         """Return the number that a statement selects."""
+        return int(self.read_rows(sql)[0][0])
+
+    def read_rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a statement selects."""
         opened = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
         with contextlib.closing(opened) as connection:
-            return int(connection.execute(sql).fetchone()[0])
+            return connection.execute(sql).fetchall()
 
     def counts(self) -> tuple[int, int]:
         """Listings and instruments."""

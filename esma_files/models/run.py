@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from esma_files import processes
@@ -27,10 +28,14 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def claim(self, pk: int) -> "Run | None":
         """Start a queued run; return None if another worker was first or the run has ended."""
+        now = timezone.now()
         was_claimed = self.filter(pk=pk, state=self.model.State.QUEUED).update(
             state=self.model.State.RUNNING,
-            started_at=timezone.now(),
+            started_at=now,
             claimed_by=processes.current_process(),
+            # A load takes the runs of interrupted files without waiting for their messages. What was queued
+            # is repeated if its worker ends, sent or not (`came_by_queue`).
+            sent_at=Coalesce("sent_at", now),
         )
         if not was_claimed:
             return None

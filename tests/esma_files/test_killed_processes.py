@@ -37,6 +37,12 @@ FEWEST_KILLS = 16
 # A file that a worker was finishing for another run, when it was killed, waits for the schedule: a minute.
 NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
 DONE_RUNS = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
+RUNS_NOT_DONE = """
+SELECT run.id, run.kind, file.name, run.state, run.requested_by, run.attempt, run.problem
+FROM esma_files_run run LEFT JOIN esma_files_esmafile file ON file.id = run.file_id
+WHERE run.requested_by = '' AND run.kind IN ('load', 'clean') OR run.state = 'failed'
+ORDER BY run.id
+"""
 
 
 @pytest.fixture
@@ -225,7 +231,11 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
     finally:
         installation.stop_supervisor(supervisor)
     requested = len(FILES) + 1
-    assert installation.read_number(DONE_RUNS) == requested, killed
+    assert installation.read_number(DONE_RUNS) == requested, (
+        killed,
+        installation.read_rows(RUNS_NOT_DONE),
+        installation.log.read_text()[-20_000:],
+    )
     done = "FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
     assert installation.read_number(
         f"SELECT count(DISTINCT kind || coalesce(file_id, '')) {done}"

@@ -261,6 +261,15 @@ class TestAbandonedRuns:
         assert (second.state, second.attempt, second.requested_by) == ("queued", 2, "carla")
         assert (second.kind, second.arguments) == (Run.Kind.CLEAN, {"a": "b"})
 
+    def test_a_run_that_was_claimed_before_its_message_was_sent_is_queued_again(self) -> None:
+        run = Run.objects.create(kind=Run.Kind.CLEAN, state=Run.State.QUEUED)
+        Run.objects.claim(run.pk)
+        Run.objects.update(claimed_by=self.ENDED)
+
+        runs.release_abandoned()
+
+        assert [run.state for run in Run.objects.order_by("pk")] == ["abandoned", "queued"]
+
     def test_a_run_of_a_command_is_not_repeated(self) -> None:
         [run] = self.abandon(sent_at=None)
 
