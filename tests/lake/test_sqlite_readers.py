@@ -31,8 +31,8 @@ def writing(path: Path) -> Iterator[None]:
     is_over = threading.Event()
 
     def write() -> None:
-        with closing(sqlite3.connect(path, isolation_level=None)) as own:
-            while not is_over.is_set():
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as own:
+            while not is_over.wait(0.001):  # SQLite does not let others write in turn
                 own.execute("INSERT INTO numbers VALUES (1)")
 
     thread = threading.Thread(target=write)
@@ -53,7 +53,10 @@ def count(readers: sqlite_readers.SqliteReaders) -> list[int]:
 @pytest.mark.slow
 def test_all_see_one_state_while_rows_are_written(database: Path) -> None:
     for _ in range(5):
-        with writing(database), sqlite_readers.started(str(database), processes=2) as readers:
+        with (
+            writing(database),
+            sqlite_readers.started(str(database), processes=2, lock_seconds=60) as readers,
+        ):
             first, second = count(readers)
             again = count(readers)
 
