@@ -4,11 +4,13 @@ Reading by ADBC costs as much for a NULL as for a value, and most of the columns
 (decision 116).
 """
 
+import contextlib
 import dataclasses
 import functools
+import gc
 import json
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -71,12 +73,24 @@ def _unpack(packed: pa.ChunkedArray, group: tuple[Column, ...]) -> dict[str, pa.
     places = pc.if_else(is_packed, pc.subtract(counted, 1), None)
     texts = packed.drop_null().to_pylist()
     columns: list[list[str | int | None]] = [[] for _ in group]
-    # Not all at once: garbage collection would look through the arrays of all rows.
-    for begin in range(0, len(texts), _ROWS):
-        rows = json.loads(f"[{','.join(texts[begin : begin + _ROWS])}]")
-        for column, added in zip(columns, zip(*rows, strict=True), strict=True):
-            column.extend(added)
+    with _without_garbage_collection():
+        for begin in range(0, len(texts), _ROWS):
+            rows = json.loads(f"[{','.join(texts[begin : begin + _ROWS])}]")
+            for column, added in zip(columns, zip(*rows, strict=True), strict=True):
+                column.extend(added)
     return {
         field.name: cast(pa.array(column), field.type).take(places)
         for field, column in zip(group, columns, strict=True)
     }
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Create many lists without the collections that they cause, which look through all objects."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -215,7 +215,9 @@ class Publication:
         return [self._table.partition.name] if self._table.partition else []
 
     def _is_up_to_date(self) -> bool:
-        """Return whether the last commit says what the next one would."""
+        """Return whether the last commit says what the next one would, or all that concerns the table."""
+        if self._table.subject is not None:
+            return not self._may_have_changed()
         return all(
             str(self._last.get(name)) == str(value) for name, value in self._metadata.items()
         )

@@ -54,7 +54,7 @@ class RecentRows:
         return True
 
     def _complete(self, keys: Sequence[str], rows: pa.Table) -> pa.Table:
-        """Return rows in the order of their ISINs, with one for each ISIN that has none."""
+        """Return rows in the order of their ISINs, and after them one for each ISIN that has none."""
         name = self._table.key_column
         asked = pa.array(keys, pa.string())
         absent = asked.filter(pc.invert(pc.is_in(asked, rows.column(name))))
@@ -65,7 +65,6 @@ class RecentRows:
         if len(absent):
             marks = {name: absent, REMOVED: pa.repeat(True, len(absent))}
             rows = pa.concat_tables([rows, pa.table(marks)], promote_options="default")
-            rows = rows.take(pc.sort_indices(rows.column(name)))
         version = pa.scalar(self._state.data_version, pa.int64())
         rows = rows.append_column(DATA_VERSION, pa.repeat(version, len(rows)))
         return rows.cast(self._table.full_schema)

@@ -80,7 +80,7 @@ def _first_letter(codes: pa.Array) -> pa.Array:
 
 
 def _month(days: pa.Array) -> pa.Array:
-    return pc.strftime(days, format="%Y-%m")
+    return pc.utf8_slice_codeunits(days.cast(pa.string()), 0, len("2025-08"))
 
 
 _CATEGORY = Partition(

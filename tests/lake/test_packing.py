@@ -1,6 +1,7 @@
 """Columns that few rows have a value in, read from SQLite as one."""
 
 import datetime as dt
+import gc
 
 import pytest
 from django.utils import timezone
@@ -47,3 +48,4 @@ def test_packed_values_are_read_as_they_are(make_zip: Write, values: dict[str, o
         [[rows]] = [list(rows) for _, rows in read_slices(reader, LISTINGS, "", None, is_new=True)]
 
     assert rows.equals(read_database(LISTINGS))
+    assert gc.isenabled()

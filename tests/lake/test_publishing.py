@@ -20,8 +20,6 @@ from instruments.isin import problem_of
 from instruments.models import (
     ChangeSet,
     Correction,
-    DataSubject,
-    DataVersion,
     Figi,
     Instrument,
     Listing,
@@ -276,19 +274,6 @@ def test_a_publication_that_ends_between_two_commits_is_repaired(make_zip: Write
     publish(listings)
     assert_equals_database((listings,))
     assert len(read_published(listings)) == 3
-
-
-@pytest.mark.slow
-def test_a_table_is_read_again_when_its_subject_has_changed() -> None:
-    venues = get_table("venues")
-    call_command("load_venues", stdout=io.StringIO())
-    publish(venues)
-    Venue.objects.filter(mic="XSTO").update(city="ELSEWHERE")
-
-    assert publish(venues)["venues"].written == 0  # no load has told of a change
-    DataVersion.objects.renew(DataSubject.VENUES)
-    assert publish(venues)["venues"].written == 1
-    assert_equals_database((venues,))
 
 
 @pytest.mark.slow
