@@ -23,6 +23,7 @@ from django.utils import timezone
 from esma_files import gaps, queue, usage
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Heartbeat
+from esma_files.models.heartbeat import HeartbeatQuerySet
 from instruments import replica
 from monitoring.databases.check import pending_migrations
 from monitoring.models import CheckResult
@@ -142,15 +143,29 @@ def check_queue() -> Outcome:
 def check_workers() -> Outcome:
     alive = Heartbeat.objects.workers().alive()
     if not alive:
-        return Outcome(Status.FAILED, queue.NO_WORKER)
+        silence = _describe_silence(Heartbeat.objects.workers(), "worker")
+        return Outcome(Status.FAILED, silence or queue.NO_WORKER)
     return Outcome(reason=f"{len(alive)} running")
 
 
 def check_schedule() -> Outcome:
     if not Heartbeat.objects.schedulers().alive():
         reason = "No schedule is running: `manage.py run_worker` starts it with a worker."
-        return Outcome(Status.FAILED, reason)
+        silence = _describe_silence(Heartbeat.objects.schedulers(), "schedule")
+        return Outcome(Status.FAILED, silence or reason)
     return Outcome()
+
+
+def _describe_silence(heartbeats: HeartbeatQuerySet, name: str) -> str:
+    """Return how long the last process has been silent; "" if there is none, or it is known to have ended."""
+    last = heartbeats.order_by("-seen_at").first()
+    if last is None or last.has_ended:
+        return ""
+    seconds = round((timezone.now() - last.seen_at).total_seconds())
+    return (
+        f"No {name} has reported for {seconds:,} s: it has ended, hangs, or could not write to the database,"
+        " as while another process locks it. If it has ended, start `manage.py run_worker`."
+    )
 
 
 def check_data_age() -> Outcome:

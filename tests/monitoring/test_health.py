@@ -193,6 +193,18 @@ class TestReport:
         assert curator.get("/health/").status_code == 503
         assert curator.get("/health/ready/").status_code == 200
 
+    def test_processes_that_fall_silent_may_be_unable_to_write(
+        self, working: None, curator: Client
+    ) -> None:
+        Heartbeat.objects.update(seen_at=timezone.now() - dt.timedelta(hours=1))
+
+        checks = get_checks(curator)
+
+        for name, process in (("workers", "worker"), ("schedule", "schedule")):
+            assert checks[name]["status"] == "failed"
+            assert checks[name]["reason"].startswith(f"No {process} has reported for 3,60")
+            assert "could not write to the database" in checks[name]["reason"]
+
     def test_failed_files_gaps_and_old_data_degrade_it(
         self, working: None, curator: Client, settings: LazySettings
     ) -> None:
