@@ -17,8 +17,9 @@ class NoDatabase(PermanentError):
 class NoRoom(RetryableError):
     def __init__(self, folder: Path, *, needed: int, free: int) -> None:
         super().__init__(
-            f"{folder} has {free:,} bytes free, and this takes up to {needed:,}:"
-            " make room (manage.py backup prune), or set BACKUP_DIR to another disk."
+            f"The disk of {folder} has {free:,} bytes free, and this takes up to {needed:,}:"
+            " make room there (manage.py backup prune deletes old backups), or choose a place on another"
+            " disk (BACKUP_DIR for backups, SQLITE_DB_PATH for the database)."
         )
 
 
@@ -32,7 +33,9 @@ class DamagedDatabase(PermanentError):
 
 class SqliteFailed(RetryableError):
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: SQLite reports: {problem}. The database is unchanged.")
+        super().__init__(
+            f"{path}: SQLite reports: {problem.rstrip('.')}. The database is unchanged."
+        )
 
 
 class BackupsBusy(RetryableError):

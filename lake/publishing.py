@@ -20,6 +20,7 @@ from lake.reading import read_slices, snapshot
 from lake.recent import RecentRows, count_published_listings
 from lake.state import ChangedIsins, read_state
 from lake.tables import TABLES, LakeTable
+from marketdata.common import disks
 
 Progress = Callable[[str, int], None]
 
@@ -65,7 +66,10 @@ def publish(
             except deltalake.exceptions.CommitFailedError as error:
                 raise LakeBusy(table.name) from error
             except (deltalake.exceptions.DeltaError, AzureError, OSError) as error:
-                raise LakeUnavailable(table.name, str(error).partition("\n")[0]) from error
+                problem = str(error).partition("\n")[0]
+                if disks.is_full(error):
+                    problem = disks.describe_full(settings.LAKE_DIR)
+                raise LakeUnavailable(table.name, problem) from error
             published += done
             yield from done
     if {item.table for item in published} >= {table.name for table in TABLES}:

@@ -13,6 +13,7 @@ from databases.backups import folder, sqlite
 from databases.backups.create import digest, has_room, make
 from databases.backups.folder import Backup
 from databases.errors import DamagedBackup, OtherSchema
+from marketdata.common import disks
 
 _BLOCK = 1 << 20
 
@@ -89,6 +90,8 @@ def _unpack(backup: Backup, plain: Path) -> None:
             while written <= backup.bytes and (block := source.read(_BLOCK)):
                 written += target.write(block)
     except (pa.ArrowException, OSError) as error:
+        if disks.is_full(error):
+            has_room(folder.folder(), backup.bytes)
         raise DamagedBackup(backup.name, f"it cannot be unpacked ({error})") from error
     if written != backup.bytes:
         raise DamagedBackup(backup.name, f"it unpacks to {written:,} of {backup.bytes:,} bytes")

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+from django.conf import settings
 from django.db import connections
 
 from databases.errors import DamagedDatabase, DatabaseInUse, NoDatabase, NotSqlite, SqliteFailed
+from marketdata.common import disks
 
 # Called with the share of the work that is done, from 0 to 1.
 Watcher = Callable[[float], None]
@@ -38,6 +40,9 @@ def translated(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise DamagedDatabase(path, str(error)) from error
+        if code == sqlite3.SQLITE_FULL:
+            full = disks.describe_full(path, settings.BACKUP_DIR)
+            raise SqliteFailed(path, f"{error}: {full}") from error
         raise SqliteFailed(path, str(error)) from error
 
 

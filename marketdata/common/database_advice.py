@@ -1,6 +1,9 @@
 """Advice about errors of the database that come from its surroundings, in place of a traceback."""
 
+from django.conf import settings
 from django.db import DatabaseError
+
+from marketdata.common import disks
 
 _LACKS = (
     "Run `manage.py migrate` first, or check that SQLITE_DB_PATH or AZURE_SQL_DATABASE names the right"
@@ -25,12 +28,14 @@ _ADVICE = {
     "database disk image is malformed": _DAMAGED,
     "unable to open database file": _WRITABLE,
     "attempt to write a readonly database": _WRITABLE,
-    "database or disk is full": "Free some space on the disk of the database, and run the command again.",
 }
 
 
 def advise(error: DatabaseError) -> str | None:
     """Return the error with what to do about it; None for all other errors."""
     text = str(error)
+    if disks.is_full(error):
+        full = disks.describe_full(settings.DATABASES["default"]["NAME"])
+        return f"The database answers: {text}. Probably {full} Then run the command again."
     advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
     return f"The database answers: {text}. {advice}" if advice else None

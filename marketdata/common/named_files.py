@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from marketdata.common import disks
 from marketdata.common.errors import PermanentError
 
 # The name of standard input, for commands that read text.
@@ -80,6 +81,8 @@ def describe(path: Path | str, error: OSError, *, verb: str = "read") -> str:
         return f"there is no folder {folder}. Create it, or check the path."
     if isinstance(error, PermissionError):
         return f"the user {_get_user()} may not {verb} it. Change its permissions, or copy it."
+    if disks.is_full(error):
+        return disks.describe_full(path)
     known = next((text for kind, text in _PROBLEMS.items() if isinstance(error, kind)), None)
     return known or f"it cannot be {_PARTICIPLES[verb]}: {error.strerror or error}."
 

@@ -14,7 +14,7 @@ from databases.backups import create, folder, restore, sqlite
 from databases.backups.folder import Backup
 from databases.errors import DamagedBackup, NotSqlite
 from databases.progress import bar
-from marketdata.common import output
+from marketdata.common import disks, output
 from marketdata.common.errors import MarketDataError
 
 _AZURE = (
@@ -63,6 +63,11 @@ class Command(BaseCommand):
             raise CommandError(_AZURE.format(database=host)) from error
         except MarketDataError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            if not disks.is_full(error):
+                raise
+            full = disks.describe_full(folder.folder())
+            raise CommandError(f"The backup was not made: {full}") from error
 
     def _create(self, options: dict[str, Any]) -> None:
         database = sqlite.file_of("default")

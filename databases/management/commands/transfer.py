@@ -10,7 +10,7 @@ from databases import named, tables
 from databases.backups import create
 from databases.moving.transfer import Copied, transfer
 from databases.progress import table_progress_bars
-from marketdata.common import output
+from marketdata.common import disks, output
 from marketdata.common.errors import MarketDataError
 
 
@@ -34,7 +34,11 @@ class Command(BaseCommand):
         except MarketDataError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
-            raise CommandError(f"{error}. Run transfer again: it continues from there.") from error
+            again = "Run transfer again: it continues from there."
+            target = named.file_of(options["target"])
+            if target is not None and disks.is_full(error):
+                raise CommandError(f"{error}: {disks.describe_full(target)} {again}") from error
+            raise CommandError(f"{error}. {again}") from error
         seconds = time.monotonic() - began
         now = sum(table.now for table in copied)
         if options["format"] == "json":
