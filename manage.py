@@ -6,9 +6,9 @@ import select
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
 from django.db import DatabaseError
 
+from marketdata.common.command_line import CommandLine
 from marketdata.common.database_advice import advise
 
 
@@ -22,7 +22,7 @@ def is_closed_by_reader(output: int) -> bool:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
     try:
-        execute_from_command_line(sys.argv)
+        CommandLine(sys.argv).execute()
     except ImproperlyConfigured as error:
         sys.exit(f"The configuration is not valid. {error}")
     except DatabaseError as error:

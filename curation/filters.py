@@ -1,12 +1,15 @@
 """Filters of the lists of corrections, problems, notes and tags."""
 
+import re
 from typing import Any
 
 import django_filters
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 
 from curation.models import Note, Problem, Subject, Tag
 from instruments.correctable import CorrectionSubject
+from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
 from instruments.models import Correction, Register
 from marketdata.common.filters import (
@@ -14,6 +17,13 @@ from marketdata.common.filters import (
     AnyCaseMultipleChoiceFilter,
     CodeFilter,
     TrueFalseFilter,
+)
+
+LEI_VALIDATOR = RegexValidator(
+    "^[A-Z0-9]{20}$", "An LEI has 20 letters and digits.", flags=re.IGNORECASE
+)
+MIC_VALIDATOR = RegexValidator(
+    "^[A-Z0-9]{4}$", "A MIC has four letters or digits.", flags=re.IGNORECASE
 )
 
 
@@ -29,10 +39,12 @@ class CorrectionFilterSet(django_filters.FilterSet):
         choices=[(subject.value, subject.value) for subject in CorrectionSubject],
         label="instrument, entity or venue",
     )
-    isin = IsinFilter("isin", label="ISIN, FIGI or ticker", max_length=100)
+    isin = IsinFilter("isin", validators=[check_list], label="ISIN, FIGI or ticker", max_length=100)
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
-    lei = CodeFilter("lei", label="LEI of an entity", max_length=20)
-    mic = CodeFilter("mic", label="MIC of a venue, or of a correction of one listing", max_length=4)
+    lei = CodeFilter("lei", validators=[LEI_VALIDATOR], label="LEI of an entity")
+    mic = CodeFilter(
+        "mic", validators=[MIC_VALIDATOR], label="MIC of a venue, or of a correction of one listing"
+    )
     field = django_filters.CharFilter("field", label="Column, as full_name or legal_name")
     state = AnyCaseMultipleChoiceFilter(choices=Correction.State, label="State")
 
@@ -42,9 +54,9 @@ class CorrectionFilterSet(django_filters.FilterSet):
 
 
 class ProblemFilterSet(django_filters.FilterSet):
-    isin = IsinFilter("isin", label="ISIN, FIGI or ticker", max_length=100)
+    isin = IsinFilter("isin", validators=[check_list], label="ISIN, FIGI or ticker", max_length=100)
     register = AnyCaseChoiceFilter(choices=Register.choices, label="Register: ESMA or FCA")
-    mic = CodeFilter("mic", label="MIC", max_length=4)
+    mic = CodeFilter("mic", validators=[MIC_VALIDATOR], label="MIC")
     category = CodeFilter("category", label="CFI category", max_length=1)
     suggested = TrueFalseFilter(
         method="filter_suggested", label="true: only those with a suggested value; false: without"

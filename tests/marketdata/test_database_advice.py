@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
+from marketdata.common import named_files
 from marketdata.common.database_advice import advise
 
 
@@ -47,7 +48,7 @@ def fill(folder: Path) -> None:
         (write_beside_a_writer, "database is locked. Another process has been writing"),
         (open_a_text, "file is not a database. Check that SQLITE_DB_PATH names the right file"),
         (open_in_a_missing_folder, "unable to open database file. The file that SQLITE_DB_PATH"),
-        (fill, "database or disk is full. Free some space"),
+        (fill, "database or disk is full. Probably the disk of "),
     ],
 )
 def test_an_error_has_advice(fail: Callable[[Path], None], advice: str, tmp_path: Path) -> None:
@@ -59,6 +60,41 @@ def test_an_error_has_advice(fail: Callable[[Path], None], advice: str, tmp_path
 
 def test_an_error_of_a_statement_has_none() -> None:
     assert advise(OperationalError("too many SQL variables")) is None
+
+
+def test_a_file_on_a_full_disk_is_answered_with_the_disk() -> None:
+    full = Path("/dev/full")
+    with (
+        pytest.raises(
+            named_files.FileUnusable, match=r"^/dev/full: the disk of .* is too full: .*Free"
+        ),
+        named_files.writing(full),
+        full.open("wb") as file,
+    ):
+        file.write(b"x")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["instruments", "list", "--catgory", "E"], "--catgory E. Did you mean --category?"),
+        (["backup", "prune", "--kep=3"], "--kep=3. Did you mean --keep?"),
+        (["instruments", "list", "--xyz"], "unrecognized arguments: --xyz"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_a_similar_one(
+    arguments: list[str], answer: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, settings.BASE_DIR / "manage.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"{answer}\n")
 
 
 @pytest.mark.slow

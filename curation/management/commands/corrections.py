@@ -7,11 +7,13 @@ from django.core.management.base import CommandParser
 from audit.commands import RecordedCommand
 from curation.debt import get_debt, summarize
 from curation.descriptions import describe_correction
+from curation.filters import CorrectionFilterSet
 from instruments.listings.correcting import reapply_due
 from instruments.listings.status import today
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Correction
 from marketdata.common import output
+from marketdata.common.command_options import filter_queryset
 
 _LIST_COLUMNS = (
     *("number", "register", "isin", "lei", "mic", "field", "expected", "value", "state"),
@@ -47,10 +49,8 @@ class Command(RecordedCommand, AnsweringCommand):
         getattr(self, f"_{action}")(options)
 
     def _list(self, options: dict[str, Any]) -> None:
-        corrections = Correction.objects.all()
-        for name in ("isin", "lei", "mic"):
-            if options[name]:
-                corrections = corrections.filter(**{name: options[name].strip().upper()})
+        codes = {name: options[name] for name in ("isin", "lei", "mic")}
+        corrections = filter_queryset(CorrectionFilterSet, codes, Correction.objects.all())
         if options["state"]:
             corrections = corrections.filter(state=options["state"])
         rows = list(map(describe_correction, corrections[: options["limit"]]))
