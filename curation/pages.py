@@ -14,6 +14,7 @@ from instruments.models import Register
 from marketdata.common.errors import NotInDatabase
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import get_status
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -70,7 +71,12 @@ class ProblemsOfKindView(GuardedView):
         query = request.GET.copy()
         query.pop("page", None)
         described = next(row for row in problems.list_kinds() if row["kind"] == about.code)
-        context = {"about": described, "form": form, "messages": messages, "page": page}
-        return render(
-            request, "curation/problems_of_kind.html", {**context, "query": query.urlencode()}
-        )
+        context: dict[str, Any] = {
+            "about": described,
+            "form": form,
+            "messages": messages,
+            "page": page,
+        }
+        context["query"] = query.urlencode()
+        status = get_status(messages)
+        return render(request, "curation/problems_of_kind.html", context, status=status)

@@ -19,7 +19,7 @@ from esma_files.filters import RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, get_status, refuse
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -47,18 +47,18 @@ class CalendarView(GuardedView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         form = CalendarForm(request.GET)
-        form.is_valid()  # Invalid values are shown beside the form, and left out of the answer.
-        dataset = form.cleaned_data.get("dataset") or ""
+        if not form.is_valid():
+            return refuse(request, form, "Files of a month")
+        dataset = form.cleaned_data["dataset"]
         files = EsmaFile.objects.filter(dataset=dataset) if dataset else EsmaFile.objects.all()
         newest = files.order_by("-published_on").values_list("published_on", flat=True).first()
-        month = form.cleaned_data.get("month") or newest or timezone.now().date()
+        month = form.cleaned_data["month"] or newest or timezone.now().date()
         month = month.replace(day=1)
         found_gaps = gaps.find(dataset)
         following = (month + dt.timedelta(days=31)).replace(day=1)
         previous = (month - dt.timedelta(days=1)).replace(day=1)
         context = {
             "form": CalendarForm({"month": f"{month:%Y-%m}", "dataset": dataset}),
-            "errors": form.errors,
             "month": month,
             "dataset": dataset,
             "weeks": _read_weeks(files, month, following, found_gaps),
@@ -150,7 +150,7 @@ class RunsView(GuardedView):
             "is_open": any(run["state"] in ("queued", "running") for run in described),
             "query": _get_query(request),
         }
-        return render(request, "esma_files/runs.html", context)
+        return render(request, "esma_files/runs.html", context, status=get_status(messages))
 
 
 class RejectForm(forms.Form):
@@ -183,7 +183,7 @@ class RejectsView(GuardedView):
             "rejects": [(row, _format_record(row.record)) for row in page.object_list],
             "query": _get_query(request),
         }
-        return render(request, "esma_files/rejects.html", context)
+        return render(request, "esma_files/rejects.html", context, status=get_status(messages))
 
 
 def _format_record(record: Any) -> str:

@@ -13,7 +13,7 @@ from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, holding, is_met, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, get_status
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -59,7 +59,7 @@ class FilesView(GuardedView):
         query = request.GET.copy()
         query.pop("page", None)
         context = {"form": form, "messages": messages, "page": page, "query": query.urlencode()}
-        return render(request, "esma_files/files.html", context)
+        return render(request, "esma_files/files.html", context, status=get_status(messages))
 
 
 class FileView(GuardedView):

@@ -1,5 +1,6 @@
 """Pages of CFI codes: the table of ISO 10962, a part of it, and a decoded code."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -44,7 +45,8 @@ class CfiTableView(GuardedView):
             for category in describe_categories()
         ]
         context = {"categories": categories, "code": code, "problem": problem}
-        return render(request, "instruments/cfi_table.html", context)
+        status = HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK
+        return render(request, "instruments/cfi_table.html", context, status=status)
 
 
 class CfiView(GuardedView):

@@ -8,12 +8,13 @@ from instruments.dossier.layout import lay_out
 from instruments.dossier.questions import get_dossier
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import day_field, refuse
 
 
 class DayForm(forms.Form):
     """The day that a dossier answers for; today without it."""
 
-    on = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
+    on = day_field("On", "All that is known, as of this day")
 
 
 class DossierPage(GuardedView):
@@ -23,9 +24,10 @@ class DossierPage(GuardedView):
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
         form = DayForm(request.GET)
-        form.is_valid()  # An invalid day is left out of the answer.
+        if not form.is_valid():
+            return refuse(request, form, f"Dossier of {isin}")
         try:
-            answer = get_dossier(isin, on=form.cleaned_data.get("on")).describe()
+            answer = get_dossier(isin, on=form.cleaned_data["on"]).describe()
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
         context = {"answer": answer, "sections": lay_out(answer)}

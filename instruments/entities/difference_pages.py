@@ -15,6 +15,7 @@ from instruments.listings.search_page import EXPORT_FORMATS
 from instruments.models import Coverage, Instrument, MappedIssuer
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, is_met, reading
+from marketdata.web.forms import get_status
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -74,7 +75,8 @@ class IssuerDifferencesPage(GuardedView):
             "can_export": is_met(EXPORTING, request.user),
             "export_formats": EXPORT_FORMATS,
         }
-        return render(request, "instruments/issuer_differences.html", context)
+        status = get_status(messages)
+        return render(request, "instruments/issuer_differences.html", context, status=status)
 
 
 def _read_counts() -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from instruments.models import LegalEntity
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, is_met, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, get_status, refuse
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -70,7 +70,7 @@ class EntitiesView(GuardedView):
             "query": urlencode(parameters),
             "may_see_differences": is_met(_DIFFERENCES, request.user),
         }
-        return render(request, "instruments/entities.html", context)
+        return render(request, "instruments/entities.html", context, status=get_status(messages))
 
 
 class EntityView(GuardedView):
@@ -83,13 +83,14 @@ class EntityView(GuardedView):
 
     def get(self, request: HttpRequest, lei: str) -> HttpResponse:
         form = GroupForm(request.GET)
-        values = form.cleaned_data if form.is_valid() else {}
+        if not form.is_valid():
+            return refuse(request, form, f"Legal entity {lei}")
         try:
             entity = get_entity(lei)
-            hierarchy = read_hierarchy(entity.lei, on=values.get("on"))
+            hierarchy = read_hierarchy(entity.lei, on=form.cleaned_data["on"])
         except (InvalidQuery, NotInDatabase) as error:
             raise Http404(str(error)) from error
-        of_group = bool(values.get("group"))
+        of_group = form.cleaned_data["group"]
         listed = read_group_instruments(entity.lei) if of_group else read_instruments(entity)
         instruments = list(listed[: INSTRUMENTS_SHOWN + 1])
         facts = {name: getattr(entity, name) for name in _FACTS}
@@ -97,7 +98,6 @@ class EntityView(GuardedView):
             "entity": entity,
             "corrections": describe_corrections(entity),
             "form": form,
-            "messages": {form.fields[name].label: form.errors[name] for name in form.errors},
             "of_group": of_group,
             "facts": {name: _shorten(value) for name, value in facts.items() if value},
             "bics": [row.bic for row in entity.bics.all()],

@@ -16,6 +16,7 @@ from instruments.listings.timeline_chart import draw_versions
 from instruments.models import Correction, Instrument, ListingRecord
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading
+from marketdata.web.pages import check_page_number
 
 LISTINGS_SHOWN = 20
 # Records to choose from; of an instrument with more, only those of the two listings that are compared.
@@ -48,6 +49,7 @@ class HistoryView(GuardedView):
             for _, group in itertools.groupby(versions, key=lambda v: _get_place(v.record))
         ]
         approved = read_approved(instrument.isin)
+        check_page_number(request.GET.get("page"))
         page = Paginator(listings, LISTINGS_SHOWN).get_page(request.GET.get("page"))
         context = {
             "instrument": instrument,

@@ -25,7 +25,7 @@ from instruments.transparency.questions import Applicable, get_transparency
 from instruments.volume_cap.questions import get_volume_cap
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, refuse
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 20
@@ -41,6 +41,7 @@ class DaysForm(forms.Form):
     on = day_field("Reportable on", "Day of a trade; else that of “As of”, or today")
     as_of = day_field("As of", "As the register read on this day")
     known_on = day_field("Known on", "Only what had been published by this day")
+    register = forms.ChoiceField(required=False, choices=_REGISTERS, label="Register")
 
     def get_day(self, name: str) -> dt.date | None:
         day: dt.date | None = self.cleaned_data.get(name)
@@ -57,11 +58,12 @@ class InstrumentView(GuardedView):
     needs = reading("instruments.view_instrument")
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
-        days = DaysForm(request.GET)
-        days.is_valid()  # Invalid days are shown beside the form, and left out of the answer.
+        given = request.GET.dict()
+        days = DaysForm({**given, "register": given.get("register", "").upper()})
+        if not days.is_valid():
+            return refuse(request, days, isin)
         as_of, known_on = days.get_day("as_of"), days.get_day("known_on")
-        register = request.GET.get("register", "").upper()
-        register = register if register in Register.values else ""
+        register = days.cleaned_data["register"]
         try:
             current = lookup.get_instrument(isin)
             instrument, applied = corrections.get_served(

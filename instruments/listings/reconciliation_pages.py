@@ -13,7 +13,7 @@ from instruments.models import Difference, Reconciliation, Register
 from marketdata.common.errors import NotInDatabase
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, get_status
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -62,7 +62,8 @@ class ReconciliationsView(GuardedView):
             for row in context["page"]
         ]
         context["labels"] = COUNTS.values()
-        return render(request, "instruments/reconciliations.html", context)
+        status = get_status(context["messages"])
+        return render(request, "instruments/reconciliations.html", context, status=status)
 
 
 class DifferenceForm(forms.Form):
@@ -96,7 +97,8 @@ class ReconciliationView(GuardedView):
             "by_field": [(name.replace("_", " "), number) for name, number in by_field],
             "examples": Difference.EXAMPLES,
         }
-        return render(request, "instruments/reconciliation.html", context)
+        status = get_status(context["messages"])
+        return render(request, "instruments/reconciliation.html", context, status=status)
 
 
 def _list_counts(row: Reconciliation) -> list[int | None]:

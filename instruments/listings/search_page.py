@@ -25,7 +25,7 @@ from instruments.models import Instrument, LegalEntity, ListedVenue, Register, S
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, holding, is_met, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, get_status
 
 PATIENT = "wait"  # the parameter of an address whose answer takes the time that it needs
 _MIC_LENGTH = 4
@@ -138,12 +138,11 @@ class SearchView(GuardedView):
         by_code = resolve([words.upper()]).get(words.upper(), []) if words else []
         if (page := _find_page(words, by_code)) is not None:
             return page
-        register = request.GET.get("register", "").upper()
-        register = register if register in Register.values else ""
+        register = request.GET.get("register", "").strip().upper()
         form = FilterForm(request.GET)
         filters = {name: request.GET.get(name, "").strip() for name in form.fields}
         filters = {name: value for name, value in filters.items() if value}
-        is_asked = bool(words or filters)
+        is_asked = bool(words or filters or register)
         context: dict[str, Any] = {
             "words": words,
             "register": register,
@@ -159,7 +158,7 @@ class SearchView(GuardedView):
         answer = _answer(request, words, by_code, {**filters, "q": words, "register": register})
         # A part of a page is put in its place only with an answer that is good.
         is_error = answer["results"].is_stopped and "HX-Request" not in request.headers
-        status = HTTPStatus.SERVICE_UNAVAILABLE if is_error else HTTPStatus.OK
+        status = HTTPStatus.SERVICE_UNAVAILABLE if is_error else get_status(answer["messages"])
         return render(request, "instruments/search.html", context | answer, status=status)
 
 
@@ -211,7 +210,7 @@ def _answer(
         "patient_query": patient.urlencode(),
         **_find(request, values),
     }
-    if not answer["results"].is_searched:
+    if answer["messages"] or not answer["results"].is_searched:
         return answer
     is_empty = not (answer["instruments"] or answer["messages"] or by_code)
     if is_empty and not looks_like_isin and (corrected := spelling.correct(words)):

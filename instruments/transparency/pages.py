@@ -15,7 +15,7 @@ from instruments.transparency.facts import result_rows
 from instruments.transparency.questions import InstrumentTransparency, get_transparency
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, refuse
 
 # The fields of a result that the page shows for each respect. The table and the API have all of them.
 _FIELDS: dict[str, tuple[str, ...]] = {
@@ -44,8 +44,9 @@ class TransparencyView(GuardedView):
 
     def get(self, request: HttpRequest, isin: str) -> HttpResponse:
         form = TransparencyForm(request.GET)
-        form.is_valid()  # Invalid values are shown beside the form, and left out of the answer.
-        values = {name: form.cleaned_data.get(name) or None for name in form.fields}
+        if not form.is_valid():
+            return refuse(request, form, f"Transparency of {isin}")
+        values = {name: form.cleaned_data[name] or None for name in form.fields}
         try:
             instrument, answer = _read_answer(isin, **values)
         except (InvalidQuery, NotInDatabase) as error:

@@ -13,6 +13,7 @@ from instruments.venues.questions import describe_venue, get_venue, with_listing
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import get_messages
 from marketdata.web.access import GuardedView, reading
+from marketdata.web.forms import get_status
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 50
@@ -71,7 +72,7 @@ class VenuesView(GuardedView):
         query = request.GET.copy()
         query.pop("page", None)
         context = {"form": form, "messages": messages, "page": page, "query": query.urlencode()}
-        return render(request, "instruments/venues.html", context)
+        return render(request, "instruments/venues.html", context, status=get_status(messages))
 
 
 class VenueView(GuardedView):

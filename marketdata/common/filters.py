@@ -132,11 +132,16 @@ def narrow(filterset_class: Any, names: frozenset[str]) -> Any:
 
 
 def get_messages(filterset: Any) -> dict[str, list[str]]:
-    """Return the validation errors of a filter set by filter; for an invalid choice with all choices."""
+    """Return the validation errors of a filter set by filter, as `get_form_messages` does."""
+    return get_form_messages(filterset.form)
+
+
+def get_form_messages(form: forms.Form) -> dict[str, list[str]]:
+    """Return the validation errors of a form by field; for an invalid choice with all choices."""
     messages: dict[str, list[str]] = {}
-    for name, errors in filterset.errors.as_data().items():
+    for name, errors in form.errors.as_data().items():
         messages[name] = []
-        field = filterset.form.fields.get(name)
+        field = form.fields.get(name)
         choices = getattr(field, "choices", None)
         for error in errors:
             if error.code == "invalid_choice" and choices is not None:
@@ -144,8 +149,10 @@ def get_messages(filterset: Any) -> dict[str, list[str]]:
                 allowed = describe_choices([choice for choice, label in choices])
                 messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
             elif error.code == "invalid" and isinstance(field, forms.DateField | TimeField):
-                form = getattr(field, "form", f"a day as {_DAY}")
-                messages[name].append(f"{str(filterset.form[name].data)[:50]!r} is not {form}.")
+                is_month = getattr(field, "input_formats", None) == ["%Y-%m"]
+                default = f"a month as {_DAY[:7]}" if is_month else f"a day as {_DAY}"
+                expected = getattr(field, "form", default)
+                messages[name].append(f"{str(form[name].data)[:50]!r} is not {expected}.")
             else:
                 messages[name] += error.messages
     return messages

@@ -7,7 +7,7 @@ import logging
 import sys
 from http import HTTPStatus
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -75,7 +75,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return error_response(
             request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
         )
-    return error_response(request, HTTPStatus.BAD_REQUEST, "The request is not valid.")
+    # Django's own refusals are of other classes, and name what they met.
+    detail = str(exception) if type(exception) is BadRequest else ""
+    return error_response(request, HTTPStatus.BAD_REQUEST, detail or "The request is not valid.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,6 +1,19 @@
-"""Form fields that several pages have."""
+"""Forms in the addresses of pages: their fields, and the answer to values that are not valid.
+
+A page never answers another question than the one in its address: an answer about today that is taken for
+one about another day is worse than none. A value that is not valid is answered by 400, with the form and
+what is wrong with it, and without any records.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
 
 from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from marketdata.common.filters import get_form_messages
 
 
 def day_field(label: str, help_text: str = "") -> forms.DateField:
@@ -9,3 +22,17 @@ def day_field(label: str, help_text: str = "") -> forms.DateField:
     return forms.DateField(
         required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
     )
+
+
+def refuse(request: HttpRequest, form: forms.Form, title: str) -> HttpResponse:
+    """Answer 400 with a form and its errors, on a page whose whole answer depends on the form."""
+    messages = {
+        form.fields[name].label or name: errors for name, errors in get_form_messages(form).items()
+    }
+    context = {"form": form, "messages": messages, "title": title}
+    return render(request, "refused.html", context, status=HTTPStatus.BAD_REQUEST)
+
+
+def get_status(messages: Mapping[str, Any]) -> HTTPStatus:
+    """Return the status of a list with these messages about its filters. With any, it has no rows."""
+    return HTTPStatus.BAD_REQUEST if messages else HTTPStatus.OK

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.core.paginator import EmptyPage, InvalidPage, Page, Paginator
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q, QuerySet
@@ -87,6 +88,8 @@ class BoundedPaginator(Paginator[Any]):
             return None
 
     def get_page(self, number: Any) -> Page[Any]:
+        """Return a page; the last one instead of one beyond it. Raises BadRequest for what is no number."""
+        check_page_number(number)
         if self.is_counted:
             return super().get_page(number)
         try:
@@ -134,6 +137,12 @@ class BoundedPaginator(Paginator[Any]):
         """Return the keys of the first rows."""
         rows = cast(QuerySet[Any], self.object_list)
         return list(rows.values_list("pk", flat=True)[:number])
+
+
+def check_page_number(number: str | int | None) -> None:
+    """Raise BadRequest for a page in an address that is not a number."""
+    if number and not re.fullmatch("-?[0-9]{1,18}", str(number)):
+        raise BadRequest(f"page: {str(number)[:50]!r} is not the number of a page.")
 
 
 def _count(rows: QuerySet[Any], limit: int) -> int:

@@ -46,8 +46,8 @@ def test_the_calendar_shows_files_and_gaps_by_day(client: Client) -> None:
     assert '<td class="day">2026-08-06</td><td>2 publications</td>' in newest
     assert "Files of July 2026" in other
     assert "1 gap<" in other
-    assert "Enter a valid date." in invalid
-    assert "is not one of the available choices" in invalid
+    assert "&#x27;x&#x27; is not a month as 2026-07." in invalid
+    assert "&#x27;y&#x27; is not a valid choice" in invalid
 
 
 def test_an_empty_database_has_a_calendar_of_this_month(client: Client) -> None:
