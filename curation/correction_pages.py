@@ -62,13 +62,22 @@ class ProposalForm(forms.Form):
     )
     field = forms.ChoiceField(choices=GROUPED_FIELDS, label="Field", initial="full_name")
     value = forms.CharField(
-        max_length=500, required=False, label="Right value", help_text="empty for none"
+        max_length=500,
+        required=False,
+        label="Right value",
+        help_text="empty for none",
+        widget=forms.TextInput(attrs={"size": 60}),
     )
     reason = forms.CharField(
         max_length=2_000, label="Reason", widget=forms.Textarea(attrs={"rows": 3})
     )
     evidence = forms.URLField(
-        max_length=500, required=False, label="Evidence", assume_scheme="https"
+        max_length=500,
+        required=False,
+        label="Evidence",
+        help_text="address of a document",
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"size": 60}),
     )
     valid_from = forms.DateField(
         required=False, label="First day", widget=forms.DateInput(attrs={"type": "date"})

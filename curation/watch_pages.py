@@ -31,6 +31,22 @@ class WatchListForm(forms.Form):
     by_mail = forms.BooleanField(required=False, label="Mail its changes by night")
 
 
+def _save(form: WatchListForm, watch_list: WatchList) -> bool:
+    """Save a watch list with the values of a form; False if there is an error, which the form has then."""
+    if not form.is_valid():
+        return False
+    values = form.cleaned_data
+    for name, value in {**values, "isins": values["isins"].replace(",", " ").split()}.items():
+        setattr(watch_list, name, value)
+    try:
+        watching.save(watch_list)
+    except InvalidQuery as error:
+        form.add_error(error.parameter if error.parameter in form.fields else "isins", str(error))
+    except WrongState as error:
+        form.add_error("name", str(error))
+    return form.is_valid()
+
+
 class WatchListsView(GuardedView):
     """The watch lists of the user, and a form for a new one."""
 
@@ -42,21 +58,9 @@ class WatchListsView(GuardedView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = WatchListForm(request.POST)
-        if form.is_valid():
-            values = form.cleaned_data
-            watch_list = WatchList(
-                owner=request.user.get_username(),
-                **{**values, "isins": values["isins"].replace(",", " ").split()},
-            )
-            try:
-                watching.save(watch_list)
-            except InvalidQuery as error:
-                name = error.parameter if error.parameter in form.fields else "isins"
-                form.add_error(name, str(error))
-            except WrongState as error:
-                form.add_error("name", str(error))
-            else:
-                return HttpResponseRedirect(reverse("watch-list", args=[watch_list.pk]))
+        watch_list = WatchList(owner=request.user.get_username())
+        if _save(form, watch_list):
+            return HttpResponseRedirect(reverse("watch-list", args=[watch_list.pk]))
         return self._show(request, form)
 
     def _show(self, request: HttpRequest, form: WatchListForm) -> HttpResponse:
@@ -66,27 +70,43 @@ class WatchListsView(GuardedView):
 
 
 class WatchListView(GuardedView):
-    """The changes of a watch list since its owner marked them as seen."""
+    """A watch list: its changes since its owner marked them as seen, its instruments, and a form."""
 
     needs = _KEEP
 
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
         watch_list = self._get(request, number)
-        read = watching.read_changes(watch_list)
-        context = {"list": watch_list, "changes": read}
-        return render(request, "curation/watch_list.html", context)
+        values = {name: getattr(watch_list, name) for name in WatchListForm.base_fields}
+        form = WatchListForm(initial={**values, "isins": "\n".join(watch_list.isins)})
+        return self._show(request, watch_list, form)
 
     def post(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Mark the changes as seen, or delete the list."""
+        """Mark the changes as seen, save other values, or delete the list."""
         watch_list = self._get(request, number)
         if "delete" in request.POST:
             watch_list.delete()
             return HttpResponseRedirect(reverse("watch-lists"))
+        if "save" in request.POST:
+            form = WatchListForm(request.POST)
+            if not _save(form, watch_list):
+                return self._show(request, self._get(request, number), form)
+            return HttpResponseRedirect(reverse("watch-list", args=[number]))
         try:
             watching.mark_as_seen(watch_list, request.POST.get("until", ""))
         except InvalidQuery as error:
             raise Http404(str(error)) from error
         return HttpResponseRedirect(reverse("watch-list", args=[number]))
+
+    def _show(
+        self, request: HttpRequest, watch_list: WatchList, form: WatchListForm
+    ) -> HttpResponse:
+        context = {
+            "list": watch_list,
+            "changes": watching.read_changes(watch_list),
+            "members": watching.read_members(watch_list),
+            "form": form,
+        }
+        return render(request, "curation/watch_list.html", context)
 
     def _get(self, request: HttpRequest, number: int) -> WatchList:
         try:

@@ -149,6 +149,13 @@ def read_changes(watch_list: WatchList, *, since: str | None = None) -> Changes:
     return Changes(_describe([place[1] for place in places]), until, has_more)
 
 
+def read_members(watch_list: WatchList) -> dict[str, str | None]:
+    """Return the ISINs of a watch list, each with its name; None for one that is not loaded."""
+    loaded = Instrument.objects.filter(pk__in=watch_list.isins)
+    names = dict(loaded.order_by().values_list("isin", "full_name"))
+    return {isin: names.get(isin) for isin in watch_list.isins}
+
+
 def _read_places(listings: QuerySet[Listing]) -> QuerySet[Listing, tuple[int, int, str]]:
     return listings.values_list("change_id", "pk", "isin")
 

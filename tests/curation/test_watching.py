@@ -1,6 +1,7 @@
 """Watch lists: what changed since one last looked, on the page, by the API and by mail."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.curation.test_proposals import correct
 from tests.instruments.listings.merging import VOLVO, Write, delta, full, load
 
 pytestmark = pytest.mark.django_db(transaction=True)
+UNKNOWN = "DE0007164600"  # no record of it is loaded
 
 
 def publish(make_zip: Write, number: int, name: str, isin: str = VOLVO) -> None:
@@ -201,3 +203,26 @@ def test_a_list_is_made_looked_at_and_deleted_on_its_page(make_zip: Write) -> No
     assert sign_in("carl").get(address).status_code == 404
     client.post(address, {"delete": "yes"})
     assert not WatchList.objects.exists()
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_list_shows_its_instruments_and_is_changed_on_its_page() -> None:
+    client = sign_in("ann", "viewer")
+    body = {"name": "Mine", "isins": f"{VOLVO}\n{UNKNOWN}"}
+    address = client.post("/watchlists/", body, follow=True).redirect_chain[0][0]
+
+    page = client.get(address).content.decode()
+    assert re.search(
+        f'<a href="/instruments/{VOLVO}/">{VOLVO}</a></td>\\s*<td class="name">VOLVO', page
+    )
+    assert re.search(f"{UNKNOWN}</td>.*No record of it is loaded yet", page, re.DOTALL)
+    assert f'href="/instruments/{UNKNOWN}/"' not in page
+    wrong = client.post(address, {**body, "isins": "XX", "save": "yes"}).content.decode()
+    assert "an ISIN has 12 characters, this has 2" in wrong
+    assert WatchList.objects.get().isins == sorted([VOLVO, UNKNOWN])
+    changed = client.post(
+        address, {"name": "Shares", "filter": "category=E", "save": "yes"}, follow=True
+    )
+    assert '<a class="code" href="/?category=E">category=E</a>' in changed.content.decode()
+    watch_list = WatchList.objects.get()
+    assert (watch_list.name, watch_list.isins) == ("Shares", [])
