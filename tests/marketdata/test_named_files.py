@@ -105,7 +105,8 @@ def test_errors_of_a_table_are_errors_of_the_command(tmp_path: Path) -> None:
         (PermissionError(13, "Permission denied"), "write", " may not write it. "),
         (FileExistsError(17, "File exists"), "write", "there is a file of this name already"),
         (NotADirectoryError(20, "Not a directory"), "read", "is a file, not a folder"),
-        (OSError(28, "No space left"), "write", "it cannot be written: No space left."),
+        (OSError(28, "No space left on device"), "write", " is too full: "),
+        (OSError(5, "Input/output error"), "write", "it cannot be written: Input/output error."),
         (OSError("odd"), "read", "it cannot be read: odd."),
     ],
 )
