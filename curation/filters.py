@@ -1,10 +1,8 @@
 """Filters of the lists of corrections, problems, notes and tags."""
 
-import re
 from typing import Any
 
 import django_filters
-from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 
 from curation.models import Note, Problem, Subject, Tag
@@ -13,17 +11,12 @@ from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
 from instruments.models import Correction, Register
 from marketdata.common.filters import (
+    LEI_VALIDATOR,
+    MIC_VALIDATOR,
     AnyCaseChoiceFilter,
     AnyCaseMultipleChoiceFilter,
     CodeFilter,
     TrueFalseFilter,
-)
-
-LEI_VALIDATOR = RegexValidator(
-    "^[A-Z0-9]{20}$", "An LEI has 20 letters and digits.", flags=re.IGNORECASE
-)
-MIC_VALIDATOR = RegexValidator(
-    "^[A-Z0-9]{4}$", "A MIC has four letters or digits.", flags=re.IGNORECASE
 )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from databases import tables
 from databases.backups import folder, sqlite
 from databases.backups.create import digest, has_room, make
 from databases.backups.folder import Backup
-from databases.errors import DamagedBackup, OtherSchema
+from databases.errors import DamagedBackup, NoRoom, OtherSchema
 from marketdata.common import disks
 
 _BLOCK = 1 << 20
@@ -91,7 +92,8 @@ def _unpack(backup: Backup, plain: Path) -> None:
                 written += target.write(block)
     except (pa.ArrowException, OSError) as error:
         if disks.is_full(error):
-            has_room(folder.folder(), backup.bytes)
+            free = shutil.disk_usage(plain.parent).free
+            raise NoRoom(plain.parent, needed=backup.bytes, free=free) from error
         raise DamagedBackup(backup.name, f"it cannot be unpacked ({error})") from error
     if written != backup.bytes:
         raise DamagedBackup(backup.name, f"it unpacks to {written:,} of {backup.bytes:,} bytes")

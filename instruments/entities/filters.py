@@ -1,21 +1,13 @@
 """Filters of legal entities, defined once for the API and the commands."""
 
-import re
-
 import django_filters
-from django.core.validators import RegexValidator
 
 from instruments.fields import BIC
 from instruments.models import EntityBic, LegalEntity, LegalEntityQuerySet
 from instruments.served_values import ServedCodeFilter
-from marketdata.common.filters import CodeFilter
+from marketdata.common.filters import LEI_VALIDATOR, CodeFilter, code_validator
 
-
-def _code(pattern: str, message: str) -> RegexValidator:
-    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
-
-
-_WORD = _code("[A-Z_]{1,50}", "A code of GLEIF has letters and underscores.")
+_WORD = code_validator("[A-Z_]{1,50}", "A code of GLEIF has letters and underscores.")
 
 
 class LegalEntityFilterSet(django_filters.FilterSet):
@@ -24,22 +16,22 @@ class LegalEntityFilterSet(django_filters.FilterSet):
         method="filter_q",
         label="An LEI, a BIC, or words of a name in any of its forms: legal, former, trading, transliterated",
     )
-    lei = CodeFilter(
-        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")], label="LEI"
-    )
+    lei = CodeFilter(validators=[LEI_VALIDATOR], label="LEI")
     bic = CodeFilter(
         method="filter_bic",
-        validators=[_code(BIC, "A BIC has 8 or 11 letters and digits.")],
+        validators=[code_validator(BIC, "A BIC has 8 or 11 letters and digits.")],
         label="BIC (ISO 9362) of 8 or 11 characters; 8 are the same as with XXX behind them",
     )
     country = ServedCodeFilter(
         field_name="legal_address_country",
-        validators=[_code("[A-Z]{2}", "A country code has two letters.")],
+        validators=[code_validator("[A-Z]{2}", "A country code has two letters.")],
         label="Country of the legal address, as DE (ISO 3166)",
     )
     jurisdiction = ServedCodeFilter(
         validators=[
-            _code("[A-Z]{2}(?:-[A-Z0-9]{1,3})?", "A jurisdiction is a code as DE or US-DE.")
+            code_validator(
+                "[A-Z]{2}(?:-[A-Z0-9]{1,3})?", "A jurisdiction is a code as DE or US-DE."
+            )
         ],
         label="Legal jurisdiction, as DE or US-DE (ISO 3166)",
     )
@@ -53,11 +45,11 @@ class LegalEntityFilterSet(django_filters.FilterSet):
         validators=[_WORD], label="Status of the registration, as ISSUED, LAPSED, RETIRED or MERGED"
     )
     legal_form = ServedCodeFilter(
-        validators=[_code("[A-Z0-9]{4}", "A legal form has four letters or digits.")],
+        validators=[code_validator("[A-Z0-9]{4}", "A legal form has four letters or digits.")],
         label="Legal form (ISO 20275)",
     )
     managing_lou = ServedCodeFilter(
-        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        validators=[LEI_VALIDATOR],
         label="LEI of the issuer of the LEI (managing LOU)",
     )
 

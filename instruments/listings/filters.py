@@ -7,7 +7,6 @@ from typing import cast
 
 import django_filters
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.db.models import Q, Value
 
 from instruments.classification import cfi
@@ -29,11 +28,14 @@ from instruments.models import (
 )
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.filters import (
+    LEI_VALIDATOR,
+    MIC_VALIDATOR,
     AnyCaseChoiceFilter,
     CommaSeparatedInput,
     MomentFilter,
     SemicolonSeparatedInput,
     TrueFalseFilter,
+    code_validator,
 )
 
 
@@ -90,10 +92,6 @@ def _begin_of(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time.min, dt.UTC)
 
 
-def _code(pattern: str, message: str) -> RegexValidator:
-    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
-
-
 class InstrumentFilterSet(django_filters.FilterSet):
     isin = django_filters.CharFilter(
         method="filter_isin",
@@ -104,7 +102,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     )
     figi = django_filters.CharFilter(
         method="filter_figi",
-        validators=[_code("[A-Z0-9]{12}", "A FIGI has 12 letters and digits.")],
+        validators=[code_validator("[A-Z0-9]{12}", "A FIGI has 12 letters and digits.")],
         label="FIGI of the instrument: of an exchange, of a country (composite) or of the share class",
     )
     ticker = django_filters.CharFilter(
@@ -120,7 +118,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     )
     underlying_group = django_filters.CharFilter(
         method="filter_underlying_group",
-        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        validators=[LEI_VALIDATOR],
         label="LEI of a legal entity: instruments with an underlying that it, or an entity below it in its"
         " group, has issued; members of baskets included",
     )
@@ -196,28 +194,28 @@ class InstrumentFilterSet(django_filters.FilterSet):
     )
     currency = django_filters.CharFilter(
         method="filter_currency",
-        validators=[_code("[A-Z]{3}", "A currency code has three letters.")],
+        validators=[code_validator("[A-Z]{3}", "A currency code has three letters.")],
         label="Notional currency, as EUR",
     )
     issuer = django_filters.CharFilter(
         method="filter_issuer",
-        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        validators=[LEI_VALIDATOR],
         label="LEI published in RTS 23 field 5: the issuer, or for exchange-traded derivatives the"
         " operator of the venue",
     )
     issuer_group = django_filters.CharFilter(
         method="filter_issuer_group",
-        validators=[_code("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")],
+        validators=[LEI_VALIDATOR],
         label="LEI of a legal entity: instruments of it, or of an entity below it in its group",
     )
     mic = django_filters.CharFilter(
         method="filter_mic",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        validators=[MIC_VALIDATOR],
         label="MIC of a venue with a listing of any status; an operating MIC includes its segments",
     )
     mic_exact = django_filters.CharFilter(
         method="filter_mic_exact",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        validators=[MIC_VALIDATOR],
         label="MIC of a venue with a listing of any status, without its segments",
     )
     register = AnyCaseChoiceFilter(

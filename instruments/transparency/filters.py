@@ -1,11 +1,9 @@
 """Filters of transparency results, defined once for the API and the commands."""
 
 import datetime as dt
-import re
 from typing import Any
 
 import django_filters
-from django.core.validators import RegexValidator
 
 from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
@@ -22,14 +20,10 @@ from marketdata.common.filters import (
     CodeFilter,
     CommaSeparatedInput,
     TrueFalseFilter,
+    code_validator,
 )
 
-
-def _code(pattern: str, message: str) -> RegexValidator:
-    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
-
-
-_CODE4 = _code("[A-Z0-9]{4}", "A code has four letters or digits.")
+_CODE4 = code_validator("[A-Z0-9]{4}", "A code has four letters or digits.")
 
 
 class ResultFilterSet(django_filters.FilterSet):

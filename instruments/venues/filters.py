@@ -1,52 +1,53 @@
 """Filters of venues, defined once for the API and the commands."""
 
-import re
-
 import django_filters
-from django.core.validators import RegexValidator
 from django.db.models import Exists, OuterRef
 
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
 from instruments.served_values import ServedCodeFilter
-from marketdata.common.filters import AnyCaseChoiceFilter, CodeFilter, TrueFalseFilter
-
-
-def _code(pattern: str, message: str) -> RegexValidator:
-    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
+from marketdata.common.filters import (
+    LEI_VALIDATOR,
+    MIC_VALIDATOR,
+    AnyCaseChoiceFilter,
+    CodeFilter,
+    TrueFalseFilter,
+    code_validator,
+)
 
 
 class VenueFilterSet(django_filters.FilterSet):
     country = ServedCodeFilter(
-        validators=[_code("[A-Z]{2}", "A country code has two letters.")],
+        validators=[code_validator("[A-Z]{2}", "A country code has two letters.")],
         label="Country, as DE (ISO 3166)",
     )
     status = ServedCodeFilter(
-        validators=[_code("[A-Z]{1,10}", "A status is one word.")],
+        validators=[code_validator("[A-Z]{1,10}", "A status is one word.")],
         label="Status, as ACTIVE or EXPIRED",
     )
     category = ServedCodeFilter(
-        validators=[_code("[A-Z]{4}", "A market category has four letters.")],
+        validators=[code_validator("[A-Z]{4}", "A market category has four letters.")],
         label="Market category, as RMKT (regulated market), MLTF, OTFS or SINT",
     )
     kind = CodeFilter(
-        validators=[_code("OPRT|SGMT", "OPRT or SGMT.")], label="OPRT (operating) or SGMT (segment)"
+        validators=[code_validator("OPRT|SGMT", "OPRT or SGMT.")],
+        label="OPRT (operating) or SGMT (segment)",
     )
     mic = CodeFilter(
         method="filter_mic",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        validators=[MIC_VALIDATOR],
         label="MIC: the venue, and for an operating MIC its market segments too",
     )
     mic_exact = CodeFilter(
         field_name="mic",
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        validators=[MIC_VALIDATOR],
         label="MIC: this venue only",
     )
     operating_mic = CodeFilter(
-        validators=[_code("[A-Z0-9]{4}", "A MIC has four letters or digits.")],
+        validators=[MIC_VALIDATOR],
         label="Operating MIC: its market segments, and itself",
     )
     lei = CodeFilter(
-        validators=[_code("[A-Z0-9]{20}", "A LEI has 20 letters and digits.")],
+        validators=[LEI_VALIDATOR],
         label="LEI of the operator",
     )
     listed = TrueFalseFilter(

@@ -1,17 +1,16 @@
 """Filters of volume cap results, defined once for the API and the commands."""
 
 import datetime as dt
-import re
 from typing import Any
 
 import django_filters
-from django.core.validators import DecimalValidator, RegexValidator
+from django.core.validators import DecimalValidator
 from django.db.models import Q
 
 from instruments.listings.filters import check_list
 from instruments.listings.lookup import find_isins
 from instruments.models import ResultQuerySet, VolumeCap, VolumeCapVenue
-from marketdata.common.filters import CommaSeparatedInput, TrueFalseFilter
+from marketdata.common.filters import MIC_VALIDATOR, CommaSeparatedInput, TrueFalseFilter
 
 # The digits that the columns hold: a number with a large exponent would be written out digit by digit.
 DIGITS = DecimalValidator(max_digits=35, decimal_places=17)
@@ -26,11 +25,7 @@ class VolumeCapFilterSet(django_filters.FilterSet):
     )
     mic = django_filters.CharFilter(
         method="filter_venues",
-        validators=[
-            RegexValidator(
-                "^[A-Z0-9]{4}$", "A MIC has four letters or digits.", flags=re.IGNORECASE
-            )
-        ],
+        validators=[MIC_VALIDATOR],
         label="MIC of a venue of the result",
     )
     period_end = django_filters.DateFilter(

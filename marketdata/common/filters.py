@@ -2,16 +2,27 @@
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Collection
 from typing import Any
 
 import django_filters
 from django import forms
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django_filters.fields import ChoiceField, IsoDateTimeField, MultipleChoiceField
 
 _MAX_CHOICES = 40
 _DAY, _TIME = "2026-07-18", "2026-07-18T06:00:00Z (with an offset, write + as %2B in addresses)"
+
+
+def code_validator(pattern: str, message: str) -> RegexValidator:
+    """Return the check that a whole value has a pattern, in upper or lower case."""
+    return RegexValidator(f"^(?:{pattern})$", message, flags=re.IGNORECASE)
+
+
+LEI_VALIDATOR = code_validator("[A-Z0-9]{20}", "An LEI has 20 letters and digits.")
+MIC_VALIDATOR = code_validator("[A-Z0-9]{4}", "A MIC has four letters or digits.")
 
 
 class CommaSeparatedInput(forms.TextInput):

@@ -11,7 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
+from databases.backups import folder, restore
+from databases.errors import NoRoom
 from tests.databases.conftest import execute
 from tests.installation import Installation
 
@@ -132,6 +135,21 @@ def test_a_damaged_backup_is_not_restored(installation: Installation) -> None:
     assert "SHA-256" in refused(installation, "backup", "restore", name, "--yes")
     assert "SHA-256" in refused(installation, "backup", "verify")
     assert installation.read_number(LISTINGS) == 589
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_is_not_called_a_damaged_backup(
+    installation: Installation, settings: LazySettings
+) -> None:
+    name = backed_up(installation)
+    settings.BACKUP_DIR = installation.database.parent / "backups"
+    folder.part_of(f"{name}.plain").symlink_to("/dev/full")
+
+    with (
+        pytest.raises(NoRoom, match="make room there"),
+        restore.unpacked(folder.get(name)),
+    ):
+        pass
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ NOT_VALID = {
     "/entities/differences/?issuer=FOO": "An LEI has 20 letters and digits.",
     f"/?maturity_before={DAY}": f"'{DAY}' is not a day as",
     "/?q=nordlicht&register=EU": "'EU' is not a valid choice",
-    "/cfi/?code=9": "9",
+    "/cfi/?code=9": "'9' is not one to six letters",
 }
 
 

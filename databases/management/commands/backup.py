@@ -67,7 +67,7 @@ class Command(BaseCommand):
             if not disks.is_full(error):
                 raise
             full = disks.describe_full(folder.folder())
-            raise CommandError(f"The backup was not made: {full}") from error
+            raise CommandError(f"`backup {action}` has ended: {full}") from error
 
     def _create(self, options: dict[str, Any]) -> None:
         database = sqlite.file_of("default")
