@@ -9,7 +9,8 @@ import datetime as dt
 import logging
 
 from celery import shared_task
-from celery.signals import task_postrun, worker_process_init
+from celery.signals import task_postrun, task_prerun, worker_process_init
+from celery.states import FAILURE
 from django.conf import settings
 
 from esma_files import downloading, queue, runs, steps, usage
@@ -26,10 +27,20 @@ def release_work_of_the_predecessor(**signal: object) -> None:
     runs.release_abandoned()
 
 
+# Not `task_failure`: that is also sent in the worker's main process, which must open no connection to the
+# database, for it forks.
+@task_prerun.connect(weak=False)
+def release_work_of_the_last_task(**signal: object) -> None:
+    """Release what an earlier task of this process has left."""
+    runs.release_left_behind()
+
+
 @task_postrun.connect(weak=False)
-def forget_run(**signal: object) -> None:
-    """Log lines after a task do not belong to its run."""
+def end_task(state: str, **signal: object) -> None:
+    """Release at once what a failed task has left; log lines after a task do not belong to its run."""
     logs.run_id.set(None)
+    if state == FAILURE:
+        runs.release_left_behind()
 
 
 @shared_task(name="esma_files.recover_abandoned_work")

@@ -43,6 +43,7 @@ class Installation:
             "DOWNLOAD_DIR": str(folder / "downloads"),
             "QUEUE_DIR": str(self.queue),
             "BACKUP_DIR": str(folder / "backups"),
+            "FETCH_ON_SCHEDULE": "false",
             **settings,
         }
 

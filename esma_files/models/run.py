@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -167,33 +167,34 @@ class Run(models.Model):
     def worker_host(self) -> str:
         return self.claimed_by.partition("/")[0]
 
-    def abandon(self) -> "Run | None":
-        """Close a run whose worker has ended. Queue and return its next attempt, if it is to have one.
+    def abandon(self, *, reason: str = "The worker ended during this run") -> "Run | None":
+        """Close a run that nobody works on. Queue and return its next attempt, if it is to have one.
 
         A run of a command is not repeated, and no run more than MAX_ATTEMPTS times.
         """
         state = self.State
         running = Run.objects.filter(pk=self.pk, state=state.RUNNING, claimed_by=self.claimed_by)
-        ended = {"ended_at": timezone.now(), "problem": "The worker ended during this run."}
+        ended = {"ended_at": timezone.now(), "problem": f"{reason}."}
         if not self.came_by_queue:
             running.update(state=state.ABANDONED, **ended)
             return None
         if self.attempt >= settings.MAX_ATTEMPTS or self._file_has_failed():
-            ended["problem"] = f"The worker ended during this run, in attempt {self.attempt}."
+            ended["problem"] = f"{reason}, in attempt {self.attempt}."
             running.update(state=state.FAILED, **ended)
             return None
-        if not running.update(state=state.ABANDONED, **ended):
-            return None  # another process was first
-        next_attempt = Run.objects.create(
-            kind=self.kind,
-            file=self.file,
-            arguments=self.arguments,
-            requested_by=self.requested_by,
-            attempt=self.attempt + 1,
-            state=state.QUEUED,
-        )
-        problem = f"{ended['problem']} Run {next_attempt.pk} is its next attempt."
-        Run.objects.filter(pk=self.pk).update(problem=problem)
+        with transaction.atomic():  # a process killed between the two would lose the run
+            if not running.update(state=state.ABANDONED, **ended):
+                return None  # another process was first
+            next_attempt = Run.objects.create(
+                kind=self.kind,
+                file=self.file,
+                arguments=self.arguments,
+                requested_by=self.requested_by,
+                attempt=self.attempt + 1,
+                state=state.QUEUED,
+            )
+            problem = f"{ended['problem']} Run {next_attempt.pk} is its next attempt."
+            Run.objects.filter(pk=self.pk).update(problem=problem)
         return next_attempt
 
     def _file_has_failed(self) -> bool:

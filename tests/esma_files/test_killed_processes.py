@@ -43,6 +43,10 @@ FROM esma_files_run run LEFT JOIN esma_files_esmafile file ON file.id = run.file
 WHERE run.requested_by = '' AND run.kind IN ('load', 'clean') OR run.state = 'failed'
 ORDER BY run.id
 """
+FILES_NOT_LOADED = """
+SELECT name, state, attempts, not_before, claimed_by, is_partly_merged, problem
+FROM esma_files_esmafile WHERE state <> 'loaded'
+"""
 
 
 @pytest.fixture
@@ -229,10 +233,11 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
         for remaining in (NOT_LOADED, OPEN_RUNS):
             installation.wait_for(remaining, 0, seconds=300)
     finally:
+        print("killed", *killed, sep="\n")
+        print("runs not done", *installation.read_rows(RUNS_NOT_DONE), sep="\n")
+        print("files not loaded", *installation.read_rows(FILES_NOT_LOADED), sep="\n")
         installation.stop_supervisor(supervisor)
     requested = len(FILES) + 1
-    print("killed", *killed, sep="\n")
-    print("not done", *installation.read_rows(RUNS_NOT_DONE), sep="\n")
     assert installation.read_number(DONE_RUNS) == requested
     done = "FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
     assert installation.read_number(

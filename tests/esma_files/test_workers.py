@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 
-from esma_files import processes, queue, runs
-from esma_files.models import Heartbeat, Run, heartbeat
+from esma_files import processes, queue, runs, store
+from esma_files.models import EsmaFile, Heartbeat, Run, heartbeat
 from marketdata.celery import app
 from tests import register
 from tests.conftest import DATA, FIRDS
@@ -300,6 +301,45 @@ class TestAbandonedRuns:
         Heartbeat.objects.update(host="elsewhere", seen_at=timezone.now() - silence)
 
         assert [run.state for run in self.abandon(claimed_by="elsewhere/1/2")] == expected
+
+    def test_what_a_failed_task_could_not_release_is_released_before_the_next_one(self) -> None:
+        """As when the database refused to save the end of the run."""
+        file = store.store_file(PARTS[0])
+        run = Run.objects.create(kind=Run.Kind.LOAD, file=file, state=Run.State.QUEUED)
+        Run.objects.claim(run.pk)
+        EsmaFile.objects.claim(
+            file.pk, from_state=EsmaFile.State.DOWNLOADED, to_state=EsmaFile.State.LOADING
+        )
+        app.loader.import_default_modules()
+        app.tasks["esma_files.recover_abandoned_work"].apply()
+        file.refresh_from_db()
+        left, again = Run.objects.order_by("pk")
+
+        assert (file.state, file.claimed_by, file.attempts) == (EsmaFile.State.DOWNLOADED, "", 1)
+        assert left.state == Run.State.ABANDONED
+        assert left.problem == (
+            f"An error ended this run and could not be saved. Run {again.pk} is its next attempt."
+        )
+        assert (again.state, again.attempt) == (Run.State.QUEUED, 2)
+
+    def test_what_a_failed_task_could_not_release_is_released_at_its_end(self) -> None:
+        run = Run.objects.create(kind=Run.Kind.SYNC, state=Run.State.QUEUED)
+        app.loader.import_default_modules()
+        task = app.tasks["esma_files.run_sync"].apply(args=(run.pk,))  # without its dataset
+
+        assert task.state == "FAILURE"
+        assert [run.state for run in Run.objects.order_by("pk")] == ["abandoned", "queued"]
+
+    def test_a_run_is_not_lost_when_its_next_attempt_cannot_be_saved(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON esma_files_run WHEN NEW.attempt = 2"
+                " BEGIN SELECT raise(ABORT, 'refused'); END"
+            )
+        with pytest.raises(DatabaseError, match="refused"):
+            self.abandon()
+
+        assert [run.state for run in Run.objects.all()] == ["running"]
 
     def test_a_run_on_a_host_that_never_reported_is_left_alone(self) -> None:
         [run] = self.abandon(claimed_by="elsewhere/1/2")

@@ -11,7 +11,7 @@ from gunicorn.config import Config
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from esma_files.models import Run
-from esma_files.tasks import forget_run
+from esma_files.tasks import end_task
 from marketdata.common import logs
 from marketdata.common.logs import JsonFormatter
 from marketdata.settings import telemetry
@@ -73,7 +73,7 @@ def test_a_run_is_named_until_its_task_ends() -> None:
     run = Run.begin(Run.Kind.CLEAN)
 
     assert format_record("x")["run_id"] == run.pk
-    forget_run()
+    end_task(state="SUCCESS")
     assert "run_id" not in format_record("x")
 
 
