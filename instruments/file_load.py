@@ -143,6 +143,11 @@ class FileLoad:
                 finally:
                     self._discard()
             return LoadResult(self.file, self.run)
+        except LoadedMeanwhile as error:
+            interrupted.undo_failed(self.file)
+            self.run.refresh_from_db()
+            self.run.abandon(reason=str(error))
+            return LoadResult(self.file, self.run, error)
         except MarketDataError as error:
             interrupted.undo_failed(self.file)
             self.run.refresh_from_db()  # what was rolled back does not count
@@ -164,7 +169,7 @@ class FileLoad:
         """Undo the claim: the caller has stopped before the turn of this file came."""
         self._discard()
         self.file.enter(EsmaFile.State.DOWNLOADED)
-        self.run.end(state=Run.State.ABANDONED)
+        self.run.abandon(reason="The load was stopped before the turn of this file came")
 
     def _wait_for_staged(self) -> Staged:
         """Wait for the staging file, noting the progress. Raises the error that ended the staging."""

@@ -330,6 +330,7 @@ class TestAbandonedRuns:
         assert task.state == "FAILURE"
         assert [run.state for run in Run.objects.order_by("pk")] == ["abandoned", "queued"]
 
+    @pytest.mark.sqlite
     def test_a_run_is_not_lost_when_its_next_attempt_cannot_be_saved(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute(

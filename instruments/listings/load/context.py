@@ -66,6 +66,8 @@ REREAD_FROM = 1 << 31
 class LoadedMeanwhile(RetryableError):
     """Another process loaded a file that the load of this one had to know of. A new attempt will."""
 
+    wait_seconds = 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Replacement:

@@ -59,7 +59,7 @@ def _check_nothing_was_loaded(merge: MergeContext, replacement: Replacement) -> 
     if (other := files.exclude(pk=merge.file.pk).first()) is not None:
         raise LoadedMeanwhile(
             f"{merge.file.name}: {other.name} was loaded while the file was prepared to replace its "
-            "older revision; load it again"
+            "older revision"
         )
 
 

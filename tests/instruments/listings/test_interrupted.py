@@ -270,3 +270,35 @@ def test_a_load_that_is_interrupted_anywhere_leaves_the_tables_as_before(
         assert state() == tables
         [loaded] = pipeline.load([file])
         assert loaded.error is None
+
+
+class UndoneMeanwhile:
+    """Notes, before a file is merged, that another process has undone a load, as such a process does."""
+
+    def reading(self, file: EsmaFile, records: int, share: float) -> None:
+        pass
+
+    def merging(self, file: EsmaFile, share: float) -> None:
+        if not Run.objects.of(Run.Kind.UNDO).exists():
+            Run.begin(Run.Kind.UNDO, file=file).end()
+
+    def optimizing_index(self) -> None:
+        pass
+
+
+def test_a_load_that_needs_records_withdrawn_meanwhile_is_repeated(make_zip: Write) -> None:
+    file = register(make_zip, delta(2), new(VOLVO))
+    list(pipeline.load([file]))
+    queued = Run.objects.create(kind=Run.Kind.LOAD, file=file, state=Run.State.QUEUED)
+    run = Run.objects.claim(queued.pk)
+
+    [result] = pipeline.load([file], run=run, progress=UndoneMeanwhile())
+    first, second = Run.objects.of(Run.Kind.LOAD).exclude(state=Run.State.DONE).order_by("pk")
+    file.refresh_from_db()
+
+    assert "records were withdrawn while it was read" in str(result.error)
+    assert (first.state, second.state, second.attempt) == ("abandoned", "queued", 2)
+    assert f"Run {second.pk} is its next attempt" in first.problem
+    assert (file.state, file.attempts) == (EsmaFile.State.DOWNLOADED, 0)
+    again = Run.objects.claim(second.pk)
+    assert [loaded.error for loaded in pipeline.load([file], run=again)] == [None]
