@@ -27,6 +27,8 @@ from marketdata.common.errors import MarketDataError
 # are staged or being staged while one is merged: categories differ in size, so one is not enough.
 _STAGING_THREADS, _FILES_AHEAD = 2, 3
 _WAIT_SECONDS = 0.2
+# Of a thread. The staging of a file has up to four (reading, unpacking, parsing), of which each counts.
+_LOWEST_PRIORITY = 19
 
 __all__ = ["LoadProgress", "LoadResult", "load", "register_files"]
 
@@ -159,8 +161,7 @@ def _fewer_collections() -> Iterator[None]:
 def _lower_priority() -> None:
     """Let the merge, which all wait for in the end, have a core before the threads that stage."""
     if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + 10)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
 
 
 def _claim(file: EsmaFile, run: Run | None, *, again: bool) -> LoadResult | None:

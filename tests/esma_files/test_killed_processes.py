@@ -204,8 +204,9 @@ def test_all_requested_work_is_done_once_while_processes_are_killed(
     address = restartable_redis.address if restartable_redis else ""
     settings = {
         "WORKER_STALLED_SECONDS": "30",
-        "MAX_ATTEMPTS": "100",
-    }  # chance may hit one run often
+        "MAX_ATTEMPTS": "100",  # chance may hit one run often
+        "RETRY_SECONDS": "1",  # and each time that a worker ended makes the next pause longer
+    }
     installation = Installation(tmp_path, REDIS_URL=address, **settings)
     installation.copy_database(migrated_database)
     request_everything(installation, FILES)

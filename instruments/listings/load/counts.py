@@ -37,19 +37,15 @@ def begin(cursor: CursorWrapper) -> None:
 def note_derived(cursor: CursorWrapper) -> None:
     """Note the difference that `derived_instrument` makes, before the instruments are written."""
     cursor.execute(
-        _note(
-            f"""{_select("b", 1)} FROM temp.derived_instrument b
-            WHERE b.difference IS NULL OR b.difference = 2
-            UNION ALL
-            {_select("i", -1)} FROM temp.derived_instrument b
-            CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin WHERE b.difference = 2"""
-        )
+        _note("temp.derived_instrument i WHERE i.difference IS NULL OR i.difference = 2", sign=1)
     )
+    changed = f"temp.derived_instrument b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin"
+    cursor.execute(_note(f"{changed} WHERE b.difference = 2", sign=-1))
 
 
 def note_deleted(cursor: CursorWrapper, condition: str) -> None:
     """Note the instruments `i` that meet the condition, before they are deleted."""
-    cursor.execute(_note(f"{_select('i', -1)} FROM {INSTRUMENT} i WHERE {condition}"))
+    cursor.execute(_note(f"{INSTRUMENT} i WHERE {condition}", sign=-1))
 
 
 def apply(cursor: CursorWrapper) -> None:
@@ -99,23 +95,16 @@ def count_instruments() -> list[InstrumentCount]:
     ]
 
 
-def _select(row: str, sign: int) -> str:
-    """SQL that selects the counts of one instrument, `row`, with a sign."""
-    counts = [f"{sign} AS instruments"]
+def _note(instruments: str, *, sign: int) -> str:
+    """SQL that adds or subtracts the counts of `instruments`, which stands after FROM and names them `i`."""
+    counts = ["count(*)"]
     for register in Register:
-        column = f"{row}.{register.counted_in}"
-        counts += [
-            f"CASE WHEN {column} IS NULL THEN 0 ELSE {sign} END AS {register.instruments_counted_in}",
-            f"{sign} * coalesce({column}, 0) AS {register.counted_in}",
-        ]
-    return f"""SELECT substr({row}.cfi_code, 1, 1) AS category, {row}.status AS status,
-        {", ".join(counts)}"""
-
-
-def _note(selected: str) -> str:
+        column = f"i.{register.counted_in}"
+        counts += [f"count({column})", f"coalesce(sum({column}), 0)"]
     return f"""
         INSERT INTO temp.count_change (category, status, {", ".join(COUNTED)})
-        SELECT category, status, {_SUMS} FROM ({selected}) AS changes GROUP BY category, status
+        SELECT substr(i.cfi_code, 1, 1), i.status, {", ".join(f"{sign} * {count}" for count in counts)}
+        FROM {instruments} GROUP BY substr(i.cfi_code, 1, 1), i.status
     """
 
 

@@ -24,6 +24,7 @@ from instruments.staging.layout import Selection
 
 # Where few records are known, looking each up costs more than it saves: then one batch in eight is looked up.
 _WORTH_IT, _PAUSE = 0.5, 7
+_BUSY_SECONDS = 60  # as settings.DATABASES
 # A record as one text: ISIN and MIC have fixed widths, the rest is compared as a whole.
 _KEY = ("isin", "mic", "status", "valid_from", "fingerprint")
 
@@ -95,8 +96,12 @@ class _Tables:
     """
 
     def __init__(self, database: str, register: Register, sequence: int) -> None:
+        # After a killed process, the next one to read recovers the log, and the others wait for it.
         self._connection = sqlite3.connect(
-            f"{Path(database).as_uri()}?mode=ro", uri=True, isolation_level=None
+            f"{Path(database).as_uri()}?mode=ro",
+            timeout=_BUSY_SECONDS,
+            uri=True,
+            isolation_level=None,
         )
         listing, file = Listing._meta.db_table, EsmaFile._meta.db_table
         self._equal_listings = f"""
