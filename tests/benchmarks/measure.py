@@ -64,6 +64,7 @@ def _run(what: str, module: str, *arguments: str, folder: Path) -> tuple[Measure
     static.mkdir(exist_ok=True)
     environment = {
         **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "",  # modules stay compiled, as in any installation
         "ENV_FILE": os.devnull,
         "SECRET_KEY": secrets.token_hex(32),
         "DJANGO_SETTINGS_MODULE": "marketdata.settings",
