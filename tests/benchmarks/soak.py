@@ -61,7 +61,7 @@ from accounts.models import User
 password = User.objects.get(username="client").password
 User.objects.bulk_create(User(username=f"client-{{n}}", password=password) for n in range({count}))
 """
-_NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+_NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL"
 _BEGUN = (
     "SELECT count(*) FROM esma_files_esmafile WHERE state IN ('loading', 'loaded') AND name = '{}'"
 )

@@ -34,8 +34,9 @@ queue.request_run("clean", requested_by="curator")
 """
 OPEN_RUNS = "SELECT count(*) FROM esma_files_run WHERE state IN ('queued', 'running')"
 FEWEST_KILLS = 16
-# A file that a worker was finishing for another run, when it was killed, waits for the schedule: a minute.
-NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+# A file that a worker was finishing for another run, when it was killed, waits for the schedule: a minute. A
+# clean-up that is done late deletes the bytes of the delta, which is old: then it is loaded, and not LOADED.
+NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL"
 DONE_RUNS = "SELECT count(*) FROM esma_files_run WHERE state = 'done' AND requested_by = 'curator'"
 RUNS_NOT_DONE = """
 SELECT run.id, run.kind, file.name, run.state, run.requested_by, run.attempt, run.problem
@@ -45,7 +46,7 @@ ORDER BY run.id
 """
 FILES_NOT_LOADED = """
 SELECT name, state, attempts, not_before, claimed_by, is_partly_merged, problem
-FROM esma_files_esmafile WHERE state <> 'loaded'
+FROM esma_files_esmafile WHERE loaded_at IS NULL
 """
 
 

@@ -17,7 +17,7 @@ PARTS = sorted((DATA / "firds_2021").glob("FULINS_*.zip"))
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
 RECORDS = 14_003 + 112_318
 STORE = "from pathlib import Path; from esma_files import store; "
-NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL"
 RUNNING = "SELECT count(*) FROM esma_files_run WHERE state = 'running' AND claimed_by LIKE '{}/%'"
 WORKERS = "SELECT count(*) FROM esma_files_heartbeat WHERE host IN ('second', 'third')"
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow  # each test starts processes and waits for them
 
 PARTS = sorted((DATA / "firds_2021").glob("FULINS_*.zip"))
 DELTA = FIRDS / "DLTINS_20171027_01of01.zip"
-NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE state <> 'loaded'"
+NOT_LOADED = "SELECT count(*) FROM esma_files_esmafile WHERE loaded_at IS NULL"
 STORE = "from esma_files import store; from pathlib import Path; "
 
 

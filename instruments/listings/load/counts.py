@@ -37,15 +37,15 @@ def begin(cursor: CursorWrapper) -> None:
 def note_derived(cursor: CursorWrapper) -> None:
     """Note the difference that `derived_instrument` makes, before the instruments are written."""
     cursor.execute(
-        _note("temp.derived_instrument i WHERE i.difference IS NULL OR i.difference = 2", sign=1)
+        _note("b", 1, "temp.derived_instrument b WHERE b.difference IS NULL OR b.difference = 2")
     )
     changed = f"temp.derived_instrument b CROSS JOIN {INSTRUMENT} i ON i.isin = b.isin"
-    cursor.execute(_note(f"{changed} WHERE b.difference = 2", sign=-1))
+    cursor.execute(_note("i", -1, f"{changed} WHERE b.difference = 2"))
 
 
 def note_deleted(cursor: CursorWrapper, condition: str) -> None:
     """Note the instruments `i` that meet the condition, before they are deleted."""
-    cursor.execute(_note(f"{INSTRUMENT} i WHERE {condition}", sign=-1))
+    cursor.execute(_note("i", -1, f"{INSTRUMENT} i WHERE {condition}"))
 
 
 def apply(cursor: CursorWrapper) -> None:
@@ -95,16 +95,17 @@ def count_instruments() -> list[InstrumentCount]:
     ]
 
 
-def _note(instruments: str, *, sign: int) -> str:
-    """SQL that adds or subtracts the counts of `instruments`, which stands after FROM and names them `i`."""
+def _note(row: str, sign: int, source: str) -> str:
+    """SQL that notes counts of instruments with a sign. `source` stands after FROM, with them as `row`."""
     counts = ["count(*)"]
     for register in Register:
-        column = f"i.{register.counted_in}"
+        column = f"{row}.{register.counted_in}"
         counts += [f"count({column})", f"coalesce(sum({column}), 0)"]
     return f"""
         INSERT INTO temp.count_change (category, status, {", ".join(COUNTED)})
-        SELECT substr(i.cfi_code, 1, 1), i.status, {", ".join(f"{sign} * {count}" for count in counts)}
-        FROM {instruments} GROUP BY substr(i.cfi_code, 1, 1), i.status
+        SELECT substr({row}.cfi_code, 1, 1), {row}.status,
+            {", ".join(f"{sign} * {count}" for count in counts)}
+        FROM {source} GROUP BY substr({row}.cfi_code, 1, 1), {row}.status
     """
 
 
