@@ -244,7 +244,6 @@ def _install(folder: Path, redis: str) -> Installation:
         folder,
         REDIS_URL=redis,
         HTTPS="false",
-        FETCH_ON_SCHEDULE="false",
         STATIC_ROOT=str(folder / "static"),
         ALLOWED_HOSTS="127.0.0.1",
         RETRY_SECONDS="10",
