@@ -143,15 +143,13 @@ class FileLoad:
                 finally:
                     self._discard()
             return LoadResult(self.file, self.run)
-        except LoadedMeanwhile as error:
-            interrupted.undo_failed(self.file)
-            self.run.refresh_from_db()
-            self.run.abandon(reason=str(error))
-            return LoadResult(self.file, self.run, error)
         except MarketDataError as error:
             interrupted.undo_failed(self.file)
             self.run.refresh_from_db()  # what was rolled back does not count
-            self.run.end(state=Run.State.FAILED, problem=str(error))
+            if isinstance(error, LoadedMeanwhile) and self.run.came_by_queue:
+                self.run.abandon(reason=str(error))
+            else:
+                self.run.end(state=Run.State.FAILED, problem=str(error))
             return LoadResult(self.file, self.run, error)
         except Exception:
             interrupted.undo_failed(self.file)

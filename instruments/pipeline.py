@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 from django.db import connection
@@ -79,7 +79,7 @@ def load(
     again: bool = True,
     run: Run | None = None,
     progress: LoadProgress | None = None,
-) -> Iterator[LoadResult]:
+) -> Generator[LoadResult, None, None]:
     """Load stored files in the order given; yield the result of each.
 
     Files that are loaded are reloaded unless `again` is false. Files that another worker is loading are left

@@ -302,3 +302,17 @@ def test_a_load_that_needs_records_withdrawn_meanwhile_is_repeated(make_zip: Wri
     assert (file.state, file.attempts) == (EsmaFile.State.DOWNLOADED, 0)
     again = Run.objects.claim(second.pk)
     assert [loaded.error for loaded in pipeline.load([file], run=again)] == [None]
+
+
+def test_a_requested_load_whose_turn_did_not_come_is_repeated(make_zip: Write) -> None:
+    earlier, file = register(make_zip, delta(2), new(VOLVO)), register(make_zip, delta(3), new(DSB))
+    queued = Run.objects.create(kind=Run.Kind.LOAD, file=file, state=Run.State.QUEUED)
+
+    loads = pipeline.load([earlier, file], run=Run.objects.claim(queued.pk))
+    next(loads)
+    loads.close()
+    first, second = Run.objects.filter(file=file).order_by("pk")
+    file.refresh_from_db()
+
+    assert (first.state, second.state, second.attempt) == ("abandoned", "queued", 2)
+    assert file.state == EsmaFile.State.DOWNLOADED
