@@ -36,7 +36,7 @@ _COMPARE = f"""
             row_number() OVER (PARTITION BY r.isin ORDER BY r.position DESC) AS place
         FROM stage.record r
     ) AS s
-    JOIN {_LEIS} l ON l.lei = s.lei
+    CROSS JOIN {_LEIS} l ON l.lei = s.lei
     LEFT JOIN {_TABLE} t ON t.isin = s.isin
     WHERE s.place > 1 OR t.isin IS NULL OR t.mapped_lei_id <> l.id
 """

@@ -114,8 +114,8 @@ def reactivate_relisted(merge: MergeContext) -> int:
     temporary_tables.create(merge.cursor, temporary_tables.RELISTED_LISTING)
     merge.execute(
         f"""INSERT INTO temp.relisted_listing (listing_id)
-            SELECT l.id FROM temp.timeline t JOIN {LISTING} l ON l.id = t.row_id
-            JOIN {FILE} f ON f.id = l.dropped_by_id
+            SELECT l.id FROM temp.timeline t CROSS JOIN {LISTING} l ON l.id = t.row_id
+            CROSS JOIN {FILE} f ON f.id = l.dropped_by_id
             WHERE t.origin = 'listing' AND l.status = 'dropped' AND f.sequence < {end}""",
         f"""UPDATE {LISTING}
             SET status = 'active', dropped_by_id = NULL, change_id = {merge.change}
@@ -154,8 +154,9 @@ def _mark_listings_of_late_file(merge: MergeContext, written: str) -> None:
     """Mark the records of a file that came late, where newer full sets lack them."""
     merge.cursor.execute(f"""
         SELECT substr(l.cfi_code, 1, 1), l.id, f.sequence FROM ({written}) k
-        JOIN {LISTING} l ON l.isin = k.isin AND l.mic = k.mic AND l.register = '{merge.register}'
-        JOIN {FILE} f ON f.id = l.source_file_id
+        CROSS JOIN {LISTING} l
+            ON l.isin = k.isin AND l.mic = k.mic AND l.register = '{merge.register}'
+        CROSS JOIN {FILE} f ON f.id = l.source_file_id
         WHERE l.status IN ('active', 'dropped') AND l.cfi_code IS NOT NULL
         ORDER BY 1
     """)

@@ -190,7 +190,8 @@ def _is_unresolved_listing(merge: MergeContext) -> str:
         return "l.id IN (SELECT listing_id FROM temp.record_outcome WHERE outcome IS NULL)"
     return f"""l.id IN (
         SELECT x.id FROM ({_unresolved_keys(merge)}) k
-        JOIN {LISTING} x ON x.isin = k.isin AND x.mic = k.mic AND x.register = '{merge.register}')
+        CROSS JOIN {LISTING} x
+            ON x.isin = k.isin AND x.mic = k.mic AND x.register = '{merge.register}')
         AND {_is_published(merge, "l", "listing")}"""
 
 
@@ -228,9 +229,10 @@ def _fill_timeline(merge: MergeContext) -> str:
             SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
                 f.sequence, v.source_position, {is_list}, 'version', v.id, 0
             FROM ({_unresolved_keys(merge)}) k
-            JOIN {VERSION} v
+            CROSS JOIN {VERSION} v
                 ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{merge.register}'
-            JOIN {FILE} f ON f.id = v.source_file_id WHERE {_is_published(merge, "v", "version")}
+            CROSS JOIN {FILE} f ON f.id = v.source_file_id
+            WHERE {_is_published(merge, "v", "version")}
             UNION ALL
             SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint, {merge.staged_sequence},
                 {merge.staged_position}, {merge.staged_is_list}, 'staged', s.position, 1

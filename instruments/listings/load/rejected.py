@@ -27,7 +27,7 @@ _LEAST_LENGTH = 6  # characters that point to few instruments
 def find_listings(merge: MergeContext) -> BitMap64:
     """Return the keys of the listings of rejected records."""
     merge.cursor.execute(f"""
-        SELECT DISTINCT l.id FROM stage.rejected r JOIN {LISTING} l
+        SELECT DISTINCT l.id FROM stage.rejected r CROSS JOIN {LISTING} l
         ON l.isin = r.isin AND l.mic = r.mic AND l.register = '{merge.register}'
     """)
     listings = BitMap64(key for (key,) in merge.cursor.fetchall())
