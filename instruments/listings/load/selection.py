@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.conf import settings
 
 from esma_files.models import EsmaFile
 from esma_files.parsing.reader import Batch
@@ -24,7 +25,6 @@ from instruments.staging.layout import Selection
 
 # Where few records are known, looking each up costs more than it saves: then one batch in eight is looked up.
 _WORTH_IT, _PAUSE = 0.5, 7
-_BUSY_SECONDS = 60  # as settings.DATABASES
 # A record as one text: ISIN and MIC have fixed widths, the rest is compared as a whole.
 _KEY = ("isin", "mic", "status", "valid_from", "fingerprint")
 
@@ -99,7 +99,7 @@ class _Tables:
         # After a killed process, the next one to read recovers the log, and the others wait for it.
         self._connection = sqlite3.connect(
             f"{Path(database).as_uri()}?mode=ro",
-            timeout=_BUSY_SECONDS,
+            timeout=settings.DATABASES["default"]["OPTIONS"]["timeout"],
             uri=True,
             isolation_level=None,
         )

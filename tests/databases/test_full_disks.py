@@ -1,0 +1,67 @@
+"""Commands that write much, on a disk that is too small for it."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.installation import Installation
+
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder that is a disk of 1 MB of its own; only root can mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if subprocess.run(mounting, check=False, capture_output=True).returncode:
+        pytest.skip("a disk can only be mounted by root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def refused(installation: Installation, *command: str) -> str:
+    """Return the error output of a command, which must fail."""
+    process = installation.start(*command)
+    _, output = process.communicate(timeout=120)
+    assert process.returncode == 1
+    return output
+
+
+def test_a_backup_that_does_not_fit_says_so_and_leaves_nothing(
+    installation: Installation, small_disk: Path
+) -> None:
+    installation.environment["BACKUP_DIR"] = str(small_disk)
+
+    output = refused(installation, "backup", "create")
+
+    assert f"The disk of {small_disk} has 1,048,576 bytes free" in output
+    assert "Traceback" not in output
+    assert list(small_disk.glob("marketdata-*")) == []
+
+
+def test_a_transfer_that_does_not_fit_says_how_to_go_on(
+    installation: Installation, small_disk: Path
+) -> None:
+    transfer = ["transfer", "--from", "sqlite", "--to", f"sqlite:///{small_disk / 'copy.sqlite3'}"]
+
+    output = refused(installation, *transfer)
+
+    assert f"the disk of {small_disk}" in output
+    assert "Run transfer again: it continues from there." in output
+    assert "Traceback" not in output
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    assert "Compare now" in installation.run(*transfer)
+
+
+def test_a_lake_that_does_not_fit_says_so(installation: Installation, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(1_000_000))  # what is left is too little for a table
+    installation.environment["LAKE_DIR"] = str(small_disk)
+
+    output = refused(installation, "lake", "publish")
+
+    assert f"the disk of {small_disk}" in output
+    assert "Traceback" not in output
