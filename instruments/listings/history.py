@@ -25,6 +25,7 @@ from esma_files.kinds import Content
 from esma_files.models import EsmaFile
 from instruments.listings.drops import find_drops_on, get_key
 from instruments.listings.fields import RecordKind
+from instruments.listings.terms import get_beginning, get_end
 from instruments.models import (
     Instrument,
     Listing,
@@ -237,11 +238,11 @@ def get_validity(record: ListingRecord, following: ListingRecord | None) -> Vali
     A termination without the end of a publication period ends the listing and was never valid itself.
     """
     ends: list[tuple[dt.date, str]] = []
-    published_to = record.published_period_to or record.published_to
-    if published_to is not None and published_to < dt.date.max:
+    published_to = get_end(record.published_period_to or record.published_to)
+    if published_to is not None:
         day_after = published_to + dt.timedelta(days=1)
         ends.append((day_after, f"The publication period ends on {published_to}."))
-    elif published_to is None and record.status == Status.TERMINATED:
+    elif record.status == Status.TERMINATED:
         text = "Terminated, without the end of a publication period."
         ends.append((record.valid_from, text))
     if dropped_on := get_drop_day(record):
@@ -278,8 +279,8 @@ def find_earliest(timeline: Timeline, day: dt.date) -> ListingRecord | None:
         return None
     if any(record.status == Status.CANCELLED for record in timeline):
         return None
-    began, ended = get_first_day(first), first.terminated_at
-    if (began is not None and day < began) or (ended is not None and ended.date() < day):
+    began, ended = get_first_day(first), get_end(first.terminated_at)
+    if (began is not None and day < began) or (ended is not None and ended < day):
         return None
     return first
 
@@ -291,7 +292,7 @@ def get_first_day(record: ListingRecord) -> dt.date | None:
         record.admission_requested_at,
         record.admission_approved_at,
     )
-    return min((date.date() for date in dates if date is not None), default=None)
+    return min((begin for date in dates if (begin := get_beginning(date))), default=None)
 
 
 def get_snapshot(

@@ -13,7 +13,7 @@ from instruments.listings import history
 from instruments.listings.fields import RecordKind
 from instruments.listings.history import Basis, Timeline
 from instruments.listings.status import today
-from instruments.listings.terms import FIRST_REAL_DAY, is_placeholder
+from instruments.listings.terms import get_beginning, get_end
 from instruments.models import ListingRecord, Status
 
 RULE = (
@@ -125,7 +125,9 @@ def _is_admitted_again(terminated: ListingRecord, following: ListingRecord) -> b
     if following.record_kind == RecordKind.NEW:
         return True
     first_trade, end = following.first_trade_at, terminated.terminated_at
-    return first_trade is not None and end is not None and first_trade > end
+    if first_trade is None or end is None or get_end(end) is None:
+        return False
+    return first_trade > end
 
 
 def _answer(record: ListingRecord, day: dt.date, basis: Basis) -> VenueAnswer:
@@ -145,30 +147,31 @@ def _answer(record: ListingRecord, day: dt.date, basis: Basis) -> VenueAnswer:
 
 def _describe_beginning(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
     """Return whether trading, or the request for it, had begun by a day, and the words for it."""
-    if record.first_trade_at is not None and record.first_trade_at.date() <= day:
-        return True, f"first traded {record.first_trade_at.date()}"
+    first_trade = get_beginning(record.first_trade_at)
+    if first_trade is not None and first_trade <= day:
+        return True, f"first traded {first_trade}"
     dates = {
-        "admission to trading requested": record.admission_requested_at,
-        "admission to trading approved by the issuer": record.admission_approved_at,
+        "admission to trading requested": get_beginning(record.admission_requested_at),
+        "admission to trading approved by the issuer": get_beginning(record.admission_approved_at),
     }
     first_traded = ""
-    if record.first_trade_at is not None:
-        first_traded = f"first traded later, on {record.first_trade_at.date()}"
-    for words, moment in dates.items():
-        if moment is not None and moment.date() <= day:
-            return True, ", ".join(filter(None, [f"{words} {moment.date()}", first_traded]))
+    if first_trade is not None:
+        first_traded = f"first traded later, on {first_trade}"
+    for words, date in dates.items():
+        if date is not None and date <= day:
+            return True, ", ".join(filter(None, [f"{words} {date}", first_traded]))
     if first_traded:
         return False, first_traded
-    for words, moment in dates.items():
-        if moment is not None:
-            return False, f"{words} later, on {moment.date()}"
+    for words, date in dates.items():
+        if date is not None:
+            return False, f"{words} later, on {date}"
     return True, "no date of a first trade or an admission is published"
 
 
 def _describe_end(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
     """Return whether trading had ended before a day, and the words for it."""
-    terminated = record.terminated_at.date() if record.terminated_at else None
-    if terminated is not None and not is_placeholder(terminated):
+    terminated = get_end(record.terminated_at)
+    if terminated is not None:
         if terminated < day:
             return True, f"terminated {terminated}"
         return _describe_drop(record, day) or (False, f"terminated later, on {terminated}")
@@ -178,7 +181,7 @@ def _describe_end(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
 
 
 def _describe_undated_termination(record: ListingRecord, day: dt.date) -> tuple[bool, str]:
-    last_day = record.published_period_to or record.published_to
+    last_day = get_end(record.published_period_to or record.published_to)
     if last_day is not None:
         words = f"terminated, published until {last_day}, without a termination date"
         return last_day < day, words
@@ -196,8 +199,9 @@ def _describe_drop(record: ListingRecord, day: dt.date) -> tuple[bool, str] | No
 
 def _describe_maturity(record: ListingRecord, day: dt.date) -> str:
     """Return why a listing is still reportable after its maturity or expiry; "" before it."""
-    for word, date in (("expired", record.expiry_date), ("matured", record.maturity_date)):
-        if date is not None and FIRST_REAL_DAY <= date < day:
+    for word, published in (("expired", record.expiry_date), ("matured", record.maturity_date)):
+        date = get_end(published)
+        if date is not None and date < day:
             published_on = record.source_file.published_on
             text = f"{word} {date}: still reportable, because the register has not terminated it"
             if published_on <= date:

@@ -5,7 +5,7 @@ register keeps a listing active until it publishes the next file, and sometimes 
 instrument matured. The effective status also considers the days in the record: it is computed for a day
 when it is read, so it is right on every day without a new file.
 
-Dates before 1900 are placeholders and end nothing (`instruments.listings.terms.is_placeholder`).
+Placeholders end nothing (`instruments.listings.terms.is_placeholder`).
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from instruments.listings import search
 from instruments.listings.search import MANY
-from instruments.listings.terms import FIRST_REAL_DAY
+from instruments.listings.terms import get_end
 from instruments.models import Instrument, InstrumentQuerySet, ListingRecord, Status
 
 
@@ -47,15 +47,16 @@ def get_effective_status(record: ListingRecord, day: dt.date) -> EffectiveStatus
     """
     if record.status != Status.ACTIVE:
         return EffectiveStatus(record.status)
-    if record.terminated_at is not None and FIRST_REAL_DAY <= record.terminated_at.date() < day:
+    terminated = get_end(record.terminated_at)
+    if terminated is not None and terminated < day:
         return EffectiveStatus.TERMINATED
     ends = [
-        (date, status)
-        for date, status in (
-            (record.expiry_date, EffectiveStatus.EXPIRED),
-            (record.maturity_date, EffectiveStatus.MATURED),
+        (end, status)
+        for end, status in (
+            (get_end(record.expiry_date), EffectiveStatus.EXPIRED),
+            (get_end(record.maturity_date), EffectiveStatus.MATURED),
         )
-        if date is not None and FIRST_REAL_DAY <= date < day
+        if end is not None and end < day
     ]
     return min(ends, key=lambda end: end[0])[1] if ends else EffectiveStatus.ACTIVE
 

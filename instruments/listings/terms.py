@@ -36,6 +36,20 @@ def is_placeholder(date: dt.date) -> bool:
     return date.year in _PLACEHOLDER_YEARS and (date.month, date.day) == (12, 31)
 
 
+def get_end(value: dt.date | None) -> dt.date | None:
+    """Return the day of a date, or of a time in UTC, that ends something; None for none and a placeholder."""
+    day = value.date() if isinstance(value, dt.datetime) else value
+    return None if day is None or is_placeholder(day) else day
+
+
+def get_beginning(moment: dt.datetime | None) -> dt.date | None:
+    """Return the day on which something begins; None for none and a placeholder of the past.
+
+    A day in the far future means that it has not begun.
+    """
+    return None if moment is None or moment.date() < FIRST_REAL_DAY else moment.date()
+
+
 @dataclasses.dataclass(frozen=True)
 class Maturity:
     """The maturity of debt.

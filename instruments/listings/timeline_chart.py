@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from instruments.listings.history import Version, get_drop_day, get_first_day
 from instruments.listings.status import get_effective_status
-from instruments.listings.terms import FIRST_REAL_DAY, is_placeholder
+from instruments.listings.terms import FIRST_REAL_DAY, get_beginning, get_end
 from instruments.models import ListingRecord, Status
 from marketdata.web.charts import Bar, TimeAxis, Timeline, draw_timeline
 
@@ -30,21 +30,15 @@ def get_trading_period(record: ListingRecord) -> TradingPeriod | None:
     """
     if record.status == Status.CANCELLED:
         return None
-    first_trade = record.first_trade_at.date() if record.first_trade_at else None
-    first = first_trade or get_first_day(record) or record.valid_from
+    first = get_beginning(record.first_trade_at) or get_first_day(record) or record.valid_from
     ends = [
-        record.terminated_at.date() if record.terminated_at else None,
-        *(_get_real_day(day) for day in (record.expiry_date, record.maturity_date)),
+        *map(get_end, (record.terminated_at, record.expiry_date, record.maturity_date)),
         get_drop_day(record),
     ]
     last = min((day for day in ends if day is not None), default=None)
     if last is None and record.status == Status.TERMINATED:
-        last = record.published_period_to or record.published_to or record.valid_from
+        last = get_end(record.published_period_to or record.published_to) or record.valid_from
     return TradingPeriod(max(first, FIRST_REAL_DAY), last)
-
-
-def _get_real_day(day: dt.date | None) -> dt.date | None:
-    return None if day is None or is_placeholder(day) else day
 
 
 def draw_listings(listings: Sequence[ListingRecord], day: dt.date) -> Timeline | None:

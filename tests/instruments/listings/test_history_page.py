@@ -103,6 +103,8 @@ def test_a_trading_period_ends_with_the_first_of_its_dates() -> None:
         valid_from=dt.date(2025, 3, 1),
         maturity_date=dt.date(2030, 1, 1),
         expiry_date=dt.date(9999, 12, 31),
+        first_trade_at=dt.datetime(1858, 11, 17, tzinfo=dt.UTC),
+        terminated_at=dt.datetime(9999, 12, 31, tzinfo=dt.UTC),
     )
     open_ended = get_trading_period(listing)
     listing.terminated_at = dt.datetime(2026, 5, 1, 17, tzinfo=dt.UTC)

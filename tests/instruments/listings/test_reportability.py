@@ -184,6 +184,56 @@ def test_placeholders_are_no_terminations(make_zip: Write, client: Client) -> No
     assert mics(ask(client, on="9999-12-31")) == ["XSTO"]
 
 
+@pytest.mark.parametrize("element", ["ReqForAdmssnDt", "AdmssnApprvlDtByIssr"])
+def test_placeholders_are_no_admissions(element: str, make_zip: Write, client: Client) -> None:
+    """As ESMA's records of FI4000047055 in October 2017."""
+    record = with_dates(firds.record("RefData", VOLVO, "XSTO", period=day(1)), first="2012-10-16")
+    admitted = record.replace(
+        "<FrstTradDt>", f"<{element}>1858-11-16T23:00:00</{element}><FrstTradDt>"
+    )
+    load(make_zip, full(2), admitted)
+
+    assert mics(ask(client, on="2012-10-15")) == []
+    [venue] = ask(client, on="2012-10-16")["venues"]
+    assert venue["reason"] == "first traded 2012-10-16, not terminated"
+    before = client.get(f"/api/v1/instruments/{VOLVO}/", {"as_of": "2012-10-15"})
+    assert before.status_code == 404
+
+
+def test_a_placeholder_of_the_past_ends_no_first_record(make_zip: Write, client: Client) -> None:
+    record = firds.record("RefData", VOLVO, "XSTO", period=day(5))
+    load(make_zip, full(6), with_dates(record, first="2014-01-14", until="1858-11-17"))
+
+    assert mics(ask(client, on="2025-03-02")) == ["XSTO"]
+    before = client.get(f"/api/v1/instruments/{VOLVO}/", {"as_of": "2025-03-02"}).json()
+    assert (before["basis"], before["effective_status"]) == ("earliest_known", "active")
+
+
+def test_a_termination_published_until_a_placeholder_ends_the_listing(
+    make_zip: Write, client: Client
+) -> None:
+    load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+    ended = firds.record("TermntdRcrd", VOLVO, "XSTO", period=day(1), until="9999-12-31")
+    load(make_zip, delta(6), ended)
+
+    assert mics(ask(client, on="2025-03-05")) == ["XSTO"]
+    assert mics(ask(client, on="2025-03-06")) == []
+    later = client.get(f"/api/v1/instruments/{VOLVO}/", {"as_of": "2025-03-10"})
+    assert later.status_code == 404
+
+
+def test_a_termination_on_a_placeholder_is_followed_by_no_other_period_of_trading(
+    make_zip: Write, client: Client
+) -> None:
+    ended = firds.record("TermntdRcrd", VOLVO, "XSTO", period=day(1))
+    load(make_zip, delta(2), with_dates(ended, first="2014-01-14", until="1858-11-17"))
+    record = firds.record("ModfdRcrd", VOLVO, "XSTO", period=day(4))
+    load(make_zip, delta(5), with_dates(record, first="2025-03-04"))
+
+    assert mics(ask(client, on="2014-01-14")) == []
+    assert mics(ask(client, on="2025-03-04")) == ["XSTO"]
+
+
 def test_a_correction_of_the_first_trade_counts_for_earlier_days(
     make_zip: Write, client: Client
 ) -> None:

@@ -71,6 +71,7 @@ def listing(**values: Any) -> Listing:
         ({"expiry_date": dt.date(9999, 12, 31)}, "active"),
         ({"maturity_date": dt.date(2025, 3, 4)}, "matured"),
         ({"maturity_date": dt.date(1858, 11, 17)}, "active"),  # a placeholder
+        ({"terminated_at": dt.datetime(1858, 11, 17, tzinfo=dt.UTC)}, "active"),
         ({"status": "dropped", "maturity_date": dt.date(2020, 1, 1)}, "dropped"),
         ({"status": "cancelled"}, "cancelled"),
         ({"status": "terminated"}, "terminated"),
@@ -80,6 +81,15 @@ def test_dates_that_have_passed_end_an_active_listing(
     values: dict[str, Any], expected: str
 ) -> None:
     assert get_effective_status(listing(**values), dt.date(2025, 3, 5)) == expected
+
+
+@pytest.mark.parametrize("column", ["terminated_at", "expiry_date", "maturity_date"])
+@pytest.mark.parametrize("year", [2999, 3999, 9999])
+def test_placeholders_end_nothing_on_the_last_day_of_the_calendar(column: str, year: int) -> None:
+    last_day = dt.datetime(year, 12, 31, tzinfo=dt.UTC)
+    value = last_day if column == "terminated_at" else last_day.date()
+
+    assert get_effective_status(listing(**{column: value}), dt.date.max) == "active"
 
 
 def test_an_instrument_is_active_while_one_listing_is() -> None:
