@@ -7,22 +7,19 @@ import dataclasses
 import datetime as dt
 import enum
 import itertools
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db.models import Min
-
 from instruments.list_check.items import Item
-from instruments.listings import history
+from instruments.listings import corrections, history
 from instruments.listings.export_files import escape_formula, format_row
 from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
 from instruments.listings.lookup import LookupResult, LookupStatus, look_up
 from instruments.listings.reportability import COLUMNS, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
-from instruments.models import Figi, Instrument, Listing, Register, TransparencyResult, Venue
-from instruments.transparency.questions import applicable
+from instruments.models import Figi, Instrument, Register, Venue
+from instruments.transparency.questions import PublishedResults
 from marketdata.common.plain import to_plain
 
 # Items of a chunk. Some instruments have a hundred listings, each with several records.
@@ -58,7 +55,7 @@ COLUMN_HELP = {
     "venues": "MICs on which it was reportable on the day, separated by spaces",
     "full_name": "Full name",
     "cfi_code": "CFI code",
-    "published_status": "Status by the newest publication",
+    "published_status": "Status by the newest publication, or the newest one by `known_on`",
     "effective_status": "Status on the day, by the dates of termination, expiry and maturity too",
     "issuer_lei": "LEI of the issuer; empty if none is published or if it is a venue operator's",
     "figis": "FIGIs of the share class, else the composite FIGIs, else all, separated by spaces",
@@ -69,7 +66,10 @@ COLUMNS_OF_ANSWER = tuple(COLUMN_HELP)
 
 
 def answer_items(items: Iterable[Item], question: Question) -> Iterator[dict[str, Any]]:
-    """Yield an answer of plain values for each item, in the same order. Thirteen queries a chunk at most."""
+    """Yield an answer of plain values for each item, in the same order.
+
+    Thirteen queries a chunk at most; more with `known_on`, as `PublishedResults` and `read_timelines_of`.
+    """
     remaining = iter(items)
     while chunk := list(itertools.islice(remaining, CHUNK)):
         yield from _answer_chunk(chunk, question)
@@ -111,7 +111,7 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
         if outcome.instrument_isin is None:
             yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
             continue
-        instrument = chunk.instruments[isin]
+        instrument = chunk.instruments.get(isin)
         timelines = chunk.timelines.get(isin, [])
         at_venue = [t for t in timelines if not item.mic or t[-1].mic in venues[item.mic]]
         reported = answer_for_timelines(isin, at_venue, day, question.known_on)
@@ -128,11 +128,7 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
             "reason": reason,
             "reportable": reported.is_reportable,
             "venues": " ".join(dict.fromkeys(mics)),
-            "full_name": instrument.full_name,
-            "cfi_code": instrument.cfi_code,
-            "published_status": str(instrument.status),
-            "effective_status": _get_effective_status(instrument, timelines, day),
-            "issuer_lei": chunk.get_issuer_lei(instrument),
+            **chunk.describe(instrument, timelines, day),
             "figis": " ".join(chunk.figis.get(isin, [])),
             **chunk.get_liquidity(isin, day),
         }
@@ -148,43 +144,53 @@ class _Chunk:
 
     def __init__(self, isins: list[str], question: Question) -> None:
         self._question = question
-        self.instruments = {row.isin: row for row in Instrument.objects.filter(pk__in=isins)}
-        self._operators = select_operators(row.issuer_lei for row in self.instruments.values())
+        is_snapshot = bool(question.known_on or question.register)
         self.timelines: dict[str, list[Timeline]] = history.read_timelines_of(
-            isins, known_on=question.known_on, register=question.register, columns=COLUMNS
+            isins,
+            known_on=question.known_on,
+            register=question.register,
+            columns=(*COLUMNS, *history.SNAPSHOT_COLUMNS) if is_snapshot else COLUMNS,
         )
-        self._results = self._read_results(isins)
+        self.instruments = self._read_snapshots() if is_snapshot else _read_instruments(isins)
+        self._operators = select_operators(row.issuer_lei for row in self.instruments.values())
+        self._results = PublishedResults(
+            isins, known_on=question.known_on, register=question.register or Register.ESMA
+        )
         self.figis = _read_figis(isins)
-        self._first_trades = self._read_first_trades(list(self._results))
 
-    def get_issuer_lei(self, instrument: Instrument) -> str:
+    def describe(
+        self, instrument: Instrument | None, timelines: Sequence[Timeline], day: dt.date
+    ) -> dict[str, Any]:
+        """Return what an instrument is; null for one of which nothing was known."""
+        if instrument is None:
+            return {}
         lei = instrument.issuer_lei
-        return "" if lei in self._operators else lei
+        return {
+            "full_name": instrument.full_name,
+            "cfi_code": instrument.cfi_code,
+            "published_status": str(instrument.status),
+            "effective_status": _get_effective_status(instrument, timelines, day),
+            "issuer_lei": "" if lei in self._operators else lei,
+        }
 
     def get_liquidity(self, isin: str, day: dt.date) -> dict[str, Any]:
-        answer = applicable(
-            self._results.get(isin, []), day, first_trade=self._first_trades.get(isin)
-        )["liquidity"]
+        answer = self._results.get_liquidity(isin, day)
         liquid = answer.only.result.liquid if answer.only else None
         return {"liquid": liquid, "liquidity_reason": answer.why}
 
-    def _read_results(self, isins: list[str]) -> dict[str, list[TransparencyResult]]:
-        rows = TransparencyResult.objects.filter(isin__in=isins, register=self._register)
-        if self._question.known_on is not None:
-            rows = rows.filter(source_file__published_on__lte=self._question.known_on)
-        results: dict[str, list[TransparencyResult]] = defaultdict(list)
-        for result in rows.select_related("source_file").order_by():
-            results[result.isin].append(result)
-        return results
+    def _read_snapshots(self) -> dict[str, Instrument]:
+        """Return the instruments by the listings of a register, or by those known on a day."""
+        snapshots = {
+            isin: history.make_snapshot(isin, [timeline[-1] for timeline in timelines])
+            for isin, timelines in self.timelines.items()
+        }
+        if self._question.known_on is None:  # corrections do not apply to what was known on a day
+            corrections.correct_instruments(snapshots.values())
+        return snapshots
 
-    def _read_first_trades(self, isins: list[str]) -> dict[str, dt.date]:
-        rows = Listing.objects.filter(isin__in=isins, register=self._register).order_by()
-        firsts = rows.values("isin").annotate(first=Min("first_trade_at"))
-        return {row["isin"]: row["first"].date() for row in firsts if row["first"] is not None}
 
-    @property
-    def _register(self) -> str:
-        return self._question.register or Register.ESMA
+def _read_instruments(isins: Sequence[str]) -> dict[str, Instrument]:
+    return {row.isin: row for row in Instrument.objects.filter(pk__in=isins)}
 
 
 def _read_figis(isins: Sequence[str]) -> dict[str, list[str]]:

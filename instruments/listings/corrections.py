@@ -86,7 +86,21 @@ def correct_instrument(instrument: Instrument) -> list[AppliedCorrection]:
 
     The records of its listings must be the newest ones.
     """
-    corrections = _read(_LIVE_OF, instrument.isin)
+    return _correct(instrument, _read(_LIVE_OF, instrument.isin))
+
+
+def correct_instruments(instruments: Iterable[Instrument]) -> None:
+    """Do as `correct_instrument` for at most 1,000 instruments. One query."""
+    rows = {instrument.isin: instrument for instrument in instruments}
+    by_isin: dict[str, list[Correction]] = {}
+    if rows:
+        for correction in Correction.objects.live().of(rows).order_by("pk"):
+            by_isin.setdefault(correction.isin, []).append(correction)
+    for isin, corrections in by_isin.items():
+        _correct(rows[isin], corrections)
+
+
+def _correct(instrument: Instrument, corrections: Sequence[Correction]) -> list[AppliedCorrection]:
     if not corrections:
         return []
     applied = correct_listings(instrument.listings, corrections)

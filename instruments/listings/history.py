@@ -43,6 +43,8 @@ Timeline = list[ListingRecord]
 
 # Columns of Instrument that are copied from its reference listing.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
+# The columns of records that `make_snapshot` reads.
+SNAPSHOT_COLUMNS = (*_TEXTS, "status", "mic", "register", "relevant_venue", "first_trade_at")
 # Columns that differ between two files with the same record, or that tell where a record was read.
 _NOT_COMPARED = {
     *("isin", "mic", "register", "valid_from", "record_kind", "technical_record_id"),
@@ -312,8 +314,11 @@ def get_snapshot(
         timelines = _leave_out_dropped(timelines, min(as_of, known_on or as_of), as_of)
     chosen = [_choose(timeline, as_of) for timeline in timelines]
     listings = [record for record in chosen if record is not None]
-    if not listings:
-        return None
+    return make_snapshot(isin, listings) if listings else None
+
+
+def make_snapshot(isin: str, listings: list[ListingRecord]) -> Instrument:
+    """Return an instrument, unsaved, with these listings, of which there is at least one."""
     reference = min(listings, key=_get_rank)
     instrument = Instrument(
         isin=isin,

@@ -13,9 +13,10 @@ from decimal import Decimal
 from django.db.models import Min
 
 from esma_files.models import EsmaFile
+from instruments.listings import history
 from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
-from instruments.listings.terms import FIRST_REAL_DAY
+from instruments.listings.terms import FIRST_REAL_DAY, get_beginning
 from instruments.models import Instrument, Listing, Register, TransparencyResult
 from instruments.published_results.known import read_known_begins
 from instruments.published_results.publications import publication_of
@@ -45,6 +46,10 @@ RESPECTS: dict[str, tuple[str, ...]] = {
 _TURNOVER = ("total_transactions", "total_volume")
 # Results whose application begins with the first day of trading, which only reference data tells.
 _NEEDS_FIRST_TRADE = ("ESTM", "FFWK")
+_COLUMNS_OF_FIRST_TRADE = (
+    *("isin", "mic", "register", "valid_from", "status", "cfi_code", "first_trade_at"),
+    *("source_position", "fingerprint"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +128,7 @@ def get_transparency(
     if not rows and not Instrument.objects.filter(pk=isin).exists():
         raise NotInDatabase(f"No loaded file mentions {isin}.")
     results = _publications_of([row for row in rows if row.register == register], known_on)
-    first_trade = first_trade_of(isin, register, results)
+    first_trade = first_trade_of(isin, register, results, known_on=known_on)
     current = _newest_versions(results)
     return InstrumentTransparency(
         isin=isin,
@@ -145,26 +150,66 @@ def get_liquidity(
 
     Three queries at most, for at most 500 ISINs.
     """
-    rows = TransparencyResult.objects.filter(isin__in=isins, register=register).order_by("pk")
-    results: dict[str, list[TransparencyResult]] = defaultdict(list)
-    for result in _publications_of(list(rows.select_related("source_file")), None):
-        results[result.isin].append(result)
-    traded = [isin for isin, rows in results.items() if any(map(_needs_first_trade, rows))]
-    first_trades = _read_first_trades(traded, register)
-    return {
-        isin: applicable(rows, on, first_trade=first_trades.get(isin))["liquidity"]
-        for isin, rows in results.items()
-    }
+    results = PublishedResults(isins, register=register)
+    return {isin: results.get_liquidity(isin, on) for isin in results.isins}
 
 
-def _read_first_trades(isins: Sequence[str], register: str) -> dict[str, dt.date]:
-    """Return the first day of trading of each ISIN, where it is known."""
+class PublishedResults:
+    """The results that a register publishes for at most 500 ISINs, for questions about several days.
+
+    With `known_on`, as they were known on that day. Three queries at most; with `known_on` four more, and for
+    results of republished files those of `read_known_begins`.
+    """
+
+    def __init__(
+        self,
+        isins: Sequence[str],
+        *,
+        known_on: dt.date | None = None,
+        register: str = Register.ESMA,
+    ) -> None:
+        rows = TransparencyResult.objects.filter(isin__in=isins, register=register).order_by("pk")
+        self._results: dict[str, list[TransparencyResult]] = defaultdict(list)
+        for result in _publications_of(list(rows.select_related("source_file")), known_on):
+            self._results[result.isin].append(result)
+        traded = [
+            isin for isin, of_isin in self._results.items() if _any_needs_first_trade(of_isin)
+        ]
+        self._first_trades = _read_first_trades(traded, register, known_on)
+
+    @property
+    def isins(self) -> list[str]:
+        """The ISINs that have results."""
+        return list(self._results)
+
+    def get_liquidity(self, isin: str, on: dt.date) -> Applicable:
+        """Return the liquidity of an ISIN that applies on a day."""
+        results, first_trade = self._results.get(isin, []), self._first_trades.get(isin)
+        return applicable(results, on, first_trade=first_trade)["liquidity"]
+
+
+def _read_first_trades(
+    isins: Sequence[str], register: str, known_on: dt.date | None
+) -> dict[str, dt.date]:
+    """Return the first day of trading of each ISIN, where it is known, or was on `known_on`."""
     if not isins:
         return {}
+    if known_on is not None:
+        timelines = history.read_timelines_of(
+            isins, known_on=known_on, register=register, columns=_COLUMNS_OF_FIRST_TRADE
+        )
+        known = {isin: _find_first_trade(of_isin) for isin, of_isin in timelines.items()}
+        return {isin: first for isin, first in known.items() if first is not None}
     begin = dt.datetime.combine(FIRST_REAL_DAY, dt.time.min, dt.UTC)
     traded = Listing.objects.filter(isin__in=isins, register=register, first_trade_at__gte=begin)
     firsts = traded.order_by().values("isin").annotate(first=Min("first_trade_at"))
     return {row["isin"]: row["first"].date() for row in firsts}
+
+
+def _find_first_trade(timelines: Iterable[history.Timeline]) -> dt.date | None:
+    """Return the first trade by the newest record of each listing."""
+    days = [get_beginning(timeline[-1].first_trade_at) for timeline in timelines]
+    return min((day for day in days if day is not None), default=None)
 
 
 def _publications_of(
@@ -175,11 +220,13 @@ def _publications_of(
     A result that was published again after a correction is returned again, with that file. With `known_on`,
     only what had been published by that day, as it was before files were republished later.
     """
-    if known_on is not None and (begins := read_known_begins(rows, known_on)) is not None:
-        return [_published_with(row, file) for row in rows for file in begins[row.pk]]
+    begins = {} if known_on is None else read_known_begins(rows, known_on)
     files = EsmaFile.objects.in_bulk({key for row in rows for key in row.published_again or ()})
     results = []
     for row in rows:
+        if row.pk in begins:
+            results += [_published_with(row, file) for file in begins[row.pk]]
+            continue
         if row.withdrawn_on is not None and (known_on is None or row.withdrawn_on <= known_on):
             continue
         known_from = row.known_from or row.source_file.published_on
@@ -236,16 +283,20 @@ def application_period_of(
 
 
 def first_trade_of(
-    isin: str, register: Register, results: Collection[TransparencyResult]
+    isin: str,
+    register: Register,
+    results: Collection[TransparencyResult],
+    *,
+    known_on: dt.date | None = None,
 ) -> dt.date | None:
     """Return the first day on which an instrument was traded anywhere, by its listings.
 
-    Asks the database only where one of `results` needs it; None otherwise, or where it is not known. Dates
-    before 1900 stand for "none".
+    With `known_on`, by what was known of them on that day. Asks the database only where one of `results`
+    needs it; None otherwise, or where it is not known. Dates before 1900 stand for "none".
     """
-    if not any(_needs_first_trade(result) for result in results):
+    if not _any_needs_first_trade(results):
         return None
-    return _read_first_trades([isin], register).get(isin)
+    return _read_first_trades([isin], register, known_on).get(isin)
 
 
 def turnover(results: Iterable[TransparencyResult]) -> list[Turnover]:
@@ -294,7 +345,7 @@ def _applicable_in(
     ]
     in_force = _without_replaced([candidate for candidate in dated if on in candidate.period])
     if not in_force:
-        if not dated and any(_needs_first_trade(result) for result in results):
+        if not dated and _any_needs_first_trade(results):
             return Applicable(
                 f"The result with {name} applies from the first day of trading, which is not known."
             )
@@ -364,6 +415,10 @@ def _by_result(
     for result in results:
         grouped[result.result_key].append(result)
     return grouped
+
+
+def _any_needs_first_trade(results: Iterable[TransparencyResult]) -> bool:
+    return any(map(_needs_first_trade, results))
 
 
 def _needs_first_trade(result: TransparencyResult) -> bool:
