@@ -55,7 +55,8 @@ _FIGI_COLUMNS = {
 class Item:
     """One identifier. `mic` narrows it to instruments with a listing there, or on a segment of it.
 
-    With `as_of` or `known_on`, the instruments are as they were on that day.
+    With `as_of` or `known_on`, the instruments are as they were on that day. Those of an LEI are the ones
+    that have this issuer now and had it then.
     """
 
     id_type: IdType
@@ -95,6 +96,9 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
     answers = {}
     for item in valid:
         covered = segments.get(item.mic, {item.mic})
+        if item.id_type is IdType.LEI and len(isins[item]) > MAX_MATCHES:
+            answers[item] = _refuse_many(item)  # not all of them have been read
+            continue
         if item.as_of or item.known_on:
             matching = _describe_snapshots(item, isins[item], covered)
         else:
@@ -112,13 +116,24 @@ def _answer(item: Item, rows: list[dict[str, Any]]) -> Answer:
     if not rows:
         day = f" on {item.as_of}" if item.as_of else ""
         day += f", by what was known on {item.known_on}" if item.known_on else ""
-        return {"warning": f"No instrument{where} has the {item.id_type} {item.value}{day}."}
+        named = f"the {item.id_type} {item.value}{day}"
+        if day and item.id_type is IdType.LEI:
+            return {"warning": f"No instrument{where} had {named}, of those that have it now."}
+        return {"warning": f"No instrument{where} has {named}."}
     if len(rows) > MAX_MATCHES:
         return {
             "error": f"More than {MAX_MATCHES} instruments{where} have the {item.id_type} {item.value}. List"
-            " them by /api/v1/instruments/ with the filter `issuer` or `ticker`."
+            " them by /api/v1/instruments/ with the filter `ticker`."
         }
     return {"data": rows}
+
+
+def _refuse_many(item: Item) -> Answer:
+    then = ", and look up their ISINs" if item.as_of or item.known_on else ""
+    return {
+        "error": f"More than {MAX_MATCHES} instruments have the {item.id_type} {item.value}. List them by"
+        f" /api/v1/instruments/ with the filters `issuer` and `mic`{then}."
+    }
 
 
 def _find_isins(items: Iterable[Item]) -> dict[Item, list[str]]:
@@ -174,6 +189,8 @@ def _describe_snapshots(
     for isin in isins:
         snapshot = get_snapshot(isin, as_of=item.as_of, known_on=item.known_on)
         if snapshot is None:
+            continue
+        if item.id_type is IdType.LEI and snapshot.issuer_lei != item.value:
             continue
         if item.mic and not covered.intersection(row.mic for row in snapshot.listings):
             continue

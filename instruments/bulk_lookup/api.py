@@ -22,7 +22,8 @@ class LookupItemSerializer(StrictSerializer):
     idType = AnyCaseChoiceField(  # noqa: N815  # OpenFIGI's name
         choices=[id_type.value for id_type in IdType],
         default=IdType.ISIN.value,
-        help_text="Kind of the identifier, as in OpenFIGI; ID_LEI is the LEI of the issuer",
+        help_text="Kind of the identifier, as in OpenFIGI; ID_LEI is the LEI of the issuer, with a day of the"
+        " issuer now and then",
     )
     idValue = serializers.CharField(  # noqa: N815
         max_length=100, help_text="The identifier, in upper or lower case"

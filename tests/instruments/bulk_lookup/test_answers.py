@@ -148,6 +148,24 @@ def test_days_select_the_records(client: Client, make_zip: Write) -> None:
     assert "with a listing on XPAR" in nowhere["warning"]
 
 
+def test_an_issuer_had_the_instruments_that_it_has_now(client: Client, make_zip: Write) -> None:
+    before, after = "549300GDPG70E3MBBU98", "529900T8BM49AURSDO55"
+    record = firds.record("RefData", VOLVO, "XSTO", period=day(1))
+    load(make_zip, full(2), record, record.replace(VOLVO, ERICSSON))
+    load(make_zip, full(9), record.replace(before, after), record.replace(VOLVO, ERICSSON))
+
+    def having(lei: str, **days: str) -> Any:
+        [answer] = ask(client, {"idType": "ID_LEI", "idValue": lei, **days})
+        return isins(answer) if "data" in answer else answer["warning"]
+
+    assert (having(before), having(after)) == ([ERICSSON], [VOLVO])
+    assert having(before, known_on=day(8)) == [ERICSSON]
+    assert having(after, known_on=day(9)) == [VOLVO]
+    assert having(after, known_on=day(8)) == (
+        f"No instrument had the ID_LEI {after}, by what was known on {day(8)}, of those that have it now."
+    )
+
+
 def test_an_issuer_of_many_instruments_is_referred_to_the_list(
     client: Client, make_zip: Write
 ) -> None:
@@ -155,10 +173,18 @@ def test_an_issuer_of_many_instruments_is_referred_to_the_list(
     lei = str(Instrument.objects.values_list("issuer_lei", flat=True)[0])
     assert len(lei) == 20
 
-    [answer] = ask(client, {"idType": "ID_LEI", "idValue": lei})
-    [other] = ask(client, {"idType": "ID_LEI", "idValue": ISSUER})
+    item = {"idType": "ID_LEI", "idValue": lei}
+    *answers, other = ask(
+        client,
+        item,
+        {**item, "micCode": "XPAR"},
+        {**item, "as_of": "1990-01-01"},
+        {"idType": "ID_LEI", "idValue": ISSUER},
+    )
 
-    assert f"More than {MAX_MATCHES} instruments have the ID_LEI {lei}" in answer["error"]
+    for answer in answers:
+        assert f"More than {MAX_MATCHES} instruments have the ID_LEI {lei}" in answer["error"]
+    assert "look up their ISINs" in answers[2]["error"]
     assert other == {"warning": f"No instrument has the ID_LEI {ISSUER}."}
 
 
