@@ -130,6 +130,9 @@ def get_transparency(
     results = _publications_of([row for row in rows if row.register == register], known_on)
     first_trade = first_trade_of(isin, register, results, known_on=known_on)
     current = _newest_versions(results)
+    if known_on is not None:  # the columns tell what is current now
+        for result in results:
+            result.superseded = not any(result is newest for newest in current)
     return InstrumentTransparency(
         isin=isin,
         on=on,
@@ -241,8 +244,10 @@ def _publications_of(
 
 
 def _published_with(row: TransparencyResult, file: EsmaFile) -> TransparencyResult:
+    """Return a result as another file published it; its position there is not known."""
     result = copy.copy(row)
-    result.source_file = file
+    if file.pk != row.source_file_id:
+        result.source_file, result.source_position = file, 0
     return result
 
 

@@ -65,6 +65,10 @@ class ResultSerializer(serializers.ModelSerializer[Any]):
         "(totals for the systematic-internaliser test), or where that depends on the first day of trading",
     )
     source_file = serializers.CharField()
+    source_position = serializers.IntegerField(
+        help_text="1 is the first record of the file; 0 is not known: the file has a result of an earlier one"
+        " again after a correction, or the file that published it first has been republished without it"
+    )
     published_on = serializers.DateField()
 
     common: tuple[str, ...] = (

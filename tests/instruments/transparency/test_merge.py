@@ -99,20 +99,28 @@ def test_an_old_file_that_comes_late_is_filed_below(make_zip: Write) -> None:
 
 
 def test_a_correction_that_is_taken_back_leaves_the_first_result_in_force(make_zip: Write) -> None:
-    for day, liquid in ((16, "true"), (23, "false"), (30, "true")):
+    """The position in the third file is not kept."""
+    other = fitrs.bond(ERICSSON, more=LIQUID.format("true"))
+    load(make_zip, full(16), other, fitrs.bond(VOLVO, more=LIQUID.format("true")))
+    for day, liquid in ((23, "false"), (30, "true")):
         run = load(make_zip, full(day), fitrs.bond(VOLVO, more=LIQUID.format(liquid)))
 
     assert counts(run) == {"changed": 1}
     answers = {}
     for day in (15, 16, 23, 30):
         answer = get_transparency(VOLVO, on=dt.date(2025, 9, 1), known_on=dt.date(2025, 8, day))
-        answers[day] = [(r.liquid, r.source_file.name[:15]) for r in answer.results]
+        answers[day] = [
+            (r.liquid, r.source_file.name[:15], r.source_position, r.superseded)
+            for r in answer.results
+        ]
     assert answers == {
         15: [],
-        16: [(True, "FULNCR_20250816")],
-        23: [(False, "FULNCR_20250823")],
-        30: [(True, "FULNCR_20250830")],
+        16: [(True, "FULNCR_20250816", 2, False)],
+        23: [(False, "FULNCR_20250823", 1, False)],
+        30: [(True, "FULNCR_20250830", 0, False)],
     }
+    before = get_transparency(VOLVO, on=dt.date(2025, 8, 20), known_on=dt.date(2025, 8, 23))
+    assert [r.liquid for r in before.results] == [False]
 
 
 def test_what_was_known_before_a_file_was_republished_is_still_answered(make_zip: Write) -> None:
