@@ -1,7 +1,10 @@
 """Facts about the repository: documents, settings, versions and files agree with each other."""
 
+import json
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -38,6 +41,43 @@ def test_nothing_is_documented_that_is_no_setting() -> None:
     example = re.findall(r"^#? ?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
     assert sorted(example) == VARIABLES
+
+
+def test_the_example_has_the_defaults(tmp_path: Path) -> None:
+    """All lines that are commented out are used at once, without changing any setting."""
+    given = re.findall(r"^#? ?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    example = tmp_path / "example"
+    example.write_text(
+        "".join(
+            f"{name}={value}\n" for name, value in given if name not in ("SECRET_KEY", "ENV_FILE")
+        )
+    )
+
+    assert read_settings(example) == read_settings(Path(os.devnull))
+
+
+def read_settings(variables: Path) -> dict[str, str]:
+    """Return the settings of a process that reads its variables from a file, without those of this one."""
+    kept = {"PATH", "HOME"} & os.environ.keys()
+    environment = {name: os.environ[name] for name in kept} | {
+        "ENV_FILE": str(variables),
+        "SECRET_KEY": "a key of this test, which has more than fifty characters",
+        "DJANGO_SETTINGS_MODULE": "marketdata.settings",
+    }
+    code = (
+        "import json; from django.conf import settings as s;"
+        "print(json.dumps({name: repr(getattr(s, name)) for name in dir(s) if name.isupper()}))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    settings: dict[str, str] = json.loads(re.sub(" at 0x[0-9a-f]+", "", output))
+    return settings
 
 
 def test_no_module_is_over_its_length() -> None:
@@ -126,6 +166,25 @@ def test_links_between_documents_lead_somewhere(path: Path) -> None:
 
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_to_sections_lead_to_headings(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", path.read_text())
+
+    local = [
+        (path.parent / name if name else path, anchor) for name, anchor in links if ":" not in name
+    ]
+    assert [
+        f"{target.name}#{anchor}" for target, anchor in local if anchor not in anchors(target)
+    ] == []
+
+
+def anchors(document: Path) -> list[str]:
+    """Return the anchors that GitHub gives the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    texts = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return [re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ class Command(BaseCommand):
         register = Register(options["register"])
         backlog = scoping.backlog(register)
         self._print_backlog(backlog)
+        if not backlog.stored:
+            self.stdout.write("No stored file has to be read again.")
         if options["dry_run"]:
             for file in backlog.stored:
                 self.stdout.write(f"{file.name}: would be read again")

@@ -158,8 +158,9 @@ def test_a_file_that_is_not_stored_any_more_is_named(make_zip: Write) -> None:
     run.file.enter(EsmaFile.State.DELETED)
     set_scope()
 
-    errors = io.StringIO()
-    call_command("scope", "backfill", stdout=io.StringIO(), stderr=errors)
+    errors, printed = io.StringIO(), io.StringIO()
+    call_command("scope", "backfill", stdout=printed, stderr=errors)
+    assert printed.getvalue() == "No stored file has to be read again.\n"
     assert f"{full(2)}.zip does not cover this scope and is no longer stored" in errors.getvalue()
 
 
