@@ -48,7 +48,7 @@ COLUMN_HELP = {
     "line": "Number of the line, from 1",
     "isin": "ISIN, of the instrument that a FIGI or ticker means; if it means none, the code as given",
     "mic": "MIC as given: only listings there, or on its segments, count. Empty: on any venue",
-    "on": "Day of the answer",
+    "on": "Day of the answer; of an invalid line the day that it names, if any",
     "status": "found, unknown (in no loaded file) or invalid (not an ISIN, MIC or day)",
     "reason": "The answer in a sentence, or why there is none",
     "reportable": "Whether it was reportable there on the day; null if unknown or invalid",
@@ -105,8 +105,8 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
         answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {"line": item.line, "isin": isin}
         answer |= {"mic": item.mic or None, "on": to_plain(day)}
         if item.problem is not None or outcome.status == LookupStatus.INVALID:
-            reason = item.problem or outcome.reason
-            yield answer | {"status": CheckStatus.INVALID.value, "reason": reason}
+            invalid = {"on": to_plain(item.on), "reason": item.problem or outcome.reason}
+            yield answer | invalid | {"status": CheckStatus.INVALID.value}
             continue
         if outcome.instrument_isin is None:
             yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
@@ -135,8 +135,9 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
 
 
 def _look_up(codes: Sequence[str]) -> dict[str, LookupResult]:
-    """Return the outcome for each code."""
-    return {row.isin: row for row in look_up(list(dict.fromkeys(codes)))}
+    """Return the outcome for each code as it is in the list: outcomes have it without spaces around it."""
+    unique = list(dict.fromkeys(codes))
+    return dict(zip(unique, look_up(unique), strict=True))
 
 
 class _Chunk:

@@ -70,7 +70,7 @@ class ItemAnswerSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text=f"{COLUMN_HELP['isin']}. null if the item has none"
     )
     mic = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["mic"])
-    on = serializers.DateField(help_text=COLUMN_HELP["on"])
+    on = serializers.DateField(allow_null=True, help_text=COLUMN_HELP["on"])
     status = serializers.ChoiceField(
         choices=[status.value for status in CheckStatus], help_text=COLUMN_HELP["status"]
     )

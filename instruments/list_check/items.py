@@ -17,7 +17,7 @@ _LONGEST_CODE = 50
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One line to check. `mic` is "" for any venue, `on` is None for today.
+    """One line to check. `mic` is "" for any venue, `on` is None if the line names no day.
 
     `code` is an ISIN, a FIGI or a ticker, as given; what it means is looked up with the others of a list.
     `problem` is the reason why the line cannot be checked, None if it can.

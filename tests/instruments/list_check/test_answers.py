@@ -18,7 +18,7 @@ from django.utils import timezone
 from esma_files.models import EsmaFile
 from instruments.list_check import answers
 from instruments.list_check.answers import Question, answer_items
-from instruments.list_check.items import make_item
+from instruments.list_check.items import make_item, parse_lines
 from instruments.models import Figi, Instrument, LegalEntity, Listing
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
@@ -165,6 +165,28 @@ def test_a_malformed_item_has_its_own_answer(client: Client) -> None:
     assert reasons[6] == "mic: Ensure this field has no more than 10 characters."
     assert reasons[7] == "Not a day: '20200630'. Write days as 2025-08-30."
     assert all("line" not in row for row in results)
+
+
+def test_an_invalid_line_has_its_own_day_or_none(client: Client) -> None:
+    items = [{"isin": BOND, "on": "30.06.2020"}, {"isin": "Volvo"}, {"isin": "A", "on": "2020-06-30"}]
+
+    results = ask(client, *items, on="2026-07-20")
+
+    assert [row["status"] for row in results] == ["invalid"] * 3
+    assert [row["on"] for row in results] == [None, None, "2020-06-30"]
+    page = client.post(PAGE, {"lines": f"{BOND} 30.06.2020", "on": "2026-07-20"}).content.decode()
+    assert '<td class="day"></td>' in page
+
+
+@pytest.mark.parametrize("code", ["A" * 49 + " B", "A" * 49 + "\x0b" + "B" * 20])
+def test_a_long_code_with_a_space_is_invalid(client: Client, code: str) -> None:
+    """What is kept of it may end with the space."""
+    [answer, _] = ask(client, {"isin": code}, {"isin": BOND})
+
+    assert answer["status"] == "invalid"
+    [item] = parse_lines([code.replace(" ", "\xa0")])
+    [row] = answer_items([item], Question())
+    assert row["status"] == "invalid"
 
 
 def test_the_number_of_queries_does_not_grow_with_the_list(client: Client) -> None:
