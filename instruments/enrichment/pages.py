@@ -18,6 +18,7 @@ from instruments.models import Coverage
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, holding, is_met, reading
+from marketdata.web.forms import read_text
 
 RUNS_SHOWN = 10
 _REQUESTING = holding("instruments.enrich_instrument", costly=True)
@@ -43,12 +44,9 @@ class EnrichmentForm(forms.Form):
         lines = (cleaned.get("isins") or "").replace(",", "\n").splitlines()
         file: UploadedFile[Any] | None = cleaned.get("file")
         if file is not None:
-            try:
-                text = file.read().decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise forms.ValidationError("The file is not a text file in UTF-8.") from error
             lines += [
-                line.replace(";", ",").split(",")[0].strip(' "') for line in text.splitlines()
+                line.replace(";", ",").split(",")[0].strip(' "')
+                for line in read_text(file).splitlines()
             ]
         codes = [line.strip() for line in lines if line.strip()]
         if codes and codes[0].casefold() == "isin":  # the heading of a column

@@ -17,7 +17,7 @@ from instruments.list_check.items import Item, parse_lines
 from instruments.models import Register
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, reading
-from marketdata.web.forms import day_field
+from marketdata.web.forms import day_field, read_text
 
 MAX_LINES = 10_000
 # Rows of the table; the file to download has all.
@@ -52,12 +52,7 @@ class ListForm(forms.Form):
         if file is not None:
             if text.strip():
                 raise forms.ValidationError("Give either lines or a file, and not both.")
-            try:
-                text = file.read().decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise forms.ValidationError(
-                    "The file is not a text file in UTF-8. Save a spreadsheet as CSV first."
-                ) from error
+            text = read_text(file)
             # The lines are shown, and are what the download is made of.
             self.data = {**self.data.dict(), "lines": text}  # type: ignore[attr-defined]
         items = list(parse_lines(io.StringIO(text, newline=None)))

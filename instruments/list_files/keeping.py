@@ -25,6 +25,7 @@ from esma_files.models import Run
 from instruments.bulk_lookup.files import HeaderInvalid, read_lines
 from instruments.models import ListFile
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+from marketdata.common.named_files import NOT_UTF_8
 
 LOOK_UP = "instruments.lookup_instrument"
 MAX_BYTES = 100_000_000
@@ -119,12 +120,14 @@ def read_text(file: IO[bytes]) -> IO[str]:
 
 
 def _count_lines(file: IO[bytes], question: str) -> int:
-    """Return the number of lines. Raises InvalidQuery if they are none, too many or too long."""
+    """Return the number of lines. Raises InvalidQuery if they are none, too many, too long or no text."""
     file.seek(0)
     lines = 0
     with read_text(file) as text:
         while line := text.readline(MAX_LINE_CHARACTERS + 1):
             lines += 1
+            if "\x00" in line:  # in each UTF-16 file and spreadsheet, and in no text
+                raise InvalidQuery("file", f"The list cannot be read: {NOT_UTF_8}")
             if len(line) > MAX_LINE_CHARACTERS:
                 message = f"Line {lines:,} has more than {MAX_LINE_CHARACTERS:,} characters."
                 raise InvalidQuery("file", message)

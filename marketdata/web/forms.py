@@ -10,10 +10,12 @@ from http import HTTPStatus
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from marketdata.common.filters import get_form_messages
+from marketdata.common.named_files import NOT_UTF_8
 
 
 def day_field(label: str, help_text: str = "") -> forms.DateField:
@@ -22,6 +24,17 @@ def day_field(label: str, help_text: str = "") -> forms.DateField:
     return forms.DateField(
         required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"], help_text=help_text
     )
+
+
+def read_text(file: UploadedFile[Any]) -> str:
+    """Return the text of a file that was sent with a form. Raises ValidationError if it is not UTF-8."""
+    try:
+        text: str = file.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise forms.ValidationError(f"{file.name}: {NOT_UTF_8}") from error
+    if "\x00" in text:  # in each UTF-16 file and spreadsheet, and in no text
+        raise forms.ValidationError(f"{file.name}: {NOT_UTF_8}")
+    return text
 
 
 def refuse(request: HttpRequest, form: forms.Form, title: str) -> HttpResponse:

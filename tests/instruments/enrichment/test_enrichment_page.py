@@ -57,7 +57,7 @@ def test_a_list_is_pasted_or_uploaded(client: Client) -> None:
         ({}, "There is no instrument."),
         ({"isins": f"{IBM}\nUS0378331005"}, "No loaded file has US0378331005."),
         ({"isins": "SE0000115447"}, "should be 6"),
-        ({"file": SimpleUploadedFile("a.xlsx", b"\xff\xfe")}, "not a text file"),
+        ({"file": SimpleUploadedFile("a.xlsx", b"\xff\xfe")}, "a.xlsx: it is not text in UTF-8"),
     ],
 )
 def test_a_wrong_list_is_refused_with_the_reason(

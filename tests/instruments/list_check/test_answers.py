@@ -168,7 +168,11 @@ def test_a_malformed_item_has_its_own_answer(client: Client) -> None:
 
 
 def test_an_invalid_line_has_its_own_day_or_none(client: Client) -> None:
-    items = [{"isin": BOND, "on": "30.06.2020"}, {"isin": "Volvo"}, {"isin": "A", "on": "2020-06-30"}]
+    items = [
+        {"isin": BOND, "on": "30.06.2020"},
+        {"isin": "Volvo"},
+        {"isin": "A", "on": "2020-06-30"},
+    ]
 
     results = ask(client, *items, on="2026-07-20")
 
@@ -180,7 +184,7 @@ def test_an_invalid_line_has_its_own_day_or_none(client: Client) -> None:
 
 @pytest.mark.parametrize("code", ["A" * 49 + " B", "A" * 49 + "\x0b" + "B" * 20])
 def test_a_long_code_with_a_space_is_invalid(client: Client, code: str) -> None:
-    """What is kept of it may end with the space."""
+    """A code is cut to its first 50 characters, here with the space at the end."""
     [answer, _] = ask(client, {"isin": code}, {"isin": BOND})
 
     assert answer["status"] == "invalid"
@@ -308,13 +312,14 @@ def test_an_invalid_list_is_refused_on_the_page(
     assert message in page.content.decode()
 
 
-def test_a_file_that_is_not_text_is_refused_on_the_page(client: Client) -> None:
-    file = SimpleUploadedFile("list.xlsx", b"PK\x03\x04\xff\xfe")
+@pytest.mark.parametrize("content", [b"PK\x03\x04\xff\xfe", BOND.encode("utf-16-le")])
+def test_a_file_that_is_not_text_is_refused_on_the_page(client: Client, content: bytes) -> None:
+    file = SimpleUploadedFile("list.xlsx", content)
 
     page = client.post(PAGE, {"lines": "", "file": file})
 
     assert page.status_code == 400
-    assert "Save a spreadsheet as CSV first." in page.content.decode()
+    assert "Save it as UTF-8 (spreadsheet programs: CSV UTF-8)." in page.content.decode()
 
 
 def test_lists_count_as_costly_requests(client: Client, settings: LazySettings) -> None:

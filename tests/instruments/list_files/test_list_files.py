@@ -137,6 +137,8 @@ def test_a_run_that_is_begun_again_gives_the_same_answers(client: Client) -> Non
     [
         ("", "reportability", "The list is empty"),
         ("isin\n" * 3 + "x" * 1_001, "reportability", "Line 4 has more than 1,000 characters."),
+        ("PK\x03\x04\x14\x00" + "x" * 2_000, "reportability", "it is not text in UTF-8."),
+        (BOND.encode("utf-16").decode("latin-1"), "lookup", "it is not text in UTF-8."),
         ("isin\nDE000A1R07V3\n", "lookup", "Unknown column 'isin'"),
         ("idType\nDE000A1R07V3\n", "lookup", "It must name each column once, idValue"),
     ],
