@@ -7,6 +7,7 @@ import logging
 import sys
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -72,9 +73,9 @@ def describe_page(status: int, detail: str) -> dict[str, object]:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer requests that Django refuses (`handler400`), as bodies that are too large."""
     if isinstance(exception, RequestDataTooBig):
-        return error_response(
-            request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large."
-        )
+        limit = getattr(exception, "limit", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        detail = f"What was sent is too large: at most {limit:,} bytes are accepted."
+        return error_response(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     # Django's own refusals are of other classes, and name what they met.
     detail = str(exception) if type(exception) is BadRequest else ""
     return error_response(request, HTTPStatus.BAD_REQUEST, detail or "The request is not valid.")

@@ -15,6 +15,14 @@ from marketdata.web.access import is_met
 _FORM_BYTES = 10_000  # of the other fields of a form with a file
 
 
+class FormTooLarge(RequestDataTooBig):
+    """A form with files has more than `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The form has more than {limit:,} bytes.")
+        self.limit = limit
+
+
 class LimitedUploads(FileUploadHandler):
     """Refuse a form before a byte of it is read if it is larger than its page takes from this user.
 
@@ -30,8 +38,8 @@ class LimitedUploads(FileUploadHandler):
         boundary: str,
         encoding: str | None = None,
     ) -> None:
-        if content_length > self._get_limit():
-            raise RequestDataTooBig(f"The form has {content_length:,} bytes.")
+        if content_length > (limit := self._get_limit()):
+            raise FormTooLarge(limit)
 
     def _get_limit(self) -> int:
         limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE

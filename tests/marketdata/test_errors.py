@@ -135,7 +135,7 @@ def test_a_form_that_is_too_large_is_refused(site: Client) -> None:
     response = site.post("/sign-in/", {"username": "a" * 3_000_000})
 
     assert response.status_code == 413
-    assert b"The body is too large." in response.content
+    assert b"at most 1,000,000 bytes are accepted." in response.content
 
 
 def test_a_form_without_its_token_is_refused() -> None:

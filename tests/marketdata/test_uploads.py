@@ -39,6 +39,7 @@ def test_a_large_file_is_refused_before_it_is_stored(folder: Path, path: str) ->
     response = client.post(path, {"csrfmiddlewaretoken": "x" * 64, "file": large_file()})
 
     assert response.status_code == 413
+    assert b"at most 1,000,000 bytes are accepted." in response.content
     assert list(folder.iterdir()) == []
 
 
