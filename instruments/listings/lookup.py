@@ -14,6 +14,7 @@ from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
 MAX_ISINS = 1_000
+_NO_TICKER = "No instrument has it as its ticker."
 
 
 class LookupStatus(enum.StrEnum):
@@ -41,9 +42,18 @@ class LookupResult:
 def check_isin(text: str) -> str:
     """Return an ISIN in upper case. Raises InvalidQuery if it is not one."""
     isin = text.strip().upper()
+    if not isin:
+        raise InvalidQuery("isin", "There is no ISIN.")
     if problem := problem_of(isin):
         raise InvalidQuery("isin", f"{isin}: {problem}.")
     return isin
+
+
+def _check_isin_or_ticker(code: str) -> str:
+    """Return an ISIN. Raises InvalidQuery for another code, which no instrument has as its ticker."""
+    if (problem := problem_of(code)) and _may_be_figi_or_ticker(code):
+        raise InvalidQuery("isin", f"{code}: {problem}. {_NO_TICKER}")
+    return check_isin(code)
 
 
 def resolve_isin(text: str) -> str:
@@ -72,7 +82,7 @@ def resolve_isins(texts: Iterable[str]) -> list[str]:
         if problem_of(code) and _is_figi(code):
             message = f"No instrument with the FIGI {code} is in the database."
             raise InvalidQuery("isin", message) if len(codes) > 1 else NotInDatabase(message)
-        return check_isin(code)
+        return _check_isin_or_ticker(code)
 
     return [resolve_code(code) for code in codes]
 
@@ -122,7 +132,7 @@ def get_instrument(text: str) -> Instrument:
     if instrument is None:
         if problem and _is_figi(code):
             raise NotInDatabase(f"No instrument with the FIGI {code} is in the database.")
-        check_isin(code)
+        _check_isin_or_ticker(code)
         raise NotInDatabase(f"No instrument with the ISIN {code} is in the files loaded.")
     return instrument
 
@@ -206,7 +216,10 @@ def _describe_unknown(code: str, problem: str | None) -> LookupResult:
         return LookupResult(code, LookupStatus.UNKNOWN, "No loaded file has this ISIN.")
     if _is_figi(code):
         return LookupResult(code, LookupStatus.UNKNOWN, "No instrument has this FIGI.")
-    return LookupResult(code, LookupStatus.INVALID, f"Not an ISIN: {problem}.")
+    reason = f"Not an ISIN: {problem}."
+    if _may_be_figi_or_ticker(code):
+        reason = f"{reason} {_NO_TICKER}"
+    return LookupResult(code, LookupStatus.INVALID, reason)
 
 
 def _is_figi(code: str) -> bool:

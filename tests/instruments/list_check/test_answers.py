@@ -224,7 +224,10 @@ def test_a_figi_and_a_ticker_stand_for_the_isin(client: Client, tmp_path: Path) 
         ("VOLVO", "invalid"),
     ]
     assert results[2]["reason"] == "No instrument has this FIGI."
-    assert results[3]["reason"] == "Not an ISIN: an ISIN has 12 characters, this has 5."
+    problem = (
+        "Not an ISIN: an ISIN has 12 characters, this has 5. No instrument has it as its ticker."
+    )
+    assert results[3]["reason"] == problem
     path = tmp_path / "list.csv"
     path.write_text("\n".join(codes))
     rows = list(csv.DictReader(io.StringIO(run(str(path)))))

@@ -8,7 +8,9 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from instruments.listings.lookup import resolve_isin
 from instruments.models import Instrument
+from marketdata.common.errors import InvalidQuery
 
 LIST = "/api/v1/instruments/"
 BOND, FUND = "DE000A1R07V3", "HK0405033157"
@@ -70,7 +72,10 @@ def test_an_item_that_is_no_code_has_its_own_outcome(client: Client) -> None:
     results = response.json()["results"]
     assert [item["status"] for item in results] == ["found", *["invalid"] * 4]
     assert [item["isin"] for item in results[1:4]] == ["NULL", "7", f'{{"ISIN": "{BOND}"}}']
-    assert results[4]["reason"] == "Not an ISIN: an ISIN has 12 characters, this has 200."
+    assert (
+        results[4]["reason"]
+        == "Not an ISIN: an ISIN has 12 characters, this has 200. No instrument has it as its ticker."
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,3 +113,8 @@ def test_the_commands_name_each_isin() -> None:
     call_command("instruments", "list", "--isin", f"{BOND},{UNKNOWN}", stdout=out, stderr=err)
     assert BOND in out.getvalue()
     assert f"{UNKNOWN}: unknown. No loaded file has this ISIN." in err.getvalue()
+
+
+def test_a_code_that_is_absent_is_named_as_such() -> None:
+    with pytest.raises(InvalidQuery, match="There is no ISIN"):
+        resolve_isin(" ")
