@@ -80,7 +80,8 @@ def check(proposal: Proposal) -> Correction:
         and correction.valid_to
         and correction.valid_to < correction.valid_from
     ):
-        raise InvalidQuery("valid_to", f"{correction.valid_to} is before {correction.valid_from}.")
+        days = f"The last day, {correction.valid_to}, is before the first, {correction.valid_from}."
+        raise InvalidQuery("valid_to", days)
     _check_key_is_free(correction)
     return correction
 
@@ -95,6 +96,8 @@ def _check_key(proposal: Proposal) -> dict[str, str]:
         return {"subject": CorrectionSubject.ENTITY.value, "lei": check_lei(lei)}
     if mic and not isin:
         return {"subject": CorrectionSubject.VENUE.value, "mic": mic}
+    if not isin:
+        raise InvalidQuery("isin", "Give the ISIN of an instrument, an LEI, or the MIC of a venue.")
     if not register:
         raise InvalidQuery("register", "Required for an instrument: ESMA or FCA.")
     if register not in Register.values:

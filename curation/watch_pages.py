@@ -61,12 +61,14 @@ class WatchListsView(GuardedView):
         watch_list = WatchList(owner=request.user.get_username())
         if _save(form, watch_list):
             return HttpResponseRedirect(reverse("watch-list", args=[watch_list.pk]))
-        return self._show(request, form)
+        return self._show(request, form, status=400)
 
-    def _show(self, request: HttpRequest, form: WatchListForm) -> HttpResponse:
+    def _show(
+        self, request: HttpRequest, form: WatchListForm, *, status: int = 200
+    ) -> HttpResponse:
         lists = WatchList.objects.filter(owner=request.user.get_username())
         context: dict[str, Any] = {"form": form, "lists": lists}
-        return render(request, "curation/watch_lists.html", context)
+        return render(request, "curation/watch_lists.html", context, status=status)
 
 
 class WatchListView(GuardedView):
@@ -89,7 +91,7 @@ class WatchListView(GuardedView):
         if "save" in request.POST:
             form = WatchListForm(request.POST)
             if not _save(form, watch_list):
-                return self._show(request, self._get(request, number), form)
+                return self._show(request, self._get(request, number), form, status=400)
             return HttpResponseRedirect(reverse("watch-list", args=[number]))
         try:
             watching.mark_as_seen(watch_list, request.POST.get("until", ""))
@@ -98,7 +100,12 @@ class WatchListView(GuardedView):
         return HttpResponseRedirect(reverse("watch-list", args=[number]))
 
     def _show(
-        self, request: HttpRequest, watch_list: WatchList, form: WatchListForm
+        self,
+        request: HttpRequest,
+        watch_list: WatchList,
+        form: WatchListForm,
+        *,
+        status: int = 200,
     ) -> HttpResponse:
         context = {
             "list": watch_list,
@@ -106,7 +113,7 @@ class WatchListView(GuardedView):
             "members": watching.read_members(watch_list),
             "form": form,
         }
-        return render(request, "curation/watch_list.html", context)
+        return render(request, "curation/watch_list.html", context, status=status)
 
     def _get(self, request: HttpRequest, number: int) -> WatchList:
         try:

@@ -60,9 +60,11 @@ def check_filter(text: str) -> str:
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidQuery("filter", f"{text!r} is not a query string.") from error
     unknown = [name for name in values if name not in InstrumentFilterSet.base_filters]
-    if unknown or not values:
+    if unknown or not any(str(value).strip() for value in values.values()):
         known = ", ".join(InstrumentFilterSet.base_filters)
-        what = f"{unknown[0]!r} is not a filter" if unknown else f"{text!r} has no filter"
+        what = (
+            f"{unknown[0]!r} is not a filter" if unknown else f"{text!r} has no filter with a value"
+        )
         raise InvalidQuery("filter", f"{what}. The filters are {known}.")
     if problems := get_messages(InstrumentFilterSet(values, Instrument.objects.all())):
         name, texts = next(iter(problems.items()))

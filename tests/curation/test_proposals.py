@@ -1,5 +1,6 @@
 """Corrections from the proposal to what is served."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -290,6 +291,22 @@ def test_an_invalid_proposal_is_refused(values: dict[str, str], error: type[Exce
 def test_an_instrument_is_proposed_with_its_register() -> None:
     with pytest.raises(InvalidQuery, match="Required for an instrument: ESMA or FCA"):
         proposals.propose(proposal(register=""), by="ann")
+
+
+@pytest.mark.usefixtures("volvo")
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"isin": " "}, "Give the ISIN of an instrument, an LEI, or the MIC of a venue."),
+        (
+            {"valid_from": dt.date(2027, 1, 5), "valid_to": dt.date(2027, 1, 1)},
+            "The last day, 2027-01-01, is before the first, 2027-01-05.",
+        ),
+    ],
+)
+def test_a_wrong_proposal_says_which_value_it_needs(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidQuery, match=problem):
+        proposals.propose(proposal(**values), by="ann")
 
 
 @pytest.mark.usefixtures("volvo")

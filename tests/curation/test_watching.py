@@ -115,6 +115,7 @@ def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str
         ({"filter": "kategory=D"}, "'kategory' is not a filter"),
         ({"filter": "status=no"}, "status"),
         ({"filter": "&"}, "has no filter"),
+        ({"filter": "q=&currency= "}, "has no filter with a value"),
         ({"name": " ", "filter": "category=D"}, "Give the list a name"),
     ],
 )
@@ -217,8 +218,11 @@ def test_a_list_shows_its_instruments_and_is_changed_on_its_page() -> None:
     )
     assert re.search(f"{UNKNOWN}</td>.*No record of it is loaded yet", page, re.DOTALL)
     assert f'href="/instruments/{UNKNOWN}/"' not in page
-    wrong = client.post(address, {**body, "isins": "XX", "save": "yes"}).content.decode()
-    assert "an ISIN has 12 characters, this has 2" in wrong
+    for path in ("/watchlists/", address):
+        wrong = client.post(path, {**body, "isins": "XX", "save": "yes"})
+        assert wrong.status_code == 400
+        problem = "XX: an ISIN has 12 characters, this has 2. No instrument has it as its ticker."
+        assert problem in wrong.content.decode()
     assert WatchList.objects.get().isins == sorted([VOLVO, UNKNOWN])
     changed = client.post(
         address, {"name": "Shares", "filter": "category=E", "save": "yes"}, follow=True
