@@ -122,7 +122,8 @@ class FilterForm(forms.Form):
 
 
 class SearchView(GuardedView):
-    """Instruments by words and filters. A known ISIN, FIGI or LEI redirects to its page.
+    """Instruments by words and filters. A known ISIN, FIGI or LEI redirects to its page, and the LEI of an
+    issuer without a record to its instruments.
 
     Query parameters are `q`, those of FilterForm, and `register`; `column` for each column to show; `page`
     up to row 1,000, then `after`, the ISIN after which to continue. Where no name has a word, the
@@ -172,8 +173,11 @@ def _find_page(words: str, by_code: list[str]) -> HttpResponse | None:
     code, isin = words.upper(), _read_isin(words)
     if problem_of(isin) is None and Instrument.objects.filter(pk=isin).exists():
         return redirect("instrument", isin=isin)
-    if is_lei(code) and LegalEntity.objects.filter(lei=code).exists():
-        return redirect("entity", lei=code)
+    if is_lei(code):
+        if LegalEntity.objects.filter(lei=code).exists():
+            return redirect("entity", lei=code)
+        if Instrument.objects.issued_by(code).exists():
+            return redirect(f"{reverse('search')}?{urlencode({'issuer': code})}")
     if len(by_code) == 1 and problem_of_figi(code) is None:
         return redirect("instrument", isin=by_code[0])
     return None
@@ -206,6 +210,7 @@ def _answer(
         "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
         "isin_problem": problem if looks_like_isin else None,
         "isin": isin if problem is None else "",
+        "is_lei": is_lei(words.upper()),
         "can_export": is_met(_EXPORTING, request.user),
         "patient_query": patient.urlencode(),
         **_find(request, values),

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from instruments.listings.load import search_index
-from instruments.models import Instrument, Listing, Venue
+from instruments.models import Instrument, LegalEntity, Listing, Venue
 from tests import demo_files
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
@@ -36,6 +36,7 @@ def test_the_overview_has_the_numbers_of_the_database(client: Client) -> None:
     assert re.search(
         rf'href="\?category=D">[^<]+</a></td>.*?<td class="number">{bonds:,}</td>', page, re.DOTALL
     )
+    assert '<a href="/cfi/">table of CFI codes</a>' in page
     assert re.search(r">ESMA FIRDS</a></td><td class=\"day\">20\d\d-\d\d-\d\d<br>", page)
 
 
@@ -129,6 +130,18 @@ def test_codes_lead_to_their_pages(client: Client) -> None:
         'ESVUFR is a CFI code: <a href="/cfi/ESVUFR/">' in client.get("/?q=esvufr").content.decode()
     )
     assert "is a CFI code" not in client.get("/?q=VOLVOX").content.decode()
+
+
+@pytest.mark.usefixtures("demo", "anonymous_reading")
+def test_the_lei_of_an_issuer_without_a_record_leads_to_its_instruments(client: Client) -> None:
+    LegalEntity.objects.filter(lei=demo_files.ISSUER).delete()
+
+    issued = client.get("/", {"q": demo_files.ISSUER.lower()}, follow=True)
+    unknown = client.get("/", {"q": "549300GDPG70E3MBBU98"})
+
+    assert issued.redirect_chain == [(f"/?issuer={demo_files.ISSUER}", 302)]
+    assert f'href="/instruments/{demo_files.SHARE}/"' in issued.content.decode()
+    assert "No legal entity with this LEI is loaded" in unknown.content.decode()
 
 
 @pytest.mark.usefixtures("demo")
