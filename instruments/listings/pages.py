@@ -94,7 +94,11 @@ class InstrumentView(GuardedView):
             "effective_status": EffectiveStatus(answer["effective_status"]).label,
             "days": days,
             "reportability": answer_for_day,
-            "reportability_groups": (answer_for_day["venues"], answer_for_day["other_venues"]),
+            "reportability_rows": zip(
+                (*answer_for_day["venues"], *answer_for_day["other_venues"]),
+                sorted(reportability.listings, key=lambda listing: not listing.is_reportable),
+                strict=True,
+            ),
             "is_before_records": any(
                 listing.basis == history.Basis.EARLIEST_KNOWN for listing in reportability.listings
             ),

@@ -80,6 +80,18 @@ def test_the_day_of_the_reportability_is_that_of_the_records_unless_another_is_a
     assert re.findall("<h2>Reportability on (.*)</h2>", on) == ["2022-03-04"]
 
 
+def test_the_reportability_of_a_venue_leads_to_the_file_that_it_follows_from(
+    client: Client,
+) -> None:
+    listing = Listing.objects.of("DE000A1R07V3").get(mic="XGAT")
+
+    page = client.get("/instruments/DE000A1R07V3/?on=2021-06-01").content.decode()
+
+    answers = page[page.index("<h2>Reportability on") :]
+    link = f'<a href="/files/{listing.source_file_id}/">{listing.source_file.name}</a>'
+    assert re.search(f"XGAT.*?{link}, record {listing.source_position},", answers, re.DOTALL)
+
+
 def test_an_unknown_instrument_is_a_page_with_a_search_box(client: Client) -> None:
     response = client.get("/instruments/SE0000115446/")
 
