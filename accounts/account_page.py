@@ -64,10 +64,10 @@ class AccountView(GuardedView):
                 form.add_error(None, str(error))
         if key_text:
             form = ApiKeyForm(user)
-        return self._render(request, form, key_text=key_text)
+        return self._render(request, form, key_text=key_text, status=200 if key_text else 400)
 
     def _render(
-        self, request: HttpRequest, form: ApiKeyForm, *, key_text: str = ""
+        self, request: HttpRequest, form: ApiKeyForm, *, key_text: str = "", status: int = 200
     ) -> HttpResponse:
         user: Any = request.user
         keys = user.api_keys.prefetch_related("permissions__content_type").order_by("-pk")
@@ -80,7 +80,7 @@ class AccountView(GuardedView):
             "can_revoke": user.has_perm("accounts.change_apikey"),
             "events": Event.objects.filter(actor=user.username)[:EVENTS_SHOWN],
         }
-        return render(request, "accounts/account.html", context)
+        return render(request, "accounts/account.html", context, status=status)
 
 
 class RevokeApiKeyView(GuardedView):

@@ -59,9 +59,10 @@ def test_a_key_is_created_shown_once_used_and_revoked(bob: Client) -> None:
     ],
 )
 def test_invalid_keys_are_refused(bob: Client, changes: dict[str, object], message: str) -> None:
-    page = bob.post("/account/", {**FORM, **changes}).content.decode()
+    response = bob.post("/account/", {**FORM, **changes})
 
-    assert message in page
+    assert response.status_code == 400
+    assert message in response.content.decode()
     assert not ApiKey.objects.exists()
 
 
