@@ -80,6 +80,9 @@ def test_every_page_is_small_and_accessible(reader: tuple[str, Visit]) -> None:
         take_screenshots(visit.page, "not_found")
 
     visit.open("/check/")
+    labels = visit.page.locator(".check .fields label")
+    tops = labels.evaluate_all("labels => labels.map(label => label.getBoundingClientRect().top)")
+    assert scheme == "dark" or len(set(tops)) == 1
     visit.page.fill("textarea", f"{SHARE}, XETR, 2026-07-20\n{BOND}\nDE0000000001\nSE0000115446")
     visit.page.get_by_role("button", name="Check", exact=True).click()
     visit.page.get_by_role("table").first.wait_for()
