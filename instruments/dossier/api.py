@@ -50,7 +50,9 @@ class SourceSerializer(serializers.Serializer[Any]):
         help_text="name of a file, of an answer of GLEIF's API, or openfigi"
     )
     published_on = serializers.DateField(help_text="day of publication, or of the answer")
-    age_days = serializers.IntegerField()
+    age_days = serializers.IntegerField(
+        help_text="days from its publication to the day of the dossier; negative if it came after that"
+    )
 
 
 def _rows(help_text: str) -> Any:

@@ -67,11 +67,15 @@ def _lay_out_part(title: str, part: dict[str, Any]) -> Section:
         title,
         [(capitalize(label), str(text)) for label, text in flatten(facts)],
         tables,
-        [
-            f"{source['name']}, {source['published_on']} ({source['age_days']:,} days old)"
-            for source in part["sources"]
-        ],
+        [_describe_source(source) for source in part["sources"]],
     )
+
+
+def _describe_source(source: dict[str, Any]) -> str:
+    """Return a source with its age on the day of the dossier, after which it may have been published."""
+    days = source["age_days"]
+    age = f"{days:,} days old" if days >= 0 else f"{-days:,} days after the day of the dossier"
+    return f"{source['name']}, {source['published_on']} ({age})"
 
 
 def _lay_out_table(value: dict[str, Any]) -> Table:

@@ -98,6 +98,19 @@ def test_each_part_has_its_sources_and_their_age(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("real_instruments")
+def test_a_source_of_after_the_day_has_no_negative_age_in_texts(client: Client) -> None:
+    published_on = dt.date.fromisoformat(client.get(f"{ROOT}{BOND}/").json()["published_on"])
+    day = published_on - dt.timedelta(days=3)
+
+    page = client.get(f"/instruments/{BOND}/dossier/?on={day}").content.decode()
+    text = client.get(f"{ROOT}{BOND}/dossier/?on={day}&output=markdown").content.decode()
+
+    assert "(3 days after the day of the dossier)" in page
+    assert f"{published_on} (3 days after the day of the dossier)" in text
+    assert "days old" not in text
+
+
+@pytest.mark.usefixtures("real_instruments")
 def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) -> None:
     reasons = {row["source"]: row["reason"] for row in get(client, BOND)["nothing_from"]}
 
