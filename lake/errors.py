@@ -36,4 +36,5 @@ class NoSuchTable(NotInDatabase):
 class NotPublished(NotInDatabase):
     def __init__(self, table: str, data_version: int | None = None) -> None:
         at = "" if data_version is None else f" at data version {data_version} or before"
-        super().__init__(f"The table {table} has not been published{at}.")
+        publish = "" if data_version is not None else " `manage.py lake publish` does so."
+        super().__init__(f"The table {table} has not been published{at}.{publish}")

@@ -45,10 +45,17 @@ class ProfileForm(forms.ModelForm[OutputProfile]):
         try:
             saving.check(values["name"], self.get_content(values), **self.author)
         except InvalidQuery as error:
-            raise ValidationError(f"{error.parameter}: {error}") from error
+            self._add_problem(error)
         except MarketDataError as error:
             raise ValidationError(str(error)) from error
         return values
+
+    def _add_problem(self, error: InvalidQuery) -> None:
+        """Show a problem at its field; one of a column with its place, as `columns.2`."""
+        name, _, place = error.parameter.partition(".")
+        field = "inherits_from" if name == "parent" else name
+        shown = f"{error.parameter}: {error}" if place or field not in self.fields else str(error)
+        self.add_error(field if field in self.fields else None, shown)
 
     def get_content(self, values: dict[str, Any]) -> dict[str, Any]:
         """Return the content of a version as `saving` takes it."""

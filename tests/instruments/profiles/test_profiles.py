@@ -271,6 +271,17 @@ def test_the_admin_saves_and_deletes_profiles(admin_client: Client) -> None:
     assert not OutputProfile.objects.exists()
 
 
+@pytest.mark.usefixtures("db")
+def test_the_admin_shows_a_problem_at_its_field() -> None:
+    form = {"name": "vendor", "columns": '["isin"]', "omitted": "[]", "inherits_from": "nobody"}
+    checked = type("CheckedForm", (ProfileForm,), {"author": {"by": "admin"}})
+
+    assert "nobody" in checked(form).errors["inherits_from"][0]
+    unclear = {**form, "inherits_from": "", "columns": '["isin", {"x": "y"}]'}
+    columns = checked(unclear).errors["columns"]
+    assert columns[0].startswith("columns.1: ")
+
+
 @given(st.decimals(-(10**18), 10**18, places=17), st.integers(0, 17))
 def test_decimals_are_rounded_to_their_places(value: Decimal, places: int) -> None:
     format_ = f"0.{'0' * places}" if places else "0"
