@@ -233,6 +233,7 @@ def test_create_admin_creates_a_superuser_once() -> None:
     assert User.objects.get(username="admin").is_superuser
     assert Event.objects.get(object_id="admin").new == {"is_superuser": True}
     assert "already" in run_command("create_admin")
+    assert "superuser" in run_command("users", "list")
 
 
 def test_only_a_superuser_can_create_a_superuser_in_the_admin(client: Client) -> None:

@@ -77,10 +77,11 @@ class Command(BaseCommand):
         elif not rows:
             self.stdout.write("No users.")
         else:
+            for row in rows:
+                rights = ["superuser"] * row["is_superuser"] + row["roles"]
+                row["roles"] = ", ".join(rights)
             cells = [{name: row[name] for name in _COLUMNS} for row in rows]
-            output.print_table(
-                self.stdout, [{**row, "roles": ", ".join(row["roles"])} for row in cells]
-            )
+            output.print_table(self.stdout, cells)
 
     def _set_role(self, options: dict[str, Any]) -> None:
         user = _get_user(options["username"])
