@@ -1,5 +1,7 @@
 """Pages of corrections: the override debt, and a form that shows first what a proposal changes."""
 
+import dataclasses
+import hashlib
 from typing import Any
 
 from django import forms
@@ -104,13 +106,13 @@ class ProposeView(GuardedView):
         return self._show(request, ProposalForm(initial=given))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Show the preview; with `propose`, propose the correction."""
+        """Show the preview; with `propose`, the mark of a preview, propose the correction that it showed."""
         form = ProposalForm(request.POST)
         if not form.is_valid():
             return self._show(request, form, status=400)
         proposal = proposals.Proposal(**form.cleaned_data)
         try:
-            if "propose" not in request.POST:
+            if request.POST.get("propose") != _mark(proposal):
                 return self._show(request, form, preview=preview(proposals.check(proposal)))
             by = request.user.get_username()
             correction = proposals.propose(proposal, by=by, request=request)
@@ -126,5 +128,15 @@ class ProposeView(GuardedView):
     def _show(
         self, request: HttpRequest, form: ProposalForm, *, status: int = 200, preview: Any = None
     ) -> HttpResponse:
-        context = {"form": form, "preview": preview}
+        context = {
+            "form": form,
+            "preview": preview,
+            "mark": _mark(proposals.Proposal(**form.cleaned_data)) if preview else "",
+            "has_changed": preview and "propose" in request.POST,
+        }
         return render(request, "curation/propose.html", context, status=status)
+
+
+def _mark(proposal: proposals.Proposal) -> str:
+    """Return a mark of the values of a proposal, which differs where any value does."""
+    return hashlib.sha256(repr(dataclasses.astuple(proposal)).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from io import StringIO
 from typing import Any
 
@@ -114,10 +115,15 @@ def test_an_analyst_proposes_on_a_page_after_a_preview(volvo: None) -> None:
 
     assert preview.count("<td>WOLWO</td><td>VOLVO AB</td>") == 2
     assert not Correction.objects.exists()
-    done = client.post(address, {**PROPOSAL, "propose": "yes"}, follow=True).content.decode()
+    [mark] = re.findall('name="propose" value="([^"]+)"', preview)
+    other = client.post(address, {**PROPOSAL, "value": "VOLVO", "propose": mark}).content.decode()
+    assert "The values are not those that were shown." in other
+    assert other.count("<td>WOLWO</td><td>VOLVO</td>") == 2
+    assert not Correction.objects.exists()
+    done = client.post(address, {**PROPOSAL, "propose": mark}, follow=True).content.decode()
     assert "It waits for a curator." in done
     assert Correction.objects.get(state="proposed").proposed_by == "ann"
-    again = client.post(address, {**PROPOSAL, "propose": "yes"})
+    again = client.post(address, {**PROPOSAL, "propose": mark})
     assert again.status_code == 400
     assert "is proposed: withdraw it" in again.content.decode()
     proposals.approve(Correction.objects.get(), by="carl")
