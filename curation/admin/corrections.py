@@ -162,6 +162,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
                 "action": action,
                 "verb": verb,
                 "form": form if needs_reason else None,
+                "show_names": may_see_user_name(request.user),
                 "previews": [{"correction": row, **preview(row)} for row in selected],
             }
             return TemplateResponse(request, "admin/curation/decide.html", context)

@@ -59,6 +59,7 @@ def test_a_correction_is_proposed_and_approved_by_another_curator() -> None:
     preview = decide(carl, "approve", number).content.decode()
 
     assert preview.count("<td>WOLWO</td><td>VOLVO AB</td>") == 2
+    assert "Proposed on" in preview  # without the name: he may not view users
     assert Correction.objects.get().state == "proposed"
     assert b"1 of 1 done" in decide(carl, "approve", number, confirmed="1").content
     assert Instrument.objects.get(pk=VOLVO).full_name == "VOLVO AB"
