@@ -15,6 +15,7 @@ from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey
 from accounts.permissions import permission_names
 from audit.models import Event
+from marketdata.web import once
 from marketdata.web.access import IN_PERSON, GuardedView
 
 EVENTS_SHOWN = 50
@@ -55,6 +56,8 @@ class AccountView(GuardedView):
         user: Any = request.user
         if not user.has_perm("accounts.add_apikey"):
             raise PermissionDenied("Your roles do not permit you to create API keys.")
+        if once.is_sent_again(request):
+            return redirect("account")
         form = ApiKeyForm(user, request.POST)
         key_text = ""
         if form.is_valid():
@@ -63,6 +66,7 @@ class AccountView(GuardedView):
             except (ApiKeyLimitReached, ScopeTooWide) as error:
                 form.add_error(None, str(error))
         if key_text:
+            once.note(request)
             form = ApiKeyForm(user)
         return self._render(request, form, key_text=key_text, status=200 if key_text else 400)
 
@@ -74,6 +78,7 @@ class AccountView(GuardedView):
         context = {
             "form": form,
             "key_text": key_text,
+            "form_id": once.make_id(),
             "roles": sorted(user.groups.values_list("name", flat=True)),
             "keys": [(key, permission_names(key.permissions.all())) for key in keys[:KEYS_SHOWN]],
             "can_create": user.has_perm("accounts.add_apikey"),

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from instruments.models import Webhook
 from instruments.webhooks import keeping, selection
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+from marketdata.web import once
 from marketdata.web.access import GuardedView, holding
 
 _KEEP = holding(keeping.KEEP)
@@ -54,6 +55,8 @@ class WebhooksView(GuardedView):
         return self._show(request, WebhookForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        if once.is_sent_again(request):
+            return redirect("webhooks")
         form = WebhookForm(request.POST)
         if form.is_valid():
             try:
@@ -63,6 +66,7 @@ class WebhooksView(GuardedView):
             except (InvalidQuery, WrongState) as error:
                 form.refuse(error)
             else:
+                once.note(request)
                 return self._show(request, WebhookForm(), new=webhook)
         return self._show(request, form, status=400)
 
@@ -79,6 +83,7 @@ class WebhooksView(GuardedView):
             "webhooks": Webhook.objects.filter(owner=request.user.get_username()),
             "new": new,
             "secret": keeping.format_secret(new) if new else "",
+            "form_id": once.make_id(),
         }
         return render(request, "instruments/webhooks.html", context, status=status)
 

@@ -48,6 +48,19 @@ def test_a_key_is_created_shown_once_used_and_revoked(bob: Client) -> None:
     assert "key.revoked" in revoked
 
 
+def test_a_form_that_is_sent_again_creates_no_second_key(bob: Client) -> None:
+    page = bob.get("/account/").content.decode()
+    [identity] = re.findall(r'name="form_id" value="([^"]+)"', page)
+
+    made = bob.post("/account/", {**FORM, "form_id": identity})
+    again = bob.post("/account/", {**FORM, "form_id": identity}, follow=True).content.decode()
+
+    assert b'class="secret"' in made.content
+    assert 'class="secret"' not in again
+    assert "nothing was created again" in again
+    assert ApiKey.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
