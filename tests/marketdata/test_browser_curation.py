@@ -68,7 +68,7 @@ def test_a_proposal_of_an_analyst_is_approved_by_a_curator_and_served(sign_in: S
     page.fill("input[name=value]", "NORDLICHT RIGHT AG")
     page.fill("textarea[name=reason]", "The register of companies has this name")
     page.get_by_role("button", name="Show what changes").click()
-    assert page.get_by_role("cell", name="NORDLICHT RIGHT AG").count() >= 1
+    page.get_by_role("cell", name="NORDLICHT RIGHT AG").first.wait_for()
     analyst.check_accessible()
     page.get_by_role("button", name="Propose", exact=True).click()
     page.get_by_text("It waits for a curator.").wait_for()
@@ -101,7 +101,7 @@ def test_a_correction_of_an_entity_or_a_venue_is_served(
     page.fill("input[name=value]", "THE RIGHT NAME")
     page.fill("textarea[name=reason]", "The register of companies has this name")
     page.get_by_role("button", name="Show what changes").click()
-    assert page.get_by_role("cell", name="THE RIGHT NAME").count() == 1
+    page.get_by_role("cell", name="THE RIGHT NAME").wait_for()
     analyst.check_accessible()
     page.get_by_role("button", name="Propose", exact=True).click()
     page.get_by_text("It waits for a curator.").wait_for()
