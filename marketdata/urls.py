@@ -9,6 +9,7 @@ from marketdata.api.views import RootView, UnknownPathView
 from monitoring.api.views import HealthView, MetricsView, ServicesHealthView, StatsView
 from monitoring.pages import StatusView
 
+admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "MarketData"
 admin.site.index_title = "Reference data"
 

@@ -15,7 +15,6 @@ _SIGNS = {Level.OK: " ", Level.WARNING: "!", Level.ERROR: "x"}
 
 class Command(BaseCommand):
     help = "Check the database: configuration, connection, condition, with advice on each problem."
-    requires_system_checks = []  # it must run where the database cannot be used
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")

@@ -16,7 +16,6 @@ _EXIT_STATUS = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 
 class Command(BaseCommand):
     help = "Check the health of the service. Exit status: 0 healthy, 1 degraded, 2 unhealthy."
-    requires_system_checks = []  # it must run where they cannot
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
