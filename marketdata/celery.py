@@ -8,6 +8,8 @@ from marketdata import sqlite_queue
 from marketdata.heartbeats import WorkerHeartbeat
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
+# Django's system checks import all pages, which a worker does not serve.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 sqlite_queue.register()
 app = Celery("marketdata")
