@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.validators import MaxValueValidator
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts import api_keys
@@ -15,7 +16,6 @@ from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey
 from accounts.permissions import permission_names
 from audit.models import Event
-from marketdata.web import once
 from marketdata.web.access import IN_PERSON, GuardedView
 
 EVENTS_SHOWN = 50
@@ -56,8 +56,6 @@ class AccountView(GuardedView):
         user: Any = request.user
         if not user.has_perm("accounts.add_apikey"):
             raise PermissionDenied("Your roles do not permit you to create API keys.")
-        if once.is_sent_again(request):
-            return redirect("account")
         form = ApiKeyForm(user, request.POST)
         key_text = ""
         if form.is_valid():
@@ -66,9 +64,16 @@ class AccountView(GuardedView):
             except (ApiKeyLimitReached, ScopeTooWide) as error:
                 form.add_error(None, str(error))
         if key_text:
-            once.note(request)
             form = ApiKeyForm(user)
         return self._render(request, form, key_text=key_text, status=200 if key_text else 400)
+
+    def answer_again(self, request: HttpRequest) -> HttpResponseBase:
+        messages.warning(
+            request,
+            "The form was sent twice, and ignored the second time. If you have not seen the key that it"
+            " created, revoke that key and create another one.",
+        )
+        return super().answer_again(request)
 
     def _render(
         self, request: HttpRequest, form: ApiKeyForm, *, key_text: str = "", status: int = 200
@@ -78,7 +83,6 @@ class AccountView(GuardedView):
         context = {
             "form": form,
             "key_text": key_text,
-            "form_id": once.make_id(),
             "roles": sorted(user.groups.values_list("name", flat=True)),
             "keys": [(key, permission_names(key.permissions.all())) for key in keys[:KEYS_SHOWN]],
             "can_create": user.has_perm("accounts.add_apikey"),

@@ -15,6 +15,7 @@ from instruments.correctable import GROUPED_FIELDS
 from instruments.listings.status import today
 from instruments.models import Correction, CorrectionState, Register
 from marketdata.common.errors import InvalidQuery, MarketDataError
+from marketdata.web import once
 from marketdata.web.access import GuardedView, holding, reading
 
 _SHOWN = 200  # corrections of a table
@@ -113,6 +114,7 @@ class ProposeView(GuardedView):
         proposal = proposals.Proposal(**form.cleaned_data)
         try:
             if request.POST.get("propose") != _mark(proposal):
+                once.release(request)  # nothing is created yet
                 return self._show(request, form, preview=preview(proposals.check(proposal)))
             by = request.user.get_username()
             correction = proposals.propose(proposal, by=by, request=request)
@@ -124,6 +126,9 @@ class ProposeView(GuardedView):
         else:
             return HttpResponseRedirect(f"{reverse('corrections')}?proposed={correction.number}")
         return self._show(request, form, status=400)
+
+    def answer_again(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse('corrections')}?proposed=before")
 
     def _show(
         self, request: HttpRequest, form: ProposalForm, *, status: int = 200, preview: Any = None

@@ -5,12 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from instruments.models import Webhook
 from instruments.webhooks import keeping, selection
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
-from marketdata.web import once
 from marketdata.web.access import GuardedView, holding
 
 _KEEP = holding(keeping.KEEP)
@@ -55,8 +55,6 @@ class WebhooksView(GuardedView):
         return self._show(request, WebhookForm())
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if once.is_sent_again(request):
-            return redirect("webhooks")
         form = WebhookForm(request.POST)
         if form.is_valid():
             try:
@@ -66,9 +64,16 @@ class WebhooksView(GuardedView):
             except (InvalidQuery, WrongState) as error:
                 form.refuse(error)
             else:
-                once.note(request)
                 return self._show(request, WebhookForm(), new=webhook)
         return self._show(request, form, status=400)
+
+    def answer_again(self, request: HttpRequest) -> HttpResponseBase:
+        messages.warning(
+            request,
+            "The form was sent twice, and ignored the second time. If you have not seen the secret of the"
+            " webhook that it created, delete that webhook and create another one.",
+        )
+        return super().answer_again(request)
 
     def _show(
         self,
@@ -83,7 +88,6 @@ class WebhooksView(GuardedView):
             "webhooks": Webhook.objects.filter(owner=request.user.get_username()),
             "new": new,
             "secret": keeping.format_secret(new) if new else "",
-            "form_id": once.make_id(),
         }
         return render(request, "instruments/webhooks.html", context, status=status)
 

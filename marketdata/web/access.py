@@ -5,6 +5,7 @@ Permissions are Django's, by name ("app.codename"), so that no app needs to know
 """
 
 import dataclasses
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -12,8 +13,10 @@ from django.contrib.auth.mixins import AccessMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.views import View
 
+from marketdata.web import once
 from marketdata.web.address import is_allowed
 
 
@@ -63,7 +66,10 @@ def may_see_user_name(user: Any, username: str = "") -> bool:
 
 
 class GuardedView(AccessMixin, View):
-    """A page with a rule. Anonymous users are sent to sign in; others who do not meet the rule get a 403."""
+    """A page with a rule. Anonymous users are sent to sign in; others who do not meet the rule get a 403.
+
+    A form with an id (`marketdata.web.once`) is carried out once, unless it is answered with an error.
+    """
 
     needs: Rule
 
@@ -73,4 +79,17 @@ class GuardedView(AccessMixin, View):
         if not is_met(self.needs, request.user):
             self.permission_denied_message = "Your roles do not permit you to see this page."
             return self.handle_no_permission()
-        return super().dispatch(request, *args, **kwargs)
+        if not once.claim(request):
+            return self.answer_again(request)
+        is_carried_out = False
+        try:
+            response = super().dispatch(request, *args, **kwargs)
+            is_carried_out = response.status_code < HTTPStatus.BAD_REQUEST
+        finally:
+            if not is_carried_out:
+                once.release(request)
+        return response
+
+    def answer_again(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a form that was sent before: by default with the page itself."""
+        return redirect(request.path)

@@ -41,7 +41,7 @@ class Usage:
         return headers | ({"Retry-After": str(self.seconds)} if self.is_exceeded else {})
 
 
-def _counting_errors() -> tuple[type[Exception], ...]:
+def counting_errors() -> tuple[type[Exception], ...]:
     """Return the errors that counting may raise.
 
     The library of Redis takes a sixth of the time to start any process, so it is imported after an error.
@@ -65,7 +65,7 @@ def count(
         key: Any = (lambda group, request: client) if client else "ip"
         try:
             counts = get_usage(request, group=name, key=key, rate=rate, increment=increment)
-        except _counting_errors() as error:
+        except counting_errors() as error:
             log.error("Requests are not counted: %s", error, extra=REPEATED)
             return None
         if counts is not None:

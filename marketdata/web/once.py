@@ -1,31 +1,61 @@
-"""Forms that create something and show its secret in their answer, so that a reload sends them a second time.
+"""Forms that create something are carried out once, also if a reload or a double click sends them twice.
 
-Each form that is shown has an id. One whose id has been used in the same session is not carried out again.
+Each such form that is shown has an id, from the template tag `form_id`. The first request with an id claims
+it before anything is created, in the counts that all processes share. If nothing is created in the end, the
+id is released: the form may be sent again. `GuardedView` does this for every page.
 """
 
+import logging
+import re
 import secrets
 
-from django.contrib import messages
+from django.conf import settings
+from django.core.cache import caches
 from django.http import HttpRequest
 
+from marketdata.common.logs import REPEATED
+from marketdata.web import limits
+
+log = logging.getLogger(__name__)
+
 NAME = "form_id"
-_KEY, _KEPT = "forms_carried_out", 20
+_ID = re.compile("[A-Za-z0-9_-]{16}")
 
 
 def make_id() -> str:
-    """Return the id of a form, for the hidden field `form_id`."""
+    """Return the id of a form, for its hidden field."""
     return secrets.token_urlsafe(12)
 
 
-def is_sent_again(request: HttpRequest) -> bool:
-    """Return whether this form has been carried out before, and say so on the next page."""
-    if request.POST.get(NAME) not in request.session.get(_KEY, []):
-        return False
-    messages.info(request, "The form was sent a second time: nothing was created again.")
-    return True
+def claim(request: HttpRequest) -> bool:
+    """Claim the form of a request; return False if it was sent before.
+
+    A form without an id is always carried out, and so is every form while nothing can be counted.
+    """
+    if not (key := _get_key(request)):
+        return True
+    counts = caches["counts"]
+    try:
+        counts.add(key, 0, settings.SESSION_COOKIE_AGE)
+        if counts.incr(key) == 1:
+            return True
+        counts.incr(key, -1)
+    except limits.counting_errors() as error:
+        log.error("Forms that are sent twice are not found: %s", error, extra=REPEATED)
+        return True
+    return False
 
 
-def note(request: HttpRequest) -> None:
-    """Note that the form has been carried out."""
-    if identity := request.POST.get(NAME, "")[:100]:
-        request.session[_KEY] = [*request.session.get(_KEY, []), identity][-_KEPT:]
+def release(request: HttpRequest) -> None:
+    """Let a form be sent again that was claimed, and has created nothing."""
+    if key := _get_key(request):
+        try:
+            caches["counts"].incr(key, -1)
+        except limits.counting_errors() as error:
+            log.error("A form cannot be sent again: %s", error, extra=REPEATED)
+
+
+def _get_key(request: HttpRequest) -> str:
+    """Return the key of the form of a user; "" for a request without one."""
+    identity = request.POST.get(NAME, "") if request.method == "POST" else ""
+    return f"form {request.user.pk} {identity}" if _ID.fullmatch(identity) else ""

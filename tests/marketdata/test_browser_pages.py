@@ -214,6 +214,28 @@ def test_a_user_creates_and_revokes_an_api_key(admin_visit: Visit) -> None:
 
 
 @pytest.mark.slow
+def test_a_double_click_creates_one_api_key_and_shows_it(admin_visit: Visit) -> None:
+    admin_visit.open("/account/")
+    page = admin_visit.page
+    page.get_by_text("Create an API key").click()
+    page.fill("input[name=name]", "double click")
+    # Clicks without a pause are one submission for Chromium.
+    page.get_by_role("button", name="Create").evaluate(
+        "button => { button.click(); setTimeout(() => button.click(), 30); }"
+    )
+    page.get_by_role("status").wait_for()
+
+    assert page.locator("code.secret").count() == 1
+    assert page.locator("td.name", has_text="double click").count() == 1
+    page.go_back(wait_until="networkidle")
+    page.get_by_text("Create an API key").click()
+    page.fill("input[name=name]", "after going back")
+    page.get_by_role("button", name="Create").click()
+    page.get_by_role("status").wait_for()
+    admin_visit.check()
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo")
 def test_a_reader_filters_pages_and_checks_a_list(visit: Visit) -> None:
     page = visit.page

@@ -1,0 +1,151 @@
+"""Forms that create something: sent twice, they create one thing."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.cache import caches
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+
+from accounts.models import ApiKey
+from curation.models import Note, WatchList
+from instruments.models import Correction, ListFile, Webhook
+from instruments.venues.load import load_bundled_if_none
+from tests.accounts.clients import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+KEY = {"name": "nightly", "days": "30", "permissions": ["instruments.view_instrument"]}
+
+
+@pytest.fixture(params=["file", "redis"])
+def counts(
+    request: pytest.FixtureRequest, settings: LazySettings, tmp_path: Path
+) -> Iterator[None]:
+    """Counts of this test, in each of their two places."""
+    place = {
+        "BACKEND": "marketdata.web.counts.FileCounts",
+        "LOCATION": str(tmp_path / "counts.sqlite3"),
+    }
+    if request.param == "redis":
+        url = request.getfixturevalue("redis")
+        place = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": url}
+    settings.CACHES = {**settings.CACHES, "counts": place}
+    yield
+    caches["counts"].close()
+
+
+def sign_in(role: str = "curator") -> Client:
+    client = Client()
+    client.force_login(make_user("carla", role))
+    return client
+
+
+def read_id(client: Client, path: str) -> str:
+    page = client.get(path).content.decode()
+    return page.partition('name="form_id" value="')[2].partition('"')[0]
+
+
+@pytest.mark.usefixtures("counts")
+def test_requests_at_the_same_moment_create_one_key() -> None:
+    client = sign_in()
+    form = {**KEY, "form_id": read_id(client, "/account/")}
+    cookies = client.cookies
+
+    def send(_: int) -> int:
+        other = Client()
+        other.cookies = cookies
+        status = other.post("/account/", form).status_code
+        connection.close()
+        return status
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(send, range(4)))
+
+    assert statuses == [200, 302, 302, 302]
+    assert ApiKey.objects.count() == 1
+    page = client.get("/account/").content.decode()
+    assert "ignored the second time" in page
+    assert "revoke that key" in page
+
+
+@pytest.mark.usefixtures("counts")
+def test_a_form_that_created_nothing_may_be_sent_again() -> None:
+    client = sign_in()
+    form = {"form_id": read_id(client, "/webhooks/")}
+
+    statuses = [
+        client.post("/webhooks/", {**form, "url": address}).status_code
+        for address in ("http://localhost/", "https://93.184.215.14/", "https://93.184.215.14/")
+    ]
+
+    assert statuses == [400, 200, 302]
+    assert Webhook.objects.count() == 1
+    assert "delete that webhook" in client.get("/webhooks/").content.decode()
+
+
+def test_a_form_is_carried_out_while_nothing_can_be_counted(
+    settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = {"BACKEND": "marketdata.web.counts.FileCounts", "LOCATION": "/dev/null/counts"}
+    settings.CACHES = {**settings.CACHES, "counts": place}
+    client = sign_in()
+    form = {**KEY, "form_id": read_id(client, "/account/")}
+
+    assert client.post("/account/", {**form, "days": "0"}).status_code == 400
+    assert client.post("/account/", form).status_code == 200
+    assert "sent twice are not found" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "model", "shown"),
+    [
+        ("/notes/venue/XETR/", {"text": "Wrote to the venue"}, Note, "/notes/venue/XETR/"),
+        (
+            "/watchlists/",
+            {"name": "German", "filter": "currency=EUR"},
+            WatchList,
+            "/watchlists/",
+        ),
+        ("/check/files/", {"question": "reportability"}, ListFile, "/check/files/"),
+    ],
+)
+@pytest.mark.usefixtures("own_folders")
+def test_the_second_answer_is_the_page_with_what_was_created(
+    path: str, form: dict[str, str], model: Any, shown: str
+) -> None:
+    load_bundled_if_none()
+    client = sign_in()
+    identity = read_id(client, path)
+
+    def send() -> Any:
+        file = SimpleUploadedFile("trades.csv", b"DE000A1R07V3,XFRA,2020-06-30\n")
+        files = {"file": file} if model is ListFile else {}
+        return client.post(path, {**form, **files, "form_id": identity})
+
+    first, second = send(), send()
+
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert second["Location"] == shown
+    assert model.objects.count() == 1
+
+
+def test_a_proposal_that_is_sent_again_is_no_second_one_and_a_preview_may_be_repeated() -> None:
+    load_bundled_if_none()
+    client = sign_in()
+    path = "/corrections/propose/"
+    form = {"mic": "XETR", "field": "name", "value": "XETRA RIGHT", "reason": "Misspelt"}
+    form["form_id"] = read_id(client, path)
+    previews = [client.post(path, form).content.decode() for _ in range(2)]
+    [mark] = re.findall(r'name="propose" value="([^"]+)"', previews[1])
+
+    answers = [client.post(path, {**form, "propose": mark}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert "waits for a curator" in client.get(answers[1]["Location"]).content.decode()
+    assert Correction.objects.count() == 1
