@@ -98,11 +98,9 @@ class LoadedOtherwise(PermanentError):
     """A file that was loaded as an excerpt is to be loaded as a whole, or the other way round."""
 
     def __init__(self, file_name: str, *, is_excerpt: bool) -> None:
-        was, option = ("an excerpt", "with") if is_excerpt else ("a whole file", "without")
-        super().__init__(
-            f"{file_name} was loaded as {was}, which cannot be changed. Load it {option} --excerpt."
-        )
-        self.file_name = file_name
+        was = "an excerpt" if is_excerpt else "a whole file"
+        super().__init__(f"{file_name} was loaded as {was}, which cannot be changed.")
+        self.file_name, self.is_excerpt = file_name, is_excerpt
 
 
 class BudgetExceeded(RetryableError):

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from audit import trail
 from esma_files import queue, steps, store
 from esma_files.datasets import Dataset
-from esma_files.errors import FileProblem
+from esma_files.errors import FileProblem, LoadedOtherwise
 from esma_files.models import EsmaFile, Run
 from esma_files.names import FileName
 from marketdata.common.errors import MarketDataError
@@ -34,6 +34,11 @@ class UploadForm(forms.Form):
         required=False,
         choices=[("", "The one of ESMA or GLEIF for its name"), *Dataset.choices],
         label="Dataset",
+    )
+    excerpt = forms.BooleanField(
+        required=False,
+        label="Excerpt",
+        help_text="It holds only a part of what was published, and ends nothing that it lacks.",
     )
 
     def clean_file(self) -> UploadedFile[Any]:
@@ -71,7 +76,10 @@ class UploadView(GuardedView):
             return response
         if form.is_valid():
             try:
-                file = _store(form.cleaned_data["file"], form.cleaned_data["dataset"])
+                file = _store(**form.cleaned_data)
+            except LoadedOtherwise as error:
+                advice = "Tick Excerpt" if error.is_excerpt else "Leave Excerpt empty"
+                form.add_error("file", f"{error} {advice}, and choose the file again.")
             except MarketDataError as error:
                 form.add_error("file", str(error))
             else:
@@ -85,11 +93,11 @@ class UploadView(GuardedView):
         return render(request, "esma_files/upload.html", {"form": form}, status=400)
 
 
-def _store(upload: UploadedFile[Any], dataset: str) -> EsmaFile:
+def _store(file: UploadedFile[Any], *, dataset: str, excerpt: bool) -> EsmaFile:
     """Store the bytes under the name of the file. Raises the errors of `store.store_file`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(str(upload.name)).name
+        path = Path(folder) / Path(str(file.name)).name
         with path.open("wb") as copy:
-            for chunk in upload.chunks():
+            for chunk in file.chunks():
                 copy.write(chunk)
-        return store.store_file(path, dataset=dataset)
+        return store.store_file(path, dataset=dataset, excerpt=excerpt)

@@ -68,14 +68,14 @@ def test_there_is_no_gap_between_lists_of_cancelled_records_that_come_weekly() -
 
 
 @pytest.mark.slow
-def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_the_option_that_loads_it() -> None:
+def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_its_dataset() -> None:
     load("esma_fitrs_same")
     before = TransparencyResult.objects.values().get()
 
     message = failure("fca_fitrs_newer")
 
     assert "'GB' as its sender" in message
-    assert "load it with --dataset fca_fitrs" in message
+    assert "as a file of the dataset fca_fitrs" in message
     assert TransparencyResult.objects.values().get() == before
 
     load("fca_fitrs_newer", "--dataset", "fca_fitrs")
@@ -86,7 +86,7 @@ def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_the_option_that_loads_
 def test_a_file_of_esma_is_refused_as_one_of_the_fca() -> None:
     message = failure("esma_fitrs_same", "--dataset", "fca_fitrs")
 
-    assert "load it with --dataset esma_fitrs" in message
+    assert "as a file of the dataset esma_fitrs" in message
     assert TransparencyResult.objects.count() == 0
 
 

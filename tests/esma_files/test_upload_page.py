@@ -1,6 +1,7 @@
 """The page on which curators upload a published file."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -11,6 +12,7 @@ from accounts.models import User
 from audit.models import Event
 from esma_files import upload_page
 from esma_files.models import EsmaFile, Run
+from instruments import pipeline
 from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anonymous_reading")]
@@ -62,6 +64,32 @@ def test_what_is_no_published_file_is_refused_with_the_reason(
     assert "esma_fitrs has no files of the kind FULINS" in other.content.decode()
     assert "The command load takes files of any size" in large.content.decode()
     assert not EsmaFile.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("is_excerpt", "advice"),
+    [(True, "Tick Excerpt, and choose"), (False, "Leave Excerpt empty, and choose")],
+)
+def test_a_file_that_was_loaded_as_the_other_is_refused_with_what_to_tick(
+    client: Client, *, is_excerpt: bool, advice: str
+) -> None:
+    sign_in(client, "curator")
+    path = pick_file()
+    for loaded in pipeline.load(pipeline.register_files([path], excerpt=is_excerpt)):
+        assert loaded.error is None
+
+    def upload(*, excerpt: bool) -> Any:
+        file = SimpleUploadedFile(path.name, path.read_bytes())
+        return client.post(
+            "/files/upload/", {"file": file, **({"excerpt": "on"} if excerpt else {})}
+        )
+
+    refused = upload(excerpt=not is_excerpt)
+    assert refused.status_code == 400
+    assert advice in refused.content.decode()
+    assert "--excerpt" not in refused.content.decode()
+    assert upload(excerpt=is_excerpt).status_code == 302
 
 
 def test_others_may_not_upload(client: Client) -> None:

@@ -10,6 +10,7 @@ from rich.progress import Progress, TaskID
 
 from audit.commands import RecordedCommand
 from esma_files.datasets import Dataset
+from esma_files.errors import LoadedOtherwise
 from esma_files.models import EsmaFile
 from instruments import pipeline
 from instruments.venues.load import load_bundled_if_none
@@ -87,7 +88,7 @@ class Command(RecordedCommand):
                 "No file waits to be loaded; `download` fetches those that are listed."
             )
         if problems:
-            raise CommandError("; ".join(map(str, problems)))
+            raise CommandError("; ".join(map(_describe_problem, problems)))
 
     def _explain(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -101,6 +102,13 @@ class Command(RecordedCommand):
                 remarks.append(f"{subject} rejected: see `rejects list`.")
             for remark in remarks:
                 self.stderr.write(f"{row['file']}: {remark}")
+
+
+def _describe_problem(problem: MarketDataError) -> str:
+    """Return a problem with the option that avoids it, if there is one."""
+    if isinstance(problem, LoadedOtherwise):
+        return f"{problem} Load it {'with' if problem.is_excerpt else 'without'} --excerpt."
+    return str(problem)
 
 
 def _describe_unmapped(unmapped: dict[str, int], *, run: int | None) -> str:

@@ -86,7 +86,7 @@ def test_a_file_of_the_fca_is_not_taken_for_one_of_esma(make_zip: Write) -> None
     record = firds.record("RefData", VOLVO, "XLON", period=day(1))
     path = make_zip(full(2), firds.message(full(2), record, sender="GB"))
 
-    with pytest.raises(CommandError, match="load it with --dataset fca_firds"):
+    with pytest.raises(CommandError, match="as a file of the dataset fca_firds"):
         call_command("load", path, stdout=io.StringIO())
     assert not Listing.objects.exists()
 
