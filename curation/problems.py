@@ -1,6 +1,5 @@
 """Questions about problems: the kinds with their numbers, and the problems of a kind."""
 
-import difflib
 from typing import Any
 
 from curation.models import Problem, ProblemCount
@@ -8,14 +7,13 @@ from curation.problem_kinds import KINDS, ProblemKind
 from curation.proposals import Proposal
 from marketdata.common.errors import NotInDatabase
 from marketdata.common.plain import describe_columns, to_plain
+from marketdata.common.suggestions import describe_unknown
 
 
 def get_kind(code: str) -> ProblemKind:
     """Return a kind of problem. Raises NotInDatabase, with the similar ones."""
     if code not in KINDS:
-        similar = difflib.get_close_matches(code, KINDS, n=1)
-        hint = f" Did you mean {similar[0]}?" if similar else f" The kinds are {', '.join(KINDS)}."
-        raise NotInDatabase(f"{code!r} is no kind of problem.{hint}")
+        raise NotInDatabase(describe_unknown(code, KINDS, "kind"))
     return KINDS[code]
 
 

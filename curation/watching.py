@@ -23,6 +23,7 @@ from instruments.models import ChangeSet, Instrument, Listing, ListingVersion
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
 from marketdata.common.filters import get_messages
 from marketdata.common.plain import to_plain
+from marketdata.common.suggestions import describe_unknown, list_known
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +60,13 @@ def check_filter(text: str) -> str:
         values = QueryDict(text, encoding="utf-8")
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidQuery("filter", f"{text!r} is not a query string.") from error
-    unknown = [name for name in values if name not in InstrumentFilterSet.base_filters]
-    if unknown or not any(str(value).strip() for value in values.values()):
-        known = ", ".join(InstrumentFilterSet.base_filters)
-        what = (
-            f"{unknown[0]!r} is not a filter" if unknown else f"{text!r} has no filter with a value"
-        )
-        raise InvalidQuery("filter", f"{what}. The filters are {known}.")
+    known = InstrumentFilterSet.base_filters
+    unknown = [name for name in values if name not in known]
+    if unknown:
+        raise InvalidQuery("filter", describe_unknown(unknown[0], known, "filter"))
+    if not any(str(value).strip() for value in values.values()):
+        message = f"{text!r} has no filter with a value. {list_known(known, 'filter')}"
+        raise InvalidQuery("filter", message)
     if problems := get_messages(InstrumentFilterSet(values, Instrument.objects.all())):
         name, texts = next(iter(problems.items()))
         raise InvalidQuery("filter", f"{name}: {' '.join(map(str, texts))}")

@@ -23,6 +23,7 @@ from instruments.listings.fields import FIELDS
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.fields import exact_text
 from marketdata.common.plain import to_plain
+from marketdata.common.suggestions import list_known, suggest
 
 
 class CorrectionSubject(enum.StrEnum):
@@ -118,6 +119,7 @@ GROUPED_FIELDS = [
 # As `ListingRecord` declares decimals.
 _WHOLE_DIGITS, _DECIMAL_PLACES = 18, 17
 _INSTRUMENT = CorrectionSubject.INSTRUMENT
+_FORM = "/corrections/propose/"
 
 
 class CorrectableRow:
@@ -161,9 +163,8 @@ def check_field(column: str, subject: str = _INSTRUMENT) -> Field:
     """Return the field with this column. Raises InvalidQuery if it cannot be corrected."""
     fields = FIELDS_BY_SUBJECT[subject]
     if column not in fields:
-        raise InvalidQuery(
-            "field", f"{column!r} ({subject}) cannot be corrected. Fields: {', '.join(fields)}."
-        )
+        advice = f"{suggest(column, fields)} {list_known(fields, 'field', _FORM)}".lstrip()
+        raise InvalidQuery("field", f"{column!r} ({subject}) cannot be corrected. {advice}")
     return fields[column]
 
 

@@ -16,6 +16,7 @@ from curation.importing import files
 from curation.importing.resources import TABLES, Table
 from curation.models import ImportBatch
 from marketdata.common.errors import InvalidQuery, NotPermitted, WrongState
+from marketdata.common.suggestions import describe_unknown
 
 _MAX_EXPORTED = 50_000  # rows
 
@@ -51,8 +52,7 @@ def try_import(
     rows = files.read_table(content, name=name)
     resource, columns = table.resource(), list(rows[0])
     if unknown := resource.get_unknown_columns(columns):
-        known = ", ".join(resource.columns)
-        raise InvalidQuery("file", f"Unknown column {unknown[0]!r}. The columns are {known}.")
+        raise InvalidQuery("file", describe_unknown(unknown[0], resource.columns, "column"))
     if missing := resource.get_missing_columns(columns):
         raise InvalidQuery("file", f"The column {missing[0]!r} is missing.")
     batch = ImportBatch(kind=kind, file_name=name[:200], rows=rows, created_by=by)

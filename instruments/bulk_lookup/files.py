@@ -7,7 +7,6 @@ The header names the columns as the API names the properties of an item: `idValu
 import csv
 import dataclasses
 import datetime as dt
-import difflib
 import itertools
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from instruments.bulk_lookup.answers import MAX_ITEMS, SUMMARY, IdType, Item, an
 from instruments.fields import MIC
 from instruments.listings.export_files import escape_formula, format_row
 from marketdata.common.errors import PermanentError
+from marketdata.common.suggestions import describe_unknown
 
 INPUT_COLUMNS = ("idType", "idValue", "micCode", "as_of", "known_on")
 # `corrections` is a list in JSON.
@@ -120,10 +120,7 @@ def _get_column(name: str) -> str:
     by_name = {column.casefold(): column for column in INPUT_COLUMNS}
     key = name.strip().lstrip("\ufeff").casefold()
     if key not in by_name:
-        close = difflib.get_close_matches(key, by_name, n=1)
-        suggestion = f" Did you mean {by_name[close[0]]!r}?" if close else ""
-        known = ", ".join(INPUT_COLUMNS)
-        raise HeaderInvalid(f"Unknown column {name[:100]!r}.{suggestion} Known columns: {known}.")
+        raise HeaderInvalid(describe_unknown(name, INPUT_COLUMNS, "column"))
     return by_name[key]
 
 

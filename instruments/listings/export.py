@@ -5,7 +5,6 @@ a slow reader holds no lock. `instruments.listings.export_files` writes them.
 """
 
 import dataclasses
-import difflib
 import functools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingV
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.fields import ExactDecimalField
+from marketdata.common.suggestions import list_known, suggest
 
 PAGE_SIZE = 10_000
 # The columns of an export without a choice of fields.
@@ -75,6 +75,12 @@ class Layout:
 DEFAULT = Layout()
 
 
+def describe_unknown_field(name: str, rows: str) -> str:
+    """Return the message for a field that rows of this kind do not have."""
+    advice = f"{suggest(name, FIELDS[rows])} {list_known(FIELDS[rows], 'field')}".lstrip()
+    return f"{rows} have no field {name[:100]!r}. {advice}"
+
+
 def choose(rows: str = "instruments", fields: str = "") -> Layout:
     """Return the layout for names of fields, separated by commas; "all" for all of them.
 
@@ -88,11 +94,7 @@ def choose(rows: str = "instruments", fields: str = "") -> Layout:
         return Layout(rows, known)
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise InvalidQuery(
-                "fields", f"{rows} have no field {name!r}.{hint} See docs/exports.md."
-            )
+            raise InvalidQuery("fields", describe_unknown_field(name, rows))
     return Layout(rows, names)
 
 

@@ -20,10 +20,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from instruments.mcp.tools import TOOLS, Tool
-from marketdata.api.parameters import describe_unknown
 from marketdata.api.renderers import FastJSONRenderer
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.suggestions import describe_unknown
 from marketdata.web.access import reading
 
 # Versions that begin with `initialize`, and those in which each request is complete by itself.

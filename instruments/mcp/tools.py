@@ -12,8 +12,9 @@ from instruments.dossier.api import DossierQuerySerializer
 from instruments.listings.api.parameters import ReportabilityQuerySerializer, SnapshotSerializer
 from instruments.listings.filters import ListFilterSet
 from instruments.transparency.api.views import TransparencyQuerySerializer
-from marketdata.api.parameters import QuerySerializer, describe_unknown
+from marketdata.api.parameters import QuerySerializer
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.suggestions import describe_unknown
 
 _ISIN = "ISIN of the instrument, or a FIGI or ticker that only it has"
 _FILTERS = (
@@ -99,7 +100,9 @@ class Tool:
         }
         for name in texts:
             if name not in self.properties:
-                raise InvalidQuery(name, describe_unknown(name, list(self.properties), "argument"))
+                known = list(self.properties)
+                message = describe_unknown(name, known, "argument", listed_in="tools/list")
+                raise InvalidQuery(name, message)
         path = {}
         if self.key:
             if not texts.get(self.key, "").strip():

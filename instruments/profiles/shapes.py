@@ -1,7 +1,6 @@
 """The columns of an output profile, checked against the fields of exports, and rows in its shape."""
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from instruments.listings.export import FIELDS, Layout, Rows
 from instruments.models import OutputProfile
 from instruments.profiles.formats import Formatter, get_formatter
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.suggestions import describe_unknown
 
 MAX_COLUMNS = 200
 MAX_DEPTH = 5  # profiles that inherit from each other
@@ -56,8 +56,7 @@ def _parse_column(item: Any, path: str) -> Column:
     if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
         raise InvalidQuery(path, "A column is the name of a field, or an object of texts.")
     if unknown := sorted(set(item) - _KEYS):
-        known = ", ".join(sorted(_KEYS))
-        raise InvalidQuery(path, f"Unknown {unknown[0][:100]!r}. Known: {known}.")
+        raise InvalidQuery(path, describe_unknown(unknown[0], _KEYS, "key"))
     if ("field" in item) == ("value" in item):
         raise InvalidQuery(path, "Give either `field` or `value`.")
     column = Column(**{"name": item.get("field", ""), **item})
@@ -101,9 +100,7 @@ class Shape:
         known = FIELDS[rows]
         for column in columns:
             if column.field and column.field not in known:
-                close = difflib.get_close_matches(column.field, known, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                message = f"{rows} have no field {column.field[:100]!r}.{hint} See docs/exports.md."
+                message = export.describe_unknown_field(column.field, rows)
                 raise InvalidQuery("columns", message)
         fields = tuple(dict.fromkeys(column.field for column in columns if column.field))
         types = {field: export.get_type(field) for field in fields}

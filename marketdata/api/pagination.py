@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import remove_query_param, replace_query_param
 
-from marketdata.api.parameters import MAX_NAMES, describe_unknown, get_field_names
+from marketdata.api.parameters import MAX_NAMES, get_field_names
+from marketdata.common.suggestions import describe_unknown
 from marketdata.web.pages import BoundedPaginator
 
 _NUMBER = {"type": ["integer", "null"]}

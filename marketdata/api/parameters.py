@@ -5,7 +5,6 @@ the parameters of its filters and pages are added from `filterset_class` and `pa
 declarations are read here, where a request is checked, and by the OpenAPI schema.
 """
 
-import difflib
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,29 +13,14 @@ from django_filters import MultipleChoiceFilter
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from marketdata.common.filters import CommaSeparatedInput, SemicolonSeparatedInput, describe_choices
+from marketdata.common.filters import CommaSeparatedInput, SemicolonSeparatedInput
+from marketdata.common.suggestions import describe_unknown, list_choices
 
 if TYPE_CHECKING:  # DRF imports this module while rest_framework.views is being imported.
     from rest_framework.views import APIView
 
 T = TypeVar("T")
 
-_SIMILAR = 0.7  # of difflib: `as_of` is not meant for `has_figi`
-# Names in other APIs or in answers, and ours for the same: the first one that is known is suggested.
-_OTHER_NAMES = {
-    **dict.fromkeys(("limit", "page_size", "pagesize", "size", "count"), ("per_page", "limit")),
-    **dict.fromkeys(("offset", "skip", "start", "after"), ("cursor", "page", "since")),
-    **dict.fromkeys(("search", "query", "name", "full_name", "text"), ("q", "full_name")),
-    **dict.fromkeys(("sort", "sort_by", "order", "order_by", "orderby"), ("ordering",)),
-    **dict.fromkeys(("expand", "embed", "with"), ("include",)),
-    **dict.fromkeys(("select", "columns"), ("fields",)),
-    **dict.fromkeys(("lei", "issuer_lei"), ("issuer", "lei")),
-    **dict.fromkeys(("venue", "market", "exchange", "mic_code", "miccode"), ("mic",)),
-    **dict.fromkeys(("since", "updated_since", "modified_since"), ("changed_since",)),
-    **dict.fromkeys(("date", "day"), ("on", "as_of")),
-    "cfi_code": ("cfi",),
-    "notional_currency": ("currency",),
-}
 MAX_NAMES = 20  # unknown names in an error: finding similar ones costs time
 
 
@@ -98,18 +82,6 @@ def refuse_unknown(names: Collection[str], accepted: Collection[str], *, noun: s
         raise ValidationError({name: [describe_unknown(name, accepted, noun)] for name in unknown})
 
 
-def describe_unknown(name: str, accepted: Collection[str], noun: str) -> str:
-    """Return the message for an unknown name: the closest known name, and the list of all."""
-    name = name[:100]
-    lower = name.lower()
-    close = [known for known in _OTHER_NAMES.get(lower, ()) if known in accepted]
-    close = close or difflib.get_close_matches(lower, accepted, n=1, cutoff=_SIMILAR)
-    close = close or sorted(known for known in accepted if lower and known.startswith(lower))
-    suggestion = f" Did you mean {close[0]!r}?" if close else ""
-    known = f"Known {noun}s: {', '.join(sorted(accepted))}." if accepted else f"There is no {noun}."
-    return f"Unknown {noun} {name!r}.{suggestion} {known}"
-
-
 class AnyCaseChoiceField(serializers.ChoiceField):
     """One of a list of choices, in upper or lower case."""
 
@@ -151,10 +123,8 @@ def _adapt(field: Any) -> None:
         _adapt(field.child)
     if isinstance(field, serializers.ChoiceField):
         field.choice_strings_to_values = _AnyCase(field.choice_strings_to_values)
-        choices = describe_choices(field.choices).replace("{", "{{").replace("}", "}}")
-        field.error_messages["invalid_choice"] = (
-            f"'{{input}}' is not a valid choice. Choose one of: {choices}."
-        )
+        choices = list_choices(field.choices).replace("{", "{{").replace("}", "}}")
+        field.error_messages["invalid_choice"] = f"'{{input}}' is not a valid choice. {choices}"
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,6 @@
 import datetime as dt
 import functools
 import re
-from collections.abc import Collection
 from typing import Any
 
 import django_filters
@@ -12,7 +11,8 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django_filters.fields import ChoiceField, IsoDateTimeField, MultipleChoiceField
 
-_MAX_CHOICES = 40
+from marketdata.common.suggestions import describe_choice
+
 _DAY, _TIME = "2026-07-18", "2026-07-18T06:00:00Z (with an offset, write + as %2B in addresses)"
 
 
@@ -148,7 +148,7 @@ def get_messages(filterset: Any) -> dict[str, list[str]]:
 
 
 def get_form_messages(form: forms.Form) -> dict[str, list[str]]:
-    """Return the validation errors of a form by field; for an invalid choice with all choices."""
+    """Return the validation errors of a form by field; for an invalid choice with the choices."""
     messages: dict[str, list[str]] = {}
     for name, errors in form.errors.as_data().items():
         messages[name] = []
@@ -157,8 +157,8 @@ def get_form_messages(form: forms.Form) -> dict[str, list[str]]:
         for error in errors:
             if error.code == "invalid_choice" and choices is not None:
                 value = (error.params or {}).get("value", "")
-                allowed = describe_choices([choice for choice, label in choices])
-                messages[name].append(f"{value!r} is not a valid choice. Choose one of: {allowed}.")
+                known = [choice for choice, label in choices]
+                messages[name].append(describe_choice(str(value), known))
             elif error.code == "invalid" and isinstance(field, forms.DateField | TimeField):
                 is_month = getattr(field, "input_formats", None) == ["%Y-%m"]
                 default = f"a month as {_DAY[:7]}" if is_month else f"a day as {_DAY}"
@@ -167,10 +167,3 @@ def get_form_messages(form: forms.Form) -> dict[str, list[str]]:
             else:
                 messages[name] += error.messages
     return messages
-
-
-def describe_choices(choices: Collection[Any]) -> str:
-    """Return the choices as a comma-separated list, cut after 40."""
-    names = [str(choice) for choice in choices if choice not in ("", None)]
-    more = f", and {len(names) - _MAX_CHOICES} more" if len(names) > _MAX_CHOICES else ""
-    return ", ".join(names[:_MAX_CHOICES]) + more

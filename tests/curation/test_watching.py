@@ -112,7 +112,7 @@ def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str
         ({}, "either ISINs or a filter"),
         ({"isins": [VOLVO], "filter": "category=D"}, "either ISINs or a filter"),
         ({"isins": ["SE0000115447"]}, "the check digit is 7"),
-        ({"filter": "kategory=D"}, "'kategory' is not a filter"),
+        ({"filter": "kategory=D"}, "Unknown filter 'kategory'. Did you mean 'category'"),
         ({"filter": "status=no"}, "status"),
         ({"filter": "&"}, "has no filter"),
         ({"filter": "q=&currency= "}, "has no filter with a value"),

@@ -15,16 +15,12 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from instruments.listings.api.views import InstrumentViewSet
-from marketdata.api.parameters import (
-    QuerySerializer,
-    StrictSerializer,
-    describe_unknown,
-    get_accepted_parameters,
-)
+from marketdata.api.parameters import QuerySerializer, StrictSerializer, get_accepted_parameters
 from marketdata.api.problems import SHARED_PROBLEMS
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery, NotInDatabase, NotPermitted, WrongState
 from marketdata.common.lookup import clean_code
+from marketdata.common.suggestions import describe_unknown
 from marketdata.web.access import PUBLIC
 
 

@@ -68,7 +68,7 @@ class ExportQuerySerializer(CorrectionsSerializer):
             max_length=5_000,
             help_text="Names of fields, separated by commas, or all. Instruments have those of RTS 23 of"
             " their reference listing too. Default: the main columns of instruments, all fields of listings"
-            " and versions",
+            f" and versions. All fields of instruments: {', '.join(export.FIELDS['instruments'])}",
         )
         profile = serializers.CharField(
             required=False,

@@ -249,7 +249,9 @@ def test_a_file_loaded_as_a_whole_is_not_taken_for_an_excerpt_afterwards(make_zi
     path = write(make_zip, full(8), listed(VOLVO))
     call_command("load", path, stdout=io.StringIO())
 
-    with pytest.raises(CommandError, match="was loaded as a whole file.*Load it without --excerpt"):
+    with pytest.raises(
+        CommandError, match=r"was loaded as a whole file.*Load it without --excerpt"
+    ):
         call_command("load", path, excerpt=True, stdout=io.StringIO())
 
     assert Listing.objects.get().status == "active"

@@ -171,7 +171,7 @@ def test_a_change_is_a_new_version_and_old_ones_stay(analyst: Client) -> None:
         ({"columns": [{"name": "a", "field": "isin", "format": "0.00"}]}, "upper, lower"),
         ({"columns": [{"name": "a", "field": "fixed_rate", "format": "%s"}]}, "decimal places"),
         ({"columns": [{"name": "a", "field": "listing_count", "format": "0"}]}, "Whole numbers"),
-        ({"columns": [{"field": "isin", "color": "red"}]}, "Unknown 'color'"),
+        ({"columns": [{"field": "isin", "color": "red"}]}, "Unknown key 'color'"),
         ({"columns": ["isin", 7]}, "columns.1: A column is the name of a field, or an object"),
         ({"columns": ["isin"], "rows": "bonds"}, "not a valid choice"),
         ({"columns": ["isin"], "parent": "nobody"}, "There is no profile nobody"),
