@@ -28,7 +28,10 @@ class DebtView(GuardedView):
     needs = reading("instruments.view_correction")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        rows = debt.get_debt(today(), user=request.user)
+        rows = [
+            {**row, "state_label": CorrectionState(row["state"]).label}
+            for row in debt.get_debt(today(), user=request.user)
+        ]
         waiting = Correction.objects.filter(state=CorrectionState.PROPOSED).order_by("pk")
         context = {
             "summary": debt.summarize(rows),

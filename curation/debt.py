@@ -10,7 +10,7 @@ from marketdata.common.plain import to_plain
 from marketdata.web.access import may_see_user_name
 
 EXPIRING_DAYS = 30  # a correction whose last day is nearer is expiring
-_IN_USE = (CorrectionState.IN_FORCE, CorrectionState.TO_REVIEW)
+IN_USE = (CorrectionState.IN_FORCE, CorrectionState.TO_REVIEW)
 # The bands of age: the greatest number of days of each, None for no end.
 _AGES = ((30, "up to 30 days"), (90, "31 to 90 days"), (365, "91 to 365 days"))
 _OLDEST = "more than 365 days"
@@ -23,7 +23,7 @@ def get_debt(day: dt.date, *, user: Any = None) -> list[dict[str, Any]]:
     until the last day (None if it has no end). `owner` is the proposer; null for a user who may not see it.
     Without `user`, as in commands, owners are always shown.
     """
-    rows = Correction.objects.filter(state__in=_IN_USE).order_by("approved_at", "pk")
+    rows = Correction.objects.filter(state__in=IN_USE).order_by("approved_at", "pk")
     return [_describe(correction, day, user) for correction in rows]
 
 

@@ -65,6 +65,9 @@ class IssuerDifferencesPage(GuardedView):
             messages["Difference"] = [f"{comparison!r} is none of {', '.join(DIFFERENCES)}."]
         rows: Any = Instrument.objects.none() if messages else filterset.qs
         page = BoundedPaginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+        page.object_list = list(page.object_list)
+        for instrument in page.object_list:
+            instrument.comparison_label = _LABELS[instrument.comparison]
         context = {
             "form": form,
             "messages": messages,

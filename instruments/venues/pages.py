@@ -27,7 +27,7 @@ _FACTS = (
 
 
 # The codes of ISO 10383 in words.
-_KINDS = {"OPRT": "operating MIC", "SGMT": "market segment MIC"}
+_KINDS = {code: f"{label[0].lower()}{label[1:]}" for code, label in Venue.Kind.choices}
 _CATEGORIES = {
     "APPA": "approved publication arrangement",
     "ARMS": "approved reporting mechanism",

@@ -12,7 +12,7 @@ from django.test import Client
 
 from curation import debt, proposals
 from instruments.listings.status import today
-from instruments.models import Correction, Instrument
+from instruments.models import Correction, CorrectionState, Instrument
 from tests import firds
 from tests.accounts.clients import client_of_new_user, make_user
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
@@ -68,6 +68,19 @@ def test_debt_is_counted_by_age_owner_and_field(volvo: None) -> None:
     written = StringIO()
     call_command("corrections", "debt", "--summary", "--format", "json", stdout=written)
     assert json.loads(written.getvalue())["expiring"] == 1
+
+
+@pytest.mark.parametrize("state", debt.IN_USE)
+def test_the_page_has_the_declared_names_of_states(
+    volvo: None, client: Client, state: CorrectionState
+) -> None:
+    correct()
+    Correction.objects.update(state=state)
+    client.force_login(make_user("carl", "curator"))
+
+    page = client.get("/corrections/").content.decode()
+
+    assert f"<td>{state.label}</td>" in page
 
 
 def test_corrections_are_previewed_and_proposed_and_approved_together(volvo: None) -> None:
