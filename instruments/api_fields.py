@@ -50,12 +50,12 @@ class PeriodSerializer(serializers.Serializer[Any]):
 
 
 class RecordCorrectionSerializer(serializers.Serializer[Any]):
-    """A correction of an entity or a venue: the published value beside the served one, when and why."""
+    """A correction that applies: the published value beside the one that is served, when and why."""
 
     number = serializers.IntegerField(
         help_text="Its number: `/corrections/{number}/` has all of it"
     )
-    field = serializers.CharField(help_text="Column of the entity or venue")
+    field = serializers.CharField(help_text="Column of the listing, entity or venue")
     published = serializers.JSONField(allow_null=True, help_text="The published value")
     value = serializers.JSONField(allow_null=True, help_text="The corrected value, which is served")
     state = serializers.ChoiceField(

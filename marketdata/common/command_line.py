@@ -26,7 +26,11 @@ class CommandLine(ManagementUtility):
         return command
 
     def _check_options(self, command: BaseCommand) -> None:
-        """End with a message if an option is unknown."""
+        """End with a message if an option is unknown.
+
+        The command then parses its arguments again, which takes two milliseconds: Django lets it take no
+        other parser.
+        """
         # Else the parser raises its errors instead of printing them.
         command._called_from_command_line = True  # type: ignore[attr-defined]
         parser = command.create_parser(self.argv[0], self.argv[1])

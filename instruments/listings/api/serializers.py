@@ -9,7 +9,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from instruments.api_fields import ExactDecimal
+from instruments.api_fields import ExactDecimal, RecordCorrectionSerializer
 from instruments.classification.api import ClassificationSerializer
 from instruments.entities.mapped_issuers import Comparison
 from instruments.listings import descriptions, included
@@ -40,26 +40,13 @@ class _InstrumentListSerializer(serializers.ListSerializer[Any]):
         return rows
 
 
-class AppliedCorrectionSerializer(serializers.Serializer[Any]):
-    """A correction that applies: the published value beside the one that is served, when and why."""
+class AppliedCorrectionSerializer(RecordCorrectionSerializer):
+    """A correction of listings, with the register and the venues where it applies."""
 
-    number = serializers.IntegerField(
-        help_text="Its number: `/corrections/{number}/` has all of it"
-    )
-    field = serializers.CharField(help_text="Column of a listing")
     register = serializers.ChoiceField(choices=Register.choices)
     mics = serializers.ListField(
         child=serializers.CharField(), help_text="Venues of the listings to which it applies"
     )
-    published = serializers.JSONField(allow_null=True, help_text="The published value")
-    value = serializers.JSONField(allow_null=True, help_text="The corrected value, which is served")
-    state = serializers.ChoiceField(
-        choices=["in_force", "to_review"],
-        help_text="to_review: the register publishes a third value, and CORRECTIONS_IN_REVIEW is hold",
-    )
-    reason = serializers.CharField()
-    evidence = serializers.CharField(allow_null=True, help_text="Address of a document")
-    approved_at = serializers.DateTimeField(allow_null=True)
 
 
 class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
