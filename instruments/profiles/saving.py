@@ -83,7 +83,7 @@ def save(
         with transaction.atomic():
             profile.save()
     except IntegrityError as error:
-        raise WrongState(f"{profile} has just been saved by somebody else.") from error
+        raise WrongState(f"The profile {profile} has just been saved by somebody else.") from error
     trail.record("profile.save", request=request, about=profile, new=describe(profile))
     return profile
 

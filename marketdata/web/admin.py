@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
+from marketdata.common.errors import PermanentError
 from marketdata.web.pages import BoundedPaginator
 
 # Words of names of fields that are written in capital letters.
@@ -39,6 +41,14 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     ) -> Any:
         labels = {field.name: _label(field) for field in self.opts.fields}
         return super().get_form(request, obj, change, **{"labels": labels, **options})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form again if what was valid could not be saved: somebody else was first."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except PermanentError as error:
+            messages.error(request, f"{error} Nothing was saved.")
+            return redirect(request.get_full_path())
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         codes = [f"{name}__exact" for name in self.searched_codes]
