@@ -16,10 +16,11 @@ from django.utils import timezone
 
 from curation.models import WatchList
 from instruments.listings import changes
+from instruments.listings.corrections import read_in_use
 from instruments.listings.fields import FIELDS
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.listings.lookup import resolve_list
-from instruments.models import ChangeSet, Instrument, Listing, ListingVersion
+from instruments.models import ChangeSet, Correction, Instrument, Listing, ListingVersion
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
 from marketdata.common.filters import get_messages
 from marketdata.common.plain import to_plain
@@ -198,9 +199,14 @@ def _describe(keys: list[int]) -> list[dict[str, Any]]:
     versions = ListingVersion.objects.in_bulk(
         [listing.version_before for listing in listings if listing.version_before]
     )
+    corrections = read_in_use({row.isin for row in listings if row.change.is_correction})
     rows = []
     for listing in listings:
         version_before = versions.get(listing.version_before)
+        if listing.change.is_correction:
+            differences = _describe_corrections(listing, corrections.get(listing.isin, ()))
+        else:
+            differences = _compare(version_before, listing)
         rows.append(
             {
                 "isin": listing.isin,
@@ -213,7 +219,7 @@ def _describe(keys: list[int]) -> list[dict[str, Any]]:
                     is_correction=listing.change.is_correction,
                 ),
                 "learned_at": to_plain(listing.change.made_at),
-                "differences": _compare(version_before, listing),
+                "differences": differences,
             }
         )
     return rows
@@ -231,6 +237,21 @@ def _compare(before: ListingVersion | None, listing: Listing) -> list[dict[str, 
         }
         for column in _COMPARED
         if getattr(before, column) != getattr(listing, column)
+    ]
+
+
+def _describe_corrections(
+    listing: Listing, corrections: Iterable[Correction]
+) -> list[dict[str, Any]]:
+    """Return the published and the right values of a listing; none where a correction has been lifted."""
+    return [
+        {
+            "field": correction.field,
+            "old": to_plain(correction.expected_value),
+            "new": to_plain(correction.right_value),
+        }
+        for correction in corrections
+        if correction.concerns(listing)
     ]
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from curation import watching
 from curation.models import WatchList
-from instruments.models import Figi
+from instruments.models import Figi, Listing
 from marketdata.common.errors import InvalidQuery, WrongState
 from tests.accounts.clients import client_of_new_user
 from tests.curation.test_admin import sign_in
@@ -74,7 +74,11 @@ def test_a_correction_is_a_change_of_a_watched_listing() -> None:
 
     correct(value="AB Volvo")
 
-    assert [row["isin"] for row in watching.read_changes(watch_list).listings] == [VOLVO]
+    [row] = watching.read_changes(watch_list).listings
+    assert (row["isin"], row["kind"]) == (VOLVO, "corrected")
+    published = Listing.objects.get(isin=VOLVO).full_name
+    difference = {"field": "full_name", "old": published, "new": "AB Volvo"}
+    assert row["differences"] == [difference]
 
 
 @pytest.mark.usefixtures("loaded")
