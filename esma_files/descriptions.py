@@ -17,6 +17,7 @@ FILE_COLUMNS = (
     *("id", "name", "dataset", "kind", "category", "result_group", "published_on", "part"),
     *("parts", "revision", "md5", "url", "listed_at", "state", "state_since", "problem"),
     *("attempts", "not_before", "location", "tier", "size", "stored_at", "loaded_at", "kept"),
+    "is_excerpt",
 )
 RUN_COLUMNS = (
     *("id", "kind", "file", "arguments", "requested_by", "requested_at", "attempt", "state"),

@@ -80,7 +80,10 @@ class FileView(GuardedView):
             "actions": find_actions(request, file),
             "has_bytes": file.has_content and is_met(_READING_BYTES, request.user),
             "is_open": any(run["state"] in ("queued", "running") for run in details["runs"]),
-            "facts": {n: _format(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
+            "facts": {
+                **{n: _format(n, details[n]) for n in _FACTS if details[n] not in ("", None)},
+                "excerpt": details["is_excerpt"],
+            },
             "rejects": rejects[:REJECTS_SHOWN],
             "has_more_rejects": len(rejects) > REJECTS_SHOWN,
         }

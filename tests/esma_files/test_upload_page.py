@@ -89,7 +89,12 @@ def test_a_file_that_was_loaded_as_the_other_is_refused_with_what_to_tick(
     assert refused.status_code == 400
     assert advice in refused.content.decode()
     assert "--excerpt" not in refused.content.decode()
-    assert upload(excerpt=is_excerpt).status_code == 302
+    accepted = upload(excerpt=is_excerpt)
+    assert accepted.status_code == 302
+    facts = client.get(accepted["Location"]).content.decode().partition("<dt>Excerpt")[2]
+    assert facts.partition("<dd")[2].partition(">")[2].startswith("yes" if is_excerpt else "no")
+    [file] = client.get("/api/v1/files/").json()["results"]
+    assert file["is_excerpt"] is is_excerpt
 
 
 def test_others_may_not_upload(client: Client) -> None:
