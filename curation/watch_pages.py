@@ -26,7 +26,10 @@ class WatchListForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
     )
     filter = forms.CharField(
-        required=False, max_length=500, label="Or a filter, as category=D&currency=EUR"
+        required=False,
+        max_length=500,
+        label="Or a filter, as category=D&currency=EUR",
+        widget=forms.TextInput(attrs={"size": 60}),
     )
     by_mail = forms.BooleanField(required=False, label="Mail its changes by night")
 
