@@ -17,7 +17,7 @@ from instruments.listings import history
 from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
 from instruments.listings.terms import FIRST_REAL_DAY, get_beginning
-from instruments.models import Instrument, Listing, Register, TransparencyResult
+from instruments.models import Instrument, Listing, Register, Status, TransparencyResult
 from instruments.published_results.known import read_known_begins
 from instruments.published_results.publications import publication_of
 from instruments.transparency.application_periods import (
@@ -205,13 +205,15 @@ def _read_first_trades(
         return {isin: first for isin, first in known.items() if first is not None}
     begin = dt.datetime.combine(FIRST_REAL_DAY, dt.time.min, dt.UTC)
     traded = Listing.objects.filter(isin__in=isins, register=register, first_trade_at__gte=begin)
-    firsts = traded.order_by().values("isin").annotate(first=Min("first_trade_at"))
+    valid = traded.exclude(status=Status.CANCELLED).order_by()
+    firsts = valid.values("isin").annotate(first=Min("first_trade_at"))
     return {row["isin"]: row["first"].date() for row in firsts}
 
 
 def _find_first_trade(timelines: Iterable[history.Timeline]) -> dt.date | None:
-    """Return the first trade by the newest record of each listing."""
-    days = [get_beginning(timeline[-1].first_trade_at) for timeline in timelines]
+    """Return the first trade by the newest record of each listing; what was cancelled was never traded."""
+    newest = [timeline[-1] for timeline in timelines if timeline[-1].status != Status.CANCELLED]
+    days = [get_beginning(record.first_trade_at) for record in newest]
     return min((day for day in days if day is not None), default=None)
 
 
@@ -256,8 +258,8 @@ def applicable(
 ) -> dict[str, Applicable]:
     """Return for each of `RESPECTS` what applies on a day, of all results of an ISIN in one register.
 
-    Superseded versions of a result are taken into account: each applies until the day on which its
-    successor was published. `first_trade` is the first day of trading, if known.
+    Each superseded version of a result applies until its successor was published. `first_trade` is the first
+    day of trading, if known.
     """
     versions = _versions_on(results, on)
     return {
@@ -445,5 +447,4 @@ def _publication_order(result: TransparencyResult) -> tuple[dt.date, int, int]:
 
 
 def _newest_period_first(result: TransparencyResult) -> tuple[int, int]:
-    last = result.reporting_period[1] or dt.date.min
-    return -last.toordinal(), result.pk
+    return -(result.reporting_period[1] or dt.date.min).toordinal(), result.pk

@@ -148,6 +148,36 @@ def test_an_estimate_begins_with_the_first_trade_that_was_known(
     assert [check_liquidity(client, [VOLVO], on=on)[0] for on in days] == [None, True, True]
 
 
+def test_a_listing_that_was_cancelled_was_never_traded(client: Client, make_zip: Write) -> None:
+    """The cancellation repeats the terms, as the schema allows; the other listing began a month later."""
+    name = "FULECR_20250304_E_1of1"
+    liquid = LIQUID.format("true")
+    estimate = fitrs.equity(VOLVO, methodology="ESTM", more=liquid)
+    reported = fitrs.period("2024-01-01", "2024-12-31")
+    fitrs.load(make_zip(name, fitrs.message(name, estimate.replace(reported, ""))))
+    made = "2014-01-14T09:00:00Z"
+    first = firds.record("RefData", VOLVO, "XSTO", period=day(1)).replace(
+        made, "2025-02-03T09:00:00Z"
+    )
+    later = firds.record("RefData", VOLVO, "XHEL", period=day(1)).replace(
+        made, "2025-03-03T09:00:00Z"
+    )
+    load(make_zip, full(6), first, later)
+    load(
+        make_zip,
+        delta(9),
+        first.replace("RefData>", "CancRcrd>").join(("<FinInstrm>", "</FinInstrm>")),
+    )
+
+    days = ("2025-02-10", "2025-04-01")
+    for known, liquidity in (
+        ({"known_on": day(8)}, [True, None]),
+        ({"known_on": day(9)}, [None, True]),
+        ({}, [None, True]),
+    ):
+        assert [check_liquidity(client, [VOLVO], on=on, **known)[0] for on in days] == liquidity
+
+
 def test_an_instrument_is_as_it_was_known(client: Client, make_zip: Write) -> None:
     """Two listings, of which one is renamed and the other terminated later; the reference listing changes."""
     first = firds.record("RefData", VOLVO, "XAAA", name="Old", period=day(1), relevant="XAAA")
