@@ -34,6 +34,7 @@ from instruments.listings.models.listing import (
     ListingVersion,
     WithdrawnRecord,
 )
+from instruments.listings.models.other_issuer import OtherIssuer
 from instruments.listings.models.reconciliation import Difference, FullFile, Reconciliation
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
@@ -90,6 +91,7 @@ __all__ = [
     "ListingVersion",
     "MappedIssuer",
     "MappedLei",
+    "OtherIssuer",
     "OutputProfile",
     "OutputProfileQuerySet",
     "PublishedResult",

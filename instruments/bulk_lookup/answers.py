@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from instruments.correctable import CorrectionSubject
 from instruments.fields import LEI
 from instruments.figis.questions import problem_of_figi
 from instruments.isin import problem_of
 from instruments.listings.descriptions import describe_instrument, describe_instruments
 from instruments.listings.history import get_snapshot
-from instruments.models import Figi, Instrument, Listing, Venue
+from instruments.models import Correction, Figi, Instrument, Listing, OtherIssuer, Venue
 from marketdata.common.batches import in_batches
 
 MAX_ITEMS = 1_000
@@ -55,8 +56,8 @@ _FIGI_COLUMNS = {
 class Item:
     """One identifier. `mic` narrows it to instruments with a listing there, or on a segment of it.
 
-    With `as_of` or `known_on`, the instruments are as they were on that day. Those of an LEI are the ones
-    that have this issuer now and had it then.
+    With `as_of` or `known_on`, the instruments are as they were on that day: those of an LEI had this issuer
+    then, whichever they have now. FIGIs and tickers mean the instruments that have them now.
     """
 
     id_type: IdType
@@ -64,6 +65,10 @@ class Item:
     mic: str = ""
     as_of: dt.date | None = None
     known_on: dt.date | None = None
+
+    @property
+    def has_day(self) -> bool:
+        return bool(self.as_of or self.known_on)
 
     @property
     def problem(self) -> str | None:
@@ -82,7 +87,8 @@ class Item:
 def answer_items(items: Sequence[Item]) -> list[Answer]:
     """Return the answer for each item, in the same order and length.
 
-    A fixed number of queries for 500 items, one more for each LEI, and some for each item with a day.
+    A fixed number of queries for 500 items, one more for each LEI (three if it has a day), and some for each
+    item with a day.
     """
     valid = {item for item in items if item.problem is None}
     isins = _find_isins(valid)
@@ -99,7 +105,7 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
         if item.id_type is IdType.LEI and len(isins[item]) > MAX_MATCHES:
             answers[item] = _refuse_many(item)  # not all of them have been read
             continue
-        if item.as_of or item.known_on:
+        if item.has_day:
             matching = _describe_snapshots(item, isins[item], covered)
         else:
             matching = [
@@ -118,7 +124,7 @@ def _answer(item: Item, rows: list[dict[str, Any]]) -> Answer:
         day += f", by what was known on {item.known_on}" if item.known_on else ""
         named = f"the {item.id_type} {item.value}{day}"
         if day and item.id_type is IdType.LEI:
-            return {"warning": f"No instrument{where} had {named}, of those that have it now."}
+            return {"warning": f"No instrument{where} had {named}."}
         return {"warning": f"No instrument{where} has {named}."}
     if len(rows) > MAX_MATCHES:
         return {
@@ -129,10 +135,15 @@ def _answer(item: Item, rows: list[dict[str, Any]]) -> Answer:
 
 
 def _refuse_many(item: Item) -> Answer:
-    then = ", and look up their ISINs" if item.as_of or item.known_on else ""
+    listing = "/api/v1/instruments/ with the filters `issuer` and `mic`"
+    identifier = f"the {item.id_type} {item.value}"
+    if item.has_day:
+        return {
+            "error": f"More than {MAX_MATCHES} instruments have {identifier}, or had it on some day. List"
+            f" those that have it now by {listing}, and look up ISINs for the day."
+        }
     return {
-        "error": f"More than {MAX_MATCHES} instruments have the {item.id_type} {item.value}. List them by"
-        f" /api/v1/instruments/ with the filters `issuer` and `mic`{then}."
+        "error": f"More than {MAX_MATCHES} instruments have {identifier}. List them by {listing}."
     }
 
 
@@ -152,12 +163,32 @@ def _find_isins(items: Iterable[Item]) -> dict[Item, list[str]]:
     for lei in values[IdType.LEI]:
         issued = Instrument.objects.issued_by(lei).values_list("pk", flat=True)
         by_value[IdType.LEI, lei] = set(issued[: MAX_MATCHES + 1])
-    return {
-        item: [item.value]
-        if item.id_type is IdType.ISIN
-        else sorted(by_value[item.id_type, item.value])
+    ever = {
+        item.value: by_value[IdType.LEI, item.value] | _find_isins_on_other_days(item.value)
         for item in items
+        if item.id_type is IdType.LEI and item.has_day
     }
+
+    def find(item: Item) -> Iterable[str]:
+        if item.id_type is IdType.LEI and item.has_day:
+            return ever[item.value]
+        return by_value[item.id_type, item.value]
+
+    return {
+        item: [item.value] if item.id_type is IdType.ISIN else sorted(find(item)) for item in items
+    }
+
+
+def _find_isins_on_other_days(lei: str) -> set[str]:
+    """Return ISINs of instruments of which some record has this issuer, although the instrument has another.
+
+    At most one more than MAX_MATCHES of those that loads have noted, and those of which it is corrected.
+    """
+    noted = OtherIssuer.objects.filter(lei=lei).values_list("isin", flat=True)
+    corrected = Correction.objects.filter(
+        subject=CorrectionSubject.INSTRUMENT, field="issuer_lei", replaced=lei
+    )
+    return {*noted[: MAX_MATCHES + 1], *corrected.order_by().values_list("isin", flat=True)}
 
 
 def _read_mics(items: Iterable[Item], isins: dict[Item, list[str]]) -> dict[str, set[str]]:

@@ -23,7 +23,7 @@ class LookupItemSerializer(StrictSerializer):
         choices=[id_type.value for id_type in IdType],
         default=IdType.ISIN.value,
         help_text="Kind of the identifier, as in OpenFIGI; ID_LEI is the LEI of the issuer, with a day of the"
-        " issuer now and then",
+        " issuer on that day. FIGIs and tickers are those of now, with a day too",
     )
     idValue = serializers.CharField(  # noqa: N815
         max_length=100, help_text="The identifier, in upper or lower case"

@@ -57,7 +57,8 @@ COLUMN_HELP = {
     "cfi_code": "CFI code",
     "published_status": "Status by the newest publication, or the newest one by `known_on`",
     "effective_status": "Status on the day, by the dates of termination, expiry and maturity too",
-    "issuer_lei": "LEI of the issuer; empty if none is published or if it is a venue operator's",
+    "issuer_lei": "LEI of the issuer by the newest record, or the newest one by `known_on`; empty if none is"
+    " published or if it is a venue operator's",
     "figis": "FIGIs of the share class, else the composite FIGIs, else all, separated by spaces",
     "liquid": "Whether it was liquid on the day, by the result in force; null if there is none",
     "liquidity_reason": "Which result applies, or why none does",

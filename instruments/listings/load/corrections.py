@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from instruments.correctable import IN_INSTRUMENT, CorrectionSubject, to_text
 from instruments.listings.load import temporary_tables
 from instruments.listings.models.correction import LIVE
-from instruments.models import Correction, Listing
+from instruments.models import Correction, Listing, OtherIssuer
 
 _ROWS = 500  # instruments at a time
 _CORRECTED = f"""
@@ -79,6 +79,9 @@ def _compare(isins: list[str], references: dict[str, tuple[int, str, str]]) -> d
         if replaced is not None:
             row[correction.field] = correction.value
         if replaced != correction.replaced:
+            if correction.field == "issuer_lei" and correction.replaced:
+                # It was the issuer of the instrument, although the row had another one.
+                OtherIssuer.objects.get_or_create(lei=correction.replaced, isin=correction.isin)
             Correction.objects.filter(pk=correction.pk).update(replaced=replaced)
     return {isin: row for isin, row in values.items() if row}
 

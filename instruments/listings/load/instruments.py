@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 
 from instruments.isin import key_of
-from instruments.listings.load import corrections, ends, search_index, temporary_tables, underlyings
+from instruments.listings.load import (
+    corrections,
+    ends,
+    other_issuers,
+    search_index,
+    temporary_tables,
+    underlyings,
+)
 from instruments.listings.load import counts as kept_counts
 from instruments.listings.load.context import FILE, LISTING, VERSION, MergeContext
 from instruments.listings.load.ends import END_COLUMNS
@@ -52,7 +59,10 @@ def derive(merge: MergeContext) -> None:
     new_versions = f"{VERSION} r WHERE r.id > {merge.last_version_id}"
     underlyings.note(merge.cursor, new_versions, is_current=False)
     _derive_noted(
-        merge.cursor, listed=f"l.id <= {merge.last_listing_id}", agrees_with_listings=True
+        merge.cursor,
+        listed=f"l.id <= {merge.last_listing_id}",
+        agrees_with_listings=True,
+        is_merge=True,
     )
     kept_counts.apply(merge.cursor)
     merge.execute(_INSERT_CFI_CODES, *_count_venues(merge.register))
@@ -65,7 +75,7 @@ def rederiving_merge(merge: MergeContext, isins: list[str]) -> Iterator[None]:
 
     Those of dropped listings are added after the block.
     """
-    with _rederiving(merge.cursor, isins, f"l.id <= {merge.last_listing_id}") as add:
+    with _rederiving(merge.cursor, isins, f"l.id <= {merge.last_listing_id}", is_merge=True) as add:
         yield
         add(_NOTE_DROPPED)
     merge.execute(*_count_venues(merge.register))
@@ -77,13 +87,13 @@ def rederiving(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
 
     Instruments without any listing left are deleted.
     """
-    with _rederiving(cursor, isins, "1"):
+    with _rederiving(cursor, isins, "1", is_merge=False):
         yield
 
 
 @contextmanager
 def _rederiving(
-    cursor: CursorWrapper, isins: list[str], listed: str
+    cursor: CursorWrapper, isins: list[str], listed: str, *, is_merge: bool
 ) -> Iterator[Callable[[str], None]]:
     """`listed`: see `search.codes`. Yields a function for statements that add instruments."""
     _begin(cursor)
@@ -95,8 +105,12 @@ def _rederiving(
     underlyings.note(cursor, all_listings, is_current=False)
     yield cursor.execute
     underlyings.note(cursor, all_listings, is_current=True)
-    _derive_noted(cursor, listed=listed, agrees_with_listings=False)
+    _derive_noted(cursor, listed=listed, agrees_with_listings=False, is_merge=is_merge)
     cursor.execute(_INSERT_CFI_CODES)
+    if is_merge:
+        other_issuers.note_deleted(cursor, _IS_UNLISTED.format(instrument="i"))
+    else:
+        other_issuers.forget(cursor, _IS_UNLISTED.format(instrument=other_issuers.OTHER_ISSUER))
     kept_counts.note_deleted(cursor, _IS_UNLISTED.format(instrument="i"))
     cursor.execute(_DELETE_UNLISTED)
     kept_counts.apply(cursor)
@@ -109,10 +123,12 @@ def _begin(cursor: CursorWrapper) -> None:
     kept_counts.begin(cursor)
 
 
-def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: bool) -> None:
+def _derive_noted(
+    cursor: CursorWrapper, *, listed: str, agrees_with_listings: bool, is_merge: bool
+) -> None:
     """Derive `changed_instrument`, and write `derived_instrument`.
 
-    `listed` and `agrees_with_listings`: see `search.codes`.
+    `is_merge`: whether there are staged records. `listed` and `agrees_with_listings`: see `search.codes`.
     """
     for statement in (
         _COUNT_LISTINGS,
@@ -121,6 +137,7 @@ def _derive_noted(cursor: CursorWrapper, *, listed: str, agrees_with_listings: b
         _RESTORE_CANCELLED_TERMS,
     ):
         cursor.execute(statement)
+    other_issuers.note_derived(cursor, is_merge=is_merge)
     corrections.apply(cursor)
     if not agrees_with_listings:
         cursor.execute(_REINDEX_ALL)

@@ -15,7 +15,7 @@ import itertools
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.listings.load import republished
+from instruments.listings.load import other_issuers, republished
 from instruments.listings.load.context import FILE, LISTING, VERSION
 from instruments.listings.load.known_days import (
     BEGINNING,
@@ -164,3 +164,4 @@ def _insert_staged(cursor: CursorWrapper, file: EsmaFile, positions: list[int], 
             INSERT INTO {WithdrawnRecord._meta.db_table} ({", ".join((*columns, *COMMON))})
             SELECT {selected} FROM stage.record s WHERE s.position IN ({page}) ORDER BY s.position
         """)
+        other_issuers.note_staged(cursor, page)

@@ -129,10 +129,13 @@ def test_the_page_of_an_entity_lists_the_instruments_of_its_group(client: Client
 
     own = client.get(f"/entities/{parent}/").content.decode()
     of_group = client.get(f"/entities/{parent}/?group=on").content.decode()
+    on_day = client.get(f"/entities/{parent}/?group=on&on=2022-12-31").content.decode()
 
     assert f"/instruments/{isin}/" not in own
     assert "It is the published issuer of no instrument" in own
     assert '<a href="?group=on">Instruments of the whole group</a>' in own
+    assert "<h2>Instruments of the group</h2>" in of_group
+    assert "<h2>Instruments of the group today</h2>" in on_day
     assert f"/instruments/{isin}/" in of_group
     matches = client.get("/", {"issuer_group": parent}).content.decode()
     assert f"/instruments/{isin}/" in matches
