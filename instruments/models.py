@@ -35,7 +35,13 @@ from instruments.listings.models.listing import (
     WithdrawnRecord,
 )
 from instruments.listings.models.other_issuer import OtherIssuer
-from instruments.listings.models.reconciliation import Difference, FullFile, Reconciliation
+from instruments.listings.models.reconciliation import (
+    Difference,
+    FullFile,
+    HeldListings,
+    Reconciliation,
+    ReplacedFullFile,
+)
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
 from instruments.listings.models.underlying import Link, Underlying
@@ -77,6 +83,7 @@ __all__ = [
     "FigureQuerySet",
     "FigureSubject",
     "FullFile",
+    "HeldListings",
     "Instrument",
     "InstrumentCount",
     "InstrumentQuerySet",
@@ -98,6 +105,7 @@ __all__ = [
     "Reconciliation",
     "Register",
     "RelationshipType",
+    "ReplacedFullFile",
     "ReportingException",
     "ResultFile",
     "ResultQuerySet",

@@ -13,11 +13,11 @@ from typing import Any
 from instruments.list_check.items import Item
 from instruments.listings import corrections, history
 from instruments.listings.export_files import escape_formula, format_row
-from instruments.listings.history import Timeline
 from instruments.listings.issuers import select_operators
 from instruments.listings.lookup import LookupResult, LookupStatus, look_up
 from instruments.listings.reportability import COLUMNS, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
+from instruments.listings.timelines import Timeline, read_timelines_of
 from instruments.models import Figi, Instrument, Register, Venue
 from instruments.transparency.questions import PublishedResults
 from marketdata.common.plain import to_plain
@@ -147,7 +147,7 @@ class _Chunk:
     def __init__(self, isins: list[str], question: Question) -> None:
         self._question = question
         is_snapshot = bool(question.known_on or question.register)
-        self.timelines: dict[str, list[Timeline]] = history.read_timelines_of(
+        self.timelines: dict[str, list[Timeline]] = read_timelines_of(
             isins,
             known_on=question.known_on,
             register=question.register,

@@ -19,12 +19,13 @@ from instruments.listings.publications import (
     place_of,
     read_publications,
 )
-from instruments.models import FullFile, Listing, ListingRecord, Status
+from instruments.models import HeldListings, Listing, ListingRecord, Status
 
 # The full sets before a day that a question looks at: a year of weekly ones.
 _MOST_SETS = 53
 # Bitmaps of full files that a process keeps for questions, each of half a million keys in at most 1 MB.
 _MOST_BITMAPS = 32
+_BEFORE_ALL = -1  # a place before all publications
 
 
 def get_key(record: ListingRecord) -> tuple[str, str, str]:
@@ -32,28 +33,51 @@ def get_key(record: ListingRecord) -> tuple[str, str, str]:
     return record.isin, record.mic, record.register
 
 
-def find_drops_on(day: dt.date, records: Collection[ListingRecord]) -> list[EsmaFile | None]:
+def find_drops_on(
+    day: dt.date, records: Collection[ListingRecord], *, known_on: dt.date | None = None
+) -> list[EsmaFile | None]:
     """Return for each record the full set that had dropped its listing by the end of a day, None if none had.
 
     The records are the newest of their listings by that day. A listing that the sets of a whole year lack
-    counts as dropped by the first of these. One query for each register and category, and one for each bitmap
-    that this process has not read since the listings were last changed.
+    counts as dropped by the first of these. With `known_on`, republished sets are as they were known on that
+    day. One query for each register and category (with `known_on` two), and one for each bitmap that this
+    process has not read since the listings were last changed.
     """
+    return _find(day, records, [place_of(record.source_file) for record in records], known_on)
+
+
+def find_sets_without(
+    day: dt.date, records: Collection[ListingRecord], *, known_on: dt.date | None = None
+) -> list[EsmaFile | None]:
+    """Return the same for listings of which nothing had been published by the day.
+
+    They were not in the register if the newest set of their category lacks them.
+    """
+    return _find(day, records, [_BEFORE_ALL] * len(records), known_on)
+
+
+def _find(
+    day: dt.date,
+    records: Collection[ListingRecord],
+    record_places: Iterable[int],
+    known_on: dt.date | None,
+) -> list[EsmaFile | None]:
+    """Return what `find_drops_on` does, for listings that were last published at these places."""
     keys = _read_keys(records)
     places: dict[tuple[str, str], dict[int, int]] = {}
-    for record in records:
+    for record, place in zip(records, record_places, strict=True):
         key = keys.get(get_key(record))
         if key and record.cfi_code and record.status in (Status.ACTIVE, Status.DROPPED):
             of_category = places.setdefault((record.register, record.cfi_code[0]), {})
-            of_category[key] = place_of(record.source_file)
+            of_category[key] = place
     version, _ = data_versions.read([DataSubject.LISTINGS])
     drops: dict[int, EsmaFile] = {}
     for (register, category), of_listings in places.items():
-        publications = read_publications(register, category, until=day)
+        publications = read_publications(register, category, until=day, known_on=known_on)
         drops |= find_drops(
             itertools.islice(publications, _MOST_SETS),
             of_listings,
-            lambda full_file: _read_listings(full_file.pk, version),
+            lambda full_file: _read_listings(type(full_file), full_file.pk, version),
         )
     return [drops.get(keys.get(get_key(record), 0)) for record in records]
 
@@ -70,6 +94,6 @@ def _read_keys(records: Iterable[ListingRecord]) -> dict[tuple[str, str, str], i
 
 
 @functools.lru_cache(maxsize=_MOST_BITMAPS)
-def _read_listings(file_id: int, version: str) -> BitMap64:
+def _read_listings(model: type[HeldListings], file_id: int, version: str) -> BitMap64:
     """Return the keys of the listings of a full file, as of a version of the data."""
-    return listings_of(FullFile.objects.only("listings").get(pk=file_id))
+    return listings_of(model._default_manager.only("listings").get(pk=file_id))

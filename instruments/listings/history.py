@@ -1,8 +1,8 @@
 """Versions of listings: as of a day, as known on a day, and the whole history.
 
 A listing has a timeline: its distinct records in publication order. The newest is a row of `Listing`,
-the others are rows of `ListingVersion` (written by instruments/listings/load/merge.py). There are three
-clocks, never mixed:
+the others are rows of `ListingVersion` (written by instruments/listings/load/merge.py, and read by
+`instruments.listings.timelines`). There are three clocks, never mixed:
 
 * known on K: only what was published by the end of day K; later files do not exist yet.
 * as of D: the register on day D. Among the records known, the one published last prevails; a
@@ -14,32 +14,17 @@ clocks, never mixed:
 import dataclasses
 import datetime as dt
 import enum
-import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Q
-
-from esma_files.kinds import Content
 from esma_files.models import EsmaFile
-from instruments.listings.drops import find_drops_on, get_key
+from instruments.listings.drops import find_drops_on, find_sets_without
 from instruments.listings.fields import RecordKind
 from instruments.listings.terms import get_beginning, get_end
-from instruments.models import (
-    Instrument,
-    Listing,
-    ListingRecord,
-    ListingVersion,
-    Register,
-    Status,
-    Venue,
-    WithdrawnRecord,
-)
-from instruments.served_values import serve_venue
+from instruments.listings.timelines import Timeline, get_place, read_timelines, set_status
+from instruments.models import Instrument, ListingRecord, Register, Status
 from marketdata.common.errors import NotInDatabase
-
-Timeline = list[ListingRecord]
 
 # Columns of Instrument that are copied from its reference listing.
 _TEXTS = ("full_name", "short_name", "cfi_code", "notional_currency", "issuer_lei")
@@ -111,121 +96,6 @@ class Version:
     record: ListingRecord
     validity: Validity
     changes: dict[str, tuple[Any, Any]]
-
-
-def read_timelines(
-    isin: str, *, known_on: dt.date | None = None, register: str = ""
-) -> list[Timeline]:
-    """Return the timeline of each listing, ordered by venue and register. See `read_timelines_of`."""
-    timelines = read_timelines_of([isin], known_on=known_on, register=register)
-    return timelines.get(isin, [])
-
-
-def read_timelines_of(
-    isins: Collection[str],
-    *,
-    known_on: dt.date | None = None,
-    register: str = "",
-    columns: Collection[str] = (),
-) -> dict[str, list[Timeline]]:
-    """Return the timelines of several instruments by ISIN, as `read_timelines`.
-
-    Three queries; with `known_on` one more, and those of `find_drops_on`: the newest record known of a
-    listing is dropped if the full sets known by then lacked it. With `columns`, only these columns of the
-    records are read: much faster, if they are all that is used.
-    """
-    records: list[ListingRecord] = []
-    for model, files in (
-        (Listing, ("source_file", "dropped_by")),
-        (ListingVersion, ("source_file",)),
-    ):
-        rows = model.objects.filter(isin__in=isins).select_related(*files).order_by()
-        if columns:
-            rows = rows.only(*columns, *files)
-        if register:
-            rows = rows.filter(register=register)
-        if known_on is not None:
-            rows = rows.filter(_is_known(known_on))
-        records += rows
-    if known_on is not None:
-        published = set(map(_get_content, records))
-        withdrawn = _read_withdrawn(isins, known_on, register)
-        # Another file may have published the same record.
-        records += [record for record in withdrawn if _get_content(record) not in published]
-    mics = {record.mic for record in records}
-    names = dict(Venue.objects.filter(pk__in=mics).order_by().values_list("mic", serve_venue()))
-    for record in records:
-        record.venue_name = names.get(record.mic)  # type: ignore[attr-defined]
-    records.sort(key=lambda r: (*get_key(r), r.source_file.sequence, r.source_position))
-    timelines: dict[str, list[Timeline]] = {}
-    for (isin, *_), group in itertools.groupby(records, key=get_key):
-        timelines.setdefault(isin, []).append(_in_merge_order(group))
-    if known_on is not None:
-        _set_drops_known_on(known_on, list(itertools.chain.from_iterable(timelines.values())))
-    return timelines
-
-
-def _get_content(record: ListingRecord) -> tuple[object, ...]:
-    """Return what two records of a listing with the same content have in common."""
-    status = Status.ACTIVE if record.status == Status.DROPPED else Status(record.status)
-    return (*get_key(record), status, record.valid_from, record.fingerprint)
-
-
-def _read_withdrawn(
-    isins: Collection[str], known_on: dt.date, register: str
-) -> Iterable[WithdrawnRecord]:
-    """Return the records that had been published by a day, and were withdrawn after it."""
-    rows = WithdrawnRecord.objects.filter(
-        _is_known(known_on), isin__in=isins, withdrawn_on__gt=known_on
-    )
-    if register:
-        rows = rows.filter(register=register)
-    return rows.select_related("source_file").order_by()
-
-
-def _set_drops_known_on(known_on: dt.date, timelines: Iterable[Timeline]) -> None:
-    """Give the newest record known of each listing the status that it had by the full sets known on a day.
-
-    A full set published later may have dropped it, or listed it again.
-    """
-    newest = [timeline[-1] for timeline in timelines]
-    newest = [record for record in newest if record.status in (Status.ACTIVE, Status.DROPPED)]
-    drops = find_drops_on(known_on, newest)
-    for record, dropped_by in zip(newest, drops, strict=True):
-        _set_status(record, Status.DROPPED if dropped_by else Status.ACTIVE, dropped_by)
-
-
-def _is_known(day: dt.date) -> Q:
-    """Match records published by the end of a day; those of a republished file, by its creation."""
-    return Q(known_from__lte=day) | Q(known_from=None, source_file__published_on__lte=day)
-
-
-def _in_merge_order(records: Iterable[ListingRecord]) -> Timeline:
-    """Return the records of a listing in the order of the merge.
-
-    That is the order of publication, except that a record repeated by a list of cancelled records
-    (FULCAN) comes before the cancellation that it repeats.
-    """
-    timeline: Timeline = []
-    for record in records:
-        position = len(timeline)
-        if _is_from_cancellation_list(record):
-            cancelled = [n for n, r in enumerate(timeline) if r.status == Status.CANCELLED]
-            published_once = [n for n in cancelled if not _is_from_cancellation_list(timeline[n])]
-            position = max(published_once or cancelled, default=position)
-        timeline.insert(position, record)
-    return timeline
-
-
-def _is_from_cancellation_list(record: ListingRecord) -> bool:
-    return record.source_file.file_kind.content is Content.CANCELLED
-
-
-def _set_status(record: ListingRecord, status: Status, dropped_by: EsmaFile | None = None) -> None:
-    """Give a record that is not saved the status that it had on an earlier day."""
-    record.status = status
-    if isinstance(record, Listing) or dropped_by:
-        record.dropped_by = dropped_by  # type: ignore[attr-defined]
 
 
 def get_drop_day(record: ListingRecord) -> dt.date | None:
@@ -311,7 +181,7 @@ def get_snapshot(
     """
     timelines = read_timelines(isin, known_on=known_on, register=register)
     if as_of is not None:
-        timelines = _leave_out_dropped(timelines, min(as_of, known_on or as_of), as_of)
+        timelines = _leave_out_absent(timelines, as_of, known_on)
     chosen = [_choose(timeline, as_of) for timeline in timelines]
     listings = [record for record in chosen if record is not None]
     return make_snapshot(isin, listings) if listings else None
@@ -333,25 +203,32 @@ def make_snapshot(isin: str, listings: list[ListingRecord]) -> Instrument:
     return instrument
 
 
-def _leave_out_dropped(
-    timelines: list[Timeline], published_by: dt.date, as_of: dt.date
+def _leave_out_absent(
+    timelines: list[Timeline], as_of: dt.date, known_on: dt.date | None
 ) -> list[Timeline]:
-    """Leave out listings that the full sets published by a day lacked, although they were listed again later.
+    """Leave out listings that full sets lacked on a day, although a later publication has them.
 
-    What a later record says of the day prevails.
+    What a later record says of the day prevails. A listing of which nothing had been published by the day was
+    not in the register either, if the newest set of its category lacks it.
     """
-    valid = [find_valid(timeline, as_of) for timeline in timelines]
-    in_question = {
-        number: max(
-            (r for r in timeline if r.source_file.published_on <= published_by),
-            key=lambda r: r.source_file.sequence,
-        )
-        for number, (timeline, record) in enumerate(zip(timelines, valid, strict=True))
-        if record is not None and record.source_file.published_on <= published_by
-    }
-    drops = find_drops_on(published_by, in_question.values())
-    dropped = {number for number, drop in zip(in_question, drops, strict=True) if drop}
-    return [timeline for number, timeline in enumerate(timelines) if number not in dropped]
+    published_by = min(as_of, known_on or as_of)
+    published: dict[int, ListingRecord] = {}
+    unpublished: dict[int, ListingRecord] = {}
+    for number, timeline in enumerate(timelines):
+        valid = find_valid(timeline, as_of)
+        record = valid or find_earliest(timeline, as_of)
+        if record is None:
+            continue
+        if record.source_file.published_on <= published_by:
+            earlier = (r for r in timeline if r.source_file.published_on <= published_by)
+            published[number] = max(earlier, key=get_place)
+        elif valid is None:
+            unpublished[number] = record
+    absent = set()
+    for records, find in ((published, find_drops_on), (unpublished, find_sets_without)):
+        full_sets = find(published_by, list(records.values()), known_on=known_on)
+        absent |= {number for number, lacks in zip(records, full_sets, strict=True) if lacks}
+    return [timeline for number, timeline in enumerate(timelines) if number not in absent]
 
 
 def require_snapshot(
@@ -391,7 +268,7 @@ def _choose(timeline: Timeline, as_of: dt.date | None) -> ListingRecord | None:
     else:
         return None
     if as_of is not None:
-        _set_status(record, Status.ACTIVE)  # It was in the register: it ended or was dropped later.
+        set_status(record, Status.ACTIVE)  # It was in the register: it ended or was dropped later.
     record.basis = basis  # type: ignore[attr-defined]
     return record
 

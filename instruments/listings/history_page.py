@@ -10,9 +10,10 @@ from django.shortcuts import render
 from instruments.listings import descriptions, lookup
 from instruments.listings.corrections import read_approved
 from instruments.listings.facts import capitalize
-from instruments.listings.history import Version, read_timelines, read_versions
+from instruments.listings.history import Version, read_versions
 from instruments.listings.status import today
 from instruments.listings.timeline_chart import draw_versions
+from instruments.listings.timelines import read_timelines
 from instruments.models import Correction, Instrument, ListingRecord
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading

@@ -8,13 +8,17 @@ last full file that lists it. That depends on the set of files loaded only, and 
 import dataclasses
 import datetime as dt
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from pyroaring import BitMap64
 
+from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile
 from esma_files.names import PARTS
-from instruments.models import FullFile
+from instruments.listings.load.known_days import choose_known
+from instruments.models import FullFile, HeldListings, Register, ReplacedFullFile
 
 
 def place_of(file: EsmaFile) -> int:
@@ -22,7 +26,7 @@ def place_of(file: EsmaFile) -> int:
     return file.sequence // PARTS
 
 
-def listings_of(full_file: FullFile) -> BitMap64:
+def listings_of(full_file: HeldListings) -> BitMap64:
     """Return the keys of the listings that a full file holds."""
     return BitMap64.deserialize(bytes(full_file.listings))
 
@@ -32,7 +36,7 @@ class Publication:
     """The full set of a category and a day, as far as it is loaded."""
 
     place: int
-    files: list[FullFile]
+    files: list[HeldListings]
 
     @property
     def is_complete(self) -> bool:
@@ -57,11 +61,16 @@ class Publication:
 
 
 def read_publications(
-    register: str, category: str, *, until: dt.date | None = None
+    register: str,
+    category: str,
+    *,
+    until: dt.date | None = None,
+    known_on: dt.date | None = None,
 ) -> Iterator[Publication]:
     """Yield the full sets of a category, the newest first; of each part the newest revision.
 
-    With `until`, those published by that day. One query, and one for each bitmap that is used.
+    With `until`, those published by that day; with `known_on`, of each part the revision that was the newest
+    on that day. One query (with `known_on` two), and one for each bitmap that is used.
     """
     files = FullFile.objects.filter(
         reconciliation__register=register, reconciliation__category=category
@@ -73,14 +82,42 @@ def read_publications(
         .defer("listings")
         .order_by("-file__published_on", "file__name", "file__revision")
     )
+    replaced: dict[str, list[HeldListings]] = defaultdict(list)
+    if known_on is not None:
+        for older in _read_replaced(register, category, until):
+            replaced[older.file.name].append(older)
     for place, parts in itertools.groupby(files, key=lambda full: place_of(full.file)):
-        yield Publication(place, list({full.file.name: full for full in parts}.values()))
+        newest: dict[str, HeldListings] = {full.file.name: full for full in parts}
+        yield Publication(
+            place, [_choose(full, replaced[name], known_on) for name, full in newest.items()]
+        )
+
+
+def _read_replaced(
+    register: str, category: str, until: dt.date | None
+) -> Iterable[ReplacedFullFile]:
+    """Return the older revisions of the full files of a category."""
+    datasets = [dataset for dataset in Dataset if dataset.authority == Register(register)]
+    older = ReplacedFullFile.objects.filter(file__dataset__in=datasets, file__category=category)
+    if until is not None:
+        older = older.filter(file__published_on__lte=until)
+    return older.select_related("file").defer("listings")
+
+
+def _choose(
+    newest: HeldListings, older: Iterable[HeldListings], known_on: dt.date | None
+) -> HeldListings:
+    """Return the revision that was the newest one on a day, or is it now."""
+    revisions: dict[Any, HeldListings] = {full.file: full for full in (newest, *older)}
+    if known_on is None or len(revisions) == 1:
+        return newest
+    return revisions[choose_known(list(revisions), known_on)]
 
 
 def find_drops(
     publications: Iterable[Publication],
     places: Mapping[int, int],
-    read: Callable[[FullFile], BitMap64] = listings_of,
+    read: Callable[[HeldListings], BitMap64] = listings_of,
 ) -> dict[int, EsmaFile]:
     """Return which of some listings the newest of these publications have dropped, and by which file.
 

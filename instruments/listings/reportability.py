@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 from instruments.listings import history
 from instruments.listings.fields import RecordKind
-from instruments.listings.history import Basis, Timeline
+from instruments.listings.history import Basis
 from instruments.listings.status import today
 from instruments.listings.terms import get_beginning, get_end
+from instruments.listings.timelines import Timeline, read_timelines
 from instruments.models import ListingRecord, Status
 
 RULE = (
@@ -77,7 +78,7 @@ def get_reportability(
 
     With `known_on`, only records published by the end of that day are used.
     """
-    timelines = history.read_timelines(isin, known_on=known_on, register=register)
+    timelines = read_timelines(isin, known_on=known_on, register=register)
     return answer_for_timelines(isin, timelines, on or today(), known_on)
 
 

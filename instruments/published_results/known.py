@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyroaring import BitMap64
 
 from esma_files.models import EsmaFile
-from instruments.listings.load.known_days import get_creation_day
+from instruments.listings.load.known_days import choose_known
 from instruments.published_results.models import PublishedResult, ResultFile
 from instruments.published_results.publications import find_begins, place_of, result_files
 
@@ -43,7 +43,7 @@ def read_known_begins(
     for holding in published.iterator():
         revisions[holding.file.dataset, holding.file.name].append(holding.file)
         held[holding.file.pk] = _read(holding) & keys
-    known = sorted((_choose(group, known_on) for group in revisions.values()), key=place_of)
+    known = sorted((choose_known(group, known_on) for group in revisions.values()), key=place_of)
     by_result: dict[tuple[str, int], list[int]] = defaultdict(list)
     for row in rows:
         by_result[_get_owner(row), row.result_key].append(row.pk)
@@ -59,11 +59,3 @@ def _get_owner(row: PublishedResult) -> str:
 
 def _read(row: ResultFile) -> BitMap64:
     return BitMap64.deserialize(bytes(row.results))
-
-
-def _choose(revisions: list[EsmaFile], known_on: dt.date) -> EsmaFile:
-    """Return the newest revision of a name on a day: the first one before any was created."""
-    created = [file for file in revisions if get_creation_day(file) <= known_on]
-    if not created:
-        return next(f for f in revisions if not any(map(f.is_newer_than, revisions)))
-    return next(f for f in created if not any(other.is_newer_than(f) for other in created))

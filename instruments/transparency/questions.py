@@ -13,10 +13,10 @@ from decimal import Decimal
 from django.db.models import Min
 
 from esma_files.models import EsmaFile
-from instruments.listings import history
 from instruments.listings.lookup import resolve_isin
 from instruments.listings.status import today
 from instruments.listings.terms import FIRST_REAL_DAY, get_beginning
+from instruments.listings.timelines import Timeline, read_timelines_of
 from instruments.models import Instrument, Listing, Register, Status, TransparencyResult
 from instruments.published_results.known import read_known_begins
 from instruments.published_results.publications import publication_of
@@ -198,7 +198,7 @@ def _read_first_trades(
     if not isins:
         return {}
     if known_on is not None:
-        timelines = history.read_timelines_of(
+        timelines = read_timelines_of(
             isins, known_on=known_on, register=register, columns=_COLUMNS_OF_FIRST_TRADE
         )
         known = {isin: _find_first_trade(of_isin) for isin, of_isin in timelines.items()}
@@ -210,7 +210,7 @@ def _read_first_trades(
     return {row["isin"]: row["first"].date() for row in firsts}
 
 
-def _find_first_trade(timelines: Iterable[history.Timeline]) -> dt.date | None:
+def _find_first_trade(timelines: Iterable[Timeline]) -> dt.date | None:
     """Return the first trade by the newest record of each listing; what was cancelled was never traded."""
     newest = [timeline[-1] for timeline in timelines if timeline[-1].status != Status.CANCELLED]
     days = [get_beginning(record.first_trade_at) for record in newest]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from django.db.backends.utils import CursorWrapper
 from pyroaring import BitMap64
 
+from esma_files.models import EsmaFile
 from esma_files.names import PARTS
 from instruments.listings.load import reconciliation, rejected, temporary_tables
 from instruments.listings.load.context import FILE, LISTING, REREAD_FROM, MergeContext
@@ -21,7 +22,7 @@ from instruments.listings.publications import (
     place_of,
     read_publications,
 )
-from instruments.models import FullFile, Reconciliation
+from instruments.models import FullFile, Reconciliation, Register, ReplacedFullFile
 
 _PAGE = 10_000  # keys
 
@@ -91,7 +92,8 @@ def withdraw_files(merge: MergeContext, files: list[int]) -> BitMap64:
     Listings that they had dropped are active again until the new revision is merged. Returns these.
     """
     temporary_tables.create(merge.cursor, temporary_tables.REOPENED_LISTING)
-    for full_file in FullFile.objects.filter(file__in=files).select_related("reconciliation"):
+    withdrawn = FullFile.objects.filter(file__in=files)
+    for full_file in withdrawn.select_related("reconciliation", "file"):
         reconciliation.withdraw(full_file)
         merge.execute(
             f"""INSERT INTO temp.reopened_listing (listing_id)
@@ -100,9 +102,27 @@ def withdraw_files(merge: MergeContext, files: list[int]) -> BitMap64:
                 SET status = 'active', dropped_by_id = NULL, change_id = {merge.change}
                 WHERE dropped_by_id = {full_file.pk}""",
         )
+        if merge.replacement and merge.replacement.known_from is not None:
+            _keep_replaced(full_file.file, listings_of(full_file))
         full_file.delete()
     merge.cursor.execute("SELECT listing_id FROM temp.reopened_listing")
     return _fetch_keys(merge.cursor)
+
+
+def keep_older_revision(cursor: CursorWrapper, file: EsmaFile) -> None:
+    """Keep the listings of a staged older revision of a full file, which is loaded after a newer one."""
+    register = Register.of_dataset(file.dataset)
+    cursor.execute(f"""
+        SELECT l.id FROM (
+            SELECT isin, mic FROM stage.record UNION SELECT isin, mic FROM stage.rejected) AS s
+        CROSS JOIN {LISTING} l ON l.isin = s.isin AND l.mic = s.mic AND l.register = '{register}'
+    """)
+    _keep_replaced(file, _fetch_keys(cursor))
+
+
+def _keep_replaced(file: EsmaFile, listings: BitMap64) -> None:
+    defaults = {"listings": listings.serialize()}
+    ReplacedFullFile.objects.update_or_create(file=file, defaults=defaults)
 
 
 def reactivate_relisted(merge: MergeContext) -> int:

@@ -26,6 +26,14 @@ def get_creation_day(file: EsmaFile) -> dt.date:
     return file.created_at.date() if file.created_at else BEGINNING
 
 
+def choose_known(revisions: Sequence[EsmaFile], known_on: dt.date) -> EsmaFile:
+    """Return the revision that was the newest one on a day: the first one before any was created."""
+    created = [file for file in revisions if get_creation_day(file) <= known_on]
+    if not created:
+        return next(f for f in revisions if not any(map(f.is_newer_than, revisions)))
+    return next(f for f in created if not any(other.is_newer_than(f) for other in created))
+
+
 def change_days(before: list[Days], days: Days, *, is_known: bool) -> list[Days]:
     """Return the days on which a record was known, if exactly it was, or was not, known on some days."""
     others = _without(before, days)

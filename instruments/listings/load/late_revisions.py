@@ -15,7 +15,7 @@ import itertools
 from django.db.backends.utils import CursorWrapper
 
 from esma_files.models import EsmaFile
-from instruments.listings.load import other_issuers, republished
+from instruments.listings.load import full_sets, other_issuers, republished
 from instruments.listings.load.context import FILE, LISTING, VERSION
 from instruments.listings.load.known_days import (
     BEGINNING,
@@ -59,6 +59,8 @@ def keep(cursor: CursorWrapper, file: EsmaFile) -> int:
     days = get_days(file, others)
     if days[0] >= days[1]:
         return 0
+    if file.file_kind.is_full:
+        full_sets.keep_older_revision(cursor, file)
     staged = _read_staged(cursor)
     known = _read_known([file, *others])
     changed: dict[Key, list[Days]] = {}

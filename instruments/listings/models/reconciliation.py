@@ -63,6 +63,21 @@ class FullFile(models.Model):
         return self.file.name
 
 
+class ReplacedFullFile(models.Model):
+    """The listings that an older revision of a full file held, for questions about what was known before."""
+
+    file = models.OneToOneField(
+        EsmaFile, on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    listings = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.file.name
+
+
+HeldListings = FullFile | ReplacedFullFile
+
+
 class Difference(models.Model):
     """One listing that a full set and the listings before it did not agree on.
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from esma_files.models import EsmaFile, Run
 from instruments import pipeline
 from instruments.listings import history
+from instruments.listings.timelines import read_timelines, read_timelines_of
 from instruments.models import (
     Difference,
     FullFile,
@@ -203,7 +204,7 @@ def test_revisions_in_any_order_are_known_on_the_days_on_which_they_were_the_new
         load_path(make_zip(delta(2), xml, folder=f"revision_{number}"))
 
     for day_ in range(1, 9):
-        timelines = history.read_timelines(VOLVO, known_on=dt.date(2025, 3, day_))
+        timelines = read_timelines(VOLVO, known_on=dt.date(2025, 3, day_))
         known = [(record.mic, record.full_name) for timeline in timelines for record in timeline]
         newest = [names for created, names in contents if created <= day_] or [contents[0][1]]
         assert known == (list(newest[-1].items()) if day_ > 1 else []), day_
@@ -232,7 +233,7 @@ def dated_revisions(draw: st.DrawFn) -> list[tuple[str, int, tuple[Name, ...]]]:
 
 
 def known_on(day_: int) -> list[Name]:
-    timelines = history.read_timelines_of([VOLVO, DSB], known_on=dt.date(2025, 3, day_))
+    timelines = read_timelines_of([VOLVO, DSB], known_on=dt.date(2025, 3, day_))
     return sorted(
         (record.isin, record.mic, str(record.full_name))
         for of_isin in timelines.values()
