@@ -102,7 +102,7 @@ class FileStaging:
         return ListingSelection(
             scope=self.scope,
             register=Register.of_dataset(self.file.dataset),
-            sequence=self.file.sequence,
+            file=self.file,
             database=self.database,
         )
 

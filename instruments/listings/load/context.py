@@ -152,6 +152,13 @@ class MergeContext:
         """SQL for the day on which a staged record `s` became known; NULL for the day of its file."""
         return self._of_staged("known_from", "NULL")
 
+    @property
+    def staged_published_on(self) -> str:
+        """SQL for the day of the file that a staged record `s` comes from."""
+        if not self.replacement:
+            return f"'{self.file.published_on}'"
+        return f"(SELECT x.published_on FROM {FILE} x WHERE x.id = s.source_file_id)"
+
     def _of_staged(self, column: str, value: str) -> str:
         """Of a republished file, each staged record has these values: some are of later files."""
         return f"s.{column}" if self.replacement else value

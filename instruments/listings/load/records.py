@@ -55,6 +55,7 @@ def _compare(merge: MergeContext) -> str:
     same_day = (
         "s.status = 'cancelled'" if merge.is_cancellation_list else "l.valid_from = s.valid_from"
     )
+    first_known = f"coalesce({merge.staged_known_from}, {merge.staged_published_on})"
     is_contested = (
         """WHEN EXISTS (SELECT 1 FROM temp.withdrawn_record w
                 WHERE w.isin = s.isin AND w.mic = s.mic) THEN NULL"""
@@ -71,7 +72,8 @@ def _compare(merge: MergeContext) -> str:
             {is_contested}
             WHEN l.id IS NULL THEN 'new'
             WHEN l.fingerprint = s.fingerprint AND {same_day}
-                AND l.status = s.status AND f.sequence <= {merge.file.sequence} THEN 'unchanged'
+                AND l.status = s.status AND f.sequence <= {merge.file.sequence}
+                THEN CASE WHEN l.known_from > {first_known} THEN NULL ELSE 'unchanged' END
             WHEN {_follows_all(merge)} THEN 'changed'
             END
         FROM stage.record s
@@ -110,8 +112,8 @@ _SUPERSEDE_CHANGED = f"""
 """
 
 
-def _inserted(merge: MergeContext) -> tuple[str, str]:
-    """The columns of a new row, and their values from a staged record `s`.
+def _inserted(merge: MergeContext, *, known_from: str) -> tuple[str, str]:
+    """The columns of a new row, and their values from a staged record `s`; `known_from` is SQL.
 
     Columns without a value in any staged record are NULL anyway.
     """
@@ -120,13 +122,13 @@ def _inserted(merge: MergeContext) -> tuple[str, str]:
     ]
     values = (
         f"'{merge.register}', {merge.staged_file_id}, {merge.staged_position},"
-        f" {merge.staged_known_from}, {_columns(columns, 's')}"
+        f" {known_from}, {_columns(columns, 's')}"
     )
     return _columns((*_PROVENANCE, *columns)), values
 
 
 def _insert_new(merge: MergeContext) -> str:
-    columns, values = _inserted(merge)
+    columns, values = _inserted(merge, known_from=merge.staged_known_from)
     return f"""
         INSERT OR FAIL INTO {LISTING} ({columns}, change_id) SELECT {values}, {merge.change}
         FROM temp.record_outcome o CROSS JOIN stage.record s ON s.position = o.position
@@ -166,7 +168,23 @@ def build_timelines(merge: MergeContext) -> None:
     merge.execute(_fill_timeline(merge))
     if merge.replacement:
         merge.execute(_ADD_WITHDRAWN)
-    merge.execute(*temporary_tables.TIMELINE_INDEXES, _SUPERSEDE_BY_TIMELINE)
+    merge.execute(
+        *temporary_tables.TIMELINE_INDEXES,
+        _SUPERSEDE_BY_TIMELINE,
+        *(_update_known_from(table, origin) for table, origin in _STORED),
+    )
+
+
+_STORED = ((LISTING, "listing"), (VERSION, "version"))
+
+
+def _update_known_from(table: str, origin: str) -> str:
+    """SQL: a record of a republished file was known earlier, if a later file repeats it that is older."""
+    return f"""
+        UPDATE {table} SET known_from = t.known_from FROM temp.timeline t
+        WHERE t.origin = '{origin}' AND t.row_id = {table}.id AND t.is_kept = 1
+        AND {table}.known_from IS NOT NULL AND {table}.known_from IS DISTINCT FROM t.known_from
+    """
 
 
 # These are in no place of the timeline: a listing takes another record, and a version is deleted.
@@ -209,7 +227,8 @@ def _fill_timeline(merge: MergeContext) -> str:
 
     A record is kept where it is the first of its content. The effective order is that of publication,
     but for lists of cancelled records: what these repeat comes before the cancellation that it repeats.
-    The last day of a kept record is the day before the next one's `valid_from`.
+    It became known with the first of the files that have it: a republished file may be newer than a later one
+    that repeats the record. The last day of a kept record is the day before the next one's `valid_from`.
     """
     same_record = (
         "isin, mic, status, fingerprint, CASE WHEN is_list = 1 THEN NULL ELSE valid_from END"
@@ -222,12 +241,14 @@ def _fill_timeline(merge: MergeContext) -> str:
         WITH published AS (
             SELECT l.isin, l.mic, {_PUBLISHED_STATUS} AS status, l.valid_from, l.fingerprint,
                 f.sequence, l.source_position AS position, {is_list} AS is_list,
-                'listing' AS origin, l.id AS row_id, 0 AS source_rank
+                'listing' AS origin, l.id AS row_id, 0 AS source_rank,
+                f.published_on AS file_day, coalesce(l.known_from, f.published_on) AS known_day
             FROM {LISTING} l JOIN {FILE} f ON f.id = l.source_file_id
             WHERE {_is_unresolved_listing(merge)}
             UNION ALL
             SELECT v.isin, v.mic, v.status, v.valid_from, v.fingerprint,
-                f.sequence, v.source_position, {is_list}, 'version', v.id, 0
+                f.sequence, v.source_position, {is_list}, 'version', v.id, 0,
+                f.published_on, coalesce(v.known_from, f.published_on)
             FROM ({_unresolved_keys(merge)}) k
             CROSS JOIN {VERSION} v
                 ON v.isin = k.isin AND v.mic = k.mic AND v.register = '{merge.register}'
@@ -235,7 +256,9 @@ def _fill_timeline(merge: MergeContext) -> str:
             WHERE {_is_published(merge, "v", "version")}
             UNION ALL
             SELECT s.isin, s.mic, s.status, s.valid_from, s.fingerprint, {merge.staged_sequence},
-                {merge.staged_position}, {merge.staged_is_list}, 'staged', s.position, 1
+                {merge.staged_position}, {merge.staged_is_list}, 'staged', s.position, 1,
+                {merge.staged_published_on},
+                coalesce({merge.staged_known_from}, {merge.staged_published_on})
             FROM stage.record s JOIN temp.record_outcome o ON o.position = s.position
             WHERE o.outcome IS NULL
         ), placed AS (
@@ -253,7 +276,8 @@ def _fill_timeline(merge: MergeContext) -> str:
                 ) OVER (PARTITION BY isin, mic, fingerprint) THEN 2
                 ELSE row_number() OVER (PARTITION BY {same_record} ORDER BY {publication_order})
                 END AS occurrence,
-                min(origin) OVER (PARTITION BY {same_record}) AS same_as
+                min(origin) OVER (PARTITION BY {same_record}) AS same_as,
+                min(known_day) OVER (PARTITION BY {same_record}) AS first_known
             FROM placed
         ), kept AS (
             SELECT numbered.*,
@@ -261,12 +285,14 @@ def _fill_timeline(merge: MergeContext) -> str:
             FROM numbered WHERE occurrence = 1
         )
         INSERT INTO temp.timeline
-            (isin, mic, origin, same_as, row_id, is_kept, is_last, valid_to)
+            (isin, mic, origin, same_as, row_id, is_kept, is_last, valid_to, known_from)
         SELECT isin, mic, origin, same_as, row_id, 1,
-            CASE WHEN next_from IS NULL THEN 1 ELSE 0 END, {day_before("next_from")}
+            CASE WHEN next_from IS NULL THEN 1 ELSE 0 END, {day_before("next_from")},
+            CASE WHEN first_known > file_day THEN first_known END
         FROM kept
         UNION ALL
-        SELECT isin, mic, origin, same_as, row_id, 0, 0, NULL FROM numbered WHERE occurrence > 1
+        SELECT isin, mic, origin, same_as, row_id, 0, 0, NULL, NULL
+        FROM numbered WHERE occurrence > 1
     """
 
 
@@ -284,7 +310,7 @@ def write_timelines(merge: MergeContext) -> None:
 
     Called after `replace_superseded`. Only rows that differ are written.
     """
-    columns, values = _inserted(merge)
+    columns, values = _inserted(merge, known_from="t.known_from")
     staged = """FROM stage.record s
         JOIN temp.timeline t ON t.origin = 'staged' AND t.row_id = s.position"""
     restored = ", ".join(f"{column} = v.{column}" for column in _RECORD if column not in _KEY)
@@ -305,6 +331,11 @@ def write_timelines(merge: MergeContext) -> None:
             WHERE t.is_last = 1 AND {LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
             AND {LISTING}.register = '{merge.register}'""",
         f"DELETE FROM {VERSION} WHERE id IN (SELECT row_id FROM {_DELETED_VERSIONS})",
+        # Staged records that took the place of a listing.
+        f"""UPDATE {LISTING} SET known_from = t.known_from FROM temp.timeline t
+            WHERE t.origin = 'staged' AND t.is_last = 1 AND {LISTING}.isin = t.isin
+            AND {LISTING}.mic = t.mic AND {LISTING}.register = '{merge.register}'
+            AND {LISTING}.known_from IS DISTINCT FROM t.known_from""",
         _RESOLVE_OUTCOMES,
     )
 

@@ -94,8 +94,10 @@ _COMPARE = """
 class _IsinSelection(ListingSelection):
     """The records of some ISINs in a scope."""
 
-    def __init__(self, isins: Iterable[str], *, scope: Scope, register: Register) -> None:
-        super().__init__(scope=scope, register=register, sequence=0)
+    def __init__(
+        self, isins: Iterable[str], *, scope: Scope, register: Register, file: EsmaFile
+    ) -> None:
+        super().__init__(scope=scope, register=register, file=file)
         self._isins = pa.array(sorted(isins), pa.string())
 
     def in_scope(self, batch: Batch) -> tuple[Batch, pa.RecordBatch | None]:
@@ -354,5 +356,6 @@ def _stage_isins(folder: Path, file: EsmaFile, isins: set[str]) -> Staged:
         isins,
         scope=Scope.objects.numbered(file.scope_number or 0),
         register=Register.of_dataset(file.dataset),
+        file=file,
     )
     return stage_again(file, folder, selection)

@@ -36,9 +36,9 @@ class ListingSelection(Selection):
     """
 
     def __init__(
-        self, *, scope: Scope, register: Register, sequence: int, database: str = ""
+        self, *, scope: Scope, register: Register, file: EsmaFile, database: str = ""
     ) -> None:
-        self._scope, self._register, self._sequence = scope, register, sequence
+        self._scope, self._register, self._file = scope, register, file
         self._database = database
         self._tables: _Tables | None = None
         self._batches_to_skip = 0
@@ -48,11 +48,11 @@ class ListingSelection(Selection):
         return bool(self._database)
 
     def with_known(self) -> "ListingSelection":
-        return ListingSelection(scope=self._scope, register=self._register, sequence=self._sequence)
+        return ListingSelection(scope=self._scope, register=self._register, file=self._file)
 
     def __enter__(self) -> Self:
         if self._database:
-            self._tables = _Tables(self._database, self._register, self._sequence)
+            self._tables = _Tables(self._database, self._register, self._file)
         return self
 
     def __exit__(
@@ -95,7 +95,7 @@ class _Tables:
     that SQLite works on a whole batch without Python's lock.
     """
 
-    def __init__(self, database: str, register: Register, sequence: int) -> None:
+    def __init__(self, database: str, register: Register, of_file: EsmaFile) -> None:
         # After a killed process, the next one to read recovers the log, and the others wait for it.
         self._connection = sqlite3.connect(
             f"{Path(database).as_uri()}?mode=ro",
@@ -109,7 +109,8 @@ class _Tables:
             FROM json_each(?) key CROSS JOIN {listing} l
             JOIN {file} f ON f.id = l.source_file_id
             WHERE l.isin = substr(key.value, 1, 12) AND l.mic = substr(key.value, 13, 4)
-            AND l.register = '{register}' AND f.sequence <= {sequence}
+            AND l.register = '{register}' AND f.sequence <= {of_file.sequence}
+            AND (l.known_from IS NULL OR l.known_from <= '{of_file.published_on}')
             AND l.status || l.valid_from || l.fingerprint = substr(key.value, 17)
         """
         self._listed = f"""

@@ -85,13 +85,14 @@ SUPERSEDED_LISTING = TemporaryTable(
 
 # One row for each record ever read of the listings that need their timeline rebuilt. `origin` is listing,
 # version or staged, and `row_id` its key there, or its position. `is_kept` is 0 for a repeated record,
-# `is_last` 1 for the newest one of its listing. `same_as` is the first of the origins, in the order of the
+# `is_last` 1 for the newest one of its listing. `known_from` is the day on which a kept record became known,
+# NULL for the day of its file. `same_as` is the first of the origins, in the order of the
 # alphabet, that has the same record.
 # Filled by records.py. Read by it and by full_sets.py and merge.py.
 TIMELINE = TemporaryTable(
     "timeline",
     """isin TEXT, mic TEXT, origin TEXT, same_as TEXT, row_id INTEGER, is_kept INTEGER,
-    is_last INTEGER, valid_to DATE""",
+    is_last INTEGER, valid_to DATE, known_from DATE""",
 )
 TIMELINE_INDEXES = (
     "CREATE INDEX temp.timeline_row ON timeline (origin, row_id)",

@@ -1,5 +1,6 @@
 """Files that are not what they should be: a clear error each, and nothing of them is loaded."""
 
+import datetime as dt
 import io
 import struct
 import zipfile
@@ -284,7 +285,10 @@ def test_no_bytes_whatever_raise_anything_but_a_problem_of_the_file(
         layout=layout_of(name),
         limits=Limits(max_bytes=10_000_000, max_ratio=1000),
         selection=ListingSelection(
-            scope=Scope(), register=Register.ESMA, sequence=1, database=database
+            scope=Scope(),
+            register=Register.ESMA,
+            file=EsmaFile(sequence=1, published_on=dt.date(2025, 3, 1)),
+            database=database,
         ),
     )
 
