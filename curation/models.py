@@ -9,17 +9,7 @@ from django.utils import timezone
 
 from curation import problem_kinds
 from instruments.models import Register
-from marketdata.web.pages import get_cursor, rows_after
-
-
-class ProblemQuerySet(models.QuerySet["Problem"]):
-    def after(self, cursor: str) -> "ProblemQuerySet":
-        """The problems after a cursor, by ISIN; all of them after "". Raises InvalidQuery."""
-        return cast(ProblemQuerySet, rows_after(self, "isin", cursor))
-
-    def get_cursor(self, problem: "Problem") -> str:
-        """Return the cursor for the problems after this one."""
-        return get_cursor(problem, "isin")
+from marketdata.web.pages import KeyedQuerySet
 
 
 class Problem(models.Model):
@@ -41,7 +31,8 @@ class Problem(models.Model):
     detail = models.CharField(max_length=500, help_text="what is wrong, in a sentence")
     found_on = models.DateField(help_text="first day on which it was found")
 
-    objects = ProblemQuerySet.as_manager()
+    objects = KeyedQuerySet.as_manager()
+    list_column = "isin"
 
     class Meta:
         ordering = ["kind", "isin", "pk"]
@@ -100,7 +91,7 @@ class _OfKind(models.Manager[Problem]):
 
     def get_queryset(self) -> Any:
         kind = getattr(self.model, "KIND", "")
-        return ProblemQuerySet(self.model, using=self._db).filter(kind=kind)
+        return KeyedQuerySet(self.model, using=self._db).filter(kind=kind)
 
 
 def _make_proxy(kind: problem_kinds.ProblemKind) -> type[Problem]:

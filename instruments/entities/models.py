@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.db.models import Q
@@ -10,19 +10,26 @@ from django.db.models import Q
 from esma_files.models import EsmaFile
 from instruments.correctable import CorrectableRow
 from instruments.entities import search
+from instruments.entities.exception_words import PARENTS_IN_WORDS, REASONS_IN_WORDS
 from instruments.entities.sources import Sourced
 from instruments.fields import BIC
 from instruments.listings.models.record import text
-from marketdata.web.pages import get_cursor, parse_cursor, rows_after
+from marketdata.web.pages import KeyedQuerySet, parse_cursor
 
 _TEXT, _CODE, _LANGUAGE = 500, 100, 20
+
+
+def _get_key(cursor: str) -> int:
+    return parse_cursor(cursor)[1] if cursor else 0
 
 
 def _time() -> "models.DateTimeField[Any, Any]":
     return models.DateTimeField(null=True)
 
 
-class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
+class LegalEntityQuerySet(KeyedQuerySet):
+    """Entities, in the order of LEIs or of a search."""
+
     def search(self, words: str) -> "LegalEntityQuerySet":
         """By an LEI, a BIC that is known, or words that each begin a word of a name in any of its forms.
 
@@ -42,14 +49,22 @@ class LegalEntityQuerySet(models.QuerySet["LegalEntity"]):
 
         Raises InvalidQuery.
         """
-        if search.is_asked(self):
-            key = parse_cursor(cursor)[1] if cursor else 0
-            return cast(LegalEntityQuerySet, search.after_key(self, key))
-        return cast(LegalEntityQuerySet, rows_after(self, "lei", cursor))
+        if not search.is_asked(self):
+            return cast(LegalEntityQuerySet, super().after(cursor))
+        return cast(LegalEntityQuerySet, search.after_key(self, _get_key(cursor)))
 
-    def get_cursor(self, entity: "LegalEntity") -> str:
-        """Return the cursor for the entities after this one."""
-        return get_cursor(entity, "lei")
+    def up_to(self, cursor: str) -> "LegalEntityQuerySet":
+        """The entities up to a cursor of `find_end`."""
+        if not search.is_asked(self):
+            return cast(LegalEntityQuerySet, super().up_to(cursor))
+        return cast(LegalEntityQuerySet, search.up_to_key(self, _get_key(cursor)))
+
+    def find_end(self, cursor: str, size: int) -> str | None:
+        """A cursor so many entities of the database after another; None where there are fewer."""
+        if not search.is_asked(self):
+            return super().find_end(cursor, size)
+        last = _get_key(cursor) + size
+        return f".{last}" if LegalEntity.objects.filter(pk__gt=last).exists() else None
 
     def complete(self) -> "LegalEntityQuerySet":
         """With all parts of the records."""
@@ -62,6 +77,8 @@ class LegalEntity(CorrectableRow, Sourced):
 
     The columns are those of `instruments.entities.fields.ENTITY_FIELDS`, in its order.
     """
+
+    list_column: ClassVar[str] = "lei"
 
     lei = models.CharField(max_length=20, unique=True)
     legal_name = models.CharField(max_length=_TEXT)
@@ -355,25 +372,6 @@ class EntityRelationship(Sourced):
         return RelationshipType(self.type).label if known else self.type
 
 
-# What no parent is reported for, and why: the codes of RepEx 2.1 in words.
-_PARENTS_IN_WORDS = {
-    "DIRECT_ACCOUNTING_CONSOLIDATION_PARENT": "No direct parent is reported",
-    "ULTIMATE_ACCOUNTING_CONSOLIDATION_PARENT": "No ultimate parent is reported",
-}
-_REASONS_IN_WORDS = {
-    "NO_LEI": "the parent has no LEI",
-    "NATURAL_PERSONS": "the entity is controlled by natural persons",
-    "NON_CONSOLIDATING": "the parents do not have to consolidate it in their accounts",
-    "NO_KNOWN_PERSON": "no person is known that controls it, as with widely held shares",
-    "NON_PUBLIC": "the parent is not public information",
-    "BINDING_LEGAL_COMMITMENTS": "legal commitments prevent the publication",
-    "LEGAL_OBSTACLES": "laws prevent the publication",
-    "CONSENT_NOT_OBTAINED": "the parent has not agreed to the publication",
-    "DETRIMENT_NOT_EXCLUDED": "the publication might harm the entity or its parent",
-    "DISCLOSURE_DETRIMENTAL": "the publication would harm the entity or its parent",
-}
-
-
 class ReportingException(Sourced):
     """The reason why an entity reports no direct or no ultimate parent (RepEx 2.1)."""
 
@@ -404,8 +402,8 @@ class ReportingException(Sourced):
     @property
     def description(self) -> str:
         """The exception as a sentence; a code that is not known stands in it as it is published."""
-        subject = _PARENTS_IN_WORDS.get(self.category, self.category)
-        reasons = [_REASONS_IN_WORDS.get(reason, reason) for reason in self.reasons]
+        subject = PARENTS_IN_WORDS.get(self.category, self.category)
+        reasons = [REASONS_IN_WORDS.get(reason, reason) for reason in self.reasons]
         return f"{subject}: {'; '.join(reasons) or 'no reason is published'}."
 
 

@@ -42,7 +42,7 @@ def get_entity(text: str, *, with_corrections: bool = True) -> LegalEntity:
     Raises InvalidQuery for a malformed LEI, NotInDatabase for one that no loaded record has.
     """
     lei = check_lei(text)
-    entity = LegalEntity.objects.complete().filter(lei=lei).first()
+    entity: LegalEntity | None = LegalEntity.objects.complete().filter(lei=lei).first()
     if entity is None:
         raise NotInDatabase(f"No loaded file of GLEIF has a record of the LEI {lei}.")
     if with_corrections:

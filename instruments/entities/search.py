@@ -89,6 +89,11 @@ def after_key(entities: "models.QuerySet[M]", key: int) -> "models.QuerySet[M]":
     return entities.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
 
 
+def up_to_key(entities: "models.QuerySet[M]", key: int) -> "models.QuerySet[M]":
+    """Return the entities up to a key, where the index selects them."""
+    return entities.filter(RawSQL(f"{INDEX}.rowid <= %s", [key], BooleanField()))
+
+
 def _compared(entities: "models.QuerySet[M]", word: str) -> "models.QuerySet[M]":
     """Match a word by LIKE, which reads all names; only a space separates words."""
     name_model: Any = entities.model._meta.get_field("names").related_model

@@ -13,11 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.paginator import Page
 
-from instruments.listings import pieces
 from instruments.listings.relevance import ENDED, ByRelevance, RelevancePaginator
 from instruments.listings.status import today
 from instruments.models import Instrument, InstrumentQuerySet
-from marketdata.web import time_limits
+from marketdata.web import pieces, time_limits
 from marketdata.web.pages import BoundedPaginator
 
 PAGE_SIZE = 20

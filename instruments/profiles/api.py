@@ -14,13 +14,13 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from instruments.listings import export, export_files
-from instruments.listings.api.instrument_pages import PagesInPieces
 from instruments.listings.api.parameters import CorrectionsSerializer
 from instruments.listings.filters import ListFilterSet
 from instruments.models import Instrument, OutputProfile
 from instruments.profiles import saving, shapes
 from marketdata.api.negotiation import choose_file
 from marketdata.api.openapi import path_parameter
+from marketdata.api.pagination import KeysetPages
 from marketdata.api.parameters import AnyCaseChoiceField, QuerySerializer, StrictSerializer
 from marketdata.api.problems import documented
 from marketdata.api.views import ApiView
@@ -186,10 +186,10 @@ class RowsQuerySerializer(CorrectionsSerializer, QuerySerializer):
     )
 
 
-class RowPages(PagesInPieces):
+class RowPages(KeysetPages):
     """Pages of instruments whose rows have the columns of a profile."""
 
-    parameters = PagesInPieces.parameters - {"fields"}
+    parameters = KeysetPages.parameters - {"fields"}
     page_size = 50
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The columns that all published results share: transparency (FITRS) and volume cap (DVCAP)."""
 
 import datetime as dt
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F
@@ -9,10 +9,10 @@ from django.db.models import F
 from esma_files.models import EsmaFile
 from instruments.listings.models.record import Register, text
 from marketdata.common.plain import to_plain
-from marketdata.web.pages import get_cursor, rows_after
+from marketdata.web.pages import KeyedQuerySet
 
 
-class ResultQuerySet(models.QuerySet[Any]):
+class ResultQuerySet(KeyedQuerySet):
     def published(self) -> "ResultQuerySet":
         """Results that the newest revision of some file holds."""
         return self.filter(withdrawn_on=None)
@@ -25,14 +25,6 @@ class ResultQuerySet(models.QuerySet[Any]):
         """The current results of one ISIN, the newest reporting period first."""
         newest = F("reported_period_to").desc(nulls_last=True)
         return self.current().filter(isin=isin).order_by(newest, "pk")
-
-    def after(self, cursor: str) -> "ResultQuerySet":
-        """The rows after a cursor, in the order of lists; all of them after "". Raises InvalidQuery."""
-        return cast(ResultQuerySet, rows_after(self, self.model.list_column, cursor))
-
-    def get_cursor(self, row: "PublishedResult") -> str:
-        """Return the cursor for the rows after this one."""
-        return get_cursor(row, self.model.list_column)
 
 
 # First and last day; None where a period is open.

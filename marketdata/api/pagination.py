@@ -14,6 +14,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 from marketdata.api.parameters import MAX_NAMES, get_field_names
 from marketdata.common.suggestions import describe_unknown
+from marketdata.web import pieces, time_limits
 from marketdata.web.pages import BoundedPaginator
 
 _NUMBER = {"type": ["integer", "null"]}
@@ -146,16 +147,37 @@ class KeysetPages(NumberedPages):
     more than the first. A total is exact up to 1,000; else it is null, and `total_at_least` is 1,000, or
     the number of rows up to this page if counting took too long.
 
-    The queryset must have the methods `after(cursor)`, which returns the rows in the order of their keys
-    and raises InvalidQuery for what is not a cursor, and `get_cursor(row)`.
+    Where a page takes too long because few of many rows match, the answer has those that were found in its
+    time, perhaps none, without totals. `next` then leads on from where the time was over.
+
+    The queryset must have the methods that `marketdata.web.pieces` names; `after` raises InvalidQuery for
+    what is not a cursor.
     """
 
     django_paginator_class = BoundedPaginator
     parameters = {*NumberedPages.parameters, "cursor"}
+    _after: str | None  # the cursor of the request; "" for a list in pieces from the start
 
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
     ) -> list[Any] | None:
+        try:
+            with time_limits.limit_part(pieces.get_seconds_left() * pieces.WHOLE):
+                return self._paginate_whole(queryset, request, view)
+        except time_limits.TimeLimitExceeded:
+            if request.query_params.get("page", "1") != "1":  # where pieces don't begin
+                raise
+        size, after = self.get_page_size(request), request.query_params.get("cursor", "")
+        pairs, searched_to = pieces.read_for(
+            pieces.get_seconds_left(), [("", queryset)], after, size
+        )
+        self._after = after
+        self._cursor = pairs[size - 1][0] if len(pairs) > size else searched_to or None
+        return [row for _, row in pairs[:size]]
+
+    def _paginate_whole(
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any
+    ) -> list[Any]:
         self.request, rows = request, cast(Any, queryset)
         self._fields, size = self._read_fields(request, view), self.get_page_size(request)
         self._after = request.query_params.get("cursor")

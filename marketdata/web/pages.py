@@ -17,6 +17,7 @@ from marketdata.common.errors import InvalidQuery
 from marketdata.common.unchanged import remember
 from marketdata.web import time_limits
 
+_LAST_KEY = 10**18 - 1  # of a cursor: greater than any primary key
 CURSOR_HELP = "Pass the `cursor` of the previous answer, or an empty value to start."
 
 
@@ -167,28 +168,52 @@ def _is_whole_table(query: Query) -> bool:
     )
 
 
-def rows_after(rows: "QuerySet[Any]", column: str, cursor: str) -> "QuerySet[Any]":
-    """Return the rows after a cursor of `get_cursor`, by a column and then by primary key; all after "".
+class KeyedQuerySet(QuerySet[Any]):
+    """The rows of long lists, in the order of the model's `list_column` and then of the primary key.
 
-    Raises InvalidQuery for anything else than such a cursor.
+    The column has an index. Cursors are its value and the primary key; what is none raises InvalidQuery.
     """
-    ordered = rows.order_by(column, "pk")
-    if not cursor:
-        return ordered
-    value, key = parse_cursor(cursor)
-    following = Q((f"{column}__gt", value)) | Q((column, value), pk__gt=key)
-    # The first condition follows from the second, and is the one that can use an index.
-    return ordered.filter(Q((f"{column}__gte", value)), following)
+
+    @property
+    def _column(self) -> str:
+        model: Any = self.model
+        return str(model.list_column)
+
+    def after(self, cursor: str) -> Any:
+        """Return the rows after a cursor; all of them after ""."""
+        column = self._column
+        ordered = self.order_by(column, "pk")
+        if not cursor:
+            return ordered
+        value, key = parse_cursor(cursor)
+        following = Q((f"{column}__gt", value)) | Q((column, value), pk__gt=key)
+        # The first condition follows from the second, and is the one that can use an index.
+        return ordered.filter(Q((f"{column}__gte", value)), following)
+
+    def up_to(self, cursor: str) -> Any:
+        """Return the rows up to a cursor of `find_end`."""
+        return self.filter(**{f"{self._column}__lte": parse_cursor(cursor)[0]})
+
+    def find_end(self, cursor: str, size: int) -> str | None:
+        """Return a cursor so many rows of the table after another; None where there are fewer.
+
+        All rows that have the same value of the column come before it.
+        """
+        column = self._column
+        rows = self.model._default_manager.using(self.db).order_by(column)
+        if cursor:
+            rows = rows.filter(**{f"{column}__gt": parse_cursor(cursor)[0]})
+        value = rows.values_list(column, flat=True)[size : size + 1].first()
+        return None if value is None else f"{value}.{_LAST_KEY}"
+
+    def get_cursor(self, row: Any) -> str:
+        """Return the cursor with which a list continues after a row."""
+        return f"{getattr(row, self._column)}.{row.pk}"
 
 
 def parse_cursor(cursor: str) -> tuple[str, int]:
-    """Return the column's value and the primary key of a cursor of `get_cursor`. Raises InvalidQuery."""
+    """Return the column's value and the primary key of a cursor of `KeyedQuerySet`. Raises InvalidQuery."""
     value, dot, key = cursor.rpartition(".")
     if not (dot and re.fullmatch("[0-9]{1,18}", key) and re.fullmatch("[A-Za-z0-9_ -]*", value)):
         raise InvalidQuery("cursor", CURSOR_HELP)
     return value, int(key)
-
-
-def get_cursor(row: Any, column: str) -> str:
-    """Return the cursor with which a list continues after a row: a column's value and the primary key."""
-    return f"{getattr(row, column)}.{row.pk}"

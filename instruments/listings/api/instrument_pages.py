@@ -1,41 +1,13 @@
 """Pages of lists of instruments."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
-from django.db.models import QuerySet
-from rest_framework.request import Request
-
-from instruments.listings import facets, included, pieces
+from instruments.listings import facets, included
 from instruments.listings.api.lookup_pages import LookupPages
-from marketdata.api.pagination import KeysetPages
-from marketdata.web import time_limits
 
 
-class PagesInPieces(KeysetPages):
-    """Pages of instruments in any order and with any filters.
-
-    Where a page takes too long because few of many instruments match, the answer has those that were found
-    in its time, perhaps none, without totals. `next` then leads on from where the time was over.
-    """
-
-    def paginate_queryset(
-        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: Any = None
-    ) -> list[Any] | None:
-        try:
-            with time_limits.limit_part(pieces.get_seconds_left() * pieces.WHOLE):
-                return super().paginate_queryset(queryset, request, view=view)
-        except time_limits.TimeLimitExceeded:
-            if request.query_params.get("page", "1") != "1":  # where pieces don't begin
-                raise
-        size, self._after = self.get_page_size(request), request.query_params.get("cursor", "")
-        parts: Any = [("", queryset)]
-        pairs, searched_to = pieces.read_for(pieces.get_seconds_left(), parts, self._after, size)
-        self._cursor = pairs[size - 1][0] if len(pairs) > size else searched_to or None
-        return [row for _, row in pairs[:size]]
-
-
-class InstrumentPages(PagesInPieces, LookupPages):
+class InstrumentPages(LookupPages):
     """Pages of the list of instruments, whose answer also has outcomes of a look-up, and facets."""
 
     schema_name = "InstrumentListWithLookup"

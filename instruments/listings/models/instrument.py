@@ -142,10 +142,16 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
             return self.filter(**{f"{_DERIVATIVE}__gt": isin})
         return cast(InstrumentQuerySet, search.after(self, isin))
 
-    @property
-    def is_by_isin(self) -> bool:
-        """Return True if the instruments are in the order of ISINs."""
-        return ORDERED_BY not in self.query.annotations
+    def find_end(self, isin: str, size: int) -> str | None:
+        """Return the ISIN so many instruments of the database after another; None where there are fewer.
+
+        None also for a list that is not in the order of ISINs.
+        """
+        if ORDERED_BY in self.query.annotations:
+            return None
+        following = self.model._default_manager.using(self.db).filter(isin__gt=isin)
+        ends: Any = following.order_by("isin").values_list("isin", flat=True)
+        return cast(str | None, ends[size : size + 1].first())
 
     def up_to(self, isin: str) -> "InstrumentQuerySet":
         """Return the instruments of a list in the order of ISINs that come up to this ISIN, and it."""

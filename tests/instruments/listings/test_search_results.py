@@ -15,13 +15,13 @@ from django.test import Client
 
 from instruments.listings import search_results
 from instruments.listings.filters import ListFilterSet
-from instruments.listings.pieces import cut, read_for
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
 from instruments.listings.search_results import PAGE_SIZE, Search
 from instruments.listings.status import today
 from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.web import time_limits
 from marketdata.web.pages import BoundedPaginator
+from marketdata.web.pieces import cut, read_for
 
 QUERIES: list[dict[str, str]] = [
     {"category": "D"},

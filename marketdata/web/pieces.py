@@ -1,26 +1,30 @@
-"""A list of instruments in pieces of the order of ISINs, so that an answer can say how far it came.
+"""A list in pieces of the order of its keys, so that an answer can say how far it came.
 
-Where many instruments meet one filter and few of them another, all of the many are read, which takes
-seconds with ten millions.
+Where many rows meet one filter and few of them another, all of the many are read, which takes seconds with
+ten millions.
+
+The querysets of such lists have the methods `after(cursor)` and `up_to(cursor)`, which return the rows on
+either side of a cursor, `get_cursor(row)`, and `find_end(cursor, size)`: the cursor so many rows of the whole
+table after another one, None where the table ends before or where the list has another order.
 """
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 
-from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.web import time_limits
 
-# Instruments with their cursors.
-Pairs = list[tuple[str, Instrument]]
+# Rows with their cursors.
+Pairs = list[tuple[str, Any]]
 # A list in parts, each with what its cursors begin with: nothing for the first one.
-Parts = list[tuple[str, InstrumentQuerySet]]
+Parts = list[tuple[str, Any]]
 # The part of the time of an answer in which a page is read as short lists are, before pieces are: an index of
-# one filter is often faster than going through all instruments.
+# one filter is often faster than going through all rows.
 WHOLE = 1 / 2
 _SECONDS_PER_PIECE = 2
-_FIRST_PIECE = 100_000  # instruments of the database
+_FIRST_PIECE = 100_000  # rows of the table
 _SECONDS_FOR_REST = 2  # of the time of a request, for all else that the answer has
 
 
@@ -59,19 +63,19 @@ def cut(
 ) -> Iterator[tuple[str, Pairs]]:
     """Yield the first rows of each piece of a list after a cursor, at most `rows` and one more.
 
-    A piece has `size` instruments of the database, and the next one twice as many if that took little time.
+    A piece has `size` rows of the table, and the next one twice as many if that took little time.
     Each comes with the cursor that was searched to, which is "" at the end of the list.
     """
     place = next(
         i for i, (prefix, _) in reversed(list(enumerate(parts))) if after.startswith(prefix)
     )
     start: str | None = after.removeprefix(parts[place][0])
-    for prefix, instruments in parts[place:]:
+    for prefix, rows_of_part in parts[place:]:
         is_last = prefix == parts[-1][0]
         while start is not None:
             began = time.monotonic()
-            end = _find_end(start, size) if instruments.is_by_isin else None
-            piece = instruments.after(start)
+            end = rows_of_part.find_end(start, size)
+            piece = rows_of_part.after(start)
             piece = piece if end is None else piece.up_to(end)
             first = with_cursors(piece[: rows + 1])
             pairs = [(f"{prefix}{cursor}", row) for cursor, row in first]
@@ -85,11 +89,5 @@ def cut(
         start = ""
 
 
-def _find_end(start: str, size: int) -> str | None:
-    """Return the ISIN so many instruments after another; None where the list ends before."""
-    following = Instrument.objects.filter(isin__gt=start).order_by("isin")
-    return following.values_list("isin", flat=True)[size : size + 1].first()
-
-
-def with_cursors(rows: InstrumentQuerySet) -> Pairs:
+def with_cursors(rows: Any) -> Pairs:
     return [(rows.get_cursor(row), row) for row in rows]
