@@ -12,6 +12,7 @@ INSTRUMENTS = ROOT / "tests" / "instruments"
 TESTS = (
     INSTRUMENTS / "listings" / "test_plans.py",
     INSTRUMENTS / "listings" / "test_registers.py",
+    INSTRUMENTS / "listings" / "test_underlying_issuers.py",
     INSTRUMENTS / "transparency" / "test_questions.py",
     INSTRUMENTS / "transparency" / "test_merge.py",
     INSTRUMENTS / "volume_cap",

@@ -16,6 +16,7 @@ from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import dates, lookup, search, with_entity, with_figi
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
+from instruments.listings.underlying_issuers import filter_by_issuers_of_underlyings
 from instruments.models import (
     Difference,
     Figi,
@@ -383,7 +384,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
     def filter_underlying_group(
         self, queryset: InstrumentQuerySet, name: str, value: str
     ) -> InstrumentQuerySet:
-        return queryset.derived_from_issuers(*read_group(value))
+        return filter_by_issuers_of_underlyings(queryset, read_group(value))
 
     def filter_q(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         return queryset.search(value)

@@ -89,16 +89,6 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         )
         return derivatives.order_by(_DERIVATIVE)
 
-    def derived_from_issuers(self, *leis: str) -> "InstrumentQuerySet":
-        """Instruments with an underlying that is, or is issued by, one of these LEIs; at most 1,000."""
-        every = Instrument.objects.all()
-        issued = every.issued_by(*leis).order_by().values("isin")
-        named = Q(underlyings__code__in=leis) | Q(underlyings__code__in=issued)
-        keys = every.filter(named).order_by().values("isin")
-        if (number := keys.using(self.db)[: search.MANY].count()) < search.MANY:
-            return cast(InstrumentQuerySet, search.among(self, keys, number))
-        return self.filter(pk__in=keys)
-
     def search(self, words: str) -> "InstrumentQuerySet":
         """By an ISIN or FIGI, or by words of which each begins a word of a name, or the ISIN; 20 at most."""
         code = words.strip().upper()
