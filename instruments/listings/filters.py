@@ -7,6 +7,7 @@ from typing import cast
 
 import django_filters
 from django.core.exceptions import ValidationError
+from django.core.validators import EMPTY_VALUES
 from django.db.models import Q, Value
 
 from instruments.classification import cfi
@@ -15,14 +16,13 @@ from instruments.fields import LEI
 from instruments.figis.models import FIGI_PATTERN
 from instruments.isin import PATTERN, problem_of
 from instruments.listings import dates, lookup, search, with_entity, with_figi
+from instruments.listings.models.instrument import ORDERED_BY
 from instruments.listings.status import EffectiveStatus, filter_by_effective_status, today
 from instruments.listings.underlying_issuers import filter_by_issuers_of_underlyings
 from instruments.models import (
-    Difference,
     Figi,
     Instrument,
     InstrumentQuerySet,
-    Reconciliation,
     Register,
     Status,
     Venue,
@@ -268,11 +268,19 @@ class InstrumentFilterSet(django_filters.FilterSet):
         self, queryset: InstrumentQuerySet, prefix: str, column: str, name: str
     ) -> InstrumentQuerySet:
         """Apply both ends of a range at once, when the first of them is applied."""
+        if self.form.cleaned_data.get(f"{prefix}_after") and name.endswith("_before"):
+            return queryset
+        condition = self._get_range(prefix, column, is_time=column.endswith("_at"))
+        own = {f"{prefix}_after", f"{prefix}_before", "ordering"}
+        return dates.filter_by_reference(queryset, condition, is_alone=not self._get_used() - own)
+
+    def _get_used(self) -> set[str]:
+        """Return the names of the filters that have a value, of which `false` is one."""
+        return {name for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES}
+
+    def _get_range(self, prefix: str, column: str, *, is_time: bool) -> Q:
         after = self.form.cleaned_data.get(f"{prefix}_after")
         before = self.form.cleaned_data.get(f"{prefix}_before")
-        if after and name.endswith("_before"):
-            return queryset
-        is_time = column.endswith("_at")
         condition = Q()
         if after and is_time:
             end = dt.datetime.combine(after, dt.time.max, dt.UTC)
@@ -281,7 +289,7 @@ class InstrumentFilterSet(django_filters.FilterSet):
             condition &= Q((f"{column}__gt", after))
         if before:
             condition &= Q((f"{column}__lt", _begin_of(before) if is_time else before))
-        return dates.filter_by_reference(queryset, condition)
+        return condition
 
     def filter_changed_since(
         self, queryset: InstrumentQuerySet, name: str, value: dt.datetime
@@ -406,10 +414,13 @@ class ListFilterSet(InstrumentFilterSet):
         matching: InstrumentQuerySet = super().filter_queryset(queryset)
         if not ordering or ordering == "isin":
             return matching
-        if not any(value for name, value in self.form.cleaned_data.items() if name != "ordering"):
+        if self._get_used() == {"ordering"}:
             return dates.order(matching, None, ordering)
         unfiltered = super().filter_queryset(queryset.alias(**{search.FEW: Value(True)}))
-        return dates.order(matching, unfiltered, ordering)
+        column = ordering.removeprefix("-")
+        prefix = {"maturity_date": "maturity", "first_trade_at": "first_trade"}.get(column)
+        bounds = prefix and self._get_range(prefix, ORDERED_BY, is_time=column.endswith("_at"))
+        return dates.order(matching, unfiltered, ordering, bounds=bounds or None)
 
     def keep(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
         """Return all instruments: `filter_queryset` puts them in order after the other filters."""
@@ -420,24 +431,3 @@ class DerivativeFilterSet(InstrumentFilterSet):
     """The filters of instruments without `underlying`, for the derivatives of one underlying."""
 
     underlying = None  # This is how django-filter leaves out an inherited filter.
-
-
-class ReconciliationFilterSet(django_filters.FilterSet):
-    register = AnyCaseChoiceFilter(choices=Register.choices, label="Register")
-    category = django_filters.CharFilter(label="CFI category", max_length=1, lookup_expr="iexact")
-    published_from = django_filters.DateFilter(
-        "published_on", "gte", label="Sets of this day and later"
-    )
-    published_to = django_filters.DateFilter("published_on", "lte", label="Sets up to this day")
-
-    class Meta:
-        model = Reconciliation
-        fields: list[str] = []
-
-
-class DifferenceFilterSet(django_filters.FilterSet):
-    kind = AnyCaseChoiceFilter(choices=Difference.Kind.choices, label="Kind of difference")
-
-    class Meta:
-        model = Difference
-        fields: list[str] = []

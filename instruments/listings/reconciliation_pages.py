@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from instruments.classification import cfi
 from instruments.listings import reconciliation
-from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
+from instruments.listings.reconciliation_filters import DifferenceFilterSet, ReconciliationFilterSet
 from instruments.models import Difference, Reconciliation, Register
 from marketdata.common.errors import NotInDatabase
 from marketdata.common.filters import get_messages

@@ -40,6 +40,8 @@ MANY = 100_000
 # So few keys are looked up in the index one by one, each in some 70 us; more are compared with its matches.
 _LOOKED_UP = 5_000
 HARDLY_ANY = 1  # instead of a number that is not worth counting
+# The annotation of instruments whose ISINs are in a set of more keys.
+_IN_SET = "is_in_set"
 # The annotation with the start of the ISIN of instruments of which there are many.
 _START = "isin_starts_with"
 _MAX_WORDS = 20
@@ -150,6 +152,8 @@ def coded(
     if is_selected or FEW in query.annotations or connections[instruments.db].vendor != "sqlite":
         return instruments
     terms = [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum() or not code]
+    if _IN_SET in query.annotations and terms and _is_frequent(instruments.db, terms):
+        return instruments
     return _matching(instruments, terms)
 
 
@@ -198,6 +202,27 @@ def among(instruments: "models.QuerySet[M]", keys: Any, number: int) -> "models.
         return among_them
     few: models.QuerySet[M] = among_them.alias(**{FEW: _Keys(keys, number)})
     return few
+
+
+def within(instruments: "models.QuerySet[M]", keys: Any) -> "models.QuerySet[M]":
+    """Return the instruments whose ISIN is among MANY keys or more, which are read into a set.
+
+    Codes that are asked for later are looked up in the index where hardly any instruments have them.
+    """
+    among_them: models.QuerySet[M] = instruments.filter(pk__in=keys)
+    if FEW in instruments.query.annotations:
+        return among_them
+    in_set: models.QuerySet[M] = among_them.alias(**{_IN_SET: Value(True)})
+    return in_set
+
+
+def _is_frequent(database: str, terms: Iterable[str]) -> bool:
+    """Return whether MANY instruments or more have one of these codes."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {INDEX} WHERE {INDEX} MATCH %s LIMIT %s) few"
+    with connections[database].cursor() as cursor:
+        cursor.execute(sql, [" OR ".join(terms), MANY])
+        [(number,)] = cursor.fetchall()
+    return bool(number >= MANY)
 
 
 class _Keys(Value):
@@ -250,6 +275,17 @@ def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
     """Return True if the index selects these instruments, and they are in its order."""
     order = instruments.query.order_by
     return is_asked(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
+
+
+def is_found_at_a_cost(instruments: "models.QuerySet[M]") -> bool:
+    """Return True if finding these instruments costs more than reading them.
+
+    The index of names and codes finds them, or a set of keys; they are in the order of ISINs.
+    """
+    annotations = {*instruments.query.annotations}
+    if is_in_its_order(instruments):
+        return annotations <= {_IN_SET}
+    return annotations == {_IN_SET} and instruments.query.order_by in ((), ("isin",))
 
 
 def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.QuerySet[M]":

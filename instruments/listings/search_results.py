@@ -73,8 +73,14 @@ class Results:
         return self.searched_to.startswith(ENDED)
 
     @property
+    def searched_day(self) -> str:
+        """The day that a search in the order of dates came to; "" in the order of ISINs."""
+        value, _, _ = self.searched_to.removeprefix(ENDED).rpartition(".")
+        return value[:10]
+
+    @property
     def searched_isin(self) -> str:
-        return self.searched_to.removeprefix(ENDED)
+        return self.searched_to.rpartition(".")[2]
 
 
 def read(asked: Search, *, is_patient: bool) -> Results:

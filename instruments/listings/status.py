@@ -15,7 +15,8 @@ from operator import or_
 from typing import cast
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
+from django.db.models.lookups import Exact
 
 from instruments.listings import search
 from instruments.listings.search import MANY
@@ -100,7 +101,9 @@ def filter_by_effective_status(
     every = Instrument.objects.order_by()
     matching = [every.filter(condition).values("isin") for condition in conditions]
     if (number := sum(keys[:many].count() for keys in matching)) >= many:
-        return instruments.filter(reduce(or_, conditions))
+        # An expression that no index has: by those of the ends all that match would be read and sorted.
+        has_ended = Case(When(reduce(or_, conditions), then=Value(1)), default=Value(0))
+        return instruments.filter(Exact(has_ended, 1))
     first, *others = matching
     keys = first.union(*others, all=True) if others else first
     return cast(InstrumentQuerySet, search.among(instruments, keys, number))

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from instruments.listings import reconciliation
 from instruments.listings.api.serializers import ChangeSerializer
-from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
+from instruments.listings.reconciliation_filters import DifferenceFilterSet, ReconciliationFilterSet
 from instruments.models import Difference, Reconciliation
 from marketdata.api.views import ApiView
 from marketdata.web.access import reading

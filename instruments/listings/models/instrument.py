@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.db import connections, models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.base import ModelState
+from django.db.models.expressions import RawSQL
 from django.utils.functional import cached_property
 
 from instruments.classification import cfi
@@ -27,6 +28,26 @@ _DERIVATIVE = "derivative_isin"
 ORDERED_BY = "ordered_by"
 # Codes that are asked for by a list; a statement of SQL Server takes 2,100 parameters in all.
 _LISTED = 300
+
+
+class ReferenceValue(RawSQL):
+    """A column of the joined reference listing, by which instruments are ordered."""
+
+    def __init__(self, column: str) -> None:
+        field: Any = Listing._meta.get_field(column)
+        super().__init__(f"{Listing._meta.db_table}.{column}", [], field.__class__())
+        self.column = column
+
+
+def _beside(column: str, comparison: str, value: Any, isin: str, *, with_same: bool) -> Q:
+    """Return the condition of the rows before or after a value and ISIN, in the order of both.
+
+    `comparison` is "lt" or "gt". `with_same`: the rows with that value and ISIN, too.
+    """
+    same = f"isin__{comparison}{'e' if with_same else ''}"
+    beside = Q((f"{column}__{comparison}", value)) | Q((column, value), (same, isin))
+    # The first condition follows from the second, and is the one that can use an index.
+    return Q((f"{column}__{comparison}e", value)) & beside
 
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
@@ -111,10 +132,8 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
 
     @property
     def rows_of_search(self) -> Callable[[list[str]], "InstrumentQuerySet"] | None:
-        """Return a function that reads instruments by keys that the index found; None without it."""
-        if not search.is_in_its_order(self) or self.query.annotations:
-            return None
-        return self._rows_of
+        """Return a function that reads instruments by keys that were found at a cost; None for others."""
+        return self._rows_of if search.is_found_at_a_cost(self) else None
 
     def _rows_of(self, isins: list[str]) -> "InstrumentQuerySet":
         return self.model._default_manager.using(self.db).filter(pk__in=isins).order_by("isin")
@@ -132,36 +151,66 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
             return self.filter(**{f"{_DERIVATIVE}__gt": isin})
         return cast(InstrumentQuerySet, search.after(self, isin))
 
-    def find_end(self, isin: str, size: int) -> str | None:
-        """Return the ISIN so many instruments of the database after another; None where there are fewer.
+    def find_end(self, cursor: str, size: int) -> str | None:
+        """Return the cursor so many instruments of the database after another; None where there are fewer.
 
-        None also for a list that is not in the order of ISINs.
+        In the order of a date of listings, so many listings.
         """
-        if ORDERED_BY in self.query.annotations:
-            return None
-        following = self.model._default_manager.using(self.db).filter(isin__gt=isin)
-        ends: Any = following.order_by("isin").values_list("isin", flat=True)
+        order = self.query.annotations.get(ORDERED_BY)
+        if isinstance(order, ReferenceValue):
+            return self._find_end_by_date(order.column, cursor, size)
+        rows = self.model._default_manager.using(self.db).order_by("isin")
+        if order is not None:
+            rows = rows.reverse()
+            rows = rows.filter(isin__lt=cursor) if cursor else rows
+        else:
+            rows = rows.filter(isin__gt=cursor)
+        ends: Any = rows.values_list("isin", flat=True)
         return cast(str | None, ends[size : size + 1].first())
 
-    def up_to(self, isin: str) -> "InstrumentQuerySet":
-        """Return the instruments of a list in the order of ISINs that come up to this ISIN, and it."""
+    def _find_end_by_date(self, column: str, cursor: str, size: int) -> str | None:
+        rows = Listing.objects.using(self.db).filter(**{f"{column}__isnull": False})
+        if cursor:
+            value, isin = self._parse_cursor(cursor)
+            rows = rows.filter(_beside(column, self._direction, value, isin, with_same=False))
+        sign = "-" if self._direction == "lt" else ""
+        ends: Any = rows.order_by(f"{sign}{column}", f"{sign}isin").values_list(column, "isin")
+        end = ends[size : size + 1].first()
+        return None if end is None else f"{to_plain(end[0])}.{end[1]}"
+
+    def up_to(self, cursor: str) -> "InstrumentQuerySet":
+        """Return the instruments of a list that come up to this cursor, and the one that has it."""
+        if ORDERED_BY in self.query.annotations:
+            value, isin = self._parse_cursor(cursor)
+            if value is None:
+                return self.filter(isin__gte=isin)
+            opposite = "gt" if self._direction == "lt" else "lt"
+            return self.filter(_beside(ORDERED_BY, opposite, value, isin, with_same=True))
         if _DERIVATIVE in self.query.annotations:
-            return self.filter(**{f"{_DERIVATIVE}__lte": isin})
-        return cast(InstrumentQuerySet, search.up_to(self, isin))
+            return self.filter(**{f"{_DERIVATIVE}__lte": cursor})
+        return cast(InstrumentQuerySet, search.up_to(self, cursor))
 
     def _after_value(self, cursor: str) -> "InstrumentQuerySet":
         if not cursor:
             return self
+        value, isin = self._parse_cursor(cursor)
+        if value is None:
+            return self.filter(isin__lt=isin)
+        return self.filter(_beside(ORDERED_BY, self._direction, value, isin, with_same=False))
+
+    @property
+    def _direction(self) -> str:
+        """The comparison with a value that those behind it meet."""
+        return "lt" if getattr(self.query.order_by[0], "descending", False) else "gt"
+
+    def _parse_cursor(self, cursor: str) -> tuple[dt.date | None, str]:
+        """Return the value and the ISIN of a cursor; None in the descending order of ISINs."""
         text, _, isin = cursor.rpartition(".")
         field = self.query.annotations[ORDERED_BY].output_field
-        is_descending = getattr(
-            self.query.order_by[0], "descending", self.query.order_by[0] == "-isin"
-        )
-        beyond = "lt" if is_descending else "gt"
         if not PATTERN.fullmatch(isin):
             raise InvalidQuery("cursor", CURSOR_HELP)
         if isinstance(field, models.CharField):
-            return self.filter(**{f"isin__{beyond}": isin})
+            return None, isin
         read = dt.datetime if isinstance(field, models.DateTimeField) else dt.date
         try:
             value = read.fromisoformat(text)
@@ -169,11 +218,7 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
             raise InvalidQuery("cursor", CURSOR_HELP) from error
         if isinstance(value, dt.datetime) and value.tzinfo is None:
             raise InvalidQuery("cursor", CURSOR_HELP)
-        following = Q((f"{ORDERED_BY}__{beyond}", value)) | Q(
-            (ORDERED_BY, value), (f"isin__{beyond}", isin)
-        )
-        # The first condition follows from the second, and is the one that can use an index.
-        return self.filter(Q((f"{ORDERED_BY}__{beyond}e", value)), following)
+        return value, isin
 
     @staticmethod
     def get_cursor(instrument: "Instrument") -> str:

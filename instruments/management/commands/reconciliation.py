@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from instruments.listings import reconciliation
-from instruments.listings.filters import DifferenceFilterSet, ReconciliationFilterSet
+from instruments.listings.reconciliation_filters import DifferenceFilterSet, ReconciliationFilterSet
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Difference, Reconciliation
 from marketdata.common import command_options, output

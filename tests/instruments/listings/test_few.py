@@ -1,11 +1,16 @@
 """Filters that leave few instruments, together with those of codes and words, which may match millions."""
 
+from collections.abc import Callable
+
 import pytest
+from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
-from instruments.listings import search
+from instruments.listings import dates, search
 from instruments.listings.filters import ListFilterSet
 from instruments.models import Figi, Instrument, InstrumentQuerySet
+from marketdata.web.pages import BoundedPaginator
 
 pytestmark = pytest.mark.usefixtures("real_instruments")
 CODES = [
@@ -87,3 +92,33 @@ def test_starts_of_isins_are_those_of_all_isins(
         expected = [isin for isin in every if isin.startswith(start)]
         assert read(q=start, **code) == expected, start
         assert read(q=f"{start} a", **code) == sorted({*expected} & {*read(q="a", **code)})
+
+
+@pytest.mark.parametrize("frequent", [1, 100_000])
+@pytest.mark.parametrize(
+    "condition",
+    [Q(maturity_date__gt="2022-01-01"), Q(first_trade_at__gt="2015-01-01T00:00Z")],
+    ids=str,
+)
+def test_days_that_many_listings_have_are_read_into_a_set(
+    monkeypatch: pytest.MonkeyPatch, condition: Q, frequent: int
+) -> None:
+    """A code leads to their instruments only where hardly any other instruments have it."""
+    every = Instrument.objects.all()
+    few = dates.filter_by_reference(every, condition)
+    many = dates.filter_by_reference(every, condition, many=1)
+    monkeypatch.setattr(search, "MANY", frequent)
+
+    assert [row.isin for row in many] == [row.isin for row in few] != []
+    asked: list[Callable[[InstrumentQuerySet], InstrumentQuerySet]] = [
+        lambda rows: rows.with_status("active"),
+        lambda rows: rows.of_category("D"),
+        lambda rows: rows.search("bank"),
+        lambda rows: rows.in_currency("EUR").search("bank"),
+    ]
+    for ask in asked:
+        assert [row.isin for row in ask(many)] == [row.isin for row in ask(few)]
+    assert list(BoundedPaginator(many, 7).page(2)) == list(few)[7:14]
+    assert BoundedPaginator(many, 7).count == len(few)
+    is_led_by_code = connection.vendor == "sqlite" and frequent > 1
+    assert search.is_asked(many.with_status("active")) == is_led_by_code

@@ -1,5 +1,6 @@
 """No statement of a load, and no question of the API, reads a whole table of records."""
 
+import datetime as dt
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -9,10 +10,16 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 from django.test import Client
 
 from instruments import pipeline
+from instruments.listings import dates
+from instruments.listings.dates import filter_by_reference
+from instruments.listings.filters import ListFilterSet
+from instruments.listings.status import filter_by_effective_status
 from instruments.models import Instrument, Listing
+from marketdata.web.pages import BoundedPaginator
 from tests.conftest import FIRDS
 
 BIG = r"(?:instruments_\w+|[lvi])"
@@ -150,3 +157,46 @@ def test_many_in_the_order_of_dates_are_found_in_that_order(client: Client, orde
     index = {"maturity_date": "listing_maturity_idx", "first_trade_at": "listing_first_trade_idx"}
     if name := index.get(ordering.removeprefix("-")):
         assert {sql for sql, line in ordered if name in line} == {sql for sql, _ in ordered}
+
+
+@pytest.mark.parametrize("status", ["expired", "matured", "terminated"])
+def test_many_that_have_ended_are_found_in_the_order_of_isins(status: str) -> None:
+    """By the indexes of the ends, all that match would be read and sorted for the first page."""
+    every = Instrument.objects.all()
+    with planned() as plans:
+        list(filter_by_effective_status(every, status, dt.date(2100, 1, 1), many=0)[:5])
+
+    page = [(sql, line) for sql, line in plans if "full_name" in sql]
+    assert any("SCAN instruments_instrument USING INDEX" in line for _, line in page)
+    assert [line for _, line in page if "TEMP B-TREE" in line or "MULTI-INDEX" in line] == []
+
+
+@pytest.mark.parametrize("ordering", ["-isin", "-maturity_date"])
+@pytest.mark.parametrize("query", [{"has_entity": "false"}, {"has_figi": "false"}], ids=str)
+def test_a_filter_with_the_value_false_is_a_filter_beside_an_order(
+    monkeypatch: pytest.MonkeyPatch, query: dict[str, str], ordering: str
+) -> None:
+    """Many instruments are then found in the order, and not by the index of names, and sorted."""
+    monkeypatch.setattr(dates, "_SORTED", 0)
+    with planned() as plans:
+        found = ListFilterSet({**query, "ordering": ordering}, Instrument.objects.all()).qs
+        assert len(found) > 20
+
+    page = [line for sql, line in plans if "full_name" in sql]
+    assert page
+    assert [line for line in page if "TEMP B-TREE" in line or "name_index" in line] == []
+
+
+def test_a_set_of_days_is_read_once_for_the_count_and_the_page(client: Client) -> None:
+    """And by the index of the day alone."""
+    condition = Q(maturity_date__gt="2000-01-01")
+    instruments = filter_by_reference(Instrument.objects.all(), condition, many=1)
+    with planned() as plans:
+        paginator = BoundedPaginator(instruments.with_status("active"), 5)
+        assert len(list(paginator.page(1))) == 5
+        assert paginator.count > 5
+
+    reads = {sql for sql, line in plans if "COVERING INDEX listing_maturity_idx" in line}
+    pages = {sql for sql in reads if "SELECT COUNT" not in sql}
+    assert len(pages) == 1
+    assert scans(plans) == []

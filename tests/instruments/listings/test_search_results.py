@@ -13,7 +13,7 @@ from django.core.paginator import EmptyPage
 from django.db import connection
 from django.test import Client
 
-from instruments.listings import search_results
+from instruments.listings import dates, search_results
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.relevance import ByRelevance, RelevancePaginator
 from instruments.listings.search_results import PAGE_SIZE, Search
@@ -210,14 +210,28 @@ def test_a_list_of_the_api_that_takes_too_long_is_read_in_pieces(
 
 
 @pytest.mark.usefixtures("real_instruments")
-def test_a_list_by_date_is_searched_in_one_piece() -> None:
-    query = {"category": "D", "ordering": "-maturity_date"}
-    instruments = find(query)
+@pytest.mark.parametrize("many", [1, 1_000])
+@pytest.mark.parametrize(
+    "ordering", ["-isin", "maturity_date", "-maturity_date", "first_trade_at", "-first_trade_at"]
+)
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_a_list_by_date_is_searched_in_pieces_of_its_order(
+    size: int, ordering: str, many: int
+) -> None:
+    bonds = Instrument.objects.of_category("D")
+    every = Instrument.objects.filter(cfi_code__startswith="D")
+    instruments = dates.order(bonds, every, ordering, many=many)
+    whole = list(instruments.all())
 
-    pieces: list[Any] = list(cut([("", instruments)], "", PAGE_SIZE, 1))
+    found = list(cut([("", instruments)], "", 1_000, size))
 
-    assert len(pieces) == 1
-    assert [row for _, row in pieces[0][1]] == list(instruments[: PAGE_SIZE + 1])
+    assert len(whole) > 20
+    assert len(found) > 1 or size == 1_000_000
+    assert [row for _, pairs in found for _, row in pairs] == whole
+    assert found[-1][0] == ""
+    for searched_to, _ in found[:-1:5]:  # a search goes on from there
+        following = list(instruments.after(searched_to))
+        assert following == whole[len(whole) - len(following) :]
 
 
 @pytest.mark.usefixtures("real_instruments")
