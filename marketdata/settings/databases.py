@@ -10,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from marketdata.settings import env
 
-# WAL: reading is possible while a load writes. NORMAL: as safe as FULL if a process is killed. Large pages for
-# temporary tables: merges fill and read them in order, with 3 % less CPU.
+# WAL: reading is possible while a load writes. NORMAL: as safe as FULL if a process is killed. Large pages
+# for temporary tables: merges fill and read them in order, with 3 % less CPU.
 _SQLITE_PRAGMAS = (
     "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
     "PRAGMA cache_size=-65536; PRAGMA temp_store=FILE; PRAGMA temp.page_size=65536;"
