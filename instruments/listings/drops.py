@@ -43,7 +43,12 @@ def find_drops_on(
     day. One query for each register and category (with `known_on` two), and one for each bitmap that this
     process has not read since the listings were last changed.
     """
-    return _find(day, records, [place_of(record.source_file) for record in records], known_on)
+    may_be_dropped = (Status.ACTIVE, Status.DROPPED)
+    places = [
+        place_of(record.source_file) if record.status in may_be_dropped else None
+        for record in records
+    ]
+    return _find(day, records, places, known_on)
 
 
 def find_sets_without(
@@ -59,15 +64,15 @@ def find_sets_without(
 def _find(
     day: dt.date,
     records: Collection[ListingRecord],
-    record_places: Iterable[int],
+    record_places: Iterable[int | None],
     known_on: dt.date | None,
 ) -> list[EsmaFile | None]:
-    """Return what `find_drops_on` does, for listings that were last published at these places."""
+    """Return what `find_drops_on` does, for listings last published at these places; None for the others."""
     keys = _read_keys(records)
     places: dict[tuple[str, str], dict[int, int]] = {}
     for record, place in zip(records, record_places, strict=True):
         key = keys.get(get_key(record))
-        if key and record.cfi_code and record.status in (Status.ACTIVE, Status.DROPPED):
+        if key and record.cfi_code and place is not None:
             of_category = places.setdefault((record.register, record.cfi_code[0]), {})
             of_category[key] = place
     version, _ = data_versions.read([DataSubject.LISTINGS])

@@ -144,6 +144,16 @@ def test_a_set_without_a_listing_tells_that_it_was_not_in_the_register_before_it
     assert history.get_basis(snapshot.listings[0]) == "earliest_known"
 
 
+def test_a_set_without_a_listing_counts_before_a_late_termination(make_zip: Write) -> None:
+    load_all(make_zip, [(full(1), 1, ONE), (full(8), 8, ONE)], (0, 1))
+    late = firds.record("TermntdRcrd", ERICSSON, "XSTO", period=day(10), until=day(11))
+    load_all(make_zip, [(delta(12), 12, (late,))], (0,))
+
+    assert [get_status(as_of=number) for number in (8, 9, 10, 11, 12)] == [
+        *(None, None, "active", "active", None)
+    ]
+
+
 def test_the_last_of_the_records_of_a_day_decides_which_sets_a_listing_is_missed_in(
     make_zip: Write,
 ) -> None:
