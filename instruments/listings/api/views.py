@@ -163,7 +163,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
                 if request.query_params.get(name)
             }
             rows: Any = self.filter_queryset(self.get_queryset())
-            counted = facets.count(names, rows, filters)
+            counted = facets.count_in_time(names, rows, filters)
             response.data["facets"] = {name: facet.describe() for name, facet in counted.items()}
         return response
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -151,3 +152,15 @@ def test_the_command_has_the_same_counts(client: Client) -> None:
     nothing = io.StringIO()
     call_command("instruments", "list", "--facets", "status", "--currency", "XXZ", stdout=nothing)
     assert "No instrument matches." in nothing.getvalue()
+
+
+def test_facets_that_take_too_long_are_left_out_of_the_answer(
+    client: Client, settings: LazySettings
+) -> None:
+    settings.FACETS_TIMEOUT_SECONDS = 0
+
+    answer = get(client, currency="EUR", per_page="5")
+
+    assert len(answer["results"]) == 5
+    uncounted = {"values": [], "others": 0, "is_exact": False, "counted_on": None}
+    assert answer["facets"] == dict.fromkeys(facets.FACETS, uncounted)
