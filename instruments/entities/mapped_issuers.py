@@ -124,7 +124,10 @@ def select_differences(comparison: Comparison | None = None) -> InstrumentQueryS
     `published_name` and `comparison`.
     """
     mapped = MappedIssuer.objects.filter(isin=OuterRef("isin")).order_by()
-    rows = Instrument.objects.filter(_has_other_lei())
+    # Instruments are asked for in the order of ISINs: behind the last mapped one there may be millions, and
+    # all of them where no ISIN-LEI file is loaded.
+    last = MappedIssuer.objects.order_by("-isin").values("isin")[:1]
+    rows = Instrument.objects.filter(_has_other_lei(), isin__lte=last)
     if comparison == Comparison.VENUE_OPERATOR:
         rows = rows.filter(_is_operator())
     elif comparison == Comparison.DIFFERENT:

@@ -15,9 +15,11 @@ from django.test import Client
 from accounts.models import User
 from audit.models import Event
 from instruments import tasks
+from instruments.entities.mapped_issuers import select_differences
 from instruments.models import Instrument, MappedIssuer, Venue
 from tests import golden_copy, isin_lei
 from tests.golden_copy import load, message, record
+from tests.instruments.listings.test_plans import planned
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DENTSU = "213800FERQ5LE3H7WJ58"
@@ -266,3 +268,16 @@ def test_a_dossier_names_the_file_or_says_that_it_has_nothing(
         "source": "gleif_isin_lei",
         "reason": "The files until 2026-08-10 have no LEI of this ISIN.",
     } in dossier["nothing_from"]
+
+
+@pytest.mark.sqlite
+@pytest.mark.usefixtures("real_instruments")
+def test_instruments_behind_the_last_mapped_one_are_not_read() -> None:
+    """All of them are behind it where no ISIN-LEI file is loaded."""
+    with planned() as plans:
+        assert list(select_differences()[:20]) == []
+        assert list(select_differences().after("DE000A1R07V3")[:20]) == []
+
+    lines = [line for _, line in plans if "instruments_instrument USING INDEX" in line]
+    assert len(lines) == 2
+    assert all("isin<?" in line and line.startswith("SEARCH") for line in lines), lines
