@@ -1,4 +1,4 @@
-"""What was known on a day of listings whose files were published again later."""
+"""Questions with `known_on` about listings whose files were published again."""
 
 import datetime as dt
 import itertools
