@@ -27,7 +27,8 @@ from instruments.models import (
     LegalEntity,
     Register,
 )
-from instruments.transparency.questions import RESPECTS, Applicable, get_transparency
+from instruments.transparency.applicable import RESPECTS, Applicable
+from instruments.transparency.questions import get_transparency
 from instruments.volume_cap.questions import InstrumentVolumeCap, get_volume_cap
 from marketdata.common.plain import to_plain
 

@@ -12,7 +12,8 @@ from instruments.corrected_records import correct
 from instruments.listings.descriptions import describe_listing
 from instruments.listings.status import today
 from instruments.models import Figi, LegalEntity, Listing, Register, Venue
-from instruments.transparency.questions import Applicable, get_liquidity
+from instruments.transparency.applicable import Applicable
+from instruments.transparency.questions import get_liquidity
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.plain import describe_columns, to_plain

@@ -18,10 +18,11 @@ from instruments.listings.reportability import get_reportability
 from instruments.listings.status import EffectiveStatus, today
 from instruments.listings.timeline_chart import draw_listings
 from instruments.models import Instrument, LegalEntity, Register
+from instruments.transparency.applicable import Applicable
 from instruments.transparency.charts import draw_in_force
 from instruments.transparency.descriptions import describe_result
 from instruments.transparency.facts import result_rows
-from instruments.transparency.questions import Applicable, get_transparency
+from instruments.transparency.questions import get_transparency
 from instruments.volume_cap.questions import get_volume_cap
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.web.access import GuardedView, reading

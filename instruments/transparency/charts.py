@@ -3,15 +3,15 @@
 import datetime as dt
 from decimal import Decimal
 
-from instruments.transparency.questions import (
+from instruments.transparency.applicable import (
     RESPECTS,
     Applicable,
     DatedResult,
-    InstrumentTransparency,
-    applicable,
     application_period_of,
+    find_applicable,
     period_text,
 )
+from instruments.transparency.questions import InstrumentTransparency
 from marketdata.web.charts import (
     Bar,
     ColumnChart,
@@ -45,7 +45,7 @@ def draw_in_force(answer: InstrumentTransparency) -> Timeline | None:
     for respect in RESPECTS:
         bars = []
         for day, following in zip(days, [*days[1:], last + _DAY], strict=True):
-            state = applicable(answer.results, day, first_trade=answer.first_trade)[respect]
+            state = find_applicable(answer.results, day, first_trade=answer.first_trade)[respect]
             if state.in_force:
                 bars.append(_make_bar(axis, day, following - _DAY, state))
         if bars:

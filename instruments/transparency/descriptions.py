@@ -9,15 +9,15 @@ from typing import Any
 
 from instruments.models import SubclassTransparency, TransparencyResult
 from instruments.published_results.models import describe_period
+from instruments.transparency.applicable import (
+    Applicable,
+    DatedResult,
+    application_period_of,
+)
 from instruments.transparency.application_periods import ApplicationPeriod
 from instruments.transparency.fields import THRESHOLDS
 from instruments.transparency.models import ResultRecord
-from instruments.transparency.questions import (
-    Applicable,
-    DatedResult,
-    InstrumentTransparency,
-    application_period_of,
-)
+from instruments.transparency.questions import InstrumentTransparency
 from marketdata.common.plain import describe_columns, none_if_empty, to_plain
 
 MARKET_SIZE = (

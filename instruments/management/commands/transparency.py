@@ -9,8 +9,9 @@ from instruments.listings.lookup import look_up_results
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Register, TransparencyResult
 from instruments.transparency import descriptions
+from instruments.transparency.applicable import period_text
 from instruments.transparency.filters import TransparencyFilterSet
-from instruments.transparency.questions import get_transparency, period_text
+from instruments.transparency.questions import get_transparency
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
 

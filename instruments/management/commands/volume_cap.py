@@ -11,7 +11,7 @@ from audit.commands import RecordedCommand
 from instruments.listings.lookup import look_up_results
 from instruments.management.answering import AnsweringCommand
 from instruments.models import VolumeCap
-from instruments.transparency.questions import period_text
+from instruments.transparency.applicable import period_text
 from instruments.volume_cap import questions, suspensions
 from instruments.volume_cap.filters import VolumeCapFilterSet
 from marketdata.common import command_options, output
