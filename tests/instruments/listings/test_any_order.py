@@ -23,7 +23,9 @@ from instruments.models import (
     ListedVenue,
     Listing,
     ListingVersion,
+    OtherIssuer,
     Reconciliation,
+    ReplacedFullFile,
     TableCount,
     Underlying,
     WithdrawnRecord,
@@ -152,10 +154,12 @@ def clear() -> None:
     tables = (
         Difference,
         FullFile,
+        ReplacedFullFile,
         Reconciliation,
         Listing,
         ListingVersion,
         WithdrawnRecord,
+        OtherIssuer,
         Instrument,
     )
     for model in (*tables, ListedVenue, InstrumentCount, TableCount, Run, EsmaFile):

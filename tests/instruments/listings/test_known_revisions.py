@@ -1,4 +1,4 @@
-"""Questions with `known_on` about listings whose files were published again."""
+"""Listings as they were known on a day, where their files were published again later."""
 
 import datetime as dt
 import itertools
