@@ -1,7 +1,7 @@
 """Instruments with an underlying that some entities are, or have issued.
 
 An issuer of warrants has millions of instruments and hardly one of them is an underlying; all instruments
-together have some 100,000 underlyings. So the underlyings are found from the shorter side of the two.
+together have far fewer underlyings. So the underlyings are found from the shorter side of the two.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from instruments.listings import search
 from instruments.models import Instrument, InstrumentQuerySet, Underlying
 from marketdata.common.unchanged import remember
 
-# So many instruments are looked up among the underlyings, each in some 10 us. For more of them, all
-# underlyings are looked up among the instruments.
+# So many instruments are looked up among the underlyings. For more of them, all underlyings are looked up
+# among the instruments.
 _LOOKED_UP = 10_000
 _INSTRUMENT, _UNDERLYING = Instrument._meta.db_table, Underlying._meta.db_table
 
