@@ -40,7 +40,7 @@ from instruments.models import (
     TransparencyResult,
     Venue,
 )
-from instruments.transparency.questions import get_transparency
+from instruments.transparency.questions import PublishedResults
 from marketdata.common.batches import in_batches
 
 KEPT = 100_000  # problems of a kind
@@ -284,9 +284,10 @@ def _find_transparency_conflict(isins: Isins) -> Iterator[Problem]:
         .distinct()
         .order_by("isin")
     )
-    for isin in itertools.chain.from_iterable(_pages(candidates)):
-        for register in Register.values:
-            answers = get_transparency(isin, register=register).applies
+    for page in _pages(candidates):
+        published = {register: PublishedResults(page, register=register) for register in Register}
+        for isin, (register, results) in itertools.product(page, published.items()):
+            answers = results.get_applicable(isin, today())
             respect = next((name for name, answer in answers.items() if answer.conflict), None)
             if respect is not None:
                 yield Problem(

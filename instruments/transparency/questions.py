@@ -120,10 +120,14 @@ class PublishedResults:
         """The ISINs that have results."""
         return list(self._results)
 
+    def get_applicable(self, isin: str, on: dt.date) -> dict[str, Applicable]:
+        """Return for each of `RESPECTS` what applies to an ISIN on a day."""
+        results, first_trade = self._results.get(isin, []), self._first_trades.get(isin)
+        return find_applicable(results, on, first_trade=first_trade)
+
     def get_liquidity(self, isin: str, on: dt.date) -> Applicable:
         """Return the liquidity of an ISIN that applies on a day."""
-        results, first_trade = self._results.get(isin, []), self._first_trades.get(isin)
-        return find_applicable(results, on, first_trade=first_trade)["liquidity"]
+        return self.get_applicable(isin, on)["liquidity"]
 
 
 def _read_first_trades(

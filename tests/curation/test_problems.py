@@ -1,12 +1,15 @@
 """Problems of published data: found in real tables, listed, proposed from, and gone when they are solved."""
 
 import io
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import Event
 from curation import finding
@@ -125,15 +128,31 @@ def test_an_expired_instrument_that_is_published_as_active_is_found(make_zip: Wr
     )
 
 
-def test_contradictory_results_are_found(make_zip: Write) -> None:
+def _contradictory(isin: str) -> list[str]:
     applied = fitrs.period("2025-01-01", "2199-12-31", tag="ApplPrd")
-    name = "FULECR_20250830_E_1of1"
-    contradictory = [
-        fitrs.equity(VOLVO, more=f"{applied}<Lqdty>{liquid}</Lqdty>")
-        for liquid in ("true", "false")
+    return [
+        fitrs.equity(isin, more=f"{applied}<Lqdty>{liquid}</Lqdty>") for liquid in ("true", "false")
     ]
-    clear = fitrs.equity(BOND, more=f"{applied}<Lqdty>true</Lqdty>")
-    fitrs.load(make_zip(name, fitrs.message(name, *contradictory, clear)))
+
+
+def test_contradictory_results_of_many_instruments_take_no_more_queries(make_zip: Write) -> None:
+    queries, expected = [], len(find("transparency_conflict"))
+    for day_, isins in (("30", [VOLVO]), ("31", [BOND, OPTION])):
+        name = f"FULECR_202508{day_}_E_1of1"
+        records = itertools.chain.from_iterable(map(_contradictory, isins))
+        fitrs.load(make_zip(name, fitrs.message(name, *records)))
+        expected += len(isins)
+        with CaptureQueriesContext(connection) as captured:
+            assert len(find("transparency_conflict")) == expected
+        queries.append(len(captured))
+
+    assert queries[0] == queries[1]
+
+
+def test_contradictory_results_are_found(make_zip: Write) -> None:
+    name = "FULECR_20250830_E_1of1"
+    [clear, _] = _contradictory(BOND)
+    fitrs.load(make_zip(name, fitrs.message(name, *_contradictory(VOLVO), clear)))
 
     assert find("transparency_conflict") == [(VOLVO, "", "liquidity", "")]
 
