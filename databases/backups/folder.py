@@ -103,7 +103,7 @@ def scan() -> tuple[list[Backup], list[str]]:
         for description in sorted(folder().glob(f"*{SUFFIX}.json"))
         if not description.with_suffix("").exists()
     ]
-    return sorted(backups, key=lambda backup: (backup.made_at, backup.name), reverse=True), problems
+    return sorted(backups, key=_get_order, reverse=True), problems
 
 
 def get(name: str) -> Backup:
@@ -126,6 +126,11 @@ def remove(backup: Backup) -> None:
     """Delete a backup, its description first: interrupted in between, the rest is not a backup."""
     _description(backup.name).unlink()
     backup.path.unlink()
+
+
+def _get_order(backup: Backup) -> tuple[str, int, str]:
+    """Return what backups are sorted by: of one second, `-10` comes after `-2`, and that after the first."""
+    return backup.made_at, len(backup.name), backup.name
 
 
 def _description(name: str) -> Path:

@@ -1,5 +1,6 @@
 """Restoring a backup: checked, by one process alone, and after a backup of the present state."""
 
+import datetime as dt
 import json
 import shutil
 import signal
@@ -186,6 +187,24 @@ def test_a_restore_that_is_killed_leaves_the_database_as_it_was(installation: In
     assert execute(database, "PRAGMA integrity_check") == [("ok",)]
     installation.run("backup", "restore", name, "--yes")
     assert installation.read_number(LISTINGS) == 589
+
+
+def test_the_last_backup_of_a_second_is_the_newest(settings: LazySettings) -> None:
+    now = dt.datetime(2026, 11, 29, 12, 6, 51, tzinfo=dt.UTC)
+    Path(settings.BACKUP_DIR).mkdir(parents=True)
+    names = []
+    for _ in range(11):
+        name = folder.new_name("manual", now)
+        written = folder.part_of(name)
+        written.write_bytes(b"a backup")
+        made_at = now.isoformat()
+        folder.put(folder.Backup(name, made_at, "manual", "", "", 0, 0, "", [], {}, 0.0), written)
+        names.append(name)
+
+    backups, problems = folder.scan()
+
+    assert [backup.name for backup in backups] == names[::-1]
+    assert not problems
 
 
 @pytest.mark.slow
