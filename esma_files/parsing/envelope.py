@@ -117,7 +117,8 @@ def check_sender(envelope: Envelope, *, name: FileName, file_name: str, dataset:
     if (other := name.kind.dataset_of(envelope.sender)) is not None:
         raise WrongEnvelope(
             file_name,
-            f"{sent}, so it is not of {dataset}: load it as a file of the dataset {other.value}",
+            f"{sent}, so it is not of {dataset}: load it as a file of the dataset {other.value}"
+            f" (--dataset {other.value})",
         )
     raise WrongEnvelope(
         file_name, f"{sent}, and files of {dataset} are sent by {publication.senders[0]}"

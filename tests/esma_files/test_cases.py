@@ -75,7 +75,7 @@ def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_its_dataset() -> None:
     message = failure("fca_fitrs_newer")
 
     assert "'GB' as its sender" in message
-    assert "as a file of the dataset fca_fitrs" in message
+    assert "(--dataset fca_fitrs)" in message
     assert TransparencyResult.objects.values().get() == before
 
     load("fca_fitrs_newer", "--dataset", "fca_fitrs")
@@ -86,7 +86,7 @@ def test_a_file_of_the_fca_is_refused_as_one_of_esma_with_its_dataset() -> None:
 def test_a_file_of_esma_is_refused_as_one_of_the_fca() -> None:
     message = failure("esma_fitrs_same", "--dataset", "fca_fitrs")
 
-    assert "as a file of the dataset esma_fitrs" in message
+    assert "(--dataset esma_fitrs)" in message
     assert TransparencyResult.objects.count() == 0
 
 
