@@ -5,6 +5,7 @@ it before anything is created, in the counts that all processes share. If nothin
 id is released: the form may be sent again. `GuardedView` does this for every page.
 """
 
+import contextlib
 import logging
 import re
 import secrets
@@ -40,8 +41,10 @@ def claim(request: HttpRequest) -> bool:
         if counts.incr(key) == 1:
             return True
         counts.incr(key, -1)
+    except ValueError:  # the counts have been cleared since `add`
+        return True
     except limits.counting_errors() as error:
-        log.error("Forms that are sent twice are not found: %s", error, extra=REPEATED)
+        log.error("Forms that are sent twice are not recognized: %s", error, extra=REPEATED)
         return True
     return False
 
@@ -50,7 +53,10 @@ def release(request: HttpRequest) -> None:
     """Let a form be sent again that was claimed, and has created nothing."""
     if key := _get_key(request):
         try:
-            caches["counts"].incr(key, -1)
+            with contextlib.suppress(
+                ValueError
+            ):  # the counts have been cleared, and the claim with them
+                caches["counts"].incr(key, -1)
         except limits.counting_errors() as error:
             log.error("A form cannot be sent again: %s", error, extra=REPEATED)
 

@@ -1,6 +1,8 @@
 """Forms that create something: sent twice, they create one thing."""
 
+import contextlib
 import re
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -99,7 +101,23 @@ def test_a_form_is_carried_out_while_nothing_can_be_counted(
 
     assert client.post("/account/", {**form, "days": "0"}).status_code == 400
     assert client.post("/account/", form).status_code == 200
-    assert "sent twice are not found" in caplog.text
+    assert "sent twice are not recognized" in caplog.text
+
+
+def test_a_form_is_answered_after_another_process_has_cleared_the_counts(
+    settings: LazySettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "counts.sqlite3"
+    place = {"BACKEND": "marketdata.web.counts.FileCounts", "LOCATION": str(path)}
+    settings.CACHES = {**settings.CACHES, "counts": place}
+    client = sign_in()
+    form = {**KEY, "form_id": read_id(client, "/account/")}
+    assert client.post("/account/", {**form, "days": "0"}).status_code == 400
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        assert other.execute("DELETE FROM counts").rowcount
+
+    assert client.post("/account/", form).status_code == 200
 
 
 @pytest.mark.parametrize(
