@@ -179,8 +179,8 @@ def test_a_filter_with_the_value_false_is_a_filter_beside_an_order(
     """Many instruments are then found in the order, and not by the index of names, and sorted."""
     monkeypatch.setattr(dates, "_SORTED", 0)
     with planned() as plans:
-        found = ListFilterSet({**query, "ordering": ordering}, Instrument.objects.all()).qs
-        assert len(found) > 20
+        instruments = ListFilterSet({**query, "ordering": ordering}, Instrument.objects.all()).qs
+        assert len(instruments) > 20
 
     page = [line for sql, line in plans if "full_name" in sql]
     assert page

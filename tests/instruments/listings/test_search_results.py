@@ -22,6 +22,7 @@ from instruments.models import Instrument, InstrumentQuerySet
 from marketdata.web import time_limits
 from marketdata.web.pages import BoundedPaginator
 from marketdata.web.pieces import cut, read_for
+from tests.endless import endless_before
 
 QUERIES: list[dict[str, str]] = [
     {"category": "D"},
@@ -163,26 +164,6 @@ def test_a_search_goes_on_where_its_time_was_over(query: dict[str, str]) -> None
     assert answers > 1
 
 
-@contextlib.contextmanager
-def endless_first_page() -> Iterator[None]:
-    """Let SQLite work on the first statement that reads instruments until the time limit stops it."""
-    stopped = False
-
-    def work(execute: Callable[..., Any], sql: str, *arguments: Any) -> Any:
-        nonlocal stopped
-        if not stopped and '"instruments_instrument"."full_name"' in sql:
-            stopped = True
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
-                )
-        return execute(sql, *arguments)
-
-    with connection.execute_wrapper(work):
-        yield
-    assert stopped
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments", "anonymous_reading")
 @pytest.mark.parametrize("query", QUERIES, ids=str)
@@ -194,11 +175,14 @@ def test_a_list_of_the_api_that_takes_too_long_is_read_in_pieces(
     caches["answers"].clear()
     settings.REQUEST_TIMEOUT_SECONDS = 4  # half of two seconds, for the page as a whole
 
-    with endless_first_page():
+    def is_page(sql: str) -> bool:
+        return '"instruments_instrument"."full_name"' in sql
+
+    with endless_before(is_page):
         first = client.get(f"{address}5").json()
-    with endless_first_page():
+    with endless_before(is_page):
         all_of_it = client.get(f"{address}999").json()
-    with endless_first_page():
+    with endless_before(is_page):
         second = client.get(f"{address}5&page=2")
     following = client.get(first["pagination"]["next"]).json()
 
@@ -223,13 +207,13 @@ def test_a_list_by_date_is_searched_in_pieces_of_its_order(
     instruments = dates.order(bonds, every, ordering, many=many)
     whole = list(instruments.all())
 
-    found = list(cut([("", instruments)], "", 1_000, size))
+    parts_read = list(cut([("", instruments)], "", 1_000, size))
 
     assert len(whole) > 20
-    assert len(found) > 1 or size == 1_000_000
-    assert [row for _, pairs in found for _, row in pairs] == whole
-    assert found[-1][0] == ""
-    for searched_to, _ in found[:-1:5]:  # a search goes on from there
+    assert len(parts_read) > 1 or size == 1_000_000
+    assert [row for _, pairs in parts_read for _, row in pairs] == whole
+    assert parts_read[-1][0] == ""
+    for searched_to, _ in parts_read[:-1:5]:  # a search goes on from there
         following = list(instruments.after(searched_to))
         assert following == whole[len(whole) - len(following) :]
 

@@ -44,16 +44,18 @@ def test_the_same_are_found_from_either_side(
         ([OTHER, BANK], [first, second, third]),
         ([NOBODY], []),
     ):
-        found = filter_by_issuers_of_underlyings(every, leis, looked_up=looked_up)
-        assert [row.isin for row in found] == expected, leis
+        instruments = filter_by_issuers_of_underlyings(every, leis, looked_up=looked_up)
+        assert [row.isin for row in instruments] == expected, leis
 
 
 @pytest.mark.sqlite
 def test_many_issued_instruments_are_not_looked_up(derivatives: list[str]) -> None:
     """Underlyings are gone through from code to code, and no other instrument is read."""
     with planned() as plan:
-        found = filter_by_issuers_of_underlyings(Instrument.objects.all(), [BANK], looked_up=1)
-        assert len(found) == 3
+        instruments = filter_by_issuers_of_underlyings(
+            Instrument.objects.all(), [BANK], looked_up=1
+        )
+        assert len(instruments) == 3
 
     assert scans(plan) == []
     walked = [line for sql, line in plan if "RECURSIVE" in sql]
