@@ -43,7 +43,7 @@ class RecentRows:
             return False
         if self._publication.get_remark(_FOLDED_AT) != folded_at.data_version:
             return False
-        changed = isins.since(before)
+        changed = [] if before.data_version == self._state.data_version else isins.since(before)
         most = max(folded.rows * settings.LAKE_FOLD_PERCENT // 100, base.slice_rows)
         if changed is None or self._publication.rows + len(changed) > most:
             return False

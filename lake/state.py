@@ -14,7 +14,6 @@ from instruments.models import (
     DataVersion,
     Listing,
     ListingVersion,
-    WithdrawnRecord,
 )
 from lake.reading import Reader, read
 from lake.tables import Bounds
@@ -31,16 +30,15 @@ _SUBJECTS = 1_000
 class State:
     """A state of the database. It is written with each commit of a table.
 
-    `data_version` is the number of the last change set. `database` tells this database from all others, and
-    from itself before listings were deleted. `last_version` and `last_withdrawn` are the newest keys of the
-    records that have no change set of their own. `subjects` is the version of each subject
-    (`instruments.data_versions`), as JSON.
+    `data_version` is the number of the last change set: no two states of the listings and their versions have
+    the same. `database` tells this database from all others, and from itself before listings were deleted.
+    `last_version` is the newest key of the versions, which have no change set of their own. `subjects` is the
+    version of each subject (`instruments.data_versions`), as JSON.
     """
 
     data_version: int
     database: str
     last_version: int
-    last_withdrawn: int
     subjects: str = "{}"
 
     def get_version(self, subject: str) -> str | None:
@@ -53,7 +51,6 @@ class State:
             "dataVersion": self.data_version,
             "database": self.database,
             "lastVersion": self.last_version,
-            "lastWithdrawn": self.last_withdrawn,
             "subjects": self.subjects,
         }
 
@@ -63,7 +60,6 @@ class State:
             int(commit["dataVersion"]),
             str(commit["database"]),
             int(commit["lastVersion"]),
-            int(commit["lastWithdrawn"]),
             str(commit.get("subjects", "{}")),
         )
 
@@ -79,7 +75,6 @@ def read_state(reader: Reader) -> State:
         data_version=_read_last(reader, ChangeSet),
         database=f"{int(created[0].timestamp() * 1_000_000):x}" if created else "0",
         last_version=_read_last(reader, ListingVersion),
-        last_withdrawn=_read_last(reader, WithdrawnRecord),
         subjects=json.dumps(dict(zip(*subjects.to_pydict().values(), strict=True))),
     )
 
@@ -100,9 +95,9 @@ class ChangedIsins:
     def since(self, state: State) -> list[str] | None:
         """Return the ISINs, sorted; None if they are too many.
 
-        A listing has the number of its change. A late record goes into the versions without one, and a
-        withdrawn record is kept in a table of its own, so new keys there tell of these. A correction changes
-        the row of the instrument alone, so the ISINs of all corrections count as changed.
+        A listing has the number of its change. A late record goes into the versions without one, so new keys
+        there tell of it. A correction changes the row of the instrument alone, so the ISINs of all
+        corrections count as changed.
         """
         if state not in self._known:
             self._known[state] = self._read(state)
@@ -113,7 +108,6 @@ class ChangedIsins:
         queries = (
             Listing.objects.filter(change__gt=state.data_version),
             ListingVersion.objects.filter(pk__gt=state.last_version),
-            WithdrawnRecord.objects.filter(pk__gt=state.last_withdrawn),
             Correction.objects.all(),
         )
         for query in queries:

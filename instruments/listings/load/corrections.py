@@ -34,8 +34,12 @@ _INSERT = f"""
 _Values = dict[str, str]
 
 
-def apply(cursor: CursorWrapper) -> None:
-    """Compare the corrections of the instruments in `derived_instrument`, and replace values there."""
+def apply(cursor: CursorWrapper, *, change: int | None) -> None:
+    """Compare the corrections of the instruments in `derived_instrument`, and replace values there.
+
+    All listings of an instrument count as changed when the state of a correction does: in the change set
+    `change`, or by the caller if it is None.
+    """
     if not Correction.objects.live().about(CorrectionSubject.INSTRUMENT).exists():
         return
     cursor.execute(_CORRECTED)
@@ -46,18 +50,26 @@ def apply(cursor: CursorWrapper) -> None:
     isins = sorted(references)
     for first in range(0, len(isins), _ROWS):
         page = isins[first : first + _ROWS]
+        compared, advanced = _compare(page, references)
         rows = [
             (references[isin][0], *(values.get(column) for column in IN_INSTRUMENT))
-            for isin, values in _compare(page, references).items()
+            for isin, values in compared.items()
         ]
+        if advanced and change is not None:
+            Listing.objects.filter(isin__in=advanced).update(change=change)
         if rows:
             cursor.executemany(" ".join(_INSERT.split()), rows)
     cursor.execute(_REPLACE)
     temporary_tables.drop(cursor, temporary_tables.CORRECTED_INSTRUMENT)
 
 
-def _compare(isins: list[str], references: dict[str, tuple[int, str, str]]) -> dict[str, _Values]:
-    """Advance the corrections of instruments; return the corrected values of their rows, by ISIN."""
+def _compare(
+    isins: list[str], references: dict[str, tuple[int, str, str]]
+) -> tuple[dict[str, _Values], set[str]]:
+    """Advance the corrections of instruments.
+
+    Returns the corrected values of their rows, by ISIN, and the ISINs of the corrections whose state changes.
+    """
     corrections = list(Correction.objects.live().of(isins).order_by("pk"))
     columns = {correction.field for correction in corrections}
     listings: dict[str, list[Listing]] = {}
@@ -67,10 +79,12 @@ def _compare(isins: list[str], references: dict[str, tuple[int, str, str]]) -> d
         listings.setdefault(listing.isin, []).append(listing)
     today = dt.datetime.now(dt.UTC).date()
     values: dict[str, _Values] = {}
+    advanced: set[str] = set()
     # Of one venue first: it counts more than one of all venues.
     for correction in sorted(corrections, key=lambda row: (row.mic == "", row.pk)):
         concerned = list(filter(correction.concerns, listings.get(correction.isin, [])))
-        _advance(correction, concerned, today)
+        if _advance(correction, concerned, today):
+            advanced.add(correction.isin)
         _, mic, register = references[correction.isin]
         replaced = _get_replaced(correction, concerned, mic=mic, register=register)
         row = values.setdefault(correction.isin, {})
@@ -83,14 +97,18 @@ def _compare(isins: list[str], references: dict[str, tuple[int, str, str]]) -> d
                 # It was the issuer of the instrument, although the row had another one.
                 OtherIssuer.objects.get_or_create(lei=correction.replaced, isin=correction.isin)
             Correction.objects.filter(pk=correction.pk).update(replaced=replaced)
-    return {isin: row for isin, row in values.items() if row}
+    return {isin: row for isin, row in values.items() if row}, advanced
 
 
-def _advance(correction: Correction, concerned: Iterable[Listing], today: dt.date) -> None:
+def _advance(correction: Correction, concerned: Iterable[Listing], today: dt.date) -> bool:
+    """Give a correction the state that the published values lead to. Return whether it is another one."""
     published = [to_text(getattr(listing, correction.field)) for listing in concerned]
-    if following := correction.compare(published, today):
-        state, remark = following
-        correction.advance(state, remark=remark, by="load")
+    following = correction.compare(published, today)
+    if following is None:
+        return False
+    state, remark = following
+    correction.advance(state, remark=remark, by="load")
+    return True
 
 
 def _get_replaced(

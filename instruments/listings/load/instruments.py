@@ -62,7 +62,7 @@ def derive(merge: MergeContext) -> None:
         merge.cursor,
         listed=f"l.id <= {merge.last_listing_id}",
         agrees_with_listings=True,
-        is_merge=True,
+        change=merge.change,
     )
     kept_counts.apply(merge.cursor)
     merge.execute(_INSERT_CFI_CODES, *_count_venues(merge.register))
@@ -75,7 +75,7 @@ def rederiving_merge(merge: MergeContext, isins: list[str]) -> Iterator[None]:
 
     Those of dropped listings are added after the block.
     """
-    with _rederiving(merge.cursor, isins, f"l.id <= {merge.last_listing_id}", is_merge=True) as add:
+    with _rederiving(merge.cursor, isins, f"l.id <= {merge.last_listing_id}", merge.change) as add:
         yield
         add(_NOTE_DROPPED)
     merge.execute(*_count_venues(merge.register))
@@ -87,15 +87,15 @@ def rederiving(cursor: CursorWrapper, isins: list[str]) -> Iterator[None]:
 
     Instruments without any listing left are deleted.
     """
-    with _rederiving(cursor, isins, "1", is_merge=False):
+    with _rederiving(cursor, isins, "1", change=None):
         yield
 
 
 @contextmanager
 def _rederiving(
-    cursor: CursorWrapper, isins: list[str], listed: str, *, is_merge: bool
+    cursor: CursorWrapper, isins: list[str], listed: str, change: int | None
 ) -> Iterator[Callable[[str], None]]:
-    """`listed`: see `search.codes`. Yields a function for statements that add instruments."""
+    """`listed` and `change`: see `_derive_noted`. Yields a function for statements that add instruments."""
     _begin(cursor)
     cursor.executemany(
         "INSERT INTO temp.changed_instrument (isin, isin_key) VALUES (%s, %s)",
@@ -105,9 +105,9 @@ def _rederiving(
     underlyings.note(cursor, all_listings, is_current=False)
     yield cursor.execute
     underlyings.note(cursor, all_listings, is_current=True)
-    _derive_noted(cursor, listed=listed, agrees_with_listings=False, is_merge=is_merge)
+    _derive_noted(cursor, listed=listed, agrees_with_listings=False, change=change)
     cursor.execute(_INSERT_CFI_CODES)
-    if is_merge:
+    if change is not None:
         other_issuers.note_deleted(cursor, _IS_UNLISTED.format(instrument="i"))
     else:
         other_issuers.forget(cursor, _IS_UNLISTED.format(instrument=other_issuers.OTHER_ISSUER))
@@ -124,11 +124,12 @@ def _begin(cursor: CursorWrapper) -> None:
 
 
 def _derive_noted(
-    cursor: CursorWrapper, *, listed: str, agrees_with_listings: bool, is_merge: bool
+    cursor: CursorWrapper, *, listed: str, agrees_with_listings: bool, change: int | None
 ) -> None:
     """Derive `changed_instrument`, and write `derived_instrument`.
 
-    `is_merge`: whether there are staged records. `listed` and `agrees_with_listings`: see `search.codes`.
+    `change` is the number of the change set of a merge, None where there are no staged records. `listed` and
+    `agrees_with_listings`: see `search.codes`.
     """
     for statement in (
         _COUNT_LISTINGS,
@@ -137,8 +138,8 @@ def _derive_noted(
         _RESTORE_CANCELLED_TERMS,
     ):
         cursor.execute(statement)
-    other_issuers.note_derived(cursor, is_merge=is_merge)
-    corrections.apply(cursor)
+    other_issuers.note_derived(cursor, is_merge=change is not None)
+    corrections.apply(cursor, change=change)
     if not agrees_with_listings:
         cursor.execute(_REINDEX_ALL)
     search_index.note_codes(cursor, listed=listed, agrees_with_listings=agrees_with_listings)

@@ -26,7 +26,14 @@ from instruments.listings.load.known_days import (
     get_known_from,
 )
 from instruments.listings.load.records import COMMON
-from instruments.models import Listing, ListingRecord, ListingVersion, Register, WithdrawnRecord
+from instruments.models import (
+    ChangeSet,
+    Listing,
+    ListingRecord,
+    ListingVersion,
+    Register,
+    WithdrawnRecord,
+)
 
 _PAGE_SIZE = 500
 _COLUMNS = [field.attname for field in ListingRecord._meta.fields]
@@ -71,9 +78,11 @@ def keep(cursor: CursorWrapper, file: EsmaFile) -> int:
             changed[key] = after
     for key in _published_before(cursor, file, [key for key in changed if key not in known]):
         del changed[key]
+    change = ChangeSet.objects.begin()
     for key, after in changed.items():
         if key in known:
-            _write_days(known[key], after)
+            _write_days(known[key], after, change=change)
+    ChangeSet.objects.finish(change)
     positions = [staged[key] for key in changed if key not in known]
     _insert_staged(cursor, file, positions, days)
     return len(changed)
@@ -133,12 +142,19 @@ def _published_before(cursor: CursorWrapper, file: EsmaFile, keys: list[Key]) ->
     return sought & earlier
 
 
-def _write_days(known: _Known, days: list[Days]) -> None:
-    """Write the days on which a record was known, of which there is a row already."""
+def _write_days(known: _Known, days: list[Days], *, change: int) -> None:
+    """Write the days on which a record was known, of which there is a row already.
+
+    A listing counts as changed if the days of its record or of a version do.
+    """
     record: ListingRecord = known.current or known.withdrawn[0]
     row = type(record)._default_manager.filter(pk=record.pk)
     if known.current is not None:
-        row.update(known_from=get_known_from(days[-1][0]))
+        known_from = get_known_from(days[-1][0])
+        if known_from != record.known_from:
+            row.update(known_from=known_from)
+            own_listing = {"isin": record.isin, "mic": record.mic, "register": record.register}
+            Listing.objects.filter(**own_listing).update(change=change)
         days = days[:-1]
     values = row.values(*_COLUMNS).get() | {"status": republished.published_status(record)}
     WithdrawnRecord.objects.filter(pk__in=[old.pk for old in known.withdrawn]).delete()

@@ -24,15 +24,23 @@ _STAGED = """
     CROSS JOIN stage.record s ON s.position = o.position
     WHERE o.outcome <> 'unchanged' AND s.issuer_lei <> b.issuer_lei
 """
+# A cancelled instrument keeps the terms of an earlier record, also where its only listing was just written.
+_CANCELLED = """
+    SELECT s.issuer_lei AS lei, s.isin FROM temp.derived_instrument b
+    CROSS JOIN temp.record_outcome o ON o.isin = b.isin
+    CROSS JOIN stage.record s ON s.position = o.position
+    WHERE b.status = 'cancelled' AND o.outcome <> 'unchanged' AND s.issuer_lei <> b.issuer_lei
+"""
 
 
 def note_derived(cursor: CursorWrapper, *, is_merge: bool) -> None:
     """Note the issuers that derived instruments had, and in a merge those of the staged records.
 
     Called before `derived_instrument` is written. Instruments with a single listing are not in
-    `changed_instrument`: only the issuer that they had can differ.
+    `changed_instrument`: only the issuer that they had can differ, unless they are cancelled.
     """
-    _insert(cursor, f"{_REPLACED} UNION ALL {_STAGED}" if is_merge else _REPLACED)
+    staged = (_STAGED, _CANCELLED) if is_merge else ()
+    _insert(cursor, " UNION ALL ".join((_REPLACED, *staged)))
 
 
 def note_deleted(cursor: CursorWrapper, is_deleted: str) -> None:

@@ -171,20 +171,28 @@ def build_timelines(merge: MergeContext) -> None:
     merge.execute(
         *temporary_tables.TIMELINE_INDEXES,
         _SUPERSEDE_BY_TIMELINE,
-        *(_update_known_from(table, origin) for table, origin in _STORED),
+        *_update_known_from(merge),
     )
 
 
-_STORED = ((LISTING, "listing"), (VERSION, "version"))
+def _is_known_earlier(table: str, origin: str) -> str:
+    """SQL: whether a record of a republished file was known earlier, from an older file that came later."""
+    return f"""t.origin = '{origin}' AND t.row_id = {table}.id AND t.is_kept = 1
+        AND {table}.known_from IS NOT NULL AND {table}.known_from IS DISTINCT FROM t.known_from"""
 
 
-def _update_known_from(table: str, origin: str) -> str:
-    """SQL: a record of a republished file was known earlier, if a later file repeats it that is older."""
-    return f"""
-        UPDATE {table} SET known_from = t.known_from FROM temp.timeline t
-        WHERE t.origin = '{origin}' AND t.row_id = {table}.id AND t.is_kept = 1
-        AND {table}.known_from IS NOT NULL AND {table}.known_from IS DISTINCT FROM t.known_from
-    """
+def _update_known_from(merge: MergeContext) -> tuple[str, ...]:
+    """SQL that writes `known_from` of such records. A listing counts as changed with its versions."""
+    return (
+        f"""UPDATE {LISTING} SET known_from = t.known_from, change_id = {merge.change}
+            FROM temp.timeline t WHERE {_is_known_earlier(LISTING, "listing")}""",
+        f"""UPDATE {LISTING} SET change_id = {merge.change}
+            FROM temp.timeline t JOIN {VERSION} ON {_is_known_earlier(VERSION, "version")}
+            WHERE {LISTING}.isin = t.isin AND {LISTING}.mic = t.mic
+            AND {LISTING}.register = '{merge.register}'""",
+        f"""UPDATE {VERSION} SET known_from = t.known_from
+            FROM temp.timeline t WHERE {_is_known_earlier(VERSION, "version")}""",
+    )
 
 
 # These are in no place of the timeline: a listing takes another record, and a version is deleted.

@@ -41,6 +41,7 @@ def replacing(merge: MergeContext, replacement: Replacement) -> Iterator[None]:
     with instruments.rederiving_merge(merge, _affected_isins(merge, reopened)):
         if replacement.known_from is not None:
             _keep_withdrawn(merge, replacement.known_from)
+        merge.execute(_mark_listings(merge))
         _attribute_confirmed(merge)
         _delete_unpublished_listings(merge)
         yield
@@ -106,6 +107,20 @@ def _keep_withdrawn(merge: MergeContext, day: dt.date) -> None:
             SELECT {values}, '{day}' FROM temp.withdrawn_record w
             CROSS JOIN {table} r ON r.id = w.row_id WHERE w.origin = '{origin}'
         """)
+
+
+def _mark_listings(merge: MergeContext) -> str:
+    """SQL: a listing counts as changed when versions of it are withdrawn, or attributed to another file."""
+    return f"""
+        UPDATE {LISTING} SET change_id = {merge.change} WHERE id IN (
+            SELECT l.id FROM (
+                SELECT isin, mic FROM temp.withdrawn_record WHERE origin = 'version'
+                UNION
+                SELECT v.isin, v.mic FROM temp.confirmed_record c CROSS JOIN {VERSION} v ON v.id = c.row_id
+                WHERE c.origin = 'version'
+            ) AS k CROSS JOIN {LISTING} l
+                ON l.isin = k.isin AND l.mic = k.mic AND l.register = '{merge.register}')
+    """
 
 
 def _attribute_confirmed(merge: MergeContext) -> None:

@@ -19,9 +19,15 @@ class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
         self.select_for_update().get(number=first)
         return int(self.latest("number").number) + 1
 
-    def finish(self, number: int, *, is_correction: bool = False) -> None:
-        """Save the change set, if a listing has its number; the last step of a transaction."""
-        if not ChangeSet(number=number).listings.exists():
+    def finish(
+        self, number: int, *, is_correction: bool = False, has_versions: bool = False
+    ) -> None:
+        """Save the change set, if anything was written: the last step of a transaction.
+
+        `has_versions` tells that versions were; a listing that was written has its number. So two states of
+        the listings and their versions never have the same number.
+        """
+        if not (has_versions or ChangeSet(number=number).listings.exists()):
             return
         # Never before the last one: the clocks of two machines may differ.
         made_at = max(timezone.now(), self.latest("number").made_at)

@@ -184,3 +184,13 @@ def test_the_migration_notes_what_loads_note(make_zip: Write) -> None:
         cursor.execute(migration.FILL)
 
     assert set(OtherIssuer.objects.values_list("lei", "isin")) == noted
+
+
+def test_the_issuer_in_a_cancellation_with_terms_is_kept(make_zip: Write) -> None:
+    """The instrument keeps the terms of the last record that was valid, and the cancellation has others."""
+    load(make_zip, full(2), record("RefData", FIRST))
+
+    load(make_zip, delta(4), record("CancRcrd", SECOND, on=4))
+
+    assert Instrument.objects.get().issuer_lei == FIRST
+    assert list(OtherIssuer.objects.values_list("isin", "lei")) == [(VOLVO, SECOND)]
