@@ -45,6 +45,7 @@ from instruments.listings.models.reconciliation import (
 from instruments.listings.models.record import ListingRecord, Register, Status
 from instruments.listings.models.scope import Scope
 from instruments.listings.models.underlying import Link, Underlying
+from instruments.listings.models.withdrawn_listing import WithdrawnListing
 from instruments.profiles.models import OutputProfile, OutputProfileQuerySet
 from instruments.published_results.models import PublishedResult, ResultFile, ResultQuerySet
 from instruments.transparency.models import (
@@ -123,5 +124,6 @@ __all__ = [
     "VolumeCapSuspension",
     "VolumeCapVenue",
     "Webhook",
+    "WithdrawnListing",
     "WithdrawnRecord",
 ]

@@ -14,6 +14,7 @@ from instruments.models import (
     DataVersion,
     Listing,
     ListingVersion,
+    WithdrawnListing,
 )
 from lake.reading import Reader, read
 from lake.tables import Bounds
@@ -95,9 +96,9 @@ class ChangedIsins:
     def since(self, state: State) -> list[str] | None:
         """Return the ISINs, sorted; None if they are too many.
 
-        A listing has the number of its change. A late record goes into the versions without one, so new keys
-        there tell of it. A correction changes the row of the instrument alone, so the ISINs of all
-        corrections count as changed.
+        A listing has the number of its change, also one that was withdrawn. A late record goes into the
+        versions without one, so new keys there tell of it. A correction changes the row of the instrument
+        alone, so the ISINs of all corrections count as changed.
         """
         if state not in self._known:
             self._known[state] = self._read(state)
@@ -107,6 +108,7 @@ class ChangedIsins:
         changed: set[str] = set()
         queries = (
             Listing.objects.filter(change__gt=state.data_version),
+            WithdrawnListing.objects.filter(change__gt=state.data_version),
             ListingVersion.objects.filter(pk__gt=state.last_version),
             Correction.objects.all(),
         )

@@ -1,23 +1,31 @@
 """The changes feed: each listing at the place where it was last written.
 
 For clients that mirror the listings. Each listing is in the feed once, at its last change; when it
-changes again, it moves to the end. A client that reads from the beginning, or on from a cursor, and
-keeps the last item for each listing ends with the content of the tables. The order is that in which
-this database learned of the changes: a file that is loaded late comes after what was known before.
+changes again, it moves to the end. One that no file publishes any more stays there as withdrawn. A client
+that reads from the beginning, or on from a cursor, keeps the last item for each listing, and deletes those
+that are withdrawn, ends with the content of the tables. The order is that in which this database learned of
+the changes: a file that is loaded late comes after what was known before.
 """
 
 import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Value
 from django.utils.dateparse import parse_date, parse_datetime
 
 from instruments.listings.corrections import describe_in_use, read_in_use
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_row
-from instruments.models import ChangeSet, Correction, Listing, ListingVersion, Status
+from instruments.models import (
+    ChangeSet,
+    Correction,
+    Listing,
+    ListingVersion,
+    Status,
+    WithdrawnListing,
+)
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.plain import to_plain
 
@@ -26,6 +34,7 @@ MAX_RECORDS = 250  # changes of a page with their records
 _CURSOR = re.compile(r"([0-9a-f]{1,16})\.([0-9]{1,18})\.([0-9]{1,19})")
 _LAST = 2**63 - 1  # a place after every listing of a change set
 _ENDED = {Status.TERMINATED.value: "ended"}
+WITHDRAWN = "withdrawn"
 # Kinds of changes. A status that is not listed here is its own kind.
 KINDS = (
     "new",
@@ -33,6 +42,7 @@ KINDS = (
     "corrected",
     "ended",
     *(s.value for s in Status if s.value not in ("active", *_ENDED)),
+    WITHDRAWN,
 )
 _SHORT = ("isin", "mic", "register", "status", "valid_from", "source_position")
 _JOINED = ("source_file__name", "change__made_at", "change__is_correction")
@@ -128,15 +138,16 @@ def read_page(since: str | None, limit: int, *, with_record: bool) -> Page:
     has_more = len(places) > limit
     del places[limit:]
     rows = {row["pk"]: row for row in _get_values(places, with_record=with_record)}
+    rows |= {row["pk"]: row for row in _get_withdrawn(places)}
     corrections = read_in_use({row["isin"] for row in rows.values()})
     changes = [
-        _describe_change(rows[pk], cursor.database, corrections, with_record=with_record)
-        for change, pk in places
+        _describe_change(rows[place.key], cursor.database, corrections, with_record=with_record)
+        for place in places
         # A listing that has just been written again is further on in the feed.
-        if pk in rows and rows[pk]["change"] == change
+        if place.key in rows and rows[place.key]["change"] == place.change
     ]
     if places:
-        cursor = Cursor(cursor.database, *places[-1])
+        cursor = Cursor(cursor.database, places[-1].change, places[-1].key)
     return Page(changes, cursor, has_more)
 
 
@@ -154,32 +165,57 @@ def read_all(
         limit = None if limit is None else limit - len(page.changes)
 
 
-def _read_places(cursor: Cursor, limit: int) -> list[tuple[int, int]]:
-    """Return the next places after a cursor: the change set and key of each listing.
+class _Place(NamedTuple):
+    """The place of a listing; `key` is that of its row, or of the row that was deleted."""
 
-    At most two queries, which read the index on `change` alone. Two, because one condition for the rest of a
-    change set and those after it would not be a range of the index. Without other tables, because a database
-    may begin with these, and sort all listings of a change set. The order is by the column `change_id`:
-    `change` would be the order of the change sets.
+    change: int
+    key: int
+    is_withdrawn: bool
+
+
+def _read_places(cursor: Cursor, limit: int) -> list[_Place]:
+    """Return the next places after a cursor: the change set and key of each listing, and of withdrawn ones.
+
+    At most three queries, which read indexes on `change` alone. Two of listings, because one condition for
+    the rest of a change set and those after it would not be a range of the index; of withdrawn ones there are
+    few. Without other tables, because a database may begin with these, and sort all listings of a change set.
+    The order is by the column `change_id`: `change` would be the order of the change sets.
     """
-    places: list[tuple[int, int]] = []
+    places: list[_Place] = []
     rest_of_set = Listing.objects.filter(change=cursor.number, pk__gt=cursor.listing)
     for listings in (rest_of_set, Listing.objects.filter(change__gt=cursor.number)):
         if len(places) < limit:
             ordered = listings.order_by("change_id", "pk").values_list("change_id", "pk")
-            places += ordered[: limit - len(places)]
-    return places
+            places += [_Place(*place, False) for place in ordered[: limit - len(places)]]
+    withdrawn = WithdrawnListing.objects.filter(change__gte=cursor.number)
+    withdrawn = withdrawn.exclude(change=cursor.number, pk__lte=cursor.listing)
+    in_order = withdrawn.order_by("change_id", "pk").values_list("change_id", "pk")
+    places += [_Place(*place, True) for place in in_order[:limit]]
+    return sorted(places)[:limit]
 
 
-def _get_values(places: list[tuple[int, int]], *, with_record: bool) -> Any:
+def _get_values(places: list[_Place], *, with_record: bool) -> Any:
     """Return a query of the values of the listings at these places."""
     key = {name: OuterRef(name) for name in ("isin", "mic", "register")}
     columns = (*RECORD_COLUMNS, "dropped_by__name") if with_record else _SHORT
     return (
-        Listing.objects.filter(pk__in=[pk for _, pk in places])
+        Listing.objects.filter(pk__in=[place.key for place in places if not place.is_withdrawn])
         .order_by()
-        .annotate(has_versions=Exists(ListingVersion.objects.filter(**key)))
-        .values("pk", "change", "has_versions", *columns, *_JOINED)
+        .annotate(
+            has_versions=Exists(ListingVersion.objects.filter(**key)), is_withdrawn=Value(False)
+        )
+        .values("pk", "change", "has_versions", "is_withdrawn", *columns, *_JOINED)
+    )
+
+
+def _get_withdrawn(places: list[_Place]) -> Any:
+    """Return the values of the withdrawn listings at these places; no query if there are none."""
+    keys = [place.key for place in places if place.is_withdrawn]
+    if not keys:
+        return ()
+    rows = WithdrawnListing.objects.filter(pk__in=keys).order_by()
+    return rows.annotate(is_withdrawn=Value(True)).values(
+        "pk", "change", "is_withdrawn", *_SHORT, *_JOINED
     )
 
 
@@ -190,13 +226,18 @@ def _describe_change(
     *,
     with_record: bool,
 ) -> dict[str, Any]:
-    return {
-        "cursor": str(Cursor(database, row["change"], row["pk"])),
-        "kind": get_kind(
+    if row["is_withdrawn"]:
+        kind, record = WITHDRAWN, None
+    else:
+        kind = get_kind(
             row["status"],
             has_versions=row["has_versions"],
             is_correction=row["change__is_correction"],
-        ),
+        )
+        record = describe_row(row) if with_record else None
+    return {
+        "cursor": str(Cursor(database, row["change"], row["pk"])),
+        "kind": kind,
         "learned_at": to_plain(row["change__made_at"]),
         **{name: to_plain(row[name]) for name in _SHORT[:-1]},
         "source_file": row["source_file__name"],
@@ -206,7 +247,7 @@ def _describe_change(
             for correction in corrections.get(row["isin"], ())
             if correction.register == row["register"] and correction.mic in ("", row["mic"])
         ],
-        "record": describe_row(row) if with_record else None,
+        "record": record,
     }
 
 

@@ -8,7 +8,7 @@ from instruments.classification import cfi
 from instruments.isin import problem_of
 from instruments.listings import changes
 from instruments.listings.lookup import resolve_list
-from instruments.models import Instrument, Register
+from instruments.models import Instrument, Register, WithdrawnListing
 from marketdata.common.errors import InvalidQuery
 
 MAX_CODES = 1_000
@@ -56,15 +56,24 @@ def check(conditions: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def select(
     rows: Sequence[dict[str, Any]], conditions: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
-    """Return the changes that meet all conditions. One query for categories."""
+    """Return the changes that meet all conditions. At most two queries for categories."""
     properties = {"registers": "register", "mics": "mic", "isins": "isin", "kinds": "kind"}
     for name, key in properties.items():
         if name in conditions:
             values = set(conditions[name])
             rows = [row for row in rows if row[key] in values]
     if "categories" in conditions and rows:
-        isins = {row["isin"] for row in rows}
-        codes = dict(Instrument.objects.filter(pk__in=isins).values_list("pk", "cfi_code"))
+        codes = _get_cfi_codes(rows)
         categories = set(conditions["categories"])
         rows = [row for row in rows if codes.get(row["isin"], "")[:1] in categories]
     return list(rows)
+
+
+def _get_cfi_codes(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return the CFI codes of instruments by ISIN; of one that is no longer there, its last one."""
+    isins = {row["isin"] for row in rows}
+    codes = dict(Instrument.objects.filter(pk__in=isins).values_list("pk", "cfi_code"))
+    if gone := isins - codes.keys():
+        withdrawn = WithdrawnListing.objects.filter(isin__in=gone).order_by("listing_id")
+        codes |= {isin: code or "" for isin, code in withdrawn.values_list("isin", "cfi_code")}
+    return codes

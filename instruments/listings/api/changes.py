@@ -57,14 +57,16 @@ class ListingChangeSerializer(serializers.ModelSerializer[Listing]):
     kind = serializers.ChoiceField(
         choices=changes.KINDS,
         help_text="The effect of the last change; new if the listing has no earlier record, corrected if"
-        " a correction was applied or lifted",
+        " a correction was applied or lifted, withdrawn if no file publishes the listing any more: delete it",
     )
     learned_at = serializers.DateTimeField(help_text="Time at which this database learned of it")
     source_file = serializers.CharField(help_text="File in which the record was first published")
     corrections = CorrectionInUseSerializer(
         many=True, help_text="Corrections of the listing; its record is as published"
     )
-    record = RecordSerializer(allow_null=True, help_text="null without expand=record")
+    record = RecordSerializer(
+        allow_null=True, help_text="null without expand=record, and for a withdrawn listing"
+    )
 
     class Meta:
         model = Listing
@@ -105,7 +107,8 @@ class ChangesView(ApiView):
     """Changes of listings since a cursor or a time, for clients that mirror the listings.
 
     Keep the last item for each (isin, mic, register), and the cursor. Each listing is in the feed once,
-    at its last change, in the order in which this database learned of the changes.
+    at its last change, in the order in which this database learned of the changes. Delete a listing whose
+    kind is withdrawn: its only file was published again without it. Its other values are as they were last.
     """
 
     name = "Changes"

@@ -23,10 +23,18 @@ from instruments.listings.load.context import (
     MergeContext,
     Replacement,
 )
-from instruments.models import ChangeSet, ListedVenue, Listing, ListingRecord, WithdrawnRecord
+from instruments.models import (
+    ListedVenue,
+    Listing,
+    ListingRecord,
+    WithdrawnListing,
+    WithdrawnRecord,
+)
 from marketdata.common.batches import in_batches
 
 WITHDRAWN = WithdrawnRecord._meta.db_table
+# Columns that a withdrawn listing has as the listing had them.
+_KEPT = ("isin", "mic", "register", "status", "valid_from", "source_position", "cfi_code")
 
 
 @contextlib.contextmanager
@@ -43,7 +51,7 @@ def replacing(merge: MergeContext, replacement: Replacement) -> Iterator[None]:
             _keep_withdrawn(merge, replacement.known_from)
         merge.execute(_mark_listings(merge))
         _attribute_confirmed(merge)
-        _delete_unpublished_listings(merge)
+        _withdraw_unpublished_listings(merge)
         yield
     temporary_tables.drop(
         merge.cursor, temporary_tables.WITHDRAWN_RECORD, temporary_tables.CONFIRMED_RECORD
@@ -134,8 +142,10 @@ def _attribute_confirmed(merge: MergeContext) -> None:
         """)
 
 
-def _delete_unpublished_listings(merge: MergeContext) -> None:
+def _withdraw_unpublished_listings(merge: MergeContext) -> None:
     """Delete the listings of which nothing is left: no other version, and no record in the staging file.
+
+    The changes feed tells of them.
 
     Before anything is inserted: the triggers of the search index take the tables for what is indexed.
     """
@@ -153,10 +163,17 @@ def _delete_unpublished_listings(merge: MergeContext) -> None:
     own = merge.register.counted_in
     for mic, listings in by_mic.items():
         for batch in in_batches(listings):
-            Listing.objects.filter(pk__in=batch).delete()
+            rows = Listing.objects.filter(pk__in=batch)
+            WithdrawnListing.objects.bulk_create(
+                WithdrawnListing(
+                    listing_id=pk, source_file=merge.file, change_id=merge.change, **values
+                )
+                for pk, *columns in rows.order_by("pk").values_list("pk", *_KEPT)
+                for values in [dict(zip(_KEPT, columns, strict=True))]
+            )
+            rows.delete()
         ListedVenue.objects.filter(pk=mic).update(
             **{"listings": F("listings") - len(listings), own: F(own) - len(listings)}
         )
     if by_mic:
         ListedVenue.objects.filter(listings=0).delete()
-        ChangeSet.objects.invalidate_cursors()

@@ -24,10 +24,12 @@ class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
     ) -> None:
         """Save the change set, if anything was written: the last step of a transaction.
 
-        `has_versions` tells that versions were; a listing that was written has its number. So two states of
-        the listings and their versions never have the same number.
+        `has_versions` tells that versions were; a listing that was written or withdrawn has its number. So
+        two states of the listings and their versions never have the same number.
         """
-        if not (has_versions or ChangeSet(number=number).listings.exists()):
+        change = ChangeSet(number=number)
+        is_empty = not (change.listings.exists() or change.withdrawn_listings.exists())
+        if is_empty and not has_versions:
             return
         # Never before the last one: the clocks of two machines may differ.
         made_at = max(timezone.now(), self.latest("number").made_at)

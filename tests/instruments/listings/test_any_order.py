@@ -28,6 +28,7 @@ from instruments.models import (
     ReplacedFullFile,
     TableCount,
     Underlying,
+    WithdrawnListing,
     WithdrawnRecord,
 )
 from instruments.staging.dialect import translating_cursor
@@ -158,6 +159,7 @@ def clear() -> None:
         Reconciliation,
         Listing,
         ListingVersion,
+        WithdrawnListing,
         WithdrawnRecord,
         OtherIssuer,
         Instrument,

@@ -7,10 +7,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from instruments import pipeline
 from instruments.listings import changes
-from instruments.models import Figi, Listing, Webhook
+from instruments.models import Figi, Instrument, Listing, Webhook
 from instruments.tasks import send_webhooks
 from instruments.webhooks import keeping, sending
+from tests import firds
+from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta
 from tests.instruments.webhooks.receiving import Receiver
 
 ROOT = "/api/v1/webhooks/"
@@ -75,6 +78,32 @@ def test_a_filter_selects_what_is_sent(
         cursor = Webhook.objects.get(pk=made["number"]).cursor
         assert changes.read_page(cursor, 1, with_record=False).changes == read.changes == []
         assert curator.delete(f"{ROOT}{made['number']}/").status_code == 204
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("curator")
+def test_a_withdrawn_listing_is_sent_to_those_who_asked_for_its_category(
+    receiver: Receiver, make_zip: Write
+) -> None:
+    """Its instrument is no longer there, and the webhook stays switched on."""
+    webhooks = [
+        keeping.create("carla", url=receiver.url, filter={"categories": [letter]})
+        for letter in "ED"
+    ]
+    for created, mic in ((4, "AAAA"), (5, "BBBB")):
+        records = [firds.record("NewRcrd", DSB, mic, period=day(4))]
+        if created == 4:
+            records.append(firds.record("NewRcrd", VOLVO, mic, period=day(4)))
+        xml = firds.message(delta(4), *records, created=f"{day(created)}T03:00:00Z")
+        path = make_zip(delta(4), xml, folder=f"created_{created}")
+        [loaded] = pipeline.load(pipeline.register_files([path]))
+        assert loaded.error is None
+        send_webhooks()
+
+    sent = [(change["kind"], change["isin"]) for change in receiver.get_changes()]
+    assert sent.count(("withdrawn", VOLVO)) == 1
+    assert not Instrument.objects.filter(pk=VOLVO).exists()
+    assert Webhook.objects.filter(is_active=True).count() == len(webhooks)
 
 
 @pytest.mark.usefixtures("real_instruments")
