@@ -36,7 +36,8 @@ class ItemSerializer(StrictSerializer):
     on = serializers.CharField(
         max_length=30,
         required=False,
-        help_text="Day of the trade, as 2025-08-30. Default: `on` of the request",
+        help_text="Day of the trade in UTC, as 2025-08-30, or its time, as 2025-08-30T23:30:00-05:00."
+        " Default: `on` of the request",
     )
 
 

@@ -51,10 +51,16 @@ def make_item(line: int, code: str, mic: str = "", on: dt.date | str | None = No
 
 
 def _parse_day(text: str) -> dt.date | None:
-    """Return the day of a text in ISO 8601, of which a time may be a part; None for other texts."""
+    """Return the day in UTC of a day or a time in ISO 8601; None for other texts.
+
+    All times in the records are in UTC, and so is one that names no time zone.
+    """
+    if not _DAY.fullmatch(text):
+        return None
     try:
-        return dt.date.fromisoformat(text[:10]) if _DAY.fullmatch(text) else None
-    except ValueError:
+        moment = dt.datetime.fromisoformat(text)
+        return moment.date() if moment.tzinfo is None else moment.astimezone(dt.UTC).date()
+    except (ValueError, OverflowError):
         return None
 
 
