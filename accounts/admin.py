@@ -30,9 +30,11 @@ _FIELDS_OF_OTHERS = ("is_active", "is_staff", "is_superuser")  # not on the own 
 
 @admin.register(User)
 class UserAccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
-    """Accounts, which are deactivated but never deleted.
+    """Accounts, which are deactivated but never deleted or renamed.
 
-    Nobody can change a user who has more permissions, or assign permissions that they lack themselves.
+    Lists, webhooks, corrections and audit events name their user: a name that is free again would give them
+    to somebody else. Nobody can change a user who has more permissions, or assign permissions that they lack
+    themselves.
     """
 
     list_display = ["username", "email", "role_names", "is_active", "is_staff", "last_login"]
@@ -56,6 +58,8 @@ class UserAccountAdmin(AuditedAdmin, UserAdmin):  # type: ignore[type-arg]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = [*super().get_readonly_fields(request, obj)]
+        if obj is not None:
+            fields.append("username")
         if not request.user.is_superuser:
             fields += _SUPERUSER_FIELDS
         if obj is not None and obj.pk == request.user.pk:

@@ -54,7 +54,7 @@ class UserFilterSet(django_filters.FilterSet):
 class UserViewSet(
     NoStore, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[User]
 ):
-    """User accounts. They are deactivated but never deleted, so that audit events keep their meaning."""
+    """User accounts, which are deactivated but never deleted or renamed: audit events keep their meaning."""
 
     title = "Users"
     needs = {

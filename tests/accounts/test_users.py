@@ -257,6 +257,22 @@ def test_only_a_superuser_can_create_a_superuser_in_the_admin(client: Client) ->
     assert event.new["is_staff"] is True
 
 
+@pytest.mark.parametrize("role", ["admin", "superuser"])
+def test_an_account_is_not_renamed_in_the_admin(role: str, client: Client) -> None:
+    """Lists, webhooks and corrections belong to a name: the next user of a free one would have them."""
+    admin = make_user("ada", "admin")
+    if role == "superuser":
+        admin = User.objects.create_superuser("root", password=PASSWORD)
+    bob = make_user("bob")
+    client.force_login(admin)
+    form = {"username": "bobby", "email": "b@example.org", "is_active": "on"}
+
+    assert client.post(f"/admin/accounts/user/{bob.pk}/change/", form).status_code == 302
+
+    bob.refresh_from_db()
+    assert (bob.username, bob.email) == ("bob", "b@example.org")
+
+
 def test_a_password_set_in_the_admin_is_recorded_without_its_text(client: Client) -> None:
     ada, bob = make_user("ada", "admin"), make_user("bob")
     bobs = client_with_token(bob)
