@@ -95,6 +95,22 @@ def test_what_was_not_received_is_sent_again_later(curator: Client, receiver: Re
 
 
 @pytest.mark.usefixtures("real_instruments")
+def test_messages_with_other_changes_have_another_id(curator: Client, receiver: Receiver) -> None:
+    """A replay that ends where an earlier message did is no repetition of it."""
+    webhook = _make_webhook(receiver.url)
+    newest = list(changes.read_all())[-20:]
+    for place in (0, 10, 10):
+        keeping.replay(webhook, newest[place]["cursor"])
+        assert sending.send_due() == 1
+
+    sent = [(headers["webhook-id"], json.loads(body)) for headers, body in receiver.messages]
+    assert len({message["cursor"] for _, message in sent}) == 1
+    assert [len(message["changes"]) for _, message in sent] == [19, 9, 9]
+    (first, _), (second, _), (third, _) = sent
+    assert first != second == third
+
+
+@pytest.mark.usefixtures("real_instruments")
 def test_a_webhook_is_switched_off_with_a_notice_and_on_again(
     curator: Client, receiver: Receiver, settings: LazySettings
 ) -> None:
