@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from http.client import HTTPException
 from urllib.parse import SplitResult, urlsplit
@@ -21,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from marketdata.common.errors import ForbiddenAddress, InvalidQuery, Unavailable
 
-_SECONDS = 10  # for the whole request
+_SECONDS = 10  # for the whole request; up to twice as many if opening the connection takes them all
 # Networks of IPv6 that lead to addresses of IPv4, which are not checked there.
 _TRANSLATED = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
 
@@ -83,24 +84,35 @@ def _get_path(parts: SplitResult) -> str:
     return f"{parts.path or '/'}{query}"
 
 
-def post(url: str, body: bytes, *, headers: Mapping[str, str], allow_private: bool = False) -> int:
+def post(
+    url: str,
+    body: bytes,
+    *,
+    headers: Mapping[str, str],
+    allow_private: bool = False,
+    seconds: float = _SECONDS,
+) -> int:
     """Return the status of the answer, whose body is not read.
 
     Raises InvalidQuery, ForbiddenAddress (not public), Unavailable (no answer in time).
     """
     target = check_address(url, allow_private=allow_private)
     address = _resolve(target, allow_private=allow_private)
-    connection = _connect(target, address)
-    limit = threading.Timer(_SECONDS, _break_off, args=[connection])
-    limit.start()
+    end = time.monotonic() + seconds
+    connection = _make_connection(target, address, seconds)
+    limit = None
     try:
+        connection.connect()  # which nothing breaks off: it has limits of its own
+        limit = threading.Timer(end - time.monotonic(), _break_off, args=[connection])
+        limit.start()
         host = target.host if target.port in (80, 443) else f"{target.host}:{target.port}"
         connection.request("POST", target.path, body=body, headers={**headers, "Host": host})
         return connection.getresponse().status
     except (OSError, HTTPError, HTTPException, ValueError) as error:
         raise Unavailable(f"{target.host}: {type(error).__name__}: {error}"[:300]) from error
     finally:
-        limit.cancel()
+        if limit is not None:
+            limit.cancel()
         connection.close()
 
 
@@ -127,14 +139,15 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-def _connect(target: _Target, address: str) -> HTTPConnection:
+def _make_connection(target: _Target, address: str, seconds: float) -> HTTPConnection:
+    """Return a connection that is not open yet. TCP and TLS may each take so many seconds to open it."""
     if target.scheme == "http":
-        return HTTPConnection(address, target.port, timeout=_SECONDS)
+        return HTTPConnection(address, target.port, timeout=seconds)
     context = ssl.create_default_context(cafile=_get_trusted_roots())
     return HTTPSConnection(
         address,
         target.port,
-        timeout=_SECONDS,
+        timeout=seconds,
         ssl_context=context,
         server_hostname=target.host,
         assert_hostname=target.host,

@@ -3,8 +3,10 @@
 import collections
 import contextlib
 import json
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -47,3 +49,32 @@ def receiving(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     yield receiver
     server.shutdown()
     server.server_close()
+
+
+@contextlib.contextmanager
+def answering_slowly(context: ssl.SSLContext) -> Iterator[str]:
+    """Serve one request whose connection opens after a second and TLS after 2.5, with headers until 7."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = server.getsockname()
+        # While a connection waits to be accepted, the system drops others, and clients try again after 1 s.
+        stack.enter_context(socket.create_connection(address))
+
+        def serve() -> None:
+            time.sleep(0.5)
+            server.accept()[0].close()
+            accepted, _ = server.accept()
+            time.sleep(1.5)
+            with (
+                contextlib.suppress(OSError),
+                context.wrap_socket(accepted, server_side=True) as tls,
+            ):
+                tls.sendall(b"HTTP/1.1 200 OK\r\n")
+                for number in range(45):
+                    tls.sendall(f"X-Header-{number}: a\r\n".encode())
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"https://{address[0]}:{address[1]}/"
+        thread.join()

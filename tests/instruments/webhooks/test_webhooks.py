@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import ssl
+import time
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from instruments.webhooks import keeping, sending
 from marketdata.common import posting
 from marketdata.common.errors import ForbiddenAddress, InvalidQuery, Unavailable
 from tests.accounts.clients import make_user
-from tests.instruments.webhooks.receiving import Receiver, receiving
+from tests.instruments.webhooks.receiving import Receiver, answering_slowly, receiving
 
 ROOT = "/api/v1/webhooks/"
 
@@ -249,6 +250,23 @@ def test_a_server_must_prove_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path:
                 else:
                     with pytest.raises(Unavailable, match="match"):
                         posting.post(receiver.url, b"{}", headers={}, allow_private=True)
+
+
+def test_a_slow_server_is_left_in_time_wherever_it_is_slow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """The time that opening the connection takes does not put off the end of the request."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "roots.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "roots.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with answering_slowly(context) as url:
+        begin = time.monotonic()
+        with pytest.raises(Unavailable):
+            posting.post(url, b"{}", headers={}, allow_private=True, seconds=2)
+
+    assert 2 < time.monotonic() - begin < 4
 
 
 def _make_webhook(url: str) -> Webhook:
