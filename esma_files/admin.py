@@ -10,14 +10,15 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from audit import trail
-from esma_files import downloading, gaps, queue, retention, sets, steps, usage
+from esma_files import file_requests, gaps, queue, retention, sets, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
+from marketdata.common.errors import WrongState
 from marketdata.web.access import may_see_user_name
 from marketdata.web.admin import ReadOnlyAdmin
 
 # Characters of a problem in a list; the page of the row shows all of it.
 _PROBLEM_LENGTH = 100
+_REASONS_SHOWN = 10
 
 
 @admin.register(EsmaFile)
@@ -60,50 +61,19 @@ class EsmaFileAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Download", permissions=["download"])
     def download(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def request_run(file: EsmaFile) -> str:
-            if not file.url:
-                return "no register lists it"
-            queue.request_run(
-                Run.Kind.DOWNLOAD,
-                file=downloading.prepare_refetch(file),
-                requested_by=_who(request),
-            )
-            return ""
-
-        self._each(request, queryset, request_run, done="will be downloaded")
+        self._each(request, queryset, file_requests.download, done="will be downloaded")
 
     @admin.action(description="Load", permissions=["load"])
     def load(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def request_run(file: EsmaFile) -> str:
-            if not file.has_content:
-                return f"it is {file.state}: download it first"
-            if file.state == EsmaFile.State.HELD:
-                return "it is held by the load gate: release it first"
-            queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
-            return ""
-
-        self._each(request, queryset, request_run, done="will be loaded")
+        self._each(request, queryset, file_requests.load, done="will be loaded")
 
     @admin.action(description="Retry failed files", permissions=["load"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def request_run(file: EsmaFile) -> str:
-            if not EsmaFile.objects.filter(pk=file.pk).retry():
-                return f"it is {file.state} and has not failed"
-            kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
-            queue.request_run(kind, file=file, requested_by=_who(request))
-            return ""
-
-        self._each(request, queryset, request_run, done="will be retried")
+        self._each(request, queryset, file_requests.retry, done="will be retried")
 
     @admin.action(description="Release held files", permissions=["load"])
     def release(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
-        def request_run(file: EsmaFile) -> str:
-            if not EsmaFile.objects.filter(pk=file.pk).release_held():
-                return f"it is {file.state} and not held"
-            queue.request_run(Run.Kind.LOAD, file=file, requested_by=_who(request))
-            return ""
-
-        self._each(request, queryset, request_run, done="will be loaded")
+        self._each(request, queryset, file_requests.release, done="will be loaded")
 
     @admin.action(description="Keep: exempt from deletion", permissions=["keep"])
     def keep(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
@@ -119,34 +89,23 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         selected = {file.pk for file in queryset}
         file_sets = {s.key: retention.set_of(s.key) for s in sets.group(queryset)}
 
-        def request_run(file: EsmaFile) -> str:
+        def delete(file: EsmaFile, *, request: HttpRequest) -> None:
             file_set = file_sets[sets.SetKey.of(file)]
             stored = [member for member in file_set.files if member.has_content]
             if not stored:
-                return "it is not stored"
+                raise WrongState(f"{file.name} is not stored.")
             if any(member.pk not in selected for member in stored):
-                return "other parts of its set are not selected"
-            if reason := retention.hindrance(file_set):
-                return reason
+                raise WrongState(f"{file.name}: other parts of its set are not selected.")
+            file_requests.check_may_be_deleted(file_set)
             if file.pk == stored[0].pk:
-                queue.request_run(Run.Kind.DELETE, file=file, requested_by=_who(request))
-            return ""
+                file_requests.delete_set(file, request=request)
 
-        self._each(request, queryset, request_run, done="will be deleted")
+        self._each(request, queryset, delete, done="will be deleted")
 
     @admin.action(description="Remove the bytes of bad files", permissions=["delete_bytes"])
     def remove(self, request: HttpRequest, queryset: QuerySet[EsmaFile]) -> None:
         """Delete the bytes of each selected file, whatever its state and its set."""
-
-        def request_run(file: EsmaFile) -> str:
-            if reason := retention.hindrance_of_file(file):
-                return reason
-            queue.request_run(
-                Run.Kind.DELETE, file=file, requested_by=_who(request), arguments=steps.ALONE
-            )
-            return ""
-
-        self._each(request, queryset, request_run, done="will be removed")
+        self._each(request, queryset, file_requests.remove, done="will be removed")
 
     @admin.display(description="bytes")
     def bytes(self, file: EsmaFile) -> str:
@@ -173,11 +132,10 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         return Truncator(file.problem).chars(_PROBLEM_LENGTH)
 
     def _mark(self, request: HttpRequest, queryset: QuerySet[EsmaFile], *, kept: bool) -> None:
-        def mark(file: EsmaFile) -> str:
+        def mark(file: EsmaFile, *, request: HttpRequest) -> None:
             if file.kept == kept:
-                return "it is marked so already"
-            steps.keep(file, kept=kept, requested_by=_who(request))
-            return ""
+                raise WrongState(f"{file.name} is marked so already.")
+            file_requests.keep(file, kept=kept, request=request)
 
         done = "will be kept" if kept else "will no longer be kept"
         self._each(request, queryset, mark, done=done, is_queued=False)
@@ -186,27 +144,27 @@ class EsmaFileAdmin(ReadOnlyAdmin):
         self,
         request: HttpRequest,
         queryset: QuerySet[EsmaFile],
-        do: Callable[[EsmaFile], str],
+        do: Callable[..., object],
         *,
         done: str,
         is_queued: bool = True,
     ) -> None:
-        """Apply `do` to each file; it returns "", or the reason why it has skipped the file."""
-        skipped = {}
+        """Call `do` for each file; those for which it raises WrongState are skipped, with the reason."""
+        reasons = []
         for file in queryset:
-            if reason := do(file):
-                skipped[file.name] = reason
-            else:
-                trail.record(f"file.{request.POST['action']}", request=request, about=file)
-        count = len(queryset) - len(skipped)
+            try:
+                do(file, request=request)
+            except WrongState as error:
+                reasons.append(str(error))
+        count = len(queryset) - len(reasons)
         if count:
             self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)
             if is_queued and not queue.has_worker():
                 self.message_user(request, queue.NO_WORKER, messages.WARNING)
-        for name, reason in list(skipped.items())[:10]:
-            self.message_user(request, f"{name} was skipped: {reason}.", messages.WARNING)
-        if len(skipped) > 10:
-            more = _files(len(skipped) - 10)
+        for reason in reasons[:_REASONS_SHOWN]:
+            self.message_user(request, f"Skipped: {reason}", messages.WARNING)
+        if len(reasons) > _REASONS_SHOWN:
+            more = _files(len(reasons) - _REASONS_SHOWN)
             self.message_user(request, f"{more} more were skipped.", messages.WARNING)
 
 
@@ -217,10 +175,6 @@ def _find_files(search_term: str) -> list[int] | None:
         return None
     named = EsmaFile.objects.filter(name=f"{name.removesuffix('.zip')}.zip")
     return list(named.values_list("pk", flat=True))
-
-
-def _who(request: HttpRequest) -> str:
-    return request.user.get_username()
 
 
 def _files(count: int) -> str:

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from audit import trail
-from esma_files import descriptions, downloading, gaps, queue, retention, sets, steps, usage
+from esma_files import descriptions, file_requests, gaps, queue, retention, usage
 from esma_files.api.serializers import (
     ActionSerializer,
     DatasetQuerySerializer,
@@ -126,10 +126,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=True, methods=["post"])
     def download(self, request: Request, name: str) -> Response:
         """A file that is stored already is fetched again: other bytes become a new revision."""
-        file = self.get_object()
-        if not file.url:
-            raise Conflict(f"No register has listed {file.name}, so there is no address.")
-        return self._requested(request, Run.Kind.DOWNLOAD, downloading.prepare_refetch(file))
+        return _accepted(request, file_requests.download(self.get_object(), request=request))
 
     @extend_schema(
         summary="Load a file",
@@ -140,12 +137,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=True, methods=["post"])
     def load(self, request: Request, name: str) -> Response:
         """A file that is loaded already is read again, which changes nothing."""
-        file = self.get_object()
-        if not file.has_content:
-            raise Conflict(f"{file.name} is {file.state}: download it first.")
-        if file.state == EsmaFile.State.HELD:
-            raise Conflict(f"{file.name} is held by the load gate: release it first.")
-        return self._requested(request, Run.Kind.LOAD, file)
+        return _accepted(request, file_requests.load(self.get_object(), request=request))
 
     @extend_schema(
         summary="Retry a failed file",
@@ -156,11 +148,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, name: str) -> Response:
         """Continue with the step that failed: the download or the load."""
-        file = self.get_object()
-        if not EsmaFile.objects.filter(pk=file.pk).retry():
-            raise Conflict(f"{file.name} is {file.state}; only failed files can be retried.")
-        kind = Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD
-        return self._requested(request, kind, file)
+        return _accepted(request, file_requests.retry(self.get_object(), request=request))
 
     @extend_schema(
         summary="Release a held file",
@@ -171,11 +159,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=True, methods=["post"])
     def release(self, request: Request, name: str) -> Response:
         """Let a file through that the load gate holds, and load it."""
-        file = self.get_object()
-        if not EsmaFile.objects.filter(pk=file.pk).release_held():
-            raise Conflict(f"{file.name} is {file.state}; only held files can be released.")
-        trail.record("file.release", request=request, about=file)
-        return self._requested(request, Run.Kind.LOAD, file)
+        return _accepted(request, file_requests.release(self.get_object(), request=request))
 
     @extend_schema(
         summary="Exempt a file from the retention policy",
@@ -190,10 +174,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
         body = KeepSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         kept = body.validated_data["kept"]
-        old, new = {"kept": file.kept}, {"kept": kept}
-        trail.record("file.keep", request=request, about=file, old=old, new=new)
-        run = steps.keep(file, kept=kept, requested_by=request.user.get_username())
-        return _accepted(request, run)
+        return _accepted(request, file_requests.keep(file, kept=kept, request=request))
 
     @extend_schema(
         summary="Delete the bytes of a file's set",
@@ -204,11 +185,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=True, methods=["post"], url_path="delete", url_name="delete")
     def delete_set(self, request: Request, name: str) -> Response:
         """Delete all parts of the set, or none. The rows and the loaded records stay."""
-        file = self.get_object()
-        file_set = retention.set_of(sets.SetKey.of(file))
-        if reason := retention.hindrance(file_set):
-            raise Conflict(f"{file_set.key} cannot be deleted: {reason}.")
-        return self._requested(request, Run.Kind.DELETE, file)
+        return _accepted(request, file_requests.delete_set(self.get_object(), request=request))
 
     @extend_schema(
         summary="Remove the bytes of one file",
@@ -222,15 +199,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
 
         To replace it, download it again: other bytes become a new revision.
         """
-        file = self.get_object()
-        if reason := retention.hindrance_of_file(file):
-            raise Conflict(f"{file.name}: {reason}.")
-        trail.record("file.remove", request=request, about=file, old={"state": file.state})
-        requested_by = request.user.get_username()
-        run = queue.request_run(
-            Run.Kind.DELETE, file=file, requested_by=requested_by, arguments=steps.ALONE
-        )
-        return _accepted(request, run)
+        return _accepted(request, file_requests.remove(self.get_object(), request=request))
 
     @extend_schema(
         summary="Download the bytes of a file",
@@ -276,11 +245,6 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
             content_type=content_type,
             headers={"Content-Length": str(file.size)},
         )
-
-    def _requested(self, request: Request, kind: str, file: EsmaFile) -> Response:
-        trail.record(f"file.{kind}", request=request, about=file)
-        run = queue.request_run(kind, file=file, requested_by=request.user.get_username())
-        return _accepted(request, run)
 
     @extend_schema(
         summary="List publications that are missing",

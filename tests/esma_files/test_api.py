@@ -215,13 +215,13 @@ def test_the_admin_says_what_it_did_and_what_it_left_out(
     assert admin_action(staff, "load", listed, local) == [
         "1 file will be loaded.",
         queue.NO_WORKER,
-        f"{LISTED} was skipped: it is listed: download it first.",
+        f"Skipped: {LISTED} is listed: download it first.",
     ]
     assert admin_action(staff, "download", local) == [
-        f"{LOCAL.name} was skipped: no register lists it."
+        f"Skipped: No register has listed {LOCAL.name}, so there is no address."
     ]
     assert admin_action(staff, "try_again", local) == [
-        f"{LOCAL.name} was skipped: it is downloaded and has not failed."
+        f"Skipped: {LOCAL.name} is downloaded; only failed files can be retried."
     ]
     assert admin_action(staff, "keep", local, listed) == ["2 files will be kept."]
     assert admin_action(staff, "stop_keeping", local) == ["1 file will no longer be kept."]

@@ -142,7 +142,7 @@ def test_files_are_retried_and_released_on_their_page(client: Client) -> None:
     client.post(f"/files/{held.pk}/release/")
 
     assert "Requested as run" in page
-    assert "which does not allow this" in again
+    assert "only failed files can be retried" in again
     kinds = Run.objects.order_by("pk").values_list("file", "kind", "requested_by")
     assert list(kinds) == [(failed.pk, "download", "root"), (held.pk, "load", "root")]
     names = set(Event.objects.values_list("action", flat=True))

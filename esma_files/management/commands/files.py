@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit import trail
-from esma_files import descriptions, gaps, steps
+from esma_files import descriptions, file_requests, gaps, steps
 from esma_files.datasets import Dataset
 from esma_files.filters import EsmaFileFilterSet
 from esma_files.models import EsmaFile, Run
@@ -144,16 +144,13 @@ def _file(name: str, dataset: str) -> EsmaFile:
 
 
 def _retry(file: EsmaFile) -> str:
-    if not EsmaFile.objects.filter(pk=file.pk).retry():
-        raise CommandError(f"{file.name} is {file.state}; only failed files can be retried.")
+    file_requests.put_back(file)
     file.refresh_from_db()
     return f"{file.state} again; run {'load' if file.has_content else 'download'} to continue"
 
 
 def _release(file: EsmaFile) -> str:
-    if not EsmaFile.objects.filter(pk=file.pk).release_held():
-        raise CommandError(f"{file.name} is {file.state}; only held files can be released.")
-    trail.record("file.release", about=file)
+    file_requests.let_through(file)
     return "released; run load to continue"
 
 
