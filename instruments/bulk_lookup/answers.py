@@ -98,10 +98,10 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
         described = describe_instruments(Instrument.objects.filter(pk__in=batch))
         rows |= {row["isin"]: row for row in described}
     mics = _read_mics(valid, isins)
-    segments = _read_segments({item.mic for item in valid if item.mic})
+    covered_by = Venue.objects.read_covered({item.mic for item in valid if item.mic})
     answers = {}
     for item in valid:
-        covered = segments.get(item.mic, {item.mic})
+        covered = covered_by.get(item.mic, set())
         if item.id_type is IdType.LEI and len(isins[item]) > MAX_MATCHES:
             answers[item] = _refuse_many(item)  # not all of them have been read
             continue
@@ -200,16 +200,6 @@ def _read_mics(items: Iterable[Item], isins: dict[Item, list[str]]) -> dict[str,
         for isin, mic in listings.values_list("isin", "mic"):
             mics[isin].add(mic)
     return mics
-
-
-def _read_segments(mics: Iterable[str]) -> dict[str, set[str]]:
-    """Return the MICs that each MIC covers: itself, and the segments of an operating MIC."""
-    covered = {mic: {mic} for mic in mics}
-    for batch in in_batches(sorted(covered)):
-        venues = Venue.objects.filter(operating_mic__in=batch).order_by()
-        for operating_mic, mic in venues.values_list("operating_mic", "mic"):
-            covered[operating_mic].add(mic)
-    return covered
 
 
 def _describe_snapshots(

@@ -97,7 +97,9 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
     outcomes = _look_up([item.code for item in items])
     isins = sorted({row.instrument_isin for row in outcomes.values() if row.instrument_isin})
     chunk = _Chunk(isins, question)
-    venues = _read_segments({item.mic for item in items if item.mic and item.problem is None})
+    covered = Venue.objects.read_covered(
+        {item.mic for item in items if item.mic and item.problem is None}
+    )
     days = {item: item.on or question.on or today() for item in items}
     for item in items:
         day = days[item]
@@ -114,7 +116,7 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
             continue
         instrument = chunk.instruments.get(isin)
         timelines = chunk.timelines.get(isin, [])
-        at_venue = [t for t in timelines if not item.mic or t[-1].mic in venues[item.mic]]
+        at_venue = [t for t in timelines if not item.mic or t[-1].mic in covered[item.mic]]
         reported = answer_for_timelines(isin, at_venue, day, question.known_on)
         mics = [a.record.mic for a in reported.listings if a.is_reportable]
         reason = reported.reason
@@ -218,13 +220,3 @@ def _get_effective_status(
     key = (instrument.mic, instrument.register)
     reference = next((row for row in newest if (row.mic, row.register) == key), newest[0])
     return str(get_effective_status_of_all(newest, reference, day))
-
-
-def _read_segments(mics: set[str]) -> dict[str, set[str]]:
-    """Return for each MIC itself, and the segments if it is an operating MIC."""
-    covered = {mic: {mic} for mic in mics}
-    for mic, operating in Venue.objects.filter(operating_mic__in=mics).values_list(
-        "mic", "operating_mic"
-    ):
-        covered[operating].add(mic)
-    return covered

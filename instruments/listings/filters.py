@@ -338,7 +338,8 @@ class InstrumentFilterSet(django_filters.FilterSet):
         return queryset
 
     def filter_mic(self, queryset: InstrumentQuerySet, name: str, value: str) -> InstrumentQuerySet:
-        return self._filter_mics(queryset, *Venue.objects.mics_at(value.upper()))
+        [mics] = Venue.objects.read_covered([value.upper()]).values()
+        return self._filter_mics(queryset, *sorted(mics))
 
     def filter_mic_exact(
         self, queryset: InstrumentQuerySet, name: str, value: str

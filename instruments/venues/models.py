@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from instruments.correctable import CorrectableRow, CorrectionSubject
 from instruments.served_values import is_served, serve_venue
+from marketdata.common.batches import in_batches
 
 
 class VenueQuerySet(models.QuerySet["Venue"]):
@@ -24,12 +25,17 @@ class VenueQuerySet(models.QuerySet["Venue"]):
         """The venue of a MIC; of an operating MIC its market segments too."""
         return self.filter(Q(mic=mic) | Q(operating_mic=mic))
 
-    def mics_at(self, mic: str) -> list[str]:
-        """Return the MICs that a filter on `mic` covers: itself, and the segments of an operating MIC.
+    def read_covered(self, mics: Collection[str]) -> dict[str, set[str]]:
+        """Return the MICs that each MIC covers: itself, and the segments of an operating MIC.
 
-        A MIC that the list of venues lacks is returned alone.
+        A MIC that the list of venues lacks covers itself. One query for each 500.
         """
-        return sorted({mic, *self.at(mic).values_list("mic", flat=True)})
+        covered = {mic: {mic} for mic in mics}
+        for batch in in_batches(sorted(covered)):
+            segments = self.filter(operating_mic__in=batch).order_by()
+            for operating_mic, mic in segments.values_list("operating_mic", "mic"):
+                covered[operating_mic].add(mic)
+        return covered
 
     def operators(self, leis: Collection[str]) -> dict[str, str]:
         """Return those of these LEIs that are of a venue operator, with the operator's name."""

@@ -134,9 +134,13 @@ def test_operators_are_recognised_by_their_lei() -> None:
     operators = Venue.objects.operators([operator.lei, "549300GDPG70E3MBBU98", ""])
 
     assert operators == {operator.lei: operator.legal_entity_name}
-    assert Venue.objects.mics_at("XETA") == ["XETA"]
-    assert {"XETR", "XETA", "XETB"} <= set(Venue.objects.mics_at("XETR"))
-    assert Venue.objects.mics_at("NONE") == ["NONE"]
+
+
+def test_an_operating_mic_covers_its_segments() -> None:
+    covered = Venue.objects.read_covered(["XETA", "XETR", "NONE"])
+
+    assert {"XETR", "XETA", "XETB"} <= covered.pop("XETR")
+    assert covered == {"XETA": {"XETA"}, "NONE": {"NONE"}}
 
 
 def test_countries_and_statistics_add_up(client: Client) -> None:
