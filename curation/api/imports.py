@@ -171,7 +171,10 @@ class FileQuerySerializer(QuerySerializer):
 
 
 class ExportView(ApiView):
-    """A table of curation as a file, in the form in which it is imported."""
+    """A table of curation as a file, in the form in which it is imported.
+
+    Corrections also have their number, state and times, which an import, whose rows are proposals, refuses.
+    """
 
     name = "Export"
     needs = {"GET": holding(_VIEW, costly=True)}

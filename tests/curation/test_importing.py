@@ -110,6 +110,11 @@ def test_an_xlsx_file_is_the_same_as_a_csv_file(tmp_path: Path) -> None:
         call_command("curation_tables", "export", "corrections", str(exported), stdout=out)
         [read] = files.read_table(exported.read_bytes(), name=exported.name)
         assert (read["isin"], read["value"], read["state"]) == (VOLVO, "AB Volvo", "proposed")
+    events = Event.objects.filter(action="curation.exported")
+    assert [event.new for event in events.order_by("pk")] == [
+        {"kind": "corrections", "file": "csv"},
+        {"kind": "corrections", "file": "xlsx"},
+    ]
 
 
 @pytest.mark.parametrize(

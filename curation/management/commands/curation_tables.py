@@ -6,7 +6,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from audit import trail
 from curation.descriptions import describe_batch
 from curation.importing import batches, files
 from curation.importing.resources import TABLES
@@ -74,5 +73,4 @@ class Command(BaseCommand):
         content = batches.export_table(options["kind"], path.suffix.lstrip(".").lower(), by=by)
         with named_files.writing(path):
             path.write_bytes(content)
-        trail.record("curation.exported", new={"kind": options["kind"], "file": path.name})
         self.stdout.write(f"Written: {path}")
