@@ -1,8 +1,8 @@
 """Work that users request for a file: what its state allows, the event in the audit trail, and the run.
 
 The API, the pages and the admin call these functions, so that all of them have the same rules and events.
-Each function returns the run that is queued. It raises WrongState, with what to do, if the state of the file
-does not allow the work.
+Most return the run that is queued. They raise WrongState, with what to do, if the state of the file does not
+allow the work. Those that queue nothing serve commands too, which have no request.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ def load(file: EsmaFile, *, request: Any) -> Run:
 
 def retry(file: EsmaFile, *, request: Any) -> Run:
     """Continue a failed file with the step that failed: the download or the load."""
-    put_back(file)
+    put_back(file, request=request)
     return _queue(Run.Kind.LOAD if file.has_content else Run.Kind.DOWNLOAD, file, request)
 
 
@@ -41,12 +41,13 @@ def release(file: EsmaFile, *, request: Any) -> Run:
     return _queue(Run.Kind.LOAD, file, request)
 
 
-def keep(file: EsmaFile, *, kept: bool, request: Any) -> Run:
+def keep(file: EsmaFile, *, kept: bool, request: Any = None) -> Run:
     """Exempt a file from the retention policy, or no longer; the run has ended."""
     trail.record(
         "file.keep", request=request, about=file, old={"kept": file.kept}, new={"kept": kept}
     )
-    return steps.keep(file, kept=kept, requested_by=request.user.get_username())
+    requested_by = request.user.get_username() if request is not None else ""
+    return steps.keep(file, kept=kept, requested_by=requested_by)
 
 
 def delete_set(file: EsmaFile, *, request: Any) -> Run:
@@ -72,14 +73,15 @@ def check_may_be_deleted(file_set: sets.FileSet) -> None:
         raise WrongState(f"{file_set.key} cannot be deleted: {reason}.")
 
 
-def put_back(file: EsmaFile) -> None:
+def put_back(file: EsmaFile, *, request: Any = None) -> None:
     """Put a failed file back to the state before the step that failed. Raises WrongState."""
     if not EsmaFile.objects.filter(pk=file.pk).retry():
         raise WrongState(f"{file.name} is {file.state}; only failed files can be retried.")
+    trail.record("file.retry", request=request, about=file)
 
 
 def let_through(file: EsmaFile, *, request: Any = None) -> None:
-    """Let a file through that the load gate holds. Raises WrongState. A command has no request."""
+    """Let a file through that the load gate holds. Raises WrongState."""
     if not EsmaFile.objects.filter(pk=file.pk).release_held():
         raise WrongState(f"{file.name} is {file.state}; only held files can be released.")
     trail.record("file.release", request=request, about=file)

@@ -1,8 +1,10 @@
 """Work on a file is requested in the API, on its page and in the admin: one rule, and one event."""
 
 import datetime as dt
+import io
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.models import User
@@ -52,6 +54,7 @@ def test_work_leaves_the_same_events_whichever_way_it_is_requested(
 
     events = Event.objects.filter(action__startswith="file.").order_by("pk")
     assert list(events.values_list("action", "actor", "object_id", "old")) == [
+        ("file.retry", "root", file.name, None),
         ("file.load", "root", file.name, None),
         ("file.release", "root", file.name, None),
         ("file.load", "root", file.name, None),
@@ -77,3 +80,25 @@ def test_work_that_the_state_does_not_allow_is_refused_with_the_reason(
 
     assert not Run.objects.exists()
     assert not Event.objects.filter(action__startswith="file.").exists()
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "event"),
+    [
+        ("retry", EsmaFile.State.FAILED, ("file.retry", None, None)),
+        ("release", EsmaFile.State.HELD, ("file.release", None, None)),
+        ("keep", EsmaFile.State.LOADED, ("file.keep", {"kept": False}, {"kept": True})),
+        ("unkeep", EsmaFile.State.LOADED, ("file.keep", {"kept": False}, {"kept": False})),
+        ("delete", EsmaFile.State.LOADED, ("file.delete", None, None)),
+        ("remove", EsmaFile.State.LOADED, ("file.remove", {"state": "loaded"}, None)),
+    ],
+)
+def test_commands_leave_events_too(
+    action: str, state: str, event: tuple[object, ...], file: EsmaFile
+) -> None:
+    EsmaFile.objects.update(state=state, loaded_at=dt.datetime.now(dt.UTC))
+
+    call_command("files", action, file.name, stdout=io.StringIO())
+
+    events = Event.objects.filter(via="command", object_id=file.name)
+    assert list(events.values_list("action", "old", "new")) == [event]

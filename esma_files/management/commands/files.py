@@ -155,16 +155,17 @@ def _release(file: EsmaFile) -> str:
 
 
 def _keep(file: EsmaFile) -> str:
-    steps.keep(file, kept=True)
+    file_requests.keep(file, kept=True)
     return "kept"
 
 
 def _unkeep(file: EsmaFile) -> str:
-    steps.keep(file, kept=False)
+    file_requests.keep(file, kept=False)
     return "no longer kept"
 
 
 def _delete(file: EsmaFile) -> str:
+    trail.record("file.delete", about=file)
     run = steps.delete(file, run=Run.begin(Run.Kind.DELETE, file=file))
     return f"deleted {', '.join(run.report)}"
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 
+from audit.commands import RecordedCommand
 from instruments.listings import scoping
 from instruments.listings.load.pruning import Page
 from instruments.listings.models.scope import KINDS
@@ -22,8 +23,9 @@ _HELP = {
 }
 
 
-class Command(BaseCommand):
+class Command(RecordedCommand):
     help = "Show or set the records of a register that are loaded, and apply a new scope to loaded files."
+    recorded_actions = frozenset({"backfill"})  # the others record what they do themselves
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(

@@ -162,6 +162,7 @@ def test_a_file_that_is_not_stored_any_more_is_named(make_zip: Write) -> None:
     call_command("scope", "backfill", stdout=printed, stderr=errors)
     assert printed.getvalue() == "No stored file has to be read again.\n"
     assert f"{full(2)}.zip does not cover this scope and is no longer stored" in errors.getvalue()
+    assert Event.objects.get(action="command.scope_backfill").new == {"register": "ESMA"}
 
 
 def test_the_registers_have_scopes_of_their_own(make_zip: Write) -> None:
