@@ -92,13 +92,13 @@ def shorten(value: Any, name: str = "") -> Any:
     return value
 
 
-def get_shape(value: Any) -> Any:
-    """Return the names of fields at all levels: those of the items of a list together."""
+def get_shape(value: Any, name: str = "") -> Any:
+    """Return the names of fields at all levels, those of the items of a list together; of CSV its header."""
     if isinstance(value, dict):
-        return {name: get_shape(item) for name, item in value.items()}
+        return {name: get_shape(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [get_shape(item) for item in value[:1]]
-    return ""
+    return value.partition("\n")[0] if name == "text/csv" else ""
 
 
 def read_example(client: Client, path: str, method: str, request: Any) -> dict[str, Any]:
