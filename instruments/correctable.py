@@ -3,8 +3,8 @@
 Some fields cannot be corrected, because other answers are derived from them and would contradict the
 correction. Of a listing: dates (status and reportability), the relevant venue (the reference listing),
 underlyings, and the technical fields. Of an entity: its LEI and its last update, by which records are merged.
-Of a venue: its MICs and its kind, the LEI of its operator (which tells operators from issuers), and the days
-by which lists are merged.
+Of a venue: its MICs and its kind, the LEI of its operator (which tells operators from issuers, together with
+the published category), and the days by which lists are merged.
 """
 
 import dataclasses

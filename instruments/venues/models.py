@@ -6,8 +6,11 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from instruments.correctable import CorrectableRow, CorrectionSubject
-from instruments.served_values import is_served, serve_venue
+from instruments.served_values import is_served
 from marketdata.common.batches import in_batches
+
+# The market categories of trading venues (MiFID II, Article 4(1)(24)).
+_TRADING_VENUES = ("RMKT", "MLTF", "OTFS")
 
 
 class VenueQuerySet(models.QuerySet["Venue"]):
@@ -37,10 +40,12 @@ class VenueQuerySet(models.QuerySet["Venue"]):
                 covered[operating_mic].add(mic)
         return covered
 
-    def operators(self, leis: Collection[str]) -> dict[str, str]:
-        """Return those of these LEIs that are of a venue operator, with the operator's name."""
-        rows = self.filter(lei__in=[lei for lei in leis if lei]).order_by("lei", "mic")
-        return dict(rows.values_list("lei", serve_venue("legal_entity_name")))
+    def trading_venues(self) -> "VenueQuerySet":
+        """Regulated markets, MTFs and OTFs with the LEI of their operator, by the published category.
+
+        A systematic internaliser is no trading venue, and most of them are banks that issue securities.
+        """
+        return self.filter(category__in=_TRADING_VENUES).exclude(lei="")
 
     def segments_of(self, mic: str) -> "VenueQuerySet":
         """The market segments of an operating MIC, without itself."""

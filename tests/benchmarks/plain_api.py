@@ -202,7 +202,8 @@ class PlainViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         for row in page:
             row.listings = by_isin[row.isin]
         leis = [row.issuer_lei for row in page]
-        self.operators = set(Venue.objects.filter(lei__in=leis).values_list("lei", flat=True))
+        venues = Venue.objects.trading_venues().filter(lei__in=leis)
+        self.operators = set(venues.values_list("lei", flat=True))
         return page
 
     def get_object(self) -> Instrument:

@@ -74,8 +74,10 @@ def test_an_issuer_without_an_entity_is_found_once_a_golden_copy_is_loaded(
 
 def test_an_operator_is_no_issuer_but_of_an_option(make_zip: Write) -> None:
     load(make_zip, full(2), record(VOLVO, "XSTO"), record(OPTION, "XSTO", cfi="OCASPS"))
-    make_venue("XSTO", lei=ISSUER)
+    make_venue("VOLV", lei=ISSUER, category="SINT")
+    assert find("issuer_operator") == []
 
+    make_venue("XSTO", lei=ISSUER, category="RMKT")
     assert find("issuer_operator") == [(VOLVO, "", ISSUER, "")]
 
 

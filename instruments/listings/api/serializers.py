@@ -57,7 +57,8 @@ class InstrumentSerializer(serializers.ModelSerializer[Instrument]):
         help_text="LEI of the issuer; empty if none is published or if it is a venue operator's"
     )
     operator_lei = serializers.CharField(
-        help_text="The LEI published as issuer, if the list of venues has it as an operator's; else empty"
+        help_text="The LEI published as issuer, if the list of venues has it as that of the operator of a"
+        " trading venue (a regulated market, MTF or OTF); else empty"
     )
     effective_status = serializers.ChoiceField(
         choices=EffectiveStatus.choices, help_text=_EFFECTIVE
@@ -140,7 +141,7 @@ class IssuerSerializer(serializers.Serializer[Any]):
         help_text="The published value (RTS 23 field 5: issuer or operator of the trading venue)"
     )
     is_venue_operator = serializers.BooleanField(
-        help_text="True if the list of venues has this LEI as that of an operator"
+        help_text="True if the list of venues has this LEI as that of the operator of a trading venue"
     )
     operator_name = serializers.CharField(
         allow_null=True, help_text="Name of the operator in the list of venues"

@@ -33,7 +33,11 @@ def compared(real_instruments: None, tmp_path: Path) -> dict[str, Instrument]:
     future = published.filter(cfi_code__startswith="F").order_by("isin")[0]
     unpublished = Instrument.objects.filter(cfi_code__startswith="D").order_by("isin")[0]
     Instrument.objects.filter(pk=unpublished.pk).update(issuer_lei="")
-    Venue.objects.create(mic="XXXX", operating_mic="XXXX", name="A VENUE", lei=operator.issuer_lei)
+    for row, category in ((operator, "MLTF"), (different, "SINT")):
+        mic = f"XX{category[:2]}"
+        Venue.objects.create(
+            mic=mic, operating_mic=mic, name="A", category=category, lei=row.issuer_lei
+        )
     content = {
         same.isin: same.issuer_lei,
         **{row.isin: DENTSU for row in (different, operator, future, unpublished)},

@@ -8,9 +8,11 @@ from django.core.management import call_command
 from django.test import Client
 
 from instruments import pipeline
+from instruments.models import Venue
 from tests.conftest import DATA
 
 GAZPROM, ASML = "US3682872078", "NL0010273215"
+WARRANT, BANK = "DE000MK91EF9", "4PQUHN3JPFGFNF3BB653"
 OPERATOR, ISSUER = "213800R54EFFINMY1P02", "724500Y6DUVHQD6OXN27"
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -54,6 +56,23 @@ def test_an_issuer_is_shown_as_such(client: Client) -> None:
     issuer = get(client, f"{ASML}/")["issuer"]
     assert (issuer["lei"], issuer["is_venue_operator"], issuer["note"]) == (ISSUER, False, None)
     assert "Issuer (LEI)" in client.get(f"/instruments/{ASML}/").content.decode()
+
+
+def test_a_bank_that_is_a_systematic_internaliser_is_the_issuer_of_its_warrants(
+    client: Client,
+) -> None:
+    path = DATA / "firds" / "FULINS_R_20250830_01of01.zip"
+    [result] = pipeline.load(pipeline.register_files([path], excerpt=True))
+    assert result.error is None
+    assert Venue.objects.filter(lei=BANK, category="SINT").exists()
+
+    [row] = get(client, f"?isin={WARRANT}")["results"]
+    assert (row["issuer_lei"], row["operator_lei"]) == (BANK, "")
+    assert "emittiert von Morgan Stanley" in row["full_name"]
+    assert get(client, f"{WARRANT}/")["issuer"]["lei"] == BANK
+    body = {"items": [{"isin": WARRANT}]}
+    checked = client.post("/api/v1/reportability/", body, "application/json").json()
+    assert checked["results"][0]["issuer_lei"] == BANK
 
 
 def test_reference_market_and_requested_listings_are_told_apart(client: Client) -> None:

@@ -127,15 +127,6 @@ def test_the_number_of_queries_is_fixed(
         get(client, path)
 
 
-def test_operators_are_recognised_by_their_lei() -> None:
-    operator = Venue.objects.exclude(lei="").order_by("mic").first()
-    assert operator is not None
-
-    operators = Venue.objects.operators([operator.lei, "549300GDPG70E3MBBU98", ""])
-
-    assert operators == {operator.lei: operator.legal_entity_name}
-
-
 def test_an_operating_mic_covers_its_segments() -> None:
     covered = Venue.objects.read_covered(["XETA", "XETR", "NONE"])
 
