@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -50,9 +51,8 @@ class ImportBatchAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return any(request.user.has_perm(table.to_import) for table in TABLES.values())
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_permitted = super().has_view_permission(request, obj)
-        return is_permitted and (obj is None or batches.may_see(obj, request.user))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImportBatch]:
+        return batches.select(request.user)
 
     @admin.display(description="rows")
     def outcomes(self, batch: ImportBatch) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import tablib
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from audit import trail
@@ -28,10 +29,15 @@ def get_table(kind: str) -> Table:
     return TABLES[kind]
 
 
+def select(user: Any) -> QuerySet[ImportBatch]:
+    """Return the imports that a user may see and commit; one of watch lists is its owner's alone."""
+    kinds = [kind for kind, table in TABLES.items() if user.has_perm(table.to_import)]
+    others = Q(kind="lists") & ~Q(created_by=user.get_username())
+    return ImportBatch.objects.filter(~others, kind__in=kinds)
+
+
 def may_see(batch: ImportBatch, user: Any) -> bool:
-    """Return True if a user may see and commit an import; one of watch lists is its owner's alone."""
-    is_own = batch.created_by == user.get_username()
-    return (is_own or batch.kind != "lists") and user.has_perm(TABLES[batch.kind].to_import)
+    return select(user).filter(pk=batch.pk).exists()
 
 
 def _check_permission(kind: str, user: Any) -> None:

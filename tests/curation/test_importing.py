@@ -293,6 +293,24 @@ def test_an_import_in_the_admin_is_tried_and_committed() -> None:
     assert json.loads(json.dumps(ImportBatch.objects.get().rows))[0]["isin"] == VOLVO
 
 
+def test_imports_of_watch_lists_are_those_of_their_owners_in_the_admin() -> None:
+    """The name of a file may tell as much as its rows."""
+    page = "/admin/curation/importbatch/"
+    owner, other = sign_in("carl"), sign_in("cora")
+    table = f"name,isins\nMine,{VOLVO}\n".encode()
+    own = batches.try_import("lists", table, name="takeover.csv", by="carl")
+    batches.try_import("corrections", f"{HEADER}{BAD}".encode(), name="shared.csv", by="carl")
+
+    for client, is_shown in ((owner, True), (other, False)):
+        shown = client.get(page).content.decode()
+        assert ("takeover.csv" in shown) is is_shown
+        assert "shared.csv" in shown
+        record = client.get(f"{page}{own.pk}/change/")
+        assert (record.status_code == 200) is is_shown
+    other.post(f"{page}{own.pk}/commit/")
+    assert not WatchList.objects.exists()
+
+
 def test_a_table_is_imported_by_those_who_may() -> None:
     analyst = make_user("ann", "analyst")
 
