@@ -20,7 +20,14 @@ from instruments.listings.corrections import read_in_use
 from instruments.listings.fields import FIELDS
 from instruments.listings.filters import InstrumentFilterSet
 from instruments.listings.lookup import resolve_list
-from instruments.models import ChangeSet, Correction, Instrument, Listing, ListingVersion
+from instruments.models import (
+    ChangeSet,
+    Correction,
+    Instrument,
+    Listing,
+    ListingVersion,
+    WithdrawnListing,
+)
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
 from marketdata.common.filters import get_messages
 from marketdata.common.plain import to_plain
@@ -140,17 +147,41 @@ def read_changes(watch_list: WatchList, *, since: str | None = None) -> Changes:
     since = watch_list.seen if since is None else since
     number, key = _parse_place(since)
     last = _get_last_place()
-    changed = Listing.objects.filter(change__gte=number, change__lte=_parse_place(last)[0])
-    changed = changed.exclude(change=number, pk__lte=key).order_by("change_id", "pk")
+    changed = _written_after(Listing.objects.all(), number, key, last)
+    withdrawn = _written_after(WithdrawnListing.objects.all(), number, key, last)
     if watch_list.isins:
         places = list(_read_places(changed.filter(isin__in=watch_list.isins))[: MAX_CHANGES + 1])
         has_more = len(places) > MAX_CHANGES
         places = places[:MAX_CHANGES]
         until = f"{places[-1][0]}.{places[-1][1]}" if has_more else last
+        withdrawn = withdrawn.filter(isin__in=watch_list.isins)
     else:
         places, until = _filter_changes(changed, watch_list.filter, last)
         has_more = until != last
-    return Changes(_describe([place[1] for place in places]), until, has_more)
+        gone = withdrawn.order_by().values_list("isin", flat=True).distinct()[:_PAGE]
+        withdrawn = withdrawn.filter(isin__in=_select(watch_list.filter, set(gone)))
+    number, key = _parse_place(until)
+    withdrawn = withdrawn.exclude(change__gt=number).exclude(change=number, pk__gt=key)
+    rows = [
+        *_describe([place[1] for place in places]),
+        *_describe_withdrawn(list(withdrawn.select_related("change")[:MAX_CHANGES])),
+    ]
+    return Changes([row for _, row in sorted(rows, key=lambda row: row[0])], until, has_more)
+
+
+def _written_after(rows: Any, number: int, key: int, last: str) -> Any:
+    """Return listings, or withdrawn ones, that were written after a place, in order."""
+    written = rows.filter(change__gte=number, change__lte=_parse_place(last)[0])
+    return written.exclude(change=number, pk__lte=key).order_by("change_id", "pk")
+
+
+def _select(text: str, isins: set[str]) -> set[str]:
+    """Return those ISINs whose instrument matches a filter; none that is no longer loaded."""
+    if not isins:
+        return set()
+    instruments = Instrument.objects.filter(pk__in=isins)
+    filtered: Any = InstrumentFilterSet(QueryDict(text), instruments).qs
+    return set(filtered.order_by().values_list("pk", flat=True))
 
 
 def read_members(watch_list: WatchList) -> dict[str, str | None]:
@@ -168,13 +199,10 @@ def _filter_changes(
     changed: QuerySet[Listing], text: str, last: str
 ) -> tuple[list[tuple[int, int, str]], str]:
     """Return the changed listings whose instrument matches a filter, and the place that was reached."""
-    values = QueryDict(text)
     matching: list[tuple[int, int, str]] = []
     for first in range(0, _LOOKED_AT, _PAGE):
         page = list(_read_places(changed)[first : first + _PAGE])
-        instruments = Instrument.objects.filter(pk__in={isin for *_, isin in page})
-        filtered: Any = InstrumentFilterSet(values, instruments).qs
-        isins = set(filtered.order_by().values_list("pk", flat=True))
+        isins = _select(text, {isin for *_, isin in page})
         for place in page:
             if place[2] in isins:
                 matching.append(place)
@@ -185,7 +213,12 @@ def _filter_changes(
     return matching, f"{page[-1][0]}.{page[-1][1]}"
 
 
-def _describe(keys: list[int]) -> list[dict[str, Any]]:
+_Row = tuple[
+    tuple[int, int], dict[str, Any]
+]  # the place of a listing, and its change as plain values
+
+
+def _describe(keys: list[int]) -> list[_Row]:
     of_listing = ListingVersion.objects.filter(
         isin=OuterRef("isin"), mic=OuterRef("mic"), register=OuterRef("register")
     )
@@ -207,22 +240,39 @@ def _describe(keys: list[int]) -> list[dict[str, Any]]:
             differences = _describe_corrections(listing, corrections.get(listing.isin, ()))
         else:
             differences = _compare(version_before, listing)
-        rows.append(
-            {
-                "isin": listing.isin,
-                "mic": listing.mic,
-                "register": listing.register,
-                "full_name": listing.full_name,
-                "kind": changes.get_kind(
-                    listing.status,
-                    has_versions=version_before is not None,
-                    is_correction=listing.change.is_correction,
-                ),
-                "learned_at": to_plain(listing.change.made_at),
-                "differences": differences,
-            }
+        kind = changes.get_kind(
+            listing.status,
+            has_versions=version_before is not None,
+            is_correction=listing.change.is_correction,
         )
+        rows.append(_describe_one(listing, listing.full_name, kind, differences))
     return rows
+
+
+def _describe_withdrawn(listings: list[WithdrawnListing]) -> list[_Row]:
+    loaded = Instrument.objects.filter(pk__in={row.isin for row in listings})
+    names = dict(loaded.order_by().values_list("isin", "full_name"))
+    return [
+        _describe_one(listing, names.get(listing.isin), changes.WITHDRAWN, [])
+        for listing in listings
+    ]
+
+
+def _describe_one(
+    listing: Listing | WithdrawnListing,
+    full_name: str | None,
+    kind: str,
+    differences: list[dict[str, Any]],
+) -> _Row:
+    return (listing.change.number, listing.pk), {
+        "isin": listing.isin,
+        "mic": listing.mic,
+        "register": listing.register,
+        "full_name": full_name,
+        "kind": kind,
+        "learned_at": to_plain(listing.change.made_at),
+        "differences": differences,
+    }
 
 
 def _compare(before: ListingVersion | None, listing: Listing) -> list[dict[str, Any]]:

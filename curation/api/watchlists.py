@@ -73,7 +73,9 @@ class WatchedChangeSerializer(serializers.Serializer[Any]):
     mic = serializers.CharField()
     register = serializers.CharField()
     full_name = serializers.CharField(allow_null=True)
-    kind = serializers.CharField(help_text="new, changed, corrected, ended, dropped or cancelled")
+    kind = serializers.CharField(
+        help_text="new, changed, corrected, ended, dropped, cancelled or withdrawn"
+    )
     learned_at = serializers.DateTimeField()
     differences = ColumnDifferenceSerializer(many=True)
 

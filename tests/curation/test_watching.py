@@ -13,11 +13,12 @@ from curation import watching
 from curation.models import WatchList
 from instruments.models import Figi, Listing
 from marketdata.common.errors import InvalidQuery, WrongState
+from tests import firds
 from tests.accounts.clients import client_of_new_user
 from tests.curation.test_admin import sign_in
 from tests.curation.test_problems import BOND, record
 from tests.curation.test_proposals import correct
-from tests.instruments.listings.merging import VOLVO, Write, delta, full, load
+from tests.instruments.listings.merging import VOLVO, Write, delta, full, load, load_revision
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNKNOWN = "DE0007164600"  # no record of it is loaded
@@ -89,6 +90,28 @@ def test_a_saved_filter_shows_the_changes_of_its_instruments(make_zip: Write) ->
     publish(make_zip, 4, "A bond", BOND)
 
     assert [row["isin"] for row in watching.read_changes(watch_list).listings] == [BOND]
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("values", [{"isins": [VOLVO, UNKNOWN]}, {"filter": "category=E"}])
+def test_a_listing_that_is_withdrawn_is_a_change(make_zip: Write, values: dict[str, Any]) -> None:
+    """Of an instrument that has gone with it, a filter cannot be asked."""
+    new = [firds.record("NewRcrd", isin, "BBBB", period="2025-03-04") for isin in (VOLVO, UNKNOWN)]
+    other = firds.record("NewRcrd", VOLVO, "CCCC", period="2025-03-04")
+    load_revision(make_zip, delta(4), *new, other, created=4)
+    watch_list = make_list(**values)
+
+    load_revision(make_zip, delta(4), other, created=5)
+
+    read = watching.read_changes(watch_list)
+    withdrawn = [(row["isin"], row["mic"]) for row in read.listings if row["kind"] == "withdrawn"]
+    gone = [(UNKNOWN, "BBBB")] if "isins" in values else []
+    assert withdrawn == [*gone, (VOLVO, "BBBB")]
+    assert "BBBB (ESMA): withdrawn" in watching.format_mail(watch_list, read)
+    page = sign_in("ann", "curator").get(f"/watchlists/{watch_list.pk}/")
+    assert page.content.decode().count("withdrawn") == len(withdrawn)
+    watching.mark_as_seen(watch_list, read.until)
+    assert watching.read_changes(watch_list).listings == []
 
 
 @pytest.mark.usefixtures("loaded")

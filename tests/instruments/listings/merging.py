@@ -21,6 +21,14 @@ def load(make_zip: Write, name: str, *records: str, dataset: str = "") -> Run:
     return loaded.run
 
 
+def load_revision(make_zip: Write, name: str, *records: str, created: int) -> None:
+    """Load a file as it was published on a day of March, perhaps again."""
+    xml = firds.message(name, *records, created=f"{day(created)}T03:00:00Z")
+    path = make_zip(name, xml, folder=f"created_{created}")
+    [loaded] = pipeline.load(pipeline.register_files([path]))
+    assert loaded.error is None
+
+
 def day(number: int) -> str:
     return f"2025-03-{number:02}"
 

@@ -7,13 +7,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from instruments import pipeline
 from instruments.listings import changes
 from instruments.models import Figi, Instrument, Listing, Webhook
 from instruments.tasks import send_webhooks
 from instruments.webhooks import keeping, sending
 from tests import firds
-from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta
+from tests.instruments.listings.merging import DSB, VOLVO, Write, day, delta, load_revision
 from tests.instruments.webhooks.receiving import Receiver
 
 ROOT = "/api/v1/webhooks/"
@@ -94,10 +93,7 @@ def test_a_withdrawn_listing_is_sent_to_those_who_asked_for_its_category(
         records = [firds.record("NewRcrd", DSB, mic, period=day(4))]
         if created == 4:
             records.append(firds.record("NewRcrd", VOLVO, mic, period=day(4)))
-        xml = firds.message(delta(4), *records, created=f"{day(created)}T03:00:00Z")
-        path = make_zip(delta(4), xml, folder=f"created_{created}")
-        [loaded] = pipeline.load(pipeline.register_files([path]))
-        assert loaded.error is None
+        load_revision(make_zip, delta(4), *records, created=created)
         send_webhooks()
 
     sent = [(change["kind"], change["isin"]) for change in receiver.get_changes()]
