@@ -6,6 +6,7 @@ from celery import Celery
 
 from marketdata import sqlite_queue
 from marketdata.heartbeats import WorkerHeartbeat
+from marketdata.pool_files import PoolFilesInNoFolder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketdata.settings")
 # Django's system checks import all pages, which a worker does not serve.
@@ -15,4 +16,4 @@ sqlite_queue.register()
 app = Celery("marketdata")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.steps["worker"].add(WorkerHeartbeat)
+app.steps["worker"].update([PoolFilesInNoFolder, WorkerHeartbeat])

@@ -112,6 +112,24 @@ def test_the_file_of_a_killed_worker_is_loaded_by_another_one(installation: Inst
     assert installation.read_number("SELECT attempts FROM esma_files_esmafile") == 0
 
 
+def test_a_killed_worker_leaves_no_temporary_files(
+    installation: Installation, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    installation.environment["TMPDIR"] = str(folder)
+    with installation.worker() as worker:
+        shared_memory = Path(f"/proc/{worker.pid}/maps")
+        deadline = time.monotonic() + 60
+        while f"{folder}/" not in shared_memory.read_text():  # its pool of processes has started
+            assert time.monotonic() < deadline, installation.log.read_text()
+            time.sleep(0.1)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+    assert list(folder.iterdir()) == []
+
+
 def test_a_queued_run_without_a_message_is_sent_again(installation: Installation) -> None:
     """As after the queue was emptied, or could not be reached at the time of the request."""
     store_files(installation, PARTS[0])
