@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,10 +37,20 @@ def entry_point(*command: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def place() -> Iterator[Path]:
+    """Give a folder that every user may enter.
+
+    The folders of `tmp_path` are below one that each start of pytest closes to other users again.
+    """
+    with tempfile.TemporaryDirectory(prefix="marketdata-image-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def app(place: Path) -> Iterator[Path]:
     """Build what the image has at /app, from a copy of the tracked files alone, and make it read-only."""
-    source = tmp_path_factory.mktemp("source")
-    app = tmp_path_factory.mktemp("image") / "app"
+    source, app = place / "source", place / "app"
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
@@ -54,9 +65,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     }
     subprocess.run(["bash", "-c", command], cwd=source, env=environment, check=True, timeout=900)
     subprocess.run(["chmod", "--recursive", "a-w,a+rX", str(app)], check=True)
-    for folder in app.parents:  # the user of the image may read it
-        if folder.is_relative_to(tmp_path_factory.getbasetemp()):
-            folder.chmod(0o755)
     yield app
     subprocess.run(["chmod", "--recursive", "u+w", str(app)], check=True)
 
@@ -66,8 +74,6 @@ class Container:
 
     def __init__(self, app: Path, data: Path) -> None:
         self.app, self.port = app, free_port()
-        data.mkdir(mode=0o777)
-        data.chmod(0o777)
         joined = " ".join(instructions("ENV")).replace("/data", str(data)).replace("/app", str(app))
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -135,14 +141,12 @@ class Container:
 
 
 @pytest.fixture
-def container(app: Path, tmp_path: Path) -> Container:
+def container(app: Path, place: Path) -> Container:
     if os.geteuid() != 0:
         pytest.skip("only root can start a process as another user")
-    for folder in tmp_path.parents:
-        if folder.name.startswith("pytest-"):
-            folder.chmod(0o755)
-    tmp_path.chmod(0o755)
-    return Container(app, tmp_path / "data")
+    data = Path(tempfile.mkdtemp(prefix="data-", dir=place))
+    data.chmod(0o777)
+    return Container(app, data)
 
 
 def test_the_web_server_is_ready_after_migrations_and_writes_nothing_beside_its_data(
