@@ -79,16 +79,13 @@ class GuardedView(AccessMixin, View):
         if not is_met(self.needs, request.user):
             self.permission_denied_message = "Your roles do not permit you to see this page."
             return self.handle_no_permission()
-        if not once.claim(request):
-            return self.answer_again(request)
-        is_carried_out = False
-        try:
-            response = super().dispatch(request, *args, **kwargs)
-            is_carried_out = response.status_code < HTTPStatus.BAD_REQUEST
-        finally:
-            if not is_carried_out:
-                once.release(request)
-        return response
+        view = super().dispatch
+        return once.respond(
+            request,
+            lambda: view(request, *args, **kwargs),
+            again=lambda: self.answer_again(request),
+            is_carried_out=lambda response: response.status_code < HTTPStatus.BAD_REQUEST,
+        )
 
     def answer_again(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a form that was sent before: by default with the page itself."""

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from marketdata.common.errors import PermanentError
+from marketdata.web import once
 from marketdata.web.pages import BoundedPaginator
 
 # Words of names of fields that are written in capital letters.
@@ -48,6 +49,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
             return super().changeform_view(request, *args, **kwargs)
         except PermanentError as error:
             messages.error(request, f"{error} Nothing was saved.")
+            once.release(request)
             return redirect(request.get_full_path())
 
     def get_search_fields(self, request: HttpRequest) -> Any:

@@ -2,17 +2,20 @@
 
 Each such form that is shown has an id, from the template tag `form_id`. The first request with an id claims
 it before anything is created, in the counts that all processes share. If nothing is created in the end, the
-id is released: the form may be sent again. `GuardedView` does this for every page.
+id is released: the form may be sent again. `GuardedView` does this for every page, and the admin site for
+every page of the admin.
 """
 
 import contextlib
 import logging
 import re
 import secrets
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from marketdata.common.logs import REPEATED
 from marketdata.web import limits
@@ -28,7 +31,30 @@ def make_id() -> str:
     return secrets.token_urlsafe(12)
 
 
-def claim(request: HttpRequest) -> bool:
+def respond(
+    request: HttpRequest,
+    view: Callable[[], HttpResponseBase],
+    *,
+    again: Callable[[], HttpResponseBase],
+    is_carried_out: Callable[[HttpResponseBase], bool],
+) -> HttpResponseBase:
+    """Return the response of a view, or that of `again` if the form of the request was sent before.
+
+    `is_carried_out` tells from the response of the view whether something may have been created.
+    """
+    if not _claim(request):
+        return again()
+    has_created = False
+    try:
+        response = view()
+        has_created = is_carried_out(response)
+    finally:
+        if not has_created:
+            release(request)
+    return response
+
+
+def _claim(request: HttpRequest) -> bool:
     """Claim the form of a request; return False if it was sent before.
 
     A form without an id is always carried out, and so is every form while nothing can be counted.

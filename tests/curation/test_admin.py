@@ -69,6 +69,24 @@ def test_a_correction_is_proposed_and_approved_by_another_curator() -> None:
 
 
 @pytest.mark.usefixtures("volvo")
+def test_a_decision_that_is_sent_twice_is_taken_once_and_reports_no_error() -> None:
+    sign_in("ann").post(f"{LIST}add/", PROPOSAL)
+    carl = sign_in("carl")
+    number = Correction.objects.get().pk
+    form = decide(carl, "approve", number).content.decode()
+    identity = form.partition('name="form_id" value="')[2].partition('"')[0]
+
+    for _ in range(2):
+        body = {"action": "approve", "_selected_action": number, "confirmed": "1"}
+        carl.post(LIST, {**body, "form_id": identity})
+
+    page = carl.get(LIST).content.decode()
+    assert "1 of 1 done" in page
+    assert "sent twice" in page
+    assert 'class="error"' not in page
+
+
+@pytest.mark.usefixtures("volvo")
 def test_a_rejection_needs_a_reason() -> None:
     ann, carl = sign_in("ann"), sign_in("carl")
     ann.post(f"{LIST}add/", PROPOSAL)

@@ -13,13 +13,15 @@ from django.conf import LazySettings
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from accounts.models import ApiKey
-from curation.models import Note, WatchList
-from instruments.models import Correction, ListFile, Webhook
+from curation.models import ImportBatch, Note, WatchList
+from instruments.models import Correction, ListFile, OutputProfile, Scope, Webhook
 from instruments.venues.load import load_bundled_if_none
 from tests.accounts.clients import make_user
+from tests.admin_pages import find_admin_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = {"name": "nightly", "days": "30", "permissions": ["instruments.view_instrument"]}
@@ -167,3 +169,55 @@ def test_a_proposal_that_is_sent_again_is_no_second_one_and_a_preview_may_be_rep
     assert [answer.status_code for answer in answers] == [302, 302]
     assert "waits for a curator" in client.get(answers[1]["Location"]).content.decode()
     assert Correction.objects.count() == 1
+
+
+def test_every_form_of_the_admin_that_adds_a_row_is_carried_out_once() -> None:
+    user = make_user("ada", "admin")
+    client = Client()
+    client.force_login(user)
+    request = RequestFactory().get("/admin/")
+    request.user = user
+
+    names = [
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_add"
+        for model, page in find_admin_pages().items()
+        if page.has_add_permission(request)
+    ]
+
+    assert len(names) > 5
+    assert [name for name in names if not read_id(client, reverse(name))] == []
+
+
+SCOPE = {"register": "ESMA", "categories": "E"}
+PROFILE = {"name": "short", "rows": "instruments", "columns": '[{"field": "isin"}]'}
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "model"),
+    [
+        ("/admin/instruments/scope/", SCOPE, Scope),
+        ("/admin/instruments/outputprofile/", PROFILE, OutputProfile),
+        ("/admin/curation/importbatch/", {"kind": "venues"}, ImportBatch),
+    ],
+)
+def test_a_form_of_the_admin_that_is_sent_twice_adds_one_row_and_shows_the_list(
+    path: str, form: dict[str, str], model: Any
+) -> None:
+    client = sign_in("admin")
+    identity = read_id(client, f"{path}add/")
+
+    def send(**changes: str) -> Any:
+        file = SimpleUploadedFile(
+            "venues.csv", b"mic,name,country,comments\nXSTO,Stockholm,SE,A test\n"
+        )
+        files = {"file": file} if model is ImportBatch else {}
+        return client.post(f"{path}add/", {**form, **files, "form_id": identity, **changes})
+
+    refused = send(**{next(iter(form)): ""})
+    first, second = send(), send()
+
+    assert refused.status_code == 200
+    assert (first.status_code, second.status_code) == (302, 302)
+    assert second["Location"] == path
+    assert model.objects.count() == 1
+    assert "sent twice" in client.get(path).content.decode()
