@@ -117,11 +117,12 @@ def find_pages_of_users(keys: dict[str, Any]) -> Iterator[str]:
 
 def find_admin(keys: dict[str, Any]) -> Iterator[str]:
     """Yield the lists of the admin, and searches in those that have a search box."""
-    from django.contrib import admin
     from django.urls import reverse
 
+    from tests.admin_pages import find_admin_pages
+
     yield "/admin/"
-    for model, model_admin in admin.site._registry.items():
+    for model, model_admin in find_admin_pages().items():
         path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         yield path
         if model_admin.search_fields:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.contrib import admin
 from django.db import connection
 from django.test import Client
 
 from tests.accounts.clients import make_user
+from tests.admin_pages import find_admin_pages
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -43,7 +43,6 @@ OF_ALL_FILES = (
     '"esma_files_esmafile"."name" LIKE',
 )
 SCAN = re.compile(r"SCAN (\w+)")
-ADMINS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def growing_scans(plans: list[tuple[str, list[str]]], *, is_search: bool) -> lis
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ADMINS, ids=lambda model: model._meta.label)
+@pytest.mark.parametrize("model", find_admin_pages(), ids=lambda model: model._meta.label)
 def test_a_list_of_the_admin_reads_no_growing_table(model: Any, client: Client) -> None:
     client.force_login(make_user("ada", "admin"))
     address = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
