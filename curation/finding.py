@@ -165,7 +165,7 @@ def _find_venue_unknown(isins: Isins) -> Iterator[Problem]:
             kind="venue_unknown",
             mic=venue.mic,
             published=venue.mic,
-            detail=f"{venue.listings:,} listings of any status have this MIC.",
+            detail=f"Listings of any status with this MIC: {venue.listings:,}.",
         )
 
 

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 from esma_files import file_requests, gaps, queue, retention, sets, usage
 from esma_files.models import EsmaFile, Heartbeat, RejectedRecord, Run
 from marketdata.common.errors import WrongState
+from marketdata.common.numbers import format_count
 from marketdata.web.access import may_see_user_name
 from marketdata.web.admin import ReadOnlyAdmin
 
@@ -158,14 +159,15 @@ class EsmaFileAdmin(ReadOnlyAdmin):
                 reasons.append(str(error))
         count = len(queryset) - len(reasons)
         if count:
-            self.message_user(request, f"{_files(count)} {done}.", messages.SUCCESS)
+            self.message_user(request, f"{format_count(count, 'file')} {done}.", messages.SUCCESS)
             if is_queued and not queue.has_worker():
                 self.message_user(request, queue.NO_WORKER, messages.WARNING)
         for reason in reasons[:_REASONS_SHOWN]:
             self.message_user(request, f"Skipped: {reason}", messages.WARNING)
         if len(reasons) > _REASONS_SHOWN:
-            more = _files(len(reasons) - _REASONS_SHOWN)
-            self.message_user(request, f"{more} more were skipped.", messages.WARNING)
+            more = len(reasons) - _REASONS_SHOWN
+            text = format_count(more, "more file was", "more files were")
+            self.message_user(request, f"{text} skipped.", messages.WARNING)
 
 
 def _find_files(search_term: str) -> list[int] | None:
@@ -175,10 +177,6 @@ def _find_files(search_term: str) -> list[int] | None:
         return None
     named = EsmaFile.objects.filter(name=f"{name.removesuffix('.zip')}.zip")
     return list(named.values_list("pk", flat=True))
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 class FileKindFilter(admin.ChoicesFieldListFilter):

@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from esma_files import file_requests, retention
 from esma_files.models import EsmaFile, Run
 from marketdata.common.errors import WrongState
+from marketdata.common.numbers import format_count
 from marketdata.web import limits
 from marketdata.web.access import SIGNED_IN, GuardedView, Rule, holding, is_met
 from marketdata.web.address import is_allowed
@@ -86,7 +87,8 @@ class FileActionView(GuardedView):
         if not _is_permitted(request, action):
             raise PermissionDenied("Your roles or your network do not permit this.")
         if action.rule.costly and (seconds := limits.count_costly(request)):
-            messages.error(request, f"Too many costly requests: try again in {seconds} seconds.")
+            wait = format_count(seconds, "second")
+            messages.error(request, f"Too many costly requests: try again in {wait}.")
             return redirect("file", pk=pk)
         try:
             run = action.perform(file, request=request)

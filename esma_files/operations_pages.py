@@ -18,6 +18,7 @@ from esma_files.descriptions import describe_runs
 from esma_files.filters import RejectedRecordFilterSet, RunFilterSet
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from marketdata.common.filters import get_messages
+from marketdata.common.numbers import format_count
 from marketdata.web.access import GuardedView, reading
 from marketdata.web.forms import day_field, get_status, refuse
 from marketdata.web.pages import BoundedPaginator
@@ -144,7 +145,14 @@ class RunsView(GuardedView):
             "messages": messages,
             "page": page,
             "runs": [
-                {**run, "file_pk": row.file_id, "percent": round(100 * run["share"])}
+                {
+                    **run,
+                    "file_pk": row.file_id,
+                    "percent": round(100 * run["share"]),
+                    "progress": format_count(
+                        run["done"], run["unit"].removesuffix("s"), run["unit"]
+                    ),
+                }
                 for run, row in zip(described, page.object_list, strict=True)
             ],
             "is_open": any(run["state"] in ("queued", "running") for run in described),

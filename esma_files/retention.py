@@ -18,6 +18,7 @@ from esma_files import moving, sets, store
 from esma_files.errors import LostFile
 from esma_files.models import EsmaFile
 from marketdata.common.errors import MarketDataError, PermanentError
+from marketdata.common.numbers import format_count
 
 if TYPE_CHECKING:  # slow to import, and only needed where it is configured
     from esma_files.storage.blob import BlobStorage
@@ -102,10 +103,11 @@ def _actions_for_set(file_set: sets.FileSet, newest: set[sets.SetKey], age: int)
     files = [file for file in file_set.files if file.has_content]
     is_old_delta = not file_set.key.is_full and age > settings.DELETE_DELTAS_AFTER_DAYS
     reason_to_keep = hindrance(file_set, newest)
+    days = format_count(age, "day")
     if is_old_delta and not reason_to_keep:
         limit = f"more than DELETE_DELTAS_AFTER_DAYS={settings.DELETE_DELTAS_AFTER_DAYS}"
-        return [Action(file, "delete", f"a delta of {age} days, {limit}") for file in files]
-    reason = f"{age} days old"
+        return [Action(file, "delete", f"a delta of {days}, {limit}") for file in files]
+    reason = f"{days} old"
     if is_old_delta:
         reason = f"would be deleted, but: {reason_to_keep}"
     elif file_set.key in newest:
@@ -120,7 +122,7 @@ def _action_for_file(file: EsmaFile, age: int, reason: str, *, may_archive: bool
         return Action(file, "leave", f"{file.state} now")
     if file.stored_name.endswith(".xml") and age > settings.COMPRESS_AFTER_DAYS:
         limit = f"more than COMPRESS_AFTER_DAYS={settings.COMPRESS_AFTER_DAYS}"
-        return Action(file, "compress", f"uncompressed, {age} days old, {limit}")
+        return Action(file, "compress", f"uncompressed, {format_count(age, 'day')} old, {limit}")
     if file.location != EsmaFile.Location.BLOB:
         return Action(file, "leave", reason)
     verb, days = "", 0
@@ -130,7 +132,9 @@ def _action_for_file(file: EsmaFile, age: int, reason: str, *, may_archive: bool
     elif age > settings.COOL_AFTER_DAYS:
         verb, days = "cool", settings.COOL_AFTER_DAYS
     if verb and _RANK[_TIERS[verb]] > _RANK[EsmaFile.Tier(file.tier or "hot")]:
-        return Action(file, verb, f"{age} days, more than {verb.upper()}_AFTER_DAYS={days}")
+        return Action(
+            file, verb, f"{format_count(age, 'day')}, more than {verb.upper()}_AFTER_DAYS={days}"
+        )
     return Action(file, "leave", reason)
 
 

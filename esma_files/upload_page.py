@@ -16,6 +16,7 @@ from esma_files.errors import FileProblem, LoadedOtherwise
 from esma_files.models import EsmaFile, Run
 from esma_files.names import FileName
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, holding
 
@@ -70,7 +71,9 @@ class UploadView(GuardedView):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = UploadForm(request.POST, request.FILES)
         if seconds := limits.count_costly(request):
-            form.add_error(None, f"Too many costly requests: try again in {seconds} seconds.")
+            form.add_error(
+                None, f"Too many costly requests: try again in {format_count(seconds, 'second')}."
+            )
             response = render(request, "esma_files/upload.html", {"form": form}, status=429)
             response["Retry-After"] = str(seconds)
             return response

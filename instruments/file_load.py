@@ -43,6 +43,7 @@ from instruments.staging.staging import Staged
 from instruments.staging.wal import WriteAheadLog
 from marketdata.common import logs, telemetry
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 REJECTED = RejectedRecord._meta.db_table
 
@@ -382,8 +383,9 @@ class FileLoad:
             reconciliation = Reconciliation.objects.get(files__file=file)
             if run.dropped > reconciliation.listed:
                 remarks.append(
-                    f"The set that it completes holds {reconciliation.listed:,} listings and drops"
-                    f" {run.dropped:,}: is it whole?"
+                    f"The set that it completes holds"
+                    f" {format_count(reconciliation.listed, 'listing')} and drops {run.dropped:,}: is it"
+                    " whole?"
                 )
         if self.reading.is_outside_scope:
             remarks.append(f"Category {file.category} is out of scope: the file was not read.")

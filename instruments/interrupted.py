@@ -113,8 +113,8 @@ def _take_out(file: EsmaFile, run: Run, changes: dict[str, object]) -> int:
             EsmaFile.objects.filter(pk=file.pk).update(**changes, is_partly_merged=False)
             run.ended = replacement.withdrawn
             run.report = [
-                f"Its load was interrupted: {replacement.withdrawn:,} records that it had merged were taken"
-                " out again.",
+                "Its load was interrupted. Records that it had merged, and that were taken out again:"
+                f" {replacement.withdrawn:,}.",
                 *replacement.remarks_on_unread,
             ]
             run.end()

@@ -15,6 +15,7 @@ from curation.previews import preview
 from instruments.correctable import GROUPED_FIELDS
 from instruments.models import Correction
 from marketdata.common.errors import InvalidQuery, MarketDataError
+from marketdata.common.numbers import format_count
 from marketdata.web.access import may_see_user_name
 from marketdata.web.admin import ReadOnlyAdmin
 
@@ -158,7 +159,7 @@ class CorrectionAdmin(ReadOnlyAdmin):
             context = {
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
-                "title": f"{verb} {len(selected)} correction{'s' if len(selected) != 1 else ''}",
+                "title": f"{verb} {format_count(len(selected), 'correction')}",
                 "action": action,
                 "verb": verb,
                 "form": form if needs_reason else None,

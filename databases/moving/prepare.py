@@ -12,6 +12,7 @@ from databases import named, tables
 from databases.errors import SchemasDiffer, TargetInUse
 from databases.models import CopiedTable
 from databases.tables import Model
+from marketdata.common.numbers import format_count
 
 # Tables that `migrate` fills by signals and data migrations. Their keys may differ from the source's, so they
 # are copied too.
@@ -81,8 +82,8 @@ def _begun(target: str, origin: str) -> bool:
         count = model._base_manager.using(target).count()
         if count != copied.get(name, 0):
             raise TargetInUse(
-                f"{name} in the target has {count:,} rows, and {copied.get(name, 0):,} were copied:"
-                " it is in use"
+                f"{name} in the target is in use: it has {format_count(count, 'row')}, of which"
+                f" {copied.get(name, 0):,} were copied"
             )
     return bool(copied)
 

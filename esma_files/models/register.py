@@ -5,6 +5,7 @@ import datetime as dt
 from django.db import models
 
 from esma_files.models.file import dataset_choices
+from marketdata.common.numbers import format_count
 
 
 class RegisterHistory(models.Model):
@@ -42,5 +43,7 @@ class RegisterHistory(models.Model):
             return f"it has left the register, which lists nothing before {self.oldest_on}"
         days_left = (day - self.oldest_on).days
         if self.removes_files and days_left <= notice_days:
-            return f"it leaves the register in about {days_left} days: fetch it before"
+            return (
+                f"it leaves the register in about {format_count(days_left, 'day')}: fetch it before"
+            )
         return ""

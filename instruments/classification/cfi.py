@@ -203,7 +203,7 @@ def decode(text: str) -> Decoded:
     """Decode a code, in upper or lower case. Raises BadCfi where it is not six letters."""
     code = text.strip().upper()
     if len(code) != LENGTH:
-        raise BadCfi(f"a CFI code has six letters, {code!r} has {len(code)} characters")
+        raise BadCfi(f"a CFI code has six letters, {code!r} has {len(code)}")
     for position, letter in enumerate(code, start=1):
         if not re.fullmatch("[A-Z]", letter):
             raise BadCfi(f"position {position} of {code!r} is not one of the letters A to Z")

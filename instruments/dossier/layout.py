@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from instruments.listings.facts import capitalize, flatten
+from marketdata.common.numbers import format_count
 
 TITLES = {
     "identity": "Identity",
@@ -74,7 +75,8 @@ def _lay_out_part(title: str, part: dict[str, Any]) -> Section:
 def _describe_source(source: dict[str, Any]) -> str:
     """Return a source with its age on the day of the dossier, after which it may have been published."""
     days = source["age_days"]
-    age = f"{days:,} days old" if days >= 0 else f"{-days:,} days after the day of the dossier"
+    distance = format_count(abs(days), "day")
+    age = f"{distance} old" if days >= 0 else f"{distance} after the day of the dossier"
     return f"{source['name']}, {source['published_on']} ({age})"
 
 

@@ -17,6 +17,7 @@ from instruments.enrichment import steps
 from instruments.listings.lookup import get_instrument
 from marketdata.api.parameters import StrictSerializer
 from marketdata.api.views import ApiView
+from marketdata.common.numbers import format_count
 from marketdata.web.access import holding
 
 _RULE = holding("instruments.enrich_instrument", costly=True)
@@ -82,4 +83,4 @@ class EnrichView(ApiView):
         body = EnrichSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         isins = body.validated_data["isins"]
-        return _accept(request, isins, f"{len(isins)} instruments")
+        return _accept(request, isins, format_count(len(isins), "instrument"))

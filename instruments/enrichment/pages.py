@@ -16,6 +16,7 @@ from instruments.classification import cfi
 from instruments.enrichment import steps
 from instruments.models import Coverage
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.numbers import format_count
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, holding, is_met, reading
 from marketdata.web.forms import read_text
@@ -69,7 +70,9 @@ class EnrichmentView(GuardedView):
             raise PermissionDenied("Your roles do not permit you to request enrichment.")
         form = EnrichmentForm(request.POST, request.FILES)
         if seconds := limits.count_costly(request):
-            form.add_error(None, f"Too many requests: try again in {seconds} seconds.")
+            form.add_error(
+                None, f"Too many requests: try again in {format_count(seconds, 'second')}."
+            )
             return self._answer(request, form, status=429)
         if form.is_valid():
             codes = form.cleaned_data["codes"]
@@ -78,7 +81,7 @@ class EnrichmentView(GuardedView):
             except (InvalidQuery, NotInDatabase) as error:
                 form.add_error(None, str(error))
             else:
-                about = f"{len(codes)} instruments"
+                about = format_count(len(codes), "instrument")
                 trail.record(
                     "instruments.enrich", request=request, about=about, new={"isins": len(codes)}
                 )

@@ -86,7 +86,7 @@ class _Progress:
         run.rejected = of_isins.invalid + of_isins.failed + of_leis.failed
         run.report = [*of_isins.problems, *of_leis.problems]
         run.save()
-        run.note(share=min(1, run.read / (self.total or 1)), done=run.read, unit="ISINs and LEIs")
+        run.note(share=min(1, run.read / (self.total or 1)), done=run.read, unit="codes")
 
 
 def enrich(*, run: Run) -> Run:

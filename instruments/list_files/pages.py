@@ -11,6 +11,7 @@ from esma_files.descriptions import describe_runs
 from instruments.list_files import keeping
 from instruments.models import ListFile, Register
 from marketdata.common.errors import InvalidQuery, NotInDatabase, WrongState
+from marketdata.common.numbers import format_count
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, holding
 from marketdata.web.forms import day_field
@@ -59,7 +60,9 @@ class ListFilesView(GuardedView):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ListFileForm(request.POST, request.FILES)
         if seconds := limits.count_costly(request):
-            form.add_error(None, f"Too many requests: try again in {seconds} seconds.")
+            form.add_error(
+                None, f"Too many requests: try again in {format_count(seconds, 'second')}."
+            )
             return self._show(request, form, status=429)
         if form.is_valid():
             file: UploadedFile[Any] = form.cleaned_data["file"]

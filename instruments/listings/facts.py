@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from instruments.classification import cfi
+from marketdata.common.numbers import format_count
 
 _ABBREVIATIONS = re.compile(r"\b(cfi|figi|id|isin|lei|lou|md5|mic|url)\b")
 
@@ -89,7 +90,7 @@ def _format_amount(number: str | None, unit: str | None) -> str:
 def _format_distance(days: int) -> str:
     if days == 0:
         return "today"
-    number = f"{abs(days):,} day{'' if abs(days) == 1 else 's'}"
+    number = format_count(abs(days), "day")
     return f"in {number}" if days > 0 else f"{number} ago"
 
 

@@ -8,6 +8,7 @@ from instruments.listings.history import Version, get_drop_day, get_first_day
 from instruments.listings.status import get_effective_status
 from instruments.listings.terms import FIRST_REAL_DAY, get_beginning, get_end
 from instruments.models import ListingRecord, Status
+from marketdata.common.numbers import format_count
 from marketdata.web.charts import Bar, TimeAxis, Timeline, draw_timeline
 
 
@@ -75,7 +76,7 @@ def draw_versions(groups: Iterable[Sequence[Version]], day: dt.date) -> Timeline
     rows = []
     for versions in listings:
         bars = [_make_version_bar(axis, version, day) for version in reversed(versions)]
-        count = f"{len(versions)} record{'' if len(versions) == 1 else 's'}"
+        count = format_count(len(versions), "record")
         newest = versions[0].record
         rows.append((newest.mic, _get_label(newest, count), bars))
     return draw_timeline(axis, rows)

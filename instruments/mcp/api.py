@@ -23,6 +23,7 @@ from instruments.mcp.tools import TOOLS, Tool
 from marketdata.api.renderers import FastJSONRenderer
 from marketdata.api.views import ApiView
 from marketdata.common.errors import InvalidQuery
+from marketdata.common.numbers import format_count
 from marketdata.common.suggestions import describe_unknown
 from marketdata.web.access import reading
 
@@ -207,7 +208,7 @@ def _call(request: HttpRequest, tool: Tool, arguments: dict[str, Any]) -> dict[s
     answer = json.loads(response.content)
     if response.status_code != HTTPStatus.OK:
         wait = response.headers.get("Retry-After")
-        hint = f" Try again in {wait} seconds." if wait else ""
+        hint = f" Try again in {format_count(int(wait), 'second')}." if wait else ""
         return _describe_error(f"{answer['title']}: {answer['detail']}{hint}")
     text = {"type": "text", "text": response.content.decode()}
     return {"content": [text], "structuredContent": answer, "isError": False}

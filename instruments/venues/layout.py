@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from lxml import etree
 
 from instruments.venues.errors import BadVenueList
+from marketdata.common.numbers import format_count
 
 # The columns of both layouts, each with its field of `Venue`; "" is ignored.
 _FIELDS = {
@@ -82,7 +83,7 @@ def _csv(text: str, name: str) -> Iterator[Row]:
             if not any(row):
                 continue
             if len(row) != len(fields):
-                problem = f"has {len(row)} fields, the header {len(fields)}"
+                problem = f"has {format_count(len(row), 'field')}, the header {len(fields)}"
                 yield Row(f"line {reader.line_num}", {}, problem)
                 continue
             texts = {f: text.strip() for f, text in zip(fields, row, strict=True) if f}

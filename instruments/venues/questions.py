@@ -11,6 +11,7 @@ from instruments.corrected_records import correct, describe_corrections
 from instruments.models import ListedVenue, Register, Venue, VenueQuerySet
 from instruments.served_values import serve_venue
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.numbers import format_count
 from marketdata.common.plain import describe_columns
 
 # The counts of listings: all of them, and those of each register.
@@ -43,7 +44,11 @@ def get_venue(text: str, *, with_corrections: bool = True) -> Venue:
     venue = with_listings().filter(pk=mic).first()
     if venue is None:
         used = ListedVenue.objects.filter(pk=mic).first()
-        hint = f", although {used.listings:,} listings use it" if used else ""
+        hint = (
+            f", although {format_count(used.listings, 'listing uses', 'listings use')} it"
+            if used
+            else ""
+        )
         raise NotInDatabase(f"The loaded ISO 10383 list has no {mic}{hint}.")
     if with_corrections:
         correct([venue])

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from instruments.models import Webhook
 from instruments.webhooks import keeping
+from marketdata.common.numbers import format_count
 from marketdata.web.access import may_see_user_name
 from marketdata.web.admin import ReadOnlyAdmin
 
@@ -64,7 +65,10 @@ class WebhookAdmin(ReadOnlyAdmin):
         for webhook in webhooks:
             keeping.change(webhook, {"is_active": is_active}, request=request)
         state = "on" if is_active else "off"
-        messages.success(request, f"{len(webhooks)} webhooks are switched {state}.")
+        messages.success(
+            request,
+            f"{format_count(len(webhooks), 'webhook is', 'webhooks are')} switched {state}.",
+        )
 
     @admin.display(description="Last deliveries")
     def last_deliveries(self, webhook: Webhook) -> SafeString | str:

@@ -21,6 +21,7 @@ from rest_framework.views import exception_handler
 from marketdata.api import throttles
 from marketdata.api.negotiation import get_file_types
 from marketdata.common import errors
+from marketdata.common.numbers import format_count
 from marketdata.web import limits, time_limits
 from marketdata.web.error_pages import get_not_found_message
 from marketdata.web.problems import CONTENT_TYPE, describe_problem
@@ -152,7 +153,7 @@ def _get_detail(error: Exception, view: Any) -> str:
     if isinstance(error, PermissionDenied):
         return "Permission denied."
     if isinstance(error, exceptions.Throttled) and (wait := getattr(error, "wait", None)):
-        return f"Too many requests: try again in {math.ceil(wait)} seconds."
+        return f"Too many requests: try again in {format_count(math.ceil(wait), 'second')}."
     return str(getattr(error, "detail", error))
 
 

@@ -10,6 +10,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 
+from marketdata.common.numbers import format_count
 from marketdata.web import limits, slots, time_limits
 from marketdata.web.address import is_allowed
 from marketdata.web.credentials import has_credentials
@@ -111,7 +112,7 @@ class Guard:
 
 def too_many_requests(request: HttpRequest, seconds: int) -> HttpResponse:
     """Return a 429 with `Retry-After`."""
-    detail = f"Too many requests: try again in {seconds} seconds."
+    detail = f"Too many requests: try again in {format_count(seconds, 'second')}."
     response = error_response(request, HTTPStatus.TOO_MANY_REQUESTS, detail)
     response.headers["Retry-After"] = str(seconds)
     return response

@@ -25,6 +25,7 @@ from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Heartbeat
 from esma_files.models.heartbeat import HeartbeatQuerySet
 from instruments import replica
+from marketdata.common.numbers import format_count
 from monitoring.databases.check import pending_migrations
 from monitoring.models import CheckResult
 
@@ -183,7 +184,8 @@ def check_data_age() -> Outcome:
         if days > _OLD_DATA_DAYS.get(dataset, _OLD_DATA_DAYS_OF_OTHERS):
             status = Status.WARNING
         reasons.append(
-            f"{dataset}: the newest loaded file was published on {newest[dataset]}, {days} days ago"
+            f"{dataset}: the newest loaded file was published on {newest[dataset]},"
+            f" {format_count(days, 'day')} ago"
         )
     return Outcome(status, "; ".join(reasons))
 
@@ -192,8 +194,9 @@ def check_gaps() -> Outcome:
     missing = gaps.find()
     if not missing:
         return Outcome()
-    count = "1 gap" if len(missing) == 1 else f"{len(missing):,} gaps"
-    return Outcome(Status.WARNING, f"{count}, the newest: {missing[-1]}")
+    return Outcome(
+        Status.WARNING, f"{format_count(len(missing), 'gap')}, the newest: {missing[-1]}"
+    )
 
 
 def check_failed_files() -> Outcome:

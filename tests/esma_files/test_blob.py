@@ -122,7 +122,7 @@ def test_move_files_uploads_verifies_and_keeps_the_originals_until_told(
     output = run("move_files", "--to", "blob")
 
     assert "2 files" in output
-    assert "2 originals are kept" in output
+    assert "Originals kept: 2" in output
     assert all(path.exists() for path in originals)
     for file in EsmaFile.objects.all():
         assert file.location == "blob"

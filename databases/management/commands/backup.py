@@ -16,6 +16,7 @@ from databases.errors import DamagedBackup, NotSqlite
 from databases.progress import bar
 from marketdata.common import disks, output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 _AZURE = (
     "{database} is on a server, which makes its own backups; none was made here. On Azure SQL, go back to"
@@ -146,7 +147,9 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"{'would delete' if options['dry_run'] else 'deleted'} {backup.name}"
                 )
-        self.stdout.write(f"{len(old)} backups, {sum(b.stored_bytes for b in old):,} bytes.")
+        self.stdout.write(
+            f"{format_count(len(old), 'backup')}, {sum(b.stored_bytes for b in old):,} bytes."
+        )
 
 
 @contextlib.contextmanager

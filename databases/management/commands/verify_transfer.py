@@ -13,6 +13,7 @@ from databases.moving.verify import Compared, verify
 from databases.progress import table_progress_bars
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 
 class Command(BaseCommand):
@@ -59,12 +60,12 @@ class Command(BaseCommand):
         differing = sum(table.differing for table in compared)
         if differing or not all(table.same for table in compared):
             raise CommandError(
-                f"{differing:,} rows differ. If the service or a load has run since the transfer began,"
+                f"Rows that differ: {differing:,}. If the service or a load has run since the transfer began,"
                 " stop it and begin again: `transfer --restart`, then `verify_transfer`."
             )
         read = sum(table.source_rows for table in compared)
         self.stderr.write(
-            f"Equal: {read:,} rows in {len(compared)} tables, {seconds:,.0f} s,"
+            f"Equal: {format_count(read, 'row')} in {format_count(len(compared), 'table')}, {seconds:,.0f} s,"
             f" {read / seconds:,.0f} rows/s."
         )
 

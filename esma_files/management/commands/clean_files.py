@@ -7,6 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 from audit.commands import RecordedCommand
 from esma_files import retention, steps
 from marketdata.common import output
+from marketdata.common.numbers import format_count
 
 
 class Command(RecordedCommand):
@@ -43,7 +44,9 @@ class Command(RecordedCommand):
                 f"{run.ended} deleted, {run.changed} moved or compressed, {run.unchanged} left as they are."
             )
         if run.rejected:
-            raise CommandError(f"{run.rejected} actions could not be carried out; see above.")
+            raise CommandError(
+                f"{format_count(run.rejected, 'action')} could not be carried out; see above."
+            )
 
     def _print_plan(self, options: dict[str, Any]) -> None:
         plan = retention.plan()
@@ -60,5 +63,5 @@ class Command(RecordedCommand):
         freed = sum(a.file.size for a in plan if a.verb == "delete")
         left = sum(a.verb == "leave" for a in plan)
         self.stdout.write(
-            f"{freed:,} bytes would be freed; {left} files would be left as they are."
+            f"{freed:,} bytes would be freed; {format_count(left, 'file')} would be left unchanged."
         )

@@ -12,6 +12,7 @@ from esma_files import moving
 from esma_files.models import EsmaFile
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 
 class Command(RecordedCommand):
@@ -32,16 +33,16 @@ class Command(RecordedCommand):
         except MarketDataError as error:
             raise CommandError(str(error)) from error
         size = sum(file.size for file in files)
-        self.stdout.write(f"{len(files)} files with {size:,} bytes to move to {to}.")
+        self.stdout.write(
+            f"{format_count(len(files), 'file')} with {size:,} bytes to move to {to}."
+        )
         problems = self._report(moving.move(files, to=to), len(files), "moved")
         originals = moving.files_with_originals(to)
         if options["delete_verified"]:
             done = moving.delete_originals(originals)
             problems += self._report(done, len(originals), "original deleted")
         elif originals:
-            self.stdout.write(
-                f"{len(originals)} originals are kept; --delete-verified deletes them."
-            )
+            self.stdout.write(f"Originals kept: {len(originals)}; --delete-verified deletes them.")
         if problems:
             raise CommandError("; ".join(problems))
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from esma_files import usage
 from marketdata.common import output
+from marketdata.common.numbers import format_count
 
 
 class Command(BaseCommand):
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         if rows:
             output.print_table(self.stdout, rows, numbers=["files", "bytes", "monthly_cost"])
         self.stdout.write(
-            f"{total.files} files, {total.bytes:,} of {total.budget_bytes:,} bytes "
+            f"{format_count(total.files, 'file')}, {total.bytes:,} of {total.budget_bytes:,} bytes "
             f"({total.percent} %), ${total.monthly_cost} a month; new files go to {total.location}."
         )
         if total.warning:

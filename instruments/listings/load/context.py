@@ -15,6 +15,7 @@ from esma_files import kinds
 from esma_files.models import EsmaFile
 from instruments.models import Listing, ListingVersion, Register
 from marketdata.common.errors import RetryableError
+from marketdata.common.numbers import format_count
 
 LISTING = Listing._meta.db_table
 VERSION = ListingVersion._meta.db_table
@@ -89,8 +90,8 @@ class Replacement:
     def remarks(self) -> list[str]:
         """For the report of the run."""
         return [
-            "It replaces an older revision of the same name: of the records that this published first,"
-            f" {self.confirmed:,} are in the new one, and {self.withdrawn:,} were withdrawn.",
+            "It replaces an older revision of the same name: of the records that this published first, the"
+            f" new one repeats {self.confirmed:,} and withdraws {self.withdrawn:,}.",
             *self.remarks_on_unread,
         ]
 
@@ -100,8 +101,8 @@ class Replacement:
         if not self.unread:
             return []
         return [
-            f"{len(self.unread)} later files may repeat a withdrawn record and could not be read"
-            " again: `manage.py scope backfill` reads them, and names those that are not stored."
+            f"{format_count(len(self.unread), 'later file')} may repeat a withdrawn record and could not be"
+            " read again: `manage.py scope backfill` does so, and names those that are not stored."
         ]
 
 

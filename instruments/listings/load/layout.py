@@ -32,6 +32,7 @@ from instruments.listings.load import ends
 from instruments.staging import checks, fingerprint
 from instruments.staging.checks import Refusal
 from instruments.staging.layout import Checked, Groups, Layout
+from marketdata.common.numbers import format_count
 
 _COMMODITY_COLUMNS = ("commodity_product", *COMMODITY_LEVELS)
 _BASKET_COLUMNS = ("underlying_basket",)
@@ -173,10 +174,11 @@ def _remark_repeated_keys(connection: sqlite3.Connection) -> list[str]:
         return []
     keys = repeated[0][-1]
     examples = "; ".join(
-        f"{isin} on {mic}: {records:,} records, the first is number {first:,}, the last {last:,}"
+        f"{isin} on {mic}: {format_count(records, 'record')}, the first is number {first:,},"
+        f" the last {last:,}"
         for isin, mic, records, first, last, _ in repeated
     )
-    subject = "1 listing has" if keys == 1 else f"{keys:,} listings have"
+    subject = format_count(keys, "listing has", "listings have")
     return [f"{subject} more than one record in this file, of which the last applies ({examples})."]
 
 

@@ -17,6 +17,7 @@ from instruments.models import Instrument
 from instruments.profiles import saving, shapes
 from marketdata.common import command_options, output
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.numbers import format_count
 
 
 class Command(AnsweringCommand):
@@ -80,7 +81,10 @@ class Command(AnsweringCommand):
             write_whole_file(path, write(pages, layout))
         filters = command_options.get_filter_values(InstrumentFilterSet, options)
         trail.record("instruments.exported", about=str(path)[:200], new=filters)
-        self.stdout.write(f"{path}: {counter.rows:,} {layout.rows}, {path.stat().st_size:,} bytes.")
+        self.stdout.write(
+            f"{path}: {format_count(counter.rows, layout.rows.removesuffix('s'))},"
+            f" {path.stat().st_size:,} bytes."
+        )
 
     @staticmethod
     def _get_shape(options: dict[str, Any]) -> shapes.Shape | None:

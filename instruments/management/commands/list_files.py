@@ -14,6 +14,7 @@ from instruments.management.whole_files import write_whole_file
 from instruments.models import ListFile, Register
 from marketdata.common import command_options, named_files, output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 _COLUMNS = ("number", "name", "question", "lines", "state", "done", "is_answered", "expires_at")
 _CHUNK_BYTES = 1 << 18
@@ -69,7 +70,10 @@ class Command(BaseCommand):
                 name=path.name,
                 parameters=parameters,
             )
-        self.stdout.write(f"List {list_file.pk}: {list_file.lines:,} lines wait for a worker.")
+        self.stdout.write(
+            f"List {list_file.pk}: "
+            f"{format_count(list_file.lines, 'line waits', 'lines wait')} for a worker."
+        )
         if not queue.has_worker():
             self.stderr.write(self.style.WARNING(queue.NO_WORKER))
 

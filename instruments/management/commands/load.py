@@ -16,6 +16,7 @@ from instruments import pipeline
 from instruments.venues.load import load_bundled_if_none
 from marketdata.common import output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 from marketdata.common.progress import progress_bars
 
 _COUNTS = ("read", "new", "changed", "ended", "dropped", "late", "unchanged", "rejected", "outside")
@@ -96,9 +97,7 @@ class Command(RecordedCommand):
             if row["unmapped"]:
                 remarks.append(_describe_unmapped(row["unmapped"], run=row["run"]))
             if row["rejected"]:
-                subject = (
-                    "1 record was" if row["rejected"] == 1 else f"{row['rejected']:,} records were"
-                )
+                subject = format_count(row["rejected"], "record was", "records were")
                 remarks.append(f"{subject} rejected: see `rejects list`.")
             for remark in remarks:
                 self.stderr.write(f"{row['file']}: {remark}")
@@ -145,7 +144,7 @@ class _Bars:
         self._merging: set[int] = set()
 
     def reading(self, file: EsmaFile, records: int, share: float) -> None:
-        bar, text = self._bar(file), f"{records:,} records"
+        bar, text = self._bar(file), format_count(records, "record")
         if file.pk in self._merging:
             self._progress.update(bar, amount=text)
         else:

@@ -12,6 +12,7 @@ from instruments.models import ListedVenue
 from instruments.venues import load
 from marketdata.common import http, output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.numbers import format_count
 
 
 class Command(RecordedCommand):
@@ -49,5 +50,7 @@ class Command(RecordedCommand):
             self.stderr.write(f"{name}: left out: {problem}")
         missing = list(ListedVenue.objects.missing())
         if missing:
-            names = ", ".join(f"{venue.mic} ({venue.listings:,} listings)" for venue in missing)
+            names = ", ".join(
+                f"{venue.mic} ({format_count(venue.listings, 'listing')})" for venue in missing
+            )
             self.stderr.write(f"Not in the list, although listings use them: {names}")

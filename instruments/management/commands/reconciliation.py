@@ -10,6 +10,7 @@ from instruments.management.answering import AnsweringCommand
 from instruments.models import Difference, Reconciliation
 from marketdata.common import command_options, output
 from marketdata.common.errors import NotInDatabase
+from marketdata.common.numbers import format_count
 
 _IN_TABLE = (
     *("id", "published_on", "category", "register"),
@@ -77,7 +78,8 @@ class Command(AnsweringCommand):
 def _summarize(full_set: Reconciliation) -> str:
     if not full_set.compared:
         return (
-            f"{full_set}: {full_set.listed:,} listings; no earlier full set to compare them with."
+            f"{full_set}: {format_count(full_set.listed, 'listing')}; no earlier full set to compare"
+            " with."
         )
     counts = ", ".join(f"{getattr(full_set, name):,} {name}" for name in reconciliation.COUNTS)
     return (

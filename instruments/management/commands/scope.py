@@ -14,6 +14,7 @@ from instruments.listings.load.pruning import Page
 from instruments.listings.models.scope import KINDS
 from instruments.models import Listing, Register, Scope
 from marketdata.common import named_files, output
+from marketdata.common.numbers import format_count
 
 _HELP = {
     "categories": "first letters of CFI codes, as E D",
@@ -108,7 +109,7 @@ class Command(RecordedCommand):
             run = loaded.run
             applied = run.new + run.changed + run.ended + run.late
             self.stdout.write(
-                f"{loaded.file.name}: {run.read:,} records, {applied:,} of them applied, "
+                f"{loaded.file.name}: {format_count(run.read, 'record')}, {applied:,} of them applied, "
                 f"{run.outside:,} out of scope"
             )
         if problems:
@@ -121,7 +122,10 @@ class Command(RecordedCommand):
             if not listings:
                 self.stdout.write("Nothing is out of scope.")
                 return
-            amount = f"{listings:,} listings and {versions:,} superseded records of the {register}"
+            amount = (
+                f"{format_count(listings, 'listing')} and"
+                f" {format_count(versions, 'superseded record')} of the {register}"
+            )
             if not options["yes"]:
                 self.stdout.write(f"{Scope.objects.current(register)}")
                 answer = input(f"Delete {amount} that are out of scope? Type yes: ")
@@ -146,8 +150,8 @@ class Command(RecordedCommand):
     def _print_backlog(self, backlog: scoping.Backlog) -> None:
         if backlog.stored:
             self.stdout.write(
-                f"{len(backlog.stored)} loaded files do not cover this scope: "
-                "`scope backfill` reads them again."
+                f"Loaded files that do not cover this scope: {len(backlog.stored)}."
+                " `scope backfill` reads them again."
             )
         for file in backlog.not_stored:
             self.stderr.write(

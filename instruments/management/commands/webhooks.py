@@ -23,7 +23,7 @@ class Command(AnsweringCommand):
 
     def handle(self, *, action: str, **options: Any) -> None:
         if action == "send":
-            self.stdout.write(f"{sending.send_due():,} messages were received.")
+            self.stdout.write(f"Messages received: {sending.send_due():,}.")
             return
         webhooks = Webhook.objects.all()
         rows = [{"owner": webhook.owner, **keeping.describe(webhook)} for webhook in webhooks]

@@ -65,7 +65,7 @@ def test_one_instrument_is_enriched_by_a_run(curator: ApiClient, openfigi: FakeO
         "done",
         1,
         2,
-        "ISINs and LEIs",
+        "codes",
     )
     assert (run["read"], run["new"], run["rejected"]) == (2, 198, 0)
     assert run["report"] == [f"{IBM}: FIGIs: Has FIGIs", NOT_KNOWN]

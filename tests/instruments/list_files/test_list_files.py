@@ -289,7 +289,7 @@ def test_the_command_sends_lists_writes_and_deletes(tmp_path: Path) -> None:
     out = io.StringIO()
     call_command("list_files", "send", str(source), "--on", "2020-06-30", stdout=out)
     number = ListFile.objects.get().pk
-    assert f"List {number}: 1 lines wait for a worker." in out.getvalue()
+    assert f"List {number}: 1 line waits for a worker." in out.getvalue()
     with pytest.raises(CommandError, match="is not answered yet"):
         call_command("list_files", "answers", str(number), str(target))
     work()

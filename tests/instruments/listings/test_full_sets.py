@@ -122,7 +122,7 @@ def test_a_set_that_drops_more_than_it_holds_is_doubted(make_zip: Write) -> None
     run = load(make_zip, full(8), listed(VOLVO))
 
     assert (run.dropped, len(run.report)) == (2, 1)
-    assert "holds 1 listings and drops 2" in run.report[0]
+    assert "holds 1 listing and drops 2" in run.report[0]
 
 
 def test_a_set_speaks_for_its_own_category(make_zip: Write) -> None:

@@ -239,7 +239,7 @@ def test_what_is_out_of_scope_is_deleted_only_when_asked(
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     call_command("scope", "prune", stdout=out)
 
-    assert "Deleted 2 listings and 1 superseded records of the ESMA" in out.getvalue()
+    assert "Deleted 2 listings and 1 superseded record of the ESMA" in out.getvalue()
     assert [(row.isin, row.mic) for row in Listing.objects.all()] == [(VOLVO, "XSTO")]
     assert [row.full_name for row in ListingVersion.objects.all()] == ["One"]
     volvo = Instrument.objects.get()
