@@ -78,8 +78,8 @@ _KINDS = (
         "Unknown venue",
         "Listings have a MIC that the loaded list of venues (ISO 10383) lacks, so that country, operator and"
         " name of the venue are not known.",
-        "Load a newer list (manage.py load_venues --official). If the MIC is not published there, import it"
-        " as an addition.",
+        "Have a newer list loaded (`manage.py load_venues --official`). If the MIC is not published there,"
+        " import it as an addition.",
     ),
     ProblemKind(
         "names_differ",

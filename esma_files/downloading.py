@@ -189,12 +189,14 @@ def _begin(file: EsmaFile, run: Run | None) -> _Fetching | Result:
 def _hindrance(file: EsmaFile) -> MarketDataError | None:
     if not file.url:
         return NoAddress(
-            f"{file.name}: no register lists it, so there is no address; run sync_register first"
+            f"{file.name}: no register lists it, so there is no address: upload the file, or run"
+            " `manage.py sync_register` first"
         )
     used = usage.bytes_used()
     if used >= settings.STORAGE_BUDGET_BYTES:
         budget = f"STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
         return BudgetExceeded(
-            f"{file.name}: {used:,} bytes are stored, and {budget}; run clean_files, or raise the budget"
+            f"{file.name}: {used:,} bytes are stored, and {budget}; delete files (in the admin,"
+            " or by `manage.py clean_files`), or raise the budget"
         )
     return None

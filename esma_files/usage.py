@@ -111,5 +111,6 @@ def _warning(total: int, percent: float) -> str:
         return ""
     return (
         f"{total:,} bytes are {percent:.0f} % of STORAGE_BUDGET_BYTES="
-        f"{settings.STORAGE_BUDGET_BYTES:,}: run clean_files, or raise the budget."
+        f"{settings.STORAGE_BUDGET_BYTES:,}: delete files (in the admin, or by `manage.py"
+        " clean_files`), or raise the budget."
     )

@@ -21,6 +21,7 @@ from instruments.file_staging import FileStaging
 from instruments.layouts import merge_of, result_tables
 from instruments.listings.load import gate, late_revisions, merge, republished, scope
 from instruments.listings.load.context import (
+    BACKFILL,
     WHOLE,
     LoadedMeanwhile,
     Replacement,
@@ -390,12 +391,8 @@ class FileLoad:
         if self.reading.is_outside_scope:
             remarks.append(f"Category {file.category} is out of scope: the file was not read.")
         if is_missed:
-            remarks.append(
-                "It was read beside an earlier file: `manage.py scope backfill` reloads it."
-            )
+            remarks.append(f"It was read beside an earlier file: {BACKFILL} loads it again.")
         has_changed = run.new + run.changed + run.ended + run.late
         if (not is_covered or has_changed) and (marked := scope.mark_later_files(file)):
-            remarks.append(
-                f"It came late: `manage.py scope backfill` reloads the later files ({marked})."
-            )
+            remarks.append(f"It came late: {BACKFILL} loads the later files ({marked}) again.")
         return remarks

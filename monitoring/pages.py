@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from esma_files.models import Heartbeat, Run
 from marketdata.web.access import GuardedView, holding
@@ -9,6 +10,13 @@ from monitoring.health.report import recent
 from monitoring.models import CheckResult
 
 _NAMES = {"esma_register": "ESMA's register", "gleif": "GLEIF", "openfigi": "OpenFIGI"}
+# Where to look at what a check has found, and to act on it.
+_PAGES = {
+    "failed_files": ("files", "?state=failed"),
+    "held_files": ("files", "?state=held"),
+    "gaps": ("files-calendar", ""),
+    "storage_budget": ("files-storage", ""),
+}
 _STYLES = {"ok": "active", "warning": "cancelled", "failed": "cancelled"}
 _TITLES = {
     "healthy": "Everything works",
@@ -35,6 +43,7 @@ class StatusView(GuardedView):
             "results": [
                 {
                     "name": _NAMES.get(result.name, result.name.replace("_", " ")),
+                    "address": _find_page(result.name),
                     "status": CheckResult.Status(result.status).label,
                     "style": _STYLES.get(result.status, ""),
                     "reason": result.reason,
@@ -52,3 +61,9 @@ class StatusView(GuardedView):
             "running": running.order_by("started_at"),
         }
         return render(request, "monitoring/status.html", context)
+
+
+def _find_page(check: str) -> str:
+    """Return the address of the page about a check; "" if there is none."""
+    name, query = _PAGES.get(check, ("", ""))
+    return f"{reverse(name)}{query}" if name else ""

@@ -7,9 +7,10 @@ from typing import Any
 from django.db import connection, transaction
 
 from audit import trail
+from esma_files import queue
 from esma_files.datasets import Dataset
 from esma_files.kinds import kinds_of
-from esma_files.models import EsmaFile
+from esma_files.models import EsmaFile, Run
 from esma_files.models.file import EsmaFileQuerySet
 from instruments import pipeline
 from instruments.listings.load import pruning, search_index
@@ -57,6 +58,17 @@ def backlog(register: Register) -> Backlog:
         stored=[file for file in files if file.has_content],
         not_stored=[file for file in files if not file.has_content],
     )
+
+
+def request_backfill(register: Register, *, by: str) -> list[Run]:
+    """Queue a load of each stored file of the backlog; return the runs.
+
+    A load may add later files to the backlog, for which a further backfill is needed.
+    """
+    return [
+        queue.request_run(Run.Kind.LOAD, file=file, requested_by=by)
+        for file in backlog(register).stored
+    ]
 
 
 def describe_scope(scope: Scope, *, user: Any = None) -> dict[str, Any]:

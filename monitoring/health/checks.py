@@ -203,14 +203,14 @@ def check_failed_files() -> Outcome:
     failed = EsmaFile.objects.filter(state=EsmaFile.State.FAILED).count()
     if not failed:
         return Outcome()
-    return Outcome(Status.WARNING, f"{failed} failed: see `manage.py files list --state failed`")
+    return Outcome(Status.WARNING, f"{failed} failed; also `manage.py files list --state failed`")
 
 
 def check_held_files() -> Outcome:
     held = EsmaFile.objects.filter(state=EsmaFile.State.HELD).count()
     if not held:
         return Outcome()
-    return Outcome(Status.WARNING, f"{held} held: see `manage.py files list --state held`")
+    return Outcome(Status.WARNING, f"{held} held; also `manage.py files list --state held`")
 
 
 def check_storage_budget() -> Outcome:

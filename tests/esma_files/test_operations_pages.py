@@ -14,6 +14,7 @@ from audit.models import Event
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, RejectedRecord, Run
 from esma_files.names import FileName
+from tests.accounts.clients import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anonymous_reading")]
 
@@ -212,3 +213,14 @@ def test_uploads_count_as_costly_and_their_form_does_not(
     assert (first.status_code, second.status_code) == (400, 429)
     assert "Too many costly requests: try again in" in second.content.decode()
     assert int(second["Retry-After"]) > 0
+
+
+def test_checks_on_the_page_of_health_lead_to_the_files(client: Client) -> None:
+    client.force_login(make_user("curt", "curator"))
+
+    page = client.get("/status/").content.decode()
+
+    assert '<a href="/files/?state=failed">Failed files</a>' in page
+    assert '<a href="/files/?state=held">Held files</a>' in page
+    assert '<a href="/files/calendar/">Gaps</a>' in page
+    assert '<a href="/files/storage/">Storage budget</a>' in page

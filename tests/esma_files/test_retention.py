@@ -293,4 +293,4 @@ def test_usage_adds_up_and_warns(settings: LazySettings) -> None:
     out, err = io.StringIO(), io.StringIO()
     call_command("storage", stdout=out, stderr=err)
     assert "8,000 of 10,000 bytes" in out.getvalue()
-    assert "run clean_files" in err.getvalue()
+    assert "manage.py clean_files" in err.getvalue()

@@ -9,8 +9,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from esma_files import queue
-from esma_files.models import Run
 from instruments.listings import scoping
 from instruments.listings.models.scope import KINDS, MAX_CODES
 from instruments.models import Register, Scope
@@ -159,11 +157,7 @@ class ScopeViewSet(ApiView, viewsets.GenericViewSet[Scope]):
     @action(detail=True, methods=["post"])
     def backfill(self, request: Request, register: str) -> Response:
         """Request a load of each file. Ask again afterwards: a load may add later files to the backlog."""
-        backlog = scoping.backlog(self._register())
-        by = request.user.get_username()
-        runs = [
-            queue.request_run(Run.Kind.LOAD, file=file, requested_by=by).pk
-            for file in backlog.stored
-        ]
-        not_stored = [file.name for file in backlog.not_stored]
-        return Response({"runs": runs, "not_stored": not_stored}, status=202)
+        register = self._register()
+        runs = scoping.request_backfill(register, by=request.user.get_username())
+        not_stored = [file.name for file in scoping.backlog(register).not_stored]
+        return Response({"runs": [run.pk for run in runs], "not_stored": not_stored}, status=202)

@@ -23,6 +23,9 @@ FILE = EsmaFile._meta.db_table
 # The kinds of files that repeat all cancelled records, as a list in SQL.
 CANCELLATION_LISTS = ", ".join(f"'{code}'" for code in kinds.codes(kinds.Content.CANCELLED))
 
+# In remarks, which are read in browsers and in terminals.
+BACKFILL = "a backfill of the scope (in the admin, below Scopes, or `manage.py scope backfill`)"
+
 _BELOW_ALL_ISINS, _ABOVE_ALL_ISINS = "", "~"
 
 
@@ -102,7 +105,7 @@ class Replacement:
             return []
         return [
             f"{format_count(len(self.unread), 'later file')} may repeat a withdrawn record and could not be"
-            " read again: `manage.py scope backfill` does so, and names those that are not stored."
+            f" read again: {BACKFILL} does so, and names those that are not stored."
         ]
 
 

@@ -44,8 +44,8 @@ def check(file: EsmaFile, counts: Counts) -> Counts:
     problem = (
         f"Held by the load gate: it would change {counts.changed:,}, end {counts.ended:,} and drop"
         f" {counts.dropped:,} of {before:,} active listings of category {file.category}, together"
-        f" {100 * affected / before:.0f} % and more than {percent} %. Check the file and let it"
-        " through with `files release`, or remove it with `files remove`."
+        f" {100 * affected / before:.0f} % and more than {percent} %. Check the file, and"
+        " release or remove it: on its page, in the admin, or by `manage.py files release` or `files remove`."
     )
     raise Held(problem, _describe(file))
 

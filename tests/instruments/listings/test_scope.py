@@ -144,11 +144,47 @@ def test_a_late_file_has_later_deltas_reloaded(make_zip: Write) -> None:
     set_scope(categories=["E"])
     assert load(make_zip, delta(5), firds.cancellation(VOLVO, "XSTO", "CancRcrd")).outside == 1
     run = load(make_zip, full(2), firds.record("RefData", VOLVO, "XSTO", period=day(1)))
-    assert run.report == ["It came late: `manage.py scope backfill` reloads the later files (1)."]
+    assert run.report == [
+        "It came late: a backfill of the scope (in the admin, below Scopes, or `manage.py scope backfill`)"
+        " loads the later files (1) again."
+    ]
 
     assert [loaded.file.name for loaded in scoping.backfill(EU)] == [f"{delta(5)}.zip"]
     assert Listing.objects.get().status == "cancelled"
     assert scoping.backlog(EU) == scoping.Backlog([], [])
+
+
+def test_the_list_of_scopes_in_the_admin_requests_a_backfill(make_zip: Write) -> None:
+    set_scope(categories=["D"])
+    for file in (full(2), full(9)):
+        load(make_zip, file, firds.record("RefData", VOLVO, "XSTO", period=day(1)))
+    set_scope()
+    curator, viewer = Client(), Client()
+    curator.force_login(make_user("curt", "curator"))
+    analyst = make_user("ann", "analyst")
+    analyst.is_staff = True
+    analyst.save()
+    viewer.force_login(analyst)
+    waiting = "2 loaded files do not have all records of the present scope"
+
+    page = curator.get("/admin/instruments/scope/").content.decode()
+    assert waiting in page
+    assert "Load them again" in page
+    address = "/admin/instruments/scope/backfill/ESMA/"
+    assert f'action="{address}"' in page
+    assert "Load them again" not in viewer.get("/admin/instruments/scope/").content.decode()
+    assert viewer.post(address).status_code == 403
+    assert curator.get(address).status_code == 405
+
+    answer = curator.post(address, follow=True).content.decode()
+
+    assert "2 files will be loaded again." in answer
+    assert Run.objects.filter(state="queued", kind="load", requested_by="curt").count() == 2
+    assert Event.objects.get(action="scope.backfill").actor == "curt"
+    for run in Run.objects.filter(state="queued"):
+        run.end()
+    list(scoping.backfill(EU))
+    assert "loaded file" not in curator.get("/admin/instruments/scope/").content.decode()
 
 
 def test_a_file_that_is_not_stored_any_more_is_named(make_zip: Write) -> None:
