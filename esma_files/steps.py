@@ -104,6 +104,7 @@ def keep(file: EsmaFile, *, kept: bool, requested_by: str = "") -> Run:
 def replace(file: EsmaFile, path: Path, *, run: Run) -> EsmaFile:
     """Store the file at `path` as the newest revision of a file, whose bytes are removed; return it.
 
+    What replaces an excerpt is an excerpt, too: as a whole file, it would drop the listings that it lacks.
     Raises NotToBeDeleted, WrongReplacement, and the errors of store.store_file.
     """
     with runs.failing_on_error(run):
@@ -111,7 +112,7 @@ def replace(file: EsmaFile, path: Path, *, run: Run) -> EsmaFile:
             raise WrongReplacement(f"{path.name} cannot replace {file.name}: its name differs.")
         if reason := retention.hindrance_of_file(file):
             raise retention.NotToBeDeleted(f"{file.name}: {reason}")
-        newest = store.store_file(path, dataset=file.dataset)
+        newest = store.store_file(path, dataset=file.dataset, excerpt=file.is_excerpt)
         if newest.pk == file.pk:
             raise WrongReplacement(f"{path} has the same bytes as {file.name}.")
         retention.remove_file(file)

@@ -125,6 +125,19 @@ class TestReplacement:
         assert (newest.state, newest.revision) == ("downloaded", 1)
         assert Event.objects.filter(action="file.replace").exists()
 
+    def test_what_replaces_an_excerpt_is_an_excerpt(self, file: EsmaFile, tmp_path: Path) -> None:
+        EsmaFile.objects.filter(pk=file.pk).update(is_excerpt=True)
+        with pytest.raises(CommandError, match="the same bytes"):
+            run("files", "replace", NAME, SOURCE)
+        file.refresh_from_db()
+        assert file.is_excerpt
+        (tmp_path / NAME).write_bytes(SOURCE.read_bytes() + b" ")
+
+        assert "revision 1, an excerpt;" in run("files", "replace", NAME, tmp_path / NAME)
+
+        newest, _ = EsmaFile.objects.order_by("-revision")
+        assert newest.is_excerpt
+
     def test_same_bytes_and_other_names_are_refused(self, file: EsmaFile, tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="the same bytes"):
             run("files", "replace", NAME, SOURCE)

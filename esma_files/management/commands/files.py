@@ -51,7 +51,9 @@ class Command(BaseCommand):
             parser_of_action.add_argument("names", nargs="+", metavar="NAME")
             _add_dataset(parser_of_action)
 
-        replace_parser = actions.add_parser("replace", help="replace a bad file by another one")
+        replace_parser = actions.add_parser(
+            "replace", help="replace a bad file by another one, and an excerpt by another excerpt"
+        )
         replace_parser.add_argument("names", nargs=1, metavar="NAME")
         replace_parser.add_argument("path", type=Path, help="the other file, of the same name")
         _add_dataset(replace_parser)
@@ -180,7 +182,8 @@ def _remove(file: EsmaFile) -> str:
 def _replace(file: EsmaFile, *, path: Path) -> str:
     trail.record("file.replace", about=file, old={"state": file.state})
     newest = steps.replace(file, path, run=Run.begin(Run.Kind.DELETE, file=file))
-    return f"replaced by revision {newest.revision}; run load to continue"
+    excerpt = ", an excerpt" if newest.is_excerpt else ""
+    return f"replaced by revision {newest.revision}{excerpt}; run load to continue"
 
 
 def _save(file: EsmaFile, *, folder: Path) -> str:
