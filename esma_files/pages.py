@@ -91,7 +91,9 @@ class FileView(GuardedView):
 
 
 def _format(name: str, value: Any) -> Any:
-    """Return a time (`..._at`, `state_since`) to the second and a size in bytes; other values as they are."""
+    """Return a fact as text: times to the second, the size in bytes, and the dataset by its name."""
+    if name == "dataset":
+        return Dataset(value).label
     if name.endswith(("_at", "_since")):
         return str(value).replace("T", " ")[:19] + " UTC"
     return f"{value:,} bytes" if name == "size" else value

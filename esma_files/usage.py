@@ -28,6 +28,11 @@ class Share:
     bytes: int
     monthly_cost: Decimal
 
+    @property
+    def label(self) -> str:
+        """The name of the dataset, for pages."""
+        return str(Dataset(self.dataset).label)
+
 
 @dataclasses.dataclass(frozen=True)
 class Usage:

@@ -95,7 +95,8 @@ class CompareView(GuardedView):
     """The differences between two records of an instrument, of one listing or of two.
 
     Query parameters are `first` and `second`, the keys of two records (by default the last two of the
-    reference listing), and `all` to show also the fields that are equal.
+    reference listing, or its only one and one of another listing), and `all` to show also the fields
+    that are equal.
     """
 
     needs = reading("instruments.view_instrument")
@@ -110,8 +111,11 @@ class CompareView(GuardedView):
             (t for t in timelines if _get_place(t[0]) == (instrument.mic, instrument.register)),
             timelines[0],
         )
-        first = _choose(records, request.GET.get("first", ""), reference[-2:][0])
-        second = _choose(records, request.GET.get("second", ""), reference[-1])
+        newest = reference[-2:]
+        if len(newest) == 1:
+            newest += [other[-1] for other in timelines if other is not reference][:1]
+        first = _choose(records, request.GET.get("first", ""), newest[0])
+        second = _choose(records, request.GET.get("second", ""), newest[-1])
         rows = _compare(first, second)
         is_complete = request.GET.get("all", "") == "on"
         places = {_get_place(first), _get_place(second)}

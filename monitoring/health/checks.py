@@ -178,13 +178,13 @@ def check_data_age() -> Outcome:
     for dataset in settings.REGISTERS:
         if dataset not in newest:
             status = Status.WARNING
-            reasons.append(f"{dataset}: no file has been loaded")
+            reasons.append(f"{Dataset(dataset).label}: no file has been loaded")
             continue
         days = (today - newest[dataset]).days
         if days > _OLD_DATA_DAYS.get(dataset, _OLD_DATA_DAYS_OF_OTHERS):
             status = Status.WARNING
         reasons.append(
-            f"{dataset}: the newest loaded file was published on {newest[dataset]},"
+            f"{Dataset(dataset).label}: the newest loaded file was published on {newest[dataset]},"
             f" {format_count(days, 'day')} ago"
         )
     return Outcome(status, "; ".join(reasons))

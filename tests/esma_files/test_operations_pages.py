@@ -215,6 +215,14 @@ def test_uploads_count_as_costly_and_their_form_does_not(
     assert int(second["Retry-After"]) > 0
 
 
+def test_datasets_have_their_names_on_the_pages(client: Client) -> None:
+    [file] = know(3)
+    EsmaFile.objects.update(content="firds/x.zip", size=900)
+
+    assert ">ESMA FIRDS</a>" in client.get("/files/storage/").content.decode()
+    assert "ESMA FIRDS" in client.get(f"/files/{file.pk}/").content.decode()
+
+
 def test_checks_on_the_page_of_health_lead_to_the_files(client: Client) -> None:
     client.force_login(make_user("curt", "curator"))
 

@@ -425,7 +425,7 @@ def test_data_of_each_followed_dataset_must_be_recent(settings: LazySettings) ->
     outcome = check_data_age()
 
     assert outcome.status == "warning"
-    assert "esma_firds: " in outcome.reason
+    assert "ESMA FIRDS: " in outcome.reason
     assert "5 days ago" in outcome.reason
 
 

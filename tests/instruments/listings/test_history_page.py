@@ -74,6 +74,18 @@ def test_without_a_choice_the_last_two_records_of_the_reference_listing_are_comp
     assert re.search(r"<h2>\d+ fields? differs?</h2>|The two records have the same", page)
 
 
+def test_a_listing_with_one_record_is_compared_with_another_listing(
+    client: Client, make_zip: Write
+) -> None:
+    records = [firds.record("RefData", VOLVO, mic, period=day(1)) for mic in ("XHEL", "XSTO")]
+    load(make_zip, full(2), *records)
+
+    page = client.get(f"{ADDRESS}/compare/").content.decode()
+
+    chosen = re.findall(r"selected>(\w{4}), ESMA", page)
+    assert sorted(chosen) == ["XHEL", "XSTO"]
+
+
 @pytest.mark.parametrize("name", ["history", "compare", "transparency"])
 def test_unknown_instruments_are_not_found(client: Client, name: str) -> None:
     assert client.get(f"{ADDRESS}/{name}/").status_code == 404

@@ -1,0 +1,73 @@
+"""Links between pages, for people who look, and for those who use a keyboard or a screen reader."""
+
+import pytest
+from django.test import Client
+
+from tests.accounts.clients import make_user
+from tests.browsing import Visit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "links"),
+    [
+        ("/venues/", ['<a href="/venues/" aria-current="page">Venues</a>']),
+        ("/check/files/", ['<a href="/check/" aria-current="true">Check a list</a>']),
+        (
+            "/files/runs/",
+            [
+                '<a href="/files/" aria-current="true">Files</a>',
+                '<a href="/files/runs/" aria-current="page">Runs</a>',
+            ],
+        ),
+        ("/", []),
+    ],
+)
+def test_the_links_to_the_page_that_is_shown_are_marked(
+    path: str, links: list[str], client: Client
+) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    page = client.get(path).content.decode()
+
+    assert page.count("aria-current") == len(links)
+    assert [link for link in links if link not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/corrections/", "No correction replaces a published value at present."),
+        ("/notes/", "There are no notes yet."),
+        ("/notes/?q=bank", "No note matches."),
+    ],
+)
+def test_a_page_without_rows_says_so_in_words(path: str, text: str, client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    assert text in client.get(path).content.decode()
+
+
+def test_a_filter_is_named_in_the_title(client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    page = client.get("/?category=D&currency=EUR").content.decode()
+
+    assert "<title>Category Debt instruments, Currency EUR · MarketData</title>" in page
+
+
+@pytest.mark.slow
+def test_the_first_key_leads_past_the_links(admin_visit: Visit) -> None:
+    admin_visit.open("/venues/")
+    page = admin_visit.page
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to the content")
+    assert link.evaluate("link => link === document.activeElement")
+    assert link.evaluate("link => link.getBoundingClientRect().left") >= 0
+    admin_visit.check_accessible()
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.activeElement.closest('main') !== null")
