@@ -21,6 +21,7 @@ SMALL = {
     "accounts_user",
     "auth_group",
     "axes_accessattempt",  # old attempts are deleted
+    "curation_importbatch",  # of the last 90 days
     "curation_note",  # written by people
     "curation_tag",
     "esma_files_heartbeat",
