@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from django.conf import settings
 
 from esma_files import sets
+from esma_files.datasets import Dataset
 from esma_files.kinds import KINDS, Cadence, Content, FileKind
 from esma_files.models import EsmaFile, EsmaFileQuerySet, RegisterHistory
 
@@ -54,7 +55,7 @@ class Gap:
         else:
             state = "missing" if self.count == 1 else f"{self.count} missing"
         ending = f" ({self.warning})" if self.warning else ""
-        return f"{series} of {days} ({self.dataset}): {state}{ending}"
+        return f"{series} of {days} ({Dataset(self.dataset).label}): {state}{ending}"
 
 
 def find(dataset: str = "") -> list[Gap]:

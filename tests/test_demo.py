@@ -50,6 +50,6 @@ def test_the_share_has_all_that_is_known_of_an_instrument() -> None:
 
 @pytest.mark.usefixtures("demo")
 def test_there_are_a_gap_and_a_rejected_record() -> None:
-    assert [str(gap) for gap in gaps.find()] == ["DLTINS of 2026-07-17 (esma_firds): missing"]
+    assert [str(gap) for gap in gaps.find()] == ["DLTINS of 2026-07-17 (ESMA FIRDS): missing"]
     assert RejectedRecord.objects.get().reason == "the check digit is 9, and should be 8"
     assert set(EsmaFile.objects.values_list("state", flat=True)) == {EsmaFile.State.LOADED}

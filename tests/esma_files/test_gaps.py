@@ -69,9 +69,9 @@ def test_deltas_are_expected_daily_and_full_files_weekly() -> None:
     )
 
     assert [str(gap) for gap in gaps.find()] == [
-        "DLTINS of 2026-08-02 (esma_firds): missing",
-        "FULINS E of 2026-08-08 (esma_firds): missing",
-        "FULINS E of 2026-08-22 (esma_firds): missing",
+        "DLTINS of 2026-08-02 (ESMA FIRDS): missing",
+        "FULINS E of 2026-08-08 (ESMA FIRDS): missing",
+        "FULINS E of 2026-08-22 (ESMA FIRDS): missing",
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_needed_delta_that_is_about_to_leave_or_has_left_the_register_is_repor
     assert quiet == ["Nothing is missing between the first and the last known day."]
     assert len(lines) == 13
     assert lines[0] == (
-        f"DLTINS of {days[0]} (esma_firds): listed, not fetched (it has left the register, which lists "
+        f"DLTINS of {days[0]} (ESMA FIRDS): listed, not fetched (it has left the register, which lists "
         f"nothing before {days[10]})"
     )
     assert "it leaves the register in about 0 days: fetch it before" in lines[10]

@@ -111,8 +111,8 @@ def test_an_incomplete_set_and_a_missing_week_are_gaps(esma: FakeRegister) -> No
     steps.sync(Dataset.ESMA_FIRDS, since=DAY, until=dt.date(2025, 9, 30))
 
     assert [str(gap) for gap in gaps.find()] == [
-        "FULINS E of 2025-08-30 (esma_firds): part 2 of 3 missing",
-        "FULINS E of 2025-09-06 to 2025-09-13 (esma_firds): 2 missing",
+        "FULINS E of 2025-08-30 (ESMA FIRDS): part 2 of 3 missing",
+        "FULINS E of 2025-09-06 to 2025-09-13 (ESMA FIRDS): 2 missing",
     ]
 
 
@@ -126,4 +126,4 @@ def test_the_gap_that_a_recorded_answer_of_esma_has_is_found(
     run = steps.sync(Dataset.ESMA_FIRDS, since=dt.date(2019, 5, 16), until=dt.date(2019, 5, 30))
 
     assert (run.new, run.rejected) == (91, 0)
-    assert run.report == ["DLTINS of 2019-05-22 (esma_firds): missing"]
+    assert run.report == ["DLTINS of 2019-05-22 (ESMA FIRDS): missing"]
