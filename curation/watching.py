@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -144,44 +144,21 @@ def read_changes(watch_list: WatchList, *, since: str | None = None) -> Changes:
 
     `since` is what the owner has seen, by default.
     """
-    since = watch_list.seen if since is None else since
-    number, key = _parse_place(since)
-    last = _get_last_place()
-    changed = _written_after(Listing.objects.all(), number, key, last)
-    withdrawn = _written_after(WithdrawnListing.objects.all(), number, key, last)
+    after = _parse_place(watch_list.seen if since is None else since)
+    last = _parse_place(_get_last_place())
     if watch_list.isins:
-        places = list(_read_places(changed.filter(isin__in=watch_list.isins))[: MAX_CHANGES + 1])
+        places = changes.read_places(after, MAX_CHANGES + 1, isins=watch_list.isins)
         has_more = len(places) > MAX_CHANGES
-        places = places[:MAX_CHANGES]
-        until = f"{places[-1][0]}.{places[-1][1]}" if has_more else last
-        withdrawn = withdrawn.filter(isin__in=watch_list.isins)
+        del places[MAX_CHANGES:]
+        until = _get_end(places) if has_more else max(last, _get_end(places))
     else:
-        places, until = _filter_changes(changed, watch_list.filter, last)
-        has_more = until != last
-        gone = withdrawn.order_by().values_list("isin", flat=True).distinct()[:_PAGE]
-        withdrawn = withdrawn.filter(isin__in=_select(watch_list.filter, set(gone)))
-    number, key = _parse_place(until)
-    withdrawn = withdrawn.exclude(change__gt=number).exclude(change=number, pk__gt=key)
-    rows = [
-        *_describe([place[1] for place in places]),
-        *_describe_withdrawn(list(withdrawn.select_related("change")[:MAX_CHANGES])),
-    ]
-    return Changes([row for _, row in sorted(rows, key=lambda row: row[0])], until, has_more)
+        places, until, has_more = _filter_changes(after, watch_list.filter, last)
+    return Changes(_describe(places), f"{until[0]}.{until[1]}", has_more)
 
 
-def _written_after(rows: Any, number: int, key: int, last: str) -> Any:
-    """Return listings, or withdrawn ones, that were written after a place, in order."""
-    written = rows.filter(change__gte=number, change__lte=_parse_place(last)[0])
-    return written.exclude(change=number, pk__lte=key).order_by("change_id", "pk")
-
-
-def _select(text: str, isins: set[str]) -> set[str]:
-    """Return those ISINs whose instrument matches a filter; none that is no longer loaded."""
-    if not isins:
-        return set()
-    instruments = Instrument.objects.filter(pk__in=isins)
-    filtered: Any = InstrumentFilterSet(QueryDict(text), instruments).qs
-    return set(filtered.order_by().values_list("pk", flat=True))
+def _get_end(places: list[changes.Place]) -> tuple[int, int]:
+    """Return the last one of some places; the beginning if there are none."""
+    return (places[-1].change, places[-1].key) if places else (0, 0)
 
 
 def read_members(watch_list: WatchList) -> dict[str, str | None]:
@@ -191,34 +168,51 @@ def read_members(watch_list: WatchList) -> dict[str, str | None]:
     return {isin: names.get(isin) for isin in watch_list.isins}
 
 
-def _read_places(listings: QuerySet[Listing]) -> QuerySet[Listing, tuple[int, int, str]]:
-    return listings.values_list("change_id", "pk", "isin")
-
-
 def _filter_changes(
-    changed: QuerySet[Listing], text: str, last: str
-) -> tuple[list[tuple[int, int, str]], str]:
-    """Return the changed listings whose instrument matches a filter, and the place that was reached."""
-    matching: list[tuple[int, int, str]] = []
-    for first in range(0, _LOOKED_AT, _PAGE):
-        page = list(_read_places(changed)[first : first + _PAGE])
-        isins = _select(text, {isin for *_, isin in page})
+    after: tuple[int, int], text: str, last: tuple[int, int]
+) -> tuple[list[changes.Place], tuple[int, int], bool]:
+    """Return the places of the changed listings whose instrument matches a filter.
+
+    With them the place that was reached, and whether there may be more behind it. The filter cannot be asked
+    of an instrument that is no longer loaded: its withdrawn listings do not match.
+    """
+    matching: list[changes.Place] = []
+    for _ in range(0, _LOOKED_AT, _PAGE):
+        page = changes.read_places(after, _PAGE)
+        isins = _read_isins(page)
+        instruments = Instrument.objects.filter(pk__in=set(isins.values()))
+        filtered: Any = InstrumentFilterSet(QueryDict(text), instruments).qs
+        selected = set(filtered.order_by().values_list("pk", flat=True))
         for place in page:
-            if place[2] in isins:
+            if isins.get(place) in selected:
                 matching.append(place)
             if len(matching) == MAX_CHANGES:
-                return matching, f"{place[0]}.{place[1]}"
+                return matching, _get_end(matching), True
+        after = max(after, _get_end(page))
         if len(page) < _PAGE:
-            return matching, last
-    return matching, f"{page[-1][0]}.{page[-1][1]}"
+            return matching, max(last, after), False
+    return matching, after, True
 
 
-_Row = tuple[
-    tuple[int, int], dict[str, Any]
-]  # the place of a listing, and its change as plain values
+def _read_isins(places: list[changes.Place]) -> dict[changes.Place, str]:
+    """Return the ISINs of listings and withdrawn listings."""
+    isins: dict[changes.Place, str] = {}
+    for model, is_withdrawn in ((Listing, False), (WithdrawnListing, True)):
+        keys = {place.key: place for place in places if place.is_withdrawn == is_withdrawn}
+        if keys:
+            rows: Any = model._default_manager.filter(pk__in=keys).order_by()
+            isins |= {keys[pk]: isin for pk, isin in rows.values_list("pk", "isin")}
+    return isins
 
 
-def _describe(keys: list[int]) -> list[_Row]:
+def _describe(places: list[changes.Place]) -> list[dict[str, Any]]:
+    """Return the changes at some places as plain values, in their order."""
+    described = _describe_listings([place.key for place in places if not place.is_withdrawn])
+    described |= _describe_withdrawn([place.key for place in places if place.is_withdrawn])
+    return [described[place.key] for place in places if place.key in described]
+
+
+def _describe_listings(keys: list[int]) -> dict[int, dict[str, Any]]:
     of_listing = ListingVersion.objects.filter(
         isin=OuterRef("isin"), mic=OuterRef("mic"), register=OuterRef("register")
     )
@@ -227,13 +221,13 @@ def _describe(keys: list[int]) -> list[_Row]:
         Listing.objects.filter(pk__in=keys)
         .select_related("change")
         .annotate(version_before=Subquery(newest))
-        .order_by("change_id", "pk")
+        .order_by()
     )
     versions = ListingVersion.objects.in_bulk(
         [listing.version_before for listing in listings if listing.version_before]
     )
     corrections = read_in_use({row.isin for row in listings if row.change.is_correction})
-    rows = []
+    described = {}
     for listing in listings:
         version_before = versions.get(listing.version_before)
         if listing.change.is_correction:
@@ -245,17 +239,18 @@ def _describe(keys: list[int]) -> list[_Row]:
             has_versions=version_before is not None,
             is_correction=listing.change.is_correction,
         )
-        rows.append(_describe_one(listing, listing.full_name, kind, differences))
-    return rows
+        described[listing.pk] = _describe_one(listing, listing.full_name, kind, differences)
+    return described
 
 
-def _describe_withdrawn(listings: list[WithdrawnListing]) -> list[_Row]:
-    loaded = Instrument.objects.filter(pk__in={row.isin for row in listings})
+def _describe_withdrawn(keys: list[int]) -> dict[int, dict[str, Any]]:
+    listings = list(WithdrawnListing.objects.filter(pk__in=keys).select_related("change"))
+    loaded = Instrument.objects.filter(pk__in={listing.isin for listing in listings})
     names = dict(loaded.order_by().values_list("isin", "full_name"))
-    return [
-        _describe_one(listing, names.get(listing.isin), changes.WITHDRAWN, [])
+    return {
+        listing.pk: _describe_one(listing, names.get(listing.isin), changes.WITHDRAWN, [])
         for listing in listings
-    ]
+    }
 
 
 def _describe_one(
@@ -263,8 +258,8 @@ def _describe_one(
     full_name: str | None,
     kind: str,
     differences: list[dict[str, Any]],
-) -> _Row:
-    return (listing.change.number, listing.pk), {
+) -> dict[str, Any]:
+    return {
         "isin": listing.isin,
         "mic": listing.mic,
         "register": listing.register,

@@ -10,7 +10,7 @@ the changes: a file that is loaded late comes after what was known before.
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Value
@@ -134,7 +134,7 @@ def read_page(since: str | None, limit: int, *, with_record: bool) -> Page:
     `with_record` adds every published field of the listing.
     """
     cursor = get_first_cursor() if since is None else parse_cursor(since)
-    places = _read_places(cursor, limit + 1)
+    places = read_places((cursor.number, cursor.listing), limit + 1)
     has_more = len(places) > limit
     del places[limit:]
     rows = {row["pk"]: row for row in _get_values(places, with_record=with_record)}
@@ -165,7 +165,7 @@ def read_all(
         limit = None if limit is None else limit - len(page.changes)
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """The place of a listing; `key` is that of its row, or of the row that was deleted."""
 
     change: int
@@ -173,28 +173,31 @@ class _Place(NamedTuple):
     is_withdrawn: bool
 
 
-def _read_places(cursor: Cursor, limit: int) -> list[_Place]:
-    """Return the next places after a cursor: the change set and key of each listing, and of withdrawn ones.
+def read_places(after: tuple[int, int], limit: int, *, isins: Collection[str] = ()) -> list[Place]:
+    """Return the next places after a change set and key, those of withdrawn listings too; of ISINs if given.
 
-    At most three queries, which read indexes on `change` alone. Two of listings, because one condition for
-    the rest of a change set and those after it would not be a range of the index; of withdrawn ones there are
-    few. Without other tables, because a database may begin with these, and sort all listings of a change set.
-    The order is by the column `change_id`: `change` would be the order of the change sets.
+    At most three queries, which read indexes on `change` alone unless there are ISINs. Two of listings,
+    because one condition for the rest of a change set and those after it would not be a range of the index;
+    of withdrawn ones there are few. Without other tables, because a database may begin with these, and sort
+    all listings of a change set. The order is by the column `change_id`: `change` would be the order of the
+    change sets.
     """
-    places: list[_Place] = []
-    rest_of_set = Listing.objects.filter(change=cursor.number, pk__gt=cursor.listing)
-    for listings in (rest_of_set, Listing.objects.filter(change__gt=cursor.number)):
+    number, key = after
+    places: list[Place] = []
+    among = {"isin__in": isins} if isins else {}
+    rest_of_set = Listing.objects.filter(change=number, pk__gt=key, **among)
+    for listings in (rest_of_set, Listing.objects.filter(change__gt=number, **among)):
         if len(places) < limit:
             ordered = listings.order_by("change_id", "pk").values_list("change_id", "pk")
-            places += [_Place(*place, False) for place in ordered[: limit - len(places)]]
-    withdrawn = WithdrawnListing.objects.filter(change__gte=cursor.number)
-    withdrawn = withdrawn.exclude(change=cursor.number, pk__lte=cursor.listing)
+            places += [Place(*place, False) for place in ordered[: limit - len(places)]]
+    withdrawn = WithdrawnListing.objects.filter(change__gte=number, **among)
+    withdrawn = withdrawn.exclude(change=number, pk__lte=key)
     in_order = withdrawn.order_by("change_id", "pk").values_list("change_id", "pk")
-    places += [_Place(*place, True) for place in in_order[:limit]]
+    places += [Place(*place, True) for place in in_order[:limit]]
     return sorted(places)[:limit]
 
 
-def _get_values(places: list[_Place], *, with_record: bool) -> Any:
+def _get_values(places: list[Place], *, with_record: bool) -> Any:
     """Return a query of the values of the listings at these places."""
     key = {name: OuterRef(name) for name in ("isin", "mic", "register")}
     columns = (*RECORD_COLUMNS, "dropped_by__name") if with_record else _SHORT
@@ -208,7 +211,7 @@ def _get_values(places: list[_Place], *, with_record: bool) -> Any:
     )
 
 
-def _get_withdrawn(places: list[_Place]) -> Any:
+def _get_withdrawn(places: list[Place]) -> Any:
     """Return the values of the withdrawn listings at these places; no query if there are none."""
     keys = [place.key for place in places if place.is_withdrawn]
     if not keys:

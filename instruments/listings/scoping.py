@@ -60,15 +60,12 @@ def backlog(register: Register) -> Backlog:
     )
 
 
-def request_backfill(register: Register, *, by: str) -> list[Run]:
-    """Queue a load of each stored file of the backlog; return the runs.
+def request_backfill(backlog: Backlog, *, by: str) -> list[Run]:
+    """Queue a load of each stored file of a backlog; return the runs.
 
     A load may add later files to the backlog, for which a further backfill is needed.
     """
-    return [
-        queue.request_run(Run.Kind.LOAD, file=file, requested_by=by)
-        for file in backlog(register).stored
-    ]
+    return [queue.request_run(Run.Kind.LOAD, file=file, requested_by=by) for file in backlog.stored]
 
 
 def describe_scope(scope: Scope, *, user: Any = None) -> dict[str, Any]:

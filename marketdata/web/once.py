@@ -79,9 +79,8 @@ def release(request: HttpRequest) -> None:
     """Let a form be sent again that was claimed, and has created nothing."""
     if key := _get_key(request):
         try:
-            with contextlib.suppress(
-                ValueError
-            ):  # the counts have been cleared, and the claim with them
+            # The counts may have been cleared, and the claim with them.
+            with contextlib.suppress(ValueError):
                 caches["counts"].incr(key, -1)
         except limits.counting_errors() as error:
             log.error("A form cannot be sent again: %s", error, extra=REPEATED)

@@ -116,6 +116,26 @@ def test_a_listing_that_is_withdrawn_is_a_change(make_zip: Write, values: dict[s
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("values", [{"isins": [VOLVO]}, {"filter": "category=E"}])
+def test_many_withdrawn_listings_are_read_in_parts(make_zip: Write, values: dict[str, Any]) -> None:
+    mics = [f"X{number:03}" for number in range(watching.MAX_CHANGES + 5)]
+    new = [firds.record("NewRcrd", VOLVO, mic, period="2025-03-04") for mic in mics]
+    other = firds.record("NewRcrd", BOND, "CCCC", period="2025-03-04", cfi="DBFTFB")
+    load_revision(make_zip, delta(4), *new, other, created=4)
+    watch_list = make_list(**values)
+
+    load_revision(make_zip, delta(4), other, created=5)
+
+    withdrawn = []
+    for has_more in (True, False):
+        read = watching.read_changes(watch_list)
+        assert read.has_more == has_more
+        withdrawn += [row["mic"] for row in read.listings if row["kind"] == "withdrawn"]
+        watching.mark_as_seen(watch_list, read.until)
+    assert sorted(withdrawn) == mics
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("values", [{"isins": [VOLVO]}, {"filter": "category=E"}])
 def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str, Any]) -> None:
     watch_list = make_list(**values)
     mics = [f"X{number:03}" for number in range(watching.MAX_CHANGES + 1)]

@@ -100,7 +100,8 @@ class ScopeAdmin(ReadOnlyAdmin):
         """Request that the files of the backlog of a register are loaded again."""
         if not self.has_backfill_permission(request) or register not in Register.values:
             raise PermissionDenied
-        runs = scoping.request_backfill(Register(register), by=request.user.get_username())
+        backlog = scoping.backlog(Register(register))
+        runs = scoping.request_backfill(backlog, by=request.user.get_username())
         trail.record("scope.backfill", request=request, about=register, new={"files": len(runs)})
         messages.success(request, f"{format_count(len(runs), 'file')} will be loaded again.")
         if not queue.has_worker():

@@ -157,7 +157,7 @@ class ScopeViewSet(ApiView, viewsets.GenericViewSet[Scope]):
     @action(detail=True, methods=["post"])
     def backfill(self, request: Request, register: str) -> Response:
         """Request a load of each file. Ask again afterwards: a load may add later files to the backlog."""
-        register = self._register()
-        runs = scoping.request_backfill(register, by=request.user.get_username())
-        not_stored = [file.name for file in scoping.backlog(register).not_stored]
+        backlog = scoping.backlog(self._register())
+        runs = scoping.request_backfill(backlog, by=request.user.get_username())
+        not_stored = [file.name for file in backlog.not_stored]
         return Response({"runs": [run.pk for run in runs], "not_stored": not_stored}, status=202)

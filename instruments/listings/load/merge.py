@@ -97,7 +97,7 @@ def merge(
     TableCount.objects.add(ListingVersion, new_versions)
     counts = _count(cursor, dropped=dropped)
     temporary_tables.drop(cursor, *_TABLES)
-    ChangeSet.objects.finish(context.change, has_versions=new_versions > 0)
+    ChangeSet.objects.finish(context.change, wrote_versions=new_versions > 0)
     return counts
 
 

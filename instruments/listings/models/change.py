@@ -20,16 +20,16 @@ class ChangeSetQuerySet(models.QuerySet["ChangeSet"]):
         return int(self.latest("number").number) + 1
 
     def finish(
-        self, number: int, *, is_correction: bool = False, has_versions: bool = False
+        self, number: int, *, is_correction: bool = False, wrote_versions: bool = False
     ) -> None:
         """Save the change set, if anything was written: the last step of a transaction.
 
-        `has_versions` tells that versions were; a listing that was written or withdrawn has its number. So
-        two states of the listings and their versions never have the same number.
+        `wrote_versions` tells that versions were written; a listing that was written or withdrawn has its
+        number. So two states of the listings and their versions never have the same number.
         """
         change = ChangeSet(number=number)
         is_empty = not (change.listings.exists() or change.withdrawn_listings.exists())
-        if is_empty and not has_versions:
+        if is_empty and not wrote_versions:
             return
         # Never before the last one: the clocks of two machines may differ.
         made_at = max(timezone.now(), self.latest("number").made_at)
