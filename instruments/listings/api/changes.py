@@ -108,7 +108,8 @@ class ChangesView(ApiView):
 
     Keep the last item for each (isin, mic, register), and the cursor. Each listing is in the feed once,
     at its last change, in the order in which this database learned of the changes. Delete a listing whose
-    kind is withdrawn: its only file was published again without it. Its other values are as they were last.
+    kind is withdrawn: its only file was published again without it, or its interrupted load was undone. Its
+    other values are as they were last.
     """
 
     name = "Changes"
