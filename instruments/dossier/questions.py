@@ -153,42 +153,55 @@ def _add_reference_data(
     described: dict[str, Any],
     loaded: dict[str, dt.date],
 ) -> None:
-    decoded = described["classification"]
     reference = _read_sources([described])
-    terms = {
-        name: value
-        for name, value in described["terms"].items()
-        if value not in (None, {}, []) and name not in ("category", "as_of", "underlying")
-    }
     dossier.parts["identity"] = {name: described[name] for name in _IDENTITY}
     dossier.parts["corrections"] = {"corrections": described["corrections"]}
-    dossier.parts["classification"] = {
+    dossier.parts["classification"] = _get_classification(described)
+    dossier.parts["terms"] = _get_terms(instrument, described["terms"])
+    for name in ("identity", "classification", "terms"):
+        dossier.sources[name] = reference
+    _add_listings(dossier, described["listings"], loaded)
+    _add_issuer(dossier, described, reference, loaded)
+
+
+def _get_classification(described: dict[str, Any]) -> dict[str, Any]:
+    """Return the code and what it means, without the attributes that are not applicable or undefined (X)."""
+    decoded = described["classification"] or {"category": None, "group": None, "attributes": []}
+    return {
         "code": described["cfi_code"] or None,
-        "category": decoded["category"]["name"] if decoded and decoded["category"] else None,
-        "group": decoded["group"]["name"] if decoded and decoded["group"] else None,
+        "category": decoded["category"] and decoded["category"]["name"],
+        "group": decoded["group"] and decoded["group"]["name"],
         "attributes": [
             {"name": attribute["name"], "meaning": cfi.short(attribute["meaning"] or "unknown")}
-            for attribute in (decoded["attributes"] if decoded else [])
+            for attribute in decoded["attributes"]
             if attribute["letter"] != "X"
         ],
     }
+
+
+def _get_terms(instrument: Instrument, terms: dict[str, Any]) -> dict[str, Any]:
     named = underlyings.read_underlyings(instrument.listings)
-    dossier.parts["terms"] = {
-        "terms": terms,
+    return {
+        "terms": {
+            name: value
+            for name, value in terms.items()
+            if value not in (None, {}, []) and name not in ("category", "as_of", "underlying")
+        },
         "underlyings": [
             {name: value for name, value in row.items() if name != "venues"}
             for row in map(descriptions.describe_underlying, named)
         ],
     }
-    listings = sorted(
-        described["listings"], key=lambda row: (row["effective_status"] != "active", row["mic"])
-    )
+
+
+def _add_listings(
+    dossier: Dossier, described: list[dict[str, Any]], loaded: dict[str, dt.date]
+) -> None:
+    """Add the listings, active ones first; note the registers that have none."""
+    listings = sorted(described, key=lambda row: (row["effective_status"] != "active", row["mic"]))
     dossier.parts["listings"] = {
         "listings": [{name: row[name] for name in _LISTING} for row in listings]
     }
-    for name in ("identity", "classification", "terms"):
-        dossier.sources[name] = reference
-    _add_issuer(dossier, described, reference, loaded)
     dossier.sources["listings"] = _read_sources(listings)
     registers = {row["register"] for row in listings}
     for register, dataset in _FIRDS.items():

@@ -7,7 +7,7 @@ import dataclasses
 import datetime as dt
 import enum
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from instruments.list_check.items import Item
@@ -100,41 +100,27 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
     covered = Venue.objects.read_covered(
         {item.mic for item in items if item.mic and item.problem is None}
     )
-    days = {item: item.on or question.on or today() for item in items}
     for item in items:
-        day = days[item]
         outcome = outcomes[item.code]
-        isin = outcome.instrument_isin or item.code
-        answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {"line": item.line, "isin": isin}
-        answer |= {"mic": item.mic or None, "on": to_plain(day)}
-        if item.problem is not None or outcome.status == LookupStatus.INVALID:
-            invalid = {"on": to_plain(item.on), "reason": item.problem or outcome.reason}
-            yield answer | invalid | {"status": CheckStatus.INVALID.value}
-            continue
-        if outcome.instrument_isin is None:
-            yield answer | {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
-            continue
-        instrument = chunk.instruments.get(isin)
-        timelines = chunk.timelines.get(isin, [])
-        at_venue = [t for t in timelines if not item.mic or t[-1].mic in covered[item.mic]]
-        reported = answer_for_timelines(isin, at_venue, day, question.known_on)
-        mics = [a.record.mic for a in reported.listings if a.is_reportable]
-        reason = reported.reason
-        if item.mic and not at_venue:
-            mics_with_listing = sorted({timeline[-1].mic for timeline in timelines})
-            shown = ", ".join(mics_with_listing[:5]) + (
-                " ..." if len(mics_with_listing) > 5 else ""
-            )
-            reason = f"It has no listing on {item.mic}; it has on {shown or 'no venue'}."
-        yield answer | {
-            "status": CheckStatus.FOUND.value,
-            "reason": reason,
-            "reportable": reported.is_reportable,
-            "venues": " ".join(dict.fromkeys(mics)),
-            **chunk.describe(instrument, timelines, day),
-            "figis": " ".join(chunk.figis.get(isin, [])),
-            **chunk.get_liquidity(isin, day),
+        isin = outcome.instrument_isin
+        day = item.on or question.on or today()
+        answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {
+            "line": item.line,
+            "isin": isin or item.code,
+            "mic": item.mic or None,
+            "on": to_plain(day),
         }
+        if item.problem is not None or outcome.status == LookupStatus.INVALID:
+            answer["status"] = CheckStatus.INVALID.value
+            answer |= {"on": to_plain(item.on), "reason": item.problem or outcome.reason}
+        elif isin is None:
+            answer |= {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
+        else:
+            answer["status"] = CheckStatus.FOUND.value
+            answer |= chunk.get_reportability(isin, day, item.mic, covered.get(item.mic))
+            answer |= chunk.describe(isin, day)
+            answer |= chunk.get_liquidity(isin, day)
+        yield answer
 
 
 def _look_up(codes: Sequence[str]) -> dict[str, LookupResult]:
@@ -149,31 +135,50 @@ class _Chunk:
     def __init__(self, isins: list[str], question: Question) -> None:
         self._question = question
         is_snapshot = bool(question.known_on or question.register)
-        self.timelines: dict[str, list[Timeline]] = read_timelines_of(
+        self._timelines: dict[str, list[Timeline]] = read_timelines_of(
             isins,
             known_on=question.known_on,
             register=question.register,
             columns=(*COLUMNS, *history.SNAPSHOT_COLUMNS) if is_snapshot else COLUMNS,
         )
-        self.instruments = self._read_snapshots() if is_snapshot else _read_instruments(isins)
-        self._operators = select_operators(row.issuer_lei for row in self.instruments.values())
+        self._instruments = self._read_snapshots() if is_snapshot else _read_instruments(isins)
+        self._operators = select_operators(row.issuer_lei for row in self._instruments.values())
         self._results = PublishedResults(
             isins, known_on=question.known_on, register=question.register or Register.ESMA
         )
-        self.figis = _read_figis(isins)
+        self._figis = _read_figis(isins)
 
-    def describe(
-        self, instrument: Instrument | None, timelines: Sequence[Timeline], day: dt.date
+    def get_reportability(
+        self, isin: str, day: dt.date, mic: str, covered: Collection[str] | None
     ) -> dict[str, Any]:
-        """Return what an instrument is; null for one of which nothing was known."""
-        if instrument is None:
-            return {}
-        lei = instrument.issuer_lei
+        """Return whether and where an instrument was reportable on a day.
+
+        `mic` is "" for any venue; else `covered` has it and the MICs of its segments.
+        """
+        timelines = self._timelines.get(isin, [])
+        at_venue = [t for t in timelines if covered is None or t[-1].mic in covered]
+        reported = answer_for_timelines(isin, at_venue, day, self._question.known_on)
+        mics = [answer.record.mic for answer in reported.listings if answer.is_reportable]
         return {
+            "reason": _no_listing_on(mic, timelines) if mic and not at_venue else reported.reason,
+            "reportable": reported.is_reportable,
+            "venues": " ".join(dict.fromkeys(mics)),
+        }
+
+    def describe(self, isin: str, day: dt.date) -> dict[str, Any]:
+        """Return what an instrument is, and its FIGIs; of one of which nothing was known, its FIGIs alone."""
+        figis = {"figis": " ".join(self._figis.get(isin, []))}
+        instrument = self._instruments.get(isin)
+        if instrument is None:
+            return figis
+        lei = instrument.issuer_lei
+        return figis | {
             "full_name": instrument.full_name,
             "cfi_code": instrument.cfi_code,
             "published_status": str(instrument.status),
-            "effective_status": _get_effective_status(instrument, timelines, day),
+            "effective_status": _get_effective_status(
+                instrument, self._timelines.get(isin, []), day
+            ),
             "issuer_lei": "" if lei in self._operators else lei,
         }
 
@@ -186,7 +191,7 @@ class _Chunk:
         """Return the instruments by the listings of a register, or by those known on a day."""
         snapshots = {
             isin: history.make_snapshot(isin, [timeline[-1] for timeline in timelines])
-            for isin, timelines in self.timelines.items()
+            for isin, timelines in self._timelines.items()
         }
         if self._question.known_on is None:  # corrections do not apply to what was known on a day
             corrections.correct_instruments(snapshots.values())
@@ -208,6 +213,13 @@ def _read_figis(isins: Sequence[str]) -> dict[str, list[str]]:
         isin: sorted(next((known - {""} for known in widths if known - {""}), set()))
         for isin, widths in kinds.items()
     }
+
+
+def _no_listing_on(mic: str, timelines: Sequence[Timeline]) -> str:
+    """Return the sentence for an instrument that has listings, but none on a venue; five are named."""
+    mics = sorted({timeline[-1].mic for timeline in timelines})
+    shown = ", ".join(mics[:5]) + (" ..." if len(mics) > 5 else "")
+    return f"It has no listing on {mic}; it has on {shown or 'no venue'}."
 
 
 def _get_effective_status(
