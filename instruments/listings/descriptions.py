@@ -298,6 +298,7 @@ def describe_reportability(answer: Reportability) -> dict[str, Any]:
         "rule": reportability.RULE,
         "venues": [_describe_venue_answer(a) for a in answer.listings if a.is_reportable],
         "other_venues": [_describe_venue_answer(a) for a in answer.listings if not a.is_reportable],
+        "traded_underlyings": list(answer.traded_underlyings),
     }
 
 

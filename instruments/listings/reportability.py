@@ -3,25 +3,32 @@
 The answer comes from the newest record known of each listing, by its own dates (RTS 23 fields 8 to 12).
 The start of its publication period plays no part: in a full file it is often a recent re-publication,
 years after the first trade.
+
+A derivative that no venue trades any more may be reportable because of its underlyings: the answer for an
+instrument names those that were traded on a venue on the day. The register does not say what an index is
+composed of, so those of an index are not known.
 """
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from instruments.listings import history
 from instruments.listings.fields import RecordKind
 from instruments.listings.history import Basis
 from instruments.listings.status import today
 from instruments.listings.terms import get_beginning, get_end
-from instruments.listings.timelines import Timeline, read_timelines
-from instruments.models import ListingRecord, Status
+from instruments.listings.timelines import Timeline, read_timelines, read_timelines_of
+from instruments.listings.underlyings import read_references
+from instruments.models import Link, ListingRecord, Status
 
 RULE = (
     "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
     " trading, until the termination, both days included, by the newest record known of the listing"
-    " (RTS 23 fields 8 to 12; MiFIR Article 26)."
+    " (RTS 23 fields 8 to 12; MiFIR Article 26). Off venue, a derivative is also reportable while its"
+    " underlying, or an instrument of its basket or index, is traded on a venue (Article 26(2)(b) and (c))."
 )
+_MAX_UNDERLYINGS = 20  # of a basket: the first ones, because one that was traded decides
 
 # The columns of a record that an answer needs.
 COLUMNS = (
@@ -44,42 +51,84 @@ class VenueAnswer:
     is_reportable: bool
     is_traded: bool
     reason: str
+    # Traded before the day, no longer on it, and neither expired nor matured by then.
+    may_exist: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Reportability:
-    """The answer for an instrument: its listings, the reportable ones first, by venue and register."""
+    """The answer for an instrument: its listings, the reportable ones first, by venue and register.
+
+    `traded_underlyings` are the ISINs of underlyings that were traded on a venue on the day; looked up only
+    for an instrument that may exist, and has no reportable listing.
+    """
 
     isin: str
     on: dt.date
     known_on: dt.date | None
     listings: tuple[VenueAnswer, ...]
+    traded_underlyings: tuple[str, ...] = ()
 
     @property
     def is_reportable(self) -> bool:
         return any(listing.is_reportable for listing in self.listings)
 
     @property
+    def is_traded(self) -> bool:
+        return any(listing.is_traded for listing in self.listings)
+
+    @property
     def reason(self) -> str:
-        """The answer in one sentence."""
+        """The answer in a sentence, and another one if there are traded underlyings."""
         mics = [answer.record.mic for answer in self.listings if answer.is_reportable]
         if mics:
             return f"Reportable on {self.on}: {', '.join(dict.fromkeys(mics))}."
         if not self.listings:
             known = f" published by {self.known_on}" if self.known_on else ""
             return f"Not reportable on {self.on}: no record of it{known} is known."
-        return f"Not reportable on {self.on}: on no venue was it traded or requested for trading."
+        reason = f"Not reportable on {self.on}: on no venue was it traded or requested for trading."
+        if self.traded_underlyings:
+            reason += (
+                " If it still existed, a transaction in it was reportable off venue, because an underlying"
+                f" was traded: {', '.join(self.traded_underlyings)} (MiFIR, Article 26(2)(b) and (c))."
+            )
+        return reason
 
 
 def get_reportability(
     isin: str, *, on: dt.date | None = None, known_on: dt.date | None = None, register: str = ""
 ) -> Reportability:
-    """Return whether an instrument was reportable on a day (today without `on`). Three queries.
+    """Return whether an instrument was reportable on a day (today without `on`).
 
-    With `known_on`, only records published by the end of that day are used.
+    With `known_on`, only records published by the end of that day are used. Three queries, and three more
+    for the underlyings of a derivative that has ended early.
     """
+    day = on or today()
     timelines = read_timelines(isin, known_on=known_on, register=register)
-    return answer_for_timelines(isin, timelines, on or today(), known_on)
+    answer = answer_for_timelines(isin, timelines, day, known_on)
+    if answer.is_reportable:
+        return answer
+    underlyings = sorted(set(_find_underlyings(answer.listings)) - {isin})[:_MAX_UNDERLYINGS]
+    if not underlyings:
+        return answer
+    of_underlyings = read_timelines_of(
+        underlyings, known_on=known_on, register=register, columns=COLUMNS
+    )
+    traded = [
+        code
+        for code, timelines_of_code in of_underlyings.items()
+        if answer_for_timelines(code, timelines_of_code, day, known_on).is_traded
+    ]
+    return dataclasses.replace(answer, traded_underlyings=tuple(traded))
+
+
+def _find_underlyings(listings: Iterable[VenueAnswer]) -> Iterator[str]:
+    """Yield the ISINs of the securities, single or in a basket, that underlie a listing that may exist."""
+    for listing in listings:
+        if listing.may_exist:
+            for reference in read_references(listing.record):
+                if reference.isin and reference.link in (Link.SINGLE, Link.BASKET):
+                    yield reference.isin
 
 
 def answer_for_timelines(
@@ -141,9 +190,11 @@ def _answer(record: ListingRecord, day: dt.date, basis: Basis) -> VenueAnswer:
     first_trade = record.first_trade_at
     is_traded = is_reportable and (first_trade is None or first_trade.date() <= day)
     parts = [beginning, end] if has_begun else [beginning]
-    if is_reportable and (matured := _describe_maturity(record, day)):
+    matured = _describe_maturity(record, day)
+    if is_reportable and matured:
         parts.append(matured)
-    return VenueAnswer(record, basis, is_reportable, is_traded, ", ".join(parts))
+    may_exist = has_begun and has_ended and not matured
+    return VenueAnswer(record, basis, is_reportable, is_traded, ", ".join(parts), may_exist)
 
 
 def _describe_beginning(record: ListingRecord, day: dt.date) -> tuple[bool, str]:

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator
 
 from instruments.isin import problem_of
 from instruments.listings.rates import Benchmark, get_benchmark, get_underlying_index
-from instruments.models import Instrument, InstrumentQuerySet, Link, Listing, Underlying
+from instruments.models import (
+    Instrument,
+    InstrumentQuerySet,
+    Link,
+    Listing,
+    ListingRecord,
+    Underlying,
+)
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 
@@ -30,8 +37,8 @@ class NamedUnderlying:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Reference:
-    """An underlying as one listing names it."""
+class Reference:
+    """An underlying as one record of a listing names it."""
 
     link: Link
     isin: str | None = None
@@ -59,9 +66,9 @@ def read_underlyings(listings: Iterable[Listing]) -> list[NamedUnderlying]:
     They are in the published order; the weights in a basket are not published. One query per 500
     underlyings.
     """
-    venues: dict[_Reference, dict[str, None]] = {}
+    venues: dict[Reference, dict[str, None]] = {}
     for listing in listings:
-        for reference in _read_references(listing):
+        for reference in read_references(listing):
             venues.setdefault(reference, {})[listing.mic] = None
     isins = sorted({reference.isin for reference in venues if reference.isin})
     names: dict[str, str] = {}
@@ -81,17 +88,18 @@ def read_underlyings(listings: Iterable[Listing]) -> list[NamedUnderlying]:
     ]
 
 
-def _read_references(listing: Listing) -> Iterator[_Reference]:
+def read_references(listing: ListingRecord) -> Iterator[Reference]:
+    """Yield the underlyings that a record names, in the published order."""
     if listing.underlying_isin or listing.underlying_lei:
-        yield _Reference(Link.SINGLE, listing.underlying_isin, listing.underlying_lei)
+        yield Reference(Link.SINGLE, listing.underlying_isin, listing.underlying_lei)
     if (index := get_underlying_index(listing)) is not None:
-        yield _Reference(Link.INDEX, isin=index.isin, published_name=_get_name(index))
+        yield Reference(Link.INDEX, isin=index.isin, published_name=_get_name(index))
     for prefix in _RATES:
         if (rate := get_benchmark(listing, prefix)) is not None:
-            yield _Reference(Link.RATE, isin=rate.isin, published_name=_get_name(rate))
+            yield Reference(Link.RATE, isin=rate.isin, published_name=_get_name(rate))
     for code in (listing.underlying_basket or "").split():
         is_lei = len(code) == _LEI_LENGTH
-        yield _Reference(Link.BASKET, None if is_lei else code, code if is_lei else None)
+        yield Reference(Link.BASKET, None if is_lei else code, code if is_lei else None)
 
 
 def _get_name(rate: Benchmark) -> str | None:
