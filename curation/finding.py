@@ -98,7 +98,7 @@ def _find_no_entity(isins: Isins) -> Iterator[Problem]:
 
 
 def _find_issuer_operator(isins: Isins) -> Iterator[Problem]:
-    operators = Venue.objects.trading_venues().order_by().values("lei")
+    operators = Venue.objects.with_known_operator().order_by().values("lei")
     rows = _active(isins).filter(issuer_lei__in=operators)
     for category in _EXCHANGE_TRADED:
         rows = rows.exclude(cfi_code__gte=category, cfi_code__lt=chr(ord(category) + 1))

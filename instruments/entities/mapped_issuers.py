@@ -152,7 +152,7 @@ def _has_other_lei() -> Q:
 
 
 def _is_operator() -> Q:
-    operators = Venue.objects.trading_venues().order_by().values("lei")
+    operators = Venue.objects.with_known_operator().order_by().values("lei")
     condition = Q(issuer_lei__in=operators)
     for category in _EXCHANGE_TRADED:
         condition |= Q(cfi_code__gte=category, cfi_code__lt=chr(ord(category) + 1))

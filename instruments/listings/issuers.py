@@ -16,7 +16,11 @@ from marketdata.common.prepared import PreparedQuery
 
 _OPERATORS = PreparedQuery(
     lambda leis: (
-        Venue.objects.trading_venues().filter(lei__in=leis).order_by().values_list("lei").distinct()
+        Venue.objects.with_known_operator()
+        .filter(lei__in=leis)
+        .order_by()
+        .values_list("lei")
+        .distinct()
     )
 )
 
@@ -43,7 +47,7 @@ def read_issuer(lei: str) -> Issuer:
     """Return the issuer with a published LEI, checked against the list of venues: one or two queries."""
     if not lei:
         return Issuer("")
-    venues = list(Venue.objects.trading_venues().filter(lei=lei).order_by("mic"))
+    venues = list(Venue.objects.with_known_operator().filter(lei=lei).order_by("mic"))
     correct(venues)
     name = venues[0].legal_entity_name if venues else ""
     return Issuer(lei, tuple(venue.mic for venue in venues), name)

@@ -20,7 +20,7 @@ from instruments.listings.status import today
 from instruments.listings.terms import get_beginning, get_end
 from instruments.listings.timelines import Timeline, read_timelines, read_timelines_of
 from instruments.listings.underlyings import read_references
-from instruments.models import Link, ListingRecord, Status
+from instruments.models import Link, ListingRecord, Status, Venue
 
 RULE = (
     "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
@@ -59,8 +59,9 @@ class VenueAnswer:
 class Reportability:
     """The answer for an instrument: its listings, the reportable ones first, by venue and register.
 
-    `traded_underlyings` are the ISINs of underlyings that were traded on a venue on the day; looked up only
-    for an instrument that may exist, and has no reportable listing.
+    `traded_underlyings` are the ISINs of underlyings that were traded on a trading venue on the day, which a
+    systematic internaliser is not; looked up only for an instrument that may exist, and has no reportable
+    listing.
     """
 
     isin: str
@@ -72,10 +73,6 @@ class Reportability:
     @property
     def is_reportable(self) -> bool:
         return any(listing.is_reportable for listing in self.listings)
-
-    @property
-    def is_traded(self) -> bool:
-        return any(listing.is_traded for listing in self.listings)
 
     @property
     def reason(self) -> str:
@@ -100,7 +97,7 @@ def get_reportability(
 ) -> Reportability:
     """Return whether an instrument was reportable on a day (today without `on`).
 
-    With `known_on`, only records published by the end of that day are used. Three queries, and three more
+    With `known_on`, only records published by the end of that day are used. Three queries, and four more
     for the underlyings of a derivative that has ended early.
     """
     day = on or today()
@@ -111,15 +108,21 @@ def get_reportability(
     underlyings = sorted(set(_find_underlyings(answer.listings)) - {isin})[:_MAX_UNDERLYINGS]
     if not underlyings:
         return answer
-    of_underlyings = read_timelines_of(
+    timelines_of = read_timelines_of(
         underlyings, known_on=known_on, register=register, columns=COLUMNS
     )
     traded = [
-        code
-        for code, timelines_of_code in of_underlyings.items()
-        if answer_for_timelines(code, timelines_of_code, day, known_on).is_traded
+        listing.record
+        for code, its_timelines in timelines_of.items()
+        for listing in answer_for_timelines(code, its_timelines, day, known_on).listings
+        if listing.is_traded
     ]
-    return dataclasses.replace(answer, traded_underlyings=tuple(traded))
+    mics = {record.mic for record in traded}
+    trading_venues = set(
+        Venue.objects.trading_venues().filter(pk__in=mics).values_list("pk", flat=True)
+    )
+    isins = {record.isin for record in traded if record.mic in trading_venues}
+    return dataclasses.replace(answer, traded_underlyings=tuple(sorted(isins)))
 
 
 def _find_underlyings(listings: Iterable[VenueAnswer]) -> Iterator[str]:

@@ -41,11 +41,15 @@ class VenueQuerySet(models.QuerySet["Venue"]):
         return covered
 
     def trading_venues(self) -> "VenueQuerySet":
-        """Regulated markets, MTFs and OTFs with the LEI of their operator, by the published category.
+        """Regulated markets, MTFs and OTFs, by the published category; no systematic internalisers."""
+        return self.filter(category__in=_TRADING_VENUES)
 
-        A systematic internaliser is no trading venue, and most of them are banks that issue securities.
+    def with_known_operator(self) -> "VenueQuerySet":
+        """Trading venues with the LEI of their operator.
+
+        Without systematic internalisers, because most of them are banks that issue securities.
         """
-        return self.filter(category__in=_TRADING_VENUES).exclude(lei="")
+        return self.trading_venues().exclude(lei="")
 
     def segments_of(self, mic: str) -> "VenueQuerySet":
         """The market segments of an operating MIC, without itself."""

@@ -202,7 +202,7 @@ class PlainViewSet(viewsets.ReadOnlyModelViewSet[Instrument]):
         for row in page:
             row.listings = by_isin[row.isin]
         leis = [row.issuer_lei for row in page]
-        venues = Venue.objects.trading_venues().filter(lei__in=leis)
+        venues = Venue.objects.with_known_operator().filter(lei__in=leis)
         self.operators = set(venues.values_list("lei", flat=True))
         return page
 

@@ -404,7 +404,7 @@ class ReportabilitySerializer(serializers.Serializer[Any]):
     other_venues = VenueAnswerSerializer(many=True, help_text="The other listings, with the reason")
     traded_underlyings = serializers.ListField(
         child=serializers.CharField(),
-        help_text="ISINs of underlyings that were traded on a venue on the day: if the instrument still"
+        help_text="ISINs of underlyings traded on a trading venue on the day: if the instrument still"
         " existed, a transaction in it off venue was reportable (Article 26(2)(b) and (c)). Only of one that"
         " had ended on all venues without having expired; not of indices; of the first 20 of a basket",
     )

@@ -1,20 +1,29 @@
 """Derivatives that no venue trades any more, and their underlyings on the day of the question."""
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
+from instruments.models import Venue
 from tests import firds
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
 from tests.instruments.listings.test_reportability import with_dates
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.usefixtures("anonymous_reading"),
+    pytest.mark.usefixtures("anonymous_reading", "venues"),
 ]
 
 OPTION = "NL00150001S5"
+INTERNALISER = "MBCP"
+
+
+@pytest.fixture
+def venues(db: None) -> None:
+    call_command("load_venues", stdout=io.StringIO())
 
 
 def ask(client: Client, *, on: str) -> Any:
@@ -70,3 +79,13 @@ def test_an_expired_derivative_is_not_reportable_by_its_underlying(
 
     assert ask(client, on="2025-03-10")["traded_underlyings"] == [VOLVO]
     assert ask(client, on="2025-03-11")["traded_underlyings"] == []
+
+
+def test_an_underlying_on_a_systematic_internaliser_alone_is_on_no_trading_venue(
+    make_zip: Write, client: Client
+) -> None:
+    option = _option(f"<Sngl><ISIN>{VOLVO}</ISIN></Sngl>", expiry="2025-03-20")
+    load(make_zip, full(3), option, firds.record("RefData", VOLVO, INTERNALISER, period=day(3)))
+
+    assert Venue.objects.get(pk=INTERNALISER).category == "SINT"
+    assert ask(client, on="2025-03-10")["traded_underlyings"] == []
