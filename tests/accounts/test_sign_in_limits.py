@@ -176,6 +176,18 @@ def test_a_command_unlocks_and_is_recorded(command: tuple[str, ...]) -> None:
     assert (event.object_id, event.old, event.via) == ("bob", {"network": ATTACKER}, "command")
 
 
+def test_a_network_is_unlocked_without_the_others(settings: LazySettings) -> None:
+    settings.LIMITS = {**settings.LIMITS, "name": ["100/d"]}
+    make_user("bob")
+    guess_from([ATTACKER] * 8)
+    guess_from([OWNER] * 8)
+
+    call_command("axes_reset_ip", OWNER, stdout=io.StringIO())
+
+    assert sign_in_by_api("bob", PASSWORD, OWNER).status_code == 200
+    assert sign_in_by_api("bob", PASSWORD, ATTACKER).status_code == 429
+
+
 @pytest.mark.parametrize("way", ["page", "selection"])
 def test_an_admin_unlocks_and_is_recorded(way: str, client: Client) -> None:
     make_user("bob")
