@@ -15,13 +15,15 @@ from instruments.listings import corrections, history
 from instruments.listings.export_files import escape_formula, format_row
 from instruments.listings.issuers import select_operators
 from instruments.listings.lookup import LookupResult, LookupStatus, look_up
-from instruments.listings.reportability import COLUMNS, answer_for_timelines
+from instruments.listings.reportability import COLUMNS, Reportability, answer_for_timelines
 from instruments.listings.status import get_effective_status_of_all, today
 from instruments.listings.timelines import Timeline, read_timelines_of
 from instruments.models import Figi, Instrument, Register, Venue
 from instruments.transparency.questions import PublishedResults
 from marketdata.common.plain import to_plain
 
+# Codes for trades that are carried out on no venue (RTS 22, field 36).
+_OFF_VENUE = ("XOFF", "SINT", "XXXX")
 # Items of a chunk. Some instruments have a hundred listings, each with several records.
 CHUNK = 200
 
@@ -47,11 +49,14 @@ class Question:
 COLUMN_HELP = {
     "line": "Number of the line, from 1",
     "isin": "ISIN, of the instrument that a FIGI or ticker means; if it means none, the code as given",
-    "mic": "MIC as given: only listings there, or on its segments, count. Empty: on any venue",
+    "mic": "MIC as given; XOFF, SINT and XXXX mean that the trade was on no venue",
     "on": "Day of the answer; of an invalid line the day that it names, if any",
     "status": "found, unknown (in no loaded file) or invalid (not an ISIN, MIC or day)",
     "reason": "The answer in a sentence, or why there is none",
-    "reportable": "Whether it was reportable there on the day; null if unknown or invalid",
+    "reportable": "Whether it was reportable on the day, and so every transaction in it, wherever carried out"
+    " (MiFIR, Article 26(2)); null if unknown or invalid",
+    "reportable_there": "Whether it was reportable on the venue of the line, or on a segment of it; null if"
+    " none is named",
     "venues": "MICs on which it was reportable on the day, separated by spaces",
     "full_name": "Full name",
     "cfi_code": "CFI code",
@@ -98,7 +103,7 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
     isins = sorted({row.instrument_isin for row in outcomes.values() if row.instrument_isin})
     chunk = _Chunk(isins, question)
     covered = Venue.objects.read_covered(
-        {item.mic for item in items if item.mic and item.problem is None}
+        {item.mic for item in items if item.mic and item.problem is None}.difference(_OFF_VENUE)
     )
     for item in items:
         outcome = outcomes[item.code]
@@ -153,15 +158,23 @@ class _Chunk:
     ) -> dict[str, Any]:
         """Return whether and where an instrument was reportable on a day.
 
-        `mic` is "" for any venue; else `covered` has it and the MICs of its segments.
+        `covered` are the MIC and those of its segments; None if the trade was on no venue, or none is named.
         """
         timelines = self._timelines.get(isin, [])
-        at_venue = [t for t in timelines if covered is None or t[-1].mic in covered]
-        reported = answer_for_timelines(isin, at_venue, day, self._question.known_on)
-        mics = [answer.record.mic for answer in reported.listings if answer.is_reportable]
+        answer = answer_for_timelines(isin, timelines, day, self._question.known_on)
+        mics = [listing.record.mic for listing in answer.listings if listing.is_reportable]
+        reason, is_reportable_there = answer.reason, None
+        if covered is not None:
+            there = [listing for listing in answer.listings if listing.record.mic in covered]
+            is_reportable_there = any(listing.is_reportable for listing in there)
+            if not there:
+                reason += f" {_describe_absence(mic, answer)}"
+            elif not is_reportable_there:
+                reason += f" Not on {mic}: {there[0].reason}."
         return {
-            "reason": _no_listing_on(mic, timelines) if mic and not at_venue else reported.reason,
-            "reportable": reported.is_reportable,
+            "reason": reason,
+            "reportable": answer.is_reportable,
+            "reportable_there": is_reportable_there,
             "venues": " ".join(dict.fromkeys(mics)),
         }
 
@@ -215,9 +228,14 @@ def _read_figis(isins: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def _no_listing_on(mic: str, timelines: Sequence[Timeline]) -> str:
-    """Return the sentence for an instrument that has listings, but none on a venue; five are named."""
-    mics = sorted({timeline[-1].mic for timeline in timelines})
+def _describe_absence(mic: str, answer: Reportability) -> str:
+    """Return the sentence for an instrument without a listing on a venue.
+
+    If it was reportable on no other either, five of its venues are named.
+    """
+    if answer.is_reportable:
+        return f"It has no listing on {mic}."
+    mics = sorted({listing.record.mic for listing in answer.listings})
     shown = ", ".join(mics[:5]) + (" ..." if len(mics) > 5 else "")
     return f"It has no listing on {mic}; it has on {shown or 'no venue'}."
 

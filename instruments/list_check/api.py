@@ -77,6 +77,9 @@ class ItemAnswerSerializer(serializers.Serializer[Any]):
     )
     reason = serializers.CharField(help_text=COLUMN_HELP["reason"])
     reportable = serializers.BooleanField(allow_null=True, help_text=COLUMN_HELP["reportable"])
+    reportable_there = serializers.BooleanField(
+        allow_null=True, help_text=COLUMN_HELP["reportable_there"]
+    )
     venues = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["venues"])
     full_name = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["full_name"])
     cfi_code = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["cfi_code"])

@@ -12,6 +12,12 @@ from instruments.management.answering import AnsweringCommand
 from instruments.models import Register
 from marketdata.common import command_options, named_files, output
 
+# All columns would be too narrow to read.
+_COLUMNS_OF_TABLE = (
+    *("line", "isin", "mic", "on", "reportable", "reportable_there", "reason"),
+    *("effective_status", "liquid"),
+)
+
 
 class Command(AnsweringCommand):
     help = (
@@ -41,7 +47,7 @@ class Command(AnsweringCommand):
             "--format",
             choices=["csv", "ndjson", "table"],
             default="csv",
-            help="CSV, one JSON object a line, or a table for people",
+            help="CSV, one JSON object a line, or a table of the main columns",
         )
 
     def handle(self, **options: Any) -> None:
@@ -57,7 +63,8 @@ class Command(AnsweringCommand):
 
     def _write(self, answers: Iterator[dict[str, Any]], format_: str) -> None:
         if format_ == "table":
-            output.print_table(self.stdout, list(answers), numbers=["line"])
+            rows = [{name: answer[name] for name in _COLUMNS_OF_TABLE} for answer in answers]
+            output.print_table(self.stdout, rows, numbers=["line"])
         elif format_ == "ndjson":
             for answer in answers:
                 self.stdout.write(output.escape_controls(json.dumps(answer, ensure_ascii=False)))
