@@ -54,7 +54,8 @@ COLUMN_HELP = {
     "status": "found, unknown (in no loaded file) or invalid (not an ISIN, MIC or day)",
     "reason": "The answer in a sentence, or why there is none",
     "reportable": "Whether it was reportable on the day, and so every transaction in it, wherever carried out"
-    " (MiFIR, Article 26(2)); null if unknown or invalid",
+    " (MiFIR, Article 26(2)), in the EU or the UK unless one register is asked for; null if unknown or"
+    " invalid",
     "reportable_there": "Whether it was reportable on the venue of the line, or on a segment of it; null if"
     " none is named",
     "venues": "MICs on which it was reportable on the day, separated by spaces",

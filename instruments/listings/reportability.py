@@ -20,13 +20,14 @@ from instruments.listings.status import today
 from instruments.listings.terms import get_beginning, get_end
 from instruments.listings.timelines import Timeline, read_timelines, read_timelines_of
 from instruments.listings.underlyings import read_references
-from instruments.models import Link, ListingRecord, Status, Venue
+from instruments.models import Link, ListingRecord, Register, Status, Venue
 
 RULE = (
     "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
     " trading, until the termination, both days included, by the newest record known of the listing"
-    " (RTS 23 fields 8 to 12; MiFIR Article 26). Off venue, a derivative is also reportable while its"
-    " underlying, or an instrument of its basket or index, is traded on a venue (Article 26(2)(b) and (c))."
+    " (RTS 23 fields 8 to 12; MiFIR Article 26: that of the EU for ESMA's register, of the UK for the FCA's)."
+    " Off venue, a derivative is also reportable while its underlying, or an instrument of its basket or"
+    " index, is traded on a venue (Article 26(2)(b) and (c))."
 )
 _MAX_UNDERLYINGS = 20  # of a basket: the first ones, because one that was traded decides
 
@@ -77,9 +78,8 @@ class Reportability:
     @property
     def reason(self) -> str:
         """The answer in a sentence, and another one if there are traded underlyings."""
-        mics = [answer.record.mic for answer in self.listings if answer.is_reportable]
-        if mics:
-            return f"Reportable on {self.on}: {', '.join(dict.fromkeys(mics))}."
+        if self.is_reportable:
+            return f"Reportable on {self.on}: {self._name_venues()}."
         if not self.listings:
             known = f" published by {self.known_on}" if self.known_on else ""
             return f"Not reportable on {self.on}: no record of it{known} is known."
@@ -90,6 +90,20 @@ class Reportability:
                 f" was traded: {', '.join(self.traded_underlyings)} (MiFIR, Article 26(2)(b) and (c))."
             )
         return reason
+
+    def _name_venues(self) -> str:
+        """Return the MICs; if the UK register has listings, by register, because each follows its own law."""
+        mics: dict[str, dict[str, None]] = {}
+        for answer in self.listings:
+            of_register = mics.setdefault(answer.record.register, {})
+            if answer.is_reportable:
+                of_register[answer.record.mic] = None
+        if Register.FCA not in mics:
+            return ", ".join(mics[Register.ESMA])
+        return "; ".join(
+            f"{', '.join(of_register) or 'on no venue'} ({register})"
+            for register, of_register in sorted(mics.items())
+        )
 
 
 def get_reportability(

@@ -118,7 +118,10 @@ def test_both_registers_answer_by_their_own_listings(client: Client) -> None:
     answer = ask(client, KINGFISH, on="2023-05-05")
     shown = [(venue["mic"], venue["register"]) for venue in answer["venues"]]
     assert shown == [("EBLX", "ESMA"), ("EBLX", "FCA"), ("MERK", "ESMA")]
+    assert answer["reason"] == "Reportable on 2023-05-05: EBLX, MERK (ESMA); EBLX (FCA)."
     assert mics(ask(client, KINGFISH, on="2023-05-05", register="fca")) == ["EBLX"]
+    in_the_eu_alone = ask(client, KINGFISH, on="2022-01-03")
+    assert in_the_eu_alone["reason"] == "Reportable on 2022-01-03: MERK (ESMA); on no venue (FCA)."
 
 
 def test_each_listing_answers_by_its_own_dates(make_zip: Write, client: Client) -> None:
