@@ -75,6 +75,14 @@ def test_changed_listings_are_counted_and_named_by_column(make_zip: Write) -> No
     assert report[1] == "Differences: full_name 10, short_name 10."
 
 
+def test_changed_and_dropped_listings_count_together_and_new_ones_do_not(make_zip: Write) -> None:
+    new = f"SE{10:09}{isin.calc_check_digit(f'SE{10:09}')}"
+    changed = [listed(code, name="Another name") for code in ISINS[:2]]
+    with held(make_zip, full(8), *changed, *map(listed, (*ISINS[2:8], new))) as file:
+        assert "change 2, end 0 and drop 2 of 10 active listings" in file.problem
+        assert "together 40 %" in file.problem
+
+
 def test_held_file_is_not_loaded_until_it_is_released(truncated: EsmaFile) -> None:
     [result] = pipeline.load([truncated])
     assert result.run is None
