@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 SCHEME = "marketdata-sqlite"
 _BUSY_SECONDS = 10
+_WAIT_SECONDS = 0.2  # for a message, before Celery looks again whether the worker is to stop
 _PRIMARY_CODE = 0xFF  # of SQLite's extended result codes
 _PASSING_ERRORS = {
     sqlite3.SQLITE_BUSY,
@@ -152,6 +153,10 @@ class Transport(virtual.Transport):
     driver_type = driver_name = "sqlite"
     # Errors after which kombu reconnects instead of ending the worker.
     connection_errors = (*virtual.Transport.connection_errors, OSError)
+
+    def drain_events(self, connection: Any, timeout: float | None = None, **options: Any) -> None:
+        """Deliver a message, or raise `socket.timeout` soon. Celery would wait for four seconds to stop."""
+        super().drain_events(connection, timeout=min(timeout or _WAIT_SECONDS, _WAIT_SECONDS))
 
     def driver_version(self) -> str:
         return sqlite3.sqlite_version

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
@@ -66,6 +67,15 @@ def test_a_message_that_was_not_acknowledged_comes_back(path: Path, queue: Any) 
         assert receive(queue) == []
 
     assert receive(queue) == [{"number": 1}]
+
+
+def test_waiting_for_a_message_lets_a_worker_stop_soon(path: Path, queue: Any) -> None:
+    """Celery waits for two seconds at a time, and once more after the signal to stop."""
+    before = time.monotonic()
+    with pytest.raises(TimeoutError):
+        queue.channel.connection.client.drain_events(timeout=2.0)
+
+    assert time.monotonic() - before < 1.5
 
 
 def take_all(path: Path, results: "multiprocessing.Queue[list[str]]") -> None:
