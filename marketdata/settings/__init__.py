@@ -68,7 +68,7 @@ INSTALLED_APPS = [
 ]
 
 # Telemetry: nothing is measured or installed without an exporter. See docs/operations.md.
-APPLICATIONINSIGHTS_CONNECTION_STRING = env.read("APPLICATIONINSIGHTS_CONNECTION_STRING", str, "")
+APPLICATIONINSIGHTS_CONNECTION_STRING = telemetry.connection_string()
 TELEMETRY = telemetry.exporters(APPLICATIONINSIGHTS_CONNECTION_STRING)
 TELEMETRY_SECONDS = env.read("TELEMETRY_SECONDS", env.positive, 5)
 TELEMETRY_DIR = env.read("TELEMETRY_DIR", env.path, BASE_DIR / "var" / "telemetry")
@@ -176,7 +176,7 @@ COUNT_TIMEOUT_SECONDS = env.read("COUNT_TIMEOUT_SECONDS", env.positive, 1)
 FIRST_ANSWER_MILLISECONDS = env.read("FIRST_ANSWER_MILLISECONDS", env.positive, 600)
 FACETS_TIMEOUT_SECONDS = env.read("FACETS_TIMEOUT_SECONDS", env.positive, 3)
 LIMITS = limits.table(f"{AXES_FAILURE_LIMIT}/{LOCK_OUT_MINUTES}m")
-REDIS_URL = env.read("REDIS_URL", str, "")
+REDIS_URL = env.read("REDIS_URL", env.redis_url, "")
 CACHES = telemetry.measured(limits.caches(BASE_DIR, REDIS_URL), TELEMETRY)
 # They are a traceback for each answer; the health check `cache` logs that Redis is gone, and back.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
@@ -300,7 +300,7 @@ STORAGE_WARN_PERCENT = env.read("STORAGE_WARN_PERCENT", env.positive, 80)
 # US dollars per GB (10^9 bytes) and month: Azure Blob Storage, Standard LRS, Sweden Central.
 STORAGE_PRICES = {"hot": "0.0184", "cool": "0.01", "archive": "0.00099"}
 
-QUEUE_DIR = env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue")
+QUEUE_DIR = env.folder("QUEUE_DIR", env.read("QUEUE_DIR", env.path, BASE_DIR / "var" / "queue"))
 CELERY_BROKER_URL = REDIS_URL or "marketdata-sqlite://localhost/"
 CELERY_BROKER_TRANSPORT_OPTIONS = {} if REDIS_URL else schedule.embedded_queue_options(QUEUE_DIR)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -317,7 +317,7 @@ CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60  # seconds: a new process first looks for 
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
 CELERY_BEAT_SCHEDULER = "marketdata.heartbeats:ReportingScheduler"
-CELERY_BEAT_SCHEDULE_FILENAME = schedule.beat_file(QUEUE_DIR)
+CELERY_BEAT_SCHEDULE_FILENAME = str(QUEUE_DIR / "beat")  # when it last sent each task
 
 # Corrections of published values: whether another person must approve them, and whether a correction holds or
 # yields while it is to be reviewed, because the register publishes a third value.

@@ -75,7 +75,8 @@ def _sqlite_replica(path: Path) -> dict[str, Any]:
 
 
 def _sqlite_from_environment(base_dir: Path) -> dict[str, Any]:
-    return sqlite(env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3"))
+    path = env.read("SQLITE_DB_PATH", env.path, base_dir / "var" / "marketdata.sqlite3")
+    return sqlite(env.folder("SQLITE_DB_PATH", path.parent) / path.name)
 
 
 def sqlite(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar, cast
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,15 +17,22 @@ Network = IPv4Network | IPv6Network
 
 # What a converter takes, where its name does not tell.
 _EXPECTED = {
+    "connection_string": "connection string of Application Insights: copy it from the portal",
     "count": "number of 0 or more",
     "counts": "list such as O:60,R:60",
     "flag": "setting: use true or false",
     "networks": "list of networks, such as 10.0.0.0/8,192.0.2.7",
     "pairs": "list such as Reader=viewer,Writer=curator",
+    "pem": "key in PEM format",
+    "pem_file": "path of a readable file in PEM format",
+    "port": "port: a number from 1 to 65535",
     "positive": "number of 1 or more",
     "rates": "list of rates, such as 100/m,1000/h",
+    "redis_url": "address of a Redis, such as redis://host:6379/0",
     "url": "address that begins with https:// or http://",
 }
+# What App Service passes on as the value while it cannot read the secret that the reference names.
+_UNRESOLVED_REFERENCE = "@Microsoft.KeyVault("
 _FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -71,6 +79,12 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
             describe = describe_missing_secret if name in SECRETS else _describe_missing
             raise ImproperlyConfigured(describe(name))
         return default
+    if raw.startswith(_UNRESOLVED_REFERENCE):
+        raise ImproperlyConfigured(
+            f"{name} is a reference to a key vault that App Service has not resolved. Its state is beside"
+            " the setting in the portal: give the identity of the app the role Key Vault Secrets User, create"
+            " the secret if there is none, and restart the app."
+        )
     if is_secret:
         raw = Secret(raw)  # masked in the error below, too
     try:
@@ -94,6 +108,18 @@ def path(raw: str) -> Path:
     return Path(raw).expanduser().resolve()
 
 
+def folder(name: str, at: Path) -> Path:
+    """Create the folder of a variable unless it exists, and return it. Raises ImproperlyConfigured."""
+    try:
+        at.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name} needs the folder {at}, which cannot be created: {error.strerror}. Create it, let the"
+            " user of the service write there, or choose another one."
+        ) from error
+    return at
+
+
 def names(raw: str) -> list[str]:
     """Return the items of a comma-separated list."""
     return [name.strip() for name in raw.split(",") if name.strip()]
@@ -110,6 +136,19 @@ def url(raw: str) -> str:
     if not raw.startswith(("https://", "http://")):
         raise ValueError(raw)
     return raw.rstrip("/")
+
+
+def redis_url(raw: str) -> str:
+    if not raw.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError(raw)
+    return raw
+
+
+def connection_string(raw: str) -> str:
+    """Return a connection string of Application Insights: `InstrumentationKey=UUID;NAME=VALUE;...`."""
+    parts = dict(part.split("=", 1) for part in raw.lower().strip(";").split(";"))
+    UUID(parts["instrumentationkey"])
+    return raw
 
 
 def positive(raw: str) -> int:

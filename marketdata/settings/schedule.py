@@ -64,12 +64,6 @@ def beat_schedule() -> dict[str, Any]:
     }
 
 
-def beat_file(queue_folder: Path) -> str:
-    """Return the path of the file in which beat records when it last sent each task."""
-    queue_folder.mkdir(parents=True, exist_ok=True)
-    return str(queue_folder / "beat")
-
-
 def embedded_queue_options(queue_folder: Path) -> dict[str, Any]:
     """Return the transport options of the message queue in a file, for workers on one machine."""
     return {"path": str(queue_folder / "messages.sqlite3"), "polling_interval": 0.2}

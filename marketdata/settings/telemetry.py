@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from marketdata.common import logs
 from marketdata.settings import env, masking
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _EXPORTERS = ("azure", "opencensus", "prometheus")
 
 
@@ -37,8 +38,15 @@ def logging(*, is_production: bool) -> dict[str, Any]:
                 "filters": ["refusals", "broker", "repeated"],
             }
         },
-        "root": {"handlers": ["console"], "level": env.read("LOG_LEVEL", str, "WARNING")},
+        "root": {
+            "handlers": ["console"],
+            "level": env.read("LOG_LEVEL", env.one_of(*_LEVELS), "WARNING"),
+        },
     }
+
+
+def connection_string() -> str:
+    return env.read("APPLICATIONINSIGHTS_CONNECTION_STRING", env.connection_string, "")
 
 
 def exporters(connection_string: str) -> list[str]:
