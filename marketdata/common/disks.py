@@ -23,12 +23,23 @@ def describe_full(*paths: Path | str) -> str:
 
     It is the one of these, and of the folder for temporary files, with the least free space.
     """
-    places = [_find_existing(Path(path)) for path in (*paths, tempfile.gettempdir())]
-    place = min(places, key=lambda folder: shutil.disk_usage(folder).free)
+    place, _ = find_fullest(*paths, tempfile.gettempdir())
+    return f"the disk of {describe_space(place)}. Free some space there, or choose a place on another disk."
+
+
+def find_fullest(*paths: Path | str) -> tuple[Path, int]:
+    """Return the folder of these paths whose disk has the least free space, and its free bytes."""
+    usages = {place: shutil.disk_usage(place) for place in map(_find_existing, map(Path, paths))}
+    # What is no disk, as /proc, has no size.
+    place = min(usages, key=lambda folder: (not usages[folder].total, usages[folder].free))
+    return place, usages[place].free
+
+
+def describe_space(place: Path) -> str:
     usage = shutil.disk_usage(place)
     return (
-        f"the disk of {place} (mounted at {_find_mount(place)}) is too full: {usage.free:,} of its"
-        f" {usage.total:,} bytes are free now. Free some space there, or choose a place on another disk."
+        f"{place} (mounted at {_find_mount(place)}) is too full: {usage.free:,} of its {usage.total:,} bytes"
+        " are free now"
     )
 
 

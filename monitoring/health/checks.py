@@ -25,6 +25,7 @@ from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Heartbeat
 from esma_files.models.heartbeat import HeartbeatQuerySet
 from instruments import replica
+from marketdata.common import disks
 from marketdata.common.numbers import format_count
 from monitoring.databases.check import pending_migrations
 from monitoring.models import CheckResult
@@ -39,6 +40,8 @@ Status = CheckResult.Status
 _OLD_DATA_DAYS_OF_OTHERS = 4
 _OLD_DATA_DAYS: dict[str, int] = {Dataset.ESMA_DVCAP: 35}
 _BLOB_SECONDS = 3  # for one attempt
+# Free bytes of a disk: a load may need the first; with less than the second soon nothing can be saved.
+_LITTLE_SPACE, _NO_SPACE = 1_000_000_000, 20_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +134,23 @@ def check_storage() -> Outcome:
         blobs = cast("BlobStorage", storages[settings.FILES_LOCATION])
         client = blobs.container("firds").client
         client.exists(retry_total=0, connection_timeout=_BLOB_SECONDS, read_timeout=_BLOB_SECONDS)
+    return Outcome()
+
+
+def check_disks() -> Outcome:
+    """Look for little free space on the disks to which the service writes."""
+    folders = [settings.STAGING_DIR, settings.DOWNLOAD_DIR, settings.QUEUE_DIR]
+    if connection.vendor == "sqlite":
+        folders.append(connection.settings_dict["NAME"])
+    if settings.FILES_LOCATION == EsmaFile.Location.LOCAL:
+        folders.append(settings.MEDIA_ROOT)
+    for status, at_least, places in (
+        (Status.FAILED, _NO_SPACE, [*folders, tempfile.gettempdir()]),
+        (Status.WARNING, _LITTLE_SPACE, folders),
+    ):
+        place, free = disks.find_fullest(*places)
+        if free < at_least:
+            return Outcome(status, f"the disk of {disks.describe_space(place)}")
     return Outcome()
 
 
@@ -230,6 +250,7 @@ CHECKS = (
     Check("replica", check_replica),
     Check("cache", check_cache, for_readiness=True),
     Check("storage", check_storage, for_readiness=True),
+    Check("disks", check_disks),
     Check("queue", check_queue),
     Check("workers", check_workers),
     Check("schedule", check_schedule),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import small_disks
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
@@ -13,14 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder that is a disk of 1 MB of its own; only root can mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if subprocess.run(mounting, check=False, capture_output=True).returncode:
-        pytest.skip("a disk can only be mounted by root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disks.mounted(tmp_path / "small", megabytes=1) as folder:
+        yield folder
 
 
 def refused(installation: Installation, *command: str) -> str:

@@ -170,7 +170,7 @@ class TestReport:
         statuses = {check["name"]: check["status"] for check in content["checks"]}
         outside = {"openfigi": "unknown", "gleif": "unknown", "esma_register": "unknown"}
         names = {"queue", "workers", "schedule", "data_age", "gaps", "failed_files"}
-        names |= READINESS | {"storage_budget", "held_files", "replica"}
+        names |= READINESS | {"storage_budget", "held_files", "replica", "disks"}
         assert statuses == {**dict.fromkeys(names, "ok"), **outside}
 
     def test_everybody_sees_the_status_and_nothing_else(self, client: Client) -> None:
