@@ -4,6 +4,7 @@ The worker reports from its main process, by Celery's own timer: when it has los
 message queue, or hangs, the reports stop.
 """
 
+import datetime as dt
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from django.db.utils import InterfaceError
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 15
+_CLOCK_SKEW = dt.timedelta(seconds=5)  # by which a clock is set in passing
 # A process that reports is stopped when the process with the number in this variable has ended.
 SUPERVISOR_VARIABLE = "MARKETDATA_SUPERVISOR"
 
@@ -104,15 +106,30 @@ class WorkerHeartbeat(bootsteps.StartStopStep):
 
 
 class ReportingScheduler(PersistentScheduler):
-    """Celery's scheduler, which reports at intervals."""
+    """Celery's scheduler, which reports at intervals, and goes on after the clock was set back."""
 
     _reported_at = float("-inf")
 
     def tick(self, *args: Any, **options: Any) -> Any:
+        self._forget_the_future()
         if time.monotonic() - self._reported_at >= INTERVAL_SECONDS:
             report("beat")
             self._reported_at = time.monotonic()
         return min(super().tick(*args, **options), INTERVAL_SECONDS)
+
+    def _forget_the_future(self) -> None:
+        """Count tasks that were sent in the future as sent now: they would wait until then."""
+        now = self.app.now()
+        ahead = [
+            entry
+            for entry in self.schedule.values()
+            if entry.last_run_at and entry.last_run_at > now + _CLOCK_SKEW
+        ]
+        for entry in ahead:
+            entry.last_run_at = now
+        if ahead:
+            logger.warning("The clock was set back: the schedule goes on from now.")
+            self._heap = None  # built anew by the next tick
 
     def close(self) -> None:
         super().close()

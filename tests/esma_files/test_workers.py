@@ -21,6 +21,7 @@ from django.utils import timezone
 from esma_files import processes, queue, runs, store
 from esma_files.models import EsmaFile, Heartbeat, Run, heartbeat
 from marketdata.celery import app
+from marketdata.heartbeats import ReportingScheduler
 from tests import register
 from tests.conftest import DATA, FIRDS
 from tests.installation import Installation
@@ -364,3 +365,19 @@ class TestAbandonedRuns:
         [run] = self.abandon(claimed_by="elsewhere/1/2")
 
         assert run.state == Run.State.RUNNING
+
+
+@pytest.mark.django_db
+def test_the_schedule_goes_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    """It keeps when each task was last sent: a machine may start with a clock that is a day ahead."""
+    scheduler = ReportingScheduler(app=app, schedule_filename=str(tmp_path / "beat"))
+    try:
+        for entry in scheduler.schedule.values():
+            entry.last_run_at = app.now() + dt.timedelta(days=1)
+        scheduler.tick()
+
+        waits = [entry.is_due()[1] for entry in scheduler.schedule.values()]
+    finally:
+        scheduler.close()
+    assert min(waits) <= 60
+    assert max(waits) <= 24 * 3600
