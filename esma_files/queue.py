@@ -163,5 +163,8 @@ def obstacle(run: Run, *, is_worked: bool) -> str:
     if not is_worked:
         return NO_WORKER
     if run.sent_at is None:
-        return "The message queue cannot be reached. The run is sent again every minute."
+        return (
+            "No message has been sent yet. The schedule sends it within a minute, if the message queue can"
+            " be reached."
+        )
     return ""

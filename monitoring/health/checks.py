@@ -170,7 +170,11 @@ def check_workers() -> Outcome:
 
 
 def check_schedule() -> Outcome:
-    if not Heartbeat.objects.schedulers().alive():
+    alive = Heartbeat.objects.schedulers().alive()
+    if len(alive) > 1:
+        hosts = ", ".join(sorted({heartbeat.host for heartbeat in alive}))
+        return Outcome(Status.WARNING, f"{len(alive)} schedules are running, on {hosts}")
+    if not alive:
         reason = "No schedule is running: `manage.py run_worker` starts it with a worker."
         silence = _describe_silence(Heartbeat.objects.schedulers(), "schedule")
         return Outcome(Status.FAILED, silence or reason)

@@ -113,6 +113,31 @@ def test_the_file_of_a_killed_worker_is_loaded_by_another_one(installation: Inst
     assert installation.read_number("SELECT attempts FROM esma_files_esmafile") == 0
 
 
+def test_the_run_of_a_killed_worker_is_done_by_another_one(installation: Installation) -> None:
+    """The schedule sends the next attempt once a minute; here its task is sent at once."""
+    store_files(installation, DELTA)
+    request = "from esma_files import queue; from esma_files.models import EsmaFile; "
+    request += "queue.request_run('load', file=EsmaFile.objects.get(), requested_by='somebody')"
+    installation.run("shell", "-v", "0", "-c", request)
+    with installation.worker() as worker:
+        installation.wait_for("SELECT count(*) FROM esma_files_run WHERE state = 'running'", 1)
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+
+    with installation.worker():
+        installation.wait_for("SELECT count(*) FROM esma_files_run WHERE state = 'queued'", 1)
+        assert "No message has been sent yet" in installation.run("runs", "list")
+        installation.send("esma_files.recover_abandoned_work")
+        installation.wait_for(NOT_LOADED, 0)
+    runs_of = (
+        "SELECT requested_by, attempt, state FROM esma_files_run WHERE kind = 'load' ORDER BY id"
+    )
+    assert installation.read_rows(runs_of) == [
+        ("somebody", 1, "abandoned"),
+        ("somebody", 2, "done"),
+    ]
+
+
 def test_a_killed_worker_leaves_no_temporary_files(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -200,14 +225,14 @@ class TestObstacles:
 
         assert answer["obstacle"] == queue.NO_WORKER
 
-    def test_the_api_says_that_the_queue_cannot_be_reached(
+    def test_the_api_says_that_no_message_has_been_sent(
         self, run: Run, anonymous_reading: None, client: Client
     ) -> None:
         self.report_a_worker()
 
         [answer] = client.get("/api/v1/runs/").json()["results"]
 
-        assert "queue cannot be reached" in answer["obstacle"]
+        assert "The schedule sends it within a minute" in answer["obstacle"]
 
     def test_a_run_that_was_sent_to_a_worker_has_no_obstacle(
         self, run: Run, anonymous_reading: None, client: Client
