@@ -215,6 +215,7 @@ module logAlerts 'modules/log_alerts.bicep' = {
     prefix: names.webApp
     actionGroupId: monitoring.outputs.actionGroupId
     insightsId: monitoring.outputs.insightsId
+    hasWorker: apps.outputs.workerRuns
     location: location
     tags: tags
   }

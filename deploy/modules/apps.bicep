@@ -30,6 +30,8 @@ var settings = {
   WEBSITES_PORT: '8000'
   // Migrations have been run by then; reading the settings and the search index takes seconds, not minutes.
   WEBSITES_CONTAINER_START_TIME_LIMIT: '230'
+  // The worker finishes current work for 30 seconds. App Service kills after 5 by itself.
+  WEBSITES_CONTAINER_STOP_TIME_LIMIT: '60'
   SECRET_KEY: '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=secret-key)'
   APPLICATIONINSIGHTS_CONNECTION_STRING: '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=applicationinsights-connection-string)'
   REDIS_URL: withRedis ? '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=redis-url)' : ''
@@ -53,6 +55,8 @@ var settings = {
   QUEUE_DIR: '/tmp/marketdata/queue'
   BACKUP_DIR: '/tmp/marketdata/backups'
   COUNTS_PATH: '/tmp/marketdata/counts.sqlite3'
+  TELEMETRY_DIR: '/tmp/marketdata/telemetry'
+  METRICS_DIR: '/tmp/marketdata/metrics'
 }
 
 resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {
@@ -89,6 +93,9 @@ resource web 'Microsoft.Web/sites@2023-12-01' = {
       appCommandLine: 'bash deploy/start web'
       alwaysOn: staysAwake
       healthCheckPath: staysAwake ? '/health/live/' : null
+      // What the processes print, in /home/LogFiles for some days: the only trace of a start that fails.
+      httpLoggingEnabled: true
+      logsDirectorySizeLimit: 35
       ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'
@@ -128,6 +135,9 @@ resource worker 'Microsoft.Web/sites@2023-12-01' = if (staysAwake) {
       appCommandLine: 'bash deploy/start worker'
       alwaysOn: true
       healthCheckPath: '/health/live/'
+      // What the processes print, in /home/LogFiles for some days: the only trace of a start that fails.
+      httpLoggingEnabled: true
+      logsDirectorySizeLimit: 35
       ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'

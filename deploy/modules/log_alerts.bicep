@@ -2,10 +2,11 @@
 param prefix string
 param actionGroupId string
 param insightsId string
+param hasWorker bool
 param location string
 param tags object
 
-var rules = [
+var always = [
   {
     name: 'error-rate'
     description: 'More than 2 % of at least 50 answers in 15 minutes are server errors.'
@@ -35,8 +36,17 @@ var rules = [
     window: 'PT1H'
   }
 ]
+var worker = [
+  {
+    name: 'worker'
+    description: 'No worker has reported for 30 minutes: nothing is downloaded, loaded or sent.'
+    severity: 1
+    query: 'customMetrics | where name == "processes" | where tostring(customDimensions["role"]) == "worker" | summarize running = max(value) | where isnull(running) or running < 1'
+    window: 'PT30M'
+  }
+]
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in (hasWorker ? concat(always, worker) : always): {
   name: '${prefix}-${rule.name}'
   location: location
   tags: tags

@@ -4,11 +4,12 @@ GitHub compiles them with the real compiler (`.github/workflows/ci.yml`).
 """
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
+from esma_files.management.commands.run_worker import Command
 from tests.conftest import ROOT
 from tests.deploy.bicep import (
     DEPLOY,
@@ -31,6 +32,7 @@ PLATFORM = {
     "ENABLE_ORYX_BUILD",
     "WEBSITES_PORT",
     "WEBSITES_CONTAINER_START_TIME_LIMIT",
+    "WEBSITES_CONTAINER_STOP_TIME_LIMIT",
 }
 # From the migration plan.
 PLANNED = {
@@ -142,6 +144,31 @@ def test_every_app_setting_is_a_setting_of_the_product_or_the_platform() -> None
     assert set(app_settings()) - PLATFORM - set(VARIABLES) <= {
         "APPLICATIONINSIGHTS_CONNECTION_STRING"
     }
+
+
+def test_nothing_is_written_beside_the_code() -> None:
+    """There it is a slow network share, or read-only; the service creates its folders at the start."""
+    written = {name for name in VARIABLES if name.endswith("_DIR")} - {"LAKE_DIR"}
+    written |= {"MEDIA_ROOT", "COUNTS_PATH"}
+    image = dict(
+        re.findall(r"^ +(\w+)=(\S+)", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE)
+    )
+
+    assert written <= set(app_settings())
+    assert {PurePosixPath(app_settings()[name]).parts[1] for name in written} == {"tmp"}
+    assert written <= set(image)
+    assert {PurePosixPath(image[name]).parts[1] for name in written} == {"data", "tmp"}
+
+
+def test_the_platform_waits_for_the_work_that_a_worker_finishes() -> None:
+    patience = Command().create_parser("manage.py", "run_worker").get_default("patience")
+
+    assert int(app_settings()["WEBSITES_CONTAINER_STOP_TIME_LIMIT"]) > patience
+
+
+def test_what_processes_print_is_kept() -> None:
+    apps = module("apps")["resources"]
+    assert list(values(apps, "httpLoggingEnabled")) == [True, True]
 
 
 def test_retention_is_that_of_the_product() -> None:
