@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Django's command line for this project."""
 
+import errno
 import os
 import select
 import sys
@@ -10,6 +11,9 @@ from django.db import DatabaseError
 
 from marketdata.common.command_line import CommandLine
 from marketdata.common.database_advice import advise
+
+# Errors of a place that may not be written.
+_REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def is_closed_by_reader(output: int) -> bool:
@@ -36,3 +40,7 @@ if __name__ == "__main__":
             raise  # of another pipe, or a connection
         # Python must not write again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if "--traceback" in sys.argv or error.errno not in _REFUSALS:
+            raise
+        sys.exit(f"{error}. Let this user write there, or choose another place (docs/settings.md).")

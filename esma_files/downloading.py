@@ -133,9 +133,10 @@ class _Fetching:
             watcher.fetching(self.file, size, total)
 
         file, path = self.file, Path(settings.DOWNLOAD_DIR) / f"{self.file.pk}.part"
-        part = fetch(file.url, name=file.name, md5=file.md5, path=path, progress=progress)
-        store.put(file, part.path, md5=part.md5, size=part.size)
-        path.unlink(missing_ok=True)  # a folder takes the file itself, Blob Storage a copy
+        with store.writing(file.name):
+            part = fetch(file.url, name=file.name, md5=file.md5, path=path, progress=progress)
+            store.put(file, part.path, md5=part.md5, size=part.size)
+            path.unlink(missing_ok=True)  # a folder takes the file itself, Blob Storage a copy
         return part
 
     def note(self) -> None:

@@ -107,5 +107,9 @@ class BudgetExceeded(RetryableError):
     """STORAGE_BUDGET_BYTES is used up; a clean-up may free some of it."""
 
 
+class StorageRefused(RetryableError):
+    """A folder for files is full, or may not be written."""
+
+
 class DatabaseRefused(RetryableError):
     """The database refused a statement of a load; what was committed before stays."""

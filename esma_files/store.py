@@ -4,6 +4,7 @@ Bytes are written to a file of their own in DOWNLOAD_DIR first, where their MD5 
 there to the storage as a whole. A row refers to stored bytes only once they are there.
 """
 
+import contextlib
 import hashlib
 import shutil
 import zipfile
@@ -16,10 +17,10 @@ from django.core.files import File
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from esma_files.errors import BadFileName, LoadedOtherwise
+from esma_files.errors import BadFileName, LoadedOtherwise, StorageRefused
 from esma_files.models import EsmaFile
 from esma_files.names import FileName
-from marketdata.common import named_files
+from marketdata.common import disks, named_files
 from marketdata.common.errors import PermanentError
 
 _CHUNK = 1 << 20
@@ -104,14 +105,27 @@ def _mark_excerpt(file: EsmaFile, *, is_excerpt: bool) -> None:
         file.save(update_fields=["is_excerpt"])
 
 
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Turn errors of writing to the folders for files into StorageRefused."""
+    try:
+        yield
+    except OSError as error:
+        problem = str(error)
+        if disks.is_full(error):
+            problem = disks.describe_full(settings.DOWNLOAD_DIR, settings.MEDIA_ROOT)
+        raise StorageRefused(f"{name}: cannot be stored: {problem}") from error
+
+
 def _copy(file: EsmaFile, path: Path, *, size: int) -> None:
     copy = Path(settings.DOWNLOAD_DIR) / f"{path.name}.{file.md5}.copy"
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copyfile(path, copy)
-        put(file, copy, md5=file.md5, size=size, ending=path.suffix or ".zip")
-    finally:
-        copy.unlink(missing_ok=True)
+    with writing(file.name):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(path, copy)
+            put(file, copy, md5=file.md5, size=size, ending=path.suffix or ".zip")
+        finally:
+            copy.unlink(missing_ok=True)
     if file._state.adding or file.state in (EsmaFile.State.LISTED, EsmaFile.State.DELETED):
         save_stored(file)
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import small_disks
+from tests.conftest import FIRDS
 from tests.installation import Installation
 
 pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
@@ -60,3 +61,28 @@ def test_a_lake_that_does_not_fit_says_so(installation: Installation, small_disk
 
     assert f"the disk of {small_disk}" in output
     assert "Traceback" not in output
+
+
+def test_a_load_names_the_disk_of_the_stored_files(
+    installation: Installation, small_disk: Path
+) -> None:
+    installation.environment["MEDIA_ROOT"] = str(small_disk / "files")
+
+    output = refused(installation, "load", str(FIRDS / "DLTINS_20171027_01of01.zip"))
+
+    assert f"cannot be stored: the disk of {small_disk}" in output
+    assert "Traceback" not in output
+
+
+def test_a_place_that_may_not_be_written_is_one_line(
+    installation: Installation, small_disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    installation.environment["BACKUP_DIR"] = str(small_disk / "backups")
+
+    output = refused(installation, "backup", "create")
+
+    assert output == (
+        f"[Errno 30] Read-only file system: '{small_disk}/backups'. Let this user write there, or choose"
+        " another place (docs/settings.md).\n"
+    )

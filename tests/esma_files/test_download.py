@@ -12,6 +12,7 @@ from esma_files import downloading, errors, steps
 from esma_files.datasets import Dataset
 from esma_files.models import EsmaFile, Run
 from marketdata.common.errors import ForbiddenAddress, Refused, Unavailable
+from tests import small_disks
 from tests.register import FakeRegister, Trouble
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +55,20 @@ def test_a_file_is_fetched_checked_and_stored(file: EsmaFile, settings: LazySett
     assert result.run is not None
     assert (result.run.state, result.run.done, result.run.unit) == ("done", len(CONTENT), "bytes")
     assert list(Path(settings.DOWNLOAD_DIR).iterdir()) == []
+
+
+def test_a_full_disk_is_named_and_the_file_is_fetched_again_later(
+    file: EsmaFile, settings: LazySettings, tmp_path: Path
+) -> None:
+    with small_disks.mounted(tmp_path / "small", megabytes=1) as disk:
+        settings.DOWNLOAD_DIR = disk
+        error = download(file).error
+
+    assert isinstance(error, errors.StorageRefused)
+    assert f"the disk of {disk} (mounted at {disk}) is too full" in str(error)
+    file.refresh_from_db()
+    assert (file.state, file.attempts) == (EsmaFile.State.LISTED, 1)
+    assert file.not_before is not None
 
 
 def test_a_cut_connection_goes_on_where_it_stopped(file: EsmaFile, esma: FakeRegister) -> None:
