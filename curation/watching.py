@@ -96,14 +96,21 @@ def check_isins(isins: Iterable[str]) -> list[str]:
 
 def check(watch_list: WatchList) -> None:
     """Check a watch list, and normalize its values. Raises InvalidQuery."""
-    watch_list.name = watch_list.name.strip()
+    watch_list.name = _write_in_a_line(watch_list.name)
     if not watch_list.name:
         raise InvalidQuery("name", "Give the list a name.")
+    if not watch_list.name.isprintable():
+        raise InvalidQuery("name", "The name has characters that cannot be seen.")
     watch_list.isins = check_isins(watch_list.isins)
     if watch_list.filter:
         watch_list.filter = check_filter(watch_list.filter)
     if bool(watch_list.isins) == bool(watch_list.filter):
         raise InvalidQuery("isins", "Give either ISINs or a filter, and leave the other one empty.")
+
+
+def _write_in_a_line(name: str) -> str:
+    """Return a name as one line: in the subject of a mail, another one would be a header of its own."""
+    return " ".join(name.split())
 
 
 def save(watch_list: WatchList) -> None:
@@ -336,7 +343,7 @@ def send_mails() -> int:
         if changes_read.listings:
             try:
                 send_mail(
-                    f"MarketData: changes of {watch_list.name}",
+                    f"MarketData: changes of {_write_in_a_line(watch_list.name)}",
                     format_mail(watch_list, changes_read),
                     None,
                     [owner.email],

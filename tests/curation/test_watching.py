@@ -164,6 +164,7 @@ def test_changes_of_one_load_are_read_in_parts(make_zip: Write, values: dict[str
         ({"filter": "&"}, "has no filter"),
         ({"filter": "q=&currency= "}, "has no filter with a value"),
         ({"name": " ", "filter": "category=D"}, "Give the list a name"),
+        ({"name": "Mine\x1b[2J", "filter": "category=D"}, "characters that cannot be seen"),
     ],
 )
 def test_an_invalid_list_says_why(values: dict[str, Any], problem: str) -> None:
@@ -202,6 +203,26 @@ def test_changes_are_mailed_once_to_those_who_may_read_them(make_zip: Write) -> 
     out = io.StringIO()
     call_command("watchlists", "changes", str(WatchList.objects.get(name="Mine").pk), stdout=out)
     assert "AB Volvo" in out.getvalue()
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_name_of_several_lines_keeps_no_mail_from_others(make_zip: Write) -> None:
+    client_of_new_user("ann", "viewer")
+    from accounts.models import User
+
+    User.objects.update(email="ann@example.org")
+    earlier = make_list(name="Earlier", isins=[VOLVO], by_mail=True)
+    WatchList.objects.filter(pk=earlier.pk).update(name="Earlier\nBcc: carl@example.org")
+    make_list(name="Mine\r\nBcc: carl@example.org\u2028", isins=[VOLVO], by_mail=True)
+    make_list(name="Another", isins=[VOLVO], by_mail=True)
+    publish(make_zip, 3, "AB Volvo")
+
+    watching.send_mails()
+
+    assert [(sent.subject, sent.recipients()) for sent in mail.outbox] == [
+        (f"MarketData: changes of {name}", ["ann@example.org"])
+        for name in ("Earlier Bcc: carl@example.org", "Mine Bcc: carl@example.org", "Another")
+    ]
 
 
 @pytest.mark.django_db
