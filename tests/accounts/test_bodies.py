@@ -1,6 +1,7 @@
 """Hostile request bodies: the answer is a problem that says what is wrong, never a 500."""
 
 import json
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -45,6 +46,30 @@ def test_hostile_bodies_of_an_admin_are_refused(path: str) -> None:
         response = admin.client.post(path, body, content_type="application/json")
         assert response.status_code == 400, name
         assert response.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/notes/", {"subject": "instrument", "code": "\ud800", "text": "x"}),
+        ("/api/v1/webhooks/", {"url": "https://\ud800.example/"}),
+        ("/api/v1/lookup/", [{"idType": "ID_ISIN", "idValue": "\udfff"}]),
+        ("/api/v1/reportability/", {"items": [{"isin": "\ud800"}]}),
+        ("/api/v1/corrections/", {"\ud800": "x"}),
+        ("/mcp/", {"jsonrpc": "2.0", "id": "\ud800", "method": "tools/list"}),
+    ],
+)
+def test_half_of_a_character_is_refused_wherever_it_is(path: str, body: Any) -> None:
+    admin = client_of_new_user("ada", "admin")
+    admin.client.raise_request_exception = False
+
+    response = admin.client.post(path, json.dumps(body), content_type="application/json")
+
+    assert response.status_code == 400, response.content
+    assert "half of a character" in response.content.decode()
+    text = json.dumps({"subject": "instrument", "code": "X", "text": "\U0001f600"})  # a whole one
+    assert "\\ud83d" in text
+    assert admin.client.post("/api/v1/notes/", text, "application/json").status_code == 404
 
 
 def test_a_message_about_an_item_of_a_list_names_its_path() -> None:
