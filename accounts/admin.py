@@ -124,8 +124,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
         """Return the user's own keys, or all keys with the permission `manage_apikey`."""
         keys = super().get_queryset(request)
-        user: Any = request.user
-        return keys if user.has_perm("accounts.manage_apikey") else keys.filter(owner=user.pk)
+        return keys if self._may_manage(request) else keys.filter(owner=request.user.pk)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Offer the owners to those who see the keys of all: the filter lists all users."""
+        return self.list_filter if self._may_manage(request) else ()
+
+    def _may_manage(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.manage_apikey"))
 
     @admin.action(description="Revoke the selected API keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from audit import trail
 from audit.models import Event
-from marketdata.web.admin import ReadOnlyAdmin
+from marketdata.web.admin import DiscreetAdmin, ReadOnlyAdmin
 
 
 @admin.register(Event)
@@ -30,7 +30,7 @@ class EventAdmin(ReadOnlyAdmin):
         return queryset.filter(address=str(address)), False
 
 
-class AuditedAdmin(admin.ModelAdmin[Any]):
+class AuditedAdmin(DiscreetAdmin):
     """Write every change to the audit trail, with the old and new values of the changed fields."""
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:

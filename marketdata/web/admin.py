@@ -3,16 +3,22 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from marketdata.common.errors import PermanentError
 from marketdata.web import once
+from marketdata.web.access import may_see_user_name
 from marketdata.web.pages import BoundedPaginator
 
 # Words of names of fields that are written in capital letters.
 _ABBREVIATIONS = {"cfi", "esma", "eu", "figi", "fisn", "isin", "lei", "lou", "mic", "uk", "url"}
+
+
+# What Django's filters of lists add to the name of a column.
+_COMPARISONS = {"", "__exact", "__id__exact", "__isnull", "__gte", "__lt"}
 
 
 def _label(field: Any) -> str:
@@ -22,7 +28,37 @@ def _label(field: Any) -> str:
     return label[:1].upper() + label[1:]
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+def _get_parameter(list_filter: Any) -> str:
+    """Return the parameter of an entry of `list_filter`: the name of a field, or that of a filter's class."""
+    if isinstance(list_filter, (list, tuple)):
+        return str(list_filter[0])
+    return str(getattr(list_filter, "parameter_name", list_filter))
+
+
+class DiscreetAdmin(admin.ModelAdmin[Any]):
+    """Admin pages that tell nothing of what they do not show."""
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Permit the filters of the list alone.
+
+        Django takes any comparison with any column as a parameter: a hidden user name could be found out
+        letter by letter, a column without an index reads the whole table, and a pattern can take hours.
+        """
+        names = map(_get_parameter, self.get_list_filter(request))
+        return any(lookup.removeprefix(name) in _COMPARISONS for name in names)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the history; the names of other users only to those who may view users."""
+        response = super().history_view(request, object_id, extra_context)
+        for entry in getattr(response, "context_data", {}).get("action_list", ()):
+            if not may_see_user_name(request.user, entry.user.get_username()):
+                entry.user = get_user_model()()  # without a name
+        return response
+
+
+class ReadOnlyAdmin(DiscreetAdmin):
     """Admin of rows that only loads write.
 
     The tables are large: totals are not counted, and no page may read a table as a whole. A `date_hierarchy`

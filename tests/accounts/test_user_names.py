@@ -11,11 +11,12 @@ from esma_files import queue
 from esma_files.models import Run
 from esma_files.urls import urlpatterns as file_pages
 from instruments.listings import scoping
-from instruments.models import Correction, Register
+from instruments.models import Correction, Register, Scope
 from instruments.urls import urlpatterns as instrument_pages
 from tests.accounts.clients import ApiClient, client_of_new_user, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("anonymous_reading")]
+DAY = "2026-01-01 00:00:00+00:00"
 
 
 @pytest.fixture
@@ -48,6 +49,45 @@ def test_the_admin_shows_the_requester_of_a_run_to_admins(
         page = client.get(path)
         assert page.status_code == 200
         assert ("carla" in page.content.decode()) == (role == "admin")
+
+
+@pytest.mark.parametrize("lookup", ["requested_by", "requested_by__startswith", "problem__regex"])
+def test_the_admin_has_no_filter_by_what_it_hides(run: Run, lookup: str, client: Client) -> None:
+    client.force_login(make_user("ada", "curator"))
+
+    assert client.get("/admin/esma_files/run/", {lookup: "ca"}).status_code == 400
+    shown = {"state__exact": "queued", "file__kind__exact": "FULINS", "requested_at__gte": DAY}
+    assert client.get("/admin/esma_files/run/", shown).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["curator", "admin"])
+def test_the_admin_offers_the_owners_of_api_keys_to_those_who_see_all_keys(
+    role: str, client: Client
+) -> None:
+    make_user("carla")
+    client.force_login(make_user("ada", role))
+
+    page = client.get("/admin/accounts/apikey/").content.decode()
+
+    assert ("carla" in page) == (role == "admin")
+
+
+@pytest.mark.parametrize("role", ["curator", "admin"])
+def test_histories_in_the_admin_have_the_names_of_others_for_admins(
+    role: str, client: Client
+) -> None:
+    carla = make_user("carla", "curator")
+    client.force_login(carla)
+    scope = {"register": "ESMA", "categories": "E", "authorities": "", "venues": "", "isins": ""}
+    client.post("/admin/instruments/scope/add/", scope)
+    address = f"/admin/instruments/scope/{Scope.objects.get().pk}/history/"
+    assert "carla" in client.get(address).content.decode()
+    client.force_login(make_user("ada", role))
+
+    page = client.get(address).content.decode()
+
+    assert "Added" in page
+    assert ("carla" in page) == (role == "admin")
 
 
 @pytest.fixture
