@@ -23,8 +23,12 @@ from urllib3.exceptions import HTTPError
 from marketdata.common.errors import ForbiddenAddress, InvalidQuery, Unavailable
 
 _SECONDS = 10  # for the whole request; up to twice as many if opening the connection takes them all
-# Networks of IPv6 that lead to addresses of IPv4, which are not checked there.
-_TRANSLATED = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+# Addresses of IPv6 that are handed out for the public internet. What else there is belongs to old or private
+# uses, some of which lead to addresses of IPv4, which are not checked there, as two of these networks do.
+_PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
+_TRANSLATED = [ipaddress.ip_network(text) for text in ("2002::/16", "2001::/32")]
+# Azure's own server, which answers each machine in it and nobody else.
+_AZURE_PLATFORM = ipaddress.ip_address("168.63.129.16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +138,9 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
-        elif any(ip in network for network in _TRANSLATED):
+        elif ip not in _PUBLIC_IPV6 or any(ip in network for network in _TRANSLATED):
             return False
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and ip != _AZURE_PLATFORM
 
 
 def _make_connection(target: _Target, address: str, seconds: float) -> HTTPConnection:
