@@ -125,6 +125,7 @@ class ImportBatch(models.Model):
         ("scope", "Scope"),
         ("lists", "Watch lists"),
     ]
+    KEPT_OF_USER = 100  # each has up to 1.5 MB
 
     kind = models.CharField(max_length=20, choices=KINDS)
     file_name = models.CharField(max_length=200)
@@ -140,6 +141,7 @@ class ImportBatch(models.Model):
         verbose_name_plural = "import batches"
         default_permissions = ("view",)
         permissions = [("import_venue", "Can import additions to the list of venues")]
+        indexes = [models.Index(fields=["created_by"], name="import_created_by_idx")]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.file_name}"

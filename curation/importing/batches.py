@@ -51,6 +51,8 @@ def try_import(
 ) -> ImportBatch:
     """Read a file and keep it with the fate that each row would have; nothing else is changed.
 
+    Of a user's imports the newest KEPT_OF_USER stay, so that nobody fills the disk.
+
     Raises InvalidQuery, NotPermitted.
     """
     table = get_table(kind)
@@ -64,6 +66,9 @@ def try_import(
     batch = ImportBatch(kind=kind, file_name=name[:200], rows=rows, created_by=by)
     batch.report = _run(batch, by=by, request=request, is_dry_run=True)
     batch.save()
+    of_user = ImportBatch.objects.filter(created_by=by)
+    for oldest in of_user.values_list("pk", flat=True)[ImportBatch.KEPT_OF_USER - 1 :][:1]:
+        of_user.filter(pk__lt=oldest).delete()
     return batch
 
 

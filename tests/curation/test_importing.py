@@ -364,3 +364,12 @@ def test_old_imports_are_deleted_by_night(settings: Any) -> None:
     delete_old_imports()
 
     assert list(ImportBatch.objects.values_list("pk", flat=True)) == [new.pk]
+
+
+def test_the_newest_imports_of_a_user_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImportBatch, "KEPT_OF_USER", 2)
+    content = b"register,categories\nESMA,D\n"
+    other = batches.try_import("scope", content, name="other.csv", by="carl")
+    made = [batches.try_import("scope", content, name="a.csv", by="ann").pk for _ in range(4)]
+
+    assert set(ImportBatch.objects.values_list("pk", flat=True)) == {other.pk, *made[-2:]}
