@@ -19,6 +19,10 @@ max_requests, max_requests_jitter = 10_000, 1_000
 worker_tmp_dir = os.environ.get("GUNICORN_TMP")  # where heartbeats are written: best in memory
 loglevel = "warning"
 logger_class = "marketdata.web_worker.ServerLog"
+# The settings alone decide which headers of proxies count (BEHIND_PROXY, TRUSTED_PROXIES). By default
+# gunicorn takes the scheme and a prefix of the address from headers of every client on this machine.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 limit_request_line = 8190  # bytes of an address with its query, the most that gunicorn takes
 
 _default_headers = Response.default_headers

@@ -1,4 +1,4 @@
-"""A WSGI application for tests of the web server: a page, a stream, one that breaks off, and the process."""
+"""A WSGI application for tests of the web server: a page, streams, the process, and what the server adds."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if environ["REQUEST_METHOD"] == "POST":
         environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/address":
+        return iter([f"{environ['wsgi.url_scheme']} {environ['SCRIPT_NAME']!r}".encode()])
     answers = {"/stream": stream, "/broken": break_off, "/process": number_of_process}
     return answers.get(environ["PATH_INFO"], page)()
 

@@ -275,3 +275,11 @@ def test_what_is_no_request_is_refused_by_a_problem_document(
 
 def test_a_long_address_is_served(port: int) -> None:
     assert get(port, "/?q=" + "x" * 8_000) == b"page"
+
+
+def test_headers_of_proxies_are_left_to_the_settings(port: int) -> None:
+    names = ("SCRIPT_NAME: /address", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: on")
+    for header in (*names, "X-Forwarded-Proto: http\r\nX-Forwarded-Ssl: on"):
+        request_ = f"GET /address HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n\r\n"
+        with connect(port, request_.encode()) as link:
+            assert b"\r\nhttp ''\r\n" in read_all(link), header
