@@ -21,6 +21,10 @@ _MAX_COLUMNS = 50
 _MAX_CELL = 5_000  # letters
 _MAX_UNPACKED = 20_000_000  # bytes of all parts of an XLSX file
 _MAX_PARTS = 100
+# Tags of a part: openpyxl makes objects of up to a kilobyte of each, before any row is read. Sheets and their
+# texts have up to six for each cell.
+_MAX_TAGS, _MAX_TAGS_OF_CELLS = 50_000, 500_000
+_CELLS = ("xl/worksheets/", "xl/sharedStrings.xml")
 _MOST_READ_COLUMNS = 702  # A to ZZ: cells without a value may be anywhere among them
 _FAR_CELL = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{3,9})[0-9]{1,9}["']""")
 # XLSX parts are XML in UTF-8. Spreadsheets have no use for definitions of types or entities.
@@ -116,6 +120,11 @@ def _read_xlsx(content: bytes) -> list[list[str]]:
                 xml = file.read(part.file_size + 1)
             if len(xml) > part.file_size or any(mark in xml for mark in _REFUSED_XML):
                 raise ValueError(f"its part {part.filename!r} is not that of a spreadsheet")
+            most = _MAX_TAGS_OF_CELLS if part.filename.startswith(_CELLS) else _MAX_TAGS
+            if (tags := xml.count(b"<")) > most:
+                raise ValueError(
+                    f"its part {part.filename!r} has {tags:,} tags, more than {most:,}"
+                )
             if far := _FAR_CELL.search(xml):
                 raise ValueError(f"it has a cell in column {far[1].decode()}")
     try:

@@ -163,6 +163,37 @@ def test_an_xlsx_file_that_unpacks_to_much_or_defines_entities_is_refused() -> N
         files.read_table(entities, name="table")
 
 
+@pytest.mark.parametrize(
+    ("part", "place", "tag"),
+    [
+        ("xl/styles.xml", b"</cellXfs>", b"<xf/>"),
+        ("xl/workbook.xml", b"</sheets>", b"<sheet/>"),
+        ("xl/worksheets/sheet1.xml", b"</row>", b"<c/>"),
+    ],
+)
+def test_an_xlsx_file_of_too_many_tags_is_refused(part: str, place: bytes, tag: bytes) -> None:
+    """A file of 33 KB with 3.8 million formats of cells took a minute and 2 GB."""
+    number = 500_001 if "sheet1" in part else 50_001
+    content = make_xlsx(["a"], ["1"])
+    many = rezip(
+        content,
+        lambda name, xml: xml.replace(place, tag * number + place, 1) if name == part else xml,
+    )
+
+    assert len(many) < 20_000
+    with pytest.raises(InvalidQuery, match=rf"its part '{part}' has 5\d\d?,\d\d\d tags, more than"):
+        files.read_table(many, name="table")
+
+
+def test_the_largest_table_is_read() -> None:
+    header = [f"c{column}" for column in range(50)]
+    rows = [[f"{row} {column}" for column in range(50)] for row in range(files.MAX_ROWS)]
+
+    content = files.write_table(header, rows, format_="xlsx")
+
+    assert len(files.read_table(content, name="table")) == files.MAX_ROWS
+
+
 def test_a_table_with_other_columns_is_refused() -> None:
     for content, problem in (
         (b"register,isin,feld\nESMA,x,y\n", "Unknown column 'feld'"),
