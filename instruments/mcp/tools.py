@@ -23,6 +23,7 @@ _FILTERS = (
     *("expiry_after", "expiry_before", "first_trade_after", "first_trade_before", "changed_since"),
     *("has_figi", "has_entity", "ordering"),
 )
+_MAX_CHARACTERS = 8_000  # of all arguments, as an address has at most: filters are made for no more
 _MAX_ROWS = 100  # of a search: an answer should fit into the context of a model
 
 
@@ -98,6 +99,9 @@ class Tool:
         texts = {
             name: _to_text(name, value) for name, value in arguments.items() if value is not None
         }
+        if (characters := sum(map(len, texts.values()))) > _MAX_CHARACTERS:
+            message = f"At most {_MAX_CHARACTERS:,} characters; these are {characters:,}."
+            raise InvalidQuery("arguments", message)
         for name in texts:
             if name not in self.properties:
                 known = list(self.properties)

@@ -100,6 +100,7 @@ def test_an_error_of_the_api_is_that_of_the_tool(server: LiveServer) -> None:
         ("instrument", {"isin": BOND, "as_of": "yesterday"}, "as_of"),
         ("instrument", {"isin": ["a", 1]}, "neither a text nor a whole number"),
         ("search", {"limit": 101}, "from 1 to 100"),
+        ("search", {"attribute": "form: registered;" * 500}, "At most 8,000 characters"),
         ("search", {"category": "ZZ"}, "Choose one of"),
         ("entity", {"lei": "X" * 20}, "X" * 20),
     ]
