@@ -348,7 +348,8 @@ def send_mails() -> int:
                     None,
                     [owner.email],
                 )
-            except (OSError, smtplib.SMTPException) as error:
+            # ValueError: the address, which a tenant of Entra ID may have given, is none.
+            except (OSError, ValueError, smtplib.SMTPException) as error:
                 logger.error("The mail of watch list %s was not sent: %s", watch_list.pk, error)
                 continue
             sent += 1

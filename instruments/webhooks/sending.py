@@ -189,5 +189,6 @@ def _disable(webhook: Webhook, reason: str) -> None:
     text = f"{webhook.url}\n\n{reason}\n\nTo go on, switch it on again, or replay it from a cursor."
     try:
         send_mail(f"MarketData: {webhook} is switched off", text, None, [owner.email])
-    except (OSError, smtplib.SMTPException) as error:
+    # ValueError: the address, which a tenant of Entra ID may have given, is none.
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         logger.error("The notice of %s was not sent: %s", webhook, error)

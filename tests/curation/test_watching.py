@@ -225,6 +225,23 @@ def test_a_name_of_several_lines_keeps_no_mail_from_others(make_zip: Write) -> N
     ]
 
 
+@pytest.mark.usefixtures("loaded")
+def test_an_address_that_is_none_keeps_no_mail_from_others(make_zip: Write) -> None:
+    from accounts.models import User
+
+    for name, address in (
+        ("ann", "ann@example.org\nBcc: x@example.org"),
+        ("carl", "c@example.org"),
+    ):
+        client_of_new_user(name, "viewer")
+        User.objects.filter(username=name).update(email=address)
+        watching.save(WatchList(owner=name, name="Mine", isins=[VOLVO], by_mail=True))
+    publish(make_zip, 3, "AB Volvo")
+
+    assert watching.send_mails() == 1
+    assert [sent.to for sent in mail.outbox] == [["c@example.org"]]
+
+
 @pytest.mark.django_db
 def test_the_command_says_that_a_watch_list_does_not_exist() -> None:
     with pytest.raises(CommandError, match=r"There is no watch list 7\. `watchlists list` shows"):

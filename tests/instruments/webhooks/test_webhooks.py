@@ -112,6 +112,24 @@ def test_messages_with_other_changes_have_another_id(curator: Client, receiver: 
 
 
 @pytest.mark.usefixtures("real_instruments")
+def test_a_webhook_is_switched_off_if_its_owner_cannot_be_told(
+    curator: Client, receiver: Receiver, settings: LazySettings
+) -> None:
+    settings.WEBHOOK_MAX_FAILURES = 1
+    User.objects.filter(username="carla").update(email="carla@example.org\nBcc: x@example.org")
+    first, second = _make_webhook(receiver.url), _make_webhook(receiver.url)
+    for webhook in (first, second):
+        keeping.replay(webhook, "2000-01-01")
+    receiver.statuses.append(503)
+
+    sending.send_due()
+
+    first.refresh_from_db()
+    assert not first.is_active
+    assert second.deliveries.filter(status=204).exists()
+
+
+@pytest.mark.usefixtures("real_instruments")
 def test_a_webhook_is_switched_off_with_a_notice_and_on_again(
     curator: Client, receiver: Receiver, settings: LazySettings
 ) -> None:
