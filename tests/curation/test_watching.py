@@ -242,6 +242,18 @@ def test_an_address_that_is_none_keeps_no_mail_from_others(make_zip: Write) -> N
     assert [sent.to for sent in mail.outbox] == [["c@example.org"]]
 
 
+@pytest.mark.usefixtures("loaded")
+def test_the_command_shows_control_characters_as_codes(make_zip: Write) -> None:
+    watch_list = make_list(isins=[VOLVO])
+    publish(make_zip, 3, "AB \x9b2JVolvo")  # which clears a terminal
+
+    out = io.StringIO()
+    call_command("watchlists", "changes", str(watch_list.pk), stdout=out)
+
+    assert "\x9b" not in out.getvalue()
+    assert "AB \\u009b2JVolvo" in out.getvalue()
+
+
 @pytest.mark.django_db
 def test_the_command_says_that_a_watch_list_does_not_exist() -> None:
     with pytest.raises(CommandError, match=r"There is no watch list 7\. `watchlists list` shows"):

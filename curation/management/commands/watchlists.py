@@ -43,7 +43,7 @@ class Command(AnsweringCommand):
             )
         read = watching.read_changes(watch_list)
         if options["format"] == "table" and read.listings:
-            self.stdout.write(watching.format_mail(watch_list, read))
+            self.stdout.write(output.escape_controls(watching.format_mail(watch_list, read)))
         else:
             self._print(read.listings, options["format"], if_empty="Nothing has changed.")
 
