@@ -20,6 +20,8 @@ param tags object
 
 // F1 sleeps after 20 minutes and has 60 minutes of CPU a day: enough to show the pages, not to load files.
 var staysAwake = planSku != 'F1'
+// One core, and at most 1.75 GB for both apps: a load needs up to 0.9 GB, and each process of the web server 0.2.
+var isSmall = contains(['F1', 'B1'], planSku)
 // Role "Website Contributor": deploys and restarts, and changes nothing else in the resource group.
 var deployerRole = 'de139f84-1756-47ae-9be6-808fbbe84772'
 
@@ -32,6 +34,8 @@ var settings = {
   WEBSITES_CONTAINER_START_TIME_LIMIT: '230'
   // The worker finishes current work for 30 seconds. App Service kills after 5 by itself.
   WEBSITES_CONTAINER_STOP_TIME_LIMIT: '60'
+  WEB_CONCURRENCY: isSmall ? '1' : '2'
+  WORKER_PROCESSES: isSmall ? '1' : '2'
   SECRET_KEY: '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=secret-key)'
   APPLICATIONINSIGHTS_CONNECTION_STRING: '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=applicationinsights-connection-string)'
   REDIS_URL: withRedis ? '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=redis-url)' : ''

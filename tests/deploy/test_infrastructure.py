@@ -34,6 +34,8 @@ PLATFORM = {
     "WEBSITES_CONTAINER_START_TIME_LIMIT",
     "WEBSITES_CONTAINER_STOP_TIME_LIMIT",
 }
+# Variables that deploy/start reads.
+START = {"WEB_CONCURRENCY", "WORKER_PROCESSES"}
 # From the migration plan.
 PLANNED = {
     "production": {
@@ -141,9 +143,11 @@ def test_the_free_database_is_for_staging_only() -> None:
 
 
 def test_every_app_setting_is_a_setting_of_the_product_or_the_platform() -> None:
-    assert set(app_settings()) - PLATFORM - set(VARIABLES) <= {
+    assert set(app_settings()) - PLATFORM - START - set(VARIABLES) <= {
         "APPLICATIONINSIGHTS_CONNECTION_STRING"
     }
+    start = (ROOT / "deploy" / "start").read_text()
+    assert all(f"${{{name}:-2}}" in start for name in START)
 
 
 def test_nothing_is_written_beside_the_code() -> None:
