@@ -8,4 +8,4 @@ class DatabasesConfig(AppConfig):
     def ready(self) -> None:
         from databases.backups import before_migrate  # noqa: PLC0415  # models are not there before
 
-        pre_migrate.connect(before_migrate.back_up, sender=self, dispatch_uid="safety backup")
+        pre_migrate.connect(before_migrate.prepare, sender=self, dispatch_uid="safety backup")

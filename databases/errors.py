@@ -53,6 +53,18 @@ class DamagedBackup(PermanentError):
         super().__init__(f"{name} is damaged: {problem}. Use another one: manage.py backup list.")
 
 
+class OtherMigrations(PermanentError):
+    """The database was migrated by a release with other migrations: a later one, or one from before 0.1.0."""
+
+    def __init__(self, unknown: list[str]) -> None:
+        shown = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if unknown[3:] else "")
+        super().__init__(
+            f"The database has migrations that this release lacks ({shown}), and was not changed. If a later"
+            " release migrated it, use that one, or bring back a backup of this one. If it is from before"
+            " 0.1.0, load its files into a new one: docs/moving.md says how."
+        )
+
+
 class OtherSchema(PermanentError):
     """The backup was made by a release with other migrations."""
 

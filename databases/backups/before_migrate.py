@@ -1,10 +1,14 @@
-"""A safety backup before migrations that may lose data, made on Django's `pre_migrate` signal."""
+"""A check, and perhaps a safety backup, before migrations, on Django's `pre_migrate` signal."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
+from django.apps import apps as installed
 from django.apps.registry import Apps
+from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import connections, models
 from django.db.migrations import Migration, operations
 from django.db.migrations.operations.base import Operation
@@ -12,12 +16,14 @@ from django.db.migrations.operations.base import Operation
 from databases import tables
 from databases.backups import sqlite
 from databases.backups.create import create
+from databases.errors import OtherMigrations
+from marketdata.common.errors import MarketDataError
 
 _FORWARDS = (operations.DeleteModel, operations.RemoveField)
 _BACKWARDS = (operations.CreateModel, operations.AddField)
 
 
-def back_up(
+def prepare(
     *,
     using: str,
     plan: list[tuple[Migration, bool]],
@@ -25,11 +31,34 @@ def back_up(
     stdout: TextIO,
     **signal: Any,
 ) -> None:
-    """Back up the database where the plan deletes or rewrites data of existing rows."""
-    connection = connections[using]
+    """Refuse a database of other migrations, and back it up where the plan deletes or rewrites data.
+
+    Raises CommandError, which the command `migrate` prints as one line.
+    """
     if not plan or not tables.applied(using):  # nothing to do, or a fresh database
         return
-    losses = list(_losses(plan, apps, using))
+    try:
+        if unknown := _list_unknown(using):
+            raise OtherMigrations(unknown)
+        _back_up(using, plan, apps, stdout)
+    except MarketDataError as error:
+        raise CommandError(str(error)) from error
+
+
+def _list_unknown(using: str) -> list[str]:
+    """Return the migrations of this project's apps that the database has, and this release lacks."""
+    own = {
+        app.label
+        for app in installed.get_app_configs()
+        if Path(app.path).parent == settings.BASE_DIR
+    }
+    unknown = tables.applied(using) - tables.of_this_release()
+    return tables.named({(app, name) for app, name in unknown if app in own})
+
+
+def _back_up(using: str, plan: list[tuple[Migration, bool]], state: Apps, stdout: TextIO) -> None:
+    connection = connections[using]
+    losses = list(_losses(plan, state, using))
     if not losses:
         return
     reasons = ", ".join(losses)

@@ -1,6 +1,7 @@
 """Migrations under a lock: `manage.py migrate_once`."""
 
 import fcntl
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,28 @@ def test_a_database_with_all_migrations_is_left_alone(migrated: Path, tmp_path: 
     installation.database.write_bytes(migrated.read_bytes())
 
     assert installation.run("migrate_once") == "No migrations to apply.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["migrate", "migrate_once"])
+def test_a_database_of_other_migrations_is_not_changed(
+    command: str, migrated: Path, tmp_path: Path
+) -> None:
+    installation = Installation(tmp_path)
+    installation.database.write_bytes(migrated.read_bytes())
+    with sqlite3.connect(installation.database) as connection:
+        connection.execute("DELETE FROM django_migrations WHERE app = 'lake' OR app = 'curation'")
+        connection.execute(
+            "INSERT INTO django_migrations (app, name, applied) VALUES ('curation', '0009_old', '2026-01-01')"
+        )
+    connection.close()
+    before = execute(installation.database, "SELECT app, name FROM django_migrations")
+
+    process = installation.start(command)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert errors.startswith(
+        "CommandError: The database has migrations that this release lacks (curation.0009_old)"
+    )
+    assert execute(installation.database, "SELECT app, name FROM django_migrations") == before
