@@ -29,7 +29,7 @@ class Command(AnsweringCommand):
         parser.add_argument(
             "file",
             help="a text or CSV file with an ISIN, FIGI or ticker, and optionally a MIC and a day, in each"
-            " line; - reads standard input",
+            " line, or a table with the columns isin, mic and day in its header; - reads standard input",
         )
         parser.add_argument(
             "--on", type=command_options.day, help="day for lines that name none; default: today"

@@ -41,7 +41,7 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
     [
         (f"{VOLVO},XST!", "Not a MIC: 'XST!' is not four letters or digits."),
         (f"{VOLVO},XSTO,30.8.2025", "Not a day: '30.8.2025'. Write days as 2025-08-30."),
-        (",XSTO", "The first field is empty: it has the ISIN, a FIGI or a ticker."),
+        (",XSTO", "The field of the ISIN is empty: it takes an ISIN, a FIGI or a ticker."),
         (f"{VOLVO},20250830", "Not a day: '20250830'."),
         (f"{VOLVO},2025-08-30x", "Not a day: '2025-08-30x'."),
         (f"{VOLVO},2025-02-30", "Not a day: '2025-02-30'."),
@@ -66,9 +66,49 @@ def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> N
     assert [(item.line, item.code) for item in items] == [(4, VOLVO), (6, "ISIN")]
 
 
+TRADES = [
+    f'T1,"Smith, John",2025-08-30T10:00:00Z,{VOLVO},100,XSTO',
+    f"T2,,2025-08-30,{VOLVO}",
+    ",,,,,",
+    "",
+    "T3,,30.8.2025,x,,",
+    f'T4,"not closed,2025-08-30,{VOLVO}',
+]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "header", ["id,Trader,trade_date,ISIN,Quantity,MIC", '\ufeffid,"Trader",Trade Date,isin,,Venue']
+)
+def test_a_table_of_trades_is_read_by_the_names_of_its_columns(header: str, delimiter: str) -> None:
+    lines = [header, *TRADES]
+    lines = [line.replace(",", delimiter) for line in lines]
+
+    items = list(parse_lines(lines))
+
+    assert items[:2] == [Item(2, VOLVO, "XSTO", DAY), Item(3, VOLVO, "", DAY)]
+    assert [(item.line, item.code) for item in items[2:]] == [(6, "X"), (7, "")]
+    assert [item.problem for item in items[2:]] == [
+        "Not a day: '30.8.2025'. Write days as 2025-08-30.",
+        "The field of the ISIN is empty: it takes an ISIN, a FIGI or a ticker.",
+    ]
+
+
+def test_a_table_with_isin_first_needs_a_fourth_column() -> None:
+    assert list(parse_lines(["isin,where,when", f"{VOLVO},XSTO,2025-08-30"])) == [
+        Item(2, VOLVO, "XSTO", DAY)
+    ]
+    assert list(parse_lines(["isin,price,day,mic", f"{VOLVO},12.50,2025-08-30,XSTO"])) == [
+        Item(2, VOLVO, "XSTO", DAY)
+    ]
+    assert list(parse_lines(["price,isin", f"12.50,{VOLVO}"])) == [Item(2, VOLVO)]
+
+
 @given(st.lists(st.text(max_size=60), max_size=20))
 @example(['0"\n0'])
 @example([",0"])
+@example(["a,isin", "x" * 150_000 + ",0"])
+@example(["a,isin", '0,"0\r1'])
 def test_any_text_gives_at_most_one_item_a_line(lines: list[str]) -> None:
     items = list(parse_lines(lines))
 
