@@ -31,7 +31,7 @@ class ItemSerializer(StrictSerializer):
         max_length=10,
         required=False,
         allow_blank=True,
-        help_text="MIC of a venue: only listings there, or on its segments, count. Default: any venue",
+        help_text="MIC of the venue of the trade, for `reportable_there`; XOFF, SINT and XXXX mean none",
     )
     on = serializers.CharField(
         max_length=30,
