@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404
+from django.utils.http import escape_leading_slashes
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
@@ -39,8 +40,8 @@ def error_response(request: HttpRequest, status: HTTPStatus, detail: str) -> Htt
         return answer_problem(request, status, detail, path=path)
     context = {
         **describe_page(status, detail),
-        # All of the request that the template reads; the path is masked.
-        "request": {"path": path, "method": request.method},
+        # All of the request that the template reads. The path is masked, and leads to no other host.
+        "request": {"path": escape_leading_slashes(path), "method": request.method},
     }
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # Without the user, who is read from the database, which may be the cause of the error.

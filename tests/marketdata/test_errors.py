@@ -153,6 +153,15 @@ def test_an_unexpected_error_shows_nothing_of_its_cause(path: str) -> None:
     assert b"has been logged" in response.content
 
 
+@pytest.mark.parametrize(
+    ("path", "again"), [("//evil.example/", "/%2Fevil.example/"), ("/venues/", "/venues/")]
+)
+def test_an_error_page_leads_back_to_this_host(path: str, again: str) -> None:
+    request = RequestFactory().get("/", PATH_INFO=path)
+
+    assert f'href="{again}">Try again' in error_pages.server_error(request).content.decode()
+
+
 @pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*", ""])
 def test_a_browser_gets_a_page_for_an_error_of_the_api(accept: str) -> None:
     request = RequestFactory().get("/api/v1/venues/", headers={"accept": accept})
