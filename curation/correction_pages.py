@@ -15,6 +15,7 @@ from instruments.correctable import GROUPED_FIELDS
 from instruments.listings.status import today
 from instruments.models import Correction, CorrectionState, Register
 from marketdata.common.errors import InvalidQuery, MarketDataError
+from marketdata.common.labels import label_field
 from marketdata.web import once
 from marketdata.web.access import GuardedView, holding, reading
 
@@ -32,9 +33,12 @@ class DebtView(GuardedView):
             {**row, "state_label": CorrectionState(row["state"]).label}
             for row in debt.get_debt(today(), user=request.user)
         ]
+        summary = debt.summarize(rows)
+        by_field = summary["by_field"]
         waiting = Correction.objects.filter(state=CorrectionState.PROPOSED).order_by("pk")
         context = {
-            "summary": debt.summarize(rows),
+            "summary": summary,
+            "by_field": [{**row, "value": label_field(row["value"])} for row in by_field],
             "rows": rows[:_SHOWN],
             "expiring": list(filter(debt.is_expiring, rows))[:_SHOWN],
             "waiting": waiting[:_SHOWN],
@@ -66,7 +70,13 @@ class ProposalForm(forms.Form):
         label="MIC",
         help_text="of a venue; with an ISIN one listing, or empty for all",
     )
-    field = forms.ChoiceField(choices=GROUPED_FIELDS, label="Field", initial="full_name")
+    field = forms.ChoiceField(
+        choices=GROUPED_FIELDS,
+        label="Field",
+        initial="full_name",
+        help_text="dates, the relevant venue and underlyings of an instrument cannot be corrected: status,"
+        " reportability and derivatives follow from them",
+    )
     value = forms.CharField(
         max_length=500,
         required=False,

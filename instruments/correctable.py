@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from instruments import lei
@@ -22,6 +23,7 @@ from instruments.fields import LEI, Field, Type
 from instruments.listings.fields import FIELDS
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.fields import exact_text
+from marketdata.common.labels import label_field
 from marketdata.common.plain import to_plain
 from marketdata.common.suggestions import list_known, suggest
 
@@ -112,7 +114,7 @@ ALL_FIELDS = sorted({name for fields in FIELDS_BY_SUBJECT.values() for name in f
 GROUPED_FIELDS = [
     (
         f"Of an {subject}" if subject[0] in "aei" else f"Of a {subject}",
-        [(n, n) for n in sorted(fields)],
+        sorted(((name, label_field(name)) for name in fields), key=itemgetter(1)),
     )
     for subject, fields in FIELDS_BY_SUBJECT.items()
 ]

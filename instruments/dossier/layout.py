@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from instruments.listings.facts import capitalize, flatten
+from instruments.listings.facts import flatten
+from marketdata.common.labels import capitalize
 from marketdata.common.numbers import format_count
 
 TITLES = {

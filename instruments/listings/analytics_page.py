@@ -15,7 +15,6 @@ from django.shortcuts import render
 
 from esma_files.models import Run
 from instruments.classification import cfi
-from instruments.listings.facts import capitalize
 from instruments.listings.figures import LEAST_RECORDS, QUALITY_COLUMNS
 from instruments.models import (
     Coverage,
@@ -27,6 +26,7 @@ from instruments.models import (
     Venue,
 )
 from instruments.served_values import serve_venue
+from marketdata.common.labels import label_field
 from marketdata.web.access import GuardedView, is_met, reading
 from marketdata.web.charts import ColumnChart, TimeAxis, draw_columns
 
@@ -217,7 +217,7 @@ def _describe_quality(numbers: dict[str, int]) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "name": capitalize(column.replace("_", " ")),
+            "name": label_field(column),
             "missing": numbers.get(column, 0),
             "share": 100 * (total - numbers.get(column, 0)) / total,
         }

@@ -1,14 +1,11 @@
 """Nested answers as lines of text, for pages and tables of commands."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from instruments.classification import cfi
 from marketdata.common.numbers import format_count
-
-_ABBREVIATIONS = re.compile(r"\b(cfi|figi|id|isin|lei|lou|md5|mic|url)\b")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -27,12 +24,6 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield label, "yes" if value else "no"
         elif value is not None:
             yield label, value
-
-
-def capitalize(label: str) -> str:
-    """Return a label with its first letter and abbreviations in capitals: `cfi code` gives `CFI code`."""
-    label = _ABBREVIATIONS.sub(lambda match: match[0].upper(), label)
-    return label[:1].upper() + label[1:]
 
 
 def classification_rows(decoded: cfi.Decoded) -> list[dict[str, str]]:

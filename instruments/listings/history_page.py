@@ -9,13 +9,13 @@ from django.shortcuts import render
 
 from instruments.listings import descriptions, lookup
 from instruments.listings.corrections import read_approved
-from instruments.listings.facts import capitalize
 from instruments.listings.history import Version, read_versions
 from instruments.listings.status import today
 from instruments.listings.timeline_chart import draw_versions
 from instruments.listings.timelines import read_timelines
 from instruments.models import Correction, Instrument, ListingRecord
 from marketdata.common.errors import InvalidQuery, NotInDatabase
+from marketdata.common.labels import label_field
 from marketdata.web.access import GuardedView, reading
 from marketdata.web.pages import check_page_number
 
@@ -82,8 +82,7 @@ def _describe_versions(versions: list[Version], approved: list[Correction]) -> d
                 "key": key,
                 "previous": previous,
                 "changed": [
-                    (capitalize(name.replace("_", " ")), old, new)
-                    for name, (old, new) in version.changes.items()
+                    (label_field(name), old, new) for name, (old, new) in version.changes.items()
                 ],
             }
             for version, key, previous in zip(versions, keys, [*keys[1:], ""], strict=True)
@@ -156,7 +155,7 @@ def _compare(first: ListingRecord, second: ListingRecord) -> list[dict[str, Any]
     pair = descriptions.describe_record(first), descriptions.describe_record(second)
     return [
         {
-            "label": capitalize(name.replace("_", " ")),
+            "label": label_field(name),
             "first": pair[0][name],
             "second": pair[1][name],
             "differs": pair[0][name] != pair[1][name],

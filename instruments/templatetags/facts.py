@@ -3,8 +3,9 @@ from typing import Any
 
 from django import template
 
-from instruments.listings.facts import capitalize, flatten
+from instruments.listings.facts import flatten
 from instruments.listings.hints import HINTS
+from marketdata.common.labels import capitalize, label_field
 
 register = template.Library()
 
@@ -19,6 +20,12 @@ def facts_of(value: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def words(code: str) -> str:
     """Return a code of ours in words: `newest_record` gives `newest record`."""
     return code.replace("_", " ")
+
+
+@register.filter
+def label(column: str) -> str:
+    """Return the words of pages for a field of the API."""
+    return label_field(column)
 
 
 @register.filter

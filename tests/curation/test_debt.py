@@ -83,6 +83,27 @@ def test_the_page_has_the_declared_names_of_states(
     assert f"<td>{state.label}</td>" in page
 
 
+def test_pages_name_the_fields_of_corrections_in_words(volvo: None) -> None:
+    correct()
+    correct(field="issuer_lei", value="", mic="AAAA")
+    waiting: dict[str, Any] = {**PROPOSAL, "field": "cfi_code", "value": "ESVTFR"}
+    proposals.propose(proposals.Proposal(**waiting), by="ann")
+    client = Client()
+    client.force_login(make_user("ann", "analyst"))
+
+    form = client.get("/corrections/propose/").content.decode()
+    corrections = client.get("/corrections/").content.decode()
+
+    assert '<option value="full_name" selected>Full name</option>' in form
+    assert "dates, the relevant venue and underlyings of an instrument cannot be corrected" in form
+    assert corrections.count("<td>Full name</td>") == 2  # counted, and in use
+    assert corrections.count("<td>Issuer LEI</td>") == 2
+    assert "<td>CFI code</td>" in corrections
+    assert "<td>Full name</td>" in client.get(f"/instruments/{VOLVO}/").content.decode()
+    history = client.get(f"/instruments/{VOLVO}/history/").content.decode()
+    assert "of Full name:" in history
+
+
 def test_corrections_are_previewed_and_proposed_and_approved_together(volvo: None) -> None:
     analyst = client_of_new_user("ann", "analyst")
     curator = client_of_new_user("carl", "curator")

@@ -294,7 +294,7 @@ def test_a_list_is_made_looked_at_and_deleted_on_its_page(make_zip: Write) -> No
     publish(make_zip, 3, "AB Volvo")
     address = page.redirect_chain[0][0]
     text = client.get(address).content.decode()
-    assert "full_name: VOLVO AB → AB Volvo" in text
+    assert "Full name: VOLVO AB → AB Volvo" in text
     until = watching.read_changes(WatchList.objects.get()).until
     seen = client.post(address, {"until": until}, follow=True)
     assert "Nothing has changed." in seen.content.decode()
