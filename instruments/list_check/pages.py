@@ -20,6 +20,17 @@ from marketdata.web.access import GuardedView, reading
 from marketdata.web.forms import day_field, read_text
 
 MAX_LINES = 10_000
+_LIQUIDITY = {True: "liquid", False: "not_liquid", None: "no_liquidity"}
+_SHOWN = {
+    "": "All lines",
+    "reportable": "Reportable",
+    "not_reportable": "Not reportable",
+    "liquid": "Liquid",
+    "not_liquid": "Not liquid",
+    "no_liquidity": "Without a liquidity result",
+    "unknown": "Unknown",
+    "invalid": "Invalid",
+}
 # Rows of the table; the file to download has all.
 MAX_SHOWN = 200
 EXAMPLE = "SE0000115446\nDE000A1R07V3, XFRA, 2020-06-30\nNL00150001Q9; ; 2021-03-01"
@@ -43,6 +54,7 @@ class ListForm(forms.Form):
     register = forms.ChoiceField(
         required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"
     )
+    show = forms.ChoiceField(required=False, choices=list(_SHOWN.items()), label="Show")
 
     def clean(self) -> dict[str, Any]:
         """Add `items`, the parsed lines."""
@@ -97,25 +109,43 @@ class CheckListView(GuardedView):
         answers = answer_items(items, question)
         if "download" in request.POST:
             return _download(format_csv(answers, spreadsheet=True))
-        return render(request, self.template, context | _summarize(answers))
+        return render(
+            request, self.template, context | _summarize(answers, show=form.cleaned_data["show"])
+        )
 
 
-def _summarize(answers: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    """Return the first answers with the names of their issuers, and how many there are of each kind."""
+def _summarize(answers: Iterator[dict[str, Any]], *, show: str) -> dict[str, Any]:
+    """Count the answers of each kind, and return the first of the kind `show`, with names of issuers.
+
+    Without a kind the first of all are returned.
+    """
     shown: list[dict[str, Any]] = []
-    counts = dict.fromkeys(("lines", "reportable", "not_reportable", "unknown", "invalid"), 0)
+    counts = dict.fromkeys(_SHOWN, 0)
     for answer in answers:
-        if len(shown) < MAX_SHOWN:
+        kinds = {"", *_get_kinds(answer)}
+        if show in kinds and len(shown) < MAX_SHOWN:
             shown.append(answer)
-        counts["lines"] += 1
-        if answer["status"] == CheckStatus.FOUND:
-            counts["reportable" if answer["reportable"] else "not_reportable"] += 1
-        else:
-            counts[answer["status"]] += 1
+        for kind in kinds:
+            counts[kind] += 1
     names = read_names({answer["issuer_lei"] for answer in shown if answer["issuer_lei"]})
     for answer in shown:
         answer["issuer_name"] = names.get(answer["issuer_lei"])
-    return {"answers": shown, "counts": counts, "is_cut": counts["lines"] > len(shown)}
+    is_cut = counts[show] > len(shown)
+    return {
+        "answers": shown,
+        "lines": counts.pop(""),
+        "counts": [(_SHOWN[kind].lower(), number) for kind, number in counts.items()],
+        "kind": show and _SHOWN[show].lower(),
+        "is_cut": is_cut,
+    }
+
+
+def _get_kinds(answer: dict[str, Any]) -> Iterator[str]:
+    if answer["status"] == CheckStatus.FOUND:
+        yield "reportable" if answer["reportable"] else "not_reportable"
+        yield _LIQUIDITY[answer["liquid"]]
+    else:
+        yield answer["status"]
 
 
 def _download(lines: Iterator[str]) -> StreamingHttpResponse:

@@ -265,6 +265,21 @@ def test_the_page_shows_each_line_and_the_counts(client: Client) -> None:
         assert text in content
 
 
+def test_the_page_counts_liquidity_and_shows_lines_of_one_kind(client: Client) -> None:
+    lines = f"{BOND},,2020-06-30\nSE0000115446\nx"
+
+    unknown = client.post(PAGE, {"lines": lines, "show": "unknown"}).content.decode()
+    liquid = client.post(PAGE, {"lines": lines, "show": "liquid"}).content.decode()
+
+    for text in ("<strong>3</strong> lines", "<strong>0</strong> not liquid"):
+        assert text in unknown
+    assert "<strong>1</strong> without a liquidity result" in unknown
+    assert f">{BOND}</a>" not in unknown
+    assert ">SE0000115446</td>" in unknown
+    assert "No lines to show for “liquid”." in liquid
+    assert "Download CSV" in liquid
+
+
 def test_the_page_names_and_links_issuers(client: Client) -> None:
     lei = Instrument.objects.get(isin=BOND).issuer_lei
     without_name = client.post(PAGE, {"lines": BOND}).content.decode()
