@@ -169,6 +169,20 @@ def test_a_search_that_takes_longer_loads_its_results(
     visit.check()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
+def test_results_of_a_search_need_no_sideways_scrolling_on_a_phone(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 360, "height": 800})
+    visit.open("/?q=nordlicht")
+
+    frame = visit.page.locator("#results .scroll")
+    assert frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") == 0
+    row = visit.page.get_by_role("row").filter(has_text=SHARE)
+    assert row.get_by_role("cell").count() == 6
+    assert row.get_by_text("Active").is_visible()
+    visit.check_accessible()
+
+
 @pytest.mark.usefixtures("real_instruments")
 def test_the_search_box_suggests_while_one_types(visit: Visit) -> None:
     page = visit.page

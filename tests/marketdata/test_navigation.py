@@ -71,3 +71,29 @@ def test_the_first_key_leads_past_the_links(admin_visit: Visit) -> None:
     page.keyboard.press("Tab")
 
     assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/?maturity_before=soon", "Maturity before: &#x27;soon&#x27; is not a day"),
+        ("/venues/?country=Germany", "Country"),
+        ("/problems/no_entity/?register=FDA", "Register"),
+    ],
+)
+def test_a_wrong_filter_is_named_as_in_its_form(path: str, text: str, client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    response = client.get(path)
+
+    assert response.status_code == 400
+    assert f'role="alert">{text}' in response.content.decode()
+
+
+@pytest.mark.usefixtures("real_instruments")
+def test_titles_of_the_pages_of_an_instrument_have_its_name(client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    for part in ("", "history/", "compare/", "transparency/", "dossier/"):
+        page = client.get(f"/instruments/DE000A1R07V3/{part}").content.decode()
+        assert "DE000A1R07V3 KFW" in page[page.index("<title>") : page.index("</title>")], part

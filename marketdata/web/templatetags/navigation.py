@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.forms import Form
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,6 +28,13 @@ def section_link(context: dict[str, Any], name: str, text: str) -> SafeString:
     path = _PATH.resolve(context)
     current = "page" if path == address else "true" if path.startswith(address) else ""
     return _link(address, text, current=current)
+
+
+@register.simple_tag
+def label_of(form: Form, name: str) -> str:
+    """Return the label of a field of a form; the name of what is no field, as of another parameter."""
+    field = form.fields.get(name)
+    return str(field.label) if field and field.label else name
 
 
 def _link(address: str, text: str, *, current: str) -> SafeString:
