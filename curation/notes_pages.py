@@ -94,6 +94,7 @@ class NotesOfView(GuardedView):
 
         of_code = {"subject": subject, "code": code}
         context = {
+            "typed": request.POST,
             "subject": Subject(subject),
             "code": code,
             "about": reverse(_ADDRESSES[subject], args=[code]),

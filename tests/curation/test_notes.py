@@ -64,11 +64,17 @@ def test_notes_and_tags_are_added_on_a_page() -> None:
     client.post(address, {"text": "Wrote to the venue"})
     client.post(address, {"name": "asked"})
     refused = client.post(address, {"name": "a b"})
+    too_long = client.post(address, {"text": "A long story. " * 200}).content.decode()
 
     assert refused.status_code == 400
-    assert "is not a tag" in refused.content.decode()
+    content = refused.content.decode()
+    assert 'value="a b" aria-invalid="true" aria-describedby="name_error"' in content
+    assert 'id="name_error" role="alert">&#x27;a b&#x27; is not a tag' in content
+    assert "A long story. A long story." in too_long
+    assert 'id="text_error" role="alert">At most 2,000 letters' in too_long
     page = client.get(address).content.decode()
     assert "Wrote to the venue" in page
+    assert page.count("<details><summary>Delete") == 2
     assert "?tag=asked" in page
     assert VOLVO in client.get("/notes/", {"tag": "asked"}).content.decode()
     assert "Wrote to" in client.get("/notes/", {"q": f"venue {VOLVO}"}).content.decode()

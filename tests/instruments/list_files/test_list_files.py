@@ -274,6 +274,9 @@ def test_the_page_sends_shows_and_deletes(client: Client) -> None:
     work()
     number = ListFile.objects.get().pk
     shown = client.get(PAGE).content.decode()
+    assert (
+        '<details><summary>Delete<span class="hidden"> trades.csv</span> …</summary><form' in shown
+    )
     assert f"{PAGE}{number}/answers/" in shown
     assert "hx-trigger" not in shown.partition('id="lists"')[2].partition(">")[0]
     answers: Any = client.get(f"{PAGE}{number}/answers/")
