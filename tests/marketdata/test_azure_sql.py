@@ -96,8 +96,14 @@ def test_a_certificate_that_is_not_verified_is_known(configured: Any) -> None:
         ({"AZURE_SQL_DATABASE": ""}, "Set the environment variable AZURE_SQL_DATABASE."),
         ({"AZURE_SQL_USERNAME": ""}, "Set the environment variable AZURE_SQL_USERNAME, or"),
         ({"AZURE_SQL_PASSWORD": ""}, "Set the environment variable AZURE_SQL_PASSWORD, or"),
-        ({"AZURE_SQL_PORT": "0"}, "AZURE_SQL_PORT='0' is not a valid port: a number from 1 to 65535."),
-        ({"AZURE_SQL_PORT": "x"}, "AZURE_SQL_PORT='x' is not a valid port: a number from 1 to 65535."),
+        (
+            {"AZURE_SQL_PORT": "0"},
+            "AZURE_SQL_PORT='0' is not a valid port: a number from 1 to 65535.",
+        ),
+        (
+            {"AZURE_SQL_PORT": "x"},
+            "AZURE_SQL_PORT='x' is not a valid port: a number from 1 to 65535.",
+        ),
         (
             {"AZURE_SQL_SERVER": "tcp:x,1433"},
             "AZURE_SQL_SERVER='tcp:x,1433' is not a plain host name",
