@@ -386,7 +386,7 @@ def test_the_changes_feed_and_the_history_name_a_correction() -> None:
     reader = Client()
     reader.force_login(make_user("rita"))
     page = reader.get(f"/instruments/{VOLVO}/history/").content.decode()
-    assert f"Correction {correction.pk} of full_name: WOLWO → VOLVO AB, withdrawn" in page
+    assert f"Correction {correction.pk} of Full name: WOLWO → VOLVO AB, withdrawn" in page
 
 
 @pytest.mark.usefixtures("volvo")
