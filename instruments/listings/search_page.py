@@ -201,8 +201,9 @@ def _answer(
     """Return what the page shows for a search: the instruments, and what else the words may mean."""
     isin = _read_isin(words)
     problem = problem_of(isin)
-    # Twelve characters with a digit at the end are probably meant as an ISIN.
-    looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words
+    is_figi = problem is not None and problem_of_figi(words.upper()) is None
+    # Twelve other characters with a digit at the end are probably meant as an ISIN.
+    looks_like_isin = len(words) == 12 and words[-1].isdigit() and " " not in words and not is_figi
     patient = request.GET.copy()
     patient[PATIENT] = "1"
     answer = {
@@ -210,6 +211,7 @@ def _answer(
         "by_code": Instrument.objects.filter(pk__in=by_code[:PAGE_SIZE]),
         "isin_problem": problem if looks_like_isin else None,
         "isin": isin if problem is None else "",
+        "is_figi": is_figi,
         "is_lei": is_lei(words.upper()),
         "can_export": is_met(_EXPORTING, request.user),
         "patient_query": patient.urlencode(),

@@ -183,6 +183,21 @@ def test_results_of_a_search_need_no_sideways_scrolling_on_a_phone(visit: Visit)
     visit.check_accessible()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
+def test_a_printed_dossier_has_all_columns_on_the_paper(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 700, "height": 1000})  # A4 without its margins
+    visit.page.emulate_media(media="print")
+    visit.open(f"/instruments/{SHARE}/dossier/")
+
+    widths = visit.page.locator(".dossier table").evaluate_all(
+        "tables => tables.map(table => table.scrollWidth - table.parentElement.clientWidth)"
+    )
+    assert len(widths) >= 3
+    assert max(widths) <= 0
+    visit.check()
+
+
 @pytest.mark.usefixtures("real_instruments")
 def test_the_search_box_suggests_while_one_types(visit: Visit) -> None:
     page = visit.page

@@ -49,6 +49,26 @@ def test_a_page_without_rows_says_so_in_words(path: str, text: str, client: Clie
     assert text in client.get(path).content.decode()
 
 
+def test_a_code_that_is_in_no_name_has_a_heading(client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    page = client.get("/?q=DBFTFB").content.decode()
+
+    assert "DBFTFB is a CFI code" in page
+    assert '<h1 class="small">No instrument has “DBFTFB” in its name</h1>' in page
+    assert page.count("<h1") == 1
+
+
+def test_a_figi_that_is_not_known_is_not_taken_for_a_wrong_isin(client: Client) -> None:
+    client.force_login(make_user("carla", "curator"))
+
+    page = client.get("/?q=bbg000blnnh6").content.decode()
+
+    assert "Not a valid ISIN" not in page
+    assert "No FIGI of the instruments here is BBG000BLNNH6" in page
+    assert "Not a valid ISIN" in client.get("/?q=DE000A1R07V4").content.decode()
+
+
 def test_a_filter_is_named_in_the_title(client: Client) -> None:
     client.force_login(make_user("carla", "curator"))
 
