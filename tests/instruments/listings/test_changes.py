@@ -159,6 +159,26 @@ def test_a_listing_that_is_withdrawn_stays_in_the_feed(client: Client, make_zip:
     assert kinds(ask(client, since=cursor)) == expected
 
 
+@pytest.mark.parametrize("revision", ["without it", "from another place"])
+def test_a_listing_is_in_the_feed_again_when_an_earlier_record_is_withdrawn_or_moves(
+    revision: str, client: Client, make_zip: Write
+) -> None:
+    """The listing itself stays as it was, and its history does not."""
+    for number, tag, name in ((2, "NewRcrd", "A"), (4, "ModfdRcrd", "B"), (6, "ModfdRcrd", "C")):
+        record = firds.record(tag, VOLVO, "AAAA", period=day(number), name=name)
+        load_revision(make_zip, delta(number), record, created=number)
+    mirror: Mirror = {}
+    cursor = walk(client, mirror, None)
+    assert ask(client, since=cursor)["results"] == []
+
+    other = firds.record("NewRcrd", VOLVO, "BBBB", period=day(4))
+    record = firds.record("ModfdRcrd", VOLVO, "AAAA", period=day(4), name="B")
+    records = [other] if revision == "without it" else [other, record]
+    load_revision(make_zip, delta(4), *records, created=7)
+
+    assert sorted(kinds(ask(client, since=cursor))) == [("changed", "AAAA"), ("new", "BBBB")]
+
+
 @pytest.mark.slow
 @examples(25)
 @given(files=made_files(), limit=st.integers(1, 3), reads=st.lists(st.booleans(), max_size=4))
