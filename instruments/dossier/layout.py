@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from instruments.listings.facts import flatten
+from esma_files.datasets import Dataset
+from instruments.listings.facts import flatten, term_rows
 from marketdata.common.labels import capitalize
 from marketdata.common.numbers import format_count
 
@@ -19,6 +20,7 @@ TITLES = {
     "volume_cap": "Volume cap",
     "figis": "FIGIs",
 }
+_SERVICES = {"gleif_api": "GLEIF API", "openfigi": "OpenFIGI"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,32 +47,43 @@ def lay_out(answer: dict[str, Any]) -> list[Section]:
     sections = [
         _lay_out_part(title, answer[name]) for name, title in TITLES.items() if name in answer
     ]
-    nothing = [(row["source"], row["reason"]) for row in answer["nothing_from"]]
+    nothing = [(_name_source(row["source"]), row["reason"]) for row in answer["nothing_from"]]
     with_content = [section for section in sections if section.facts or section.tables]
     return [*with_content, Section("Sources that have nothing", nothing, [], [])]
 
 
 def _lay_out_part(title: str, part: dict[str, Any]) -> Section:
     facts: dict[str, Any] = {}
+    terms: list[tuple[str, str]] = []
     tables = []
     for name, value in part.items():
         if name == "sources":
+            continue
+        if name == "terms":
+            terms = term_rows(value)
             continue
         if isinstance(value, dict) and value.keys() == {"total", "left_out", "rows"}:
             if value["rows"]:
                 tables.append(_lay_out_table(value))
             elif value["total"]:
                 facts[name] = f"{value['total']:,}, left out"
-        elif isinstance(value, dict) and name in ("terms", "issuer", "entity", "result"):
+        elif isinstance(value, dict) and name in ("issuer", "entity", "result"):
             facts.update(value)
+        elif name == "state":
+            facts[name] = value.replace("_", " ")
         else:
             facts[name] = value
     return Section(
         title,
-        [(capitalize(label), str(text)) for label, text in flatten(facts)],
+        [*terms, *((capitalize(label), str(text)) for label, text in flatten(facts))],
         tables,
         [_describe_source(source) for source in part["sources"]],
     )
+
+
+def _name_source(code: str) -> str:
+    """Return the name of a dataset or a service."""
+    return str(Dataset(code).label) if code in Dataset.values else _SERVICES[code]
 
 
 def _describe_source(source: dict[str, Any]) -> str:

@@ -13,8 +13,15 @@ from typing import Any
 import pyarrow as pa
 from django.db import models
 
+from instruments.corrected_records import correct
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_instruments
-from instruments.models import Instrument, InstrumentQuerySet, Listing, ListingVersion
+from instruments.models import (
+    Instrument,
+    InstrumentQuerySet,
+    LegalEntity,
+    Listing,
+    ListingVersion,
+)
 from marketdata.common.batches import in_batches
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.fields import ExactDecimalField
@@ -27,6 +34,8 @@ COLUMNS = (
     *("operator_lei", "status", "effective_status", "mic", "register", "listing_count"),
     *("eu_listings", "uk_listings", "corrected"),
 )
+# Columns of the issuer's legal entity (GLEIF), and the field that each is read from.
+_OF_ISSUERS = {"issuer_name": "legal_name", "issuer_country": "legal_address_country"}
 _NUMBERS = {"listing_count", "eu_listings", "uk_listings"}
 # Columns of files, read with the record, and the field that each is read from.
 _FILES = {"source_file": "source_file__name", "dropped_by": "dropped_by__name"}
@@ -37,7 +46,10 @@ _OF_VERSIONS = (
 )
 # All fields of each kind of row. Instruments have those of the reference listing, too.
 FIELDS: dict[str, tuple[str, ...]] = {
-    "instruments": (*COLUMNS, "category", *(n for n in _OF_LISTINGS if n not in COLUMNS)),
+    "instruments": (
+        *(*COLUMNS, "category", *_OF_ISSUERS),
+        *(name for name in _OF_LISTINGS if name not in COLUMNS),
+    ),
     "listings": _OF_LISTINGS,
     "versions": _OF_VERSIONS,
 }
@@ -142,7 +154,7 @@ def read_pages(
     """Yield the rows of all instruments after an ISIN, in the order of ISINs, in pages.
 
     A page has the rows of `size` instruments. Values are those of Python: decimals, days and times.
-    Corrections are those of the columns of COLUMNS; all other fields are as published.
+    Corrections are those of the columns of COLUMNS and of the issuer; all other fields are as published.
     """
     while page := list(instruments.after(after)[:size]):
         yield read_rows(page, layout, with_corrections=with_corrections)
@@ -180,7 +192,12 @@ def _read_instruments(
     page: Sequence[Instrument], columns: Sequence[str], *, with_corrections: bool
 ) -> Rows:
     summaries = describe_rows(page, with_corrections=with_corrections)
-    of_record = [name for name in columns if name not in COLUMNS and name != "category"]
+    if any(name in _OF_ISSUERS for name in columns):
+        issuers = _read_issuers(summaries, with_corrections=with_corrections)
+        unknown = dict.fromkeys(_OF_ISSUERS)
+        summaries = [{**row, **issuers.get(row["issuer_lei"], unknown)} for row in summaries]
+    others = {*COLUMNS, "category", *_OF_ISSUERS}
+    of_record = [name for name in columns if name not in others]
     if of_record:
         references = {(row.isin, row.mic, row.register): row.isin for row in page}
         records = {}
@@ -191,6 +208,22 @@ def _read_instruments(
         absent = dict.fromkeys(of_record)
         summaries = [{**row, **records.get(row["isin"], absent)} for row in summaries]
     return [tuple(row[name] for name in columns) for row in summaries]
+
+
+def _read_issuers(
+    rows: Iterable[dict[str, Any]], *, with_corrections: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the columns of the legal entities that issued some instruments, by LEI."""
+    leis = sorted({row["issuer_lei"] for row in rows if row["issuer_lei"]})
+    entities: list[LegalEntity] = []
+    for batch in in_batches(leis):
+        entities += LegalEntity.objects.filter(lei__in=batch)
+    if with_corrections:
+        correct(entities)
+    return {
+        entity.lei: {name: getattr(entity, field) for name, field in _OF_ISSUERS.items()}
+        for entity in entities
+    }
 
 
 def _read_listings(page: Sequence[Instrument], columns: Sequence[str]) -> Rows:

@@ -51,7 +51,7 @@ def term_rows(terms: Mapping[str, Any]) -> list[tuple[str, str]]:
     """
     rows: list[tuple[str, str]] = []
     hidden = {"category", "as_of", "underlying"}
-    if not terms["commodity_derivative"] and "commodity" not in terms:
+    if not terms.get("commodity_derivative") and "commodity" not in terms:
         hidden.add("commodity_derivative")
     for name, value in terms.items():
         if name in hidden or value in (None, {}):

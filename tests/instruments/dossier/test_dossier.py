@@ -111,6 +111,21 @@ def test_a_source_of_after_the_day_has_no_negative_age_in_texts(client: Client) 
 
 
 @pytest.mark.usefixtures("real_instruments")
+def test_texts_have_the_words_of_pages(client: Client) -> None:
+    text = client.get(f"{ROOT}{BOND}/dossier/?on=2021-01-14&output=markdown").content.decode()
+
+    for line in (
+        "- Maturity: 2021-01-15, in 1 day",
+        "- Coupon: 1.625 %",
+        "- Total issued nominal: 5,000,000,000 EUR",
+        "- State: never asked",
+        "- GLEIF relationships: No file of this dataset is loaded.",
+        "- OpenFIGI: It was never asked for this ISIN.",
+    ):
+        assert f"\n{line}\n" in text
+
+
+@pytest.mark.usefixtures("real_instruments")
 def test_sources_that_have_nothing_are_listed_with_the_reason(client: Client) -> None:
     reasons = {row["source"]: row["reason"] for row in get(client, BOND)["nothing_from"]}
 

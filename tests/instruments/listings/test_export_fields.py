@@ -18,11 +18,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from lxml import etree
 
+from curation import proposals
+from curation.proposals import Proposal
 from instruments.listings import export, export_files, workbook
 from instruments.listings.descriptions import describe_record
 from instruments.models import Instrument, Listing, ListingVersion
 from marketdata.common.plain import to_plain
-from tests import firds
+from tests import firds, golden_copy
 from tests.accounts.clients import make_user
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
 
@@ -30,6 +32,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 EXPORT = "/api/v1/instruments/export/"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "exports.md"
+BOND = "DE000A1R07V3"
 BOND_FIELDS = "isin,maturity_date,fixed_rate,total_issued_nominal,first_trade_at,source_file"
 
 
@@ -60,6 +63,37 @@ def test_instruments_have_the_fields_of_their_reference_listing(analyst: Client)
     ):
         record = describe_record(instrument.authoritative)
         assert row == {name: record[name] for name in BOND_FIELDS.split(",")}
+
+
+def test_instruments_have_the_name_and_country_of_their_issuer(
+    analyst: Client, tmp_path: Path
+) -> None:
+    lei = Instrument.objects.get(pk=BOND).issuer_lei
+    address = "<lei:LegalAddress><lei:Country>DE</lei:Country></lei:LegalAddress>"
+    record = golden_copy.record(
+        lei, "Kreditanstalt", updated="2023-06-01T08:00:00Z", entity=address
+    )
+    xml = golden_copy.message(record, content="DELTA")
+    path = golden_copy.put(tmp_path, golden_copy.name("20230601", "last-day"), xml)
+    golden_copy.load(path)
+    proposal = Proposal(lei=lei, field="legal_name", value="KfW", reason="Shortened")
+    proposals.approve(proposals.propose(proposal, by="ann"), by="carl")
+    fields = "isin,issuer_lei,issuer_name,issuer_country"
+
+    served, published = (
+        {row["isin"]: row for row in ndjson(analyst, fields=fields, corrections=corrections)}
+        for corrections in ("on", "off")
+    )
+
+    assert served[BOND] == {
+        "isin": BOND,
+        "issuer_lei": lei,
+        "issuer_name": "KfW",
+        "issuer_country": "DE",
+    }
+    assert published[BOND]["issuer_name"] == "Kreditanstalt"
+    others = [row for row in served.values() if row["issuer_lei"] != lei]
+    assert {(row["issuer_name"], row["issuer_country"]) for row in others} == {(None, None)}
 
 
 def test_each_listing_has_a_row_with_every_field(analyst: Client) -> None:
