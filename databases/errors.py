@@ -60,8 +60,9 @@ class OtherMigrations(PermanentError):
         shown = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if unknown[3:] else "")
         super().__init__(
             f"The database has migrations that this release lacks ({shown}), and was not changed. If a later"
-            " release migrated it, use that one, or bring back a backup of this one. If it is from before"
-            " 0.1.0, load its files into a new one: docs/moving.md says how."
+            " release migrated it, use that release, or restore a backup that this one made. A database from"
+            " before release 0.1.0 cannot be migrated: load its stored files into a new database, as"
+            " docs/moving.md describes."
         )
 
 

@@ -17,7 +17,7 @@ def total(first: str | None, last: str | None) -> TransparencyResult:
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "overlap"),
+    ("period", "other_period", "is_overlap"),
     [
         (("2024-01-01", "2024-06-30"), ("2024-07-01", "2024-12-31"), False),
         (("2024-01-01", "2024-06-30"), ("2024-06-30", "2024-12-31"), True),
@@ -34,11 +34,13 @@ def total(first: str | None, last: str | None) -> TransparencyResult:
     ],
 )
 def test_periods_that_share_a_day_overlap(
-    one: tuple[str | None, str | None], other: tuple[str | None, str | None], overlap: bool
+    period: tuple[str | None, str | None],
+    other_period: tuple[str | None, str | None],
+    is_overlap: bool,
 ) -> None:
-    for periods in ((one, other), (other, one)):
-        rows = get_turnover([total(*period) for period in periods])
-        assert [row.overlaps for row in rows] == [overlap, overlap]
+    for periods in ((period, other_period), (other_period, period)):
+        rows = get_turnover([total(*days) for days in periods])
+        assert [row.overlaps for row in rows] == [is_overlap, is_overlap]
 
 
 def test_totals_are_sorted_by_their_periods_open_ones_outside() -> None:
