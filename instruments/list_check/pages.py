@@ -13,7 +13,8 @@ from django.shortcuts import render
 
 from instruments.entities.hierarchy import read_names
 from instruments.list_check.answers import CheckStatus, Question, answer_items, format_csv
-from instruments.list_check.items import Item, parse_lines
+from instruments.list_check.items import Item
+from instruments.list_check.lines import Lines
 from instruments.models import Register
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, reading
@@ -57,7 +58,7 @@ class ListForm(forms.Form):
     show = forms.ChoiceField(required=False, choices=list(_SHOWN.items()), label="Show")
 
     def clean(self) -> dict[str, Any]:
-        """Add `items`, the parsed lines."""
+        """Add `items`, the parsed lines, and `columns`, which of a table were read."""
         cleaned: dict[str, Any] = super().clean() or {}
         text = cleaned.get("lines") or ""
         file: UploadedFile[Any] | None = cleaned.get("file")
@@ -67,7 +68,8 @@ class ListForm(forms.Form):
             text = read_text(file)
             # The lines are shown, and are what the download is made of.
             self.data = {**self.data.dict(), "lines": text}  # type: ignore[attr-defined]
-        items = list(parse_lines(io.StringIO(text, newline=None)))
+        lines = Lines(io.StringIO(text, newline=None))
+        items = list(lines)
         if not items:
             raise forms.ValidationError("There is no line to check. Paste ISINs, or choose a file.")
         if len(items) > MAX_LINES:
@@ -75,7 +77,7 @@ class ListForm(forms.Form):
                 f"At most {MAX_LINES:,} lines; these are {len(items):,}. Send longer lists on the page of"
                 " files, or use the command check_list."
             )
-        return {**cleaned, "items": items}
+        return {**cleaned, "items": items, "columns": lines.columns}
 
 
 class CheckListView(GuardedView):
@@ -106,6 +108,7 @@ class CheckListView(GuardedView):
             known_on=form.cleaned_data["known_on"],
             register=form.cleaned_data["register"],
         )
+        context["columns"] = form.cleaned_data["columns"]
         answers = answer_items(items, question)
         if "download" in request.POST:
             return _download(format_csv(answers, spreadsheet=True))

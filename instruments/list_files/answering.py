@@ -17,7 +17,7 @@ from esma_files import runs
 from esma_files.models import Run
 from instruments.bulk_lookup import files as lookup_files
 from instruments.list_check import answers as list_answers
-from instruments.list_check.items import parse_lines
+from instruments.list_check.lines import Lines
 from instruments.list_files import keeping
 from instruments.models import ListFile
 from marketdata.common.errors import NotInDatabase
@@ -60,10 +60,11 @@ def _write(lines: Iterable[str], file: Any) -> None:
 
 
 class _Progress:
-    """The lines that are answered, by outcome."""
+    """The lines that are answered, by outcome. `columns` says how the header of a table was read."""
 
     def __init__(self, run: Run, list_file: ListFile) -> None:
         self._run, self._list, self._outcomes = run, list_file, Counter[str]()
+        self.columns = ""
 
     def count(self, outcome: str) -> None:
         """Count a line. Raises NotInDatabase if the list has been deleted meanwhile."""
@@ -81,6 +82,8 @@ class _Progress:
         run.unit = "lines"
         run.rejected = outcomes["invalid"]
         run.report = [f"{number:,} {outcome}" for outcome, number in sorted(outcomes.items())]
+        if self.columns:
+            run.report.append(self.columns)
 
 
 def _format(list_file: ListFile, text: Iterable[str], progress: _Progress) -> Iterator[str]:
@@ -94,8 +97,9 @@ def _format(list_file: ListFile, text: Iterable[str], progress: _Progress) -> It
         known_on=_parse_day(parameters.get("known_on")),
         register=parameters.get("register", ""),
     )
-    rows = list_answers.answer_items(parse_lines(text), question)
-    return list_answers.format_csv(_count_rows(rows, progress), spreadsheet=is_safe)
+    lines = Lines(text)
+    rows = list_answers.answer_items(lines, question)
+    return list_answers.format_csv(_count_rows(rows, lines, progress), spreadsheet=is_safe)
 
 
 def _parse_day(text: str | None) -> dt.date | None:
@@ -109,9 +113,12 @@ def _count_lookups(lookups: Iterable[tuple[Any, Any]], progress: _Progress) -> I
         yield line, answered
 
 
-def _count_rows(rows: Iterable[dict[str, Any]], progress: _Progress) -> Iterator[dict[str, Any]]:
+def _count_rows(
+    rows: Iterable[dict[str, Any]], lines: Lines, progress: _Progress
+) -> Iterator[dict[str, Any]]:
     for row in rows:
         is_found = row["status"] == list_answers.CheckStatus.FOUND
         outcome = "reportable" if row["reportable"] else "not reportable"
         progress.count(outcome if is_found else row["status"])
         yield row
+    progress.columns = lines.columns

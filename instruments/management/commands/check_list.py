@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from instruments.list_check.answers import Question, answer_items, format_csv
-from instruments.list_check.items import parse_lines
+from instruments.list_check.lines import Lines
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Register
 from marketdata.common import command_options, named_files, output
@@ -56,10 +56,12 @@ class Command(AnsweringCommand):
         )
         try:
             with named_files.open_text(options["file"]) as lines:
-                answers = answer_items(parse_lines(lines), question)
-                self._write(answers, options["format"])
+                items = Lines(lines)
+                self._write(answer_items(items, question), options["format"])
         except named_files.FileUnusable as error:
             raise CommandError(str(error)) from error
+        if items.columns:
+            self.stderr.write(output.escape_controls(items.columns))
 
     def _write(self, answers: Iterator[dict[str, Any]], format_: str) -> None:
         if format_ == "table":

@@ -18,7 +18,8 @@ from django.utils import timezone
 from esma_files.models import EsmaFile
 from instruments.list_check import answers
 from instruments.list_check.answers import Question, answer_items
-from instruments.list_check.items import make_item, parse_lines
+from instruments.list_check.items import make_item
+from instruments.list_check.lines import Lines
 from instruments.models import Figi, Instrument, LegalEntity, Listing
 from tests.instruments.listings.merging import Write
 from tests.instruments.listings.test_search import load_names
@@ -188,7 +189,7 @@ def test_a_long_code_with_a_space_is_invalid(client: Client, code: str) -> None:
     [answer, _] = ask(client, {"isin": code}, {"isin": BOND})
 
     assert answer["status"] == "invalid"
-    [item] = parse_lines([code.replace(" ", "\xa0")])
+    [item] = Lines([code.replace(" ", "\xa0")])
     [row] = answer_items([item], Question())
     assert row["status"] == "invalid"
 
@@ -263,6 +264,16 @@ def test_the_page_shows_each_line_and_the_counts(client: Client) -> None:
     assert f'<a href="/instruments/{BOND}/?on=2020-06-30">{BOND}</a>' in content
     for text in ("<strong>3</strong> lines", "<strong>1</strong> reportable", "Not an ISIN"):
         assert text in content
+
+
+def test_the_page_says_which_columns_of_a_table_were_read(client: Client) -> None:
+    text = f"id,isin,When <b>\n1,{BOND},2020-06-30"
+    page = client.post(PAGE, {"lines": text, "register": ""}).content.decode()
+
+    assert (
+        "Read by the header: ISIN from “isin”. No column has days. No column has venues."
+        " Left out: id, When &lt;b&gt;." in page
+    )
 
 
 def test_the_page_counts_liquidity_and_shows_lines_of_one_kind(client: Client) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from instruments.list_check.items import Item, parse_lines
+from instruments.list_check.items import Item
+from instruments.list_check.lines import Lines
 
 VOLVO = "SE0000115446"
 DAY = dt.date(2025, 8, 30)
@@ -33,7 +34,7 @@ DAY = dt.date(2025, 8, 30)
     ],
 )
 def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
-    assert list(parse_lines([text])) == [expected]
+    assert list(Lines([text])) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
     ],
 )
 def test_an_invalid_line_says_why(text: str, problem: str) -> None:
-    [item] = parse_lines([text])
+    [item] = Lines([text])
 
     assert item.problem is not None
     assert problem in item.problem
@@ -61,7 +62,7 @@ def test_an_invalid_line_says_why(text: str, problem: str) -> None:
 def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> None:
     lines = ["", "ISIN,MIC,Day", "", f"{VOLVO},XSTO", ",,", "isin"]
 
-    items = list(parse_lines(lines))
+    items = list(Lines(lines))
 
     assert [(item.line, item.code) for item in items] == [(4, VOLVO), (6, "ISIN")]
 
@@ -84,7 +85,7 @@ def test_a_table_of_trades_is_read_by_the_names_of_its_columns(header: str, deli
     lines = [header, *TRADES]
     lines = [line.replace(",", delimiter) for line in lines]
 
-    items = list(parse_lines(lines))
+    items = list(Lines(lines))
 
     assert items[:2] == [Item(2, VOLVO, "XSTO", DAY), Item(3, VOLVO, "", DAY)]
     assert [(item.line, item.code) for item in items[2:]] == [(6, "X"), (7, "")]
@@ -94,14 +95,67 @@ def test_a_table_of_trades_is_read_by_the_names_of_its_columns(header: str, deli
     ]
 
 
-def test_a_table_with_isin_first_needs_a_fourth_column() -> None:
-    assert list(parse_lines(["isin,where,when", f"{VOLVO},XSTO,2025-08-30"])) == [
-        Item(2, VOLVO, "XSTO", DAY)
-    ]
-    assert list(parse_lines(["isin,price,day,mic", f"{VOLVO},12.50,2025-08-30,XSTO"])) == [
-        Item(2, VOLVO, "XSTO", DAY)
-    ]
-    assert list(parse_lines(["price,isin", f"12.50,{VOLVO}"])) == [Item(2, VOLVO)]
+@pytest.mark.parametrize(
+    ("header", "line", "expected"),
+    [
+        ("isin,mic,day", f"{VOLVO},XSTO,2025-08-30", Item(2, VOLVO, "XSTO", DAY)),
+        ("isin,day,mic", f"{VOLVO},2025-08-30,XSTO", Item(2, VOLVO, "XSTO", DAY)),
+        ("isin,mic,day", VOLVO, Item(2, VOLVO)),
+        ("isin,price,day,mic", f"{VOLVO},12.50,2025-08-30,XSTO", Item(2, VOLVO, "XSTO", DAY)),
+        ("isin,quantity", f"{VOLVO},1000", Item(2, VOLVO)),
+        ("price,isin", f"12.50,{VOLVO}", Item(2, VOLVO)),
+        ("ID_ISIN;TradeDate", f"{VOLVO};2025-08-30", Item(2, VOLVO, "", DAY)),
+        (
+            "Trading venue,Trading date time,Instrument identification code",
+            f"XSTO,2025-08-30T10:00:00Z,{VOLVO}",
+            Item(2, VOLVO, "XSTO", DAY),
+        ),
+        ("isin", f"{VOLVO},XSTO,2025-08-30", Item(2, VOLVO, "XSTO", DAY)),
+        ("isin mic day", f"{VOLVO} XSTO 2025-08-30", Item(2, VOLVO, "XSTO", DAY)),
+    ],
+)
+def test_columns_of_a_table_are_known_by_their_names(
+    header: str, line: str, expected: Item
+) -> None:
+    assert list(Lines([header, line])) == [expected]
+
+
+def test_a_line_with_more_fields_than_the_header_is_invalid() -> None:
+    lines = ["price,isin,day", f"12,50,{VOLVO},2025-08-30", f"12,{VOLVO},2025-08-30,,"]
+
+    shifted, padded = Lines(lines)
+
+    assert shifted.problem == "4 fields; the header has 3. Quote fields with ','."
+    assert padded == Item(3, VOLVO, "", DAY)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (
+            "id,ISIN,Venue,Execution Date,price",
+            "Read by the header: ISIN from “ISIN”, MIC from “Venue”, day from “Execution Date”."
+            " Left out: id, price.",
+        ),
+        (
+            "isin;when",
+            "Read by the header: ISIN from “isin”. No column has days. No column has venues."
+            " Left out: when.",
+        ),
+        (
+            "isin,mic,venue,day",
+            "Read by the header: ISIN from “isin”, MIC from “mic”, day from “day”."
+            " Left out: venue.",
+        ),
+        ("isin", ""),
+        (VOLVO, ""),
+    ],
+)
+def test_a_table_says_which_of_its_columns_were_read(header: str, expected: str) -> None:
+    lines = Lines([header])
+    list(lines)
+
+    assert lines.columns == expected
 
 
 @given(st.lists(st.text(max_size=60), max_size=20))
@@ -110,7 +164,7 @@ def test_a_table_with_isin_first_needs_a_fourth_column() -> None:
 @example(["a,isin", "x" * 150_000 + ",0"])
 @example(["a,isin", '0,"0\r1'])
 def test_any_text_gives_at_most_one_item_a_line(lines: list[str]) -> None:
-    items = list(parse_lines(lines))
+    items = list(Lines(lines))
 
     numbers = [item.line for item in items]
     assert numbers == sorted(set(numbers))

@@ -80,8 +80,8 @@ def test_the_answers_are_those_of_the_command_check_list(client: Client, tmp_pat
     assert client.get(f"{API}{number}/answers/").status_code == 409
     work()
 
-    out = io.StringIO(newline="")
-    call_command("check_list", str(path), "--known_on", "2026-01-01", stdout=out)
+    out, err = io.StringIO(newline=""), io.StringIO()
+    call_command("check_list", str(path), "--known_on", "2026-01-01", stdout=out, stderr=err)
     rows = list(csv.DictReader(io.StringIO(out.getvalue(), newline="")))
     read = read_answers(client, number)
     assert [row["line"] for row in read] == [row["line"] for row in rows]
@@ -95,6 +95,9 @@ def test_the_answers_are_those_of_the_command_check_list(client: Client, tmp_pat
     assert described["run"]["state"] == "done"
     assert (described["run"]["read"], described["run"]["rejected"]) == (304, 4)
     assert described["run"]["share"] == 1
+    columns = "Read by the header: ISIN from “isin”, MIC from “mic”, day from “day”."
+    assert described["run"]["report"][-1] == columns
+    assert err.getvalue().strip() == columns
 
 
 def test_a_look_up_has_a_row_for_each_line(client: Client) -> None:
