@@ -102,10 +102,10 @@ class _Table:
 
     def describe(self) -> str:
         """Return which columns are read, what is asked without the others, and which are left out."""
-        found = {"ISIN": self.isin, "MIC": self.mic, "day": self.day}
+        places = {"ISIN": self.isin, "MIC": self.mic, "day": self.day}
         read = [
             f"{what} from “{self.names[place]}”"
-            for what, place in found.items()
+            for what, place in places.items()
             if place is not None
         ]
         sentences = [f"Read by the header: {', '.join(read)}."]
@@ -114,7 +114,7 @@ class _Table:
         if self.mic is None:
             sentences.append("No column has venues.")
         others = [
-            name for place, name in enumerate(self.names) if name and place not in found.values()
+            name for place, name in enumerate(self.names) if name and place not in places.values()
         ]
         if others:
             shown = ", ".join(others[:20]) + (" ..." if len(others) > 20 else "")

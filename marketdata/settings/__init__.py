@@ -254,7 +254,7 @@ REGISTER_PAGE_SIZE = env.read("REGISTER_PAGE_SIZE", env.positive, 1000)
 # The only hosts from which files are fetched, by https; `http://host` permits plain http for a host.
 DOWNLOAD_HOSTS = env.read(
     "DOWNLOAD_HOSTS",
-    env.names,
+    env.hosts,
     [
         "firds.esma.europa.eu",
         "fitrs.esma.europa.eu",
@@ -336,10 +336,10 @@ EXPORT_MAX_ROWS = env.read("EXPORT_MAX_ROWS", env.positive, 1_000_000)
 # Address of the ISO 10383 list of venues, and the only hosts from which it is fetched.
 MIC_LIST_URL = env.read(
     "MIC_LIST_URL",
-    str,
+    env.url,
     "https://www.iso20022.org/sites/default/files/ISO10383_MIC/ISO10383_MIC.csv",
 )
-MIC_LIST_HOSTS: list[str] = env.read("MIC_LIST_HOSTS", env.names, ["www.iso20022.org"])
+MIC_LIST_HOSTS: list[str] = env.read("MIC_LIST_HOSTS", env.hosts, ["www.iso20022.org"])
 
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketdata.api.permissions.Needs"],

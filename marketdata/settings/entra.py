@@ -13,7 +13,7 @@ def from_environment() -> dict[str, Any]:
     tenant = env.read("ENTRA_TENANT", str, "")
     if not tenant:
         return {}
-    authority = env.read("ENTRA_AUTHORITY", str, "https://login.microsoftonline.com").rstrip("/")
+    authority = env.read("ENTRA_AUTHORITY", env.url, "https://login.microsoftonline.com")
     same_names = {name: name for name in ("viewer", "analyst", "curator", "admin")}
     return {
         "tenant": tenant,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,10 +18,12 @@ Network = IPv4Network | IPv6Network
 
 # What a converter takes, where its name does not tell.
 _EXPECTED = {
+    "account": "name of a storage account: 3 to 24 lower-case letters and digits, without .blob.core...",
     "connection_string": "connection string of Application Insights: copy it from the portal",
     "count": "number of 0 or more",
     "counts": "list such as O:60,R:60",
     "flag": "setting: use true or false",
+    "hosts": "list of hosts, such as firds.esma.europa.eu,http://127.0.0.1:8000",
     "networks": "list of networks, such as 10.0.0.0/8,192.0.2.7",
     "pairs": "list such as Reader=viewer,Writer=curator",
     "pem": "key in PEM format",
@@ -29,6 +32,7 @@ _EXPECTED = {
     "positive": "number of 1 or more",
     "rates": "list of rates, such as 100/m,1000/h",
     "redis_url": "address of a Redis, such as redis://host:6379/0",
+    "storage_connection_string": "connection string of a storage account: copy it from the portal",
     "url": "address that begins with https:// or http://",
 }
 # What App Service passes on as the value while it cannot read the secret that the reference names.
@@ -133,9 +137,38 @@ def counts(raw: str) -> dict[str, int]:
 
 def url(raw: str) -> str:
     """Return an http or https address without a trailing slash."""
-    if not raw.startswith(("https://", "http://")):
+    parts = urlsplit(raw)
+    if parts.scheme not in ("https", "http") or not parts.hostname or " " in raw:
         raise ValueError(raw)
     return raw.rstrip("/")
+
+
+def hosts(raw: str) -> list[str]:
+    """Return the items of a comma-separated list of hosts, with ports perhaps, and `http://` perhaps."""
+    for name in names(raw):
+        host = name.removeprefix("http://")
+        if (
+            not host
+            or urlsplit(f"//{host}").netloc != host
+            or not re.fullmatch(r"[\w.:\[\]-]+", host)
+        ):
+            raise ValueError(raw)
+    return names(raw)
+
+
+def account(raw: str) -> str:
+    """Return the name of a storage account."""
+    if not re.fullmatch("[a-z0-9]{3,24}", raw):
+        raise ValueError(raw)
+    return raw
+
+
+def storage_connection_string(raw: str) -> str:
+    """Return a connection string of a storage account: `NAME=VALUE;...`."""
+    parts = dict(part.split("=", 1) for part in raw.lower().strip(";").split(";"))
+    if not parts.keys() & {"accountname", "blobendpoint", "usedevelopmentstorage"}:
+        raise ValueError(raw)
+    return raw
 
 
 def redis_url(raw: str) -> str:

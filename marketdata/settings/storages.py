@@ -13,9 +13,11 @@ def from_environment() -> tuple[dict[str, Any], str]:
     `local` is always configured: files stored before Blob Storage was introduced are read from it, until
     `manage.py move_files` moves them.
     """
-    account = env.read("AZURE_STORAGE_ACCOUNT", str, "")
+    account = env.read("AZURE_STORAGE_ACCOUNT", env.account, "")
     key = env.read("AZURE_STORAGE_KEY", str, "")
-    connection_string = env.read("AZURE_STORAGE_CONNECTION_STRING", str, "")
+    connection_string = env.read(
+        "AZURE_STORAGE_CONNECTION_STRING", env.storage_connection_string, ""
+    )
     if key and not account:
         raise ImproperlyConfigured(
             "AZURE_STORAGE_KEY requires AZURE_STORAGE_ACCOUNT. Set the name of the account too."

@@ -63,3 +63,25 @@ def test_pages_have_their_styles_without_a_further_step(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("WEB_CONCURRENCY", "x"), ("WEB_THREADS", "0"), ("WORKER_PROCESSES", "-1"), ("PORT", "80 81")],
+)
+def test_a_number_that_is_none_ends_the_start_with_one_line(
+    variable: str, value: str, tmp_path: Path
+) -> None:
+    process = subprocess.run(
+        ["bash", "deploy/start", "web"],
+        cwd=ROOT,
+        env={**Installation(tmp_path).environment, variable: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert process.returncode == 2
+    expected = f"The configuration is not valid. {variable}='{value}' is not a valid number"
+    assert process.stderr.startswith(expected)
+    assert len(process.stderr.splitlines()) == 1
