@@ -17,6 +17,7 @@ from django.utils.http import escape_leading_slashes
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
+from marketdata.common import disks
 from marketdata.settings import masking
 from marketdata.web import time_limits
 from marketdata.web.problems import answer_problem
@@ -103,9 +104,12 @@ def get_not_found_message(error: Exception) -> str:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer an unexpected error (`handler500`), or one that is due to the time limit by 503."""
-    if time_limits.is_due_to_limit(sys.exc_info()[1]):
+    """Answer an unexpected error (`handler500`), or by 503 one of the time limit or of a full disk."""
+    error = sys.exc_info()[1]
+    if time_limits.is_due_to_limit(error):
         return time_limit_exceeded(request)
+    if error is not None and disks.is_full(error):
+        return _disk_full(request, error)
     detail = "The service has failed to answer. The error has been logged; try again later."
     return error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
@@ -117,6 +121,15 @@ def time_limit_exceeded(request: HttpRequest) -> HttpResponse:
     response = error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, time_limits.DETAIL)
     response.headers["Retry-After"] = str(time_limits.RETRY_AFTER_SECONDS)
     return response
+
+
+def _disk_full(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """Answer a request that could not store something; the log says where space is needed."""
+    places = (settings.DATABASES["default"]["NAME"], settings.MEDIA_ROOT, settings.QUEUE_DIR)
+    full = disks.describe_full(*places)
+    logger.error("A request could not be stored: %s: %s. Probably %s", request.path, error, full)
+    detail = "A disk of the service is full, so nothing was stored. Tell an administrator; try again later."
+    return error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, detail)
 
 
 class MaskingReporter(ExceptionReporter):
