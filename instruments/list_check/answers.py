@@ -15,7 +15,12 @@ from instruments.listings import corrections, history
 from instruments.listings.export_files import escape_formula, format_row
 from instruments.listings.issuers import select_operators
 from instruments.listings.lookup import LookupResult, LookupStatus, look_up
-from instruments.listings.reportability import COLUMNS, Reportability, answer_for_timelines
+from instruments.listings.reportability import (
+    COLUMNS,
+    Reportability,
+    add_traded_underlyings,
+    answer_for_timelines,
+)
 from instruments.listings.status import get_effective_status_of_all, today
 from instruments.listings.timelines import Timeline, read_timelines_of
 from instruments.models import Figi, Instrument, Register, Venue
@@ -59,6 +64,9 @@ COLUMN_HELP = {
     "reportable_there": "Whether it was reportable on the venue of the line, or on a segment of it; null if"
     " none is named",
     "venues": "MICs on which it was reportable on the day, separated by spaces",
+    "traded_underlyings": "ISINs of underlyings that were traded on the day, separated by spaces, of a"
+    " derivative that ended on all venues before its expiry: if it still existed, it was reportable because"
+    " of them (MiFIR, Article 26(2)(b) and (c))",
     "full_name": "Full name",
     "cfi_code": "CFI code",
     "published_status": "Status by the newest publication, or the newest one by `known_on`",
@@ -75,7 +83,7 @@ COLUMNS_OF_ANSWER = tuple(COLUMN_HELP)
 def answer_items(items: Iterable[Item], question: Question) -> Iterator[dict[str, Any]]:
     """Yield an answer of plain values for each item, in the same order.
 
-    Thirteen queries a chunk at most; more with `known_on`, as `PublishedResults` and `read_timelines_of`.
+    Seventeen queries a chunk at most; more with `known_on`, as `PublishedResults` and `read_timelines_of`.
     """
     remaining = iter(items)
     while chunk := list(itertools.islice(remaining, CHUNK)):
@@ -102,14 +110,21 @@ def _to_text(value: Any) -> str:
 def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[str, Any]]:
     outcomes = _look_up([item.code for item in items])
     isins = sorted({row.instrument_isin for row in outcomes.values() if row.instrument_isin})
+    days = [item.on or question.on or today() for item in items]
     chunk = _Chunk(isins, question)
+    reportabilities = chunk.get_reportabilities(
+        {
+            (isin, day)
+            for item, day in zip(items, days, strict=True)
+            if item.problem is None and (isin := outcomes[item.code].instrument_isin)
+        }
+    )
     covered = Venue.objects.read_covered(
         {item.mic for item in items if item.mic and item.problem is None}.difference(_OFF_VENUE)
     )
-    for item in items:
+    for item, day in zip(items, days, strict=True):
         outcome = outcomes[item.code]
         isin = outcome.instrument_isin
-        day = item.on or question.on or today()
         answer = dict.fromkeys(COLUMNS_OF_ANSWER) | {
             "line": item.line,
             "isin": isin or item.code,
@@ -123,7 +138,8 @@ def _answer_chunk(items: Sequence[Item], question: Question) -> Iterator[dict[st
             answer |= {"status": CheckStatus.UNKNOWN.value, "reason": outcome.reason}
         else:
             answer["status"] = CheckStatus.FOUND.value
-            answer |= chunk.get_reportability(isin, day, item.mic, covered.get(item.mic))
+            reportability = reportabilities[isin, day]
+            answer |= _describe_reportability(reportability, item.mic, covered.get(item.mic))
             answer |= chunk.describe(isin, day)
             answer |= chunk.get_liquidity(isin, day)
         yield answer
@@ -154,30 +170,16 @@ class _Chunk:
         )
         self._figis = _read_figis(isins)
 
-    def get_reportability(
-        self, isin: str, day: dt.date, mic: str, covered: Collection[str] | None
-    ) -> dict[str, Any]:
-        """Return whether and where an instrument was reportable on a day.
-
-        `covered` are the MIC and those of its segments; None if the trade was on no venue, or none is named.
-        """
-        timelines = self._timelines.get(isin, [])
-        answer = answer_for_timelines(isin, timelines, day, self._question.known_on)
-        mics = [listing.record.mic for listing in answer.listings if listing.is_reportable]
-        reason, is_reportable_there = answer.reason, None
-        if covered is not None:
-            there = [listing for listing in answer.listings if listing.record.mic in covered]
-            is_reportable_there = any(listing.is_reportable for listing in there)
-            if not there:
-                reason += f" {_describe_absence(mic, answer)}"
-            elif not is_reportable_there:
-                reason += f" Not on {mic}: {there[0].reason}."
-        return {
-            "reason": reason,
-            "reportable": answer.is_reportable,
-            "reportable_there": is_reportable_there,
-            "venues": " ".join(dict.fromkeys(mics)),
-        }
+    def get_reportabilities(
+        self, keys: Iterable[tuple[str, dt.date]]
+    ) -> dict[tuple[str, dt.date], Reportability]:
+        """Return whether and where instruments were reportable on days."""
+        answers = [
+            answer_for_timelines(isin, self._timelines.get(isin, []), day, self._question.known_on)
+            for isin, day in keys
+        ]
+        completed = add_traded_underlyings(answers, register=self._question.register)
+        return {(answer.isin, answer.on): answer for answer in completed}
 
     def describe(self, isin: str, day: dt.date) -> dict[str, Any]:
         """Return what an instrument is, and its FIGIs; of one of which nothing was known, its FIGIs alone."""
@@ -226,6 +228,31 @@ def _read_figis(isins: Sequence[str]) -> dict[str, list[str]]:
     return {
         isin: sorted(next((known - {""} for known in widths if known - {""}), set()))
         for isin, widths in kinds.items()
+    }
+
+
+def _describe_reportability(
+    answer: Reportability, mic: str, covered: Collection[str] | None
+) -> dict[str, Any]:
+    """Return whether and where an instrument was reportable, and whether on the venue of the line.
+
+    `covered` are the MIC and those of its segments; None if the trade was on no venue, or none is named.
+    """
+    mics = [listing.record.mic for listing in answer.listings if listing.is_reportable]
+    reason, is_reportable_there = answer.reason, None
+    if covered is not None:
+        there = [listing for listing in answer.listings if listing.record.mic in covered]
+        is_reportable_there = any(listing.is_reportable for listing in there)
+        if not there:
+            reason += f" {_describe_absence(mic, answer)}"
+        elif not is_reportable_there:
+            reason += f" Not on {mic}: {there[0].reason}."
+    return {
+        "reason": reason,
+        "reportable": answer.is_reportable,
+        "reportable_there": is_reportable_there,
+        "venues": " ".join(dict.fromkeys(mics)),
+        "traded_underlyings": " ".join(answer.traded_underlyings),
     }
 
 

@@ -81,6 +81,9 @@ class ItemAnswerSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text=COLUMN_HELP["reportable_there"]
     )
     venues = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["venues"])
+    traded_underlyings = serializers.CharField(
+        allow_null=True, help_text=COLUMN_HELP["traded_underlyings"]
+    )
     full_name = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["full_name"])
     cfi_code = serializers.CharField(allow_null=True, help_text=COLUMN_HELP["cfi_code"])
     published_status = serializers.ChoiceField(

@@ -26,6 +26,7 @@ _SHOWN = {
     "": "All lines",
     "reportable": "Reportable",
     "not_reportable": "Not reportable",
+    "by_underlyings": "Not reportable, with a traded underlying",
     "liquid": "Liquid",
     "not_liquid": "Not liquid",
     "no_liquidity": "Without a liquidity result",
@@ -146,6 +147,8 @@ def _summarize(answers: Iterator[dict[str, Any]], *, show: str) -> dict[str, Any
 def _get_kinds(answer: dict[str, Any]) -> Iterator[str]:
     if answer["status"] == CheckStatus.FOUND:
         yield "reportable" if answer["reportable"] else "not_reportable"
+        if answer["traded_underlyings"]:
+            yield "by_underlyings"
         yield _LIQUIDITY[answer["liquid"]]
     else:
         yield answer["status"]

@@ -11,7 +11,7 @@ composed of, so those of an index are not known.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence, Set
 
 from instruments.listings import history
 from instruments.listings.fields import RecordKind
@@ -114,38 +114,56 @@ def get_reportability(
     With `known_on`, only records published by the end of that day are used. Three queries, and four more
     for the underlyings of a derivative that has ended early.
     """
-    day = on or today()
     timelines = read_timelines(isin, known_on=known_on, register=register)
-    answer = answer_for_timelines(isin, timelines, day, known_on)
+    answer = answer_for_timelines(isin, timelines, on or today(), known_on)
+    [answer] = add_traded_underlyings([answer], register=register)
+    return answer
+
+
+def add_traded_underlyings(
+    answers: Sequence[Reportability], *, register: str = ""
+) -> list[Reportability]:
+    """Return the answers, all for the same `known_on`, with the underlyings traded on the day of each.
+
+    Four queries if one of the answers is for a derivative that has ended early, else none; more for over
+    500 underlyings.
+    """
+    underlyings = [_find_underlyings(answer) for answer in answers]
+    isins = sorted(set().union(*underlyings))
+    if not isins:
+        return list(answers)
+    timelines = read_timelines_of(
+        isins, known_on=answers[0].known_on, register=register, columns=COLUMNS
+    )
+    trading_venues = set(Venue.objects.trading_venues().values_list("pk", flat=True))
+    completed = []
+    for answer, codes in zip(answers, underlyings, strict=True):
+        traded = tuple(
+            code
+            for code in codes
+            if _is_traded_on(trading_venues, timelines.get(code, ()), answer.on)
+        )
+        completed.append(dataclasses.replace(answer, traded_underlyings=traded))
+    return completed
+
+
+def _is_traded_on(venues: Set[str], timelines: Iterable[Timeline], day: dt.date) -> bool:
+    answers = (answer_for_listing(timeline, day) for timeline in timelines)
+    return any(answer.is_traded and answer.record.mic in venues for answer in answers)
+
+
+def _find_underlyings(answer: Reportability) -> list[str]:
+    """Return the ISINs of the securities, single or in a basket, that underlie listings that may exist."""
     if answer.is_reportable:
-        return answer
-    underlyings = sorted(set(_find_underlyings(answer.listings)) - {isin})[:_MAX_UNDERLYINGS]
-    if not underlyings:
-        return answer
-    timelines_of = read_timelines_of(
-        underlyings, known_on=known_on, register=register, columns=COLUMNS
-    )
-    traded = [
-        listing.record
-        for code, its_timelines in timelines_of.items()
-        for listing in answer_for_timelines(code, its_timelines, day, known_on).listings
-        if listing.is_traded
-    ]
-    mics = {record.mic for record in traded}
-    trading_venues = set(
-        Venue.objects.trading_venues().filter(pk__in=mics).values_list("pk", flat=True)
-    )
-    isins = {record.isin for record in traded if record.mic in trading_venues}
-    return dataclasses.replace(answer, traded_underlyings=tuple(sorted(isins)))
-
-
-def _find_underlyings(listings: Iterable[VenueAnswer]) -> Iterator[str]:
-    """Yield the ISINs of the securities, single or in a basket, that underlie a listing that may exist."""
-    for listing in listings:
-        if listing.may_exist:
-            for reference in read_references(listing.record):
-                if reference.isin and reference.link in (Link.SINGLE, Link.BASKET):
-                    yield reference.isin
+        return []
+    isins = {
+        reference.isin
+        for listing in answer.listings
+        if listing.may_exist
+        for reference in read_references(listing.record)
+        if reference.isin and reference.link in (Link.SINGLE, Link.BASKET)
+    }
+    return sorted(isins - {answer.isin})[:_MAX_UNDERLYINGS]
 
 
 def answer_for_timelines(

@@ -71,6 +71,34 @@ def test_traded_underlyings_of_a_derivative_that_has_ended_early_are_named(
     )
 
 
+def test_a_check_of_a_list_names_traded_underlyings_as_the_instrument_does(
+    make_zip: Write, client: Client
+) -> None:
+    option = _option(f"<Sngl><ISIN>{VOLVO}</ISIN></Sngl>", expiry="2025-03-20")
+    share = firds.record("RefData", VOLVO, "XSTO", period=day(3))
+    load(make_zip, full(3), option, with_dates(share, first="2014-01-14", until="2025-03-12"))
+    days = ["2025-03-02", "2025-03-05", "2025-03-06", "2025-03-12", "2025-03-13", "2025-03-21"]
+    items = [{"isin": OPTION, "on": on} for on in days]
+
+    body = {"items": [*items, {"isin": VOLVO, "on": "2025-03-06"}]}
+    response = client.post("/api/v1/reportability/", body, content_type="application/json")
+
+    *answers, of_the_share = response.json()["results"]
+    assert [answer["traded_underlyings"] for answer in answers] == ["", "", VOLVO, VOLVO, "", ""]
+    assert of_the_share["traded_underlyings"] == ""
+    for on, answer in zip(days, answers, strict=True):
+        assert (answer["reportable"], answer["reason"]) == (
+            ask(client, on=on)["reportable"],
+            ask(client, on=on)["reason"],
+        )
+    lines = "\n".join(f"{OPTION},,{on}" for on in days)
+    page = client.post(
+        "/check/", {"lines": lines, "register": "", "show": "by_underlyings"}
+    ).content.decode()
+    assert "<strong>2</strong> not reportable, with a traded underlying" in page
+    assert page.count(f"{OPTION}</a>") == 2
+
+
 def test_an_expired_derivative_is_not_reportable_by_its_underlying(
     make_zip: Write, client: Client
 ) -> None:
