@@ -87,6 +87,18 @@ def test_no_module_is_over_its_length() -> None:
     assert {p.name: n for p in modules if (n := len(p.read_text().splitlines())) > 450} == {}
 
 
+def test_nothing_is_kept_that_was_left_behind() -> None:
+    """Logs, databases and folders of a trial are not part of the project."""
+    names = [path.relative_to(ROOT) for path in tracked("*")]
+    folders = {name.parts[0] for name in names if len(name.parts) > 1}
+    applications = {path.parent.name for path in ROOT.glob("*/apps.py")}
+
+    assert folders - applications == {
+        *(".ci", ".github", "deploy", "docs", "marketdata", "static", "templates", "tests"),
+    }
+    assert not {name.suffix for name in names} & {".log", ".sqlite3", ".orig", ".rej", ".pyc"}
+
+
 def test_every_bundled_file_has_its_source_noted() -> None:
     note = (DATA / "README.md").read_text()
 
