@@ -19,8 +19,8 @@ from instruments.listings.history import Basis
 from instruments.listings.status import today
 from instruments.listings.terms import get_beginning, get_end
 from instruments.listings.timelines import Timeline, read_timelines, read_timelines_of
-from instruments.listings.underlyings import read_references
-from instruments.models import Link, ListingRecord, Register, Status, Venue
+from instruments.listings.underlyings import read_securities
+from instruments.models import ListingRecord, Register, Status, Venue
 
 RULE = (
     "Reportable on a venue from the first trade, or an earlier request or approval for admission to"
@@ -36,6 +36,7 @@ COLUMNS = (
     *("isin", "mic", "register", "valid_from", "status", "record_kind", "cfi_code"),
     *("first_trade_at", "admission_requested_at", "admission_approved_at", "terminated_at"),
     *("published_to", "published_period_to", "expiry_date", "maturity_date"),
+    *("underlying_isin", "underlying_basket"),
     *("source_file", "source_position", "fingerprint"),
 )
 
@@ -157,11 +158,10 @@ def _find_underlyings(answer: Reportability) -> list[str]:
     if answer.is_reportable:
         return []
     isins = {
-        reference.isin
+        isin
         for listing in answer.listings
         if listing.may_exist
-        for reference in read_references(listing.record)
-        if reference.isin and reference.link in (Link.SINGLE, Link.BASKET)
+        for isin in read_securities(listing.record)
     }
     return sorted(isins - {answer.isin})[:_MAX_UNDERLYINGS]
 

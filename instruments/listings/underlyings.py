@@ -97,9 +97,22 @@ def read_references(listing: ListingRecord) -> Iterator[Reference]:
     for prefix in _RATES:
         if (rate := get_benchmark(listing, prefix)) is not None:
             yield Reference(Link.RATE, isin=rate.isin, published_name=_get_name(rate))
-    for code in (listing.underlying_basket or "").split():
+    for code in _read_basket(listing):
         is_lei = len(code) == _LEI_LENGTH
         yield Reference(Link.BASKET, None if is_lei else code, code if is_lei else None)
+
+
+def read_securities(listing: ListingRecord) -> Iterator[str]:
+    """Yield the ISINs of the securities that a record names, single or in a basket; issuers are none."""
+    if listing.underlying_isin:
+        yield listing.underlying_isin
+    for code in _read_basket(listing):
+        if len(code) != _LEI_LENGTH:
+            yield code
+
+
+def _read_basket(listing: ListingRecord) -> list[str]:
+    return (listing.underlying_basket or "").split()
 
 
 def _get_name(rate: Benchmark) -> str | None:

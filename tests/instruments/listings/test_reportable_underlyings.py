@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from instruments.list_check.answers import Question, answer_items
+from instruments.list_check.items import make_item
 from instruments.models import Venue
 from tests import firds
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
@@ -78,9 +82,17 @@ def test_a_check_of_a_list_names_traded_underlyings_as_the_instrument_does(
     share = firds.record("RefData", VOLVO, "XSTO", period=day(3))
     load(make_zip, full(3), option, with_dates(share, first="2014-01-14", until="2025-03-12"))
     days = ["2025-03-02", "2025-03-05", "2025-03-06", "2025-03-12", "2025-03-13", "2025-03-21"]
-    items = [{"isin": OPTION, "on": on} for on in days]
+    items = [{"code": OPTION, "on": on} for on in days]
 
-    body = {"items": [*items, {"isin": VOLVO, "on": "2025-03-06"}]}
+    read_queries = []
+    for count in (1, len(items)):
+        with CaptureQueriesContext(connection) as queries:
+            list(answer_items((make_item(1, **item) for item in items[-count:]), Question()))
+        read_queries.append(len(queries))
+    assert read_queries[0] < read_queries[1] <= read_queries[0] + 4
+
+    trades = [{"isin": OPTION, "on": on} for on in days]
+    body = {"items": [*trades, {"isin": VOLVO, "on": "2025-03-06"}]}
     response = client.post("/api/v1/reportability/", body, content_type="application/json")
 
     *answers, of_the_share = response.json()["results"]
