@@ -307,13 +307,13 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # wait for the queue as long as it takes
 CELERY_BROKER_CONNECTION_TIMEOUT = 5
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1}
-# Messages are acknowledged when the task has ended. If one is lost with a killed worker, the file or run
-# still waits in the database, and the schedule sends it again.
+# A message that is lost with a killed worker is sent again: its file or run still waits in the database.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60  # seconds: a new process first looks for abandoned work
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 300_000  # kB; checked between tasks: a load needs more
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = schedule.beat_schedule()
 CELERY_BEAT_SCHEDULER = "marketdata.heartbeats:ReportingScheduler"
