@@ -73,8 +73,8 @@ class WebhookSerializer(serializers.ModelSerializer[Webhook]):
         read_only_fields = fields
 
 
-class CreatedWebhookSerializer(WebhookSerializer):
-    """A new webhook with its secret, which is shown only in this response."""
+class WebhookWithSecretSerializer(WebhookSerializer):
+    """A webhook with a new secret, which is shown only in this response."""
 
     secret = serializers.CharField(help_text="Key of the signatures, as whsec_...")
 
@@ -132,12 +132,29 @@ def _paths_in_body() -> Iterator[None]:
         raise InvalidQuery(f"filter.{error.parameter}", str(error)) from error
 
 
+def _with_secret(
+    webhook: Webhook, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    data = {**keeping.describe(webhook), "secret": keeping.format_secret(webhook)}
+    return Response(data, status=status, headers={**(headers or {}), "Cache-Control": "no-store"})
+
+
 class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
     """Webhooks: addresses to which changes of listings are sent, signed by HMAC."""
 
     title = "Webhooks"
     needs = dict.fromkeys(
-        ("list", "create", "retrieve", "partial_update", "destroy", "deliveries", "replay"), _KEEP
+        (
+            "list",
+            "create",
+            "retrieve",
+            "partial_update",
+            "destroy",
+            "deliveries",
+            "replay",
+            "secret",
+        ),
+        _KEEP,
     )
     serializer_class = WebhookSerializer
     filter_backends = ()
@@ -156,7 +173,7 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
     @extend_schema(
         summary="Create a webhook, which is sent the changes from now on",
         request=NewWebhookSerializer,
-        responses={201: CreatedWebhookSerializer, **_FULL},
+        responses={201: WebhookWithSecretSerializer, **_FULL},
     )
     def create(self, request: Request) -> Response:
         body = NewWebhookSerializer(data=request.data)
@@ -165,12 +182,8 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
             webhook = keeping.create(
                 request.user.get_username(), **body.validated_data, request=request
             )
-        data: dict[str, Any] = keeping.describe(webhook)
         location = reverse("webhook-detail", args=[webhook.pk], request=request)
-        headers = {"Location": location, "Cache-Control": "no-store"}
-        return Response(
-            {**data, "secret": keeping.format_secret(webhook)}, status=201, headers=headers
-        )
+        return _with_secret(webhook, status=201, headers={"Location": location})
 
     @extend_schema(summary="Get a webhook", parameters=[_NUMBER], responses=WebhookSerializer)
     def retrieve(self, request: Request, number: str) -> Response:
@@ -219,3 +232,17 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
         webhook = self._get()
         keeping.replay(webhook, body.validated_data["since"], request=request)
         return Response(keeping.describe(webhook))
+
+    @extend_schema(
+        summary="Give a webhook a new secret",
+        description="Messages are signed with the secret before, too, for"
+        f" {keeping.OVERLAP.days * 24} hours, so that the receiver can be changed meanwhile.",
+        parameters=[_NUMBER],
+        request=None,
+        responses=WebhookWithSecretSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def secret(self, request: Request, number: str) -> Response:
+        webhook = self._get()
+        keeping.renew_secret(webhook, request=request)
+        return _with_secret(webhook)

@@ -19,6 +19,8 @@ from marketdata.common.errors import NotInDatabase, WrongState
 from marketdata.common.plain import describe_columns
 
 KEEP = "instruments.keep_webhook"
+# How long messages are signed with the secret before the present one, too.
+OVERLAP = dt.timedelta(days=1)
 _COLUMNS = (
     *("url", "with_record", "filter", "is_active", "cursor", "failures"),
     *("next_attempt_at", "problem", "created_at"),
@@ -95,15 +97,35 @@ def delete(webhook: Webhook, *, request: Any = None) -> None:
     webhook.delete()
 
 
-def get_secret(webhook: Webhook) -> bytes:
-    """Return the key of signatures. It changes with SECRET_KEY."""
+def renew_secret(webhook: Webhook, *, request: Any = None) -> None:
+    """Give a webhook another secret. Messages are signed with the one before, too, for OVERLAP."""
+    webhook.secret_number += 1
+    webhook.secret_changed_at = timezone.now()
+    webhook.save(update_fields=["secret_number", "secret_changed_at"])
+    trail.record("webhook.secret", request=request, about=webhook)
+
+
+def get_secrets(webhook: Webhook) -> list[bytes]:
+    """Return the keys with which messages are signed now, that of its owner first.
+
+    Beside it, they are the one before for OVERLAP, and those of SECRET_KEY_PREVIOUS.
+    """
+    changed_at = webhook.secret_changed_at
+    is_overlapping = changed_at is not None and timezone.now() < changed_at + OVERLAP
+    numbers = [webhook.secret_number, webhook.secret_number - 1][: 2 if is_overlapping else 1]
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [_derive_secret(webhook, number, key) for key in keys for number in numbers]
+
+
+def _derive_secret(webhook: Webhook, number: int, key: str) -> bytes:
+    value = f"{webhook.pk}.{number}" if number else str(webhook.pk)
     name = f"marketdata.webhook.{webhook.salt}"
-    return salted_hmac(name, str(webhook.pk), algorithm="sha256").digest()
+    return salted_hmac(name, value, secret=key, algorithm="sha256").digest()
 
 
 def format_secret(webhook: Webhook) -> str:
     """Return the key as the libraries of Standard Webhooks take it."""
-    return f"whsec_{base64.b64encode(get_secret(webhook)).decode()}"
+    return f"whsec_{base64.b64encode(get_secrets(webhook)[0]).decode()}"
 
 
 def describe(webhook: Webhook) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from django.utils import timezone
 
 
 class Webhook(models.Model):
-    """An address that follows the changes feed. Its secret is derived from `salt`, and not stored."""
+    """An address that follows the changes feed.
+
+    Its secret is derived from `salt` and `secret_number`, and not stored.
+    """
 
     MAX_OF_USER = 10
 
@@ -18,6 +21,10 @@ class Webhook(models.Model):
     is_active = models.BooleanField(default=True)
     cursor = models.CharField(max_length=60, help_text="place in the feed up to which it was sent")
     salt = models.CharField(max_length=32)
+    secret_number = models.PositiveIntegerField(default=0, help_text="secrets before this one")
+    secret_changed_at = models.DateTimeField(
+        null=True, help_text="when the secret replaced an earlier one"
+    )
     failures = models.PositiveIntegerField(default=0, help_text="attempts since the last success")
     next_attempt_at = models.DateTimeField(default=timezone.now)
     problem = models.CharField(max_length=500, blank=True)

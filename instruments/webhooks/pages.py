@@ -93,15 +93,13 @@ class WebhooksView(GuardedView):
 
 
 class WebhookView(GuardedView):
-    """A webhook with its last deliveries. A POST saves, switches, replays or deletes it."""
+    """A webhook with its last deliveries, and forms that change, replay or delete it, or renew its secret."""
 
     needs = _KEEP
 
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
         webhook = self._get(request, number)
-        conditions = {name: " ".join(webhook.filter.get(name, ())) for name in selection.CONDITIONS}
-        values = {"url": webhook.url, "with_record": webhook.with_record, **conditions}
-        return self._show(request, webhook, WebhookForm(initial=values))
+        return self._show(request, webhook, self._make_form(webhook))
 
     def post(self, request: HttpRequest, number: int) -> HttpResponse:
         webhook = self._get(request, number)
@@ -109,6 +107,11 @@ class WebhookView(GuardedView):
         if action == "delete":
             keeping.delete(webhook, request=request)
             return redirect("webhooks")
+        if action == "secret":
+            keeping.renew_secret(webhook, request=request)
+            return self._show(
+                request, webhook, self._make_form(webhook), secret=keeping.format_secret(webhook)
+            )
         form = WebhookForm(request.POST)
         try:
             if action in ("on", "off"):
@@ -134,11 +137,23 @@ class WebhookView(GuardedView):
         except NotInDatabase as error:
             raise Http404(str(error)) from error
 
+    def _make_form(self, webhook: Webhook) -> WebhookForm:
+        conditions = {name: " ".join(webhook.filter.get(name, ())) for name in selection.CONDITIONS}
+        values = {"url": webhook.url, "with_record": webhook.with_record, **conditions}
+        return WebhookForm(initial=values)
+
     def _show(
-        self, request: HttpRequest, webhook: Webhook, form: WebhookForm, *, status: int = 200
+        self,
+        request: HttpRequest,
+        webhook: Webhook,
+        form: WebhookForm,
+        *,
+        secret: str = "",
+        status: int = 200,
     ) -> HttpResponse:
         context = {
             "webhook": webhook,
+            "secret": secret,
             "form": form,
             "deliveries": webhook.deliveries.all()[:_SHOWN],
         }

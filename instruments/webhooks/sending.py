@@ -127,7 +127,9 @@ def _deliver(webhook: Webhook, page: changes.Page) -> bool:
         "User-Agent": settings.HTTP_USER_AGENT,
         "Webhook-Id": message_id,
         "Webhook-Timestamp": str(timestamp),
-        "Webhook-Signature": sign(keeping.get_secret(webhook), message_id, timestamp, body),
+        "Webhook-Signature": " ".join(
+            sign(secret, message_id, timestamp, body) for secret in keeping.get_secrets(webhook)
+        ),
     }
     begin, status, problem = time.monotonic(), None, ""
     try:

@@ -31,8 +31,8 @@ load_dotenv(env.read("ENV_FILE", env.path, BASE_DIR / ".env"))
 DEBUG = env.read("DEBUG", env.flag, False)
 KEY_VAULT = secrets.use_key_vault(is_production=not DEBUG)
 KEY_VAULT_REFRESH_SECONDS = env.read("KEY_VAULT_REFRESH_SECONDS", env.positive, 600)
-# A weak key is accepted only while developing.
-SECRET_KEY = env.read("SECRET_KEY", str if DEBUG else env.secret)
+SECRET_KEY = env.read("SECRET_KEY", str if DEBUG else env.secret)  # weak only while developing
+SECRET_KEY_FALLBACKS: list[str] = env.read("SECRET_KEY_PREVIOUS", env.keys, [])
 ALLOWED_HOSTS = env.read("ALLOWED_HOSTS", env.names, ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.read("CSRF_TRUSTED_ORIGINS", env.names, [])
 

@@ -64,6 +64,7 @@ SECRETS = frozenset(
         "OPENFIGI_API_KEY",
         "REDIS_URL",
         "SECRET_KEY",
+        "SECRET_KEY_PREVIOUS",
         "SMTP_PASSWORD",
     }
 )
@@ -95,7 +96,7 @@ def read(name: str, convert: Callable[[str], T], default: T | None = None) -> T:
         value = convert(raw)
         return cast(T, Secret(value)) if is_secret and isinstance(value, str) else value
     except (KeyError, ValueError, OSError) as error:
-        if convert is secret:  # Never show a key in a log.
+        if convert in (secret, keys):  # Never show a key in a log.
             raise ImproperlyConfigured(
                 f"{name} is too weak. Use at least 50 random characters, for example from"
                 " `python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
@@ -236,6 +237,11 @@ def secret(raw: str) -> str:
     if len(raw) < 50 or len(set(raw)) < 10 or raw.startswith("django-insecure-"):
         raise ValueError("too weak")
     return raw
+
+
+def keys(raw: str) -> list[str]:
+    """Return a list of one signing key that is being retired, as Django takes it."""
+    return [Secret(secret(raw))]
 
 
 def pem(raw: str) -> str:

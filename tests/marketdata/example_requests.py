@@ -308,6 +308,7 @@ def make_requests(rows: dict[str, Any]) -> dict[str, Example]:
         "webhooks_destroy": Example(webhook),
         "webhooks_deliveries_list": Example(webhook),
         "webhooks_replay_create": Example(webhook, body={"since": "2026-01-01"}),
+        "webhooks_secret_create": Example(webhook),
         "watchlists_create": Example(body={"name": "Bonds in euro", "filter": _FILTER}),
         "watchlists_retrieve": Example(watch_list),
         "watchlists_partial_update": Example(watch_list, body={"by_mail": True}),

@@ -37,6 +37,7 @@ _REFERENCE = "@Microsoft.KeyVault(VaultName=kv-marketdata-prod;SecretName=secret
         ("REDIS_URL", "host:6379", "such as redis://host:6379/0"),
         ("REGISTERS", "esma_frids", "'esma_frids' is unknown. Choose from: esma_firds"),
         ("SECRET_KEY", _REFERENCE, "App Service has not resolved"),
+        ("SECRET_KEY_PREVIOUS", "short", "is too weak"),
         ("SQLITE_DB_PATH", "/proc/data/x.sqlite3", "the folder /proc/data, which cannot be"),
     ],
 )
