@@ -11,11 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
-from accounts import api_keys
+from accounts import api_keys, mail_addresses
 from accounts.errors import ApiKeyLimitReached, ScopeTooWide
 from accounts.models import ApiKey
 from accounts.permissions import permission_names
 from audit.models import Event
+from marketdata.common.errors import InvalidQuery, Unavailable, WrongState
 from marketdata.web.access import IN_PERSON, GuardedView
 
 EVENTS_SHOWN = 50
@@ -90,6 +91,65 @@ class AccountView(GuardedView):
             "events": Event.objects.filter(actor=user.username)[:EVENTS_SHOWN],
         }
         return render(request, "accounts/account.html", context, status=status)
+
+
+class EmailForm(forms.Form):
+    """The own mail address; empty for none."""
+
+    email = forms.EmailField(required=False, max_length=254, label="Mail address")
+
+
+class OwnEmailView(GuardedView):
+    """Send a link to a new mail address of the own, by POST."""
+
+    needs = IN_PERSON
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        user: Any = request.user
+        form = EmailForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "This is not a mail address.")
+            return redirect("account")
+        email = form.cleaned_data["email"]
+        try:
+            is_sent = mail_addresses.ask(user, email, request=request)
+        except (WrongState, Unavailable) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request,
+                f"A link was sent to {email}. The address counts when you have opened it."
+                if is_sent
+                else "Saved.",
+            )
+        return redirect("account")
+
+
+class ConfirmEmailView(GuardedView):
+    """The page that a link in a mail leads to. A POST confirms the address."""
+
+    needs = IN_PERSON
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        user: Any = request.user
+        try:
+            context = {"email": mail_addresses.read(user, token)}
+        except InvalidQuery as error:
+            return render(
+                request, "accounts/confirm_email.html", {"problem": str(error)}, status=400
+            )
+        return render(request, "accounts/confirm_email.html", context)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        user: Any = request.user
+        try:
+            mail_addresses.confirm(user, token, request=request)
+        except InvalidQuery as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Your mail address is {user.email}.")
+        return redirect("account")
 
 
 class RevokeApiKeyView(GuardedView):

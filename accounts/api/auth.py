@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 
-from accounts import tokens, users
+from accounts import mail_addresses, tokens, users
 from accounts.api.errors import errors_as_problems
 from accounts.api.serializers import (
     CredentialsSerializer,
@@ -116,12 +116,18 @@ class OwnAccountView(NoStore):
 
     @extend_schema(
         summary="Change the own account",
+        description="A link is sent to a new mail address, which counts when it has been opened, within a"
+        " day; until then the answer has the old one. An empty address counts at once.",
         request=OwnAccountChangeSerializer,
-        responses={200: OwnAccountSerializer, **_PROBLEMS},
+        responses={
+            200: OwnAccountSerializer,
+            **_PROBLEMS,
+            **documented({409: "Too many links were sent to you within a day."}),
+        },
     )
     def patch(self, request: Request) -> Response:
         changes = _validated_data(OwnAccountChangeSerializer, request)
-        users.set_email(_user(request), changes["email"], request=request)
+        mail_addresses.ask(_user(request), changes["email"], request=request)
         return Response(OwnAccountSerializer(_user(request)).data)
 
 

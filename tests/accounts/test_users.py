@@ -118,7 +118,7 @@ def test_users_cannot_assign_roles_to_themselves() -> None:
 
     eve = User.objects.get(username="eve")
     assert (eve.roles, eve.is_superuser, eve.is_staff, eve.email) == (["viewer"], False, False, "")
-    assert client("patch", "/auth/me/", {"email": "eve@example.org"}).json()["email"]
+    assert client("patch", "/auth/me/", {"email": "eve@example.org"}).status_code == 200
 
 
 def test_an_admin_cannot_change_a_superuser_or_deactivate_the_own_account() -> None:
