@@ -56,7 +56,7 @@ class Rewritten:
         edits = [(int(tags.opens[n]), int(tags.closes[n]) + 1, b"") for n in left_out]
         if len(left_out) < len(tags):
             numbers = self._number_tags(tags, left_out)
-            edits += [(place, place, b"%d" % number) for place, number in numbers]
+            edits += [(place, place, b"%d" % number) for place, number in numbers.items()]
         kept, at = [], 0
         for begin, end, text in sorted(edits):
             kept += [piece[at:begin], text]
@@ -78,37 +78,35 @@ class Rewritten:
         """Tell whether a text, and tags that are left out, hold white space only."""
         return not text.strip() or not self._empty.sub(b"", text).strip()
 
-    def _number_tags(self, tags: Tags, left_out: list[int]) -> list[tuple[int, int]]:
-        """Return where names end in the tags that are kept, and the number to be written there."""
-        piece = tags.piece
-        kept_first, kept_last = 0, len(tags) - 1
-        is_left_out = set(left_out)
-        while kept_first in is_left_out:
-            kept_first += 1
-        while kept_last in is_left_out:
-            kept_last -= 1
-        begin = int(tags.opens[kept_first])
-        numbers: list[tuple[int, int]] = []
-        ended = self._ended  # the element that ended last, by its name and number
-        ended_at = -1  # where the name in its end tag ends; at -1 in an earlier piece
-        if self._open:
-            ended, ended_at = self._close(piece, 0, *self._open, numbers)
-        elif ended and self._is_blank(piece[:begin]):
-            first = self._tag.match(piece, begin)
-            if first and not first[1] and first[2] == ended[0]:
-                ended, ended_at = self._number(piece, first.end(), ended[0], ended[1] + 1, numbers)
-        for name, place, start in self._find_pairs(tags, left_out):
+    def _number_tags(self, tags: Tags, left_out: list[int]) -> dict[int, int]:
+        """Return the numbers to be written in the tags that are kept, by the places where names end."""
+        piece, is_left_out = tags.piece, set(left_out)
+        first = next(n for n in range(len(tags)) if n not in is_left_out)
+        last = next(n for n in reversed(range(len(tags))) if n not in is_left_out)
+        numbers: dict[int, int] = {}
+        self._continue(piece, int(tags.opens[first]), numbers)
+        for name, end, start in self._find_pairs(tags, left_out):
             if self._open:
                 break
-            is_next = ended is not None and ended[0] == name and ended_at == place
-            number = ended[1] + 1 if is_next and ended else 2
-            ended, ended_at = self._number(piece, start, name, number, numbers)
+            self._number(piece, start, name, numbers.get(end, 1) + 1, numbers)
         self._ended = None
-        last = self._tag.match(piece, int(tags.opens[kept_last]))
-        if last and last[1] and self._is_blank(piece[tags.closes[kept_last] + 1 :]):
-            is_numbered = ended is not None and ended_at == last.end()
-            self._ended = (last[2], ended[1] if is_numbered and ended else 1)
+        tag = self._tag.match(piece, int(tags.opens[last]))
+        if tag and tag[1] and self._is_blank(piece[tags.closes[last] + 1 :]):
+            self._ended = (tag[2], numbers.get(tag.end(), 1))
         return numbers
+
+    def _continue(self, piece: bytes, begin: int, numbers: dict[int, int]) -> None:
+        """Number what follows from the piece before: an element that is open, or the next one of its name.
+
+        The first tag that is kept begins at `begin`.
+        """
+        if self._open:
+            self._close(piece, 0, *self._open, numbers)
+        elif self._ended and self._is_blank(piece[:begin]):
+            name, number = self._ended
+            tag = self._tag.match(piece, begin)
+            if tag and not tag[1] and tag[2] == name:
+                self._number(piece, tag.end(), name, number + 1, numbers)
 
     def _find_pairs(self, tags: Tags, left_out: list[int]) -> Iterator[tuple[bytes, int, int]]:
         """Find an end tag of a name, and behind it a start tag of the same: most elements are alone.
@@ -133,28 +131,27 @@ class Rewritten:
                 yield end[2], end.end(), start.end()
 
     def _number(
-        self, piece: bytes, place: int, name: bytes, number: int, numbers: list[tuple[int, int]]
-    ) -> tuple[tuple[bytes, int] | None, int]:
+        self, piece: bytes, place: int, name: bytes, number: int, numbers: dict[int, int]
+    ) -> None:
         """Number an element whose name in its start tag ends at a place."""
-        numbers.append((place, number))
-        if piece.endswith(b"/", place, piece.find(b">", place)):  # empty: it has no end tag
-            return None, -1
-        return self._close(piece, place, name, number, numbers)
+        numbers[place] = number
+        is_empty = piece.endswith(b"/", place, piece.find(b">", place))  # it has no end tag
+        if not is_empty:
+            self._close(piece, place, name, number, numbers)
 
     def _close(
-        self, piece: bytes, at: int, name: bytes, number: int, numbers: list[tuple[int, int]]
-    ) -> tuple[tuple[bytes, int] | None, int]:
-        """Number the end tag of an open element; return the element, and where the name in the tag ends."""
+        self, piece: bytes, at: int, name: bytes, number: int, numbers: dict[int, int]
+    ) -> None:
+        """Number the end tag of an open element, behind `at`; if it is in a later piece, note the element."""
+        self._open = (name, number)
         place = at
         while (place := piece.find(name, place)) >= 0:
             tag = self._tag.match(piece, max(piece.rfind(b"<", 0, place), 0))
             if tag and tag[1] and tag[2] == name and tag.end() > place:
                 self._open = None
-                numbers.append((tag.end(), number))
-                return (name, number), tag.end()
+                numbers[tag.end()] = number
+                return
             place += 1
-        self._open = (name, number)
-        return None, -1
 
 
 def _any_of(names: tuple[str, ...]) -> bytes:
