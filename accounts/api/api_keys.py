@@ -73,11 +73,10 @@ class ApiKeyViewSet(
         },
     )
     def create(self, request: Request) -> Response:
-        serializer = NewApiKeySerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = self.read_body(NewApiKeySerializer)
         owner: Any = request.user
         with errors_as_problems():
-            api_key, text = api_keys.create(owner, **serializer.validated_data, request=request)
+            api_key, text = api_keys.create(owner, **body, request=request)
         return Response({**ApiKeySerializer(api_key).data, "key": text}, status=201)
 
     @extend_schema(

@@ -62,7 +62,7 @@ class TokenView(_TokenEndpoint):
         responses={200: TokensSerializer, **_PROBLEMS},
     )
     def post(self, request: Request) -> Response:
-        credentials = _validated_data(CredentialsSerializer, request)
+        credentials = self.read_body(CredentialsSerializer)
         user: Any = authenticate(request._request, **credentials)
         if user is None:
             raise AuthenticationFailed("Invalid user name or password.")
@@ -80,7 +80,7 @@ class RefreshView(_TokenEndpoint):
     )
     def post(self, request: Request) -> Response:
         try:
-            user, token_pair = tokens.rotate(_validated_data(RefreshSerializer, request)["refresh"])
+            user, token_pair = tokens.rotate(self.read_body(RefreshSerializer)["refresh"])
         except TokenError as error:
             trail.record("token.refused", request=request, new={"reason": str(error)})
             raise AuthenticationFailed(f"{error}: sign in again.") from error
@@ -96,7 +96,7 @@ class LogoutView(_TokenEndpoint):
     )
     def post(self, request: Request) -> Response:
         try:
-            user = tokens.end(_validated_data(RefreshSerializer, request)["refresh"])
+            user = tokens.end(self.read_body(RefreshSerializer)["refresh"])
         except TokenError as error:
             raise AuthenticationFailed(f"{error}.") from error
         trail.record("logout", request=request, actor=user.username, about=user)
@@ -126,7 +126,7 @@ class OwnAccountView(NoStore):
         },
     )
     def patch(self, request: Request) -> Response:
-        changes = _validated_data(OwnAccountChangeSerializer, request)
+        changes = self.read_body(OwnAccountChangeSerializer)
         mail_addresses.ask(_user(request), changes["email"], request=request)
         return Response(OwnAccountSerializer(_user(request)).data)
 
@@ -142,7 +142,7 @@ class PasswordView(NoStore):
         responses={204: None, **_PROBLEMS},
     )
     def post(self, request: Request) -> Response:
-        passwords = _validated_data(PasswordSerializer, request)
+        passwords = self.read_body(PasswordSerializer)
         user = _user(request)
         if not confirm_password(request._request, user, passwords["old_password"]):
             raise ValidationError({"old_password": ["This is not your password."]})
@@ -156,10 +156,3 @@ class PasswordView(NoStore):
 def _user(request: Request) -> User:
     """Return the user, who is not anonymous because the access rules have been checked."""
     return cast(User, request.user)
-
-
-def _validated_data(serializer_class: type[Any], request: Request) -> dict[str, Any]:
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    validated_data: dict[str, Any] = serializer.validated_data
-    return validated_data

@@ -55,10 +55,9 @@ class RoleViewSet(
         responses={201: RoleSerializer, **_PROBLEMS},
     )
     def create(self, request: Request) -> Response:
-        serializer = NewRoleSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = self.read_body(NewRoleSerializer)
         with errors_as_problems():
-            group = custom_roles.create(**serializer.validated_data, request=request)
+            group = custom_roles.create(**body, request=request)
         return Response(RoleSerializer(group).data, status=201)
 
     @extend_schema(
@@ -68,10 +67,9 @@ class RoleViewSet(
         responses={200: RoleSerializer, **_PROBLEMS},
     )
     def partial_update(self, request: Request, name: str) -> Response:
-        serializer = RoleChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = self.read_body(RoleChangeSerializer)
         with errors_as_problems():
-            custom_roles.change(self.get_object(), **serializer.validated_data, request=request)
+            custom_roles.change(self.get_object(), **body, request=request)
         return Response(RoleSerializer(self.get_object()).data)
 
     @extend_schema(summary="Delete a role", parameters=[_NAME], responses={204: None, **_PROBLEMS})

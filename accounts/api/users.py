@@ -1,7 +1,5 @@
 """/users/: user accounts, for admins."""
 
-from typing import Any
-
 import django_filters
 from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -75,10 +73,9 @@ class UserViewSet(
         responses={201: UserSerializer, **_PROBLEMS},
     )
     def create(self, request: Request) -> Response:
-        serializer = NewUserSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        body = self.read_body(NewUserSerializer)
         with errors_as_problems():
-            user = users.create(**serializer.validated_data, request=request)
+            user = users.create(**body, request=request)
         return Response(UserSerializer(user).data, status=201)
 
     @extend_schema(
@@ -89,9 +86,7 @@ class UserViewSet(
     )
     def partial_update(self, request: Request, username: str) -> Response:
         user = self.get_object()
-        serializer = UserChangeSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        changes: dict[str, Any] = serializer.validated_data
+        changes = self.read_body(UserChangeSerializer)
         with errors_as_problems(), transaction.atomic():
             if "roles" in changes:
                 users.set_roles(user, changes["roles"], request=request)

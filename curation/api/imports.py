@@ -92,9 +92,7 @@ class ImportsView(ApiView):
         responses={201: ImportSerializer},
     )
     def post(self, request: Request) -> Response:
-        body = ImportFileSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        values = body.validated_data
+        values = self.read_body(ImportFileSerializer)
         if "content" in values:
             content = values["content"].encode()
         else:

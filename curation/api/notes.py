@@ -81,10 +81,9 @@ class _RowViewSet(ApiView, viewsets.GenericViewSet[Any]):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def create(self, request: Request) -> Response:
-        body = self.body_class(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(self.body_class)
         by = request.user.get_username()
-        row = type(self).add(**body.validated_data, by=by, request=request)
+        row = type(self).add(**body, by=by, request=request)
         return Response(self.get_serializer(row).data, status=201)
 
     def destroy(self, request: Request, number: str) -> Response:

@@ -197,10 +197,9 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
         responses={201: CorrectionSerializer, **_CONFLICT},
     )
     def create(self, request: Request) -> Response:
-        body = ProposalSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(ProposalSerializer)
         correction = proposals.propose(
-            proposals.Proposal(**body.validated_data),
+            proposals.Proposal(**body),
             by=request.user.get_username(),
             request=request,
         )
@@ -226,7 +225,7 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def reject(self, request: Request, number: str) -> Response:
-        correction, reason = self.get_object(), self._get_reason(request)
+        correction, reason = self.get_object(), self.read_body(DecisionSerializer)["reason"]
         proposals.reject(correction, reason=reason, by=request.user.get_username(), request=request)
         return self._answer(correction)
 
@@ -238,7 +237,7 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     )
     @action(detail=True, methods=["post"], filterset_class=None)
     def withdraw(self, request: Request, number: str) -> Response:
-        correction, reason = self.get_object(), self._get_reason(request)
+        correction, reason = self.get_object(), self.read_body(DecisionSerializer)["reason"]
         proposals.withdraw(
             correction,
             reason=reason,
@@ -257,9 +256,7 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     @action(detail=True, methods=["post"], filterset_class=None)
     def report(self, request: Request, number: str) -> Response:
         correction = self.get_object()
-        body = ReportSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        day = body.validated_data["reported_on"]
+        day = self.read_body(ReportSerializer)["reported_on"]
         proposals.note_report(correction, day, by=request.user.get_username(), request=request)
         return self._answer(correction)
 
@@ -271,9 +268,8 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     )
     @action(detail=False, methods=["post"], filterset_class=None, pagination_class=None)
     def preview(self, request: Request) -> Response:
-        body = ProposalSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return Response(preview(proposals.check(proposals.Proposal(**body.validated_data))))
+        body = self.read_body(ProposalSerializer)
+        return Response(preview(proposals.check(proposals.Proposal(**body))))
 
     @extend_schema(
         operation_id="corrections_propose_many",
@@ -286,9 +282,9 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
         detail=False, methods=["post"], url_path="bulk", filterset_class=None, pagination_class=None
     )
     def propose_many(self, request: Request) -> Response:
-        body = ProposalsSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        rows = [proposals.Proposal(**row) for row in body.validated_data["corrections"]]
+        rows = [
+            proposals.Proposal(**row) for row in self.read_body(ProposalsSerializer)["corrections"]
+        ]
         by = request.user.get_username()
         return Response({"results": bulk.propose_all(rows, by=by, request=request)})
 
@@ -307,9 +303,7 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
         pagination_class=None,
     )
     def approve_many(self, request: Request) -> Response:
-        body = NumbersSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        numbers = body.validated_data["numbers"]
+        numbers = self.read_body(NumbersSerializer)["numbers"]
         by = request.user.get_username()
         return Response({"results": bulk.approve_all(numbers, by=by, request=request)})
 
@@ -322,9 +316,3 @@ class CorrectionViewSet(ApiView, viewsets.ReadOnlyModelViewSet[Correction]):
     def debt(self, request: Request) -> Response:
         rows = get_debt(today(), user=request.user)
         return Response({"summary": summarize(rows), "corrections": rows[:_MAX_DEBT]})
-
-    def _get_reason(self, request: Request) -> str:
-        body = DecisionSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        reason: str = body.validated_data["reason"]
-        return reason

@@ -123,9 +123,8 @@ class WatchListViewSet(ApiView, viewsets.GenericViewSet[WatchList]):
         responses={201: WatchListSerializer, **_CONFLICT},
     )
     def create(self, request: Request) -> Response:
-        body = WatchListBodySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        watch_list = WatchList(owner=request.user.get_username(), **body.validated_data)
+        body = self.read_body(WatchListBodySerializer)
+        watch_list = WatchList(owner=request.user.get_username(), **body)
         watching.save(watch_list)
         location = reverse("watchlist-detail", args=[watch_list.pk], request=request)
         data = watching.describe_list(watch_list)
@@ -142,10 +141,9 @@ class WatchListViewSet(ApiView, viewsets.GenericViewSet[WatchList]):
         responses={200: WatchListSerializer, **_CONFLICT},
     )
     def partial_update(self, request: Request, number: str) -> Response:
-        body = WatchListChangeSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(WatchListChangeSerializer)
         watch_list = self._get()
-        for name, value in body.validated_data.items():
+        for name, value in body.items():
             setattr(watch_list, name, value)
         watching.save(watch_list)
         return Response(watching.describe_list(watch_list))
@@ -173,8 +171,7 @@ class WatchListViewSet(ApiView, viewsets.GenericViewSet[WatchList]):
     )
     @action(detail=True, methods=["post"])
     def seen(self, request: Request, number: str) -> Response:
-        body = SeenSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(SeenSerializer)
         watch_list = self._get()
-        watching.mark_as_seen(watch_list, body.validated_data.get("until", ""))
+        watching.mark_as_seen(watch_list, body.get("until", ""))
         return Response(watching.describe_list(watch_list))

@@ -171,9 +171,7 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     def keep(self, request: Request, name: str) -> Response:
         """Mark a file as kept, or remove the mark."""
         file = self.get_object()
-        body = KeepSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        kept = body.validated_data["kept"]
+        kept = self.read_body(KeepSerializer)["kept"]
         return _accepted(request, file_requests.keep(file, kept=kept, request=request))
 
     @extend_schema(
@@ -265,9 +263,8 @@ class EsmaFileViewSet(ApiView, viewsets.ReadOnlyModelViewSet[EsmaFile]):
     @action(detail=False, methods=["post"], filterset_class=None)
     def sync(self, request: Request) -> Response:
         """Queue a sync of one dataset."""
-        body = SyncSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        arguments = {name: str(value) for name, value in body.validated_data.items()}
+        body = self.read_body(SyncSerializer)
+        arguments = {name: str(value) for name, value in body.items()}
         trail.record("register.sync", request=request, about=arguments["dataset"], new=arguments)
         run = queue.request_run(
             Run.Kind.SYNC, requested_by=request.user.get_username(), arguments=arguments

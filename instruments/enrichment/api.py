@@ -80,7 +80,5 @@ class EnrichView(ApiView):
         responses={202: RunSerializer},
     )
     def post(self, request: Request) -> Response:
-        body = EnrichSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        isins = body.validated_data["isins"]
+        isins = self.read_body(EnrichSerializer)["isins"]
         return _accept(request, isins, format_count(len(isins), "instrument"))

@@ -122,9 +122,7 @@ class ReportabilityListView(ApiView, APIView):
         responses={200: ItemAnswersSerializer},
     )
     def post(self, request: Request) -> Response:
-        body = _BodyWithAnyItems(data=request.data)
-        body.is_valid(raise_exception=True)
-        values = body.validated_data
+        values = self.read_body(_BodyWithAnyItems)
         items = list(itertools.starmap(_parse, enumerate(values.pop("items"))))
         answers = list(answer_items(items, Question(**values)))
         for answer in answers:

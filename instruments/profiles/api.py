@@ -141,9 +141,8 @@ class ProfileView(ApiView):
         responses={201: ProfileSerializer, **_PROBLEMS},
     )
     def put(self, request: Request, profile: str) -> Response:
-        body = _BodyWithNames(data=request.data)
-        body.is_valid(raise_exception=True)
-        saved = saving.save(profile, body.validated_data, **_get_author(request))
+        body = self.read_body(_BodyWithNames)
+        saved = saving.save(profile, body, **_get_author(request))
         location = reverse("profile-detail", args=[str(saved)], request=request)
         return Response(saving.describe(saved), status=201, headers={"Location": location})
 

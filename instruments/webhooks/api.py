@@ -176,12 +176,9 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
         responses={201: WebhookWithSecretSerializer, **_FULL},
     )
     def create(self, request: Request) -> Response:
-        body = NewWebhookSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(NewWebhookSerializer)
         with _paths_in_body():
-            webhook = keeping.create(
-                request.user.get_username(), **body.validated_data, request=request
-            )
+            webhook = keeping.create(request.user.get_username(), **body, request=request)
         location = reverse("webhook-detail", args=[webhook.pk], request=request)
         return _with_secret(webhook, status=201, headers={"Location": location})
 
@@ -196,11 +193,10 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
         responses=WebhookSerializer,
     )
     def partial_update(self, request: Request, number: str) -> Response:
-        body = WebhookChangeSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(WebhookChangeSerializer)
         webhook = self._get()
         with _paths_in_body():
-            keeping.change(webhook, body.validated_data, request=request)
+            keeping.change(webhook, body, request=request)
         return Response(keeping.describe(webhook))
 
     @extend_schema(summary="Delete a webhook", parameters=[_NUMBER], responses={204: None})
@@ -227,10 +223,9 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
     )
     @action(detail=True, methods=["post"])
     def replay(self, request: Request, number: str) -> Response:
-        body = ReplaySerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(ReplaySerializer)
         webhook = self._get()
-        keeping.replay(webhook, body.validated_data["since"], request=request)
+        keeping.replay(webhook, body["since"], request=request)
         return Response(keeping.describe(webhook))
 
     @extend_schema(

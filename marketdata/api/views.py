@@ -9,6 +9,7 @@ from rest_framework.exceptions import MethodNotAllowed, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from marketdata.api import parameters
@@ -24,7 +25,8 @@ class ApiView(APIView):
 
     * `needs`: the rule that a caller must meet (`marketdata.web.access`);
     * `query_serializers`: the query parameters beside those of filters and pages. They are documented in
-      the OpenAPI schema by that, and `self.query` has their validated values.
+      the OpenAPI schema by that, and `self.query` has their validated values. Those of a body are returned by
+      `self.read_body(serializer_class)`.
 
     Every other query parameter is refused with 400 and a suggestion. Problem responses (400, 401, 403, 404,
     429, 503, ...) are documented by `marketdata.api.openapi`; a view adds only what is particular to it,
@@ -65,10 +67,18 @@ class ApiView(APIView):
             return {}
         if not parameters.get_field_names(serializer_class) & self.request.query_params.keys():
             return dict(parameters.get_defaults(serializer_class))
-        serializer = serializer_class(data=self.request.query_params)
-        serializer.is_valid(raise_exception=True)
-        validated: dict[str, Any] = serializer.validated_data
-        return validated
+        return _validate(serializer_class, self.request.query_params)
+
+    def read_body(self, serializer_class: type[Serializer[Any]]) -> dict[str, Any]:
+        """Return the validated values of the body; raises ValidationError."""
+        return _validate(serializer_class, self.request.data)
+
+
+def _validate(serializer_class: type[Serializer[Any]], data: Any) -> dict[str, Any]:
+    serializer = serializer_class(data=data)
+    serializer.is_valid(raise_exception=True)
+    validated: dict[str, Any] = serializer.validated_data
+    return validated
 
 
 class RootView(ApiView):

@@ -135,12 +135,11 @@ class ScopeViewSet(ApiView, viewsets.GenericViewSet[Scope]):
     )
     def update(self, request: Request, register: str) -> Response:
         """Set the scope. Omitted criteria are open; files loaded before are unchanged until a backfill."""
-        body = CriteriaSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = self.read_body(CriteriaSerializer)
         try:
             scope = scoping.change(
                 self._register(),
-                body.validated_data,
+                body,
                 by=request.user.get_username(),
                 request=request,
             )

@@ -193,9 +193,7 @@ class InstrumentViewSet(CachedAnswers, viewsets.ReadOnlyModelViewSet[Instrument]
         pagination_class=None,
     )
     def look_up(self, request: Request) -> Response:
-        body = _BodyWithAnyItems(data=request.data)
-        body.is_valid(raise_exception=True)
-        results = lookup.look_up(body.validated_data["isins"])
+        results = lookup.look_up(self.read_body(_BodyWithAnyItems)["isins"])
         known = {result.instrument_isin for result in results if result.instrument_isin}
         rows = descriptions.describe_instruments(Instrument.objects.filter(pk__in=known))
         by_isin = {row["isin"]: row for row in rows}
