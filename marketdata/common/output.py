@@ -43,6 +43,28 @@ def print_json(out: OutputWrapper | TextIO, data: Any) -> None:
     out.write(escape_controls(content))
 
 
+def print_rows(
+    out: OutputWrapper,
+    rows: Sequence[Mapping[str, Any]],
+    format_: str,
+    *,
+    if_empty: str,
+    columns: Sequence[str] = (),
+    numbers: Sequence[str] = (),
+) -> None:
+    """Print rows as JSON, or as a table of their `columns`, by default of all.
+
+    `if_empty` is printed in place of an empty table.
+    """
+    if format_ == "json":
+        print_json(out, rows)
+    elif rows:
+        shown = [{name: row[name] for name in columns or row} for row in rows]
+        print_table(out, shown, numbers=numbers)
+    else:
+        out.write(if_empty)
+
+
 def print_table(
     out: OutputWrapper | TextIO,
     rows: Sequence[Mapping[str, Any]],

@@ -71,14 +71,13 @@ class Command(BaseCommand):
         keys = keys.prefetch_related("permissions__content_type")
         if options["owner"]:
             keys = keys.filter(owner__username=options["owner"])
-        rows = [describe_api_key(api_key) for api_key in keys]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif not rows:
-            self.stdout.write("No API keys.")
-        else:
-            columns = ("prefix", "name", "owner", "state", "expires_at", "last_used_at")
-            output.print_table(self.stdout, [{name: row[name] for name in columns} for row in rows])
+        output.print_rows(
+            self.stdout,
+            [describe_api_key(api_key) for api_key in keys],
+            options["format"],
+            columns=("prefix", "name", "owner", "state", "expires_at", "last_used_at"),
+            if_empty="No API keys.",
+        )
 
     def _revoke(self, options: dict[str, Any]) -> None:
         api_key = ApiKey.objects.select_related("owner").filter(prefix=options["prefix"]).first()

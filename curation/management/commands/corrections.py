@@ -53,17 +53,21 @@ class Command(RecordedCommand, AnsweringCommand):
         corrections = filter_queryset(CorrectionFilterSet, codes, Correction.objects.all())
         if options["state"]:
             corrections = corrections.filter(state=options["state"])
-        rows = list(map(describe_correction, corrections[: options["limit"]]))
-        if options["format"] == "table":
-            rows = [{name: row[name] for name in _LIST_COLUMNS} for row in rows]
-        self._print(rows, options["format"], if_empty="No correction matches.")
+        output.print_rows(
+            self.stdout,
+            list(map(describe_correction, corrections[: options["limit"]])),
+            options["format"],
+            columns=_LIST_COLUMNS,
+            if_empty="No correction matches.",
+        )
 
     def _debt(self, options: dict[str, Any]) -> None:
         rows = get_debt(today())
         if options["summary"]:
             self._print_summary(summarize(rows), options["format"])
             return
-        self._print(rows, options["format"], if_empty="No published value is replaced.")
+        if_empty = "No published value is replaced."
+        output.print_rows(self.stdout, rows, options["format"], if_empty=if_empty)
 
     def _print_summary(self, summary: dict[str, Any], format_: str) -> None:
         if format_ == "json":
@@ -76,14 +80,6 @@ class Command(RecordedCommand, AnsweringCommand):
         for name in ("by_age", "by_owner", "by_field"):
             rows += [{"": name, **row} for row in summary[name]]
         output.print_table(self.stdout, rows)
-
-    def _print(self, rows: list[dict[str, Any]], format_: str, *, if_empty: str) -> None:
-        if format_ == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            output.print_table(self.stdout, rows)
-        else:
-            self.stdout.write(if_empty)
 
     def _apply(self, options: dict[str, Any]) -> None:
         records = reapply_due(today())

@@ -1,5 +1,6 @@
 """manage.py problems find|kinds|list"""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -16,6 +17,7 @@ from marketdata.common.command_options import (
     positive_integer,
 )
 
+_KIND_COLUMNS = ("kind", "title", "problems", "has_more", "skipped", "counted_at")
 _LIST_COLUMNS = ("isin", "register", "mic", "published", "suggested", "detail", "found_on")
 
 
@@ -45,24 +47,20 @@ class Command(AnsweringCommand):
         self._kinds(options)
 
     def _kinds(self, options: dict[str, Any]) -> None:
-        rows = problems.list_kinds()
-        if options["format"] == "table":
-            columns = ("kind", "title", "problems", "has_more", "skipped", "counted_at")
-            rows = [{name: row[name] for name in columns} for row in rows]
-        self._print(rows, options["format"])
+        self._print(problems.list_kinds(), _KIND_COLUMNS, options["format"])
 
     def _list(self, options: dict[str, Any]) -> None:
         of_kind = Problem.objects.filter(kind=options["kind"]).order_by("isin", "pk")
         selected = filter_queryset(ProblemFilterSet, options, of_kind)[: options["limit"]]
         rows = list(map(problems.describe_problem, selected))
-        if options["format"] == "table":
-            rows = [{name: row[name] for name in _LIST_COLUMNS} for row in rows]
-        self._print(rows, options["format"])
+        self._print(rows, _LIST_COLUMNS, options["format"])
 
-    def _print(self, rows: list[dict[str, Any]], format_: str) -> None:
-        if format_ == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            output.print_table(self.stdout, rows, numbers=["problems"])
-        else:
-            self.stdout.write("No problem matches.")
+    def _print(self, rows: list[dict[str, Any]], columns: Sequence[str], format_: str) -> None:
+        output.print_rows(
+            self.stdout,
+            rows,
+            format_,
+            columns=columns,
+            numbers=["problems"],
+            if_empty="No problem matches.",
+        )

@@ -33,7 +33,8 @@ class Command(AnsweringCommand):
         ]
         if options["format"] == "table":
             rows = [{**row, "isins": len(row["isins"])} for row in rows]
-        self._print(rows, options["format"], if_empty="There is no watch list.")
+        if_empty = "There is no watch list."
+        output.print_rows(self.stdout, rows, options["format"], if_empty=if_empty)
 
     def _changes(self, options: dict[str, Any]) -> None:
         watch_list = WatchList.objects.filter(pk=options["number"]).first()
@@ -45,15 +46,8 @@ class Command(AnsweringCommand):
         if options["format"] == "table" and read.listings:
             self.stdout.write(output.escape_controls(watching.format_mail(watch_list, read)))
         else:
-            self._print(read.listings, options["format"], if_empty="Nothing has changed.")
+            if_empty = "Nothing has changed."
+            output.print_rows(self.stdout, read.listings, options["format"], if_empty=if_empty)
 
     def _mail(self, options: dict[str, Any]) -> None:
         self.stdout.write(f"Mails sent: {watching.send_mails():,}")
-
-    def _print(self, rows: list[dict[str, Any]], format_: str, *, if_empty: str) -> None:
-        if format_ == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            output.print_table(self.stdout, rows)
-        else:
-            self.stdout.write(if_empty)

@@ -84,13 +84,13 @@ class Command(BaseCommand):
 
     def _list(self, options: dict[str, Any]) -> None:
         backups, problems = folder.scan()
-        rows = [_row(backup) for backup in backups]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            output.print_table(self.stdout, rows, numbers=["bytes", "stored_bytes", "rows"])
-        else:
-            self.stdout.write(f"No backups in {folder.folder()}; backup create makes one.")
+        output.print_rows(
+            self.stdout,
+            [_row(backup) for backup in backups],
+            options["format"],
+            numbers=["bytes", "stored_bytes", "rows"],
+            if_empty=f"No backups in {folder.folder()}; backup create makes one.",
+        )
         for problem in problems:
             self.stderr.write(problem)
 

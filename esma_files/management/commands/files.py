@@ -83,14 +83,14 @@ class Command(BaseCommand):
             options["state"] = options["state"].split(",")
         files = EsmaFile.objects.order_by("-published_on", "name")
         matching = command_options.filter_queryset(EsmaFileFilterSet, options, files)
-        rows = [descriptions.describe_file(file) for file in matching[: options["limit"]]]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            table = [{name: row[name] for name in _IN_TABLE} for row in rows]
-            output.print_table(self.stdout, table, numbers=["size"])
-        else:
-            self.stdout.write("No file matches.")
+        output.print_rows(
+            self.stdout,
+            [descriptions.describe_file(file) for file in matching[: options["limit"]]],
+            options["format"],
+            columns=_IN_TABLE,
+            numbers=["size"],
+            if_empty="No file matches.",
+        )
 
     def _get(self, options: dict[str, Any]) -> None:
         file = _file(options["names"][0], options["dataset"])

@@ -147,14 +147,13 @@ class Command(AnsweringCommand):
         if options["output"]:
             self._write(options["output"], differences)
             return
-        rows = list(map(describe_issuer_difference, differences[: options["limit"]]))
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif not rows:
-            self.stdout.write("FIRDS and GLEIF agree about the issuers of all instruments loaded.")
-        else:
-            table = [{name.replace("_", " "): row[name] for name in _DIFFERENCE} for row in rows]
-            output.print_table(self.stdout, table)
+        output.print_rows(
+            self.stdout,
+            list(map(describe_issuer_difference, differences[: options["limit"]])),
+            options["format"],
+            columns=_DIFFERENCE,
+            if_empty="FIRDS and GLEIF agree about the issuers of all instruments loaded.",
+        )
 
     def _write(self, path: Path, differences: InstrumentQuerySet) -> None:
         """Write all differences to a file, which appears when it is complete."""

@@ -210,12 +210,14 @@ class Command(AnsweringCommand):
         *,
         if_empty: str = "",
     ) -> None:
-        if format_ == "json":
-            output.print_json(self.stdout, rows)
-        elif not rows:
-            self.stdout.write(if_empty)
-        else:
-            output.print_table(self.stdout, _select(rows, columns), numbers=["listing_count"])
+        output.print_rows(
+            self.stdout,
+            rows,
+            format_,
+            columns=columns,
+            numbers=["listing_count"],
+            if_empty=if_empty,
+        )
 
     def _get(self, options: dict[str, Any]) -> None:
         instrument = lookup.get_instrument(options["isin"])

@@ -84,13 +84,14 @@ class Command(BaseCommand):
             {**keeping.describe(list_file), "state": run["state"], "done": run["done"], "run": run}
             for list_file, run in zip(lists, runs, strict=True)
         ]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            shown = [{name: row[name] for name in _COLUMNS} for row in rows]
-            output.print_table(self.stdout, shown, numbers=["number", "lines", "done"])
-        else:
-            self.stdout.write("There are no files.")
+        output.print_rows(
+            self.stdout,
+            rows,
+            options["format"],
+            columns=_COLUMNS,
+            numbers=["number", "lines", "done"],
+            if_empty="There are no files.",
+        )
 
     def _answers(self, owner: str, options: dict[str, Any]) -> None:
         list_file = keeping.get_list(options["number"], owner)

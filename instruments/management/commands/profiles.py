@@ -47,12 +47,8 @@ class Command(BaseCommand):
             {"profile": str(profile), "rows": profile.rows, "title": profile.title}
             for profile in profiles
         ]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            output.print_table(self.stdout, rows)
-        else:
-            self.stdout.write("There are no output profiles.")
+        if_empty = "There are no output profiles."
+        output.print_rows(self.stdout, rows, options["format"], if_empty=if_empty)
 
     def _get(self, options: dict[str, Any]) -> None:
         output.print_json(self.stdout, saving.describe(saving.get_profile(options["name"])))

@@ -45,14 +45,14 @@ class Command(AnsweringCommand):
         matching = command_options.filter_queryset(
             ReconciliationFilterSet, options, reconciliation.with_files()
         )
-        rows = [reconciliation.describe_reconciliation(row) for row in matching[: options["limit"]]]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif not rows:
-            self.stdout.write("No full set has been loaded.")
-        else:
-            table = [{name: row[name] for name in _IN_TABLE} for row in rows]
-            output.print_table(self.stdout, table, numbers=list(reconciliation.COUNTS))
+        output.print_rows(
+            self.stdout,
+            [reconciliation.describe_reconciliation(row) for row in matching[: options["limit"]]],
+            options["format"],
+            columns=_IN_TABLE,
+            numbers=list(reconciliation.COUNTS),
+            if_empty="No full set has been loaded.",
+        )
 
     def _get(self, options: dict[str, Any]) -> None:
         try:

@@ -46,25 +46,24 @@ class Command(AnsweringCommand):
         )
         venues = list(matching[: options["limit"]])
         correct(venues)
-        self._print(
+        output.print_rows(
+            self.stdout,
             [questions.describe_venue(venue) for venue in venues],
-            options,
-            "No venue matches; `manage.py load_venues` loads the list.",
+            options["format"],
+            columns=_IN_TABLE,
+            numbers=questions.COUNTS,
+            if_empty="No venue matches; `manage.py load_venues` loads the list.",
         )
 
     def _missing(self, options: dict[str, Any]) -> None:
         missing = ListedVenue.objects.missing()
-        rows = [questions.describe_listed_venue(listed) for listed in missing]
-        self._print(rows, options, "The list of venues has every MIC that listings use.")
-
-    def _print(self, venues: Any, options: dict[str, Any], if_none: str) -> None:
-        if options["format"] == "json":
-            output.print_json(self.stdout, venues)
-        elif not venues:
-            self.stdout.write(if_none)
-        else:
-            rows = [{name: row[name] for name in _IN_TABLE if name in row} for row in venues]
-            output.print_table(self.stdout, rows, numbers=questions.COUNTS)
+        output.print_rows(
+            self.stdout,
+            [questions.describe_listed_venue(listed) for listed in missing],
+            options["format"],
+            numbers=questions.COUNTS,
+            if_empty="The list of venues has every MIC that listings use.",
+        )
 
     def _get(self, options: dict[str, Any]) -> None:
         try:

@@ -9,7 +9,9 @@ from instruments.models import Webhook
 from instruments.webhooks import keeping, sending
 from marketdata.common import output
 
-_COLUMNS = ("number", "url", "filter", "is_active", "failures", "next_attempt_at", "problem")
+_COLUMNS = (
+    *("owner", "number", "url", "filter", "is_active", "failures", "next_attempt_at", "problem"),
+)
 
 
 class Command(AnsweringCommand):
@@ -27,10 +29,10 @@ class Command(AnsweringCommand):
             return
         webhooks = Webhook.objects.all()
         rows = [{"owner": webhook.owner, **keeping.describe(webhook)} for webhook in webhooks]
-        if options["format"] == "json":
-            output.print_json(self.stdout, rows)
-        elif rows:
-            columns = ("owner", *_COLUMNS)
-            output.print_table(self.stdout, [{name: row[name] for name in columns} for row in rows])
-        else:
-            self.stdout.write("There are no webhooks.")
+        output.print_rows(
+            self.stdout,
+            rows,
+            options["format"],
+            columns=_COLUMNS,
+            if_empty="There are no webhooks.",
+        )
