@@ -19,7 +19,7 @@ from esma_files.errors import RegisterChanged
 from esma_files.kinds import FileKind, kinds_of
 from esma_files.registers import answers, golden_copies, mapping_files
 from esma_files.registers.answers import Entry
-from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file
+from esma_files.registers.entry import PublishedFile, UnusableEntry, is_file, read_files
 from marketdata.common import http
 from marketdata.common.errors import MarketDataError
 
@@ -103,15 +103,7 @@ def published(
     question = _Question(Dataset(dataset), since, until, asked_kinds)
     with http.new_session() as session:
         entries = _read_pages(session, question)
-    files, unusable = [], []
-    for entry in filter(is_file, entries):
-        try:
-            file = PublishedFile.from_entry(entry, dataset=dataset)
-        except UnusableEntry as error:
-            unusable.append(error)
-            continue
-        if file.name.kind in asked_kinds:
-            files.append(file)
+    files, unusable = read_files(filter(is_file, entries), dataset=dataset, kinds=asked_kinds)
     files.sort(key=lambda file: (file.name, file.register_id))
     return RegisterEntries(files, unusable)
 

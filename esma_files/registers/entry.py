@@ -2,12 +2,14 @@
 
 import dataclasses
 import re
+from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from esma_files.datasets import Dataset
 from esma_files.errors import BadFileName
+from esma_files.kinds import FileKind
 from esma_files.names import FileName
 from esma_files.registers.answers import Entry
 from marketdata.common import http
@@ -49,6 +51,23 @@ class PublishedFile:
         if md5 and not _MD5.fullmatch(md5):
             raise UnusableEntry(f"{file_name}: the checksum {md5[:50]!r} is not an MD5")
         return cls(dataset, name, url, md5, entry.get("id", "")[:50])
+
+
+def read_files(
+    entries: Iterable[Entry], *, dataset: str, kinds: Collection[FileKind]
+) -> tuple[list[PublishedFile], list[UnusableEntry]]:
+    """Return the files of these kinds among entries, and the entries with invalid values."""
+    files: list[PublishedFile] = []
+    unusable: list[UnusableEntry] = []
+    for entry in entries:
+        try:
+            file = PublishedFile.from_entry(entry, dataset=dataset)
+        except UnusableEntry as error:
+            unusable.append(error)
+            continue
+        if file.name.kind in kinds:
+            files.append(file)
+    return files, unusable
 
 
 def is_file(entry: Entry) -> bool:

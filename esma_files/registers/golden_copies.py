@@ -18,7 +18,7 @@ from esma_files.datasets import Dataset
 from esma_files.errors import UnknownAnswer
 from esma_files.kinds import FileKind
 from esma_files.registers.answers import Entry
-from esma_files.registers.entry import PublishedFile, UnusableEntry
+from esma_files.registers.entry import PublishedFile, UnusableEntry, read_files
 from marketdata.common import http
 
 # A publication takes some 20 KB.
@@ -33,16 +33,9 @@ def read_list(
 
     Raises Unavailable (after retries), Refused, UnknownAnswer.
     """
-    url = settings.GLEIF_GOLDEN_COPY_URL
-    files, unusable = [], []
-    for entry in _read_entries(url, Dataset(dataset).publication.core):
-        try:
-            file = PublishedFile.from_entry(entry, dataset=dataset)
-        except UnusableEntry as error:
-            unusable.append(error)
-            continue
-        if file.name.kind in kinds:
-            files.append(file)
+    subject = Dataset(dataset).publication.core
+    entries = _read_entries(settings.GLEIF_GOLDEN_COPY_URL, subject)
+    files, unusable = read_files(entries, dataset=dataset, kinds=kinds)
     files.sort(key=lambda file: file.name.stem)
     selected = _first_of_periods(files)
     return [file for file in selected if since <= file.name.published_on <= until], unusable
