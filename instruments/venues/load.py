@@ -15,7 +15,6 @@ from instruments.correctable import CorrectionSubject
 from instruments.models import DataSubject, DataVersion, Venue
 from instruments.venues.errors import BadVenueList
 from instruments.venues.layout import Row, rows
-from marketdata.common import named_files
 
 BUNDLED = Path(__file__).parent / "ISO10383_MIC.csv"
 MAX_BYTES = 20_000_000
@@ -55,16 +54,6 @@ class Counts:
 
 class _InvalidRow(Exception):
     """A row has a value that cannot be read; the message names field and value."""
-
-
-def read_list(path: Path) -> bytes:
-    """Return the bytes of a list on this machine. Raises BadVenueList."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadVenueList(f"{path}: larger than {MAX_BYTES:,} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadVenueList(f"{path}: {named_files.describe(path, error)}") from error
 
 
 def load(content: bytes, *, name: str) -> Counts:
@@ -108,7 +97,7 @@ def load_bundled_if_none() -> Counts | None:
     if Venue.objects.exists():
         return None
     try:
-        return load(read_list(BUNDLED), name=BUNDLED.name)
+        return load(BUNDLED.read_bytes(), name=BUNDLED.name)
     except IntegrityError:  # another process has just loaded it
         return None
 

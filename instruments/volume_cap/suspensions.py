@@ -15,13 +15,11 @@ import datetime as dt
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.db import transaction
 
 from instruments.isin import problem_of
 from instruments.models import VolumeCapSuspension
-from marketdata.common import named_files
 from marketdata.common.errors import PermanentError
 
 MAX_BYTES = 20_000_000
@@ -49,16 +47,6 @@ class Counts:
     changed: int = 0
     unchanged: int = 0
     older: int = 0  # the row in the database was published later, and stays
-
-
-def read_list(path: Path) -> bytes:
-    """Return the bytes of a list on this machine. Raises BadSuspensionList."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadSuspensionList(f"{path}: larger than {MAX_BYTES:,} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadSuspensionList(f"{path}: {named_files.describe(path, error)}") from error
 
 
 def load(content: bytes, *, name: str) -> Counts:

@@ -63,6 +63,18 @@ def open_bytes(path: Path) -> BinaryIO:
         raise FileUnusable(path, describe(path, error)) from error
 
 
+def read_bytes(path: Path, *, max_bytes: int) -> bytes:
+    """Return the bytes of a file of at most this size. Raises FileUnusable."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise FileUnusable(path, describe(path, error)) from error
+    if len(content) > max_bytes:
+        raise FileUnusable(path, f"it is larger than {max_bytes:,} bytes.")
+    return content
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn errors of writing a file into FileUnusable."""

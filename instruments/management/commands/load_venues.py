@@ -12,6 +12,7 @@ from instruments.models import ListedVenue
 from instruments.venues import load
 from marketdata.common import http, output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.named_files import read_bytes
 from marketdata.common.numbers import format_count
 
 
@@ -35,7 +36,7 @@ class Command(RecordedCommand):
                 content = http.read(name, hosts=settings.MIC_LIST_HOSTS, max_bytes=load.MAX_BYTES)
             else:
                 path = options["path"] or load.BUNDLED
-                name, content = path.name, load.read_list(path)
+                name, content = path.name, read_bytes(path, max_bytes=load.MAX_BYTES)
             counts = load.load(content, name=name)
         except MarketDataError as error:
             raise CommandError(str(error)) from error

@@ -16,6 +16,7 @@ from instruments.volume_cap import questions, suspensions
 from instruments.volume_cap.filters import VolumeCapFilterSet
 from marketdata.common import command_options, output
 from marketdata.common.errors import MarketDataError
+from marketdata.common.named_files import read_bytes
 
 
 class Command(RecordedCommand, AnsweringCommand):
@@ -108,7 +109,8 @@ class Command(RecordedCommand, AnsweringCommand):
 
     def _load_suspensions(self, options: dict[str, Any]) -> None:
         path = options["path"]
-        counts = suspensions.load(suspensions.read_list(path), name=path.name)
+        content = read_bytes(path, max_bytes=suspensions.MAX_BYTES)
+        counts = suspensions.load(content, name=path.name)
         row = {"list": path.name, **dataclasses.asdict(counts)}
         if options["format"] == "json":
             output.print_json(self.stdout, row)
