@@ -5,7 +5,6 @@ tenant (`iss`, `tid`) for this service (`aud`), and has not expired. ENTRA_ROLES
 Accounts are found by object id (`oid`): names and e-mail addresses can be reassigned to other people.
 """
 
-import dataclasses
 import functools
 import re
 from typing import Any
@@ -34,12 +33,10 @@ class TenantUnavailable(RetryableError):
     """The signing keys of the tenant cannot be fetched, so no token can be verified now."""
 
 
-@dataclasses.dataclass(frozen=True)
 class EntraToken:
     """The value of `request.auth` for a request with an access token of the tenant."""
 
-    claims: dict[str, Any]
-    via = "entra"
+    via = "entra"  # the way of authentication in the audit trail
 
 
 def claims_tenant(token: str) -> bool:
@@ -57,7 +54,7 @@ def authenticate(token: str, *, request: Any, is_reading: bool = False) -> tuple
     Raises TokenRefused, TenantUnavailable.
     """
     claims = verify(token, audience=settings.ENTRA["audience"])
-    return account_for(claims, request=request, is_reading=is_reading), EntraToken(claims)
+    return account_for(claims, request=request, is_reading=is_reading), EntraToken()
 
 
 def verify(token: str, *, audience: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import lookups
-from django.db.models.functions import Cast
 
 # More digits than any column has: Python's default context rounds to 28.
 _WIDE = Context(prec=100)
@@ -21,8 +20,7 @@ class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None
     """A DecimalField that is stored as text on SQLite.
 
     Django declares decimals with NUMERIC affinity there, and SQLite converts values of more than 15 digits
-    to floats; ESMA allows 18 digits. Text is exact. The lookups below compare exactly, and `numerically()`
-    sorts.
+    to floats; ESMA allows 18 digits. Text is exact, and the lookups below compare exactly.
     """
 
     def get_internal_type(self) -> str:
@@ -52,11 +50,6 @@ class ExactDecimalField(models.DecimalField[Decimal | str | None, Decimal | None
         if value is None or not isinstance(value, Decimal):
             return None if value is None else Decimal(value)
         return Decimal(exact_text(value))
-
-
-def numerically(column: str) -> Cast:
-    """Return an expression for `order_by` that sorts an ExactDecimalField, to the precision of a float."""
-    return Cast(column, models.FloatField())
 
 
 class _ExactOnSqlite:

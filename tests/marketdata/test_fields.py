@@ -1,4 +1,4 @@
-"""Decimals of 18 digits: exact in and out, compared exactly, sorted as numbers."""
+"""Decimals of 18 digits: exact in and out, and compared exactly."""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ import pytest
 
 from esma_files.models import EsmaFile
 from instruments.models import Listing
-from marketdata.common.fields import ExactDecimalField, numerically
+from marketdata.common.fields import ExactDecimalField
 
 pytestmark = pytest.mark.django_db
 PRICES = ["1.12345678901234567", "1.12345678901234568", "9", "10", "-3.5", "100000000000000000.5"]
@@ -51,15 +51,6 @@ def test_two_that_a_float_cannot_tell_apart_are_compared_exactly() -> None:
 
 def test_an_equal_number_is_found_however_it_is_written() -> None:
     assert Listing.objects.filter(strike_amount=Decimal("9.000")).count() == 1
-
-
-def test_they_sort_as_numbers() -> None:
-    found = Listing.objects.order_by(numerically("strike_amount"))
-
-    prices = [str(listing.strike_amount) for listing in found]
-
-    assert prices[0] == "-3.5"
-    assert prices[3:] == ["9", "10", "100000000000000000.5"]
 
 
 @pytest.mark.parametrize(
