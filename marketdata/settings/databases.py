@@ -45,23 +45,17 @@ def replica_from_environment() -> dict[str, dict[str, Any]]:
     host = env.read("READ_REPLICA_SERVER", str, "")
     if not host:
         return {}
-    options = azure_sql_from_environment()
-    server = azure_sql(
-        Server(
-            host=host,
-            database=env.read("READ_REPLICA_DATABASE", str, options["NAME"]),
-            login=_login(),
-            port=env.read("AZURE_SQL_PORT", env.port, 1433),
-            driver=_driver(),
-            encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
-            trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
-            max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
-            timeout=5,  # The database answers instead, so requests do not wait for the replica.
-            retry_seconds=1,
-        )
+    server = _server_from_environment()
+    replica = dataclasses.replace(
+        server,
+        host=host,
+        database=env.read("READ_REPLICA_DATABASE", str, server.database),
+        timeout=5,  # The database answers instead, so requests do not wait for the replica.
+        retry_seconds=1,
     )
-    server["OPTIONS"]["extra_params"] += ";ApplicationIntent=ReadOnly"
-    return {"replica": server}
+    options = azure_sql(replica)
+    options["OPTIONS"]["extra_params"] += ";ApplicationIntent=ReadOnly"
+    return {"replica": options}
 
 
 def _sqlite_replica(path: Path) -> dict[str, Any]:
@@ -124,18 +118,20 @@ def azure_sql_from_environment() -> dict[str, Any]:
 
     Raises ImproperlyConfigured, naming the variable, for missing or contradictory values.
     """
-    return azure_sql(
-        Server(
-            host=env.read("AZURE_SQL_SERVER", str),
-            database=env.read("AZURE_SQL_DATABASE", str),
-            login=_login(),
-            port=env.read("AZURE_SQL_PORT", env.port, 1433),
-            driver=_driver(),
-            encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
-            trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
-            max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
-            retry_seconds=env.read("AZURE_SQL_RETRY_SECONDS", env.positive, 60),
-        )
+    return azure_sql(_server_from_environment())
+
+
+def _server_from_environment() -> Server:
+    return Server(
+        host=env.read("AZURE_SQL_SERVER", str),
+        database=env.read("AZURE_SQL_DATABASE", str),
+        login=_login(),
+        port=env.read("AZURE_SQL_PORT", env.port, 1433),
+        driver=_driver(),
+        encrypt=env.read("AZURE_SQL_ENCRYPT", env.flag, True),
+        trust=env.read("AZURE_SQL_TRUST_SERVER_CERTIFICATE", env.flag, False),
+        max_age=env.read("AZURE_SQL_CONN_MAX_AGE", env.count, 600),
+        retry_seconds=env.read("AZURE_SQL_RETRY_SECONDS", env.positive, 60),
     )
 
 
