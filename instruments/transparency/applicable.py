@@ -115,11 +115,11 @@ def _applicable_in(
         if (period := application_period_of(result, first_trade)) is not None
     ]
     in_force = _without_replaced([candidate for candidate in dated if on in candidate.period])
+    if not dated and any_needs_first_trade(results):
+        return Applicable(
+            f"The result with {name} applies from the first day of trading, which is not known."
+        )
     if not in_force:
-        if not dated and any_needs_first_trade(results):
-            return Applicable(
-                f"The result with {name} applies from the first day of trading, which is not known."
-            )
         periods = sorted({period_text(d.period.first, d.period.last) for d in dated})
         published = f" Those published apply {', '.join(periods)}." if periods else ""
         return Applicable(f"No result with {name} applies on {on}.{published}")

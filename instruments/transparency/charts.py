@@ -1,6 +1,7 @@
 """Transparency results of an instrument over time: the results in force, and turnover, as charts."""
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 
 from instruments.transparency.applicable import (
@@ -41,15 +42,17 @@ def draw_in_force(answer: InstrumentTransparency) -> Timeline | None:
     last = max(ends | begins | {answer.on})
     axis = TimeAxis(min(begins | ends), last)
     days = sorted(begins | {day + _DAY for day in ends if day < last})
-    rows = []
-    for respect in RESPECTS:
-        bars = []
-        for day, following in zip(days, [*days[1:], last + _DAY], strict=True):
-            state = find_applicable(answer.results, day, first_trade=answer.first_trade)[respect]
+    bars: dict[str, list[Bar]] = {respect: [] for respect in RESPECTS}
+    for day, following in itertools.pairwise([*days, last + _DAY]):
+        states = find_applicable(answer.results, day, first_trade=answer.first_trade)
+        for respect, state in states.items():
             if state.in_force:
-                bars.append(_make_bar(axis, day, following - _DAY, state))
-        if bars:
-            rows.append((respect.replace("_", " ").capitalize(), "", bars))
+                bars[respect].append(_make_bar(axis, day, following - _DAY, state))
+    rows = [
+        (respect.replace("_", " ").capitalize(), "", of_respect)
+        for respect, of_respect in bars.items()
+        if of_respect
+    ]
     return draw_timeline(axis, rows) if rows else None
 
 

@@ -165,22 +165,19 @@ def _publications_of(
     only what had been published by that day, as it was before files were republished later.
     """
     begins = {} if known_on is None else read_known_begins(rows, known_on)
+    last_day = known_on or dt.date.max
     files = EsmaFile.objects.in_bulk({key for row in rows for key in row.published_again or ()})
     results = []
     for row in rows:
         if row.pk in begins:
             results += [_published_with(row, file) for file in begins[row.pk]]
             continue
-        if row.withdrawn_on is not None and (known_on is None or row.withdrawn_on <= known_on):
+        if row.withdrawn_on is not None and row.withdrawn_on <= last_day:
             continue
-        known_from = row.known_from or row.source_file.published_on
-        if known_on is None or known_from <= known_on:
+        if (row.known_from or row.source_file.published_on) <= last_day:
             results.append(row)
-        results += [
-            _published_with(row, files[key])
-            for key in row.published_again or ()
-            if known_on is None or files[key].published_on <= known_on
-        ]
+        again = [files[key] for key in row.published_again or ()]
+        results += [_published_with(row, file) for file in again if file.published_on <= last_day]
     return results
 
 

@@ -32,26 +32,25 @@ def get_turnover(results: Iterable[TransparencyResult]) -> list[Turnover]:
         for result in results
         if any(getattr(result, column) is not None for column in _TURNOVER)
     ]
-    totals.sort(
-        key=lambda r: (r.reporting_period[0] or dt.date.min, r.reporting_period[1] or dt.date.max)
-    )
+    totals.sort(key=_get_bounds)
+    bounds = [_get_bounds(result) for result in totals]
     rows = []
-    for result in totals:
-        first, last = result.reporting_period
-        other_periods = (other.reporting_period for other in totals if other is not result)
-        overlaps = any(
-            (first or dt.date.min) <= (end or dt.date.max)
-            and (begin or dt.date.min) <= (last or dt.date.max)
-            for begin, end in other_periods
-        )
+    for number, result in enumerate(totals):
+        begin, end = bounds[number]
+        others = bounds[:number] + bounds[number + 1 :]
         rows.append(
             Turnover(
-                first,
-                last,
+                *result.reporting_period,
                 result.methodology,
                 result.total_transactions,
                 result.total_volume,
-                overlaps,
+                overlaps=any(first <= end and begin <= last for first, last in others),
             )
         )
     return rows
+
+
+def _get_bounds(result: TransparencyResult) -> tuple[dt.date, dt.date]:
+    """Return the reporting period of a result; an end that is not published is as far away as dates go."""
+    first, last = result.reporting_period
+    return first or dt.date.min, last or dt.date.max
