@@ -92,11 +92,7 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
     """
     valid = {item for item in items if item.problem is None}
     isins = _find_isins(valid)
-    mentioned = {isin for matching_isins in isins.values() for isin in matching_isins}
-    rows: dict[str, dict[str, Any]] = {}
-    for batch in in_batches(sorted(mentioned)):
-        described = describe_instruments(Instrument.objects.filter(pk__in=batch))
-        rows |= {row["isin"]: row for row in described}
+    rows = _describe_all({isin for matching_isins in isins.values() for isin in matching_isins})
     mics = _read_mics(valid, isins)
     covered_by = Venue.objects.read_covered({item.mic for item in valid if item.mic})
     answers = {}
@@ -200,6 +196,15 @@ def _read_mics(items: Iterable[Item], isins: dict[Item, list[str]]) -> dict[str,
         for isin, mic in listings.values_list("isin", "mic"):
             mics[isin].add(mic)
     return mics
+
+
+def _describe_all(isins: set[str]) -> dict[str, dict[str, Any]]:
+    """Return the instruments as they are now, in the form of a list."""
+    rows: dict[str, dict[str, Any]] = {}
+    for batch in in_batches(sorted(isins)):
+        described = describe_instruments(Instrument.objects.filter(pk__in=batch))
+        rows |= {row["isin"]: row for row in described}
+    return rows
 
 
 def _describe_snapshots(

@@ -12,7 +12,7 @@ from instruments.listings.corrections import read_approved
 from instruments.listings.history import Version, read_versions
 from instruments.listings.status import today
 from instruments.listings.timeline_chart import draw_versions
-from instruments.listings.timelines import read_timelines
+from instruments.listings.timelines import Timeline, read_timelines
 from instruments.models import Correction, Instrument, ListingRecord
 from marketdata.common.errors import InvalidQuery, NotInDatabase
 from marketdata.common.labels import label_field
@@ -106,15 +106,9 @@ class CompareView(GuardedView):
         records = {
             get_key(record): record for timeline in timelines for record in reversed(timeline)
         }
-        reference = next(
-            (t for t in timelines if _get_place(t[0]) == (instrument.mic, instrument.register)),
-            timelines[0],
-        )
-        newest = reference[-2:]
-        if len(newest) == 1:
-            newest += [other[-1] for other in timelines if other is not reference][:1]
-        first = _choose(records, request.GET.get("first", ""), newest[0])
-        second = _choose(records, request.GET.get("second", ""), newest[-1])
+        pair = _choose_pair(instrument, timelines)
+        first = _choose(records, request.GET.get("first", ""), pair[0])
+        second = _choose(records, request.GET.get("second", ""), pair[-1])
         rows = _compare(first, second)
         is_complete = request.GET.get("all", "") == "on"
         places = {_get_place(first), _get_place(second)}
@@ -137,6 +131,18 @@ class CompareView(GuardedView):
             "difference_count": sum(row["differs"] for row in rows),
         }
         return render(request, "instruments/compare.html", context)
+
+
+def _choose_pair(instrument: Instrument, timelines: list[Timeline]) -> list[ListingRecord]:
+    """Return the records that are compared if none are named; the only one of an instrument that has one."""
+    reference = next(
+        (t for t in timelines if _get_place(t[0]) == (instrument.mic, instrument.register)),
+        timelines[0],
+    )
+    newest = reference[-2:]
+    if len(newest) == 1:
+        newest += [other[-1] for other in timelines if other is not reference][:1]
+    return newest
 
 
 def _choose(records: dict[str, ListingRecord], key: str, default: ListingRecord) -> ListingRecord:

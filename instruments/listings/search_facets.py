@@ -30,32 +30,41 @@ def describe(matching: Any, parameters: dict[str, str], query: QueryDict) -> lis
     """
     filters = {name: value for name, value in parameters.items() if name != "ordering"}
     counted = facets.count(list(LABELS), matching, filters)
-    shown = {name: facet.values[:MAX_VALUES] for name, facet in counted.items()}
-    values = {name: [value for value, _ in rows] for name, rows in shown.items()}
+    values = {
+        name: [value for value, _ in facet.values[:MAX_VALUES]] for name, facet in counted.items()
+    }
     values["cfi"].append(parameters.get("cfi", "").upper())
     names = _read_names(values)
-    described = []
-    for name, facet in counted.items():
-        chosen = parameters.get(name, "")
-        is_narrowed = bool(chosen) and not (name == "cfi" and _has_more_letters(chosen))
-        if len(facet.values) < 2 and not chosen:
-            continue
-        rows = []
-        for value, number in [] if is_narrowed else shown[name]:
-            address = _get_address(query, name, value) if value else ""
-            rows.append((names[name].get(value, value) or "none published", number, address))
-        unseen = 0 if is_narrowed else sum(n for _, n in facet.values[MAX_VALUES:]) + facet.others
-        described.append(
-            {
-                "label": LABELS[name],
-                "rows": rows,
-                "others": unseen,
-                "chosen": names[name].get(chosen.upper(), chosen.upper()) if chosen else "",
-                "without": _get_address(query, name, "") if chosen else "",
-                "is_exact": facet.is_exact,
-            }
-        )
-    return described
+    return [
+        _describe_facet(name, facet, parameters.get(name, ""), names[name], query)
+        for name, facet in counted.items()
+        if len(facet.values) > 1 or parameters.get(name)
+    ]
+
+
+def _describe_facet(
+    name: str, facet: facets.Facet, chosen: str, names: dict[str, str], query: QueryDict
+) -> dict[str, Any]:
+    """Return a facet as the page shows it: its values, or only the one that is `chosen`."""
+    values = facet.values[:MAX_VALUES]
+    others = sum(number for _, number in facet.values[MAX_VALUES:]) + facet.others
+    if chosen and not (name == "cfi" and _has_more_letters(chosen)):
+        values, others = [], 0
+    return {
+        "label": LABELS[name],
+        "rows": [
+            (
+                names.get(value, value) or "none published",
+                number,
+                _get_address(query, name, value) if value else "",
+            )
+            for value, number in values
+        ],
+        "others": others,
+        "chosen": names.get(chosen.upper(), chosen.upper()) if chosen else "",
+        "without": _get_address(query, name, "") if chosen else "",
+        "is_exact": facet.is_exact,
+    }
 
 
 def _has_more_letters(code: str) -> bool:

@@ -219,8 +219,8 @@ def _answer(
     }
     if answer["messages"] or not answer["results"].is_searched:
         return answer
-    is_empty = not (answer["instruments"] or answer["messages"] or by_code)
-    if is_empty and not looks_like_isin and (corrected := spelling.correct(words)):
+    is_unknown = not (answer["instruments"] or by_code or looks_like_isin)
+    if is_unknown and (corrected := spelling.correct(words)):
         answer |= _find(request, {**values, "q": corrected})
         answer["corrected"] = corrected if answer["instruments"] else ""
     if words and not answer["instruments"]:
@@ -250,14 +250,9 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     query = QueryDict(mutable=True)
     query.update(parameters)
     query.setlist("column", chosen)
-    exported = {name: value for name, value in parameters.items() if name != "ordering"}
-    export_query = urlencode({**exported, "fields": ",".join(["isin", *columns])})
     context: dict[str, Any] = {
         "query": query.urlencode(),
-        "export_query": export_query,
-        "export_formats": EXPORT_FORMATS,
-        "columns": [(name, COLUMNS[name]) for name in columns],
-        "column_choices": [(name, label, name in columns) for name, label in COLUMNS.items()],
+        **_describe_columns(columns, parameters),
         "instruments": [],
         "results": search_results.Results(),
         "messages": {},
@@ -283,3 +278,14 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
         for row in descriptions.describe_instruments(results.rows)
     ]
     return context | {"instruments": instruments, "results": results, "after": asked.after}
+
+
+def _describe_columns(columns: list[str], parameters: dict[str, str]) -> dict[str, Any]:
+    """Return the columns that are shown, those to choose from, and the export of a list with them."""
+    exported = {name: value for name, value in parameters.items() if name != "ordering"}
+    return {
+        "columns": [(name, COLUMNS[name]) for name in columns],
+        "column_choices": [(name, label, name in columns) for name, label in COLUMNS.items()],
+        "export_query": urlencode({**exported, "fields": ",".join(["isin", *columns])}),
+        "export_formats": EXPORT_FORMATS,
+    }

@@ -149,15 +149,7 @@ def _answer(request: HttpRequest, message: dict[str, Any], version: str) -> dict
             tools = {"tools": [tool.describe() for tool in TOOLS.values()]}
             return _complete(tools, version, is_kept=True)
         case "tools/call":
-            name, arguments = params.get("name"), params.get("arguments")
-            if not isinstance(name, str) or name not in TOOLS:
-                raise _RpcError(_INVALID_PARAMS, describe_unknown(str(name), list(TOOLS), "tool"))
-            arguments = {} if arguments is None else arguments
-            if not isinstance(arguments, dict):
-                known = ", ".join(TOOLS[name].properties)
-                problem = f"`arguments` must be an object with names of: {known}."
-                raise _RpcError(_INVALID_PARAMS, problem)
-            return _complete(_call(request, TOOLS[name], arguments), version)
+            return _complete(_call(request, *_read_call(params)), version)
     raise _RpcError(_METHOD_NOT_FOUND, f"There is no method {method[:100]!r}.")
 
 
@@ -196,6 +188,18 @@ def _complete(result: dict[str, Any], version: str, *, is_kept: bool = False) ->
         return result
     kept = {"ttlMs": _TOOLS_KEPT_MILLISECONDS, "cacheScope": "private"} if is_kept else {}
     return {**result, "resultType": "complete", **kept}
+
+
+def _read_call(params: dict[str, Any]) -> tuple[Tool, dict[str, Any]]:
+    """Return the tool that is called, and its arguments. Raises _RpcError."""
+    name, arguments = params.get("name"), params.get("arguments")
+    if not isinstance(name, str) or name not in TOOLS:
+        raise _RpcError(_INVALID_PARAMS, describe_unknown(str(name), list(TOOLS), "tool"))
+    if arguments is not None and not isinstance(arguments, dict):
+        known = ", ".join(TOOLS[name].properties)
+        problem = f"`arguments` must be an object with names of: {known}."
+        raise _RpcError(_INVALID_PARAMS, problem)
+    return TOOLS[name], arguments or {}
 
 
 def _call(request: HttpRequest, tool: Tool, arguments: dict[str, Any]) -> dict[str, Any]:
