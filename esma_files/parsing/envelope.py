@@ -44,23 +44,21 @@ def read(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header from the first bytes of a file. Raises BadXml, WrongEnvelope."""
     if not mapping.message:
         return _read_golden_copy(head, file_name=file_name, mapping=mapping)
+    events = _events(head, file_name=file_name)
+    if (outermost := _local_name(events[0][1])) != "BizData":
+        raise WrongEnvelope(file_name, f"the message is in <{outermost}>, not in <BizData>")
     header: dict[str, str] = {}
-    outermost = root = sender = ""
-    for event, element in _events(head, file_name=file_name):
-        name = _local_name(element)
-        outermost = outermost or name
-        if event == "end" and name in _REQUIRED:
-            header.setdefault(name, element.text or "")
-        elif event == "end" and name == "Fr":
-            sender = "".join(map(str, element.itertext())).strip()
-        parent = element.getparent()
+    root = sender = ""
+    for event, element in events:
+        name, parent = _local_name(element), element.getparent()
         if event == "start" and parent is not None and _local_name(parent) == "Document":
             root = name
             break
-    if outermost != "BizData":
-        raise WrongEnvelope(file_name, f"the message is in <{outermost}>, not in <BizData>")
-    if missing := [name for name in _REQUIRED if name not in header]:
-        raise WrongEnvelope(file_name, f"the header has no {', '.join(missing)}")
+        if event == "end" and name == "Fr":
+            sender = "".join(map(str, element.itertext())).strip()
+        elif event == "end":
+            header.setdefault(name, element.text or "")
+    _check_names(header, *_REQUIRED, file_name=file_name)
     if not root:
         raise WrongEnvelope(file_name, "there is no Document with a message in its first bytes")
     return Envelope(
@@ -132,10 +130,15 @@ def namespaces(head: bytes) -> int:
 
 def _read_golden_copy(head: bytes, *, file_name: str, mapping: Mapping) -> Envelope:
     """Read the header of a file of GLEIF's: ContentDate, FileContent and RecordCount, before the records."""
+    events = _events(head, file_name=file_name)
+    if (outermost := _local_name(events[0][1])) != mapping.document[0]:
+        raise WrongEnvelope(
+            file_name, f"the file is a <{outermost}>, not a <{mapping.document[0]}>"
+        )
     header: dict[str, str] = {}
     path: list[str] = []
     root = ""
-    for event, element in _events(head, file_name=file_name):
+    for event, element in events:
         name = _local_name(element)
         if event == "end":
             header.setdefault(name, element.text or "")
@@ -145,13 +148,7 @@ def _read_golden_copy(head: bytes, *, file_name: str, mapping: Mapping) -> Envel
         if path[:-1] == list(mapping.document) and "Header" not in name:
             root = name
             break
-    outermost = path[0] if path else ""
-    if outermost != mapping.document[0]:
-        raise WrongEnvelope(
-            file_name, f"the file is a <{outermost}>, not a <{mapping.document[0]}>"
-        )
-    if missing := [name for name in ("ContentDate", "FileContent") if name not in header]:
-        raise WrongEnvelope(file_name, f"the header has no {', '.join(missing)}")
+    _check_names(header, "ContentDate", "FileContent", file_name=file_name)
     return Envelope(
         message_id="",
         definition=header["FileContent"],
@@ -160,6 +157,12 @@ def _read_golden_copy(head: bytes, *, file_name: str, mapping: Mapping) -> Envel
         root=root,
         records_begin=_records_begin(head, mapping),
     )
+
+
+def _check_names(header: dict[str, str], *names: str, file_name: str) -> None:
+    """Raise WrongEnvelope unless a header has elements of all these names."""
+    if missing := [name for name in names if name not in header]:
+        raise WrongEnvelope(file_name, f"the header has no {', '.join(missing)}")
 
 
 def _check_golden_copy(

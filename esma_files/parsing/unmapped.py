@@ -46,23 +46,34 @@ def count(stream: Readable, mapping: Mapping) -> dict[str, int]:
 def describe_unknown_record(stream: Readable, mapping: Mapping, *, position: int) -> str:
     """Describe the record at `position`, counted from 1, which is not of exactly one known kind."""
     kinds = [path.partition("/")[2] for path in mapping.records.values()]
-    number, tag, isin = 0, "", ""
+    tag = isin = ""
     names: list[str] = []
-    for level, name, text in _starts(stream):
+    for level, name, text in _starts_in_record(stream, mapping, position):
         if level == mapping.root_level + 1:
-            if number == position:
-                break
-            number += name in mapping.record_tags
             tag = name
-        elif number == position and level == mapping.root_level + 2:
+        elif level == mapping.root_level + 2:
             names.append(name)
-        if number == position and not isin and name == "Id":
+        if not isin and name == "Id":
             isin = text.decode("utf-8", "replace")[:20]
     record = f"record {position:,}" + (f" (ISIN {isin!r})" if isin else "")
     if all(kinds) and [name in kinds for name in names] != [True]:
         held = " and ".join(f"<{name[:50]}>" for name in names[:5]) or "nothing"
         return f"{record} holds {held} in <{tag}>, not one of {', '.join(kinds)}"
     return f"{record}, a <{tag}>, holds no element that is known"
+
+
+def _starts_in_record(
+    stream: Readable, mapping: Mapping, position: int
+) -> Iterator[tuple[int, str, bytes]]:
+    """Yield level, name and text of each element of the record at a position, itself first."""
+    number = 0
+    for level, name, text in _starts(stream):
+        if level == mapping.root_level + 1:
+            if number == position:
+                return
+            number += name in mapping.record_tags
+        if number == position:
+            yield level, name, text
 
 
 def _tags(stream: Readable) -> Iterator["_Tag"]:
