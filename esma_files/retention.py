@@ -144,21 +144,16 @@ def _within_budget(
     """Delete the oldest sets that may be deleted, whole ones, until the rest fits into the budget."""
     deleted = {action.file.pk for action in actions if action.verb == "delete"}
     bytes_left = sum(action.file.size for action in actions if action.file.pk not in deleted)
-    reasons: dict[int, str] = {}
+    of_budget: dict[int, Action] = {}
     for file_set in stored:
         files = [file for file in file_set.files if file.has_content and file.pk not in deleted]
         excess = bytes_left - settings.STORAGE_BUDGET_BYTES
         if excess <= 0 or not files or hindrance(file_set, newest):
             continue
         reason = f"{excess:,} bytes over STORAGE_BUDGET_BYTES={settings.STORAGE_BUDGET_BYTES:,}"
-        reasons |= {file.pk: reason for file in files}
+        of_budget |= {file.pk: Action(file, "delete", reason) for file in files}
         bytes_left -= sum(file.size for file in files)
-    return [
-        Action(action.file, "delete", reasons[action.file.pk])
-        if action.file.pk in reasons
-        else action
-        for action in actions
-    ]
+    return [of_budget.get(action.file.pk, action) for action in actions]
 
 
 def carry_out(actions: list[Action]) -> Iterator[Outcome]:
