@@ -200,25 +200,24 @@ def _find_names_differ(isins: Isins) -> Iterator[Problem]:
 
 def _compare_names(listings: list[Listing]) -> Iterator[Problem]:
     """Yield the listings of an instrument in a register whose name is not that of most."""
-    named = [listing for listing in listings if listing.full_name]
-    counts = Counter(_simplify(listing.full_name or "") for listing in named)
+    named = [(listing, listing.full_name) for listing in listings if listing.full_name]
+    counts = Counter(_simplify(name) for _, name in named)
     if len(counts) < 2:
         return
     # Of equally frequent names the first in the order of venues.
-    most = max(counts.values())
-    usual = next(row for row in named if counts[_simplify(row.full_name or "")] == most)
-    name = usual.full_name or ""
-    for listing in named:
-        if _simplify(listing.full_name or "") != _simplify(name):
+    simplified, most = counts.most_common(1)[0]
+    usual = next(name for _, name in named if _simplify(name) == simplified)
+    for listing, name in named:
+        if _simplify(name) != simplified:
             yield Problem(
                 kind="names_differ",
                 isin=listing.isin,
                 register=listing.register,
                 mic=listing.mic,
                 category=(listing.cfi_code or "")[:1],
-                published=listing.full_name or "",
-                suggested=name,
-                detail=f"{counts[_simplify(name)]} of {len(named)} active listings have the suggested name.",
+                published=name,
+                suggested=usual,
+                detail=f"{most} of {len(named)} active listings have the suggested name.",
             )
 
 

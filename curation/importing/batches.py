@@ -8,6 +8,7 @@ from typing import Any
 
 import tablib
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -115,11 +116,7 @@ def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list
         problems: list[str] = []
         changes: dict[str, list[str]] = {}
         if outcome.validation_error is not None:
-            error = outcome.validation_error
-            by_column = error.message_dict if hasattr(error, "error_dict") else {}
-            problems = [
-                f"{name}: {text}" for name, texts in by_column.items() for text in texts
-            ] or error.messages
+            problems = _describe_problems(outcome.validation_error)
         elif outcome.import_type != outcome.IMPORT_TYPE_SKIP:
             changes = resource.describe_changes(outcome.original, outcome.instance)
         report.append(
@@ -132,6 +129,13 @@ def _run(batch: ImportBatch, *, by: str, request: Any, is_dry_run: bool) -> list
             }
         )
     return report
+
+
+def _describe_problems(error: ValidationError) -> list[str]:
+    """Return the problems of a row, each with the name of its column if it is of one."""
+    if not hasattr(error, "error_dict"):
+        return list(error.messages)
+    return [f"{name}: {text}" for name, texts in error.message_dict.items() for text in texts]
 
 
 def export_table(kind: str, format_: str, *, by: str = "", request: Any = None) -> bytes:

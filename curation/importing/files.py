@@ -4,6 +4,7 @@ import contextlib
 import csv
 import datetime as dt
 import io
+import itertools
 import re
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -51,23 +52,29 @@ def read_table(content: bytes, *, name: str) -> Rows:
         raise InvalidQuery("file", f"{name}{problem}") from error
     if not table:
         raise InvalidQuery("file", f"{name} has no row.")
-    header = [text.strip().lower() for text in table[0]]
+    header = _read_header(table[0], name=name)
+    rows: Rows = []
+    for values in table[1:]:
+        if any(text.strip() for text in values[len(header) :]):
+            raise InvalidQuery(
+                "file", f"{name}: row {len(rows) + 1} has more cells than the first row."
+            )
+        cells = values[: len(header)]
+        if any(text.strip() for text in cells):
+            rows.append(dict(itertools.zip_longest(header, cells, fillvalue="")))
+    if not rows:
+        raise InvalidQuery("file", f"{name} has no row below the names of the columns.")
+    return rows
+
+
+def _read_header(cells: Sequence[str], *, name: str) -> list[str]:
+    """Return the names of the columns, without empty cells at the end. Raises InvalidQuery."""
+    header = [text.strip().lower() for text in cells]
     while header and not header[-1]:
         header.pop()
     if not all(header) or len(set(header)) < len(header):
         raise InvalidQuery("file", f"{name}: each column needs a name of its own in the first row.")
-    rows: Rows = []
-    for values in table[1:]:
-        padded = [*values, *[""] * len(header)]
-        if any(text.strip() for text in padded[len(header) :]):
-            raise InvalidQuery(
-                "file", f"{name}: row {len(rows) + 1} has more cells than the first row."
-            )
-        if any(text.strip() for text in values):
-            rows.append(dict(zip(header, padded, strict=False)))
-    if not rows:
-        raise InvalidQuery("file", f"{name} has no row below the names of the columns.")
-    return rows
+    return header
 
 
 def _check_size(rows: Iterable[Sequence[Any]]) -> list[list[str]]:
