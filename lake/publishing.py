@@ -7,6 +7,7 @@ the table as it was before or as it is after. A publication that is killed leave
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from azure.core.exceptions import AzureError
@@ -44,32 +45,21 @@ def publish(
     with _memory_given_back(), snapshot() as reader:
         state, isins = read_state(reader), ChangedIsins(reader)
         for table in tables:
-            try:
+            with _errors_named(deltalake, table):
                 if not published:
                     location.prepare()
                     listings = count_published_listings()
                 publication = Publication(deltalake, table, state)
                 recent = RecentRows(deltalake, table.recent, state) if table.recent else None
                 is_large = bool(settings.LAKE_FOLD_PERCENT) and listings >= table.recent_from
-                if (
-                    recent
-                    and is_large
-                    and not full
-                    and recent.add(reader, isins, table, publication)
-                ):
+                may_add = is_large and not full
+                if recent and may_add and recent.add(reader, isins, table, publication):
                     done = [publication.leave(), recent.commit()]
                 else:
                     for bounds in publication.get_ranges(full=full):
                         slices = read_slices(reader, table, *bounds, is_new=publication.is_new)
                         publication.publish_range(_show(slices, table, progress), bounds)
                     done = _commit(publication, recent)
-            except deltalake.exceptions.CommitFailedError as error:
-                raise LakeBusy(table.name) from error
-            except (deltalake.exceptions.DeltaError, AzureError, OSError) as error:
-                problem = str(error).partition("\n")[0]
-                if disks.is_full(error):
-                    problem = disks.describe_full(settings.LAKE_DIR)
-                raise LakeUnavailable(table.name, problem) from error
             published += done
             yield from done
     if {item.table for item in published} >= {table.name for table in TABLES}:
@@ -82,6 +72,20 @@ def publish(
                 },
             }
         )
+
+
+@contextlib.contextmanager
+def _errors_named(deltalake: Any, table: LakeTable) -> Iterator[None]:
+    """Raise errors of the lake as LakeBusy or LakeUnavailable, with the name of a table."""
+    try:
+        yield
+    except deltalake.exceptions.CommitFailedError as error:
+        raise LakeBusy(table.name) from error
+    except (deltalake.exceptions.DeltaError, AzureError, OSError) as error:
+        problem = str(error).partition("\n")[0]
+        if disks.is_full(error):
+            problem = disks.describe_full(settings.LAKE_DIR)
+        raise LakeUnavailable(table.name, problem) from error
 
 
 @contextlib.contextmanager

@@ -80,10 +80,4 @@ def merge(cursor: CursorWrapper, file: EsmaFile, columns: frozenset[str]) -> Cou
     cursor.execute("SELECT outcome, count(*) FROM temp.isin_lei_outcome GROUP BY outcome")
     counts = dict(cursor.fetchall())
     cursor.execute("DROP TABLE IF EXISTS temp.isin_lei_outcome")
-    return Counts(
-        new=counts.get("new", 0),
-        changed=counts.get("changed", 0),
-        ended=ended,
-        late=counts.get("late", 0),
-        unchanged=total - sum(counts.values()),
-    )
+    return Counts(**counts, ended=ended, unchanged=total - sum(counts.values()))

@@ -94,13 +94,7 @@ def merge_from(cursor: CursorWrapper, origin: Origin, kind: str, columns: frozen
     cursor.execute("SELECT outcome, count(*) FROM temp.level_2_outcome GROUP BY outcome")
     counts = dict(cursor.fetchall())
     cursor.execute("DROP TABLE IF EXISTS temp.level_2_outcome")
-    return Counts(
-        new=counts.get("new", 0),
-        changed=counts.get("changed", 0),
-        ended=ended,
-        late=counts.get("late", 0),
-        unchanged=counts.get("unchanged", 0),
-    )
+    return Counts(**counts, ended=ended)
 
 
 def delete_not_answered(

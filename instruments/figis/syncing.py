@@ -131,11 +131,11 @@ def _store_figis(
     new, changed, unchanged = [], [], []
     for values in {row["figi"]: row for row in rows}.values():
         row = known.pop(values["figi"], None)
-        fields: dict[str, Any] = {**values, **venue, "is_current": True, "fetched_at": now}
+        fields: dict[str, Any] = {**values, **venue, "is_current": True}
         if row is None:
-            new.append(Figi(isin=request.isin, **fields))
-        elif any(getattr(row, name) != fields[name] for name in fields if name != "fetched_at"):
-            for name, value in fields.items():
+            new.append(Figi(isin=request.isin, fetched_at=now, **fields))
+        elif any(getattr(row, name) != value for name, value in fields.items()):
+            for name, value in {**fields, "fetched_at": now}.items():
                 setattr(row, name, value)
             changed.append(row)
         else:
@@ -143,11 +143,10 @@ def _store_figis(
     Figi.objects.bulk_create(new)
     Figi.objects.bulk_update(changed, _COLUMNS, batch_size=50)
     Figi.objects.filter(pk__in=unchanged).update(fetched_at=now)
-    ended: list[int] = []
+    ended = [] if request.mic else [row.pk for row in known.values() if row.is_current]
+    Figi.objects.filter(pk__in=ended).update(is_current=False)
     counts.new_figis += len(new)
     counts.changed_figis += len(changed)
-    if not request.mic:
-        ended = [row.pk for row in known.values() if row.is_current]
-        counts.ended_figis += Figi.objects.filter(pk__in=ended).update(is_current=False)
+    counts.ended_figis += len(ended)
     if new or changed or ended:
         DataVersion.objects.renew(DataSubject.FIGIS)

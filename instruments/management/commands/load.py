@@ -54,16 +54,15 @@ class Command(RecordedCommand):
     def handle(self, **options: Any) -> None:
         problems: list[MarketDataError] = []
         rows = []
-        files = (
-            pipeline.register_files(
+        if options["paths"]:
+            files = pipeline.register_files(
                 options["paths"],
                 dataset=options["dataset"],
                 excerpt=options["excerpt"],
                 on_problem=problems.append,
             )
-            if options["paths"]
-            else list(EsmaFile.objects.waiting())
-        )
+        else:
+            files = list(EsmaFile.objects.waiting())
         if files and (venues := load_bundled_if_none()):
             self.stderr.write(
                 f"The list of venues was empty. The bundled list of {venues.new:,} venues has been loaded;"
@@ -78,11 +77,7 @@ class Command(RecordedCommand):
         if options["format"] == "json":
             output.print_json(self.stdout, rows)
         elif rows:
-            empty = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
-            hidden = {*empty, "run", "unmapped", "report", "problem"}
-            shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
-            numbers = [*_COUNTS, "seconds", "records_per_second"]
-            output.print_table(self.stdout, shown, numbers=numbers)
+            self._print_table(rows)
             self._explain(rows)
         elif not problems:
             self.stdout.write(
@@ -90,6 +85,14 @@ class Command(RecordedCommand):
             )
         if problems:
             raise CommandError("; ".join(map(_describe_problem, problems)))
+
+    def _print_table(self, rows: list[dict[str, Any]]) -> None:
+        """Print the counts of each file, without outcomes that no record has."""
+        empty = {name for name in _COUNTS[1:] if not any(row[name] for row in rows)}
+        hidden = {*empty, "run", "unmapped", "report", "problem"}
+        shown = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
+        numbers = [*_COUNTS, "seconds", "records_per_second"]
+        output.print_table(self.stdout, shown, numbers=numbers)
 
     def _explain(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
