@@ -19,7 +19,10 @@ from marketdata.web.address import is_allowed
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """A button, which is shown where `is_offered`. `perform` takes the file and the request."""
+    """A button, which is shown if the state of the file allows it: `is_offered`.
+
+    `perform` requests the work; it takes the file, and the request as a keyword.
+    """
 
     label: str
     rule: Rule
@@ -28,6 +31,7 @@ class Action:
 
 
 _LOADING = holding("esma_files.load_esmafile", sensitive=True, costly=True)
+# By the name in the address to which the button posts.
 ACTIONS = {
     "retry": Action(
         "Retry", _LOADING, lambda file: file.state == EsmaFile.State.FAILED, file_requests.retry
@@ -69,8 +73,8 @@ def find_actions(request: HttpRequest, file: EsmaFile) -> list[tuple[str, str]]:
 
 
 def _is_permitted(request: HttpRequest, action: Action) -> bool:
-    is_near = not action.rule.sensitive or is_allowed(request)
-    return is_near and is_met(action.rule, request.user)
+    is_network_permitted = not action.rule.sensitive or is_allowed(request)
+    return is_network_permitted and is_met(action.rule, request.user)
 
 
 class FileActionView(GuardedView):

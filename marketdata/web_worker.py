@@ -38,11 +38,8 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IG
 # Bytes of a body that are waited for before a thread reads them; a socket holds more.
 _AWAITED_BYTES = 16_384
 _DISCARDED_BYTES = 32_768  # of a body that nobody reads; gunicorn discards up to twice as many
-_PAUSE_SECONDS = (
-    0.1  # between two looks at incomplete headers and at connections that are to be closed
-)
-
-
+# Between two looks at incomplete requests, at long bodies, and at connections that are to be closed.
+_PAUSE_SECONDS = 0.1
 # Requests that do not reach the service are answered here, as problem details and without what they sent.
 _REFUSALS = {
     414: "The address is longer than 8,190 bytes. Send long lists in the body of a POST request.",
@@ -89,6 +86,8 @@ def _mask(text: str) -> str:
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
+    """A connection is `_incomplete` until a thread gets it, and `_lingering` after its last answer."""
+
     def init_process(self) -> None:
         self._incomplete: dict[Any, float] = {}  # the end of the time for a header, by connection
         self._lingering: dict[socket.socket, float] = {}  # the time to close it, by socket
@@ -112,6 +111,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             self._polled.add(conn)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Handle events as gunicorn does, then what has arrived or whose time is over (in the event loop)."""
         is_waiting = self._incomplete or self._lingering or self._reading
         super().wait_for_and_dispatch_events(
             min(timeout, _PAUSE_SECONDS) if is_waiting else timeout
@@ -136,7 +136,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # untyped
             self._reading[conn.sock] = time.monotonic() + BODY_SECONDS
         try:
             return super().handle_request(req, conn)
-        except BlockingIOError:
+        except BlockingIOError:  # SO_RCVTIMEO or SO_SNDTIMEO is over
             self.log.warning("A client has stopped reading or sending; its request is broken off.")
             return False
         finally:
@@ -221,8 +221,8 @@ def _receive(connection: socket.socket, flags: int) -> bytes | None:
 def _has_whole_request(connection: socket.socket) -> bool:
     """Return whether a request is complete, or will not become so: too long, or the client has gone.
 
-    A body that is longer than what the kernel holds for sure, or whose client waits for a word, counts as
-    arrived when its header has.
+    Of a body that is longer than what the kernel holds for sure, `_AWAITED_BYTES` are enough. A body that the
+    client only sends when asked (`Expect: 100-continue`) counts as arrived when its header has.
     """
     data = _peek(connection)
     if data is None:

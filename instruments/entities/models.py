@@ -49,19 +49,19 @@ class LegalEntityQuerySet(KeyedQuerySet):
 
         Raises InvalidQuery.
         """
-        if not search.is_asked(self):
+        if not search.uses_index(self):
             return cast(LegalEntityQuerySet, super().after(cursor))
         return cast(LegalEntityQuerySet, search.after_key(self, _get_key(cursor)))
 
     def up_to(self, cursor: str) -> "LegalEntityQuerySet":
         """The entities up to a cursor of `find_end`."""
-        if not search.is_asked(self):
+        if not search.uses_index(self):
             return cast(LegalEntityQuerySet, super().up_to(cursor))
         return cast(LegalEntityQuerySet, search.up_to_key(self, _get_key(cursor)))
 
     def find_end(self, cursor: str, size: int) -> str | None:
         """A cursor so many entities of the database after another; None where there are fewer."""
-        if not search.is_asked(self):
+        if not search.uses_index(self):
             return super().find_end(cursor, size)
         last = _get_key(cursor) + size
         return f".{last}" if LegalEntity.objects.filter(pk__gt=last).exists() else None

@@ -23,7 +23,7 @@ INDEX = "instruments_entity_index"
 WORDS = "instruments_entity_index_words"  # its words, each once a document, in their order
 _CORRECTIONS = "instruments_correction"
 _MAX_WORDS = 20
-_WORDS = re.compile(r"\w+")
+_WORD = re.compile(r"\w+")
 
 M = TypeVar("M", bound=models.Model)
 
@@ -55,7 +55,7 @@ def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
 
     The first 20 words count. A text without a word matches nothing. On SQLite they are in the order of keys.
     """
-    words = _WORDS.findall(text.encode(errors="replace").decode())[:_MAX_WORDS]
+    words = _WORD.findall(text.encode(errors="replace").decode())[:_MAX_WORDS]
     if not words:
         return entities.none()
     if connections[entities.db].vendor == "sqlite":
@@ -79,7 +79,7 @@ def named(entities: "models.QuerySet[M]", text: str) -> "models.QuerySet[M]":
     return entities
 
 
-def is_asked(entities: "models.QuerySet[M]") -> bool:
+def uses_index(entities: "models.QuerySet[M]") -> bool:
     """Return True if the index selects these entities, in the order of their keys."""
     return INDEX in entities.query.extra_tables
 

@@ -97,7 +97,7 @@ def order(
         return instruments
     if unfiltered is None:
         return _sort(instruments, ordering, by_index=True)
-    is_searched = search.is_asked(unfiltered)
+    is_searched = search.uses_index(unfiltered)
     most = many if is_searched else min(many, _SORTED)
     is_fewer = _is_fewer if is_searched else _is_soon_known_to_be_fewer
     if is_fewer(instruments, most):

@@ -20,7 +20,7 @@ class ByRelevance:
 
     def __init__(self, matching: InstrumentQuerySet, day: dt.date) -> None:
         active = filter_by_effective_status(matching, EffectiveStatus.ACTIVE, day)
-        self._active: Any = active if search.is_asked(matching) else search.compare_keys(active)
+        self._active: Any = active if search.uses_index(matching) else search.compare_keys(active)
         self._ended = matching.filter(~Q(status=Status.ACTIVE) | Q(active_until__lt=day))
 
     def read_keys(self, number: int) -> tuple[list[str], int]:

@@ -148,7 +148,7 @@ def coded(
     code may match millions.
     """
     query = instruments.query
-    is_selected = not is_asked(instruments) and len(query.alias_map) > 1
+    is_selected = not uses_index(instruments) and len(query.alias_map) > 1
     if is_selected or FEW in query.annotations or connections[instruments.db].vendor != "sqlite":
         return instruments
     terms = [f'"{MARKS[kind]}{code}"' for code in codes if code.isalnum() or not code]
@@ -178,7 +178,7 @@ def read_codes(database: str, kind: str, *, condition: str, limit: int | None = 
 
 def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     """Return the instruments after `isin`, in the order of ISINs; all of them for ""."""
-    if not is_asked(instruments):
+    if not uses_index(instruments):
         return instruments.filter(isin__gt=isin).order_by("isin")
     key = key_of(isin) if isin else 0
     return instruments.filter(RawSQL(f"{INDEX}.rowid > %s", [key], BooleanField()))
@@ -186,7 +186,7 @@ def after(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
 
 def up_to(instruments: "models.QuerySet[M]", isin: str) -> "models.QuerySet[M]":
     """Return the instruments up to `isin` in the order of ISINs, that one included."""
-    if not is_asked(instruments):
+    if not uses_index(instruments):
         return instruments.filter(isin__lte=isin)
     return instruments.filter(RawSQL(f"{INDEX}.rowid <= %s", [key_of(isin)], BooleanField()))
 
@@ -241,7 +241,7 @@ def compare_keys(instruments: "models.QuerySet[M]") -> "models.QuerySet[M]":
     read: the plus sign prevents that many are looked up one by one. Of ISINs with the same start, the
     index is read between the first and the last.
     """
-    if not is_asked(instruments):
+    if not uses_index(instruments):
         return instruments
     keys: Any = instruments.query.annotations.get(FEW)
     start: Any = instruments.query.annotations.get(_START)
@@ -266,7 +266,7 @@ class _Matched(ExtraWhere):
         self.terms = terms
 
 
-def is_asked(instruments: "models.QuerySet[M]") -> bool:
+def uses_index(instruments: "models.QuerySet[M]") -> bool:
     """Return True if the index of names and codes selects these instruments."""
     return INDEX in instruments.query.extra_tables
 
@@ -274,7 +274,7 @@ def is_asked(instruments: "models.QuerySet[M]") -> bool:
 def is_in_its_order(instruments: "models.QuerySet[M]") -> bool:
     """Return True if the index selects these instruments, and they are in its order."""
     order = instruments.query.order_by
-    return is_asked(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
+    return uses_index(instruments) and len(order) == 1 and isinstance(order[0], RawSQL)
 
 
 def is_found_at_a_cost(instruments: "models.QuerySet[M]") -> bool:
@@ -292,7 +292,7 @@ def _matching(instruments: "models.QuerySet[M]", terms: list[str]) -> "models.Qu
     """Return the instruments whose document has one of the terms of FTS5."""
     if not terms:
         return instruments.none()
-    if not is_asked(instruments):
+    if not uses_index(instruments):
         rowid = f"{INDEX}.rowid"
         instruments = (
             instruments.extra(tables=[INDEX])

@@ -58,7 +58,7 @@ def test_codes_are_not_looked_up_in_the_index_for_few_instruments(
         assert known.isin in read(**few)
         assert read(**few, **code) == sorted({*read(**few)} & {*read(**code)}), few
         if "isin" in few or "q" in few:
-            assert not search.is_asked(find(**few, **code)), few
+            assert not search.uses_index(find(**few, **code)), few
 
 
 @pytest.mark.parametrize("looked_up", [0, 5_000])
@@ -76,7 +76,7 @@ def test_words_are_looked_up_among_few_instruments(
         {"changed_since": "2000-01-01"},
     ):
         assert read(q="bank", **few, **code) == sorted(named & {*read(**few)}), few
-        assert search.is_asked(find(q="bank", **few, **code)) == search.is_asked(find(q="bank"))
+        assert search.uses_index(find(q="bank", **few, **code)) == search.uses_index(find(q="bank"))
 
 
 @pytest.mark.parametrize("many", [1, 100_000])
@@ -121,4 +121,4 @@ def test_days_that_many_listings_have_are_read_into_a_set(
     assert list(BoundedPaginator(many, 7).page(2)) == list(few)[7:14]
     assert BoundedPaginator(many, 7).count == len(few)
     is_led_by_code = connection.vendor == "sqlite" and frequent > 1
-    assert search.is_asked(many.with_status("active")) == is_led_by_code
+    assert search.uses_index(many.with_status("active")) == is_led_by_code
