@@ -41,6 +41,13 @@ def filter_queryset(
     return rows
 
 
+def add_limit(parser: argparse.ArgumentParser, *, default: int) -> None:
+    """Add the option --limit, the greatest number of rows of a list."""
+    parser.add_argument(
+        "--limit", type=positive_integer, default=default, help=f"rows at most (default: {default})"
+    )
+
+
 def day(text: str) -> dt.date:
     """Return a day in ISO 8601; for `type=` of an option such as --on."""
     try:

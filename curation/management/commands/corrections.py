@@ -13,7 +13,7 @@ from instruments.listings.status import today
 from instruments.management.answering import AnsweringCommand
 from instruments.models import Correction
 from marketdata.common import output
-from marketdata.common.command_options import filter_queryset
+from marketdata.common.command_options import add_limit, filter_queryset
 
 _LIST_COLUMNS = (
     *("number", "register", "isin", "lei", "mic", "field", "expected", "value", "state"),
@@ -34,7 +34,7 @@ class Command(RecordedCommand, AnsweringCommand):
         listing.add_argument("--lei", help="only those of this legal entity")
         listing.add_argument("--mic", help="only those of this venue, and of listings there")
         listing.add_argument("--state", choices=Correction.State.values, help="only in this state")
-        listing.add_argument("--limit", type=int, default=100, help="default: 100")
+        add_limit(listing, default=100)
         debt = actions.add_parser(
             "debt", help="list the corrections that replace published values, with their age"
         )

@@ -11,11 +11,7 @@ from curation.models import Problem
 from curation.problem_kinds import KINDS
 from instruments.management.answering import AnsweringCommand
 from marketdata.common import output
-from marketdata.common.command_options import (
-    add_filter_options,
-    filter_queryset,
-    positive_integer,
-)
+from marketdata.common.command_options import add_filter_options, add_limit, filter_queryset
 
 _KIND_COLUMNS = ("kind", "title", "problems", "has_more", "skipped", "counted_at")
 _LIST_COLUMNS = ("isin", "register", "mic", "published", "suggested", "detail", "found_on")
@@ -33,7 +29,7 @@ class Command(AnsweringCommand):
         kinds = actions.add_parser("kinds", help="list the kinds with their numbers")
         listing = actions.add_parser("list", help="list the problems of a kind")
         listing.add_argument("kind", choices=list(KINDS), metavar="KIND")
-        listing.add_argument("--limit", type=positive_integer, default=100, help="default: 100")
+        add_limit(listing, default=100)
         add_filter_options(listing, ProblemFilterSet)
         for parser_of_action in (find, kinds, listing):
             output.add_format(parser_of_action)

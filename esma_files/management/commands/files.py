@@ -25,12 +25,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         list_parser = actions.add_parser("list", help="list files, with the filters of the API")
-        list_parser.add_argument(
-            "--limit",
-            type=command_options.positive_integer,
-            default=50,
-            help="most rows (default: 50)",
-        )
+        command_options.add_limit(list_parser, default=50)
         command_options.add_filter_options(list_parser, EsmaFileFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="show a file and its last runs")

@@ -21,12 +21,7 @@ class Command(BaseCommand):
         list_parser = actions.add_parser(
             "list", help="list invalid values, the newest first, with the filters of the API"
         )
-        list_parser.add_argument(
-            "--limit",
-            type=command_options.positive_integer,
-            default=50,
-            help="most rows (default: 50)",
-        )
+        command_options.add_limit(list_parser, default=50)
         command_options.add_filter_options(list_parser, RejectedRecordFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="show a rejected record")

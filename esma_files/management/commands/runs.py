@@ -19,12 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         list_parser = actions.add_parser("list", help="runs, newest first, filtered as in the API")
-        list_parser.add_argument(
-            "--limit",
-            type=command_options.positive_integer,
-            default=20,
-            help="rows at most (default: 20)",
-        )
+        command_options.add_limit(list_parser, default=20)
         command_options.add_filter_options(list_parser, RunFilterSet)
         output.add_format(list_parser)
         get_parser = actions.add_parser("get", help="all fields of a run")

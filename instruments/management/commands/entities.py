@@ -40,9 +40,7 @@ class Command(AnsweringCommand):
             dest="action", required=True, metavar="list|get|hierarchy|differences"
         )
         listing = actions.add_parser("list", help="entities, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
-        )
+        command_options.add_limit(listing, default=20)
         command_options.add_filter_options(listing, LegalEntityFilterSet)
         getting = actions.add_parser("get", help="one entity with its names and its successors")
         getting.add_argument("lei", metavar="LEI")
@@ -57,9 +55,7 @@ class Command(AnsweringCommand):
             choices=DIFFERENCES,
             help="different: another issuer; venue_operator: FIRDS has the operator of the venue (both)",
         )
-        differing.add_argument(
-            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
-        )
+        command_options.add_limit(differing, default=20)
         differing.add_argument(
             "--output",
             type=Path,

@@ -307,11 +307,6 @@ def _add_knowledge_options(parser: CommandParser) -> None:
 
 
 def _add_list_options(parser: CommandParser, filterset_class: Any) -> None:
-    parser.add_argument(
-        "--limit",
-        type=command_options.positive_integer,
-        default=20,
-        help="maximum number of rows (default: 20)",
-    )
+    command_options.add_limit(parser, default=20)
     command_options.add_filter_options(parser, filterset_class)
     output.add_format(parser)

@@ -30,12 +30,7 @@ class Command(AnsweringCommand):
         getting.add_argument("id", type=int, metavar="ID", help="as in the list")
         command_options.add_filter_options(getting, DifferenceFilterSet)
         for action in (listing, getting):
-            action.add_argument(
-                "--limit",
-                type=command_options.positive_integer,
-                default=20,
-                help="most rows (default: 20)",
-            )
+            command_options.add_limit(action, default=20)
             output.add_format(action)
 
     def handle(self, **options: Any) -> None:

@@ -22,9 +22,7 @@ class Command(AnsweringCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get")
         listing = actions.add_parser("list", help="results, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
-        )
+        command_options.add_limit(listing, default=20)
         command_options.add_filter_options(listing, TransparencyFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")

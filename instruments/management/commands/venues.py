@@ -25,9 +25,7 @@ class Command(AnsweringCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list|get|missing")
         listing = actions.add_parser("list", help="venues, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
-        )
+        command_options.add_limit(listing, default=20)
         command_options.add_filter_options(listing, VenueFilterSet)
         getting = actions.add_parser("get", help="one venue")
         getting.add_argument("mic", metavar="MIC")

@@ -31,9 +31,7 @@ class Command(RecordedCommand, AnsweringCommand):
             dest="action", required=True, metavar="list|get|load_suspensions"
         )
         listing = actions.add_parser("list", help="results, filtered as in the API")
-        listing.add_argument(
-            "--limit", type=command_options.positive_integer, default=20, help="rows at most (20)"
-        )
+        command_options.add_limit(listing, default=20)
         command_options.add_filter_options(listing, VolumeCapFilterSet)
         getting = actions.add_parser("get", help="one instrument")
         getting.add_argument("isin", metavar="ISIN")
