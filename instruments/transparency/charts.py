@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+from collections import defaultdict
 from decimal import Decimal
 
 from instruments.transparency.applicable import (
@@ -30,6 +31,28 @@ def draw_in_force(answer: InstrumentTransparency) -> Timeline | None:
 
     They are those of the newest version of each result. Periods that are open end with the chart.
     """
+    begins, ends = _find_bounds(answer)
+    if not begins | ends:
+        return None
+    last = max(ends | begins | {answer.on})
+    axis = TimeAxis(min(begins | ends), last)
+    days = sorted(begins | {day + _DAY for day in ends if day < last})
+    bars: dict[str, list[Bar]] = defaultdict(list)
+    for day, following in itertools.pairwise([*days, last + _DAY]):
+        states = find_applicable(answer.results, day, first_trade=answer.first_trade)
+        for respect, state in states.items():
+            if state.in_force:
+                bars[respect].append(_make_bar(axis, day, following - _DAY, state))
+    rows = [
+        (respect.replace("_", " ").capitalize(), "", bars[respect])
+        for respect in RESPECTS
+        if respect in bars
+    ]
+    return draw_timeline(axis, rows) if rows else None
+
+
+def _find_bounds(answer: InstrumentTransparency) -> tuple[set[dt.date], set[dt.date]]:
+    """Return the first days and the last days of the application periods."""
     periods = [
         period
         for result in answer.results
@@ -37,23 +60,7 @@ def draw_in_force(answer: InstrumentTransparency) -> Timeline | None:
     ]
     begins = {period.first for period in periods if period.first}
     ends = {period.last for period in periods if period.last and period.last < dt.date.max}
-    if not begins | ends:
-        return None
-    last = max(ends | begins | {answer.on})
-    axis = TimeAxis(min(begins | ends), last)
-    days = sorted(begins | {day + _DAY for day in ends if day < last})
-    bars: dict[str, list[Bar]] = {respect: [] for respect in RESPECTS}
-    for day, following in itertools.pairwise([*days, last + _DAY]):
-        states = find_applicable(answer.results, day, first_trade=answer.first_trade)
-        for respect, state in states.items():
-            if state.in_force:
-                bars[respect].append(_make_bar(axis, day, following - _DAY, state))
-    rows = [
-        (respect.replace("_", " ").capitalize(), "", of_respect)
-        for respect, of_respect in bars.items()
-        if of_respect
-    ]
-    return draw_timeline(axis, rows) if rows else None
+    return begins, ends
 
 
 def _make_bar(axis: TimeAxis, first: dt.date, last: dt.date, state: Applicable) -> Bar:
