@@ -104,11 +104,8 @@ def answer_items(items: Sequence[Item]) -> list[Answer]:
         if item.has_day:
             matching = _describe_snapshots(item, isins[item], covered)
         else:
-            matching = [
-                rows[isin]
-                for isin in isins[item]
-                if isin in rows and (not item.mic or mics[isin] & covered)
-            ]
+            listed = [isin for isin in isins[item] if not item.mic or mics[isin] & covered]
+            matching = [rows[isin] for isin in listed if isin in rows]
         answers[item] = _answer(item, matching)
     return [answers.get(item) or {"error": item.problem} for item in items]
 

@@ -29,7 +29,7 @@ class CategoryOverview:
     name: str
     instruments: int
     active: int
-    share: float  # of all instruments, in percent of the largest category
+    share: float  # of the largest category, in percent: the length of its bar
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.search_results import PAGE_SIZE
 from instruments.listings.status import EffectiveStatus
-from instruments.listings.suggestions import suggest_others
+from instruments.listings.suggestions import MAX_LENGTH, suggest_others
 from instruments.models import Instrument, LegalEntity, ListedVenue, Register, Status, Venue
 from marketdata.common.errors import InvalidQuery
 from marketdata.common.filters import get_messages
@@ -29,7 +29,6 @@ from marketdata.web.forms import day_field, get_status
 
 PATIENT = "wait"  # the parameter of an address whose answer takes the time that it needs
 _MIC_LENGTH = 4
-MAX_LENGTH = 100  # characters of a search, as in the search box
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 _ANY = ("", "Any")
 # The columns that a list can have beside the ISIN, and those that it has unless others are chosen.

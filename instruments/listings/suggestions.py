@@ -14,7 +14,7 @@ from instruments.models import Instrument, LegalEntity, Status, Venue
 from instruments.served_values import is_served
 from marketdata.web.access import GuardedView, is_met, reading
 
-MAX_LENGTH = 100  # characters of a search
+MAX_LENGTH = 100  # characters of a search; the rest is ignored
 _LEAST_LETTERS = 2
 _READ = 20  # instruments of which the active ones come first
 _SHOWN = 6
