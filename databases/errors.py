@@ -54,14 +54,14 @@ class DamagedBackup(PermanentError):
 
 
 class OtherMigrations(PermanentError):
-    """The database was migrated by a release with other migrations: a later one, or one from before 0.1.0."""
+    """The database was migrated by a release with other migrations: a later one, or release 0.1.0."""
 
     def __init__(self, unknown: list[str]) -> None:
         shown = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if unknown[3:] else "")
         super().__init__(
             f"The database has migrations that this release lacks ({shown}), and was not changed. If a later"
-            " release migrated it, use that release, or restore a backup that this one made. A database from"
-            " before release 0.1.0 cannot be migrated: load its stored files into a new database, as"
+            " release migrated it, use that release, or restore a backup that this one made. A database of"
+            " release 0.1.0 cannot be migrated: load its stored files into a new database, as"
             " docs/moving.md describes."
         )
 
