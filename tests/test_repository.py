@@ -149,6 +149,8 @@ def test_the_version_is_the_same_everywhere() -> None:
 
     assert project["version"] == __version__
     assert f"\n## {__version__} - " in (ROOT / "CHANGELOG.md").read_text()
+    form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text()
+    assert f"placeholder: {__version__}\n" in form
 
 
 def test_every_decision_is_in_the_index_under_its_title() -> None:

@@ -93,11 +93,16 @@ def shorten(value: Any, name: str = "") -> Any:
 
 
 def get_shape(value: Any, name: str = "") -> Any:
-    """Return the names of fields at all levels, those of the items of a list together; of CSV its header."""
+    """Return the names of fields at all levels, those of the items of a list together; of CSV its header.
+
+    The version of the project is the one value that counts: examples show that of this release.
+    """
     if isinstance(value, dict):
         return {name: get_shape(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [get_shape(item) for item in value[:1]]
+    if name == "version":
+        return value
     return value.partition("\n")[0] if name == "text/csv" else ""
 
 
