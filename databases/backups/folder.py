@@ -1,6 +1,7 @@
 """The folder of backups: each a compressed SQLite file with a description beside it.
 
-The description is written last, so a file without one is the rest of an interrupted backup.
+The description gets its name last, so a file without one is not a backup, or not yet: the next process that
+locks the folder finishes what a killed one has left.
 """
 
 import contextlib
@@ -55,7 +56,7 @@ def folder() -> Path:
 
 @contextlib.contextmanager
 def locked() -> Iterator[Path]:
-    """Lock the folder for writing and remove unfinished files of a killed process. Raises BackupsBusy."""
+    """Lock the folder for writing and finish or remove what a killed process left. Raises BackupsBusy."""
     where = folder()
     where.mkdir(parents=True, exist_ok=True, mode=0o700)  # it holds users and keys
     with (where / ".lock").open("w") as lock:
@@ -64,7 +65,10 @@ def locked() -> Iterator[Path]:
         except BlockingIOError as error:
             raise BackupsBusy(where) from error
         for unfinished in where.glob(f".*{_PART}*"):
-            unfinished.unlink()
+            if _described(unfinished).exists():  # all of both files is on the disk
+                unfinished.replace(_description(_described(unfinished).name))
+            else:
+                unfinished.unlink()
         yield where
 
 
@@ -80,8 +84,8 @@ def part_of(name: str) -> Path:
 
 
 def put(backup: Backup, written: Path) -> None:
-    """Rename a finished file, then write its description: interrupted in between, it is not a backup."""
-    description = part_of(f"{backup.name}.json")
+    """Rename a finished file, then its description: interrupted in between, `locked` does the rest."""
+    description = part_of(_description(backup.name).name)
     description.write_text(json.dumps(dataclasses.asdict(backup), indent=2) + "\n")
     for path in (written, description):
         _flush(path)
@@ -123,9 +127,11 @@ def superfluous(keep: int) -> list[Backup]:
 
 
 def remove(backup: Backup) -> None:
-    """Delete a backup, its description first: interrupted in between, the rest is not a backup."""
-    _description(backup.name).unlink()
+    """Delete a backup, its description last: interrupted in between, it is a backup again, or gone."""
+    description = part_of(_description(backup.name).name)
+    _description(backup.name).replace(description)
     backup.path.unlink()
+    description.unlink()
 
 
 def _get_order(backup: Backup) -> tuple[str, int, str]:
@@ -135,6 +141,11 @@ def _get_order(backup: Backup) -> tuple[str, int, str]:
 
 def _description(name: str) -> Path:
     return folder() / f"{name}.json"
+
+
+def _described(unfinished: Path) -> Path:
+    """Return the backup that an unfinished description describes; for other files, a name of no backup."""
+    return folder() / unfinished.name.removeprefix(".").removesuffix(f".json{_PART}")
 
 
 def _read(path: Path) -> Backup:

@@ -1,6 +1,7 @@
 """Backups: whole, of one moment, and nothing that looks like one and is none."""
 
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.core.management import call_command
 from django.db import connections
 
 from databases.backups import create, folder, restore, sqlite
@@ -116,6 +118,44 @@ def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
     backup = create.create(big, reason="manual")
     assert list(parts.glob(".*.part*")) == []
     assert folder.scan() == ([backup], [])
+
+
+def test_a_complete_backup_whose_description_was_not_renamed_is_a_backup(source: Path) -> None:
+    backup = create.create(source, reason="manual")
+    description = Path(f"{backup.path}.json")
+    description.rename(folder.part_of(description.name))  # killed just before the second renaming
+    assert folder.scan()[0] == []
+
+    call_command("backup", "verify", stdout=io.StringIO())
+
+    assert folder.scan() == ([backup], [])
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_backup_whose_deletion_was_killed_can_be_deleted_again(
+    source: Path, is_deleted: bool
+) -> None:
+    old, newest = (create.create(source, reason="manual") for _ in range(2))
+    description = Path(f"{old.path}.json")
+    description.rename(folder.part_of(description.name))
+    if is_deleted:
+        old.path.unlink()
+
+    call_command("backup", "prune", keep=1, stdout=io.StringIO())
+
+    assert folder.scan() == ([newest], [])
+    assert [path.name for path in folder.folder().iterdir() if path.name.startswith(old.name)] == []
+    assert list(folder.folder().glob(".*.part*")) == []
+
+
+def test_a_backup_that_is_deleted_is_one_until_its_file_is_gone(source: Path) -> None:
+    backup = create.create(source, reason="manual")
+    backup.path.unlink()
+    backup.path.mkdir()  # which cannot be deleted as a file
+    with pytest.raises(IsADirectoryError):
+        folder.remove(backup)
+    with folder.locked():
+        assert Path(f"{backup.path}.json").exists()
 
 
 def test_two_at_a_time_are_one_too_many(source: Path) -> None:

@@ -95,10 +95,10 @@ class Command(BaseCommand):
             self.stderr.write(problem)
 
     def _verify(self, options: dict[str, Any]) -> None:
-        backups, problems = folder.scan()
-        if options["name"]:
-            backups, problems = [folder.get(name) for name in options["name"]], []
         with folder.locked():
+            backups, problems = folder.scan()
+            if options["name"]:
+                backups, problems = [folder.get(name) for name in options["name"]], []
             for backup in backups:
                 try:
                     with restore.unpacked(backup):
@@ -114,14 +114,15 @@ class Command(BaseCommand):
         if connection.vendor != "sqlite":
             raise NotSqlite
         database = Path(connection.settings_dict["NAME"])
-        backup = folder.get(options["name"])
-        restore.check_schema(backup)
-        with folder.locked(), restore.unpacked(backup) as ready:
-            if not options["yes"]:
-                self._ask(backup, database)
-            connection.close()  # this process has the file open too
-            with bar("restoring") as watcher:
-                safety = restore.replace(ready, database, watcher)
+        with folder.locked():
+            backup = folder.get(options["name"])
+            restore.check_schema(backup)
+            with restore.unpacked(backup) as ready:
+                if not options["yes"]:
+                    self._ask(backup, database)
+                connection.close()  # this process has the file open too
+                with bar("restoring") as watcher:
+                    safety = restore.replace(ready, database, watcher)
         kept = safety.name if safety else ""
         trail.record("backup.restored", about=backup.name, new={"before": kept})
         self.stdout.write(f"Restored {backup.name}: {backup.rows:,} rows.")
