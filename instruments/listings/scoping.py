@@ -138,10 +138,15 @@ def prune(register: Register, *, by: str = "", request: Any = None) -> Iterator[
     for page in pruning.pages(scope, delete=True):
         listings, versions = listings + page.listings, versions + page.versions
         yield page
-    pruning.delete_unused_cfi_codes()
-    search_index.tidy(connection)
+    tidy()
     deleted = {"listings": listings, "versions": versions}
     trail.record("scope.pruned", request=request, actor=by, about=register.value, new=deleted)
+
+
+def tidy() -> None:
+    """Delete what all pages together leave over, also those of a prune that was killed."""
+    pruning.delete_unused_cfi_codes()
+    search_index.tidy(connection)
 
 
 def _narrowed(register: Register) -> Scope:

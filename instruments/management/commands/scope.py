@@ -26,7 +26,8 @@ _HELP = {
 
 class Command(RecordedCommand):
     help = "Show or set the records of a register that are loaded, and apply a new scope to loaded files."
-    recorded_actions = frozenset({"backfill"})  # the others record what they do themselves
+    # The others record what they do themselves. Of a prune that is killed there is this event alone.
+    recorded_actions = frozenset({"backfill", "prune"})
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(
@@ -120,6 +121,7 @@ class Command(RecordedCommand):
         try:
             listings, versions = self._go_through(scoping.outside(register))
             if not listings:
+                scoping.tidy()
                 self.stdout.write("Nothing is out of scope.")
                 return
             amount = (

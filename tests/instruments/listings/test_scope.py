@@ -288,6 +288,24 @@ def test_what_is_out_of_scope_is_deleted_only_when_asked(
     assert out.getvalue() == "Nothing is out of scope.\n"
 
 
+def test_a_prune_that_was_killed_is_finished_and_recorded(make_zip: Write) -> None:
+    load(
+        make_zip,
+        full(2),
+        firds.record("RefData", VOLVO, "XSTO", period=day(1)),
+        firds.record("RefData", DSB, "XCSE", period=day(1), authority="DK", cfi="ESNUFR"),
+    )
+    set_scope(authorities=["SE"])
+    next(scoping.prune(Register.ESMA))  # all listings are on one page
+
+    out = io.StringIO()
+    call_command("scope", "prune", "--yes", stdout=out)
+
+    assert out.getvalue() == "Nothing is out of scope.\n"
+    assert [row.code for row in CfiCode.objects.all()] == ["ESVUFR"]
+    assert Event.objects.get(action="command.scope_prune").new == {"register": "ESMA", "yes": True}
+
+
 def test_curators_set_scopes_and_viewers_look_at_them(make_zip: Write) -> None:
     address = "/scope/ESMA/"
     viewer, curator = client_of_new_user("vera", "viewer"), client_of_new_user("curt", "curator")
