@@ -34,12 +34,13 @@ MAX_LINE_CHARACTERS = 1_000
 KEPT_FOR = dt.timedelta(days=7)
 _CONTAINER = "lists"
 _PART_BYTES = 1 << 18
+_STORED_WITHIN = dt.timedelta(days=1)  # hidden and without lines until then
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING, Run.State.ABANDONED)
 
 
 def select(owner: str) -> Any:
     """Return the lists of a user that have not expired, newest first."""
-    lists = ListFile.objects.filter(owner=owner, expires_at__gt=timezone.now())
+    lists = ListFile.objects.filter(owner=owner, lines__gt=0, expires_at__gt=timezone.now())
     return lists.select_related("run__file")
 
 
@@ -66,22 +67,24 @@ def create(
     with open_temporary() as file:
         _compress(chunks, file)
         lines = _count_lines(file, question)
-        file.seek(0)
-        storages[settings.FILES_LOCATION].save(stored_name, File(file))
-    with transaction.atomic():
+        # The row is first: whatever becomes of this process, what it has stored is deleted some day.
         list_file = ListFile.objects.create(
             owner=owner,
             question=question,
             name=name[:100],
             parameters=parameters,
-            lines=lines,
+            lines=0,
             location=settings.FILES_LOCATION,
             content=stored_name,
-            expires_at=timezone.now() + KEPT_FOR,
+            expires_at=timezone.now() + _STORED_WITHIN,
         )
+        file.seek(0)
+        storages[settings.FILES_LOCATION].save(stored_name, File(file))
+    with transaction.atomic():
+        list_file.lines, list_file.expires_at = lines, timezone.now() + KEPT_FOR
         arguments = {"list": str(list_file.pk)}
         list_file.run = queue.request_run(Run.Kind.ANSWER, requested_by=owner, arguments=arguments)
-        list_file.save(update_fields=["run"])
+        list_file.save(update_fields=["lines", "expires_at", "run"])
         new = {"question": question, "lines": lines, **parameters}
         trail.record("list.create", request=request, actor=owner, about=list_file, new=new)
     return list_file

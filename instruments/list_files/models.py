@@ -9,7 +9,8 @@ from esma_files.models import Run
 class ListFile(models.Model):
     """A list of up to a million lines, and the file of its answers. Both are stored compressed.
 
-    `parameters` has what is asked of all lines: `on`, `known_on`, `register` and `spreadsheet`, as texts.
+    `lines` is 0 until the list is stored. `parameters` has what is asked of all lines: `on`, `known_on`,
+    `register` and `spreadsheet`, as texts.
     """
 
     class Question(models.TextChoices):

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import datetime as dt
 import io
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from instruments.list_check.answers import COLUMNS_OF_ANSWER
 from instruments.list_files import keeping
 from instruments.models import Instrument, ListFile
 from instruments.tasks import delete_expired_lists, run_answer
+from tests import small_disks
 from tests.accounts.clients import make_user
 
 API, PAGE = "/api/v1/lists/", "/check/files/"
@@ -236,6 +238,23 @@ def test_lists_expire(client: Client, settings: LazySettings) -> None:
 
     assert list_stored(settings) == []
     assert not ListFile.objects.exists()
+
+
+def test_a_list_that_could_not_be_stored_leaves_no_bytes(
+    client: Client, settings: LazySettings, tmp_path: Path
+) -> None:
+    lines = [f"{secrets.token_hex(40)}\n".encode() for _ in range(30_000)]
+    settings.MEDIA_ROOT = tmp_path / "small"
+    with small_disks.mounted(Path(settings.MEDIA_ROOT), megabytes=1):
+        with pytest.raises(OSError, match="No space left"):
+            keeping.create("anna", lines, question="reportability", name="", parameters={})
+        assert list_stored(settings) != []
+        assert list(keeping.select("anna")) == []
+
+        ListFile.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+        delete_expired_lists()
+
+        assert list_stored(settings) == []
 
 
 def test_a_user_has_a_number_of_lists(client: Client) -> None:
