@@ -96,6 +96,25 @@ def test_what_was_not_received_is_sent_again_later(curator: Client, receiver: Re
 
 
 @pytest.mark.usefixtures("real_instruments")
+def test_a_webhook_keeps_its_place_while_another_goes_on(
+    curator: Client, receiver: Receiver
+) -> None:
+    with receiving() as other:
+        for url in (receiver.url, other.url):
+            keeping.replay(_make_webhook(url), "2000-01-01")
+        receiver.statuses.append(500)
+        sending.send_due()
+        failed, received = Webhook.objects.order_by("pk")
+        assert (failed.failures, received.failures) == (1, 0)
+
+        make_due()
+        sending.send_due()
+
+        assert receiver.get_changes()[: sending.PAGE] == other.get_changes()[: sending.PAGE]
+        assert receiver.get_changes()[sending.PAGE :] == other.get_changes()
+
+
+@pytest.mark.usefixtures("real_instruments")
 def test_messages_with_other_changes_have_another_id(curator: Client, receiver: Receiver) -> None:
     """A replay that ends where an earlier message did is no repetition of it."""
     webhook = _make_webhook(receiver.url)
