@@ -8,12 +8,17 @@ from celery.schedules import crontab
 from marketdata.settings import env
 
 _MINUTE = 60.0  # seconds
+_HOUR = 60 * _MINUTE
 # Tasks without network access. Each finds its work by state, so none is forgotten or done twice.
 _LOCAL_TASKS = {
     "recover": {"task": "esma_files.recover_abandoned_work", "schedule": _MINUTE},
     "undo": {"task": "instruments.undo_interrupted_loads", "schedule": _MINUTE},
     "load": {"task": "instruments.request_loads", "schedule": _MINUTE},
     "health": {"task": "monitoring.record_health", "schedule": _MINUTE},
+    "lists": {"task": "instruments.delete_expired_lists", "schedule": crontab(minute="40")},
+    "webhooks": {"task": "instruments.send_webhooks", "schedule": _MINUTE},
+}
+_DAILY_TASKS = {
     "coverage": {
         "task": "instruments.recount_coverage",
         "schedule": crontab(hour="6", minute="15"),
@@ -25,8 +30,6 @@ _LOCAL_TASKS = {
         "schedule": crontab(hour="0", minute="1"),
     },
     "problems": {"task": "curation.find_problems", "schedule": crontab(hour="6", minute="30")},
-    "lists": {"task": "instruments.delete_expired_lists", "schedule": crontab(minute="40")},
-    "webhooks": {"task": "instruments.send_webhooks", "schedule": _MINUTE},
     "watch-lists": {
         "task": "curation.mail_watch_lists",
         "schedule": crontab(hour="6", minute="45"),
@@ -58,10 +61,16 @@ def beat_schedule() -> dict[str, Any]:
         schedule |= _FETCHING_TASKS
     if env.read("LAKE_ON_SCHEDULE", env.flag, False):
         schedule |= _LAKE_TASKS
-    # A task that has waited for three minutes is dropped: the next one has been sent already.
+    # A task that no worker had time for is dropped after three minutes: the next one has been sent already.
+    # That of a daily one is a day away, so it waits until loads have ended.
     return {
-        name: {**entry, "options": {"expires": 3 * _MINUTE}} for name, entry in schedule.items()
+        **_add_expiry(schedule, 3 * _MINUTE),
+        **_add_expiry(_DAILY_TASKS, 12 * _HOUR),
     }
+
+
+def _add_expiry(tasks: dict[str, Any], seconds: float) -> dict[str, Any]:
+    return {name: {**entry, "options": {"expires": seconds}} for name, entry in tasks.items()}
 
 
 def embedded_queue_options(queue_folder: Path) -> dict[str, Any]:
