@@ -95,7 +95,8 @@ def write_file(name: str, content: bytes) -> None:
         return
     path = Path(settings.LAKE_DIR, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not a hidden file: `vacuum` would leave what a killed process has written of it.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
         part.replace(path)

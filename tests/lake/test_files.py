@@ -1,14 +1,22 @@
-"""The Parquet files of a slice, and their statistics."""
+"""The Parquet files of a slice, their statistics, and what is left of one that was not finished."""
 
 import datetime as dt
 import io
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from lake import history
 from lake.files import make_files
 from lake.tables import get_table
+from tests.lake.conftest import publish
 
 LISTINGS = get_table("listings")
 
@@ -59,3 +67,33 @@ def test_a_slice_without_rows_has_a_file_with_the_columns() -> None:
     assert file.partition == "none"
     assert pq.read_table(io.BytesIO(content)).schema.names == LISTINGS.schema.names
     assert json.loads(statistics)["numRecords"] == file.rows == 0
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_what_a_killed_process_has_written_of_a_file_is_deleted(own_lake: Path) -> None:
+    table = get_table("venues")
+    publish(table)
+    code = (
+        "import sys, django; django.setup()\n"
+        "from lake import location; location.write_file('venues/a.parquet', bytes(1 << 30))"
+    )
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "marketdata.settings",
+        "LAKE_DIR": str(own_lake),
+    }
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    folder = own_lake / "venues"
+    deadline = time.monotonic() + 60
+    while not (parts := [path for path in folder.glob("*") if path.suffix == ".part"]):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    os.utime(parts[0], (0, 0))
+
+    history.vacuum(table)
+
+    assert [path for path in folder.glob("*") if path.suffix == ".part"] == []
