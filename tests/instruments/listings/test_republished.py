@@ -90,19 +90,30 @@ def test_a_case_from_a_public_report_ends_as_if_only_the_newest_had_been_loaded(
 
 
 def test_reconciliation_counts_the_newest_revision_only(make_zip: Write) -> None:
-    """Between two sets, a part is published twice; its first revision lacks one and has another name."""
+    """Between two sets, a part is published twice; its first revision lacks one and has another name.
 
-    def listed(isin: str, mic: str = "XSTO", name: str = "A name") -> str:
-        return firds.record("RefData", isin, mic, name=name, period=day(1))
+    Between them, a delta has another code: only the newest of two versions is compared.
+    """
 
-    load_revision(make_zip, full(1), 1, listed(VOLVO), listed(DSB), listed(DSB, "XPAR"))
-    newest = [listed(VOLVO, name="Renamed"), listed(DSB), listed(VOLVO, "XPAR")]
+    def listed(isin: str, mic: str = "XSTO", name: str = "A name", **fields: Any) -> str:
+        return firds.record("RefData", isin, mic, name=name, **{"period": day(1), **fields})
+
+    def load_earlier() -> None:
+        load_revision(make_zip, full(1), 1, listed(VOLVO), listed(DSB), listed(DSB, "XPAR"))
+        changed = firds.record(
+            "ModfdRcrd", VOLVO, "XSTO", name="A name", cfi="ESNUFR", period=day(4)
+        )
+        load_revision(make_zip, delta(4), 1, changed)
+
+    load_earlier()
+    renamed = listed(VOLVO, name="Renamed", cfi="ESNUFR", period=day(4))
+    newest = [renamed, listed(DSB), listed(VOLVO, "XPAR")]
     load_revision(make_zip, full(8), 3, *newest)
     alone = counts_of_sets(), sorted(Difference.objects.values_list("kind", "isin", "mic"))
-    assert alone[0][1][4:10] == (3, 1, 1, 1, 0, 1)
+    assert alone[0][1][4:] == (3, 1, 1, 1, 0, 1, {"full_name": 1, "short_name": 1})
     clear()
 
-    load_revision(make_zip, full(1), 1, listed(VOLVO), listed(DSB), listed(DSB, "XPAR"))
+    load_earlier()
     load_revision(make_zip, full(8), 2, listed(VOLVO, name="Wrong"), listed(VOLVO, "XPAR"))
     load_revision(make_zip, full(8), 3, *newest)
 
