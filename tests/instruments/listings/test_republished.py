@@ -122,6 +122,23 @@ def test_reconciliation_counts_the_newest_revision_only(make_zip: Write) -> None
     assert FullFile.objects.count() == 2
 
 
+def test_an_instrument_is_active_again_when_its_set_is_published_again_with_it(
+    make_zip: Write,
+) -> None:
+    """Nothing but the mark of a dropped listing changes: its record is known already."""
+    records = [firds.record("RefData", isin, "XSTO", period=day(1)) for isin in (VOLVO, DSB)]
+    load_revision(make_zip, full(1), 1, *records)
+    load_revision(make_zip, full(8), 2, records[1])
+    assert Instrument.objects.get(pk=VOLVO).status == "dropped"
+
+    load_revision(make_zip, full(8), 3, *records)
+
+    assert Instrument.objects.get(pk=VOLVO).status == "active"
+    kept = state()
+    derive_anew()
+    assert state() == kept
+
+
 def test_a_withdrawn_record_that_a_later_file_repeats_is_that_files(make_zip: Write) -> None:
     record = firds.record("RefData", VOLVO, "XSTO", name="Volvo", period=day(1))
     new = record.replace("RefData>", "NewRcrd>")
