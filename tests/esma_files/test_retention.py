@@ -176,6 +176,18 @@ def test_a_deletion_that_was_killed_is_finished_by_the_next_clean_up() -> None:
     assert f"{file.stored_name}: removed, an unfinished step had left it" in run.report
 
 
+def test_a_deletion_of_two_files_that_was_killed_between_them_is_finished() -> None:
+    files = [stored(f"DLTINS_{days_ago(days)}_01of01") for days in (31, 32)]
+    paths = [Path(file.content.path) for file in files]
+    EsmaFile.objects.update(state="deleted")
+    retention.remove_bytes(files[0])
+    assert [path.exists() for path in paths] == [False, True]
+
+    steps.clean_up()
+
+    assert [path.exists() for path in paths] == [False, False]
+
+
 def test_parts_of_dead_downloads_are_swept_and_strange_files_only_reported(
     settings: LazySettings,
 ) -> None:
