@@ -7,6 +7,7 @@ import json
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
+from django.test import override_settings
 from django.utils import timezone
 
 from esma_files import gaps, steps
@@ -111,6 +112,10 @@ def test_a_needed_delta_that_is_about_to_leave_or_has_left_the_register_is_repor
     assert "in about 2 days" in lines[12]
     settings.REGISTER_NOTICE_DAYS = 1
     assert len(report()) == 12
+    # A delta that is not to be downloaded is not needed.
+    for name, value in (("DOWNLOAD_KINDS", ["FULINS"]), ("REGISTERS", ["fca_firds"])):
+        with override_settings(**{name: value}):
+            assert report() == quiet
 
 
 def test_a_missing_day_that_the_register_no_longer_lists_is_marked(esma: FakeRegister) -> None:
