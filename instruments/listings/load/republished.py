@@ -351,11 +351,11 @@ def _add_records(path: Path, later: EsmaFile, number: int) -> frozenset[str]:
 
 
 def _stage_isins(folder: Path, file: EsmaFile, isins: set[str]) -> Staged:
-    """Stage the records of some ISINs of a stored file, in the scope that it was loaded with."""
-    selection = _IsinSelection(
-        isins,
-        scope=Scope.objects.numbered(file.scope_number or 0),
-        register=Register.of_dataset(file.dataset),
-        file=file,
-    )
+    """Stage the records of some ISINs of a stored file, in the scope that it was loaded with.
+
+    One that waits for a backfill is read in the present scope, as by the backfill.
+    """
+    register, number = Register.of_dataset(file.dataset), file.scope_number
+    scope = Scope.objects.current(register) if number is None else Scope.objects.numbered(number)
+    selection = _IsinSelection(isins, scope=scope, register=register, file=file)
     return stage_again(file, folder, selection)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from esma_files.models import EsmaFile, Run
 from instruments import pipeline
-from instruments.listings import history
+from instruments.listings import history, scoping
 from instruments.listings.timelines import read_timelines, read_timelines_of
 from instruments.models import (
     Difference,
@@ -21,6 +21,7 @@ from instruments.models import (
     Listing,
     ListingVersion,
     Reconciliation,
+    Register,
 )
 from tests import firds
 from tests.conftest import DATA
@@ -155,6 +156,22 @@ def test_a_withdrawn_record_that_a_later_file_repeats_is_that_files(make_zip: Wr
     assert (listing.pk, listing.source_file.name) == (key, f"{full(3)}.zip")
     assert (listing.record_kind, listing.source_position) == ("full", 1)
     assert "withdraws 1." in run.report[0]
+    assert not ListingVersion.objects.exists()
+
+
+def test_a_later_record_outside_the_scope_is_not_read_again(make_zip: Write) -> None:
+    """The listing is no longer followed: the only record of it in the scope is withdrawn."""
+    scoping.change(Register.ESMA, {"authorities": ["SE"]})
+    other = firds.record("NewRcrd", DSB, "XSTO", period=day(2))
+    followed = firds.record("NewRcrd", VOLVO, "XSTO", period=day(2))
+    moved = firds.record("ModfdRcrd", VOLVO, "XSTO", period=day(3), authority="DK")
+    load_revision(make_zip, delta(3), 2, moved)
+    load_revision(make_zip, delta(2), 1, other, followed)
+    assert Listing.objects.get(isin=VOLVO).competent_authority == "SE"
+
+    load_revision(make_zip, delta(2), 3, other)
+
+    assert [listing.isin for listing in Listing.objects.all()] == [DSB]
     assert not ListingVersion.objects.exists()
 
 
