@@ -132,6 +132,16 @@ def test_a_batch_has_as_many_jobs_as_openfigi_takes(
     assert counts.no_match == 25
 
 
+def test_figis_end_when_openfigi_has_none_any_more(openfigi: FakeOpenFigi) -> None:
+    sync(IBM)
+    openfigi.results[IBM] = {"warning": "No identifier found."}
+
+    counts = sync(IBM)
+
+    assert counts.ended_figis == 198
+    assert not Figi.objects.filter(is_current=True).exists()
+
+
 def test_batches_are_halved_when_they_are_too_large(
     openfigi: FakeOpenFigi, settings: LazySettings
 ) -> None:
