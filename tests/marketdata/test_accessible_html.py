@@ -31,6 +31,22 @@ def test_every_frame_that_scrolls_can_be_scrolled_by_the_keyboard() -> None:
     assert [frame for frame in frames if 'tabindex="0"' not in frame[1]] == []
 
 
+def test_what_is_deleted_or_revoked_takes_a_second_click() -> None:
+    buttons = [
+        (
+            path.name,
+            found[0],
+            text.count("<details", 0, found.start()) > text.count("</details", 0, found.start()),
+        )
+        for path in (ROOT / "templates").rglob("*.html")
+        for text in [path.read_text()]
+        for found in re.finditer("<button[^>]*>(Delete|Remove|Revoke)", text)
+    ]
+
+    assert len(buttons) >= 6
+    assert [button for *button, asks in buttons if not asks] == []
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("demo")
 def test_fields_refer_to_texts_of_their_page(client: Client) -> None:

@@ -235,7 +235,9 @@ def test_a_user_creates_and_revokes_an_api_key(admin_visit: Visit) -> None:
     assert page.locator(".secret").inner_text().startswith("md_")
     admin_visit.check_for_everybody()
 
-    page.get_by_role("button", name="Revoke nightly").click()
+    assert page.title() == "Your account · MarketData"
+    page.locator("summary", has_text="Revoke nightly").click()
+    page.get_by_role("button", name="Revoke nightly for good").click()
 
     page.get_by_text("is revoked.").wait_for()
     assert page.get_by_role("button", name="Revoke nightly").count() == 0
