@@ -19,9 +19,11 @@ from marketdata.common.named_files import NOT_UTF_8
 
 
 def day_field(label: str, help_text: str = "") -> forms.DateField:
-    """Return an optional day, entered by the browser's date picker. `help_text` is shown on hovering."""
-    widget = forms.DateInput(attrs={"type": "date", "title": help_text}, format="%Y-%m-%d")
-    return forms.DateField(required=False, label=label, widget=widget, input_formats=["%Y-%m-%d"])
+    """Return an optional day, entered by the browser's date picker."""
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    return forms.DateField(
+        required=False, label=label, help_text=help_text, widget=widget, input_formats=["%Y-%m-%d"]
+    )
 
 
 def read_text(file: UploadedFile[Any]) -> str:

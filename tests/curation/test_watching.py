@@ -311,7 +311,8 @@ def test_a_list_shows_its_instruments_and_is_changed_on_its_page() -> None:
 
     page = client.get(address).content.decode()
     assert re.search(
-        f'<a href="/instruments/{VOLVO}/">{VOLVO}</a></td>\\s*<td class="name">VOLVO', page
+        f'<a href="/instruments/{VOLVO}/">{VOLVO}</a></td>\\s*<td data-label="Name" class="name">VOLVO',
+        page,
     )
     assert re.search(f"{UNKNOWN}</td>.*No record of it is loaded yet", page, re.DOTALL)
     assert f'href="/instruments/{UNKNOWN}/"' not in page

@@ -20,6 +20,11 @@ from tests.pages import BOND, PUBLIC_PAGES, SHARE, prepare_pages
 SCREENSHOTS = ROOT / "var" / "screenshots"
 pytestmark = pytest.mark.django_db(transaction=True)
 ISIN = "DE000A1R07V3"
+PHONE_PAGES = (
+    *(f"/instruments/{SHARE}/", f"/instruments/{SHARE}/history/", f"/instruments/{SHARE}/dossier/"),
+    *(f"/instruments/{BOND}/transparency/", "/venues/", "/entities/", "/files/", "/files/runs/"),
+    *("/files/rejects/", "/problems/no_entity/", "/account/", "/status/"),
+)
 NOTE_SHIFTS = (
     "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach("
     "entry => { window.shift += entry.value; })).observe({type: 'layout-shift', buffered: true});"
@@ -181,6 +186,25 @@ def test_results_of_a_search_need_no_sideways_scrolling_on_a_phone(visit: Visit)
     assert row.get_by_role("cell").count() == 6
     assert row.get_by_text("Active").is_visible()
     visit.check_accessible()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo")
+def test_answers_and_lists_need_no_sideways_scrolling_on_a_phone(admin_visit: Visit) -> None:
+    page = admin_visit.page
+    page.set_viewport_size({"width": 360, "height": 800})
+    prepare_pages()
+    for path in ("/check/", *PHONE_PAGES):
+        admin_visit.open(path)
+        if path == "/check/":
+            page.fill("textarea", f"{SHARE}, XETR, 2026-07-20\nDE0000000001")
+            page.get_by_role("button", name="Check", exact=True).click()
+        frames = page.locator("table.stacked")
+        frames.first.wait_for()
+        widths = frames.evaluate_all(
+            "tables => tables.map(table => table.parentElement.scrollWidth - table.parentElement.clientWidth)"
+        )
+        assert max(widths) == 0, path
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """Lists of instruments and trades, checked by the API, on the page and by the command."""
 
 import csv
+import html
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +182,7 @@ def test_an_invalid_line_has_its_own_day_or_none(client: Client) -> None:
     assert [row["status"] for row in results] == ["invalid"] * 3
     assert [row["on"] for row in results] == [None, None, "2020-06-30"]
     page = client.post(PAGE, {"lines": f"{BOND} 30.06.2020", "on": "2026-07-20"}).content.decode()
-    assert '<td class="day"></td>' in page
+    assert '<td data-label="Day" class="day"></td>' in page
 
 
 @pytest.mark.parametrize("code", ["A" * 49 + " B", "A" * 49 + "\x0b" + "B" * 20])
@@ -305,10 +307,52 @@ def test_the_page_names_and_links_issuers(client: Client) -> None:
 
     with_name = client.post(PAGE, {"lines": BOND}).content.decode()
 
-    link = f'<a href="/entities/{lei}/" title="{lei}">'
+    link = f'<a href="/entities/{lei}/">'
     assert f'<span class="code">{lei}</span>' in without_name
     assert link not in without_name  # no record is loaded that the page could show
     assert f"{link}KfW &amp; Co</a>" in with_name
+
+
+def test_the_page_says_why_an_instrument_is_liquid_or_not(client: Client) -> None:
+    [answer] = ask(client, {"isin": BOND, "on": "2020-06-30"})
+
+    page = client.post(PAGE, {"lines": f"{BOND},,2020-06-30"}).content.decode()
+
+    assert f"<br>Liquidity: {answer['liquidity_reason']}</td>" in page
+
+
+def test_a_short_list_has_an_address_without_the_other_columns_of_its_table(client: Client) -> None:
+    table = f"client,isin,venue,day,price\nNovak,{BOND},XGAT,2020-06-30,99\n,{BOND},,,98"
+
+    page = client.post(PAGE, {"lines": table, "show": "reportable"}).content.decode()
+
+    query = re.search('<a href="([^"]+)">Address of this check</a>', page)[1]  # type: ignore[index]
+    assert query.startswith(f"?lines={BOND},XGAT,2020-06-30%0A{BOND}&amp;on=20")
+    kept = client.get(f"{PAGE}{html.unescape(query)}")
+    assert kept.status_code == 200
+    assert (
+        page.partition("<h2>Answers</h2>")[2]
+        .replace('">2</td>', '">1</td>')
+        .replace('">3</td>', '">2</td>')
+        == kept.content.decode().partition("<h2>Answers</h2>")[2]
+    )
+    for text in ("Novak", "99"):
+        assert text not in query
+
+
+@pytest.mark.parametrize("lines", [f"{BOND}\n" * 200, f"{BOND} XGAT 2020-06-30 99"])
+def test_a_long_or_unreadable_list_has_no_address(client: Client, lines: str) -> None:
+    page = client.post(PAGE, {"lines": lines}).content.decode()
+
+    assert "Address of this check" not in page
+    assert "No address can be kept or sent" in page
+
+
+def test_an_invalid_list_in_an_address_is_refused(client: Client) -> None:
+    page = client.get(PAGE, {"lines": BOND, "on": "2020-02-30"})
+
+    assert page.status_code == 400
+    assert "Enter a valid date." in page.content.decode()
 
 
 def test_a_file_is_read_and_its_answers_can_be_downloaded(client: Client) -> None:

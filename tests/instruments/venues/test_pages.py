@@ -25,7 +25,7 @@ def test_venues_are_searched_and_filtered(client: Client) -> None:
     assert 'href="/venues/XPAR/"' not in page
     listed = client.get("/venues/", {"listed": "true"}).content.decode()
     assert "1 venue<" in listed
-    assert '<td class="number">1,234</td>' in listed
+    assert 'class="number">1,234</td>' in listed
 
 
 def test_a_venue_shows_its_operator_and_segments_and_leads_to_its_instruments(
