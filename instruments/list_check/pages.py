@@ -4,6 +4,7 @@ import datetime as dt
 import io
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -15,12 +16,14 @@ from instruments.entities.hierarchy import read_names
 from instruments.list_check.answers import CheckStatus, Question, answer_items, format_csv
 from instruments.list_check.items import Item
 from instruments.list_check.lines import Lines
+from instruments.listings.status import today
 from instruments.models import Register
 from marketdata.web import limits
 from marketdata.web.access import GuardedView, reading
 from marketdata.web.forms import day_field, read_text
 
 MAX_LINES = 10_000
+MAX_QUERY = 2_000  # characters of an address: what mail programs and browsers take
 _LIQUIDITY = {True: "liquid", False: "not_liquid", None: "no_liquidity"}
 _SHOWN = {
     "": "All lines",
@@ -82,18 +85,27 @@ class ListForm(forms.Form):
 
 
 class CheckListView(GuardedView):
-    """A form for a list, and the answer for each line as a table or as a CSV file."""
+    """A form for a list, and the answer for each line as a table or as a CSV file.
+
+    Lists are sent by POST, so that trades are in no log and no history of a browser. The answers for a short
+    one have a link to an address with its lines, for those who want to keep it or send it.
+    """
 
     needs = reading("instruments.view_instrument")
     template = "instruments/check_list.html"
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the form, with the answers for a short list in the address."""
+        if "lines" in request.GET:
+            return self._answer(request, ListForm(request.GET))
         return render(request, self.template, {"form": ListForm(), "max_lines": MAX_LINES})
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request, ListForm(request.POST, request.FILES))
+
+    def _answer(self, request: HttpRequest, form: ListForm) -> HttpResponseBase:
         limits.count_client(request, user=request.user, costly=True)
         usage = limits.usage_of(request)
-        form = ListForm(request.POST, request.FILES)
         context: dict[str, Any] = {"form": form, "max_lines": MAX_LINES}
         if usage is not None and usage.is_exceeded:
             context["exceeded"] = usage
@@ -113,9 +125,24 @@ class CheckListView(GuardedView):
         answers = answer_items(items, question)
         if "download" in request.POST:
             return _download(format_csv(answers, spreadsheet=True))
-        return render(
-            request, self.template, context | _summarize(answers, show=form.cleaned_data["show"])
-        )
+        context |= _summarize(answers, show=form.cleaned_data["show"])
+        context["address"] = _make_address(items, form.cleaned_data)
+        return render(request, self.template, context)
+
+
+def _make_address(items: list[Item], asked: dict[str, Any]) -> str | None:
+    """Return the query of an address that asks the same; None for a list that is too long for one.
+
+    It has the codes, venues and days alone, whatever other columns the list has, and the day that is today
+    if none is given. It must have the same answers, so there is none with a line that cannot be read.
+    """
+    if any(item.problem for item in items):
+        return None
+    lines = "\n".join(f"{item.code},{item.mic},{item.on or ''}".rstrip(",") for item in items)
+    question = {**asked, "lines": lines, "on": asked["on"] or today()}
+    names = ("lines", "on", "known_on", "register", "show")
+    query = urlencode({name: question[name] for name in names if question[name]}, safe=",")
+    return f"?{query}" if len(query) <= MAX_QUERY else None
 
 
 def _summarize(answers: Iterator[dict[str, Any]], *, show: str) -> dict[str, Any]:
