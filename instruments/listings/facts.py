@@ -1,11 +1,14 @@
 """Nested answers as lines of text, for pages and tables of commands."""
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 from instruments.classification import cfi
+from marketdata.common.fields import exact_text
 from marketdata.common.numbers import format_count
+from marketdata.common.plain import to_plain
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -24,6 +27,19 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield label, "yes" if value else "no"
         elif value is not None:
             yield label, value
+
+
+def format_value(value: Any) -> Any:
+    """Return a value for a cell of a table: `yes`, `5,000,000`, `2014-01-14 09:00`, "" for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{Decimal(exact_text(value)):,f}"
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return to_plain(value)
 
 
 def classification_rows(decoded: cfi.Decoded) -> list[dict[str, str]]:

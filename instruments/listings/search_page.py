@@ -15,7 +15,8 @@ from instruments.corrected_records import correct
 from instruments.entities.search import is_lei
 from instruments.figis.questions import problem_of_figi, resolve
 from instruments.isin import problem_of
-from instruments.listings import dates, descriptions, search_facets, search_results, spelling
+from instruments.listings import dates, export, search_facets, search_results, spelling
+from instruments.listings.facts import format_value
 from instruments.listings.filters import ListFilterSet
 from instruments.listings.overview import draw_changes, read_changes, read_overview
 from instruments.listings.search_results import PAGE_SIZE
@@ -31,16 +32,35 @@ PATIENT = "wait"  # the parameter of an address whose answer takes the time that
 _MIC_LENGTH = 4
 _REGISTERS = [("", "EU and UK"), *Register.choices]
 _ANY = ("", "Any")
-# The columns that a list can have beside the ISIN, and those that it has unless others are chosen.
+# The columns that a list can have beside the ISIN (fields of exports, in the order of RTS 23), and those that
+# it has unless others are chosen.
 COLUMNS = {
     "full_name": "Name",
     "short_name": "Short name",
     "cfi_code": "CFI",
     "category": "Category",
     "notional_currency": "Currency",
+    "commodity_derivative": "Commodity derivative",
     "issuer_lei": "Issuer (LEI)",
+    "issuer_name": "Issuer",
+    "issuer_country": "Country of the issuer",
     "mic": "Venue",
     "register": "Register",
+    "competent_authority": "Authority",
+    "first_trade_at": "First trade (UTC)",
+    "terminated_at": "Terminated (UTC)",
+    "total_issued_nominal": "Issued nominal",
+    "maturity_date": "Maturity",
+    "nominal_value_per_unit": "Nominal per unit",
+    "fixed_rate": "Fixed rate (%)",
+    "seniority": "Seniority",
+    "expiry_date": "Expiry",
+    "price_multiplier": "Price multiplier",
+    "underlying_isin": "Underlying",
+    "option_type": "Option type",
+    "strike_amount": "Strike price",
+    "exercise_style": "Exercise style",
+    "delivery_type": "Delivery type",
     "status": "Published status",
     "effective_status": "Effective status",
     "listing_count": "Listings",
@@ -272,9 +292,10 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     except InvalidQuery as error:
         name = "after" if error.parameter == "cursor" else error.parameter
         return context | {"messages": {name: [str(error)]}}
+    layout = export.Layout(columns=("isin", *columns))
     instruments = [
-        {"isin": row["isin"], "cells": [(name, row[name]) for name in columns]}
-        for row in descriptions.describe_instruments(results.rows)
+        {"isin": isin, "cells": list(zip(columns, map(format_value, values), strict=True))}
+        for isin, *values in export.read_rows(results.rows, layout, with_corrections=True)
     ]
     return context | {"instruments": instruments, "results": results, "after": asked.after}
 

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from instruments.listings import export, search_page
 from instruments.listings.load import search_index
 from instruments.models import Instrument, LegalEntity, Listing, Venue
 from tests import demo_files
@@ -142,6 +143,34 @@ def test_the_lei_of_an_issuer_without_a_record_leads_to_its_instruments(client: 
     assert issued.redirect_chain == [(f"/?issuer={demo_files.ISSUER}", 302)]
     assert f'href="/instruments/{demo_files.SHARE}/"' in issued.content.decode()
     assert "No legal entity with this LEI is loaded" in unknown.content.decode()
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_list_has_the_terms_of_rts_23_as_columns(admin_client: Client) -> None:
+    columns = "&column=maturity_date&column=nominal_value_per_unit&column=first_trade_at&column=issuer_name"
+    page = admin_client.get(f"/?q=nordlicht&category=D{columns}").content.decode()
+    bond = Listing.objects.get(isin=demo_files.BOND)
+
+    for text in (
+        f'<td data-label="Maturity" class="code">{bond.maturity_date:%Y-%m-%d}</td>',
+        f'<td data-label="Nominal per unit" class="code">{bond.nominal_value_per_unit:,.0f}</td>',
+        f'<td data-label="First trade (UTC)" class="code">{bond.first_trade_at:%Y-%m-%d %H:%M}</td>',
+        '<td data-label="Issuer">Nordlicht Finance B.V. (made up)</td>',
+    ):
+        assert text in page
+
+
+@pytest.mark.usefixtures("demo")
+def test_every_column_of_a_list_is_one_of_exports(admin_client: Client) -> None:
+    query = "&".join(f"column={name}" for name in search_page.COLUMNS)
+
+    response = admin_client.get(f"/?q=nordlicht&{query}")
+
+    assert response.status_code == 200
+    assert set(search_page.COLUMNS) <= set(export.FIELDS["instruments"])
+    assert all(
+        f'value="{name}" checked' in response.content.decode() for name in search_page.COLUMNS
+    )
 
 
 @pytest.mark.usefixtures("demo")
