@@ -12,6 +12,7 @@ from django.urls import reverse
 from curation import debt, proposals
 from curation.previews import preview
 from instruments.correctable import GROUPED_FIELDS
+from instruments.isin import problem_of
 from instruments.listings.status import today
 from instruments.models import Correction, CorrectionState, Register
 from marketdata.common.errors import InvalidQuery, MarketDataError
@@ -74,8 +75,6 @@ class ProposalForm(forms.Form):
         choices=GROUPED_FIELDS,
         label="Field",
         initial="full_name",
-        help_text="dates, the relevant venue and underlyings of an instrument cannot be corrected: status,"
-        " reportability and derivatives follow from them",
     )
     value = forms.CharField(
         max_length=500,
@@ -146,8 +145,10 @@ class ProposeView(GuardedView):
     def _show(
         self, request: HttpRequest, form: ProposalForm, *, status: int = 200, preview: Any = None
     ) -> HttpResponse:
+        isin = (form["isin"].value() or "").strip().upper()
         context = {
             "form": form,
+            "isin": isin if problem_of(isin) is None else "",
             "preview": preview,
             "mark": _mark(proposals.Proposal(**form.cleaned_data)) if preview else "",
             "has_changed": preview and "propose" in request.POST,

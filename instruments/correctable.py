@@ -122,6 +122,8 @@ GROUPED_FIELDS = [
 _WHOLE_DIGITS, _DECIMAL_PLACES = 18, 17
 _INSTRUMENT = CorrectionSubject.INSTRUMENT
 _FORM = "/corrections/propose/"
+_OF_LISTINGS = {field.column for field in FIELDS}
+_NAMED = {*ALL_FIELDS, *_OF_LISTINGS}
 
 
 class CorrectableRow:
@@ -165,8 +167,12 @@ def check_field(column: str, subject: str = _INSTRUMENT) -> Field:
     """Return the field with this column. Raises InvalidQuery if it cannot be corrected."""
     fields = FIELDS_BY_SUBJECT[subject]
     if column not in fields:
-        advice = f"{suggest(column, fields)} {list_known(fields, 'field', _FORM)}".lstrip()
-        raise InvalidQuery("field", f"{column!r} ({subject}) cannot be corrected. {advice}")
+        name = label_field(column) if column in _NAMED else repr(column)
+        if subject == _INSTRUMENT and column in _OF_LISTINGS:
+            advice = "Other answers follow from it. Add a note to the instrument."
+        else:
+            advice = f"{suggest(column, fields)} {list_known(fields, 'field', _FORM)}".lstrip()
+        raise InvalidQuery("field", f"{name} ({subject}) cannot be corrected. {advice}")
     return fields[column]
 
 
@@ -174,56 +180,56 @@ def check_value(
     column: str, text: str, *, subject: str = _INSTRUMENT, parameter: str = "value"
 ) -> str:
     """Return a text in the form of `to_text`. Raises InvalidQuery if it is no value of the field."""
-    field = check_field(column, subject)
+    field, name = check_field(column, subject), label_field(column)
     text = text.strip()
     if text == "":
         if field.required and subject != _INSTRUMENT:
-            raise InvalidQuery(parameter, f"{column} must have a value.")
+            raise InvalidQuery(parameter, f"{name} must have a value.")
         return ""
     if field.type in _CHECKS:
-        return _CHECKS[field.type](column, text, parameter=parameter)
+        return _CHECKS[field.type](name, text, parameter=parameter)
     if field.type is Type.CODE:
         text = text.upper()
         if not re.fullmatch(field.pattern, text):
-            raise InvalidQuery(parameter, f"{text!r} is not a value of {column}.")
+            raise InvalidQuery(parameter, f"{text!r} is not a value of {name}.")
         if field.has_check_digits and not lei.is_valid(text):
             raise InvalidQuery(parameter, f"{text!r}: the check digits of the LEI are wrong.")
     if len(text) > field.max_length:
         raise InvalidQuery(
-            parameter, f"{column} has at most {field.max_length} letters; these are {len(text)}."
+            parameter, f"{name} has at most {field.max_length} letters; these are {len(text)}."
         )
     return text
 
 
-def _check_boolean(column: str, text: str, *, parameter: str) -> str:
+def _check_boolean(name: str, text: str, *, parameter: str) -> str:
     if text.lower() not in ("true", "false"):
-        raise InvalidQuery(parameter, f"{text!r} is not a value of {column}: true or false.")
+        raise InvalidQuery(parameter, f"{text!r} is not a value of {name}: true or false.")
     return text.lower()
 
 
-def _check_time(column: str, text: str, *, parameter: str) -> str:
+def _check_time(name: str, text: str, *, parameter: str) -> str:
     try:
         time = dt.datetime.fromisoformat(text)
         if time.tzinfo is None:
             time = time.replace(tzinfo=dt.UTC)
         return to_text(time.astimezone(dt.UTC))
     except (ValueError, OverflowError) as error:
-        message = f"{text!r} is not a value of {column}: a time, as 2026-11-27T08:00:00Z."
+        message = f"{text!r} is not a value of {name}: a time, as 2026-11-27T08:00:00Z."
         raise InvalidQuery(parameter, message) from error
 
 
-def _check_decimal(column: str, text: str, *, parameter: str) -> str:
+def _check_decimal(name: str, text: str, *, parameter: str) -> str:
     try:
         number = Decimal(text)
         is_finite = number.is_finite()
     except InvalidOperation:
         is_finite = False
     if not is_finite:
-        raise InvalidQuery(parameter, f"{text!r} is not a value of {column}: a decimal number.")
+        raise InvalidQuery(parameter, f"{text!r} is not a value of {name}: a decimal number.")
     plain = exact_text(number)
     whole, _, fraction = plain.lstrip("-").partition(".")
     if len(fraction) > _DECIMAL_PLACES or len(whole) > _WHOLE_DIGITS:
-        raise InvalidQuery(parameter, f"{text!r} has more digits than {column} can hold.")
+        raise InvalidQuery(parameter, f"{text!r} has more digits than {name} can hold.")
     return plain
 
 

@@ -11,8 +11,10 @@ from django.core.management import call_command
 from django.test import Client
 
 from curation import debt, proposals
+from instruments.correctable import check_field
 from instruments.listings.status import today
 from instruments.models import Correction, CorrectionState, Instrument
+from marketdata.common.errors import InvalidQuery
 from tests import firds
 from tests.accounts.clients import client_of_new_user, make_user
 from tests.instruments.listings.merging import VOLVO, Write, day, full, load
@@ -83,6 +85,38 @@ def test_the_page_has_the_declared_names_of_states(
     assert f">{state.label}</td>" in page
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("cfi_code", "ES", "is not a value of CFI code."),
+        ("fixed_rate", "many", "is not a value of Fixed rate: a decimal number."),
+        ("full_name", "x" * 351, "Full name has at most 350 letters; these are 351."),
+        ("legal_name", "Volvo", "Legal name (instrument) cannot be corrected."),
+    ],
+)
+def test_wrong_values_are_named_in_the_words_of_the_page(
+    volvo: None, field: str, value: str, message: str
+) -> None:
+    client = Client()
+    client.force_login(make_user("ann", "analyst"))
+    values = {**PROPOSAL, "field": field, "value": value}
+
+    page = client.post("/corrections/propose/", values)
+
+    assert page.status_code == 400
+    assert message in page.content.decode()
+
+
+def test_who_looks_for_a_date_is_led_to_the_notes(volvo: None, client: Client) -> None:
+    client.force_login(make_user("ann", "analyst"))
+
+    page = client.get(f"/corrections/propose/?isin={VOLVO.lower()}").content.decode()
+
+    assert f'<a href="/notes/instrument/{VOLVO}/">Add a note</a>' in page
+    with pytest.raises(InvalidQuery, match=r"Maturity date .* Add a note to the instrument"):
+        check_field("maturity_date")
+
+
 def test_pages_name_the_fields_of_corrections_in_words(volvo: None) -> None:
     correct()
     correct(field="issuer_lei", value="", mic="AAAA")
@@ -95,7 +129,7 @@ def test_pages_name_the_fields_of_corrections_in_words(volvo: None) -> None:
     corrections = client.get("/corrections/").content.decode()
 
     assert '<option value="full_name" selected>Full name</option>' in form
-    assert "dates, the relevant venue and underlyings of an instrument cannot be corrected" in form
+    assert "Dates, the relevant venue and underlyings of an instrument cannot be corrected" in form
     assert corrections.count(">Full name</td>") == 2  # counted, and in use
     assert corrections.count(">Issuer LEI</td>") == 2
     assert ">CFI code</td>" in corrections

@@ -169,7 +169,7 @@ def test_invalid_proposals_are_refused() -> None:
     check(InvalidQuery, "cannot be corrected", field="last_updated_at")
     check(InvalidQuery, "must have a value", value=" ")
     check(InvalidQuery, "is the published value", value="Wolwo")
-    check(InvalidQuery, "not a value of legal_address_country", field="legal_address_country")
+    check(InvalidQuery, "not a value of Legal address country", field="legal_address_country")
     check(InvalidQuery, "a time, as", field="expired_at")
     check(InvalidQuery, "'Wolwo', not 'Vovlo'", expected="Vovlo")
     check(InvalidQuery, "Give an LEI alone", isin="SE0000115446")

@@ -229,7 +229,7 @@ def test_an_approved_correction_solves_a_problem_at_once(make_zip: Write) -> Non
     assert "Right value" in ann.post(page, body).content.decode()
     preview = ann.post(page, {**body, "step": "preview"}).content.decode()
     assert "<td>EZVUFR</td><td>ESVUFR</td>" in preview
-    assert "&#x27;ES&#x27; is not a value of cfi_code." in preview
+    assert "&#x27;ES&#x27; is not a value of CFI code." in preview
     assert not Correction.objects.exists()
     answer = ann.post(page, {**body, "step": "propose"}, follow=True).content.decode()
 

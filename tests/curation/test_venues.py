@@ -121,7 +121,7 @@ def test_invalid_proposals_are_refused() -> None:
             proposals.propose(proposal, by="ann")
 
     refuse(InvalidQuery, "cannot be corrected", "AAAA", "lei", "X")
-    refuse(InvalidQuery, "not a value of country", "AAAA", "country", "SWE")
+    refuse(InvalidQuery, "not a value of Country", "AAAA", "country", "SWE")
     refuse(NotInDatabase, "No loaded list of venues has CCCC", "CCCC", "name", "NORDEN")
 
 

@@ -14,6 +14,7 @@ from instruments.correctable import CorrectionSubject, to_value
 from instruments.listings.models.listing import Listing
 from instruments.listings.models.record import Register, Status
 from marketdata.common.errors import WrongState
+from marketdata.common.labels import label_field
 
 
 class CorrectionState(models.TextChoices):
@@ -152,9 +153,10 @@ class Correction(models.Model):
         ]
 
     def __str__(self) -> str:
+        field = label_field(self.field)
         if self.subject != CorrectionSubject.INSTRUMENT:
-            return f"{self.pk} {self.code} {self.field}"
-        return f"{self.pk} {self.isin} {self.mic or 'all venues'} {self.register} {self.field}"
+            return f"{self.pk} {self.code} {field}"
+        return f"{self.pk} {self.isin} {self.mic or 'all venues'} {self.register} {field}"
 
     @property
     def code(self) -> str:
