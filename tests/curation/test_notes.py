@@ -5,7 +5,7 @@ from django.test import Client
 
 from audit.models import Event
 from curation.models import Note, Tag
-from tests.accounts.clients import client_of_new_user
+from tests.accounts.clients import client_of_new_user, make_user
 from tests.curation.test_admin import sign_in
 from tests.curation.test_problems import make_venue, record
 from tests.instruments.listings.merging import VOLVO, Write, full, load
@@ -86,6 +86,19 @@ def test_notes_and_tags_are_added_on_a_page() -> None:
     assert not Note.objects.exists()
     assert not Tag.objects.exists()
     assert Client().get(address).status_code == 302
+
+
+@pytest.mark.usefixtures("loaded")
+def test_pages_say_how_many_notes_and_tags_there_are(client: Client) -> None:
+    client.force_login(make_user("ann", "analyst"))
+    link = f'<a href="/notes/instrument/{VOLVO}/">Notes'
+    assert f"{link}</a>" in client.get(f"/instruments/{VOLVO}/").content.decode()
+    Note.objects.create(subject="instrument", code=VOLVO, text="Wrong day", created_by="ann")
+    Tag.objects.create(subject="instrument", code=VOLVO, name="wrong-day", created_by="ann")
+    Note.objects.create(subject="venue", code="XSTO", text="Renamed", created_by="ann")
+
+    assert f"{link} (2)</a>" in client.get(f"/instruments/{VOLVO}/").content.decode()
+    assert ">Notes (1)</a>" in client.get("/venues/XSTO/").content.decode()
 
 
 @pytest.mark.usefixtures("loaded")
