@@ -272,6 +272,7 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     context: dict[str, Any] = {
         "query": query.urlencode(),
         **_describe_columns(columns, parameters),
+        "chosen_columns": chosen,
         "instruments": [],
         "results": search_results.Results(),
         "messages": {},

@@ -329,7 +329,7 @@ def test_a_reader_filters_pages_and_checks_a_list(visit: Visit) -> None:
     page.get_by_text("Filters", exact=True).click()
     page.select_option("select[name=category]", "D")
     page.get_by_role("button", name="Apply").click()
-    page.wait_for_url("**category=D**")
+    page.wait_for_url("**/?q=nordlicht&category=D")
     assert page.locator("tbody tr").count() == 2
     page.get_by_role("link", name="Check a list").click()
     page.fill("textarea", f"{SHARE} XETR 2026-07-20\n{BOND}")

@@ -174,6 +174,15 @@ def test_every_column_of_a_list_is_one_of_exports(admin_client: Client) -> None:
 
 
 @pytest.mark.usefixtures("demo")
+def test_other_filters_and_registers_keep_the_columns(admin_client: Client) -> None:
+    page = admin_client.get("/?q=nordlicht&column=mic").content.decode()
+
+    form = page.partition('role="search"')[2].partition("</form>")[0]
+    assert '<input type="hidden" name="column" value="mic">' in form
+    assert "&register=FCA&column=mic" in page
+
+
+@pytest.mark.usefixtures("demo")
 def test_an_export_has_the_columns_that_are_shown(admin_client: Client) -> None:
     page = admin_client.get("/?q=nordlicht&column=mic&column=register").content.decode()
     address = re.search(r'href="(/api/v1/instruments/export/[^"]+file=csv)"', page)
