@@ -16,6 +16,7 @@ class SignInView(LoginView):
     """Sign in with a user name and a password; accounts.sign_in_limits counts the attempts."""
 
     template_name = "accounts/sign_in.html"
+    redirect_authenticated_user = True
 
 
 class SignOutView(LogoutView):

@@ -10,9 +10,9 @@ from http import HTTPStatus
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import Resolver404
+from django.urls import Resolver404, reverse
 from django.utils.http import escape_leading_slashes
 from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
@@ -143,7 +143,12 @@ class MaskingReporter(ExceptionReporter):
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form without a valid CSRF token (CSRF_FAILURE_VIEW)."""
+    """Answer a form without a valid CSRF token (CSRF_FAILURE_VIEW).
+
+    Signing in makes a new token: a sign-in form in another tab leads on, as its user is signed in by now.
+    """
+    if request.user.is_authenticated and request.path == reverse("sign-in"):
+        return redirect(request.get_full_path())
     detail = (
         "The form has expired, or cookies are disabled. Go back, reload the page and try again."
     )

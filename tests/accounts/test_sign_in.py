@@ -188,3 +188,24 @@ def test_signing_in_and_out_is_recorded_in_the_audit_trail() -> None:
         {"path": "/api/v1/auth/token/"},
         {"path": "/admin/login/"},
     ]
+
+
+def test_a_sign_in_form_in_a_second_tab_leads_on() -> None:
+    make_user("bob")
+    tab = Client(enforce_csrf_checks=True)
+    form = {"username": "bob", "password": PASSWORD, "next": "/venues/"}
+    tab.get("/sign-in/")
+    token = tab.cookies["csrftoken"].value
+    tab.post("/sign-in/", {**form, "csrfmiddlewaretoken": token})
+
+    second = tab.post(
+        "/sign-in/?next=/venues/", {**form, "csrfmiddlewaretoken": token}, follow=True
+    )
+
+    assert [address for address, _ in second.redirect_chain] == [
+        "/sign-in/?next=/venues/",
+        "/venues/",
+    ]
+    assert second.status_code == 200
+    other = tab.post("/password/", {"csrfmiddlewaretoken": token})
+    assert other.status_code == 403
