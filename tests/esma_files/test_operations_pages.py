@@ -44,7 +44,7 @@ def test_the_calendar_shows_files_and_gaps_by_day(client: Client) -> None:
     assert newest.count(">1 loaded</a>") == 2
     assert newest.count(">1 listed</a>") == 1
     assert newest.count('class="gap"') == 2
-    assert '<td class="day">2026-08-06</td><td>2 publications</td>' in newest
+    assert '>2026-08-06</td><td data-label="Missing">2 publications</td>' in newest
     assert "Files of July 2026" in other
     assert "1 gap<" in other
     assert "&#x27;x&#x27; is not a month as 2026-07." in invalid

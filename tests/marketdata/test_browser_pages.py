@@ -25,7 +25,7 @@ ISIN = "DE000A1R07V3"
 PHONE_PAGES = (
     *(f"/instruments/{SHARE}/", f"/instruments/{SHARE}/history/", f"/instruments/{SHARE}/dossier/"),
     *(f"/instruments/{BOND}/transparency/", "/venues/", "/entities/", "/files/", "/files/runs/"),
-    *("/problems/no_entity/", "/status/"),
+    *("/files/calendar/", "/problems/no_entity/", "/cfi/DBFTFB/", "/status/"),
 )
 NOTE_SHIFTS = (
     "window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach("
