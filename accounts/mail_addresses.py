@@ -48,8 +48,7 @@ def ask(user: User, email: str, *, request: Any) -> bool:
     sent = Event.objects.filter(actor=user.username, action=_SENT, at__gt=timezone.now() - VALID)
     if sent.count() >= _LINKS_A_DAY:
         raise WrongState(f"You were sent {_LINKS_A_DAY} links within a day. Try again tomorrow.")
-    token = signing.dumps([user.pk, user.email, email], salt=_SALT)
-    link = request.build_absolute_uri(reverse("confirm-email", args=[token]))
+    link = request.build_absolute_uri(make_path(user, email))
     text = _TEXT.format(username=user.username, link=link)
     try:
         send_mail("MarketData: confirm your mail address", text, None, [email])
@@ -58,6 +57,12 @@ def ask(user: User, email: str, *, request: Any) -> bool:
         raise Unavailable("The mail could not be sent. Try again later.") from error
     trail.record(_SENT, request=request, about=user, new={"email": email})
     return True
+
+
+def make_path(user: User, email: str) -> str:
+    """Return the path of the page on which a user confirms an address."""
+    token = signing.dumps([user.pk, user.email, email], salt=_SALT)
+    return reverse("confirm-email", args=[token])
 
 
 def read(user: User, token: str) -> str:

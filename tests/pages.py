@@ -1,5 +1,7 @@
 """The addresses of all pages of the site, with the data of the demo (`tests/demo_files.py`)."""
 
+from accounts import mail_addresses
+from accounts.models import User
 from curation.models import Note, WatchList
 from esma_files.models import EsmaFile
 from instruments import tasks
@@ -53,6 +55,7 @@ def prepare_pages() -> dict[str, str]:
     Delivery.objects.create(
         webhook=webhook, message_id="msg_1", changes=2, cursor="1.1.1", status=204, milliseconds=85
     )
+    root = User.objects.filter(username="root").first() or User()
     file = EsmaFile.objects.earliest("pk")
     reconciliation = Reconciliation.objects.latest("pk")
     return {
@@ -71,4 +74,5 @@ def prepare_pages() -> dict[str, str]:
         "notes_of": f"/notes/instrument/{SHARE}/",
         "account": "/account/",
         "password": "/password/",
+        "confirm_email": mail_addresses.make_path(root, "root@example.org"),
     }
