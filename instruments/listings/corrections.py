@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from instruments.correctable import IN_INSTRUMENT, to_text, to_value
+from instruments.correctable import CORRECTABLE, IN_INSTRUMENT, to_text, to_value
 from instruments.listings import history
 from instruments.models import Correction, CorrectionState, Instrument, Listing
 from marketdata.common.plain import to_plain
@@ -150,6 +150,36 @@ def read_replaced(instruments: Iterable[Instrument]) -> dict[str, list[Correctio
         if correction.isin in isins:
             by_isin.setdefault(correction.isin, []).append(correction)
     return by_isin
+
+
+def correct_records(
+    instruments: Iterable[Instrument], records: dict[str, dict[str, Any]]
+) -> dict[str, list[AppliedCorrection]]:
+    """Put corrected values into columns of the reference listings of instruments, by ISIN, in memory.
+
+    Return what applies, by ISIN. One query, and none if no column can be corrected.
+    """
+    columns = {name for record in records.values() for name in record} & CORRECTABLE.keys()
+    if not columns:
+        return {}
+    live = Correction.objects.live().filter(
+        isin__gte=min(records), isin__lte=max(records), field__in=columns
+    )
+    if len(records) <= _MAX_PARAMETERS:
+        live = live.of(records)
+    by_isin: dict[str, list[Correction]] = {}
+    for correction in live.order_by("isin", "pk"):
+        by_isin.setdefault(correction.isin, []).append(correction)
+    applied = {}
+    for instrument in instruments:
+        isin = instrument.isin
+        if isin in by_isin and isin in records:
+            values = {name: records[isin][name] for name in columns}
+            key = {"isin": isin, "mic": instrument.mic, "register": instrument.register}
+            listing = Listing(**key, status=instrument.status, **values)
+            applied[isin] = correct_listings([listing], by_isin[isin])
+            records[isin] |= {name: getattr(listing, name) for name in listing.published_values}
+    return applied
 
 
 def read_in_use(isins: Collection[str]) -> dict[str, list[Correction]]:

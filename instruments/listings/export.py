@@ -14,6 +14,7 @@ import pyarrow as pa
 from django.db import models
 
 from instruments.corrected_records import correct
+from instruments.listings.corrections import correct_records, describe_applied
 from instruments.listings.descriptions import RECORD_COLUMNS, describe_instruments
 from instruments.models import (
     Instrument,
@@ -154,7 +155,7 @@ def read_pages(
     """Yield the rows of all instruments after an ISIN, in the order of ISINs, in pages.
 
     A page has the rows of `size` instruments. Values are those of Python: decimals, days and times.
-    Corrections are those of the columns of COLUMNS and of the issuer; all other fields are as published.
+    Corrections apply to instruments and their issuers; listings and records are as published.
     """
     while page := list(instruments.after(after)[:size]):
         yield read_rows(page, layout, with_corrections=with_corrections)
@@ -174,24 +175,14 @@ def read_rows(page: Sequence[Instrument], layout: Layout, *, with_corrections: b
     return [row[1:] for row in rows]
 
 
-def describe_rows(
-    instruments: Iterable[Instrument], *, with_corrections: bool = True
-) -> list[dict[str, Any]]:
-    """Return instruments as rows with COLUMNS among their values.
-
-    `corrected` has the corrected columns with the published values, as JSON; "" for none.
-    """
-    rows = describe_instruments(instruments, with_corrections=with_corrections)
-    for row in rows:
-        published = {applied["field"]: applied["published"] for applied in row["corrections"]}
-        row["corrected"] = json.dumps(published, ensure_ascii=False) if published else ""
-    return rows
-
-
 def _read_instruments(
     page: Sequence[Instrument], columns: Sequence[str], *, with_corrections: bool
 ) -> Rows:
-    summaries = describe_rows(page, with_corrections=with_corrections)
+    """Return columns of instruments, of their issuers, and of their reference listings.
+
+    `corrected` has the corrected columns with the published values, as JSON; "" for none.
+    """
+    summaries = describe_instruments(page, with_corrections=with_corrections)
     if any(name in _OF_ISSUERS for name in columns):
         issuers = _read_issuers(summaries, with_corrections=with_corrections)
         unknown = dict.fromkeys(_OF_ISSUERS)
@@ -199,15 +190,28 @@ def _read_instruments(
     others = {*COLUMNS, "category", *_OF_ISSUERS}
     of_record = [name for name in columns if name not in others]
     if of_record:
-        references = {(row.isin, row.mic, row.register): row.isin for row in page}
-        records = {}
-        key = ("isin", "mic", "register")
-        for values in _read_records(Listing, page, (*key, *of_record)):
-            if isin := references.get(values[: len(key)]):
-                records[isin] = dict(zip(of_record, values[len(key) :], strict=True))
+        records = _read_references(page, of_record)
+        if with_corrections:
+            applied = correct_records(page, records)
+            for row in summaries:
+                row["corrections"] += map(describe_applied, applied.get(row["isin"], ()))
         absent = dict.fromkeys(of_record)
         summaries = [{**row, **records.get(row["isin"], absent)} for row in summaries]
+    for row in summaries:
+        published = {applied["field"]: applied["published"] for applied in row["corrections"]}
+        row["corrected"] = json.dumps(published, ensure_ascii=False) if published else ""
     return [tuple(row[name] for name in columns) for row in summaries]
+
+
+def _read_references(page: Sequence[Instrument], columns: list[str]) -> dict[str, dict[str, Any]]:
+    """Return columns of the reference listings of instruments, by ISIN."""
+    references = {(row.isin, row.mic, row.register): row.isin for row in page}
+    records = {}
+    key = ("isin", "mic", "register")
+    for values in _read_records(Listing, page, (*key, *columns)):
+        if isin := references.get(values[: len(key)]):
+            records[isin] = dict(zip(columns, values[len(key) :], strict=True))
+    return records
 
 
 def _read_issuers(

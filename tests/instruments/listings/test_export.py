@@ -32,8 +32,9 @@ def analyst(client: Client, real_instruments: None) -> Client:
 
 
 def expected(**filters: Any) -> list[dict[str, Any]]:
-    rows = export.describe_rows(Instrument.objects.filter(**filters).order_by("isin"))
-    return [{name: row[name] for name in export.COLUMNS} for row in rows]
+    page = list(Instrument.objects.filter(**filters).order_by("isin"))
+    rows = export.read_rows(page, export.DEFAULT, with_corrections=True)
+    return [dict(zip(export.COLUMNS, row, strict=True)) for row in rows]
 
 
 def content(client: Client, **parameters: str) -> bytes:
