@@ -29,7 +29,7 @@ _SHOWN = {
     "": "All lines",
     "reportable": "Reportable",
     "not_reportable": "Not reportable",
-    "by_underlyings": "Not reportable, with a traded underlying",
+    "by_underlyings": "With traded underlyings",
     "liquid": "Liquid",
     "not_liquid": "Not liquid",
     "no_liquidity": "Without a liquidity result",
@@ -57,7 +57,9 @@ class ListForm(forms.Form):
     on = day_field("Day for lines that name none", "Default: today")
     known_on = day_field("Known on", "Only what had been published by this day")
     register = forms.ChoiceField(
-        required=False, choices=[("", "EU and UK"), *Register.choices], label="Register"
+        required=False,
+        choices=[("", "EU and UK"), *Register.choices],
+        label="Register",
     )
     show = forms.ChoiceField(required=False, choices=list(_SHOWN.items()), label="Show")
 

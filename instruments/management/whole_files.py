@@ -11,16 +11,10 @@ from marketdata.common import named_files
 
 def write_whole_file(path: Path, chunks: Iterable[bytes]) -> None:
     """Write an export to a file, which appears under its name when all is written. Raises CommandError."""
-    partial_path = path.with_name(f"{path.name}.part")
     try:
-        with named_files.writing(path):
-            with partial_path.open("wb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-            partial_path.replace(path)
+        with named_files.writing(path) as file:
+            file.writelines(chunks)
     except TooManyRows as error:
         raise CommandError(f"{path}: {error} Choose another format.") from error
     except named_files.FileUnusable as error:
         raise CommandError(str(error)) from error
-    finally:
-        partial_path.unlink(missing_ok=True)

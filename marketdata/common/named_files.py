@@ -1,8 +1,10 @@
 """Files that a user names in a command: errors say which file, what is wrong with it, and what to do."""
 
 import contextlib
+import errno
 import getpass
 import io
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,10 +78,26 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn errors of writing a file into FileUnusable."""
+def writing(path: Path, *, may_replace: bool = True) -> Iterator[BinaryIO]:
+    """Open a file that appears under its name when all is written; a device or a pipe is written at once.
+
+    Raises FileUnusable, also if there is a file of this name that must not be replaced.
+    """
     try:
-        yield
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        if path.exists() and not may_replace:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        target = path.resolve()  # a link stays one
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with part.open("wb") as file:
+                yield file
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise FileUnusable(path, describe(path, error, verb="write")) from error
 

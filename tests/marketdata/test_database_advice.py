@@ -68,8 +68,7 @@ def test_a_file_on_a_full_disk_is_answered_with_the_disk() -> None:
         pytest.raises(
             named_files.FileUnusable, match=r"^/dev/full: the disk of .* is too full: .*Free"
         ),
-        named_files.writing(full),
-        full.open("wb") as file,
+        named_files.writing(full) as file,
     ):
         file.write(b"x")
 

@@ -1,6 +1,7 @@
 """Files that a user names in a command and that cannot be used: what the error says."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -96,6 +97,46 @@ def test_errors_of_a_table_are_errors_of_the_command(tmp_path: Path) -> None:
     assert "'ods' is not a format" in run(
         ("curation_tables", "export", "venues"), tmp_path / "venues.ods"
     )
+
+
+def test_a_file_appears_when_all_of_it_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path, link = folder / "a.csv", folder / "link.csv"
+    path.write_bytes(b"old")
+    link.symlink_to(path)
+
+    def stop_half_way() -> None:
+        with named_files.writing(link) as file:
+            file.write(b"half")
+            file.flush()
+            assert path.read_bytes() == b"old"
+            raise ValueError("stopped")
+
+    with pytest.raises(ValueError, match="stopped"):
+        stop_half_way()
+    assert {path.name for path in folder.iterdir()} == {"a.csv", "link.csv"}
+    with named_files.writing(link) as file:
+        file.write(b"new")
+    assert (path.read_bytes(), link.is_symlink()) == (b"new", True)
+    with (
+        pytest.raises(FileUnusable, match="there is a file of this name already"),
+        named_files.writing(path, may_replace=False),
+    ):
+        raise AssertionError
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with named_files.writing(pipe) as file:
+            file.write(b"rows")
+        assert os.read(reading, 10) == b"rows"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(

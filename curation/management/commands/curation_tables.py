@@ -71,6 +71,6 @@ class Command(BaseCommand):
         path: Path = options["path"]
         by = options["user"] or getpass.getuser()
         content = batches.export_table(options["kind"], path.suffix.lstrip(".").lower(), by=by)
-        with named_files.writing(path):
-            path.write_bytes(content)
+        with named_files.writing(path) as file:
+            file.write(content)
         self.stdout.write(f"Written: {path}")

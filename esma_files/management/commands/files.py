@@ -187,7 +187,7 @@ def _save(file: EsmaFile, *, folder: Path) -> str:
     trail.record("file.content", about=file)
     target = folder / file.stored_name.rpartition("/")[2]
     try:
-        with named_files.writing(target), file.open() as source, target.open("xb") as copy:
+        with named_files.writing(target, may_replace=False) as copy, file.open() as source:
             shutil.copyfileobj(source, copy)
     except named_files.FileUnusable as error:
         raise CommandError(f"{file.name} cannot be saved. {error}") from error

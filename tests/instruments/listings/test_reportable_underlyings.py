@@ -107,7 +107,7 @@ def test_a_check_of_a_list_names_traded_underlyings_as_the_instrument_does(
     page = client.post(
         "/check/", {"lines": lines, "register": "", "show": "by_underlyings"}
     ).content.decode()
-    assert "<strong>2</strong> not reportable, with a traded underlying" in page
+    assert "<strong>2</strong> with traded underlyings" in page
     assert page.count(f"{OPTION}</a>") == 2
 
 
