@@ -103,6 +103,22 @@ def period_text(first: dt.date | None, last: dt.date | None) -> str:
     return f"{first or 'open'} to {last or 'open'}"
 
 
+def _join_periods(periods: Iterable[ApplicationPeriod]) -> list[str]:
+    """Return periods in words and in their order; those without a day between them are one."""
+    joined: list[tuple[dt.date, dt.date]] = []
+    bounds = {(period.first or dt.date.min, period.last or dt.date.max) for period in periods}
+    for first, last in sorted(bounds):
+        before = joined[-1][1] if joined else None
+        if before and (first <= before or first - dt.timedelta(days=1) == before):
+            joined[-1] = (joined[-1][0], max(last, before))
+        else:
+            joined.append((first, last))
+    return [
+        period_text(first if first > dt.date.min else None, last if last < dt.date.max else None)
+        for first, last in joined
+    ]
+
+
 def _applicable_in(
     respect: str, results: list[TransparencyResult], on: dt.date, first_trade: dt.date | None
 ) -> Applicable:
@@ -120,7 +136,7 @@ def _applicable_in(
             f"The result with {name} applies from the first day of trading, which is not known."
         )
     if not in_force:
-        periods = sorted({period_text(d.period.first, d.period.last) for d in dated})
+        periods = _join_periods(candidate.period for candidate in dated)
         published = f" Those published apply {', '.join(periods)}." if periods else ""
         return Applicable(f"No result with {name} applies on {on}.{published}")
     columns = RESPECTS[respect]

@@ -78,3 +78,27 @@ def test_the_page_takes_a_fixed_number_of_queries(
 
     with django_assert_num_queries(2):
         client.get(ADDRESS)
+
+
+@pytest.mark.parametrize(
+    ("years", "periods"),
+    [
+        ((2023, 2024), "2024-06-03 to 2026-05-31"),
+        ((2022, 2024), "2023-06-05 to 2024-06-02, 2025-06-02 to 2026-05-31"),
+        ((2022, 2023, 2024), "2023-06-05 to 2026-05-31"),
+    ],
+)
+def test_periods_without_a_day_between_them_are_one(
+    years: tuple[int, ...], periods: str, client: Client, make_zip: Write
+) -> None:
+    for year in years:
+        name = f"FULNCR_{year + 1}0501_D_1of1"
+        record = fitrs.bond(
+            VOLVO, begin=f"{year}-01-01", end=f"{year}-12-31", more="<Lqdty>true</Lqdty>"
+        )
+        fitrs.load(make_zip(name, fitrs.message(name, record)))
+
+    page = client.get(ADDRESS, {"on": "2026-12-01"}).content.decode()
+    assert (
+        f"No result with liquidity applies on 2026-12-01. Those published apply {periods}." in page
+    )
