@@ -1,5 +1,6 @@
 """The front page: an overview of the data, and the search with filters."""
 
+import json
 import re
 from http import HTTPStatus
 from typing import Any
@@ -293,12 +294,24 @@ def _find(request: HttpRequest, values: dict[str, str]) -> dict[str, Any]:
     except InvalidQuery as error:
         name = "after" if error.parameter == "cursor" else error.parameter
         return context | {"messages": {name: [str(error)]}}
-    layout = export.Layout(columns=("isin", *columns))
+    layout = export.Layout(columns=("isin", "corrected", *columns))
     instruments = [
-        {"isin": isin, "cells": list(zip(columns, map(format_value, values), strict=True))}
-        for isin, *values in export.read_rows(results.rows, layout, with_corrections=True)
+        {
+            "isin": isin,
+            "corrected": _name_corrected(corrected, columns),
+            "cells": list(zip(columns, map(format_value, values), strict=True)),
+        }
+        for isin, corrected, *values in export.read_rows(
+            results.rows, layout, with_corrections=True
+        )
     ]
     return context | {"instruments": instruments, "results": results, "after": asked.after}
+
+
+def _name_corrected(published: str, columns: list[str]) -> str:
+    """Return the columns of a row that have corrected values, by the published values of all as JSON."""
+    fields = json.loads(published) if published else ()
+    return ", ".join(COLUMNS[name] for name in columns if name in fields)
 
 
 def _describe_columns(columns: list[str], parameters: dict[str, str]) -> dict[str, Any]:

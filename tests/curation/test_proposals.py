@@ -368,8 +368,12 @@ def test_exports_have_corrected_terms_of_instruments_and_records_as_published(
         Instrument.objects.filter(pk=VOLVO), export.choose("listings", fields)
     )
     assert set(listings) == {(VOLVO, False, None)}
-    page = client.get("/", {"q": "wolwo", "column": "nominal_value_per_unit"})
-    assert "1,000.5" in page.content.decode()
+    page = client.get("/", {"q": "wolwo", "column": "nominal_value_per_unit"}).content.decode()
+    assert "1,000.5" in page
+    mark = f'href="/instruments/{VOLVO}/#corrections">corrected: Nominal per unit</a>'
+    assert mark in page
+    other_columns = client.get("/", {"q": "wolwo", "column": "full_name"}).content.decode()
+    assert "#corrections" not in other_columns
 
 
 @pytest.mark.usefixtures("volvo")
