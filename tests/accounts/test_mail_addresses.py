@@ -1,6 +1,7 @@
 """The own mail address: a new one counts when the link that is sent to it has been opened."""
 
 import re
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +116,25 @@ def test_a_user_is_sent_few_links(client: Client) -> None:
     assert "5 links within a day" in refused.json()["detail"]
     assert "5 links within a day" in ask_on_the_page(client, NEW).content.decode()
     assert len(mail.outbox) == 5
+
+
+def test_the_page_says_what_was_done(client: Client) -> None:
+    assert f"A link was sent to {NEW}." in ask_on_the_page(client, NEW).content.decode()
+    client.post(read_link())
+
+    assert "Saved." in ask_on_the_page(client, NEW).content.decode()
+    assert "Saved." in ask_on_the_page(client, "").content.decode()
+    assert get_email() == ""
+
+
+def test_a_mail_that_cannot_be_sent_changes_nothing(client: Client, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()[:2]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"  # nobody listens there
+
+    assert ask_by_the_api(client, NEW).status_code == 503
+    assert "The mail could not be sent." in ask_on_the_page(client, NEW).content.decode()
+    assert not Event.objects.filter(action="user.email_link").exists()
 
 
 def test_an_address_that_is_none_is_refused(client: Client) -> None:

@@ -67,6 +67,16 @@ def test_headers_and_empty_lines_are_skipped_and_lines_keep_their_numbers() -> N
     assert [(item.line, item.code) for item in items] == [(4, VOLVO), (6, "ISIN")]
 
 
+@pytest.mark.parametrize("header", ["isin", "price,isin", "isin,mic,day"])
+def test_a_header_is_on_the_first_line_alone(header: str) -> None:
+    lines = Lines([VOLVO, header, f"{VOLVO},XSTO,2025-08-30"])
+
+    first, second, third = lines
+    assert (first.code, third) == (VOLVO, Item(3, VOLVO, "XSTO", DAY))
+    assert (second.line, second.code) == (2, header.partition(",")[0].upper())
+    assert lines.columns == ""
+
+
 TRADES = [
     f'T1,"Smith, John",2025-08-30T10:00:00Z,{VOLVO},100,XSTO',
     f"T2,,2025-08-30,{VOLVO}",
