@@ -103,7 +103,7 @@ def period_text(first: dt.date | None, last: dt.date | None) -> str:
     return f"{first or 'open'} to {last or 'open'}"
 
 
-def _join_periods(periods: Iterable[ApplicationPeriod]) -> list[str]:
+def join_periods(periods: Iterable[ApplicationPeriod]) -> list[str]:
     """Return periods in words and in their order; those without a day between them are one."""
     joined: list[tuple[dt.date, dt.date]] = []
     bounds = {(period.first or dt.date.min, period.last or dt.date.max) for period in periods}
@@ -136,7 +136,7 @@ def _applicable_in(
             f"The result with {name} applies from the first day of trading, which is not known."
         )
     if not in_force:
-        periods = _join_periods(candidate.period for candidate in dated)
+        periods = join_periods(candidate.period for candidate in dated)
         published = f" Those published apply {', '.join(periods)}." if periods else ""
         return Applicable(f"No result with {name} applies on {on}.{published}")
     columns = RESPECTS[respect]

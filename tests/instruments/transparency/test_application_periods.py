@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instruments.transparency.applicable import join_periods
 from instruments.transparency.application_periods import (
     ApplicationPeriod,
     Rule,
@@ -235,3 +236,28 @@ def test_any_dates_have_an_answer(first: dt.date, last: dt.date, methodology: st
 )
 def test_the_length_of_a_reporting_period_is_recognised(first: str, last: str, months: int) -> None:
     assert months_reported(day(first), day(last)) == months
+
+
+@pytest.mark.parametrize(
+    ("bounds", "joined"),
+    [
+        ([], []),
+        (["2024-01-01 2024-03-31", "2024-04-01 2024-06-30"], ["2024-01-01 to 2024-06-30"]),
+        (["2024-04-01 2024-06-30", "2024-01-01 2024-04-10"], ["2024-01-01 to 2024-06-30"]),
+        (["2024-01-01 2024-12-31", "2024-02-01 2024-03-01"], ["2024-01-01 to 2024-12-31"]),
+        (["2024-01-01 2024-03-31", "2024-03-31 2024-06-30"], ["2024-01-01 to 2024-06-30"]),
+        (
+            ["2024-01-01 2024-03-31", "2024-04-02 2024-06-30"],
+            ["2024-01-01 to 2024-03-31", "2024-04-02 to 2024-06-30"],
+        ),
+        (["None 2024-03-31", "None 2024-02-01"], ["open to 2024-03-31"]),
+        (["2024-01-01 None", "2024-04-01 2024-06-30"], ["2024-01-01 to open"]),
+    ],
+)
+def test_periods_that_follow_each_other_are_joined(bounds: list[str], joined: list[str]) -> None:
+    periods = []
+    for text in bounds:
+        first, last = (None if word == "None" else day(word) for word in text.split())
+        periods.append(ApplicationPeriod(first, last, Rule.PUBLISHED))
+
+    assert join_periods(periods) == joined
