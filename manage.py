@@ -4,6 +4,7 @@
 import errno
 import os
 import select
+import signal
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
@@ -35,6 +36,8 @@ if __name__ == "__main__":
         if is_shown_whole or (advice := advise(error)) is None:
             raise
         sys.exit(advice)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)  # as shells report it
     except BrokenPipeError:
         if not is_closed_by_reader(sys.stdout.fileno()):
             raise  # of another pipe, or a connection

@@ -78,6 +78,16 @@ def test_where_there_is_no_database_it_is_made(installation: Installation) -> No
 
 
 @pytest.mark.slow
+def test_a_question_that_nobody_can_answer_is_answered_no(installation: Installation) -> None:
+    name = backed_up(installation)
+
+    output = refused(installation, "backup", "restore", name)
+
+    assert output == "CommandError: Nothing was changed. With --yes the command does not ask.\n"
+    assert len(json.loads(installation.run("backup", "list", "--format", "json"))) == 1
+
+
+@pytest.mark.slow
 def test_nothing_is_restored_while_another_process_has_the_database_open(
     installation: Installation,
 ) -> None:

@@ -17,6 +17,7 @@ from databases.progress import bar
 from marketdata.common import disks, output
 from marketdata.common.errors import MarketDataError
 from marketdata.common.numbers import format_count
+from marketdata.common.questions import is_confirmed
 
 _AZURE = (
     "{database} is on a server, which makes its own backups; none was made here. On Azure SQL, go back to"
@@ -134,8 +135,8 @@ class Command(BaseCommand):
             f"This replaces all of {database} by the backup of {backup.made_at}"
             f" ({backup.rows:,} rows). The present content is backed up first."
         )
-        if input("Type yes to continue: ").strip().lower() != "yes":
-            raise CommandError("Nothing was changed.")
+        if not is_confirmed("Type yes to continue: "):
+            raise CommandError("Nothing was changed. With --yes the command does not ask.")
 
     def _prune(self, options: dict[str, Any]) -> None:
         if options["keep"] < 1:

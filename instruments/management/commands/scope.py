@@ -15,6 +15,7 @@ from instruments.listings.models.scope import KINDS
 from instruments.models import Listing, Register, Scope
 from marketdata.common import named_files, output
 from marketdata.common.numbers import format_count
+from marketdata.common.questions import is_confirmed
 
 _HELP = {
     "categories": "first letters of CFI codes, as E D",
@@ -130,9 +131,10 @@ class Command(RecordedCommand):
             )
             if not options["yes"]:
                 self.stdout.write(f"{Scope.objects.current(register)}")
-                answer = input(f"Delete {amount} that are out of scope? Type yes: ")
-                if answer.strip().lower() != "yes":
-                    raise CommandError("Nothing has been deleted.")
+                if not is_confirmed(f"Delete {amount} that are out of scope? Type yes: "):
+                    raise CommandError(
+                        "Nothing has been deleted. With --yes the command does not ask."
+                    )
             self._go_through(scoping.prune(register))
         except scoping.NothingToPrune as error:
             raise CommandError(str(error)) from error

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -60,3 +61,20 @@ def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
 
     assert first["cursor"]
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_instruments")
+def test_an_interrupt_ends_a_command_without_a_traceback() -> None:
+    """As with Ctrl-C, while the output waits for its reader."""
+    command = [sys.executable, str(ROOT / "manage.py"), "changes", "--expand", "record"]
+    environment = {**os.environ, "SQLITE_DB_PATH": str(connection.settings_dict["NAME"])}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+
+    assert (process.returncode, errors.decode()) == (130, "")

@@ -267,9 +267,10 @@ def test_what_is_out_of_scope_is_deleted_only_when_asked(
     set_scope(authorities=["SE"])
     assert Listing.objects.count() == 3
 
-    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
-    with pytest.raises(CommandError, match="Nothing has been deleted"):
-        call_command("scope", "prune", stdout=io.StringIO())
+    for nothing_or_no in ("", "no\n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(nothing_or_no))
+        with pytest.raises(CommandError, match=r"Nothing has been deleted\. With --yes"):
+            call_command("scope", "prune", stdout=io.StringIO())
     assert Listing.objects.count() == 3
     out = io.StringIO()
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
