@@ -1,8 +1,9 @@
 # The commands of the project. `make demo` and `make test` set up everything they need.
-HOST ?= 127.0.0.1
-PORT ?= 8000
-RECORDS ?= 1000000
-SECONDS ?= 600
+# Variables of the command line, as in `make demo PORT=8080`. Those of the shell do not count: HOST in docs/api.md is an address.
+HOST = 127.0.0.1
+PORT = 8000
+RECORDS = 1000000
+SECONDS = 600
 PYTHON ?= python3
 
 BIN := .venv/bin

@@ -43,6 +43,21 @@ def test_nothing_is_documented_that_is_no_setting() -> None:
     assert sorted(example) == VARIABLES
 
 
+def test_the_demo_takes_its_address_from_the_command_line_alone() -> None:
+    """HOST in a shell is the address of the API, for the recipes of docs/api.md."""
+    environment = {**os.environ, "HOST": "https://marketdata.example.org", "PORT": "80"}
+    commands = subprocess.run(
+        ["make", "--dry-run", "demo", "PORT=8080"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert "--bind 127.0.0.1:8080" in commands
+
+
 def test_the_example_has_the_defaults(tmp_path: Path) -> None:
     """All lines that are commented out are used at once, without changing any setting."""
     given = re.findall(r"^#? ?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
