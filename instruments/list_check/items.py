@@ -8,7 +8,7 @@ from instruments.fields import MIC
 from instruments.isin import problem_of
 
 _MIC = re.compile(MIC)
-_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+(Z|[+-][0-9:]+)?)?")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+(Z|[+-][0-9:]+)?)?")
 _LONGEST_CODE = 50
 
 
@@ -50,6 +50,7 @@ def make_item(line: int, code: str, mic: str = "", on: dt.date | str | None = No
 def _parse_day(text: str) -> dt.date | None:
     """Return the day in UTC of a day or a time in ISO 8601; None for other texts.
 
+    A space in place of the T is how databases write times.
     All times in the records are in UTC, and so is one that names no time zone.
     """
     if not _DAY.fullmatch(text):

@@ -37,6 +37,19 @@ def test_a_line_is_read_in_every_usual_form(text: str, expected: Item) -> None:
     assert list(Lines([text])) == [expected]
 
 
+def test_times_of_a_table_may_have_a_space_for_the_t() -> None:
+    table = [
+        "isin,mic,trade date time",
+        f"{VOLVO},XSTO,2025-08-30 10:00:00",
+        f"{VOLVO},XSTO,2025-08-30 24:61",
+    ]
+
+    first, second = Lines(table)
+
+    assert first == Item(2, VOLVO, "XSTO", DAY)
+    assert second.problem == "Not a day: '2025-08-30 24:61'. Write days as 2025-08-30."
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
