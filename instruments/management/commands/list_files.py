@@ -13,7 +13,7 @@ from instruments.list_files import keeping
 from instruments.management.whole_files import write_whole_file
 from instruments.models import ListFile, Register
 from marketdata.common import command_options, named_files, output
-from marketdata.common.errors import MarketDataError
+from marketdata.common.errors import MarketDataError, NotInDatabase
 from marketdata.common.numbers import format_count
 
 _COLUMNS = ("number", "name", "question", "lines", "state", "done", "is_answered", "expires_at")
@@ -90,15 +90,26 @@ class Command(BaseCommand):
             options["format"],
             columns=_COLUMNS,
             numbers=["number", "lines", "done"],
-            if_empty="There are no files.",
+            if_empty=f"There are no files {_describe_owner(owner)}.",
         )
 
     def _answers(self, owner: str, options: dict[str, Any]) -> None:
-        list_file = keeping.get_list(options["number"], owner)
+        list_file = _get_list(options["number"], owner)
         with contextlib.closing(keeping.open_answers(list_file)) as answers:
             write_whole_file(options["path"], answers)
         keeping.record_download(list_file)
 
     def _delete(self, owner: str, options: dict[str, Any]) -> None:
-        keeping.delete(keeping.get_list(options["number"], owner))
+        keeping.delete(_get_list(options["number"], owner))
         self.stdout.write(f"List {options['number']} is deleted.")
+
+
+def _get_list(number: int, owner: str) -> ListFile:
+    try:
+        return keeping.get_list(number, owner)
+    except NotInDatabase as error:
+        raise CommandError(f"There is no list {number} {_describe_owner(owner)}.") from error
+
+
+def _describe_owner(owner: str) -> str:
+    return f"of {owner}" if owner else "of commands; --owner NAME is for those of a user"

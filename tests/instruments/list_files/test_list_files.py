@@ -324,7 +324,9 @@ def test_the_command_sends_lists_writes_and_deletes(tmp_path: Path) -> None:
     call_command("list_files", "list", stdout=out)
     assert "list.csv" in out.getvalue()
     make_user("carl")
-    with pytest.raises(CommandError, match="You have no list"):
+    call_command("list_files", "list", "--owner", "carl", stdout=out)
+    assert "There are no files of carl." in out.getvalue()
+    with pytest.raises(CommandError, match=f"There is no list {number} of carl\\."):
         call_command("list_files", "delete", str(number), "--owner", "carl")
     with pytest.raises(CommandError, match="There is no user nobody"):
         call_command("list_files", "list", "--owner", "nobody")
