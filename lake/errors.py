@@ -1,13 +1,15 @@
 """Errors of the lake."""
 
+import sys
+
 from marketdata.common.errors import NotInDatabase, PermanentError, RetryableError
 
 
 class LakeNotInstalled(PermanentError):
     def __init__(self) -> None:
         super().__init__(
-            "The package deltalake, which writes the lake, is not installed. Run: pip install -r"
-            " requirements-lake.txt -c constraints.txt"
+            "The package deltalake, which writes the lake, is not installed. Run:"
+            f" {sys.executable} -m pip install -r requirements-lake.txt -c constraints.txt"
         )
 
 
