@@ -117,10 +117,14 @@ class _AnyCase(dict[str, Any]):
 
 
 def _adapt(field: Any) -> None:
-    """Have a field take choices in any case, list them in its messages, and name the types of JSON there."""
+    """Have a field take choices in any case, and say in its messages what it takes, in the words of JSON."""
     if isinstance(field, serializers.ListField | serializers.ListSerializer):
         field.error_messages["not_a_list"] = "Expected an array."
         _adapt(field.child)
+    if isinstance(field, serializers.DateField):
+        field.error_messages["invalid"] = "This is not a day as 2026-07-18."
+    if isinstance(field, serializers.DateTimeField):
+        field.error_messages["invalid"] = "This is not a time as 2026-07-18T06:00:00Z."
     if isinstance(field, serializers.ChoiceField):
         field.choice_strings_to_values = _AnyCase(field.choice_strings_to_values)
         choices = list_choices(field.choices).replace("{", "{{").replace("}", "}}")

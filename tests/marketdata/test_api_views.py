@@ -39,6 +39,8 @@ class BodySerializer(StrictSerializer):
         child=serializers.ChoiceField(choices=["red", "green"]), required=False
     )
     rows = RowSerializer(many=True, required=False)
+    days = serializers.ListField(child=serializers.DateField(), required=False)
+    time = serializers.DateTimeField(required=False)
 
 
 class ColourView(ApiView):
@@ -131,6 +133,8 @@ def _get_list_of_instruments() -> Any:
             {"colours": ["blue"]},
             {"colours.0": ["'blue' is not a valid choice. Choose one of: red, green."]},
         ),
+        ({"days": ["2021-02-30"]}, {"days.0": ["This is not a day as 2026-07-18."]}),
+        ({"time": "today"}, {"time": ["This is not a time as 2026-07-18T06:00:00Z."]}),
         ({"rows": 1}, {"rows": ["Expected an array."]}),
         ({"rows": [{"name": "a"}, 1]}, {"rows.1": ["Expected an object."]}),
         (
