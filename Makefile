@@ -57,6 +57,8 @@ var/.demo: requirements.txt constraints.txt .env $(wildcard */migrations/*.py st
 demo-data: var/.demo
 
 demo: demo-data
+	@! $(BIN)/python -c "import socket; socket.create_connection(('$(HOST)'.strip('[]'), $(PORT)), 1)" 2> /dev/null \
+		|| { echo "$(HOST):$(PORT) is in use. Choose another port: make demo PORT=8080"; exit 1; }
 	@echo "Serving http://$(HOST):$(PORT)/ (API docs: /api/docs/, admin: /admin/). Ctrl-C stops it."
 	@export $(DEMO_ENV); $(WORKER) --patience 5 & worker=$$!; trap "kill $$worker" EXIT INT TERM; \
 		$(BIN)/gunicorn --config deploy/gunicorn.conf.py --bind $(HOST):$(PORT)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -56,6 +57,27 @@ def test_the_demo_takes_its_address_from_the_command_line_alone() -> None:
     ).stdout
 
     assert "--bind 127.0.0.1:8080" in commands
+
+
+def test_the_demo_does_not_start_a_worker_where_its_port_is_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended = subprocess.run(
+            [
+                "make",
+                "--old-file=demo-data",
+                "demo",
+                f"PORT={port}",
+                f"BIN={Path(sys.executable).parent}",
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert ended.returncode == 2
+    assert ended.stdout == f"127.0.0.1:{port} is in use. Choose another port: make demo PORT=8080\n"
 
 
 def test_the_example_has_the_defaults(tmp_path: Path) -> None:
