@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -342,38 +341,6 @@ def test_a_number_and_a_truth_value_are_corrected_in_the_listings() -> None:
         "commodity_derivative": (False, True),
     }
     assert answer["terms"]["commodity_derivative"] is True
-
-
-@pytest.mark.usefixtures("volvo", "anonymous_reading")
-def test_exports_have_corrected_terms_of_instruments_and_records_as_published(
-    client: Client,
-) -> None:
-    correct(field="nominal_value_per_unit", value="1000.50")
-    correct(field="commodity_derivative", value="true")
-    fields = "isin,commodity_derivative,nominal_value_per_unit"
-    columns = export.choose("instruments", f"{fields},corrected")
-
-    [[row]] = export.read_pages(Instrument.objects.filter(pk=VOLVO), columns)
-    *values, corrected = row
-    assert values == [VOLVO, True, Decimal("1000.50")]
-    assert json.loads(corrected) == {
-        "nominal_value_per_unit": None,
-        "commodity_derivative": False,
-    }
-    published = export.read_pages(
-        Instrument.objects.filter(pk=VOLVO), columns, with_corrections=False
-    )
-    assert list(published) == [[(VOLVO, False, None, "")]]
-    [listings] = export.read_pages(
-        Instrument.objects.filter(pk=VOLVO), export.choose("listings", fields)
-    )
-    assert set(listings) == {(VOLVO, False, None)}
-    page = client.get("/", {"q": "wolwo", "column": "nominal_value_per_unit"}).content.decode()
-    assert "1,000.5" in page
-    mark = f'href="/instruments/{VOLVO}/#corrections">corrected: Nominal per unit</a>'
-    assert mark in page
-    other_columns = client.get("/", {"q": "wolwo", "column": "full_name"}).content.decode()
-    assert "#corrections" not in other_columns
 
 
 @pytest.mark.usefixtures("volvo")
