@@ -32,6 +32,12 @@ def tracked(pattern: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.split()]
 
 
+def environment_outside_make() -> dict[str, str]:
+    """Return the environment without what `make test` adds to it, which another make would inherit."""
+    names = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+    return {name: value for name, value in os.environ.items() if name not in names}
+
+
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_setting_is_documented(variable: str) -> None:
     assert re.search(rf"^#? ?{variable}=", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -46,7 +52,11 @@ def test_nothing_is_documented_that_is_no_setting() -> None:
 
 def test_the_demo_takes_its_address_from_the_command_line_alone() -> None:
     """HOST in a shell is the address of the API, for the recipes of docs/api.md."""
-    environment = {**os.environ, "HOST": "https://marketdata.example.org", "PORT": "80"}
+    environment = {
+        **environment_outside_make(),
+        "HOST": "https://marketdata.example.org",
+        "PORT": "80",
+    }
     commands = subprocess.run(
         ["make", "--dry-run", "demo", "PORT=8080"],
         cwd=ROOT,
@@ -71,6 +81,7 @@ def test_the_demo_does_not_start_a_worker_where_its_port_is_in_use() -> None:
                 f"BIN={Path(sys.executable).parent}",
             ],
             cwd=ROOT,
+            env=environment_outside_make(),
             capture_output=True,
             text=True,
             check=False,
