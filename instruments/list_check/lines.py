@@ -11,15 +11,16 @@ from instruments.list_check.items import Item, make_invalid, make_item
 _SEPARATORS = re.compile(r"[,;\t ]+")
 _NO_LETTERS = re.compile("[^a-z]")
 # Names of columns, of which only the letters count: those of RTS 22 (fields 28, 36 and 41), and usual ones.
+# Of several, the first one here is read: `trade_date` says more than `date`.
 _NAMES_OF_ISIN = ("isin", "idisin", "isincode", "instrumentisin", "instrumentidentificationcode")
-_NAMES_OF_MIC = ("mic", "miccode", "venue", "venuemic", "tradingvenue", "executionvenue")
+_NAMES_OF_MIC = ("mic", "miccode", "venuemic", "tradingvenue", "executionvenue", "venue")
 _NAMES_OF_DAY = (
-    *("day", "date", "on"),
     *(
         act + moment
         for act in ("trade", "trading", "transaction", "execution")
         for moment in ("day", "date", "datetime")
     ),
+    *("day", "date", "on"),
 )
 
 

@@ -1,5 +1,6 @@
 """The page on which a list of instruments or trades is checked."""
 
+import dataclasses
 import datetime as dt
 import io
 from collections.abc import Iterator
@@ -136,11 +137,14 @@ def _make_address(items: list[Item], asked: dict[str, Any]) -> str | None:
     """Return the query of an address that asks the same; None for a list that is too long for one.
 
     It has the codes, venues and days alone, whatever other columns the list has, and the day that is today
-    if none is given. It must have the same answers, so there is none with a line that cannot be read.
+    if none is given. It must have the same answers: there is none for a line that would be read otherwise.
     """
-    if any(item.problem for item in items):
+    texts = [f"{item.code},{item.mic},{item.on or ''}".rstrip(",") for item in items]
+    # A code of a table may hold what divides the fields of a line, as a ticker with a space.
+    read_again = [dataclasses.replace(item, line=0) for item in Lines(texts)]
+    if read_again != [dataclasses.replace(item, line=0) for item in items]:
         return None
-    lines = "\n".join(f"{item.code},{item.mic},{item.on or ''}".rstrip(",") for item in items)
+    lines = "\n".join(texts)
     question = {**asked, "lines": lines, "on": asked["on"] or today()}
     names = ("lines", "on", "known_on", "register", "show")
     query = urlencode({name: question[name] for name in names if question[name]}, safe=",")

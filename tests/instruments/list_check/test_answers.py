@@ -339,7 +339,15 @@ def test_a_short_list_has_an_address_without_the_other_columns_of_its_table(clie
         assert text not in query
 
 
-@pytest.mark.parametrize("lines", [f"{BOND}\n" * 200, f"{BOND} XGAT 2020-06-30 99"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f"{BOND}\n" * 200,
+        f"{BOND} XGAT 2020-06-30 99",
+        f"{BOND},XGAT,30.6.2020",
+        'isin,price\n"VOLV B",1',  # without its quotes, two fields
+    ],
+)
 def test_a_long_or_unreadable_list_has_no_address(client: Client, lines: str) -> None:
     page = client.post(PAGE, {"lines": lines}).content.decode()
 

@@ -133,6 +133,11 @@ def test_a_table_of_trades_is_read_by_the_names_of_its_columns(header: str, deli
             f"XSTO,2025-08-30T10:00:00Z,{VOLVO}",
             Item(2, VOLVO, "XSTO", DAY),
         ),
+        (
+            "isin,date,trade_date,Trading venue,mic",
+            f"{VOLVO},2025-09-01,2025-08-30,Nasdaq,XSTO",
+            Item(2, VOLVO, "XSTO", DAY),
+        ),
         ("isin", f"{VOLVO},XSTO,2025-08-30", Item(2, VOLVO, "XSTO", DAY)),
         ("isin mic day", f"{VOLVO} XSTO 2025-08-30", Item(2, VOLVO, "XSTO", DAY)),
     ],
