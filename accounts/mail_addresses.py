@@ -26,13 +26,13 @@ VALID = dt.timedelta(days=1)
 _LINKS_A_DAY = 5  # of a user, so that nobody is sent many
 _SENT = "user.email_link"
 _SALT = "accounts.mail_addresses"
-_TEXT = """The user {username} of MarketData gives this as the own mail address.
+_TEXT = """The user {username} of MarketData has given this address as theirs.
 
-If this is you, sign in and confirm it within a day:
+If this was you, sign in and confirm it within a day:
 
 {link}
 
-Otherwise ignore this mail: nothing more will be sent.
+If it was not you, ignore this mail. Nothing is sent to this address until it is confirmed.
 """
 
 

@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 # What a converter takes, where its name does not tell.
 _EXPECTED = {
-    "account": "name of a storage account: 3 to 24 lower-case letters and digits, without .blob.core...",
+    "account": "name of a storage account: 3 to 24 lower-case letters and digits, and no host",
     "connection_string": "connection string of Application Insights: copy it from the portal",
     "count": "number of 0 or more",
     "counts": "list such as O:60,R:60",
@@ -146,15 +146,10 @@ def url(raw: str) -> str:
 
 def hosts(raw: str) -> list[str]:
     """Return the items of a comma-separated list of hosts, with ports perhaps, and `http://` perhaps."""
-    for name in names(raw):
-        host = name.removeprefix("http://")
-        if (
-            not host
-            or urlsplit(f"//{host}").netloc != host
-            or not re.fullmatch(r"[\w.:\[\]-]+", host)
-        ):
-            raise ValueError(raw)
-    return names(raw)
+    items = names(raw)
+    if not all(re.fullmatch(r"(http://)?[\w.:\[\]-]+", item) for item in items):
+        raise ValueError(raw)
+    return items
 
 
 def account(raw: str) -> str:
