@@ -43,6 +43,13 @@ def _read(query: PreparedQuery, *isins: str) -> list[Correction]:
     return [Correction.from_db(DEFAULT_DB_ALIAS, _COLUMNS, row) for row in query.read(*isins)]
 
 
+def _group(corrections: Iterable[Correction]) -> dict[str, list[Correction]]:
+    by_isin: dict[str, list[Correction]] = {}
+    for correction in corrections:
+        by_isin.setdefault(correction.isin, []).append(correction)
+    return by_isin
+
+
 @dataclasses.dataclass(frozen=True)
 class AppliedCorrection:
     """A correction, the published value that it replaces, and the venues of the listings that have it."""
@@ -92,11 +99,8 @@ def correct_instrument(instrument: Instrument) -> list[AppliedCorrection]:
 def correct_instruments(instruments: Iterable[Instrument]) -> None:
     """Do as `correct_instrument` for at most 1,000 instruments. One query."""
     rows = {instrument.isin: instrument for instrument in instruments}
-    by_isin: dict[str, list[Correction]] = {}
-    if rows:
-        for correction in Correction.objects.live().of(rows).order_by("pk"):
-            by_isin.setdefault(correction.isin, []).append(correction)
-    for isin, corrections in by_isin.items():
+    live = Correction.objects.live().of(rows).order_by("pk") if rows else ()
+    for isin, corrections in _group(live).items():
         _correct(rows[isin], corrections)
 
 
@@ -145,11 +149,8 @@ def read_replaced(instruments: Iterable[Instrument]) -> dict[str, list[Correctio
     if not isins:
         return {}
     selected = sorted(isins) if len(isins) <= _MAX_PARAMETERS else ()
-    by_isin: dict[str, list[Correction]] = {}
-    for correction in _read(_REPLACED, min(isins), max(isins), *selected):
-        if correction.isin in isins:
-            by_isin.setdefault(correction.isin, []).append(correction)
-    return by_isin
+    corrections = _read(_REPLACED, min(isins), max(isins), *selected)
+    return _group(correction for correction in corrections if correction.isin in isins)
 
 
 def correct_records(
@@ -167,9 +168,7 @@ def correct_records(
     )
     if len(records) <= _MAX_PARAMETERS:
         live = live.of(records)
-    by_isin: dict[str, list[Correction]] = {}
-    for correction in live.order_by("isin", "pk"):
-        by_isin.setdefault(correction.isin, []).append(correction)
+    by_isin = _group(live.order_by("isin", "pk"))
     applied = {}
     for instrument in instruments:
         isin = instrument.isin
@@ -187,12 +186,10 @@ def read_in_use(isins: Collection[str]) -> dict[str, list[Correction]]:
 
     At most 1,000 instruments. One query.
     """
-    by_isin: dict[str, list[Correction]] = {}
-    if isins:
-        rows = Correction.objects.of(isins).filter(state__in=_IN_USE)
-        for correction in rows.order_by("isin", "pk"):
-            by_isin.setdefault(correction.isin, []).append(correction)
-    return by_isin
+    if not isins:
+        return {}
+    rows = Correction.objects.of(isins).filter(state__in=_IN_USE)
+    return _group(rows.order_by("isin", "pk"))
 
 
 def describe_in_use(correction: Correction) -> dict[str, Any]:
