@@ -32,12 +32,6 @@ def tracked(pattern: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.split()]
 
 
-def environment_outside_make() -> dict[str, str]:
-    """Return the environment without what `make test` adds to it, which another make would inherit."""
-    names = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
-    return {name: value for name, value in os.environ.items() if name not in names}
-
-
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_every_setting_is_documented(variable: str) -> None:
     assert re.search(rf"^#? ?{variable}=", (ROOT / ".env.example").read_text(), re.MULTILINE)
@@ -50,42 +44,35 @@ def test_nothing_is_documented_that_is_no_setting() -> None:
     assert sorted(example) == VARIABLES
 
 
-def test_the_demo_takes_its_address_from_the_command_line_alone() -> None:
-    """HOST in a shell is the address of the API, for the recipes of docs/api.md."""
-    environment = {
-        **environment_outside_make(),
-        "HOST": "https://marketdata.example.org",
-        "PORT": "80",
-    }
-    commands = subprocess.run(
-        ["make", "--dry-run", "demo", "PORT=8080"],
+def make(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run make with further variables of the shell, and without what `make test` adds to these."""
+    names = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    return subprocess.run(
+        ["make", *arguments],
         cwd=ROOT,
-        env=environment,
+        env={**environment, **variables},
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
+        check=False,
+    )
 
-    assert "--bind 127.0.0.1:8080" in commands
+
+def test_the_demo_takes_its_address_from_the_command_line_alone() -> None:
+    """HOST in a shell is the address of the API, for the recipes of docs/api.md."""
+    shell = {"HOST": "https://marketdata.example.org", "PORT": "80"}
+
+    commands = make("--dry-run", "demo", "PORT=8080", **shell)
+
+    assert commands.returncode == 0
+    assert "--bind 127.0.0.1:8080" in commands.stdout
 
 
 def test_the_demo_does_not_start_a_worker_where_its_port_is_in_use() -> None:
+    packages = f"BIN={Path(sys.executable).parent}"
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        ended = subprocess.run(
-            [
-                "make",
-                "--old-file=demo-data",
-                "demo",
-                f"PORT={port}",
-                f"BIN={Path(sys.executable).parent}",
-            ],
-            cwd=ROOT,
-            env=environment_outside_make(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ended = make("--old-file=demo-data", "demo", f"PORT={port}", packages)
 
     assert ended.returncode == 2
     assert ended.stdout == f"127.0.0.1:{port} is in use. Choose another port: make demo PORT=8080\n"

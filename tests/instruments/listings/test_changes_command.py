@@ -44,15 +44,21 @@ def test_the_command_writes_one_line_per_change(client: Client, make_zip: Write)
             run("--since", bad)
 
 
+def start() -> "subprocess.Popen[bytes]":
+    """Start the command with all records, in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), "changes", "--expand", "record"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "SQLITE_DB_PATH": str(connection.settings_dict["NAME"])},
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_instruments")
 def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
     """As in `manage.py changes | head -1`, in a process of its own."""
-    command = [sys.executable, str(ROOT / "manage.py"), "changes", "--expand", "record"]
-    environment = {**os.environ, "SQLITE_DB_PATH": str(connection.settings_dict["NAME"])}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as process:
+    with start() as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
@@ -67,11 +73,7 @@ def test_a_reader_that_closes_the_pipe_is_no_error() -> None:
 @pytest.mark.usefixtures("real_instruments")
 def test_an_interrupt_ends_a_command_without_a_traceback() -> None:
     """As with Ctrl-C, while the output waits for its reader."""
-    command = [sys.executable, str(ROOT / "manage.py"), "changes", "--expand", "record"]
-    environment = {**os.environ, "SQLITE_DB_PATH": str(connection.settings_dict["NAME"])}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as process:
+    with start() as process:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
