@@ -119,7 +119,7 @@ class OwnEmailView(GuardedView):
         else:
             messages.success(
                 request,
-                f"A link was sent to {email}. The address counts when you have opened it."
+                f"A link was sent to {email}. Open it, and confirm the address."
                 if is_sent
                 else "Saved.",
             )

@@ -1,4 +1,4 @@
-"""The own mail address. A new one counts when the link that is sent to it has been opened.
+"""The own mail address. A new one is used once it is confirmed by the link that is sent to it.
 
 So nobody can have mails of the service sent to somebody else. Administrators set addresses of users at once.
 """

@@ -116,8 +116,8 @@ class OwnAccountView(NoStore):
 
     @extend_schema(
         summary="Change the own account",
-        description="A link is sent to a new mail address, which counts when it has been opened, within a"
-        " day; until then the answer has the old one. An empty address counts at once.",
+        description="A link is sent to a new mail address, which is used once it is confirmed by this link,"
+        " within a day; until then the answer has the old one. An empty address is set at once.",
         request=OwnAccountChangeSerializer,
         responses={
             200: OwnAccountSerializer,

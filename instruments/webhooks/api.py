@@ -230,7 +230,7 @@ class WebhookViewSet(ApiView, viewsets.GenericViewSet[Webhook]):
 
     @extend_schema(
         summary="Give a webhook a new secret",
-        description="Messages are signed with the secret before, too, for"
+        description="Messages are also signed with the previous secret for"
         f" {keeping.OVERLAP.days * 24} hours, so that the receiver can be changed meanwhile.",
         parameters=[_NUMBER],
         request=None,

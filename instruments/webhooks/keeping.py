@@ -19,7 +19,7 @@ from marketdata.common.errors import NotInDatabase, WrongState
 from marketdata.common.plain import describe_columns
 
 KEEP = "instruments.keep_webhook"
-# How long messages are signed with the secret before the present one, too.
+# How long messages are also signed with the previous secret.
 OVERLAP = dt.timedelta(days=1)
 _COLUMNS = (
     *("url", "with_record", "filter", "is_active", "cursor", "failures"),
@@ -98,7 +98,7 @@ def delete(webhook: Webhook, *, request: Any = None) -> None:
 
 
 def renew_secret(webhook: Webhook, *, request: Any = None) -> None:
-    """Give a webhook another secret. Messages are signed with the one before, too, for OVERLAP."""
+    """Give a webhook another secret. Messages are also signed with the previous one for OVERLAP."""
     webhook.secret_number += 1
     webhook.secret_changed_at = timezone.now()
     webhook.save(update_fields=["secret_number", "secret_changed_at"])
@@ -108,7 +108,7 @@ def renew_secret(webhook: Webhook, *, request: Any = None) -> None:
 def get_secrets(webhook: Webhook) -> list[bytes]:
     """Return the keys with which messages are signed now, that of its owner first.
 
-    Beside it, they are the one before for OVERLAP, and those of SECRET_KEY_PREVIOUS.
+    Beside it, they are the previous one for OVERLAP, and those of SECRET_KEY_PREVIOUS.
     """
     changed_at = webhook.secret_changed_at
     is_overlapping = changed_at is not None and timezone.now() < changed_at + OVERLAP

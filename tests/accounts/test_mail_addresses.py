@@ -1,4 +1,4 @@
-"""The own mail address: a new one counts when the link that is sent to it has been opened."""
+"""The own mail address: a new one is used once it is confirmed by the link that is sent to it."""
 
 import re
 import socket
